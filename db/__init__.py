@@ -1,0 +1,1 @@
+"""Store: data sets, demonstrations, runs, jobs and models in one SQL database. Imports neither engine nor dashboard."""

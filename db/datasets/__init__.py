@@ -1,0 +1,49 @@
+"""Data sets: who bought what, in which order.
+
+Boundary: columns of a whole data set in (`DatasetColumns`), small typed answers out. `columns` says what a data
+set is and checks it, `insertion` stores one, `catalogue` lists and deletes, `people` finds users, `reading`
+reads histories, windows and items.
+"""
+
+from db.datasets.catalogue import DatasetInfo, delete, get, listing, purge, restore
+from db.datasets.columns import DatasetColumns
+from db.datasets.insertion import insert
+from db.datasets.people import UserInfo, lengths, random_user, user, users
+from db.datasets.reading import (
+    Catalogue,
+    Interaction,
+    Item,
+    catalogue,
+    columns,
+    history,
+    item_by_ids,
+    items,
+    occurrences,
+    windows,
+)
+
+__all__ = [
+    "Catalogue",
+    "DatasetColumns",
+    "DatasetInfo",
+    "Interaction",
+    "Item",
+    "UserInfo",
+    "catalogue",
+    "columns",
+    "delete",
+    "get",
+    "history",
+    "insert",
+    "item_by_ids",
+    "items",
+    "lengths",
+    "listing",
+    "occurrences",
+    "purge",
+    "random_user",
+    "restore",
+    "user",
+    "users",
+    "windows",
+]

@@ -1,0 +1,33 @@
+"""The errors a person sees.
+
+Each message says what happened, where (file, line, field), what was kept and what to do; the dashboard and the
+command line print it as it stands. Anything else that escapes is a bug.
+"""
+
+
+class DualensError(Exception):
+    """Base of every error whose message is written for a person."""
+
+
+class NotFound(DualensError):
+    """A named thing (data set, user, run, model, job) is not in the store."""
+
+
+class Conflict(DualensError):
+    """The name is taken by something else."""
+
+
+class BadInput(DualensError):
+    """An option or a request makes no sense; the message names the field."""
+
+
+class DataError(DualensError):
+    """A file or a table of interactions is not what it says it is."""
+
+
+class ModelError(DualensError):
+    """A model cannot be loaded or used."""
+
+
+class OutOfMemory(DualensError):
+    """The device has too little memory for what was asked."""

@@ -1,0 +1,234 @@
+"""Jobs: work that a page or a command files and an engine process does.
+
+The contract:
+
+- Exactly one process owns a RUNNING job at a time. Ownership is a lease: `claim` takes it, `heartbeat` renews
+  it, `finish`, `fail` and `release` end it, and each of these tells the caller (False) when it was lost.
+- A job whose lease ran out is taken over by the next `claim`; after three attempts it ends in ERROR.
+- A stop of a RUNNING job is a request: the owner learns of it by the next `heartbeat` and gives the job back by
+  `release`, which ends it as STOPPED.
+- QUEUED -> RUNNING -> COMPLETED | ERROR | STOPPED, and back to QUEUED by `release`; the last three are final.
+
+Times are unix seconds of the caller's clock: processes on several machines need clocks that agree to a second.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db.canonical import canonical_json, digest
+from db.errors import NotFound
+from db.schema import jobs as table
+from db.store import Store
+
+QUEUED, RUNNING, COMPLETED, STOPPED, ERROR = "QUEUED", "RUNNING", "COMPLETED", "STOPPED", "ERROR"
+
+# Lower goes first: someone waits for an interactive job, nobody for a background one.
+INTERACTIVE, BACKGROUND = 0, 10
+
+MOST_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job. `progress` 0 to 1 or None; `message` what it is doing now; `error` why it failed, for a person."""
+
+    id: int
+    kind: str
+    payload: dict
+    priority: int
+    state: str
+    stop_asked: bool
+    progress: float | None
+    message: str
+    result: dict | None
+    error: str | None
+    attempts: int
+    owner: str | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    heartbeat_at: float | None
+
+
+def submit(store: Store, kind: str, payload: dict, priority: int = INTERACTIVE) -> Job:
+    """File a job; an equal one that is queued or running is returned instead of a twin."""
+    values = {
+        "kind": kind,
+        "payload": canonical_json(payload),
+        "payload_digest": digest([kind, payload]),
+        "priority": priority,
+        "state": QUEUED,
+        "stop_asked": False,
+        "attempts": 0,
+        "message": "",
+        "created_at": time.time(),
+    }
+    twin = sa.and_(
+        table.c.payload_digest == values["payload_digest"],
+        table.c.state.in_((QUEUED, RUNNING)),
+        sa.not_(table.c.stop_asked),
+    )
+    with store.write() as connection:
+        while True:
+            connection.execute(store.insert(table).values(**values).on_conflict_do_nothing())
+            urgent = sa.update(table).where(twin, table.c.priority > priority)
+            connection.execute(urgent.values(priority=priority))
+            row = connection.execute(sa.select(table).where(twin)).one_or_none()
+            # None (PostgreSQL only): the twin ended between the two statements, so file the job after all.
+            if row is not None:
+                return _typed(row)
+
+
+def claim(store: Store, owner: str, lease_s: float = 20, kinds: list[str] | None = None) -> Job | None:
+    """Take the next job for `lease_s` seconds, interactive ones first, oldest first; None if there is none.
+
+    Jobs of owners that stopped renewing are taken over; one that has killed its owner three times ends in ERROR.
+    """
+    # Read before waiting for the lock: an owner that waits for the same lock is alive, though its lease is over.
+    now = time.time()
+    with store.write() as connection:
+        _bury(connection, now)
+        waiting = sa.or_(table.c.state == QUEUED, _expired(now))
+        query = sa.select(table.c.id).where(waiting).order_by(table.c.priority, table.c.id).limit(1)
+        if kinds is not None:
+            query = query.where(table.c.kind.in_(kinds))
+        job_id = connection.execute(query.with_for_update(skip_locked=True)).scalar_one_or_none()
+        if job_id is None:
+            return None
+        taken = time.time()
+        update = sa.update(table).where(table.c.id == job_id)
+        update = update.values(
+            state=RUNNING,
+            owner=owner,
+            attempts=table.c.attempts + 1,
+            lease_until=taken + lease_s,
+            heartbeat_at=taken,
+            started_at=sa.func.coalesce(table.c.started_at, taken),
+        )
+        return _typed(connection.execute(update.returning(table)).one())
+
+
+def heartbeat(
+    store: Store,
+    job_id: int,
+    owner: str,
+    progress: float | None = None,
+    message: str | None = None,
+    lease_s: float = 20,
+) -> bool:
+    """Renew the lease and tell how far the job is; False: stop was asked or the lease was lost, so give up."""
+    now = time.time()
+    told = {"progress": progress, "message": message}
+    values = {name: value for name, value in told.items() if value is not None}
+    update = sa.update(table).where(_owned(job_id, owner), sa.not_(table.c.stop_asked))
+    with store.write() as connection:
+        return (
+            connection.execute(update.values(heartbeat_at=now, lease_until=now + lease_s, **values)).rowcount
+            == 1
+        )
+
+
+def finish(store: Store, job_id: int, owner: str, result: dict) -> bool:
+    """End the job as COMPLETED with its result; False where the lease was lost (nothing is changed then)."""
+    return _end(store, job_id, owner, state=COMPLETED, progress=1.0, result=canonical_json(result))
+
+
+def fail(store: Store, job_id: int, owner: str, error: str) -> bool:
+    """End the job as ERROR with a message for a person; False where the lease was lost."""
+    return _end(store, job_id, owner, state=ERROR, error=error)
+
+
+def release(store: Store, job_id: int, owner: str) -> bool:
+    """Give the job back: STOPPED if that was asked for, otherwise QUEUED again, the attempt not counted."""
+    with store.write() as connection:
+        stopped = sa.update(table).where(_owned(job_id, owner), table.c.stop_asked)
+        if connection.execute(stopped.values(**_stopped(time.time()))).rowcount:
+            return True
+        again = sa.update(table).where(_owned(job_id, owner))
+        values = {"state": QUEUED, "owner": None, "lease_until": None, "attempts": table.c.attempts - 1}
+        return connection.execute(again.values(**values)).rowcount == 1
+
+
+def stop(store: Store, job_id: int) -> Job:
+    """Stop a queued job at once and ask the owner of a running one to; a finished one stays. Raises NotFound."""
+    now = time.time()
+    with store.write() as connection:
+        idle = sa.or_(table.c.state == QUEUED, _expired(now))
+        connection.execute(sa.update(table).where(table.c.id == job_id, idle).values(**_stopped(now)))
+        running = sa.update(table).where(table.c.id == job_id, table.c.state == RUNNING)
+        connection.execute(running.values(stop_asked=True))
+        return _one(connection, job_id)
+
+
+def get(store: Store, job_id: int) -> Job:
+    """The job of this number. Raises NotFound."""
+    with store.read() as connection:
+        return _one(connection, job_id)
+
+
+def listing(
+    store: Store, states: list[str] | None = None, kinds: list[str] | None = None, limit: int = 100
+) -> list[Job]:
+    """Jobs, newest first."""
+    query = sa.select(table).order_by(table.c.id.desc()).limit(limit)
+    for column, wanted in ((table.c.state, states), (table.c.kind, kinds)):
+        if wanted is not None:
+            query = query.where(column.in_(wanted))
+    with store.read() as connection:
+        return [_typed(row) for row in connection.execute(query)]
+
+
+def _owned(job_id: int, owner: str) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.id == job_id, table.c.state == RUNNING, table.c.owner == owner)
+
+
+def _expired(now: float) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.state == RUNNING, table.c.lease_until < now)
+
+
+def _stopped(now: float) -> dict[str, Any]:
+    return {"state": STOPPED, "owner": None, "lease_until": None, "finished_at": now}
+
+
+def _bury(connection: Connection, now: float) -> None:
+    """End abandoned jobs that shall not be taken up again: stopped ones, and those that kill the engine."""
+    connection.execute(sa.update(table).where(_expired(now), table.c.stop_asked).values(**_stopped(now)))
+    deadly = sa.update(table).where(_expired(now), table.c.attempts >= MOST_ATTEMPTS)
+    connection.execute(
+        deadly.values(
+            state=ERROR,
+            owner=None,
+            lease_until=None,
+            finished_at=now,
+            error=f"The engine died {MOST_ATTEMPTS} times while it worked on this job, most likely for want of "
+            "memory. Nothing of it was stored. Try a smaller model, fewer candidates or a smaller file.",
+        )
+    )
+
+
+def _end(store: Store, job_id: int, owner: str, **values: Any) -> bool:
+    update = sa.update(table).where(_owned(job_id, owner))
+    with store.write() as connection:
+        ended = update.values(owner=None, lease_until=None, finished_at=time.time(), **values)
+        return connection.execute(ended).rowcount == 1
+
+
+def _one(connection: Connection, job_id: int) -> Job:
+    row = connection.execute(sa.select(table).where(table.c.id == job_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"The store holds no job {job_id}.")
+    return _typed(row)
+
+
+def _typed(row: sa.Row) -> Job:
+    fields = {
+        name: value for name, value in row._asdict().items() if name not in ("payload_digest", "lease_until")
+    }
+    fields["payload"] = json.loads(row.payload)
+    fields["result"] = None if row.result is None else json.loads(row.result)
+    return Job(**fields)

@@ -1,0 +1,93 @@
+"""Registered models: a name for a folder or a hub id, with what its configuration says.
+
+Boundary: descriptions only; nothing here opens a model.
+"""
+
+import difflib
+import json
+import time
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from db.canonical import canonical_json
+from db.errors import Conflict, NotFound
+from db.names import check_name
+from db.schema import models as table
+from db.store import Store
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One model. `revision` changes with its weights; `parameters` counts numbers, `context_length` tokens."""
+
+    name: str
+    source: str
+    revision: str
+    architecture: str
+    parameters: int
+    context_length: int
+    details: dict = field(default_factory=dict)
+    created_at: float = 0.0
+
+
+def register(store: Store, model: ModelInfo) -> ModelInfo:
+    """Store the model under its name and return it with its time of registration.
+
+    Registering the same source again refreshes what is known of it (its weights may have changed). Raises
+    Conflict where the name stands for another source, BadInput for an unusable name.
+    """
+    check_name("model", model.name)
+    values = {**vars(model), "details": canonical_json(model.details), "created_at": time.time()}
+    with store.write() as connection:
+        insert = store.insert(table).values(**values)
+        fresh = {
+            name: insert.excluded[name] for name in values if name not in ("name", "source", "created_at")
+        }
+        statement = insert.on_conflict_do_update(
+            index_elements=["name"], set_=fresh, where=table.c.source == model.source
+        )
+        connection.execute(statement)
+        row = connection.execute(sa.select(table).where(table.c.name == model.name)).one()
+    if row.source != model.source:
+        raise Conflict(
+            f"The name {model.name!r} is taken by the model {row.source}. That one is kept. Give another name, or "
+            "delete it first."
+        )
+    return _typed(row)
+
+
+def get(store: Store, name: str) -> ModelInfo:
+    """The model of this name. Raises NotFound, naming near matches."""
+    with store.read() as connection:
+        row = connection.execute(sa.select(table).where(table.c.name == name)).one_or_none()
+        if row is None:
+            raise _not_found(list(connection.execute(sa.select(table.c.name)).scalars()), name)
+    return _typed(row)
+
+
+def listing(store: Store) -> list[ModelInfo]:
+    """All registered models, by name."""
+    with store.read() as connection:
+        return [_typed(row) for row in connection.execute(sa.select(table).order_by(table.c.name))]
+
+
+def delete(store: Store, name: str) -> ModelInfo:
+    """Forget the name and return what it stood for, so that `register` undoes it; no file is touched.
+
+    Runs made with the model stay. Raises NotFound.
+    """
+    model = get(store, name)
+    with store.write() as connection:
+        connection.execute(sa.delete(table).where(table.c.name == name))
+    return model
+
+
+def _typed(row: sa.Row) -> ModelInfo:
+    return ModelInfo(**{**row._asdict(), "details": json.loads(row.details)})
+
+
+def _not_found(names: list[str], name: str) -> NotFound:
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or sorted(names)[:10]
+    there = "There are: " + ", ".join(map(repr, near)) + "." if near else "No model is registered yet."
+    return NotFound(f"No model is registered as {name!r}. {there}")

@@ -1,0 +1,318 @@
+"""Runs: one ranked list with all its inputs, stored once per key; effects hang on their run.
+
+Boundary: the engine computes keys and results, this keeps them. The first writer of a key wins: a result that
+is served again keeps its original timing. Deleting hides, and `restore` undoes it.
+"""
+
+import json
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db.canonical import canonical_json
+from db.errors import BadInput, NotFound
+from db.names import fold, like
+from db.requests import RunRequest
+from db.schema import effects as effect_table
+from db.schema import run_requests
+from db.schema import runs as table
+from db.store import Store
+
+_SHORTEST_PREFIX = 6
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stored run. `timings_ms` milliseconds by step; `created_at` unix seconds; `cached`: served, not computed.
+
+    `dataset_id` is None once the data set has been purged; the result does not need it.
+    """
+
+    key: str
+    request: RunRequest
+    request_digest: str
+    dataset_id: int | None
+    user_id: str
+    model: str
+    result: dict
+    timings_ms: dict
+    created_at: float = 0.0
+    note: str = ""
+    tags: list[str] = field(default_factory=list)
+    starred: bool = False
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run without its lists. `title` is the target's; `metrics`, `loss`, `loss_zero_shot` as in the result."""
+
+    key: str
+    request: RunRequest
+    dataset: str
+    user_id: str
+    model: str
+    metrics: dict
+    loss: float | None
+    loss_zero_shot: float | None
+    title: str
+    demonstrations: int
+    timings_ms: dict
+    created_at: float
+    note: str
+    tags: list[str]
+    starred: bool
+
+
+@dataclass(frozen=True)
+class Effects:
+    """One measurement of a run's effects. `result` in nats; `timings_ms` milliseconds by step."""
+
+    effects_key: str
+    run_key: str
+    options: dict
+    result: dict
+    timings_ms: dict
+    created_at: float
+
+
+def save(store: Store, run: Run) -> Run:
+    """Keep the run under its key and its request digest; the stored one, `cached` if it was there before.
+
+    A deleted run of the same key comes back.
+    """
+    values = _values(run)
+    with store.write() as connection:
+        insert = store.insert(table).values(**values).on_conflict_do_nothing()
+        fresh = connection.execute(insert).rowcount == 1
+        if not fresh:
+            connection.execute(sa.update(table).where(table.c.key == run.key).values(deleted_at=None))
+        mapping = store.insert(run_requests).values(request_digest=run.request_digest, run_key=run.key)
+        connection.execute(
+            mapping.on_conflict_do_update(index_elements=["request_digest"], set_={"run_key": run.key})
+        )
+        stored = _one(connection, run.key)
+    if stored is None:
+        raise NotFound(f"Run {run.key} vanished while it was stored; run it again.")
+    return replace(stored, cached=not fresh)
+
+
+def by_key(store: Store, key: str) -> Run | None:
+    """The run of exactly this key, `cached`, or None."""
+    with store.read() as connection:
+        return _one(connection, key)
+
+
+def by_request(store: Store, request_digest: str) -> Run | None:
+    """The run that answered this request before, `cached`, or None."""
+    query = sa.select(run_requests.c.run_key).where(run_requests.c.request_digest == request_digest)
+    with store.read() as connection:
+        key = connection.execute(query).scalar_one_or_none()
+        return None if key is None else _one(connection, key)
+
+
+def get(store: Store, key: str) -> Run:
+    """The run of this key or of the one key that begins so (6 digits or more). Raises NotFound."""
+    with store.read() as connection:
+        run = _one(connection, key)
+        if run is None and len(key) >= _SHORTEST_PREFIX:
+            begins = (
+                sa.select(table.c.key).where(table.c.key.startswith(key, autoescape=True), _KEPT).limit(2)
+            )
+            keys = list(connection.execute(begins).scalars())
+            if len(keys) > 1:
+                raise NotFound(f"More than one run begins with {key!r}; give more digits.")
+            run = _one(connection, keys[0]) if keys else None
+    if run is None:
+        raise NotFound(f"The store holds no run {key!r}. `python -m engine runs` lists them.")
+    return run
+
+
+def listing(
+    store: Store,
+    dataset: str | None = None,
+    user: str | None = None,
+    model: str | None = None,
+    search: str = "",
+    starred: bool | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> list[RunSummary]:
+    """Runs without their lists, newest first.
+
+    Every word of `search` must stand in the data set, user, model, target title, note or tags (case and accents
+    do not count).
+    """
+    equal = {table.c.dataset: dataset, table.c.user_id: user, table.c.model: model, table.c.starred: starred}
+    query = (
+        sa.select(*(column for column in table.c if column.name != "result"))
+        .where(_KEPT, *(column == value for column, value in equal.items() if value is not None))
+        .where(*(table.c.folded.like(like(word), escape="\\") for word in fold(search).split()))
+        .order_by(table.c.created_at.desc(), table.c.key)
+    )
+    with store.read() as connection:
+        return [_summary(row) for row in connection.execute(query.limit(limit).offset(offset))]
+
+
+def annotate(
+    store: Store,
+    key: str,
+    note: str | None = None,
+    tags: list[str] | None = None,
+    starred: bool | None = None,
+) -> None:
+    """Change a run's note, tags or star; None leaves it as it is. Raises NotFound."""
+    with store.write() as connection:
+        run = _one(connection, key)
+        if run is None:
+            raise _missing(key)
+        changes = {"note": note, "tags": None if tags is None else _tags(tags), "starred": starred}
+        run = replace(run, **{name: value for name, value in changes.items() if value is not None})
+        changed = _values(run)
+        kept = {name: changed[name] for name in ("note", "tags", "starred", "folded")}
+        connection.execute(sa.update(table).where(table.c.key == key).values(**kept))
+
+
+def delete(store: Store, key: str) -> None:
+    """Hide the run; `restore` undoes it. Raises NotFound."""
+    _mark(store, key, time.time())
+
+
+def restore(store: Store, key: str) -> None:
+    """Undo `delete`. Raises NotFound."""
+    _mark(store, key, None)
+
+
+def save_effects(
+    store: Store, key: str, effects_key: str, options: dict, result: dict, timings_ms: dict
+) -> Effects:
+    """Keep the effects of the run `key` under `effects_key`; the stored ones (the first that were saved)."""
+    values = {
+        "effects_key": effects_key,
+        "run_key": key,
+        "options": canonical_json(options),
+        "result": canonical_json(result),
+        "timings_ms": canonical_json(timings_ms),
+        "created_at": time.time(),
+    }
+    with store.write() as connection:
+        connection.execute(store.insert(effect_table).values(**values).on_conflict_do_nothing())
+        row = connection.execute(
+            sa.select(effect_table).where(effect_table.c.effects_key == effects_key)
+        ).one()
+    return _effects(row)
+
+
+def effects(store: Store, key: str) -> list[Effects]:
+    """All effects of the run `key`, newest first."""
+    query = sa.select(effect_table).where(effect_table.c.run_key == key)
+    with store.read() as connection:
+        rows = connection.execute(
+            query.order_by(effect_table.c.created_at.desc(), effect_table.c.effects_key)
+        )
+        return [_effects(row) for row in rows]
+
+
+def find_effects(store: Store, effects_key: str) -> Effects | None:
+    """The effects of this key, or None."""
+    with store.read() as connection:
+        row = connection.execute(
+            sa.select(effect_table).where(effect_table.c.effects_key == effects_key)
+        ).one_or_none()
+    return None if row is None else _effects(row)
+
+
+_KEPT = table.c.deleted_at.is_(None)
+
+
+def _mark(store: Store, key: str, deleted_at: float | None) -> None:
+    with store.write() as connection:
+        update = sa.update(table).where(table.c.key == key).values(deleted_at=deleted_at)
+        if connection.execute(update).rowcount == 0:
+            raise _missing(key)
+
+
+def _missing(key: str) -> NotFound:
+    return NotFound(f"The store holds no run {key!r}.")
+
+
+def _tags(tags: list[str]) -> list[str]:
+    if isinstance(tags, str):
+        raise BadInput(f"tags: expected a list of words, got {tags!r}.")
+    return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+
+
+def _one(connection: Connection, key: str) -> Run | None:
+    row = connection.execute(sa.select(table).where(table.c.key == key, _KEPT)).one_or_none()
+    if row is None:
+        return None
+    return Run(
+        key=row.key,
+        request=RunRequest.from_json(json.loads(row.request)),
+        request_digest=row.request_digest,
+        dataset_id=row.dataset_id,
+        user_id=row.user_id,
+        model=row.model,
+        result=json.loads(row.result),
+        timings_ms=json.loads(row.timings_ms),
+        created_at=row.created_at,
+        note=row.note,
+        tags=json.loads(row.tags),
+        starred=row.starred,
+        cached=True,
+    )
+
+
+def _values(run: Run) -> dict[str, Any]:
+    result = run.result
+    summary = {
+        "metrics": result.get("metrics", {}),
+        "loss": result.get("loss"),
+        "loss_zero_shot": result.get("loss_zero_shot"),
+        "title": (result.get("target") or {}).get("title", ""),
+        "demonstrations": len(result.get("demonstrations", ())),
+    }
+    words = (run.request.dataset, run.user_id, run.model, summary["title"], run.note, *run.tags)
+    return {
+        "key": run.key,
+        "dataset_id": run.dataset_id,
+        "dataset": run.request.dataset,
+        "user_id": run.user_id,
+        "model": run.model,
+        "created_at": run.created_at or time.time(),
+        "starred": run.starred,
+        "note": run.note,
+        "tags": canonical_json(run.tags),
+        "request_digest": run.request_digest,
+        "request": canonical_json(run.request.to_json()),
+        "timings_ms": canonical_json(run.timings_ms),
+        "summary": canonical_json(summary),
+        "folded": fold(" ".join(words)),
+        "result": canonical_json(result),
+    }
+
+
+def _summary(row: sa.Row) -> RunSummary:
+    return RunSummary(
+        key=row.key,
+        request=RunRequest.from_json(json.loads(row.request)),
+        dataset=row.dataset,
+        user_id=row.user_id,
+        model=row.model,
+        timings_ms=json.loads(row.timings_ms),
+        created_at=row.created_at,
+        note=row.note,
+        tags=json.loads(row.tags),
+        starred=row.starred,
+        **json.loads(row.summary),
+    )
+
+
+def _effects(row: sa.Row) -> Effects:
+    fields = row._asdict()
+    return Effects(
+        **fields | {name: json.loads(fields[name]) for name in ("options", "result", "timings_ms")}
+    )

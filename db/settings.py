@@ -1,0 +1,64 @@
+"""Where the workspace is and which device the engine asks for.
+
+Boundary: environment variables (`DUALENS_HOME`, `DUALENS_DATABASE_URL`, `DUALENS_DEVICE`, `DUALENS_DTYPE`)
+in, one typed object out. Nothing is created until `prepare` is called.
+"""
+
+from pathlib import Path
+
+from pydantic import field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from db.errors import DualensError
+
+SUBFOLDERS = ("uploads", "models")
+
+
+class Settings(BaseSettings):
+    """The settings of one process.
+
+    `home` is made absolute; `{home}` inside `database_url` stands for it. `device` and `dtype` are `auto` or a
+    name that torch understands (`cpu`, `cuda:0`; `float32`, `bfloat16`).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DUALENS_", env_ignore_empty=True, extra="ignore")
+
+    home: Path = Path("~/.dualens")
+    database_url: str = "sqlite:///{home}/dualens.db"
+    device: str = "auto"
+    dtype: str = "auto"
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _place_database(self) -> "Settings":
+        self.database_url = self.database_url.replace("{home}", str(self.home))
+        return self
+
+    @property
+    def uploads(self) -> Path:
+        """Folder of files that people dropped into the dashboard."""
+        return self.home / "uploads"
+
+    @property
+    def models(self) -> Path:
+        """Folder of models that live in the workspace, the embedded one among them."""
+        return self.home / "models"
+
+    def prepare(self) -> "Settings":
+        """Create the workspace folder, readable by its owner only, with its subfolders.
+
+        Raises DualensError where the folder cannot be made.
+        """
+        try:
+            for folder in (self.home, *(self.home / name for name in SUBFOLDERS)):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise DualensError(
+                f"The workspace folder {self.home} cannot be created: {error.strerror or error}. "
+                "Nothing was changed. Point DUALENS_HOME at a folder you may write to."
+            ) from error
+        return self

@@ -1,1 +1,4 @@
-"""Store: data sets, demonstrations, runs, jobs and models in one SQL database. Imports neither engine nor dashboard."""
+"""Store: data sets, demonstrations, runs, jobs and models in one SQL database.
+
+Imports neither engine nor dashboard.
+"""

@@ -1,7 +1,7 @@
 """Many rows into one table at the speed of the database.
 
-Boundary: columns of Python values in chunks, inside a transaction that the caller opened. SQLite takes several
-rows per statement (half the time of one by one), PostgreSQL a COPY stream.
+Boundary: columns of Python values in chunks, inside a transaction that the caller opened. SQLite takes
+several rows per statement (half the time of one by one), PostgreSQL a COPY stream.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ def spans(length: int) -> Iterator[tuple[int, int]]:
 
 
 def insert_rows(connection: Connection, table: Table, dataset_id: int, names: Sequence[str], chunks) -> None:
-    """Insert rows of one data set. `chunks`: iterable of lists, one list per column of `names`, equal lengths."""
+    """Insert rows of one data set; each chunk holds one list per column of `names`, all of equal length."""
     if connection.dialect.name == "postgresql":
         _copy(connection, table, dataset_id, names, chunks)
     else:

@@ -1,4 +1,4 @@
-"""Demonstrations: a history window and its answer, stored once under the digest of what the model is shown."""
+"""Demonstrations: a history window and its answer, stored once under the digest of its content."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ def demonstration_id(
     position: int | None,
     text_override: str | None = None,
 ) -> str:
-    """16 hexadecimal digits over the content; `fingerprint` is the data set's (item ids mean nothing without)."""
+    """16 hexadecimal digits over the content; `fingerprint` is the data set's, which gives ids a meaning."""
     content = {
         "fingerprint": fingerprint,
         "user": user_id,

@@ -1,7 +1,7 @@
 """The errors a person sees.
 
-Each message says what happened, where (file, line, field), what was kept and what to do; the dashboard and the
-command line print it as it stands. Anything else that escapes is a bug.
+Each message says what happened, where (file, line, field), what was kept and what to do; the dashboard and
+the command line print it as it stands. Anything else that escapes is a bug.
 """
 
 

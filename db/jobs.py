@@ -5,11 +5,12 @@ The contract:
 - Exactly one process owns a RUNNING job at a time. Ownership is a lease: `claim` takes it, `heartbeat` renews
   it, `finish`, `fail` and `release` end it, and each of these tells the caller (False) when it was lost.
 - A job whose lease ran out is taken over by the next `claim`; after three attempts it ends in ERROR.
-- A stop of a RUNNING job is a request: the owner learns of it by the next `heartbeat` and gives the job back by
-  `release`, which ends it as STOPPED.
+- A stop of a RUNNING job is a request: the owner learns of it by the next `heartbeat` and gives the job
+  back by `release`, which ends it as STOPPED.
 - QUEUED -> RUNNING -> COMPLETED | ERROR | STOPPED, and back to QUEUED by `release`; the last three are final.
 
-Times are unix seconds of the caller's clock: processes on several machines need clocks that agree to a second.
+Times are unix seconds of the caller's clock: processes on several machines need clocks that agree to a
+second.
 """
 
 import json
@@ -35,7 +36,7 @@ MOST_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """One job. `progress` 0 to 1 or None; `message` what it is doing now; `error` why it failed, for a person."""
+    """One job. `progress` 0 to 1 or None; `message` what it does now; `error` why it failed, for a person."""
 
     id: int
     kind: str
@@ -87,9 +88,11 @@ def submit(store: Store, kind: str, payload: dict, priority: int = INTERACTIVE) 
 def claim(store: Store, owner: str, lease_s: float = 20, kinds: list[str] | None = None) -> Job | None:
     """Take the next job for `lease_s` seconds, interactive ones first, oldest first; None if there is none.
 
-    Jobs of owners that stopped renewing are taken over; one that has killed its owner three times ends in ERROR.
+    Jobs of owners that stopped renewing are taken over; one that has killed its owner three times ends in
+    ERROR.
     """
-    # Read before waiting for the lock: an owner that waits for the same lock is alive, though its lease is over.
+    # Read before waiting for the lock: an owner that waits for the same lock is alive, though its lease is
+    # over.
     now = time.time()
     with store.write() as connection:
         _bury(connection, now)
@@ -121,7 +124,7 @@ def heartbeat(
     message: str | None = None,
     lease_s: float = 20,
 ) -> bool:
-    """Renew the lease and tell how far the job is; False: stop was asked or the lease was lost, so give up."""
+    """Renew the lease, tell how far the job is; False: give up, stop was asked or the lease was lost."""
     now = time.time()
     told = {"progress": progress, "message": message}
     values = {name: value for name, value in told.items() if value is not None}
@@ -135,19 +138,19 @@ def heartbeat(
 
 def finish(store: Store, job_id: int, owner: str, result: dict) -> bool:
     """End the job as COMPLETED with its result; False where the lease was lost (nothing is changed then)."""
-    return _end(store, job_id, owner, state=COMPLETED, progress=1.0, result=canonical_json(result))
+    return _end(store, job_id, owner, COMPLETED, progress=1.0, result=canonical_json(result))
 
 
 def fail(store: Store, job_id: int, owner: str, error: str) -> bool:
     """End the job as ERROR with a message for a person; False where the lease was lost."""
-    return _end(store, job_id, owner, state=ERROR, error=error)
+    return _end(store, job_id, owner, ERROR, error=error)
 
 
 def release(store: Store, job_id: int, owner: str) -> bool:
     """Give the job back: STOPPED if that was asked for, otherwise QUEUED again, the attempt not counted."""
     with store.write() as connection:
         stopped = sa.update(table).where(_owned(job_id, owner), table.c.stop_asked)
-        if connection.execute(stopped.values(**_stopped(time.time()))).rowcount:
+        if connection.execute(stopped.values(**_over(time.time(), STOPPED))).rowcount:
             return True
         again = sa.update(table).where(_owned(job_id, owner))
         values = {"state": QUEUED, "owner": None, "lease_until": None, "attempts": table.c.attempts - 1}
@@ -155,11 +158,11 @@ def release(store: Store, job_id: int, owner: str) -> bool:
 
 
 def stop(store: Store, job_id: int) -> Job:
-    """Stop a queued job at once and ask the owner of a running one to; a finished one stays. Raises NotFound."""
+    """Stop a queued job at once, ask the owner of a running one to; a finished one stays. Raises NotFound."""
     now = time.time()
     with store.write() as connection:
         idle = sa.or_(table.c.state == QUEUED, _expired(now))
-        connection.execute(sa.update(table).where(table.c.id == job_id, idle).values(**_stopped(now)))
+        connection.execute(sa.update(table).where(table.c.id == job_id, idle).values(**_over(now, STOPPED)))
         running = sa.update(table).where(table.c.id == job_id, table.c.state == RUNNING)
         connection.execute(running.values(stop_asked=True))
         return _one(connection, job_id)
@@ -191,31 +194,29 @@ def _expired(now: float) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.state == RUNNING, table.c.lease_until < now)
 
 
-def _stopped(now: float) -> dict[str, Any]:
-    return {"state": STOPPED, "owner": None, "lease_until": None, "finished_at": now}
+def _over(now: float, state: str) -> dict[str, Any]:
+    return {"state": state, "owner": None, "lease_until": None, "finished_at": now}
 
 
 def _bury(connection: Connection, now: float) -> None:
     """End abandoned jobs that shall not be taken up again: stopped ones, and those that kill the engine."""
-    connection.execute(sa.update(table).where(_expired(now), table.c.stop_asked).values(**_stopped(now)))
-    deadly = sa.update(table).where(_expired(now), table.c.attempts >= MOST_ATTEMPTS)
     connection.execute(
-        deadly.values(
-            state=ERROR,
-            owner=None,
-            lease_until=None,
-            finished_at=now,
-            error=f"The engine died {MOST_ATTEMPTS} times while it worked on this job, most likely for want of "
-            "memory. Nothing of it was stored. Try a smaller model, fewer candidates or a smaller file.",
-        )
+        sa.update(table).where(_expired(now), table.c.stop_asked).values(**_over(now, STOPPED))
     )
+    deadly = sa.update(table).where(_expired(now), table.c.attempts >= MOST_ATTEMPTS)
+    connection.execute(deadly.values(**_over(now, ERROR), error=_DEADLY))
 
 
-def _end(store: Store, job_id: int, owner: str, **values: Any) -> bool:
+_DEADLY = (
+    f"The engine died {MOST_ATTEMPTS} times while it worked on this job, most likely for want of memory. "
+    "Nothing of it was stored. Try a smaller model, fewer candidates or a smaller file."
+)
+
+
+def _end(store: Store, job_id: int, owner: str, state: str, **values: Any) -> bool:
     update = sa.update(table).where(_owned(job_id, owner))
     with store.write() as connection:
-        ended = update.values(owner=None, lease_until=None, finished_at=time.time(), **values)
-        return connection.execute(ended).rowcount == 1
+        return connection.execute(update.values(**_over(time.time(), state), **values)).rowcount == 1
 
 
 def _one(connection: Connection, job_id: int) -> Job:

@@ -19,7 +19,7 @@ from db.store import Store
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One model. `revision` changes with its weights; `parameters` counts numbers, `context_length` tokens."""
+    """One model. `revision` changes with its weights; `context_length` counts tokens."""
 
     name: str
     source: str
@@ -51,8 +51,8 @@ def register(store: Store, model: ModelInfo) -> ModelInfo:
         row = connection.execute(sa.select(table).where(table.c.name == model.name)).one()
     if row.source != model.source:
         raise Conflict(
-            f"The name {model.name!r} is taken by the model {row.source}. That one is kept. Give another name, or "
-            "delete it first."
+            f"The name {model.name!r} is taken by the model {row.source}. That one is kept. Give another "
+            "name, or delete it first."
         )
     return _typed(row)
 

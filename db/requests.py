@@ -38,7 +38,8 @@ class RunRequest:
     """What to rank, for whom, with which demonstrations.
 
     `demos` is a strategy (`none` or `NAME:K`), with one weight per demonstration in `weights` if given.
-    `demonstrations`, where not None, names them one by one in prompt order and wins over `demos`; empty = none.
+    `demonstrations`, where not None, names them one by one in prompt order and wins over `demos`; an empty
+    tuple is none at all.
     `history` = at most so many newest items of the user in the prompt.
     """
 
@@ -121,8 +122,9 @@ class RunRequest:
 def request_digest(store: Store, request: RunRequest, revision: str | None = None) -> str:
     """Digest of all that decides a run's numbers and is known without loading the model.
 
-    That is the request, the content of its data set, the model's revision and the engine's version. `revision`
-    is needed for a model that is not registered. Raises NotFound for an unknown data set or model.
+    That is the request, the content of its data set, the model's revision and the engine's version.
+    `revision` is needed for a model that is not registered. Raises NotFound for an unknown data set or
+    model.
     """
     if revision is None:
         revision = models.get(store, request.model).revision

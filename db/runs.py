@@ -26,7 +26,7 @@ _SHORTEST_PREFIX = 6
 
 @dataclass(frozen=True)
 class Run:
-    """A stored run. `timings_ms` milliseconds by step; `created_at` unix seconds; `cached`: served, not computed.
+    """A stored run. `timings_ms` milliseconds by step; `created_at` unix seconds; `cached`: served from here.
 
     `dataset_id` is None once the data set has been purged; the result does not need it.
     """
@@ -48,7 +48,7 @@ class Run:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run without its lists. `title` is the target's; `metrics`, `loss`, `loss_zero_shot` as in the result."""
+    """A run without its lists. `title` is the target's; metrics and losses as in the result."""
 
     key: str
     request: RunRequest
@@ -143,8 +143,8 @@ def listing(
 ) -> list[RunSummary]:
     """Runs without their lists, newest first.
 
-    Every word of `search` must stand in the data set, user, model, target title, note or tags (case and accents
-    do not count).
+    Every word of `search` must stand in the data set, user, model, target title, note or tags (case and
+    accents do not count).
     """
     equal = {table.c.dataset: dataset, table.c.user_id: user, table.c.model: model, table.c.starred: starred}
     query = (

@@ -1,8 +1,8 @@
 """Every table of the store, as SQLAlchemy Core metadata.
 
-Boundary: shapes only. The tables are created by the migrations in `db/migrations`; a test holds the two equal.
-Times are unix seconds in double precision; JSON is canonical text (`db.canonical`); `dataset_id`, `user` and
-`item` are row numbers, `user_id` and `item_id` the names in the source.
+Boundary: shapes only. The tables are created by the migrations in `db/migrations`; a test holds the two
+equal. Times are unix seconds in double precision; JSON is canonical text (`db.canonical`); `dataset_id`,
+`user` and `item` are row numbers, `user_id` and `item_id` the names in the source.
 """
 
 from sqlalchemy import (

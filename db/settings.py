@@ -17,8 +17,8 @@ SUBFOLDERS = ("uploads", "models")
 class Settings(BaseSettings):
     """The settings of one process.
 
-    `home` is made absolute; `{home}` inside `database_url` stands for it. `device` and `dtype` are `auto` or a
-    name that torch understands (`cpu`, `cuda:0`; `float32`, `bfloat16`).
+    `home` is made absolute; `{home}` inside `database_url` stands for it. `device` and `dtype` are `auto`
+    or a name that torch understands (`cpu`, `cuda:0`; `float32`, `bfloat16`).
     """
 
     model_config = SettingsConfigDict(env_prefix="DUALENS_", env_ignore_empty=True, extra="ignore")

@@ -5,10 +5,10 @@ the tables is the business of the modules beside this one.
 
 The contract every backend keeps (`tests/db` runs it over both):
 
-- A `Store` may be shared by the threads of one process; every `read` and `write` block has a connection of its
-  own. It is not carried over a fork: each process opens its own.
-- `write` is one transaction: all of the block is stored, or, whatever happens to the process, nothing. Writers
-  come one after the other and wait for each other (SQLite, up to a minute); readers never wait.
+- A `Store` may be shared by the threads of one process; every `read` and `write` block has a connection of
+  its own. It is not carried over a fork: each process opens its own.
+- `write` is one transaction: all of the block is stored, or, whatever happens to the process, nothing.
+  Writers come one after the other and wait for each other (SQLite, up to a minute); readers never wait.
 - `read` sees the store as it was when the block began (SQLite) or when each statement began (PostgreSQL).
 - Rows returned are frozen dataclasses that belong to the caller.
 - What goes wrong below is told as `DualensError` with what was kept and what to do.
@@ -47,7 +47,7 @@ class Store:
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> "Store":
-        """Open the store of these settings (of the environment, if None), creating and migrating it as needed.
+        """Open the store of these settings (None: of the environment), creating and migrating it as needed.
 
         Idempotent and safe when several processes open the same store at once. Raises DualensError where the
         database is missing and cannot be made, is no database, is damaged, or comes from a newer version.
@@ -77,7 +77,7 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A connection in a write transaction: committed at the end of the block, rolled back on any error."""
+        """A connection in a write transaction: committed at the end, rolled back on any error."""
         with self._clear_errors(), self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITE: True})
             with connection.begin():
@@ -110,16 +110,16 @@ class Store:
             migrations.upgrade(connection)
 
     def _revision(self) -> str | None:
-        """The migration the database is at, None for an empty one; DualensError if this code does not know it."""
+        """The migration the database is at, None for an empty one. Raises DualensError if it is unknown."""
         with self.read() as connection:
             if not sa.inspect(connection).has_table("alembic_version"):
                 return None
             revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
         if revision is not None and revision not in migrations.known():
             raise DualensError(
-                f"The database {self._where()} was written by a newer Dualens (migration {revision}; this one "
-                f"knows up to {REVISION}). Nothing was changed. Update Dualens, or set DUALENS_HOME to another "
-                "folder."
+                f"The database {self._where()} was written by a newer Dualens (migration {revision}; this "
+                f"one knows up to {REVISION}). Nothing was changed. Update Dualens, or set DUALENS_HOME to "
+                "another folder."
             )
         return revision
 
@@ -135,8 +135,8 @@ class Store:
             raise
         except UnicodeEncodeError as error:
             raise BadInput(
-                f"{error.object[:80]!r} holds a character that is half of a pair (a lone surrogate) and can be "
-                "neither stored nor found. Nothing was changed."
+                f"{error.object[:80]!r} holds a character that is half of a pair (a lone surrogate) and can "
+                "be neither stored nor found. Nothing was changed."
             ) from error
         except (DBAPIError, sqlite3.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
@@ -144,7 +144,7 @@ class Store:
 
 
 def _parse(database_url: str) -> URL:
-    """The URL of a SQLite file (taken literally: a path may hold any character) or of a PostgreSQL database."""
+    """The URL of a SQLite file (literally: a path may hold any character) or of a PostgreSQL database."""
     if database_url.startswith(_SQLITE_PREFIX):
         path = database_url.removeprefix(_SQLITE_PREFIX)
         if not path or path == ":memory:":
@@ -158,14 +158,14 @@ def _parse(database_url: str) -> URL:
         url = None
     if url is None or url.get_backend_name() not in ("postgresql", "postgres"):
         raise BadInput(
-            "DUALENS_DATABASE_URL is neither sqlite:///PATH nor postgresql://USER@HOST/DATABASE. Correct it, or "
-            "leave it out to use a SQLite file in the workspace folder."
+            "DUALENS_DATABASE_URL is neither sqlite:///PATH nor postgresql://USER@HOST/DATABASE. Correct it, "
+            "or leave it out to use a SQLite file in the workspace folder."
         )
     return url.set(drivername="postgresql+psycopg")
 
 
 def _touch_private(path: Path) -> None:
-    """Make the file before SQLite does, so that nobody but its owner can ever read it (WAL files inherit this)."""
+    """Make the file before SQLite does: only its owner can ever read it, and its WAL files inherit this."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
@@ -205,7 +205,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to the write-ahead log; SQLite does not wait for a process that is switching at the same time."""
+    """Switch to the write-ahead log; SQLite does not wait for a process that switches at the same time."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

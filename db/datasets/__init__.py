@@ -1,8 +1,8 @@
 """Data sets: who bought what, in which order.
 
-Boundary: columns of a whole data set in (`DatasetColumns`), small typed answers out. `columns` says what a data
-set is and checks it, `insertion` stores one, `catalogue` lists and deletes, `people` finds users, `reading`
-reads histories, windows and items.
+Boundary: columns of a whole data set in (`DatasetColumns`), small typed answers out. `columns` says what a
+data set is and checks it, `insertion` stores one, `catalogue` lists and deletes, `people` finds users,
+`reading` reads histories, windows and items.
 """
 
 from db.datasets.catalogue import DatasetInfo, delete, get, listing, purge, restore

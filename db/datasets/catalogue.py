@@ -67,8 +67,8 @@ def restore(store: Store, name: str) -> DatasetInfo:
             raise NotFound(f"No deleted data set is called {name!r}; there is nothing to restore.")
         if row_of(connection, name) is not None:
             raise Conflict(
-                f"The deleted data set {name!r} cannot come back: another one has that name now. Delete that one "
-                "first. Both are kept."
+                f"The deleted data set {name!r} cannot come back: another one has that name now. "
+                "Delete that one first. Both are kept."
             )
         row = deleted[0]
         connection.execute(sa.update(datasets).where(datasets.c.id == row.id).values(deleted_at=None))

@@ -16,8 +16,9 @@ from db.names import clean_text, storable
 class DatasetColumns:
     """A whole data set. n = interactions, sorted by user, then by position in that user's history.
 
-    `user` and `item` are row numbers into `user_ids` and `item_ids`; `timestamp` unix seconds; a NaN `rating`
-    is a missing one; `tie[u]` says that the last interaction of user u shares its timestamp with the one before.
+    `user` and `item` are row numbers into `user_ids` and `item_ids`; `timestamp` unix seconds; a NaN
+    `rating` is a missing one; `tie[u]` says that the last interaction of user u shares its timestamp with
+    the one before.
     """
 
     item_ids: list[str]
@@ -34,7 +35,7 @@ class DatasetColumns:
 
 
 def repaired(columns: DatasetColumns) -> tuple[DatasetColumns, int]:
-    """The columns with unstorable characters in titles, categories and brands replaced; how many texts had any."""
+    """The columns with unstorable characters in titles, categories, brands replaced; how many had any."""
     count = 0
 
     def clean(texts: Sequence[str | None]) -> list:
@@ -96,6 +97,6 @@ def _check_ids(name: str, ids: list[str]) -> None:
     for row, entry in enumerate(ids):
         if not entry or not storable(entry):
             raise DataError(
-                f"Column {name}, row {row}: {entry!r} cannot be an identifier (empty, a NUL character or a lone "
-                "surrogate). Nothing was stored."
+                f"Column {name}, row {row}: {entry!r} cannot be an identifier (empty, a NUL character or "
+                "a lone surrogate). Nothing was stored."
             )

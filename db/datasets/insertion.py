@@ -32,7 +32,7 @@ def insert(
     report: dict,
     simulated: bool = False,
 ) -> DatasetInfo:
-    """Store a data set; the same name with the same fingerprint again changes nothing and returns what is there.
+    """Store a data set; the same name with the same fingerprint again returns what is there.
 
     A deleted data set of that name and fingerprint comes back. Texts with unstorable characters are repaired,
     counted in the report as `texts_repaired`. Raises Conflict where the name is taken by other content,
@@ -66,8 +66,8 @@ def _existing(connection: Connection, name: str, fingerprint: str) -> sa.Row | N
     row = row_of(connection, name)
     if row is not None and row.fingerprint != fingerprint:
         raise Conflict(
-            f"The name {name!r} is taken by a data set with other content ({row.interactions:,} interactions from "
-            f"{row.source}). That one is kept. Give another name, or delete it first."
+            f"The name {name!r} is taken by a data set with other content ({row.interactions:,} interactions "
+            f"from {row.source}). That one is kept. Give another name, or delete it first."
         )
     if row is not None:
         return row

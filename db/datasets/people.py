@@ -21,7 +21,7 @@ _PER_QUERY = 5_000
 
 @dataclass(frozen=True)
 class UserInfo:
-    """One user. `length` interactions; `last_timestamp` unix seconds; `tie`: the target is decided by a tie."""
+    """One user. `length` interactions; `last_timestamp` unix seconds; `tie`: a tie decides the target."""
 
     user: int
     user_id: str
@@ -41,8 +41,9 @@ def users(
 ) -> list[UserInfo]:
     """A page of users, in the order of the source; an exact match of the user id comes first.
 
-    `search`: part of the user id, or words that all stand in one title of the history (case and accents do not
-    count). The title search looks at the 500 most bought matching items and about 20,000 purchases of them.
+    `search`: part of the user id, or words that all stand in one title of the history (case and accents do
+    not count). The title search looks at the 500 most bought matching items and about 20,000 purchases of
+    them.
     """
     if limit < 0 or offset < 0:
         raise BadInput(f"limit and offset count users; got {limit} and {offset}.")
@@ -72,7 +73,7 @@ def user(store: Store, dataset_id: int, user_id: str) -> UserInfo:
 
 
 def random_user(store: Store, dataset_id: int, seed: int, min_length: int = 0) -> UserInfo:
-    """A user drawn uniformly by the seed among those with enough history. Raises NotFound where there is none."""
+    """A user drawn uniformly by the seed among those with enough history. Raises NotFound if none has."""
     with store.read() as connection:
         query = sa.select(*_FIELDS).where(table.c.dataset_id == dataset_id, table.c.length >= min_length)
         count = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()

@@ -102,7 +102,8 @@ def windows(store: Store, dataset_id: int, spans: Sequence[tuple[int, int, int]]
     with store.read() as connection:
         for first in range(0, len(spans), _SPANS_PER_QUERY):
             part = enumerate(spans[first : first + _SPANS_PER_QUERY], first)
-            # Whole numbers written into the statement: thousands of bound values would cost more than the read.
+            # Whole numbers written into the statement: thousands of bound values would cost more than the
+            # read.
             values = ", ".join(f"({n}, {int(u)}, {int(a)}, {int(b)})" for n, (u, a, b) in part)
             for row in connection.exec_driver_sql(_WINDOWS.format(values=values, dataset_id=int(dataset_id))):
                 found[row[0]].append(Interaction(*row[1:]))

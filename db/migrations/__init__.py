@@ -1,6 +1,7 @@
 """The store's history, one Alembic migration per change of shape, run by `Store.open`.
 
-A released migration is never edited; a new one is added under `versions/` and `db.schema.REVISION` moves to it.
+A released migration is never edited; a new one is added under `versions/` and `db.schema.REVISION` moves to
+it.
 """
 
 from functools import cache

@@ -1,0 +1,141 @@
+"""Candidate lists: the target among negatives, drawn once from a seed and stored, so that runs compare.
+
+A negative is never an item of the user's history, before or after the target. No two candidates carry the
+same title, and no negative that of an item of the history: a model that reads titles could not tell them
+apart.
+A list is a pure function of data set, user, target, kind, size and seed, equal on every machine; the
+negatives of a shorter list are among those of a longer list of the same seed.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db import candidates as stored
+from db import datasets
+from db.candidates import CandidateList
+from db.canonical import digest
+from db.datasets import Catalogue, DatasetInfo, Interaction
+from db.errors import BadInput
+from db.store import Store
+from engine.data.draws import Part, keys, shuffled, weighted_order
+from engine.data.similar_titles import TitleIndex
+
+SMALLEST = 2
+"""The target and one negative."""
+
+
+def candidate_list(
+    store: Store, dataset: DatasetInfo, user: int, target_position: int, kind: str, size: int, seed: int
+) -> CandidateList:
+    """The stored list of `size` items, the target among them at a place drawn from the seed; drawn if new.
+
+    `kind` of the negatives: `random` (every item alike), `popular` (chance in proportion to how often an item
+    was bought), `hard` (titles most like the target's by BM25, then random ones). Raises BadInput for another
+    kind, a size below 2 or beyond what the catalogue holds, and a position outside the user's history.
+    """
+    if kind not in ORDERS:
+        raise BadInput(f"candidate_kind is {kind!r}; it must be one of {', '.join(ORDERS)}.")
+    if size < SMALLEST:
+        raise BadInput(f"candidates is {size}; a list needs the target and a negative: at least {SMALLEST}.")
+    known = stored.find(store, dataset.id, user, target_position, kind, size, seed)
+    if known is not None:
+        return known
+    items = _drawn(store, dataset, user, target_position, kind, size, seed)
+    content = [dataset.fingerprint, user, target_position, kind, size, seed, items]
+    fresh = CandidateList(
+        fingerprint=digest(content),
+        dataset_id=dataset.id,
+        user=user,
+        target_position=target_position,
+        kind=kind,
+        size=size,
+        seed=seed,
+        items=tuple(items),
+    )
+    return stored.save(store, fresh)
+
+
+def _drawn(
+    store: Store, dataset: DatasetInfo, user: int, target_position: int, kind: str, size: int, seed: int
+) -> list[int]:
+    own = datasets.history(store, dataset.id, user)
+    if not 0 <= target_position < len(own):
+        raise BadInput(
+            f"Target position {target_position} lies outside the user's history of {len(own)} interactions."
+        )
+    parts: tuple[Part, ...] = (dataset.fingerprint, user, target_position, kind, seed)
+    order = ORDERS[kind](store, dataset, own[target_position], parts)
+    negatives = _negatives(store, dataset, own, order, size - 1)
+    if len(negatives) < size - 1:
+        raise BadInput(
+            f"candidates is {size}, but {dataset.name!r} has only {len(negatives)} {kind} negatives for this "
+            f"user (items outside the history with titles of their own). Ask for {len(negatives) + 1} or fewer."
+        )
+    items = [own[target_position].item, *negatives]
+    return [items[place] for place in shuffled(size, *parts, "place", size).tolist()]
+
+
+def _negatives(
+    store: Store, dataset: DatasetInfo, own: list[Interaction], order: NDArray[np.int64], count: int
+) -> list[int]:
+    """The first `count` items of `order` that are not in the history and whose title is new."""
+    bought = {row.item for row in own}
+    titles = {_plain(row.title) for row in own}
+    taken: list[int] = []
+    for start in range(0, len(order), 2 * count):
+        part = order[start : start + 2 * count].tolist()
+        found = datasets.items(store, dataset.id, part)
+        for item in part:
+            title = _plain(found[item].title)
+            if item not in bought and title not in titles:
+                taken.append(item)
+                titles.add(title)
+            if len(taken) == count:
+                return taken
+    return taken
+
+
+def _plain(title: str) -> str:
+    return " ".join(title.split()).casefold()
+
+
+def _random(
+    store: Store, dataset: DatasetInfo, target: Interaction, parts: tuple[Part, ...]
+) -> NDArray[np.int64]:
+    return shuffled(dataset.items, *parts)
+
+
+def _popular(
+    store: Store, dataset: DatasetInfo, target: Interaction, parts: tuple[Part, ...]
+) -> NDArray[np.int64]:
+    counts = _catalogue(store, dataset.id, dataset.fingerprint).counts
+    return weighted_order(counts.astype(np.float64), *parts)
+
+
+def _hard(
+    store: Store, dataset: DatasetInfo, target: Interaction, parts: tuple[Part, ...]
+) -> NDArray[np.int64]:
+    scores = _title_index(store, dataset.id, dataset.fingerprint).scores(target.title)
+    return np.lexsort((keys(dataset.items, *parts), -scores))
+
+
+ORDERS: dict[str, Callable[[Store, DatasetInfo, Interaction, tuple[Part, ...]], NDArray[np.int64]]] = {
+    "random": _random,
+    "popular": _popular,
+    "hard": _hard,
+}
+"""Kind of negatives -> the catalogue in the order in which they are tried."""
+
+
+# A data set's content never changes under its fingerprint, so what is read once is good for the process.
+@lru_cache(maxsize=4)
+def _catalogue(store: Store, dataset_id: int, fingerprint: str) -> Catalogue:
+    return datasets.catalogue(store, dataset_id)
+
+
+@lru_cache(maxsize=4)
+def _title_index(store: Store, dataset_id: int, fingerprint: str) -> TitleIndex:
+    return TitleIndex(_catalogue(store, dataset_id, fingerprint).titles)

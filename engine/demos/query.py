@@ -1,0 +1,84 @@
+"""The query: whose next purchase is predicted, what is known of the user at that moment, and what is offered.
+
+`Query.target` is there to report results. Nothing that chooses demonstrations reads it: the tests hand the
+strategies a query whose target raises when it is looked at.
+"""
+
+from dataclasses import dataclass
+
+from db import datasets
+from db.datasets import DatasetInfo, Interaction
+from db.demonstrations import Demonstration
+from db.errors import BadInput
+from db.store import Store
+from engine.data.splits import MIN_HISTORY, held_out
+
+HISTORY = 10
+
+
+@dataclass(frozen=True)
+class Query:
+    """The moment before the interaction at `target_position` (0 = oldest) of a user's history.
+
+    `history`: the newest interactions before the target, oldest first, at least one. `target_timestamp`:
+    the moment of the prediction (unix seconds), None in a data set without timestamps. `held_out`: how many
+    of everybody's newest interactions are unknown where there are no timestamps (1 = test, 2 = probe).
+    """
+
+    user: int
+    user_id: str
+    target_position: int
+    target_timestamp: int | None
+    history: list[Interaction]
+    held_out: int
+    target: Interaction
+
+    @property
+    def items(self) -> set[int]:
+        """Item numbers of the history."""
+        return {interaction.item for interaction in self.history}
+
+
+@dataclass(frozen=True)
+class PoolEntry:
+    """A demonstration offered for a query.
+
+    `similarity` is 0 to 1, higher = nearer to the query; what it measures is said by the source or strategy
+    that set it. `shared`: how many of the window's items (answer included) stand in the query's history.
+    """
+
+    demonstration: Demonstration
+    history: list[Interaction]
+    answer: Interaction
+    similarity: float
+    shared: int
+
+
+def build(
+    store: Store, dataset: DatasetInfo, user_id: str, target: str = "test", history: int = HISTORY
+) -> Query:
+    """Query of a user: the newest `history` interactions before the target (test: last, probe: second last).
+
+    Raises NotFound for an unknown user, BadInput for an unknown target, for `history` below 1 and for a user
+    with nothing before the target.
+    """
+    hidden = held_out(target)
+    if history < 1:
+        raise BadInput(f"history is {history}: the query needs at least 1 item of the user's history.")
+    user = datasets.user(store, dataset.id, user_id)
+    own = datasets.history(store, dataset.id, user.user)
+    position = len(own) - hidden
+    if position < MIN_HISTORY:
+        raise BadInput(
+            f"User {user_id!r} of {dataset.name!r} has a history of {len(own)} interactions; the {target} "
+            f"target needs at least {hidden + MIN_HISTORY}. Choose a user with a longer history."
+        )
+    return Query(
+        user=user.user,
+        user_id=user.user_id,
+        target_position=position,
+        target_timestamp=own[position].timestamp,
+        history=own[max(0, position - history) : position],
+        held_out=hidden,
+        target=own[position],
+    )

@@ -1,0 +1,66 @@
+"""Random demonstrations: one window at a random place of the history of each of some random other users.
+
+The control that every other source has to beat: same form, same length, no choice.
+"""
+
+from collections.abc import Sequence
+
+from db.datasets import DatasetInfo
+from db.datasets.known import known_lengths
+from db.store import Store
+from engine.data.draws import keys, shuffled
+from engine.demos.query import Query
+from engine.demos.windows import Offer, Window, load
+
+SOURCE = "random"
+
+TRIES = 16
+"""Users drawn per window wanted: before an early target many of them have bought nothing yet."""
+
+
+def random_users(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
+    """Up to `size` windows of different users in random order; similarity = shared part of its items."""
+    windows: list[Window] = []
+    drawn = _others(dataset, query, size, seed)
+    for start in range(0, len(drawn), 2 * size):
+        places = _places(store, dataset, query, drawn[start : start + 2 * size])
+        windows += load(store, dataset, query, places)
+        if len(windows) >= size:
+            break
+    rated = similarities(store, dataset, query, windows)
+    return [Offer(SOURCE, window, rating) for window, rating in zip(windows, rated, strict=True)][:size]
+
+
+def similarities(store: Store, dataset: DatasetInfo, query: Query, windows: Sequence[Window]) -> list[float]:
+    """Part of each window's items that stand in the query's history."""
+    bought = query.items
+    return [sum(item in bought for item in window.items) / len(window.items) for window in windows]
+
+
+def _others(dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[tuple[int, int]]:
+    """Different users other than the query's, in random order, each with the key of a random place.
+
+    All users of a small data set; of a large one as many as are likely to be needed.
+    """
+    parts = (SOURCE, dataset.fingerprint, query.user, query.target_position, seed)
+    wanted = TRIES * size
+    if dataset.users <= 2 * wanted:
+        drawn = shuffled(dataset.users, *parts).tolist()
+    else:
+        drawn = [key % dataset.users for key in keys(wanted, *parts).tolist()]
+    users = [user for user in dict.fromkeys(drawn) if user != query.user]
+    return list(zip(users, keys(len(users), "place", *parts).tolist(), strict=True))
+
+
+def _places(
+    store: Store, dataset: DatasetInfo, query: Query, drawn: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """One answer per user with at least two known interactions: `key` picks it among all but the first."""
+    known = known_lengths(
+        store,
+        dataset.id,
+        [user for user, _ in drawn],
+        before=query.target_timestamp,
+        hide_last=query.held_out,
+    )
+    return [(user, 1 + key % (known[user] - 1)) for user, key in drawn if known.get(user, 0) >= 2]

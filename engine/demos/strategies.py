@@ -1,0 +1,141 @@
+"""Which demonstrations go before a query: the sources of a pool, the strategies and their names.
+
+A strategy is written `none` or `NAME:K`. Every source and strategy is a function
+`(store, dataset, query, size, seed) -> offers, best first`, a pure function of what was known before the
+query's target and of `seed`. None of them reads the target (`engine.demos.windows` says what is known).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from db import datasets, demonstrations
+from db.datasets import DatasetInfo
+from db.errors import BadInput, NotFound
+from db.store import Store
+from engine.demos import neighbours, proximal, random_users
+from engine.demos.bm25 import bm25
+from engine.demos.query import PoolEntry, Query
+from engine.demos.recent import recent
+from engine.demos.windows import Offer, Window, entries, load
+
+Strategy = Callable[[Store, DatasetInfo, Query, int, int], list[Offer]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where windows come from: `find` offers them, `similarities` rates windows that were found before."""
+
+    find: Strategy
+    similarities: Callable[[Store, DatasetInfo, Query, Sequence[Window]], list[float]]
+
+
+SOURCES: dict[str, Source] = {
+    module.SOURCE: Source(find, module.similarities)
+    for module, find in (
+        (neighbours, neighbours.neighbours),
+        (proximal, proximal.proximal),
+        (random_users, random_users.random_users),
+    )
+}
+
+
+def _none(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
+    return []
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "none": _none,
+    "random": random_users.random_users,
+    "recent": recent,
+    "bm25": bm25,
+    "neighbours": neighbours.neighbours,
+    "proximal": proximal.proximal,
+}
+
+MOST = 64
+"""Demonstrations a strategy can be asked for: more fit no prompt."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A strategy and how many demonstrations it is to choose; `str(spec)` is its one spelling."""
+
+    name: str
+    size: int
+
+    def __str__(self) -> str:
+        return self.name if self.name == "none" else f"{self.name}:{self.size}"
+
+
+def parse_spec(spec: str) -> Spec:
+    """`none` or `NAME:K` with K from 0 to 64. BadInput says what is wrong and what there is."""
+    name, colon, size = spec.strip().partition(":")
+    ways = ", ".join(f"{way}:K" for way in STRATEGIES if way != "none")
+    if name not in STRATEGIES:
+        raise BadInput(f"demos is {spec!r}: there is no strategy {name!r}. Write none or one of {ways}.")
+    if name == "none":
+        if colon:
+            raise BadInput(f"demos is {spec!r}: none takes no number. Write none.")
+        return Spec(name, 0)
+    if not (size.isascii() and size.isdigit() and int(size) <= MOST):
+        raise BadInput(f"demos is {spec!r}: write {name}:K with K a number from 0 to {MOST}.")
+    return Spec(name, int(size))
+
+
+def choose(store: Store, dataset: DatasetInfo, query: Query, spec: str, seed: int) -> list[PoolEntry]:
+    """At most K demonstrations in prompt order: the best match comes last, next to the query.
+
+    Fewer than K where the data set has no more that are known and fit. BadInput for a spec that makes no
+    sense.
+    """
+    wanted = parse_spec(spec)
+    if wanted.size == 0:
+        return []
+    best_first = STRATEGIES[wanted.name](store, dataset, query, wanted.size, seed)
+    return entries(store, dataset, query, best_first[::-1])
+
+
+def pool(
+    store: Store, dataset: DatasetInfo, query: Query, sources: Sequence[str], size: int, seed: int
+) -> list[PoolEntry]:
+    """Up to `size` windows of each source, source by source, best first; a window two offer is kept once.
+
+    BadInput for a source there is not and for a `size` outside 1 to 64.
+    """
+    if not 1 <= size <= MOST:
+        raise BadInput(f"size is {size}: a pool takes 1 to {MOST} windows of each source.")
+    offers: dict[tuple[int, int], Offer] = {}
+    for source in sources:
+        if source not in SOURCES:
+            raise BadInput(
+                f"There is no source {source!r} of demonstrations; there are {', '.join(SOURCES)}."
+            )
+        for offer in SOURCES[source].find(store, dataset, query, size, seed):
+            offers.setdefault(offer.window.place, offer)
+    return entries(store, dataset, query, list(offers.values()))
+
+
+def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) -> list[PoolEntry]:
+    """Stored demonstrations in the order given, read anew; their similarity is that of their source.
+
+    NotFound for an id the data set does not have. BadInput for one that is not known yet at the query: what
+    may stand before one query can give away the target of another.
+    """
+    stored = demonstrations.get_many(store, ids, dataset.id)
+    offers = []
+    for name in ids:
+        demonstration = stored.get(name)
+        if demonstration is None or demonstration.position is None:
+            raise NotFound(
+                f"{dataset.name!r} has no demonstration {name!r}. Choose one from the query's pool."
+            )
+        user = datasets.user(store, dataset.id, demonstration.user_id).user
+        windows = load(store, dataset, query, [(user, demonstration.position)])
+        if not windows:
+            raise BadInput(
+                f"Demonstration {name!r} (a window of user {demonstration.user_id!r}) is not known yet when "
+                f"the next purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
+            )
+        rate = SOURCES[demonstration.source].similarities
+        offers += [Offer(demonstration.source, windows[0], *rate(store, dataset, query, windows))]
+    return entries(store, dataset, query, offers)

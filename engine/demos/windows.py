@@ -1,0 +1,117 @@
+"""Windows of known purchases: the one door through which an interaction becomes part of a demonstration.
+
+A window is an answer and the (at most 5) interactions right before it in the same user's history. What is
+known when a query is predicted, and nothing else, passes `load`:
+
+- the query's own user: interactions before the target's position;
+- other users, with timestamps: interactions strictly before the target's moment;
+- other users, without timestamps: everything but their last interaction (test) or last two (probe), the
+  interactions leave-one-out holds out for them too.
+
+Nothing here looks at the target. An answer that happens to be the target's item is welcome: somebody else
+bought it earlier, and "after these, that" is the association a demonstration is there to show.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from db import datasets
+from db.datasets import DatasetInfo, Interaction
+from db.datasets.known import user_ids
+from db.demonstrations import Demonstration, demonstration_id
+from db.store import Store
+from engine.demos.query import PoolEntry, Query
+
+LENGTH = 5
+"""History items of a demonstration, at most."""
+
+Place = tuple[int, int]
+"""(user, position of the answer)."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """One answer and what came right before it, oldest first; `history` holds 1 to `LENGTH` interactions."""
+
+    user: int
+    history: list[Interaction]
+    answer: Interaction
+
+    @property
+    def place(self) -> Place:
+        return self.user, self.answer.position
+
+    @property
+    def items(self) -> list[int]:
+        """Item numbers of history and answer."""
+        return [interaction.item for interaction in self.history] + [self.answer.item]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A window a source offers; `similarity` (0 to 1) is in the source's or strategy's own sense."""
+
+    source: str
+    window: Window
+    similarity: float
+
+
+def load(store: Store, dataset: DatasetInfo, query: Query, places: Sequence[Place]) -> list[Window]:
+    """The windows with these answers that are known at the query, in the order of `places`."""
+    wanted = [
+        (user, position)
+        for user, position in places
+        if position >= 1 and (user != query.user or position < query.target_position)
+    ]
+    # Without timestamps another user's answer is known if enough interactions follow it: read those as well.
+    beyond = 0 if query.target_timestamp is not None else query.held_out
+    spans = [
+        (user, max(0, position - LENGTH), position + 1 + (0 if user == query.user else beyond))
+        for user, position in wanted
+    ]
+    windows = []
+    for (user, position), rows in zip(wanted, datasets.windows(store, dataset.id, spans), strict=True):
+        inside = [row for row in rows if row.position <= position]
+        if len(inside) < 2 or inside[-1].position != position:
+            continue
+        if user == query.user or _known(query, inside, rows[-1].position - position):
+            windows.append(Window(user, inside[:-1], inside[-1]))
+    return windows
+
+
+def _known(query: Query, inside: list[Interaction], following: int) -> bool:
+    """Whether another user's interactions were known at the query; `following`: rows read after them."""
+    moment = query.target_timestamp
+    if moment is None:
+        return following >= query.held_out
+    return all(row.timestamp is not None and row.timestamp < moment for row in inside)
+
+
+def entries(store: Store, dataset: DatasetInfo, query: Query, offers: Sequence[Offer]) -> list[PoolEntry]:
+    """The offers as demonstrations with their content id, order kept."""
+    names = user_ids(store, dataset.id, sorted({offer.window.user for offer in offers}))
+    return [
+        PoolEntry(
+            demonstration=_demonstration(dataset, offer, names[offer.window.user]),
+            history=offer.window.history,
+            answer=offer.window.answer,
+            similarity=offer.similarity,
+            shared=len(query.items.intersection(offer.window.items)),
+        )
+        for offer in offers
+    ]
+
+
+def _demonstration(dataset: DatasetInfo, offer: Offer, user_id: str) -> Demonstration:
+    answer = offer.window.answer
+    history = tuple(interaction.item_id for interaction in offer.window.history)
+    return Demonstration(
+        id=demonstration_id(dataset.fingerprint, user_id, history, answer.item_id, answer.position),
+        dataset_id=dataset.id,
+        source=offer.source,
+        user_id=user_id,
+        history=history,
+        answer=answer.item_id,
+        position=answer.position,
+        timestamp=answer.timestamp,
+    )

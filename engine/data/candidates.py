@@ -72,7 +72,7 @@ def _drawn(
     if len(negatives) < size - 1:
         raise BadInput(
             f"candidates is {size}, but {dataset.name!r} has only {len(negatives)} {kind} negatives for this "
-            f"user (items outside the history with titles of their own). Ask for {len(negatives) + 1} or fewer."
+            f"user (not in the history, a title of its own). Ask for at most {len(negatives) + 1}."
         )
     items = [own[target_position].item, *negatives]
     return [items[place] for place in shuffled(size, *parts, "place", size).tolist()]

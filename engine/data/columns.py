@@ -1,0 +1,297 @@
+"""Rows of any format -> compact columns: codes for ids, numbers for times and ratings, one place per row.
+
+Boundary: takes batches of raw values from the readers, holds 8 to 20 bytes per interaction and one
+dictionary per kind of id. Values that do not parse are counted with their file and line. `engine.data.tidy`
+does the rest.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from engine.data.report import Report
+from engine.data.text import MAX_TITLE, clean_title
+
+MAX_ID = 200  # characters
+Lines = range | np.ndarray
+
+_ERRORS = (ValueError, TypeError, OverflowError)
+_SLASHED = re.compile(r"^(\d{4})/(\d{1,2})/(\d{1,2})")
+
+
+class Codes(dict[str, int]):
+    """Ids -> consecutive codes by first appearance; look-up adds a new id and raises ValueError for a bad one."""
+
+    def __missing__(self, key: Any) -> int:
+        if type(key) is not str or not usable_id(key):
+            raise ValueError("id not usable")
+        code = self[key] = len(self)
+        return code
+
+
+def usable_id(text: str) -> bool:
+    """True for a printable id of 1 to MAX_ID characters without space around it."""
+    return 0 < len(text) <= MAX_ID and text.isprintable() and text == text.strip()
+
+
+def parse_date(text: str) -> float:
+    """Unix seconds of an ISO 8601 date or time (UTC unless it says otherwise); raises ValueError."""
+    text = _SLASHED.sub(lambda m: f"{m[1]}-{int(m[2]):02}-{int(m[3]):02}", text.strip())
+    moment = datetime.fromisoformat(text.removesuffix(" UTC"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+@dataclass
+class Builder:
+    """Collects interactions; `add` takes equally long sequences of values as they were read."""
+
+    report: Report
+    users: Codes = field(default_factory=Codes)
+    items: Codes = field(default_factory=Codes)
+    size: int = 0
+    dates: bool | None = None  # timestamps are ISO dates (True) or numbers (False); set by the first batch
+    _user: list[np.ndarray] = field(default_factory=list)
+    _item: list[np.ndarray] = field(default_factory=list)
+    _time: list[np.ndarray] = field(default_factory=list)
+    _rating: list[np.ndarray] = field(default_factory=list)
+    _starts: list[int] = field(default_factory=list)
+    _places: list[tuple[str, Lines]] = field(default_factory=list)
+
+    def add(
+        self,
+        file: str,
+        lines: Lines,
+        users: Sequence[Any],
+        items: Sequence[Any],
+        times: Sequence[Any] | None = None,
+        ratings: Sequence[Any] | None = None,
+    ) -> None:
+        """Append a batch; rows with unusable values are counted in the report and left out."""
+        count = len(users)
+        if not count:
+            return
+        self.report.rows_read += count
+        if times is not None and self.dates is None:
+            self.dates = _are_dates(times)
+        try:
+            columns = self._convert(users, items, times, ratings)
+        except _ERRORS:
+            keep, columns = self._one_by_one(file, lines, users, items, times, ratings)
+            lines = np.fromiter((lines[k] for k in keep), np.int64, len(keep))
+        self._append(file, lines, *columns)
+        self.report.check_format(final=False)
+
+    def _append(
+        self, file: str, lines: Lines, user: np.ndarray, item: np.ndarray, time: Any, rating: Any
+    ) -> None:
+        if not len(user):
+            return
+        self._starts.append(self.size)
+        self._places.append((file, lines))
+        self._user.append(user)
+        self._item.append(item)
+        if time is not None:
+            self._time.append(time)
+        if rating is not None:
+            self._rating.append(rating)
+        self.size += len(user)
+
+    def _convert(self, users: Any, items: Any, times: Any, ratings: Any) -> tuple[Any, ...]:
+        """The four columns of a batch at once; raises one of _ERRORS when any value does not parse."""
+        count = len(users)
+        time = None if times is None else _times(times, bool(self.dates))
+        rating = None if ratings is None else np.fromiter(map(float, ratings), np.float32, count)
+        if rating is not None and not np.isfinite(rating).all():
+            raise ValueError("rating is not a number")
+        user = np.fromiter(map(self.users.__getitem__, users), np.int32, count)
+        item = np.fromiter(map(self.items.__getitem__, items), np.int32, count)
+        return user, item, time, rating
+
+    def _one_by_one(
+        self, file: str, lines: Lines, users: Any, items: Any, times: Any, ratings: Any
+    ) -> tuple[list[int], tuple[Any, ...]]:
+        """Like `_convert`, dropping and counting each row that does not parse; also the rows kept."""
+        keep: list[int] = []
+        rows: list[tuple[int, int, float, float]] = []
+        for k in range(len(users)):
+            time = None if times is None else times[k]
+            rating = None if ratings is None else ratings[k]
+            parsed = self._row(users[k], items[k], times is not None, time, rating)
+            if isinstance(parsed, tuple):
+                keep.append(k)
+                rows.append(parsed)
+            else:
+                seen = f"{users[k]!r:.40}, {items[k]!r:.40}"
+                if times is not None:
+                    seen += f", time {times[k]!r:.40}"
+                if ratings is not None:
+                    seen += f", rating {ratings[k]!r:.20}"
+                self.report.drop(parsed, file, int(lines[k]), seen)
+        count = len(rows)
+        user, item = (np.fromiter((row[c] for row in rows), np.int32, count) for c in (0, 1))
+        time = None if times is None else _whole(np.fromiter((row[2] for row in rows), np.float64, count))
+        rating = None if ratings is None else np.fromiter((row[3] for row in rows), np.float32, count)
+        return keep, (user, item, time, rating)
+
+    def _row(
+        self, user: Any, item: Any, timed: bool, time: Any, rating: Any
+    ) -> tuple[int, int, float, float] | str:
+        """Codes, raw time and rating of one row, or the reason why it is left out."""
+        ids = [_id_text(user), _id_text(item)]
+        for text, reason in zip(ids, ("user id missing", "item id missing"), strict=True):
+            if not text:
+                return reason
+            if not usable_id(text):
+                return "id not usable"
+        moment = 0.0
+        if timed:
+            if _empty(time):
+                return "timestamp missing"
+            try:
+                moment = float(_times([time], bool(self.dates))[0])
+            except _ERRORS:
+                return "timestamp not understood"
+        stars = math.nan
+        if not _empty(rating):
+            try:
+                stars = float(rating)
+            except _ERRORS:
+                return "rating not a number"
+            if not abs(stars) < 1e30:
+                return "rating not a number"
+        return self.users[ids[0]], self.items[ids[1]], moment, stars
+
+    def place(self, row: int) -> tuple[str, int]:
+        """File and line of the row that was added as number `row` (0-based, rows kept only)."""
+        block = bisect_right(self._starts, row) - 1
+        file, lines = self._places[block]
+        return file, int(lines[row - self._starts[block]])
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """user int32[n], item int32[n], raw time (int64 or float64)[n] | None, rating float32[n] | None."""
+        user = _join(self._user, np.int32)
+        item = _join(self._item, np.int32)
+        time = _join(self._time, None) if self._time else None
+        rating = _join(self._rating, np.float32) if self._rating else None
+        return user, item, time, rating
+
+
+def _join(parts: list[np.ndarray], dtype: Any) -> np.ndarray:
+    """All parts in one array; empties the list so that both never live long together."""
+    joined = np.concatenate(parts) if parts else np.zeros(0, dtype)
+    parts.clear()
+    return joined
+
+
+def _empty(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, str) and value.strip().lower() in ("", "nan", "null", "none", "na")
+    )
+
+
+def _id_text(value: Any) -> str:
+    if isinstance(value, str):
+        return "".join(c for c in value.strip() if c.isprintable())
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None or isinstance(value, float | bool | dict | list) else str(value)
+
+
+def _are_dates(times: Sequence[Any]) -> bool:
+    """True when the first value that is there reads as a date and not as a number."""
+    first = next((value for value in times if not _empty(value)), None)
+    if not isinstance(first, str):
+        return False
+    try:
+        float(first)
+    except ValueError:
+        return True
+    return False
+
+
+def _times(values: Sequence[Any], dates: bool) -> np.ndarray:
+    """Raw times: int64 where all are whole numbers, else float64; raises one of _ERRORS."""
+    count = len(values)
+    if dates:
+        return _whole(np.fromiter(map(parse_date, values), np.float64, count))
+    if not isinstance(values[0], float):
+        try:
+            return np.fromiter(map(int, values), np.int64, count)
+        except ValueError:
+            pass
+    return _whole(np.fromiter(map(float, values), np.float64, count))
+
+
+def _whole(times: np.ndarray) -> np.ndarray:
+    """int64 where nothing is lost by it; raises ValueError for values no clock shows."""
+    if not (np.abs(times) < 1e19).all():
+        raise ValueError("timestamp out of range")
+    if (np.abs(times) >= 2**63).any():
+        raise ValueError("timestamp out of range")
+    whole = times.astype(np.int64)
+    return whole if (whole == times).all() else times
+
+
+@dataclass
+class ItemRow:
+    """What an item file says of an item; `title` is clean and may be empty."""
+
+    title: str
+    category: str | None = None
+    brand: str | None = None
+    attributes: dict[str, Any] | None = None
+    raw: int = 0  # hash of the title as it was given
+
+
+@dataclass
+class ItemTable:
+    """Items by id, titles cleaned; an id's first row wins, but an empty title is filled by a later one."""
+
+    report: Report
+    rows: dict[str, ItemRow] = field(default_factory=dict)
+
+    def add(
+        self,
+        file: str,
+        line: int,
+        item_id: Any,
+        title: Any,
+        category: Any = None,
+        brand: Any = None,
+        attributes: dict[str, Any] | None = None,
+    ) -> None:
+        """Take one row of an item file; counts unusable ids, repeated rows and cleaned titles."""
+        self.report.item_rows_read += 1
+        key = _id_text(item_id)
+        if not key or not usable_id(key):
+            self.report.drop_item("item id missing or not usable", file, line, repr(item_id)[:60])
+            return
+        raw = title if isinstance(title, str) else "" if title is None else str(title)
+        clean = "" if _empty(raw) else clean_title(raw)
+        known = self.rows.get(key)
+        if known and (known.title or not clean):
+            self.report.drop_item("item listed again", file, line, key)
+            return
+        if clean != raw and clean:
+            if clean.endswith("\u2026") and len(raw) > MAX_TITLE:
+                self.report.repair(
+                    "title shortened", file, line, f"{len(raw)} characters, now ends {clean[-60:]!r}"
+                )
+            else:
+                self.report.repair("title cleaned", file, line, f"{raw[:90]!r} -> {clean[:90]!r}")
+        self.rows[key] = ItemRow(clean, _label(category), _label(brand), attributes or None, hash(raw))
+
+
+def _label(value: Any) -> str | None:
+    """A short clean text of a category or brand, None when there is none."""
+    if isinstance(value, str) and not _empty(value):
+        return clean_title(value)[:160] or None
+    return None

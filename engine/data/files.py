@@ -1,0 +1,339 @@
+"""Where import data lies: a file, a folder or a zip, seen as folders of members with bounded streams.
+
+Boundary: bytes only. Nothing is ever unpacked to disk, unpickled or executed; headers of archives are not
+trusted: what comes out of a compressed stream is counted while it streams.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from db.errors import DataError
+
+MAX_UNPACKED = 64 << 30  # bytes that one compressed source may unpack to
+MAX_RATIO = 200  # unpacked : packed; review text reaches 10, repetitive logs 50, bombs 1000
+FREE_BYTES = 64 << 20  # below this the ratio is not judged
+MAX_MEMBERS = 10_000
+MAX_DEPTH = 3
+
+BROKEN = (EOFError, OSError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError)
+
+MAGIC = (
+    (b"PK\x03\x04", "a zip archive (or an Office file)"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"BZh", "a bzip2 file (unpack it first)"),
+    (b"\xfd7zXZ\x00", "an xz file (unpack it first)"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file (unpack it first)"),
+    (b"7z\xbc\xaf", "a 7-Zip archive (unpack it first)"),
+    (b"Rar!", "a RAR archive (unpack it first)"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90", "a program"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\xd0\xcf\x11\xe0", "an old Office file"),
+    (b"\x93NUMPY", "a NumPy array"),
+)
+
+
+class Broken(Exception):
+    """A stream that cannot be read on; the message is the reason alone."""
+
+
+@dataclass
+class Budget:
+    """Unpacked bytes one compressed source may still give; shared by the members of an archive."""
+
+    unpacked: int = 0
+
+    def spend(self, amount: int, packed: int) -> None:
+        """Count `amount` unpacked bytes against `packed` bytes of source; raises Broken past the limits."""
+        self.unpacked += amount
+        if self.unpacked > MAX_UNPACKED:
+            raise Broken(f"it unpacks to more than {MAX_UNPACKED >> 30} GiB, which is the limit")
+        if self.unpacked > FREE_BYTES and self.unpacked > MAX_RATIO * max(packed, 1):
+            raise Broken(f"it unpacks to more than {MAX_RATIO} times its size (a zip bomb?)")
+
+
+class Stream:
+    """Sequential reader of one member's unpacked bytes."""
+
+    def __init__(self, raw: BinaryIO, size: int, budget: Budget, archive_size: int | None) -> None:
+        self._raw = raw
+        self._size = max(size, 1)
+        self._budget = budget
+        self._archive_size = archive_size
+        self._given = 0
+        head = _peek(raw)
+        self._packed = head.startswith(b"\x1f\x8b")
+        self._source: gzip.GzipFile | _Rewound = (
+            gzip.GzipFile(fileobj=_Rewound(head, raw)) if self._packed else _Rewound(head, raw)
+        )
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` unpacked bytes; raises Broken with the reason when the source cannot be read on."""
+        try:
+            data = self._source.read(size)
+        except EOFError:
+            raise Broken("the compressed data end before their end mark: the file is cut off") from None
+        except BROKEN as error:
+            raise Broken(_reason(error)) from None
+        self._given += len(data)
+        if self._packed or self._archive_size is not None:
+            self._budget.spend(len(data), self._archive_size or self._consumed())
+        return data
+
+    @property
+    def fraction(self) -> float:
+        """Share of the member's stored bytes read so far, 0 to 1."""
+        return min(1.0, (self._consumed() if self._packed else self._given) / self._size)
+
+    def _consumed(self) -> int:
+        try:
+            return self._raw.tell()
+        except BROKEN:
+            return self._size
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Rewound(io.RawIOBase):
+    """A stream with its first bytes put back (zip members cannot always seek cheaply)."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if self._head:
+            if size is None or size < 0:
+                size = len(self._head)
+            data, self._head = self._head[:size], self._head[size:]
+            return data
+        return self._rest.read(size)
+
+
+def _peek(raw: BinaryIO) -> bytes:
+    try:
+        return raw.read(2)
+    except BROKEN as error:
+        raw.close()
+        raise Broken(_reason(error)) from None
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"it cannot be read ({text[:200]})"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of the source. `name` is its path inside the source, `size` its stored bytes."""
+
+    name: str
+    size: int
+    opener: Callable[[], BinaryIO] = field(repr=False, compare=False)
+    budget: Budget = field(default_factory=Budget, repr=False, compare=False)
+    archive_size: int | None = None
+
+    def open(self) -> Stream:
+        """Stream of the unpacked bytes; raises DataError when the file cannot be opened."""
+        try:
+            return Stream(self.opener(), self.size, self.budget, self.archive_size)
+        except Broken as error:
+            raise DataError(f"{self.name}: {error}. Nothing was imported.") from None
+        except BROKEN as error:
+            raise DataError(f"{self.name}: {_reason(error)}. Nothing was imported.") from None
+
+    @property
+    def base(self) -> str:
+        """File name without folders, lower case, without `.gz`."""
+        return PurePosixPath(self.name).name.lower().removesuffix(".gz")
+
+    @property
+    def stem(self) -> str:
+        """`base` without its last extension: `meta_Games` for `meta_Games.json.gz`."""
+        return PurePosixPath(self.base).stem
+
+    def head(self, size: int = 256 << 10) -> bytes:
+        """The first unpacked bytes, fewer when the file is short or breaks off there."""
+        parts: list[bytes] = []
+        left = size
+        with self.open() as stream:
+            while left > 0:
+                try:
+                    data = stream.read(left)
+                except Broken as error:
+                    if parts:
+                        break
+                    raise DataError(f"{self.name}, line 1: {error}. Nothing was imported.") from None
+                if not data:
+                    break
+                parts.append(data)
+                left -= len(data)
+        return b"".join(parts)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Members that lie side by side; `only` is set when the person named one file among them."""
+
+    name: str
+    members: tuple[Member, ...]
+    only: Member | None = None
+    ignored: tuple[str, ...] = ()
+
+    def named(self, *bases: str) -> Member | None:
+        """The first member whose file name (without .gz) is one of `bases`, in their order."""
+        by_base = {member.base: member for member in reversed(self.members)}
+        return next((by_base[base] for base in bases if base in by_base), None)
+
+    def candidates(self) -> tuple[Member, ...]:
+        """Members that may hold the interactions: the one named, or all."""
+        return (self.only,) if self.only else self.members
+
+
+def open_source(path: str | os.PathLike[str]) -> list[Folder]:
+    """Folders of members found at a file, folder or zip; raises DataError when there is nothing to read."""
+    where = Path(path).expanduser()
+    try:
+        mode = where.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{path}: cannot be opened ({reason}). Give a file, a folder or a zip.") from None
+    if stat.S_ISDIR(mode):
+        return _walk(where)
+    if not stat.S_ISREG(mode):
+        raise DataError(f"{path}: is neither a file nor a folder. Give a file, a folder or a zip.")
+    if where.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty. Nothing was imported.")
+    only = _member(where, where.name)
+    if only.head(4).startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zip(where)
+    siblings = tuple(_member(p, p.name) for p in _regular(where.parent) if p.name != where.name)
+    return [Folder(where.parent.name, (only, *siblings), only)]
+
+
+def _member(path: Path, name: str) -> Member:
+    return Member(name, path.stat().st_size, lambda: open(path, "rb"))
+
+
+def _regular(folder: Path) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}). Nothing was imported.") from None
+    return [p for p in entries[:MAX_MEMBERS] if not p.name.startswith(".") and p.is_file()]
+
+
+def _walk(root: Path, depth: int = 0, prefix: str = "") -> list[Folder]:
+    """`root` first, then its subfolders to MAX_DEPTH; links to folders are not followed."""
+    members = tuple(_member(p, prefix + p.name) for p in _regular(root))
+    folders = [Folder(prefix.rstrip("/") or root.name, members)]
+    if depth < MAX_DEPTH:
+        for sub in sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink()):
+            if not sub.name.startswith((".", "__MACOSX")):
+                folders += _walk(sub, depth + 1, f"{prefix}{sub.name}/")
+    return [f for f in folders if f.members] or folders[:1]
+
+
+def _zip(path: Path) -> list[Folder]:
+    """Folders of a zip; refuses nested zips, encrypted entries and names that leave the archive."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except BROKEN as error:
+        raise DataError(f"{path.name}: {_reason(error)}: the zip is cut off or damaged.") from None
+    with archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+    if len(infos) > MAX_MEMBERS:
+        raise DataError(f"{path.name}: holds {len(infos)} files; the limit is {MAX_MEMBERS}.")
+    size, budget, ignored = path.stat().st_size, Budget(), []
+    groups: dict[str, list[Member]] = {}
+    for info in infos:
+        name = PurePosixPath(info.filename)
+        if any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts):
+            continue
+        if stat.S_ISLNK(info.external_attr >> 16):
+            ignored.append(f"{path.name}: {info.filename} is a link and was not followed.")
+            continue
+        _refuse(path, info)
+        member = Member(info.filename, info.compress_size, _zip_opener(path, info), budget, size)
+        groups.setdefault(str(name.parent), []).append(member)
+    ordered = sorted(groups.items(), key=lambda pair: (len(PurePosixPath(pair[0]).parts), pair[0]))
+    label = path.name if len(ordered) == 1 else ""
+    return [
+        Folder(
+            label or f"{path.name}/{name}", tuple(sorted(group, key=lambda m: m.name)), None, tuple(ignored)
+        )
+        for name, group in ordered
+    ] or [Folder(path.name, (), None, tuple(ignored))]
+
+
+def _refuse(path: Path, info: zipfile.ZipInfo) -> None:
+    name = info.filename
+    if name.startswith(("/", "\\")) or re.match(r"^[A-Za-z]:", name) or ".." in re.split(r"[/\\]", name):
+        raise DataError(f"{path.name}: the entry {name!r} points outside the archive. Nothing was imported.")
+    if name.lower().endswith(".zip"):
+        raise DataError(f"{path.name}: holds another zip, {name}. Unpack it and import the inner one.")
+    if info.flag_bits & 0x1:
+        raise DataError(f"{path.name}: the entry {name} is encrypted. Unpack it and import the folder.")
+
+
+def _zip_opener(path: Path, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
+    def opener() -> BinaryIO:
+        with zipfile.ZipFile(path) as archive:  # the entry keeps the file open on its own
+            return archive.open(info)  # type: ignore[return-value]
+
+    return opener
+
+
+def binary_reason(head: bytes) -> str | None:
+    """Why `head` is not text, in words, or None when it may be text (UTF-16 with a mark counts as text)."""
+    for magic, what in MAGIC:
+        if head.startswith(magic):
+            return f"this is {what}, not text"
+    if re.match(rb"\x80[\x02-\x05](\x95|\}|\]|c|\x8c|X)", head):
+        return "this is a Python pickle, which is never opened; export it as CSV or Parquet"
+    if head[257:262] == b"ustar":
+        return "this is a tar archive (unpack it first)"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return None
+    control = len(re.findall(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head[: 64 << 10]))
+    if control > max(3, len(head[: 64 << 10]) // 200):
+        return "these are binary data, not text"
+    return None
+
+
+def describe(folders: list[Folder], limit: int = 12) -> str:
+    """Names of the files found, for messages."""
+    names = [member.name for folder in folders for member in folder.members]
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return (", ".join(names[:limit]) + more) or "no files"
+
+
+def iterate(folders: list[Folder]) -> Iterator[Member]:
+    """All members of all folders."""
+    for folder in folders:
+        yield from folder.members

@@ -1,0 +1,141 @@
+"""Which column is the user, which the item: guessed from names and values, correctable by the person.
+
+Boundary: works on column names and a few sample rows; opens no file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from db.errors import BadInput
+from engine.data.importers.delimited import is_date, is_number
+
+FIELDS = ("user", "item", "timestamp", "rating", "title", "category", "brand")
+ITEM_FIELDS = ("items_item", "items_title", "items_category", "items_brand")
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a list written as one line."""
+    return tuple(text.split())
+
+
+# Best name first. Compared in lower case without punctuation and without RecBole's `:type`.
+NAMES: dict[str, tuple[str, ...]] = {
+    "user": words(
+        "userid user uid reviewerid customerid customer visitorid memberid accountid buyerid clientid "
+        "sessionid session authorid author username u"
+    ),
+    "item": words(
+        "itemid item parentasin asin productid product movieid movie bookid isbn articleid trackid songid "
+        "gameid businessid gmapid recipeid sku stockcode iid artistid contentid newsid i"
+    ),
+    "timestamp": words(
+        "timestamp unixreviewtime unixtime time ts datetime eventtime createdat date reviewtime tdat "
+        "orderdate invoicedate purchasedate"
+    ),
+    "rating": words("rating ratings overall stars score label"),
+    "title": words(
+        "title itemtitle producttitle movietitle booktitle itemname productname prodname name description"
+    ),
+    "category": words(
+        "category categories genres genre class maincategory maincat department categorycode producttype"
+    ),
+    "brand": words("brand manufacturer store publisher artist developer"),
+}
+
+Guess = dict[str, str | None]
+
+
+def plain_name(column: str) -> str:
+    """Lower-case letters and digits of a column name, RecBole's type suffix dropped."""
+    return re.sub(r"[^a-z0-9]", "", column.lower().partition(":")[0])
+
+
+def known_name(column: str) -> bool:
+    """True when the name says what the column is."""
+    return any(plain_name(column) in names for names in NAMES.values())
+
+
+def by_names(columns: Sequence[str], fields: Sequence[str]) -> Guess:
+    """The best-named column for each field, each column used once."""
+    free = {plain_name(column): column for column in reversed(columns)}
+    guess: Guess = {}
+    for field in fields:
+        name = next((name for name in NAMES[field] if name in free), None)
+        guess[field] = free.pop(name) if name else None
+    return guess
+
+
+def guess_interactions(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[Guess, list[str]]:
+    """The column of each of FIELDS, and notes on what was guessed by value or place."""
+    guess = by_names(columns, FIELDS)
+    notes: list[str] = []
+    free = [c for c in columns if c not in guess.values()]
+    values = {c: [row[k] for row in rows if k < len(row)] for k, c in enumerate(columns)}
+    for field, test in (("timestamp", _looks_like_time), ("rating", _looks_like_rating)):
+        # a rating is only taken by value where the ids are already known or enough columns stay for them
+        missing = sum(guess[f] is None for f in ("user", "item"))
+        if guess[field] is None and len(free) > missing:
+            found = next((c for c in reversed(free) if test(values[c])), None)
+            if found:
+                guess[field] = found
+                free.remove(found)
+                notes.append(f"{found!r} was taken as the {field} because of its values.")
+    for field in ("user", "item"):
+        if guess[field] is None and free:
+            guess[field] = free.pop(0)
+            notes.append(f"{guess[field]!r} was taken as the {field} because of its place: check it.")
+    return guess, notes
+
+
+def _looks_like_time(values: Sequence[Any]) -> bool:
+    cells = [v for v in values if v not in (None, "")]
+    if not cells:
+        return False
+    if all(is_date(v) for v in cells):
+        return True
+    return all(is_number(v) and 3e8 < float(v) < 2e19 for v in cells)
+
+
+def _looks_like_rating(values: Sequence[Any]) -> bool:
+    cells = [v for v in values if v not in (None, "")]
+    if len(cells) < 5 or not all(is_number(v) for v in cells):
+        return False
+    numbers = [float(v) for v in cells]
+    return len(set(numbers)) <= 20 and min(numbers) >= -10 and max(numbers) <= 10
+
+
+def guess_items(columns: Sequence[str], item_column: str | None) -> Guess | None:
+    """Columns of an item file, `None` when it has no id or no title."""
+    guess = by_names(columns, ("item", "title", "category", "brand"))
+    if item_column in columns:
+        guess["item"] = item_column
+    elif guess["item"] is None:
+        guess["item"] = next((c for c in columns if plain_name(c) == "id"), None)
+    if guess["item"] is None or guess["title"] in (None, guess["item"]):
+        return None
+    return {f"items_{field}": column for field, column in guess.items()}
+
+
+def correct(
+    guess: Guess, mapping: Mapping[str, str | None] | None, columns: Sequence[str], where: str
+) -> Guess:
+    """`guess` with the person's `mapping` put over it; "" or None switches a field off. Raises BadInput."""
+    result = dict(guess)
+    for field, column in (mapping or {}).items():
+        if field not in FIELDS + ITEM_FIELDS + ("items_file",):
+            known = ", ".join((*FIELDS, "items_file", *ITEM_FIELDS))
+            raise BadInput(f"The mapping names an unknown field {field!r}; the fields are {known}.")
+        if field not in result:
+            continue
+        if column and column not in columns:
+            raise BadInput(
+                f"The mapping says {field} is in the column {column!r}, which {where} does not have; "
+                f"its columns are {', '.join(map(repr, columns[:30]))}."
+            )
+        if column:  # a column the person names leaves the field it was guessed for
+            result = {f: None if c == column else c for f, c in result.items()}
+        result[field] = column or None
+    return result

@@ -1,0 +1,110 @@
+"""What every importer gives: a plan (which files, which columns) and how to read it.
+
+Boundary: shared types and the two loops that feed tables into the builder; no format is named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.data.columns import Builder, ItemTable
+from engine.data.files import Folder, Member
+from engine.data.importers.tables import Table
+from engine.data.text import Tick
+
+MAX_EXTRA_COLUMNS = 8
+MAX_EXTRA_TEXT = 100  # characters of an attribute's value
+
+CorrectedMapping = Mapping[str, str | None]
+
+
+class Mismatch(Exception):
+    """A folder or file is not of the format asked for; `reason` names file and line where it can."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One data set found in a folder.
+
+    `mapping`: field -> column as it will be read. `reader` / `item_reader` push rows into the builder and the
+    item table. `whole_catalogue`: items of the item file that nobody bought belong to the data set.
+    """
+
+    format: str
+    label: str
+    interactions: tuple[Member, ...]
+    items: Member | None
+    mapping: dict[str, str | None]
+    columns: tuple[str, ...]
+    sample: Callable[[], list[list[Any]]]
+    reader: Callable[[Builder, Tick], None]
+    item_reader: Callable[[ItemTable, Callable[[str], bool], Tick], None] | None
+    whole_catalogue: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        return (*self.interactions, *([self.items] if self.items else []))
+
+
+@dataclass(frozen=True)
+class Format:
+    """An importer. `find(folder, mapping)` returns a Plan or raises Mismatch with the reason."""
+
+    name: str
+    label: str
+    expects: str
+    find: Callable[[Folder, CorrectedMapping | None], Plan]
+
+
+def read_interactions(table: Table, mapping: Mapping[str, str | None], builder: Builder, tick: Tick) -> None:
+    """Feed the table's user, item, timestamp and rating columns into the builder."""
+    fields = [f for f in ("user", "item", "timestamp", "rating") if mapping.get(f)]
+    report = builder.report
+    for lines, columns in table.read([str(mapping[f]) for f in fields], report, tick, report.unreadable):
+        values: dict[str, Sequence[Any]] = dict(zip(fields, columns, strict=True))
+        builder.add(
+            table.member.name,
+            lines,
+            values["user"],
+            values["item"],
+            values.get("timestamp"),
+            values.get("rating"),
+        )
+
+
+def read_items(
+    table: Table, mapping: Mapping[str, str | None], items: ItemTable, tick: Tick, *, extras: bool = False
+) -> None:
+    """Feed item, title, category and brand columns into the item table; `extras`: other short values too."""
+    fields = [f for f in ("item", "title", "category", "brand") if mapping.get(f)]
+    used = [str(mapping[f]) for f in fields]
+    more = [c for c in table.columns if c not in used][:MAX_EXTRA_COLUMNS] if extras else []
+    report = items.report
+    for lines, columns in table.read(used + more, report, tick, report.unreadable_item):
+        for k, row in enumerate(zip(*columns, strict=True)):
+            values = dict(zip(fields, row, strict=False))
+            items.add(
+                table.member.name,
+                int(lines[k]),
+                values["item"],
+                values.get("title"),
+                values.get("category"),
+                values.get("brand"),
+                _attributes(more, row[len(fields) :]) if more else None,
+            )
+
+
+def _attributes(names: list[str], values: Sequence[Any]) -> dict[str, str]:
+    pairs = ((name.partition(":")[0], value) for name, value in zip(names, values, strict=True))
+    return {
+        name: str(value)
+        for name, value in pairs
+        if value not in (None, "") and len(str(value)) <= MAX_EXTRA_TEXT
+    }

@@ -1,0 +1,212 @@
+"""RecBole's files (arXiv 2011.01731): atomic `.inter` / `.item` and the sequential form with a list per row.
+
+Boundary: typed, tab-separated headers such as `user_id:token`; quotes are plain characters. In the
+sequential form a row is a user with the history, oldest first, and the target; the order is given, there are
+no timestamps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from engine.data.columns import Builder
+from engine.data.files import Broken, Folder, Member
+from engine.data.importers.mapping import by_names, correct, guess_items
+from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
+from engine.data.importers.tables import TextTable
+from engine.data.text import Tick, text_head
+
+PARTS = ("train", "valid", "test")
+TYPED = re.compile(r"^[^\s:]+:(token|token_seq|float|float_seq)$")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One data set's interaction files, in the order train, valid, test, and its item file."""
+
+    stem: str
+    parts: tuple[TextTable, ...]
+    items: Member | None
+
+
+def _table(member: Member) -> TextTable:
+    """The member as a table; raises Mismatch unless line 1 is a typed header."""
+    try:
+        header = text_head(member)[0]
+    except Broken as error:
+        raise Mismatch(f"{member.name}, line 1: {error}") from None
+    columns = tuple(header.split("\t"))
+    if not all(TYPED.match(column) for column in columns):
+        raise Mismatch(
+            f"{member.name}, line 1: expected a header like 'user_id:token', found {header[:60]!r}"
+        )
+    return TextTable(member, "\t", columns, 1, False)
+
+
+def _stem(member: Member) -> tuple[str, str]:
+    """(data set, part): `Games.test.inter` -> ("games", "test"), `Games.inter` -> ("games", "")."""
+    name = PurePosixPath(member.stem)
+    part = name.suffix.lstrip(".")
+    return (name.stem, part) if part in PARTS else (str(name), "")
+
+
+def _look(folder: Folder, sequential: bool) -> Found:
+    """The one data set of this form in the folder; raises Mismatch."""
+    chosen = [m for m in folder.candidates() if m.base.endswith(".inter")]
+    if not chosen:
+        raise Mismatch("RecBole keeps interactions in a .inter file, which is not there")
+    stems = sorted({_stem(m)[0] for m in chosen})
+    if len(stems) > 1:
+        raise Mismatch(f"several data sets lie here ({', '.join(stems)}); give one .inter file")
+    stem = stems[0]
+    by_part = {_stem(m)[1]: m for m in chosen}
+    members = [by_part[""]] if "" in by_part else [by_part[part] for part in PARTS if part in by_part]
+    tables = tuple(_table(member) for member in members)
+    if any(_is_sequential(table) != sequential for table in tables):
+        form = "one interaction per row" if sequential else "an item list per row"
+        raise Mismatch(f"{members[0].name}, line 1: the header says {form}")
+    items = [m for m in folder.members if m.base.endswith(".item")]
+    same = [m for m in items if m.stem == stem]
+    return Found(stem, tables, same[0] if same else items[0] if len(items) == 1 else None)
+
+
+def _is_sequential(table: TextTable) -> bool:
+    return any(column.endswith(":token_seq") for column in table.columns)
+
+
+def _items(found: Found, item_column: str) -> tuple[Callable | None, tuple[str, ...]]:
+    """Reader of the item file and notes."""
+    if found.items is None:
+        return None, ("No .item file lies beside the interactions, so items are shown by their id.",)
+    table = _table(found.items)
+    guess = guess_items(table.columns, item_column)
+    if guess is None:
+        return None, (f"{found.items.name} has no item and title column, so items are shown by their id.",)
+    mapping = {field.removeprefix("items_"): column for field, column in guess.items()}
+    return lambda items, wanted, tick: read_items(table, mapping, items, tick, extras=True), ()
+
+
+def _find_atomic(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
+    found = _look(folder, sequential=False)
+    first = found.parts[0]
+    if any(table.columns != first.columns for table in found.parts):
+        raise Mismatch(
+            f"{found.parts[-1].member.name}, line 1: its columns differ from those of {first.member.name}"
+        )
+    guess = correct(
+        by_names(first.columns, ("user", "item", "timestamp", "rating")),
+        mapping,
+        first.columns,
+        first.member.name,
+    )
+    if not guess["user"] or not guess["item"]:
+        raise Mismatch(
+            f"{first.member.name}, line 1: no user or item column among {', '.join(first.columns)}"
+        )
+    item_reader, notes = _items(found, guess["item"])
+    if len(found.parts) > 1:
+        names = ", ".join(table.member.name for table in found.parts)
+        notes += (f"The parts {names} were joined in this order.",)
+
+    def read(builder: Builder, tick: Tick) -> None:
+        for table in found.parts:
+            read_interactions(table, guess, builder, tick)
+
+    return Plan(
+        "recbole",
+        "RecBole atomic files",
+        tuple(table.member for table in found.parts),
+        found.items if item_reader else None,
+        guess,
+        first.columns,
+        first.sample,
+        read,
+        item_reader,
+        notes=notes,
+    )
+
+
+def _find_sequential(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
+    found = _look(folder, sequential=True)
+    table, notes = _longest(found.parts)
+    sequence = next(c for c in table.columns if c.endswith(":token_seq"))
+    names = by_names([c for c in table.columns if c.endswith(":token")], ("user", "item"))
+    if not names["user"]:
+        raise Mismatch(f"{table.member.name}, line 1: no user column among {', '.join(table.columns)}")
+    guess: dict[str, str | None] = {"user": names["user"], "item": names["item"], "history": sequence}
+    if mapping:
+        notes += ("The sequential form has fixed columns; the mapping was not used.",)
+    item_reader, more = _items(found, names["item"] or re.sub("_list:token_seq$", ":token", sequence))
+    return Plan(
+        "recbole-sequential",
+        "RecBole sequential file",
+        (table.member,),
+        found.items if item_reader else None,
+        guess,
+        table.columns,
+        table.sample,
+        lambda builder, tick: _read_sequences(table, guess, builder, tick),
+        item_reader,
+        notes=notes + more,
+    )
+
+
+def _longest(tables: tuple[TextTable, ...]) -> tuple[TextTable, tuple[str, ...]]:
+    """Split files repeat the same users with one item more each; the longest sequences hold them all."""
+    if len(tables) == 1:
+        return tables[0], ()
+
+    def mean_length(table: TextTable) -> float:
+        rows = table.sample()
+        return sum(cell.count(" ") for row in rows for cell in row) / max(len(rows), 1)
+
+    best = max(reversed(tables), key=mean_length)  # the later part wins a draw
+    others = ", ".join(table.member.name for table in tables if table is not best)
+    return best, (
+        f"{best.member.name} holds the longest sequences (history and target), so it alone was read; "
+        f"{others} repeats shorter ones.",
+    )
+
+
+def _read_sequences(table: TextTable, mapping: dict[str, str | None], builder: Builder, tick: Tick) -> None:
+    """History and target of each row, joined; a user listed again keeps the longest row."""
+    report = builder.report
+    wanted = [str(mapping[f]) for f in ("user", "history", "item") if mapping[f]]
+    longest: dict[str, tuple[int, list[str]]] = {}
+    for lines, columns in table.read(wanted, report, tick, report.unreadable):
+        targets = columns[2] if len(columns) > 2 else [""] * len(columns[0])
+        for k, (user, history, target) in enumerate(zip(columns[0], columns[1], targets, strict=True)):
+            row = (int(lines[k]), [*history.split(), *([target] if target else [])])
+            known = longest.get(user)
+            if known:
+                shorter, row = sorted((known, row), key=lambda pair: len(pair[1]))
+                count = len(shorter[1])
+                report.rows_read += count
+                report.drop(
+                    "shorter sequence of a user", table.member.name, shorter[0], f"user {user}", count
+                )
+            longest[user] = row
+    users: list[str] = []
+    items: list[str] = []
+    places: list[int] = []
+    for user, (line, row) in longest.items():
+        users += [user] * len(row)
+        items += row
+        places += [line] * len(row)
+    builder.add(table.member.name, np.array(places, np.int32), users, items)
+
+
+FORMATS = (
+    Format(
+        "recbole-sequential",
+        "RecBole sequential file",
+        "NAME[.train|.valid|.test].inter with an item list per row, and NAME.item",
+        _find_sequential,
+    ),
+    Format("recbole", "RecBole atomic files", "NAME.inter with a typed header, and NAME.item", _find_atomic),
+)

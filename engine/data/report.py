@@ -1,0 +1,167 @@
+"""What an import was asked to do and what it found: options, counts, and a few examples of each finding.
+
+Boundary: plain data and counting; reads no file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from db.errors import BadInput, DataError
+
+MAX_EXAMPLES = 5
+HOPELESS_ROWS = 1000  # after so many bad rows without a good one the file is not what it says
+
+# Reasons that say "this row is not of this format", as opposed to a choice made on sound rows.
+BROKEN_REASONS = frozenset(
+    {
+        "row not readable",
+        "line too long",
+        "user id missing",
+        "item id missing",
+        "id not usable",
+        "timestamp missing",
+        "timestamp not understood",
+        "rating not a number",
+    }
+)
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """Filters applied at import, in this order (RecBole's order): repeats, min_rating, k_core, min_history.
+
+    `repeats`: "first" keeps the earliest interaction of a user with an item, "all" keeps every one.
+    `min_rating`: keep ratings at or above it (the field's "liked": 4). `k_core`: repeat dropping users and
+    items with fewer interactions until none is left (the field's usual: 5); 0 is off. `min_history`: drop
+    users with fewer interactions (3 = history + probe + target).
+    """
+
+    k_core: int = 0
+    min_rating: float | None = None
+    min_history: int = 3
+    repeats: Literal["first", "all"] = "first"
+
+    def validate(self) -> ImportOptions:
+        """Self; raises BadInput naming the field."""
+        if not isinstance(self.k_core, int) or not 0 <= self.k_core <= 1000:
+            raise BadInput(f"k_core must be a whole number from 0 (off) to 1000, not {self.k_core!r}.")
+        if not isinstance(self.min_history, int) or not 1 <= self.min_history <= 10_000:
+            raise BadInput(f"min_history must be a whole number from 1 to 10000, not {self.min_history!r}.")
+        rating = self.min_rating
+        if rating is not None and not (isinstance(rating, int | float) and abs(rating) < 1e6):
+            raise BadInput(f"min_rating must be a number or absent, not {rating!r}.")
+        if self.repeats not in ("first", "all"):
+            raise BadInput(f"repeats must be 'first' or 'all', not {self.repeats!r}.")
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: dict[str, Any] | None) -> ImportOptions:
+        """Options from a JSON object; raises BadInput on an unknown field."""
+        data = data or {}
+        known = [f.name for f in fields(ImportOptions)]
+        if unknown := sorted(set(data) - set(known)):
+            raise BadInput(f"Unknown import option {unknown[0]!r}; the options are {', '.join(known)}.")
+        return ImportOptions(**data).validate()
+
+
+Tally = dict[str, dict[str, Any]]
+
+
+def _count(tally: Tally, reason: str, file: str, line: int | None, detail: str, count: int) -> None:
+    entry = tally.setdefault(reason, {"count": 0, "examples": []})
+    entry["count"] += count
+    if len(entry["examples"]) < MAX_EXAMPLES:
+        entry["examples"].append({"file": file, "line": line, "detail": detail[:200]})
+
+
+@dataclass
+class Report:
+    """Findings of one import; `to_json` is what the store keeps and pages show.
+
+    `rows_read` = `rows_kept` + the sum of `dropped` counts; `item_rows_read` likewise for the item file.
+    `repaired` counts what was kept after a repair.
+    """
+
+    format: str = ""
+    label: str = ""
+    files: dict[str, int] = field(default_factory=dict)
+    mapping: dict[str, str | None] = field(default_factory=dict)
+    options: ImportOptions = field(default_factory=ImportOptions)
+    rows_read: int = 0
+    rows_kept: int = 0
+    dropped: Tally = field(default_factory=dict)
+    item_rows_read: int = 0
+    item_rows_dropped: Tally = field(default_factory=dict)
+    repaired: Tally = field(default_factory=dict)
+    users: int = 0
+    items: int = 0
+    missing_titles: int = 0
+    shared_titles: dict[str, int] = field(default_factory=dict)
+    ties: dict[str, Any] = field(default_factory=lambda: {"users": 0, "share": 0.0})
+    items_without_interactions: dict[str, int] = field(default_factory=lambda: {"kept": 0, "left_out": 0})
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    unchanged: bool = False
+
+    def drop(self, reason: str, file: str, line: int | None, detail: str = "", count: int = 1) -> None:
+        """Count interaction rows that were left out."""
+        _count(self.dropped, reason, file, line, detail, count)
+
+    def drop_item(self, reason: str, file: str, line: int | None, detail: str = "") -> None:
+        """Count item rows that were left out."""
+        _count(self.item_rows_dropped, reason, file, line, detail, 1)
+
+    def repair(self, reason: str, file: str, line: int | None, detail: str = "") -> None:
+        """Count something that was put right and kept."""
+        _count(self.repaired, reason, file, line, detail, 1)
+
+    def note(self, sentence: str) -> None:
+        """Add one sentence for the person, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def unreadable(self, reason: str, file: str, line: int, detail: str = "") -> None:
+        """Count a row that never became values; gives up (DataError) when nothing else comes."""
+        self.rows_read += 1
+        self.drop(reason, file, line, detail)
+        if self.dropped[reason]["count"] % HOPELESS_ROWS == 0:
+            self.check_format(final=False)
+
+    def unreadable_item(self, reason: str, file: str, line: int, detail: str = "") -> None:
+        """Count an item row that never became values."""
+        self.item_rows_read += 1
+        self.drop_item(reason, file, line, detail)
+
+    def check_format(self, *, final: bool) -> None:
+        """Raise DataError, with the first bad row as witness, when the rows read are not of this format."""
+        bad = sum(entry["count"] for reason, entry in self.dropped.items() if reason in BROKEN_REASONS)
+        good = self.rows_read - bad
+        if (final and bad > good) or (good <= 0 and bad >= HOPELESS_ROWS):
+            reason, entry = next((r, e) for r, e in self.dropped.items() if r in BROKEN_REASONS)
+            first = entry["examples"][0]
+            detail = f" ({first['detail']})" if first["detail"] else ""
+            raise DataError(
+                f"{first['file']}, line {first['line']}: {reason}{detail}; {bad:,} of {self.rows_read:,} "
+                f"rows could not be used as {self.label}. Nothing was imported. Check format and mapping."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready dict of every field."""
+        data = {f.name: getattr(self, f.name) for f in fields(self)}
+        data["options"] = self.options.to_json()
+        data["seconds"] = round(self.seconds, 3)
+        return data
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Report:
+        """The report a data set was stored with; fields it lacks keep their defaults."""
+        known = {f.name for f in fields(Report)}
+        values = {key: value for key, value in data.items() if key in known}
+        if "options" in values:
+            values["options"] = ImportOptions.from_json(values["options"])
+        return Report(**values)

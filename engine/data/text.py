@@ -1,0 +1,200 @@
+"""Text as it comes out of other people's files: lines in bounded memory, and titles made fit to show.
+
+Boundary: knows bytes, lines and titles; knows no format, column or data set.
+"""
+
+from __future__ import annotations
+
+import codecs
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from db.errors import DataError
+from engine.data.files import Broken, Member, Stream, binary_reason
+from engine.data.report import Report
+
+CHUNK = 1 << 20  # bytes read at once
+MAX_LINE = 4 << 20  # bytes; longer lines are skipped and counted
+MAX_TITLE = 500  # characters, the most that shops allowed; longer titles are shortened at a word
+
+Tick = Callable[[float, str], None]
+Bad = Callable[[str, str, int, str], None]  # reason, file, line, detail
+
+_TAGS = (
+    "a|abbr|b|big|blockquote|br|center|code|dd|div|dl|dt|em|font|h[1-6]|hr|i|img|input|label|li|ol|p|pre|q|s|"
+    "script|small|span|strike|strong|style|sub|sup|table|tbody|td|th|thead|tr|tt|u|ul"
+)
+_SCRIPT = re.compile(r"<(script|style)\b[^<>]*>.*?(</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(rf"</?({_TAGS})(\s[^<>]*)?/?(>|$)|<!--.*?(-->|$)", re.IGNORECASE | re.DOTALL)
+# C0/C1 controls, zero-width marks, direction overrides, lone surrogates, non-characters
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+_DIRTY = re.compile(f"[&<]|{_CONTROL.pattern}|\\s\\s|[^\\S ]|^\\s|\\s$")
+
+
+def clean_title(raw: str) -> str:
+    """`raw` with HTML entities unescaped, HTML tags and control characters gone, whitespace collapsed.
+
+    Idempotent on its own output except for text that spells an entity after two rounds of unescaping.
+    Longer than MAX_TITLE characters is shortened at a word and ends in an ellipsis. Empty stays empty.
+    """
+    if len(raw) <= MAX_TITLE and not _DIRTY.search(raw):
+        return raw
+    text = raw[: 16 * MAX_TITLE]
+    for _ in range(2):  # shops store `&amp;amp;`
+        text = html.unescape(text)
+    without = _TAG.sub(" ", _SCRIPT.sub(" ", text))
+    for candidate in (without, text):
+        words = " ".join(_CONTROL.sub(" ", candidate).split())
+        if words:
+            return words if len(words) <= MAX_TITLE else _shorten(words)
+    return ""
+
+
+def _shorten(words: str) -> str:
+    cut = words[: MAX_TITLE - 1]
+    head, space, _ = cut.rpartition(" ")
+    return (head if space and len(head) > MAX_TITLE // 2 else cut) + "\u2026"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some whole lines. `first` is the 1-based number of the first; `ended`: the last has its line end."""
+
+    first: int
+    text: str
+    ended: bool = True
+
+    def lines(self) -> list[str]:
+        return self.text.split("\n")
+
+
+def guess_encoding(head: bytes) -> str:
+    """`utf-16`, `utf-8` or `latin-1`, by byte-order mark and validity of the first bytes."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+def text_head(member: Member, encoding: str | None = None, size: int = 256 << 10) -> list[str]:
+    """The first whole lines of a text member; raises Broken with the reason when it is not text."""
+    head = member.head(size)
+    if not head:
+        raise Broken("the file is empty")
+    if reason := binary_reason(head):
+        raise Broken(reason)
+    encoding = encoding or guess_encoding(head)
+    text = head.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\x00", "")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if len(head) >= size and len(lines) > 1:
+        lines.pop()  # cut by the peek, not by the file
+    return lines
+
+
+def blocks(
+    member: Member, report: Report, tick: Tick, bad: Bad, encoding: str | None = None, *, skip: int = 0
+) -> Iterator[Block]:
+    """Blocks of about CHUNK bytes of whole lines, decoded, line ends normalised, NUL bytes dropped.
+
+    `skip` leaves out the first lines (a header) but keeps counting them. Lines that are not UTF-8 are read as
+    Windows-1252; both repairs are counted. Lines over MAX_LINE bytes are dropped and go to `bad`. Raises
+    DataError naming file and line when the stream breaks off.
+    """
+    head = member.head(64 << 10)
+    encoding = encoding or guess_encoding(head)
+    newline = b"\r" if b"\r" in head and b"\n" not in head else b"\n"
+    line = 1
+    with member.open() as stream:
+        for data, ended in _whole_lines(stream, member, bad, encoding, newline):
+            if data is None:  # a line that was too long
+                line += 1
+                continue
+            text = _decode(data, encoding, member, line, report)
+            first, line = line, line + text.count("\n") + 1
+            if first == 1:
+                text = text.removeprefix("\ufeff")
+            tick(stream.fraction, f"{member.name}: {line - 1:,} lines")
+            if first <= skip:
+                rest = text.split("\n")[skip - first + 1 :]
+                if not rest:
+                    continue
+                first, text = skip + 1, "\n".join(rest)
+            yield Block(first, text, ended)
+    report.files[member.name] = line - 1
+
+
+def _whole_lines(
+    stream: Stream, member: Member, bad: Bad, encoding: str, newline: bytes
+) -> Iterator[tuple[bytes | None, bool]]:
+    """(bytes of whole lines without the last line end, ended); (None, True) stands for one dropped line."""
+    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace") if encoding == "utf-16" else None
+    carry, line, skipping = b"", 1, False
+    while True:
+        try:
+            chunk = stream.read(CHUNK)
+        except Broken as error:
+            at = line + carry.count(newline)
+            raise DataError(
+                f"{member.name}, line {at}: {error}. Nothing was imported; get the file again and retry."
+            ) from None
+        if not chunk:
+            break
+        if decoder:
+            chunk = decoder.decode(chunk).encode("utf-8")
+        if newline == b"\r":
+            chunk = chunk.replace(b"\r", b"\n")
+        if skipping:
+            _, found, chunk = chunk.partition(b"\n")
+            if not found:
+                continue
+            skipping = False
+            line += 1
+            yield None, True
+        whole, found, rest = (carry + chunk).rpartition(b"\n")
+        if found:
+            yield whole, True
+            line += whole.count(b"\n") + 1
+        carry = rest
+        if len(carry) > MAX_LINE:
+            bad("line too long", member.name, line, f"more than {MAX_LINE >> 20} MiB without a line end")
+            carry, skipping = b"", True
+    if skipping:
+        yield None, True
+    elif carry:
+        yield carry, False
+
+
+def _decode(data: bytes, encoding: str, member: Member, line: int, report: Report) -> str:
+    if b"\x00" in data:
+        for offset, part in enumerate(data.split(b"\n")):
+            if b"\x00" in part:
+                report.repair("NUL bytes removed from the line", member.name, line + offset)
+        data = data.replace(b"\x00", b"")
+    if encoding == "latin-1":
+        text = data.decode("latin-1")
+    else:
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = "\n".join(
+                _decode_line(part, member, line + offset, report)
+                for offset, part in enumerate(data.split(b"\n"))
+            )
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").removesuffix("\r")
+    return text
+
+
+def _decode_line(data: bytes, member: Member, line: int, report: Report) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        report.repair("line not UTF-8, read as Windows-1252", member.name, line)
+        return data.decode("cp1252", errors="replace")

@@ -1,0 +1,87 @@
+"""Jobs: what the worker does for each kind, from a JSON payload to a JSON result.
+
+The dashboard files these jobs; the command line calls the same functions in its own process.
+"""
+
+from typing import Any
+
+from db.errors import BadInput
+from db.requests import RunRequest
+from engine import service
+from engine.service import Report
+from engine.session import Engine
+
+
+class Stopped(Exception):
+    """Raised by a job's progress callback when the job is to end before it is done."""
+
+
+def rank_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request}` -> `{run}`."""
+    run = service.rank(engine, RunRequest.from_json(payload["request"]), report)
+    return {"run": run.key}
+
+
+def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, estimator, leave_one_out}` -> `{run, effects}`."""
+    run, found = service.effects(
+        engine,
+        RunRequest.from_json(payload["request"]),
+        estimator=payload.get("estimator", "auto"),
+        leave_one_out=bool(payload.get("leave_one_out", False)),
+        report=report,
+    )
+    return {"run": run.key, "effects": found.key}
+
+
+def pool_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, sources, size}` -> `{demonstrations}`: what could be put before this user's history."""
+    request = RunRequest.from_json(payload["request"])
+    sources = payload.get("sources") or ["neighbours", "proximal", "random"]
+    return {"demonstrations": service.pool(engine, request, sources, int(payload.get("size", 12)))}
+
+
+def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{path, format, mapping}` -> what an import would read; stores nothing."""
+    from engine.data import importing
+
+    found = importing.preview(
+        payload["path"], format=payload.get("format"), mapping=payload.get("mapping") or None
+    )
+    return found.as_json()
+
+
+def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{path, name, format, mapping, options}` -> `{dataset, report}`."""
+    from engine.data import importing
+
+    options = {key: value for key, value in (payload.get("options") or {}).items() if value is not None}
+    try:
+        chosen = importing.ImportOptions(**options)
+    except TypeError as error:
+        raise BadInput(f"Unknown import option: {error}.") from error
+    info, found = importing.import_path(
+        engine.store,
+        payload["path"],
+        payload.get("name"),
+        format=payload.get("format"),
+        mapping=payload.get("mapping") or None,
+        options=chosen,
+        progress=report,
+    )
+    return {"dataset": info.name, "report": found}
+
+
+def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{name, source}` -> `{model}`: reads the configuration, not the weights."""
+    name = (payload.get("name") or payload["source"]).strip()
+    if not name:
+        raise BadInput("A model needs a name and a source (a folder or a hub id).")
+    return {"model": engine.register(name, payload["source"].strip()).name}
+
+
+def setup_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{}` -> what was set up: the simulated store, the embedded model and a first run."""
+    from engine.setup import setup_workspace
+
+    return setup_workspace(engine, say=lambda text: report(None, text))

@@ -1,0 +1,91 @@
+"""Everything a run depends on, read from the store: history, demonstrations, weights, candidate list.
+
+No model is needed for it; what is gathered here is what the run's key digests.
+"""
+
+from dataclasses import dataclass
+
+from db import datasets
+from db.candidates import CandidateList
+from db.datasets import DatasetInfo, Interaction
+from db.errors import BadInput
+from db.models import ModelInfo
+from db.requests import RunRequest
+from db.store import Store
+from engine.data.candidates import candidate_list
+from engine.demos import query as queries
+from engine.demos import strategies
+from engine.demos.query import PoolEntry, Query
+from engine.session import Engine
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a request names, looked up."""
+
+    request: RunRequest
+    dataset: DatasetInfo
+    model: ModelInfo
+    query: Query
+    target_tie: bool  # the target shares its timestamp, so which item is "next" is the file's order
+    chosen: tuple[PoolEntry, ...]  # in prompt order, the best match last
+    weights: tuple[float, ...]
+    candidates: CandidateList
+    item_ids: tuple[str, ...]  # of the candidates, in the list's order
+    titles: tuple[str, ...]
+
+    @property
+    def target(self) -> Interaction:
+        """What the user bought next; nothing that chooses demonstrations reads it."""
+        return self.query.target
+
+    @property
+    def target_index(self) -> int:
+        """Where in the candidate list the target stands."""
+        return self.candidates.items.index(self.target.item)
+
+
+def query_of(store: Store, request: RunRequest) -> tuple[DatasetInfo, Query]:
+    """Data set and query of a request. Raises NotFound or BadInput."""
+    dataset = datasets.get(store, request.dataset)
+    return dataset, queries.build(store, dataset, request.user, request.target, request.history)
+
+
+def gather(engine: Engine, request: RunRequest) -> Inputs:
+    """Read what a request names. Raises NotFound or BadInput saying which part is wrong."""
+    store = engine.store
+    dataset, query = query_of(store, request)
+    if request.demonstrations is not None:
+        chosen = strategies.named(store, dataset, query, [choice.id for choice in request.demonstrations])
+        weights = tuple(choice.weight for choice in request.demonstrations)
+    else:
+        chosen = strategies.choose(store, dataset, query, request.demos, request.seed)
+        weights = request.weights or (1.0,) * len(chosen)
+    if len(weights) != len(chosen):
+        raise BadInput(
+            f"weights: {len(weights)} given, but {request.demos} found {len(chosen)} demonstrations for this "
+            "user. Give one weight for each, in prompt order."
+        )
+    candidates = candidate_list(
+        store,
+        dataset,
+        query.user,
+        query.target_position,
+        request.candidate_kind,
+        request.candidates,
+        request.seed,
+    )
+    items = datasets.items(store, dataset.id, candidates.items)
+    return Inputs(
+        request=request,
+        dataset=dataset,
+        model=engine.registered(request.model),
+        query=query,
+        target_tie=datasets.user(store, dataset.id, request.user).tie,
+        chosen=tuple(chosen),
+        weights=weights,
+        candidates=candidates,
+        item_ids=tuple(items[item].item_id for item in candidates.items),
+        titles=tuple(items[item].title for item in candidates.items),
+    )
+

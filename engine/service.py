@@ -1,0 +1,180 @@
+"""From a request to a stored run: rank, effects, pool and verify, for the worker and the command line alike.
+
+A run is a pure function of its inputs: its key digests what the numbers depend on, and an equal request is
+served from the store with its original timing. Prompts and attention are the business of `engine.llm`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from db import demonstrations, runs, texts
+from db.canonical import digest
+from db.errors import BadInput
+from db.requests import RunRequest, request_digest
+from db.runs import Effects, Run
+from db.version import ENGINE_VERSION
+from engine import views
+from engine.demos import strategies
+from engine.inputs import Inputs, gather, query_of
+from engine.session import Engine
+
+if TYPE_CHECKING:
+    from engine.llm.load import LoadedModel
+    from engine.llm.measure import Task
+
+Report = Callable[..., None]  # (progress 0..1 or None, message); may raise to end the work
+
+
+def quiet(progress: float | None, message: str = "") -> None:
+    """Progress for nobody."""
+
+
+def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
+    """The run that answers a request, computed unless the store has it; loads no model if it has.
+
+    Raises NotFound, BadInput, ModelError or OutOfMemory; the store is unchanged then.
+    """
+    store = engine.store
+    model = engine.registered(request.model)
+    wanted = request_digest(store, request)
+    found = runs.by_request(store, wanted)
+    if found:
+        return found
+    started = time.perf_counter()
+    report(None, "reading the history")
+    inputs = gather(engine, request)
+    report(None, f"loading {model.name}")
+    loading = time.perf_counter()
+    loaded = engine.load(model)
+    ready = time.perf_counter()
+    report(None, f"ranking {len(inputs.titles)} candidates")
+
+    from engine.llm.measure import rank_candidates
+
+    result = rank_candidates(loaded, task_of(inputs), engine.prefills)
+    timings = {
+        "prepare": round((loading - started) * 1000, 3),
+        "load": round((ready - loading) * 1000, 3),
+        **result.timings_ms,
+        "total": round((time.perf_counter() - started) * 1000, 3),
+    }
+    demonstrations.save_many(store, [entry.demonstration for entry in inputs.chosen])
+    with store.write() as connection:
+        prompt = texts.put(connection, result.text)
+    run = Run(
+        key=run_key(inputs, loaded),
+        request=request,
+        request_digest=wanted,
+        dataset_id=inputs.dataset.id,
+        user_id=inputs.query.user_id,
+        model=model.name,
+        result=views.run_result(inputs, loaded, result, prompt),
+        timings_ms=timings,
+    )
+    return runs.save(store, run)
+
+
+def effects(
+    engine: Engine,
+    request: RunRequest,
+    *,
+    estimator: str = "auto",
+    leave_one_out: bool = False,
+    report: Report = quiet,
+) -> tuple[Run, Effects]:
+    """The run of a request with the effect of each demonstration in it (arXiv 2504.04386, reconstructed).
+
+    `estimator`: auto, exact (Shapley values from all 2^k weightings) or path (Aumann-Shapley integral).
+    Raises what `rank` raises.
+    """
+    if estimator not in ("auto", "exact", "path"):
+        raise BadInput(f"There is no estimator {estimator!r}. Choose auto, exact or path.")
+    run = rank(engine, request, report)
+    options = {"estimator": estimator, "leave_one_out": leave_one_out}
+    for richer in (options, {**options, "leave_one_out": True}):
+        found = runs.find_effects(engine.store, effects_key(run, richer))
+        if found:
+            return run, found
+
+    from engine.llm.measure import demonstration_effects
+
+    inputs = gather(engine, request)
+    report(None, f"loading {inputs.model.name}")
+    loaded = engine.load(inputs.model)
+    report(None, f"measuring {len(inputs.chosen)} demonstrations")
+    result = demonstration_effects(
+        loaded,
+        task_of(inputs),
+        estimator=estimator,  # type: ignore[arg-type]  # checked above
+        leave_one_out=leave_one_out,
+        cache=engine.prefills,
+    )
+    view = views.effects_result(inputs, result)
+    key = effects_key(run, options)
+    return run, runs.save_effects(engine.store, run.key, key, options, view, result.timings_ms)
+
+
+def pool(engine: Engine, request: RunRequest, sources: Sequence[str], size: int) -> list[dict[str, Any]]:
+    """Demonstrations that could be put before a user's history, best first within each source."""
+    dataset, query = query_of(engine.store, request)
+    offered = strategies.pool(engine.store, dataset, query, sources, size, request.seed)
+    demonstrations.save_many(engine.store, [entry.demonstration for entry in offered])
+    return [views.demonstration(entry, 1.0, request) for entry in offered]
+
+
+def verify(engine: Engine, name: str) -> dict[str, Any]:
+    """How exactly attention equals the dual model on each layer, on a real prompt (arXiv 2504.04386)."""
+    from engine.llm.identity import check_model
+
+    loaded = engine.load(engine.registered(name))
+    return views.verification(loaded, check_model(loaded))
+
+
+def task_of(inputs: Inputs) -> Task:
+    """The request in titles, as the language model's side takes it."""
+    from engine.llm.measure import Task
+    from engine.prompts import Example
+
+    return Task(
+        demos=tuple(
+            Example(tuple(i.title for i in e.history), e.answer.title, e.answer.rating) for e in inputs.chosen
+        ),
+        history=tuple(i.title for i in inputs.query.history),
+        candidates=inputs.titles,
+        target=inputs.target_index,
+        scoring=inputs.request.scoring,  # type: ignore[arg-type]  # validated with the request
+        weights=inputs.weights,
+        template=inputs.request.template,
+        target_rating=inputs.target.rating,
+        seed=inputs.request.seed,
+    )
+
+
+def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
+    """SHA-256 over everything the numbers of a run depend on."""
+    request = inputs.request
+    chosen = [[e.demonstration.id, w] for e, w in zip(inputs.chosen, inputs.weights, strict=True)]
+    return digest(
+        {
+            "engine": ENGINE_VERSION,
+            "data": inputs.dataset.fingerprint,
+            "user": inputs.query.user_id,
+            "target_position": inputs.query.target_position,
+            "history": request.history,
+            "candidates": inputs.candidates.fingerprint,
+            "demonstrations": chosen,
+            "template": request.template,
+            "scoring": request.scoring,
+            "seed": request.seed if request.scoring == "listwise" else None,
+            "model": loaded.revision,
+            "dtype": loaded.dtype_name,
+        }
+    )
+
+
+def effects_key(run: Run, options: dict[str, Any]) -> str:
+    """SHA-256 over the run and the way its effects are measured."""
+    return digest({"run": run.key, "engine": ENGINE_VERSION, **options})

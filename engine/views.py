@@ -1,0 +1,195 @@
+"""Results as plain JSON: what a run stores, what the command line prints and what the dashboard reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from db.datasets import Interaction
+from db.requests import RunRequest
+from db.runs import Effects, Run, RunSummary
+from engine.demos.query import PoolEntry
+from engine.evaluation.metrics import metrics, order, rank_of
+from engine.inputs import Inputs
+
+if TYPE_CHECKING:
+    from engine.llm.identity import Check
+    from engine.llm.load import LoadedModel
+    from engine.llm.measure import EffectsResult, RankResult
+
+
+def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: str) -> dict[str, Any]:
+    """The body of a run: both lists, metrics, losses in nats, and all it was made from."""
+    with_demos, without = result.scores, result.scores_zero_shot
+    target = inputs.target_index
+    chosen = zip(inputs.chosen, inputs.weights, strict=True)
+    return {
+        "items": ranked(inputs, with_demos),
+        "zero_shot": ranked(inputs, without),
+        "metrics": {
+            **metrics(rank_of(with_demos, target)),
+            "zero_shot": metrics(rank_of(without, target)),
+        },
+        "loss": result.loss,
+        "loss_zero_shot": result.loss_zero_shot,
+        "margin": result.margin,
+        "margin_zero_shot": result.margin_zero_shot,
+        "demonstrations": [demonstration(entry, weight, inputs.request) for entry, weight in chosen],
+        "history": [interaction(i) for i in inputs.query.history],
+        "target": {
+            **interaction(inputs.target),
+            "position": inputs.query.target_position,
+            "kind": inputs.request.target,
+            "tie": inputs.target_tie,
+        },
+        "prompt": {
+            "hash": prompt,
+            "tokens": result.tokens,
+            "dropped": [dropped.as_dict() for dropped in result.dropped],
+        },
+        "candidates": {
+            "fingerprint": inputs.candidates.fingerprint,
+            "kind": inputs.candidates.kind,
+            "size": inputs.candidates.size,
+            "seed": inputs.candidates.seed,
+        },
+        "model": model(loaded),
+        "notes": notes(inputs, result),
+    }
+
+
+def ranked(inputs: Inputs, scores: list[float]) -> list[dict[str, Any]]:
+    """The candidates best first; equal scores place the target last (see `engine.evaluation.metrics`)."""
+    target = inputs.target_index
+    return [
+        {
+            "item": inputs.item_ids[place],
+            "title": inputs.titles[place],
+            "rank": rank,
+            "score": scores[place],
+            "is_target": place == target,
+        }
+        for rank, place in enumerate(order(scores, target), 1)
+    ]
+
+
+def demonstration(entry: PoolEntry, weight: float, request: RunRequest) -> dict[str, Any]:
+    """One demonstration as it stands in the prompt, and where it comes from."""
+    from engine.prompts import Example, layout
+
+    example = Example(tuple(i.title for i in entry.history), entry.answer.title, entry.answer.rating)
+    demo = entry.demonstration
+    return {
+        "id": demo.id,
+        "weight": weight,
+        "source": demo.source,
+        "user": demo.user_id,
+        "text": "".join(layout(request.template, request.scoring).demo(example)),
+        "history": [{"item": i.item_id, "title": i.title} for i in entry.history],
+        "answer": {"item": entry.answer.item_id, "title": entry.answer.title},
+        "timestamp": demo.timestamp,
+        "similarity": entry.similarity,
+        "shared": entry.shared,
+    }
+
+
+def interaction(one: Interaction) -> dict[str, Any]:
+    """One purchase."""
+    return {
+        "item": one.item_id,
+        "title": one.title,
+        "timestamp": one.timestamp,
+        "rating": one.rating,
+        "category": one.category,
+        "brand": one.brand,
+    }
+
+
+def model(loaded: LoadedModel) -> dict[str, Any]:
+    """Which weights computed a run, where and how precisely."""
+    return {
+        "name": loaded.name,
+        "source": loaded.source,
+        "revision": loaded.revision,
+        "architecture": loaded.architecture,
+        "parameters": loaded.parameters,
+        "device": str(loaded.device),
+        "dtype": loaded.dtype_name,
+        "reason": loaded.reason,
+    }
+
+
+def notes(inputs: Inputs, result: RankResult) -> list[str]:
+    """What a reader of the numbers should know, in sentences."""
+    said = []
+    if result.dropped:
+        history = sum(d.kind == "history" for d in result.dropped)
+        said.append(
+            f"The prompt was longer than the model's context: {history} oldest history items and "
+            f"{len(result.dropped) - history} demonstrations were left out."
+        )
+    if inputs.target_tie:
+        said.append("The target shares its time with the purchase before it; the file's order decided.")
+    asked = inputs.request.demos.partition(":")[2]
+    if inputs.request.demonstrations is None and asked and len(inputs.chosen) < int(asked):
+        said.append(f"Only {len(inputs.chosen)} of {asked} demonstrations were found for this user.")
+    return said
+
+
+def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
+    """Effects in nats, one entry per demonstration in prompt order."""
+    count = len(inputs.chosen)
+    removal = result.removal or [None] * count
+    reprompt = result.reprompt or [None] * count
+    rows = zip(inputs.chosen, result.effects, removal, reprompt, result.mass, strict=True)
+    return {
+        "loss_zero_shot": result.loss_zero_shot,
+        "loss_zero_shot_reprompt": result.loss_reprompt_zero_shot,
+        "loss": result.loss,
+        "effect_total": result.effect_total,
+        "estimator": result.estimator,
+        "mode": result.mode,
+        "nodes": result.nodes,
+        "completeness_error": result.completeness_error,
+        "completeness_error_relative": result.completeness_relative,
+        "demonstrations": [
+            {"id": entry.demonstration.id, "effect": effect, "removal": less, "reprompt": anew, "mass": mass}
+            for entry, effect, less, anew, mass in rows
+        ],
+        "spearman_removal": result.spearman_removal,
+        "spearman_reprompt": result.spearman_reprompt,
+        "target": inputs.request.target,
+    }
+
+
+def run_view(run: Run) -> dict[str, Any]:
+    """A run as the command line prints it."""
+    return {"run": run.key, "cached": run.cached, **run.result, "timings_ms": run.timings_ms}
+
+
+def effects_view(run: Run, found: Effects) -> dict[str, Any]:
+    """Effects as the command line prints them."""
+    return {"run": run.key, "effects": found.effects_key, **found.result, "timings_ms": found.timings_ms}
+
+
+def run_row(summary: RunSummary) -> dict[str, Any]:
+    """One line of the list of runs."""
+    return {
+        "run": summary.key,
+        "dataset": summary.dataset,
+        "user": summary.user_id,
+        "model": summary.model,
+        "target": summary.title,
+        "rank": summary.metrics.get("rank"),
+        "rank_zero_shot": (summary.metrics.get("zero_shot") or {}).get("rank"),
+        "loss": summary.loss,
+        "loss_zero_shot": summary.loss_zero_shot,
+        "demonstrations": summary.demonstrations,
+        "created_at": summary.created_at,
+        "note": summary.note,
+        "starred": summary.starred,
+    }
+
+
+def verification(loaded: LoadedModel, check: Check) -> dict[str, Any]:
+    """The identity check per layer."""
+    raise NotImplementedError

@@ -1,0 +1,24 @@
+"""The prompt as data: typed segments, their token ids on any tokenizer, and fitting them into a context.
+
+Knows titles and tokenizers. Knows no model weights, no store and no ranking.
+"""
+
+from engine.prompts.encode import Encoded, PieceEncoder, Span, encode
+from engine.prompts.fit import Dropped, Fitted, fit
+from engine.prompts.segments import LAYOUTS, Example, Layout, Segment, layout, render
+
+__all__ = [
+    "LAYOUTS",
+    "Dropped",
+    "Encoded",
+    "Example",
+    "Fitted",
+    "Layout",
+    "PieceEncoder",
+    "Segment",
+    "Span",
+    "encode",
+    "fit",
+    "layout",
+    "render",
+]

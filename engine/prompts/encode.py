@@ -1,0 +1,156 @@
+"""Segments to token ids, with the exact span of every segment, on any tokenizer.
+
+Each piece is tokenized alone (and remembered), so no token ever crosses a border. What a tokenizer puts
+before a text by itself (a BOS, a [CLS]) and a chat template's header are found by asking the tokenizer once.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import jinja2
+from transformers import PreTrainedTokenizerBase
+
+from db.errors import ModelError
+from engine.prompts.segments import HEAD, TAIL, Kind, Segment
+
+_REMEMBERED = 500_000  # pieces; about 100 MB of short id tuples
+
+
+@dataclass(frozen=True)
+class Span:
+    """Tokens `start` to `stop` (exclusive) of a prompt belong to this segment."""
+
+    kind: Kind
+    index: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A prompt as token ids with one span per segment, in order."""
+
+    ids: tuple[int, ...]
+    spans: tuple[Span, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def owners(self) -> list[int]:
+        """Per token the demonstration it belongs to, or -1 for prefix, query and answer."""
+        counts = ((span.index if span.kind == "demo" else -1, span.stop - span.start) for span in self.spans)
+        return [owner for owner, count in counts for _ in range(count)]
+
+    def before(self, kind: Kind) -> "Encoded":
+        """The part of the prompt before the first segment of a kind."""
+        kept: list[Span] = []
+        for span in self.spans:
+            if span.kind == kind:
+                break
+            kept.append(span)
+        return Encoded(self.ids[: kept[-1].stop if kept else 0], tuple(kept))
+
+
+class PieceEncoder:
+    """Token ids of single pieces for one tokenizer. Not thread-safe: one per loaded model.
+
+    Attributes: `chat` says whether the tokenizer's chat template wraps the prompt.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer = tokenizer
+        self._known: dict[str, tuple[int, ...]] = {}
+        self._anchor: tuple[int, ...] = ()
+        if self._adds_a_blank():
+            self._anchor = self._plain("\n")
+        self._head_text, self._tail_text = self._chat_texts()
+        self.chat = bool(self._head_text or self._tail_text)
+        head = self._with_special(self._head_text) if self.chat else ()
+        opening = self._opening()
+        if head[: len(opening)] != opening:
+            head = (*opening, *head)
+        self._known[HEAD] = head
+        self._known[TAIL] = self._with_special(self._tail_text) if self._tail_text else ()
+
+    def ids(self, piece: str) -> tuple[int, ...]:
+        """Token ids of one piece, tokenized on its own."""
+        found = self._known.get(piece)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                head, tail = self._known[HEAD], self._known[TAIL]
+                self._known = {HEAD: head, TAIL: tail}
+            found = self._known[piece] = self._alone(piece)
+        return found
+
+    def joined(self, pieces: Iterable[str]) -> tuple[int, ...]:
+        """The ids of several pieces one after the other."""
+        return tuple(i for piece in pieces for i in self.ids(piece))
+
+    def text(self, segments: Sequence[Segment]) -> str:
+        """What the model is shown, as text, with the chat template's header where there is one."""
+        special = {HEAD: self._head_text, TAIL: self._tail_text}
+        return "".join(special.get(piece, piece) for segment in segments for piece in segment.pieces)
+
+    def _alone(self, piece: str) -> tuple[int, ...]:
+        """SentencePiece-like tokenizers put a blank before a text: tokenize behind an anchor and strip it."""
+        if self._anchor:
+            ids = self._plain("\n" + piece)
+            if ids[: len(self._anchor)] == self._anchor:
+                return ids[len(self._anchor) :]
+        return self._plain(piece)
+
+    def _plain(self, text: str) -> tuple[int, ...]:
+        # split_special_tokens: a title that spells "<|im_end|>" stays text and never becomes a control token.
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+
+    def _with_special(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def _adds_a_blank(self) -> bool:
+        tokens = self.tokenizer.convert_ids_to_tokens(list(self._plain("a")))
+        return bool(tokens) and str(tokens[0]).startswith("▁")
+
+    def _opening(self) -> tuple[int, ...]:
+        """The special tokens the tokenizer itself puts before every text."""
+        whole = tuple(self.tokenizer.encode("a", add_special_tokens=True))
+        bare = self._plain("a")
+        for start in range(len(whole) - len(bare) + 1):
+            if bare and whole[start : start + len(bare)] == bare:
+                return whole[:start]
+        return ()
+
+    def _chat_texts(self) -> tuple[str, str]:
+        if not getattr(self.tokenizer, "chat_template", None):
+            return "", ""
+        mark = uuid.UUID(int=0).hex
+        try:
+            written = self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": mark}],
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=False,
+            )
+        except jinja2.TemplateError as error:
+            raise ModelError(
+                f"The model's chat template cannot be used: it failed on one plain user message ({error}). "
+                "Remove or correct chat_template in the model's folder."
+            ) from error
+        head, found, tail = str(written).partition(mark)
+        if not found:
+            raise ModelError(
+                "The model's chat template does not show the user's message, so no prompt can be written "
+                "with it. Remove or correct chat_template in the model's folder."
+            )
+        return head, tail
+
+
+def encode(encoder: PieceEncoder, segments: Sequence[Segment]) -> Encoded:
+    """Ids of the segments joined, with one span per segment."""
+    ids: list[int] = []
+    spans: list[Span] = []
+    for segment in segments:
+        start = len(ids)
+        ids.extend(encoder.joined(segment.pieces))
+        spans.append(Span(segment.kind, segment.index, start, len(ids)))
+    return Encoded(tuple(ids), tuple(spans))

@@ -1,0 +1,158 @@
+"""Layouts of a prompt: which pieces of text stand in it, in order, as typed segments.
+
+A prompt is `[prefix][demo 0]...[demo k-1][query]` followed by one ask and one answer of the candidate's own.
+A piece is tokenized on its own and never merged with its neighbour, so a segment's token span is exact on
+every tokenizer. This module knows titles only: no tokenizer, no model.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from db.errors import BadInput
+
+Kind = Literal["prefix", "demo", "query", "answer"]
+Pieces = tuple[str, ...]
+
+# Places where a chat model's own header goes; an encoder turns them into the template's tokens, or into none.
+HEAD = "\x00head"
+TAIL = "\x00tail"
+
+DEMO_HISTORY = 5  # items of history shown in one demonstration
+LIKED = 4.0  # a rating of at least this many stars counts as a Yes
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One demonstration as titles: what was bought, and what came next. `rating` is in stars, if known."""
+
+    history: Pieces
+    answer: str
+    rating: float | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One part of a prompt. `index` counts demonstrations from 0; it is 0 for every other kind."""
+
+    kind: Kind
+    index: int
+    pieces: Pieces
+
+    @property
+    def text(self) -> str:
+        """The segment as text, without the chat template's header."""
+        return "".join(piece for piece in self.pieces if piece not in (HEAD, TAIL))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one way of asking is written. Every function returns pieces.
+
+    `ask` takes the titles a row is about (none for a title, one for yes_no, the whole list for listwise).
+    """
+
+    name: str
+    demo: Callable[[Example], Pieces]
+    query: Callable[[Sequence[str]], Pieces]
+    ask: Callable[[Sequence[str]], Pieces]
+
+
+def clean(title: str) -> str:
+    """A title with its white space collapsed to single blanks."""
+    return " ".join(title.split())
+
+
+def title_answer(title: str) -> Pieces:
+    """The answer a likelihood ranking scores."""
+    return (f" {clean(title)}\n",)
+
+
+def yes_no_answer(yes: bool) -> Pieces:
+    """The answer a pointwise ranking scores."""
+    return (" Yes\n" if yes else " No\n",)
+
+
+def label_answer(index: int, count: int) -> Pieces:
+    """The answer a listwise ranking scores: the label of the `index`-th of `count` listed titles."""
+    return (f" {label(index, count)}\n",)
+
+
+def label(index: int, count: int) -> str:
+    """A capital letter where the list has at most 26 entries, else the number from 1."""
+    return _LETTERS[index] if count <= len(_LETTERS) else str(index + 1)
+
+
+def _bought(titles: Sequence[str]) -> Pieces:
+    lines = (piece for title in titles for piece in ("-", f" {clean(title)}\n"))
+    return ("Bought:\n", *lines)
+
+
+def _plain_demo(example: Example) -> Pieces:
+    shown = _bought(example.history[-DEMO_HISTORY:])
+    return (*shown, "Next:\n", "-", *title_answer(example.answer), "\n")
+
+
+def _plain_query(history: Sequence[str]) -> Pieces:
+    return (*_bought(history), "Next:\n", TAIL, "-")
+
+
+def _yes_no_demo(example: Example) -> Pieces:
+    yes = example.rating is None or example.rating >= LIKED
+    shown = _bought(example.history[-DEMO_HISTORY:])
+    asked = ("Would they enjoy this?\n", "-", f" {clean(example.answer)}\n", "Answer:")
+    return (*shown, *asked, *yes_no_answer(yes), "\n")
+
+
+def _yes_no_query(history: Sequence[str]) -> Pieces:
+    return (*_bought(history), "Would they enjoy this?\n", "-")
+
+
+def _yes_no_ask(titles: Sequence[str]) -> Pieces:
+    return (f" {clean(titles[0])}\n", TAIL, "Answer:")
+
+
+def _listwise_query(history: Sequence[str]) -> Pieces:
+    return (*_bought(history), "Choose the next one:\n")
+
+
+def _listwise_ask(titles: Sequence[str]) -> Pieces:
+    count = len(titles)
+    lines = (p for i, title in enumerate(titles) for p in (f"{label(i, count)}.", f" {clean(title)}\n"))
+    return (*lines, TAIL, "Answer:")
+
+
+_TITLE = Layout("title", _plain_demo, _plain_query, lambda titles: ())
+_YES_NO = Layout("yes_no", _yes_no_demo, _yes_no_query, _yes_no_ask)
+_LISTWISE = Layout("listwise", _plain_demo, _listwise_query, _listwise_ask)
+
+# template -> scoring -> layout
+LAYOUTS: dict[str, dict[str, Layout]] = {
+    "plain": {
+        "sum": _TITLE,
+        "mean": _TITLE,
+        "calibrated": _TITLE,
+        "yes_no": _YES_NO,
+        "listwise": _LISTWISE,
+    }
+}
+_INTRODUCTION = {"plain": "Purchases in order, then the next one.\n\n"}
+
+
+def layout(template: str, scoring: str) -> Layout:
+    """The layout of a template under a scoring mode; BadInput names what exists."""
+    if template not in LAYOUTS:
+        raise BadInput(f"There is no prompt template '{template}'. Choose one of: {', '.join(LAYOUTS)}.")
+    if scoring not in LAYOUTS[template]:
+        known = ", ".join(LAYOUTS[template])
+        raise BadInput(f"There is no scoring mode '{scoring}'. Choose one of: {known}.")
+    return LAYOUTS[template][scoring]
+
+
+def render(template: str, scoring: str, demos: Sequence[Example], history: Sequence[str]) -> list[Segment]:
+    """The segments all candidates share: prefix, demonstrations in the order given, query."""
+    chosen = layout(template, scoring)
+    prefix = Segment("prefix", 0, (HEAD, _INTRODUCTION[template]))
+    shown = [Segment("demo", b, chosen.demo(example)) for b, example in enumerate(demos)]
+    return [prefix, *shown, Segment("query", 0, chosen.query(history))]

@@ -28,7 +28,7 @@ _SLASHED = re.compile(r"^(\d{4})/(\d{1,2})/(\d{1,2})")
 
 
 class Codes(dict[str, int]):
-    """Ids -> consecutive codes by first appearance; look-up adds a new id and raises ValueError for a bad one."""
+    """Ids -> consecutive codes by first appearance; look-up adds a new id, a bad one raises ValueError."""
 
     def __missing__(self, key: Any) -> int:
         if type(key) is not str or not usable_id(key):
@@ -257,6 +257,7 @@ class ItemTable:
 
     report: Report
     rows: dict[str, ItemRow] = field(default_factory=dict)
+    skipped: int = 0  # rows of items that nobody bought, left unread
 
     def add(
         self,

@@ -178,7 +178,7 @@ def _unbought(bought: list[str], catalogue: list[str], table: ItemTable, report:
     """Ids of the catalogue that no kept interaction names; counted as kept or left out."""
     known = set(bought)
     extra = [item for item in catalogue if item not in known]
-    outside = len(table.rows) - sum(item in table.rows for item in bought) - len(extra)
+    outside = table.skipped + len(table.rows) - sum(item in table.rows for item in bought) - len(extra)
     report.items_without_interactions = {"kept": len(extra), "left_out": outside}
     return extra
 
@@ -202,7 +202,7 @@ def _describe(item_ids: list[str], table: ItemTable, report: Report) -> dict[str
     }
     if shared:
         report.note(
-            f"{sum(shared):,} items share {len(shared):,} titles with another item; they stay separate items."
+            f"Titles that several items carry: {len(shared):,}, on {sum(shared):,} items; they stay separate items."
         )
     return {
         "titles": titles,

@@ -245,12 +245,13 @@ class JsonTable:
 
     member: Member
     columns: tuple[str, ...]
+    parse: Parser = parse_json
 
     def sample(self) -> list[list[Any]]:
-        return [[record.get(c) for c in self.columns] for record in json_head(self.member, parse_json)]
+        return [[record.get(c) for c in self.columns] for record in json_head(self.member, self.parse)]
 
     def read(self, wanted: Sequence[str], report: Report, tick: Tick, bad: Bad) -> Iterator[Batch]:
-        for lines, records in json_records(self.member, report, tick, bad, parse_json):
+        for lines, records in json_records(self.member, report, tick, bad, self.parse):
             yield lines, [[_plain(record.get(name)) for record in records] for name in wanted]
 
 

@@ -48,7 +48,7 @@ def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
     found = importing.preview(
         payload["path"], format=payload.get("format"), mapping=payload.get("mapping") or None
     )
-    return found.as_json()
+    return found.to_json()
 
 
 def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[
         options=chosen,
         progress=report,
     )
-    return {"dataset": info.name, "report": found}
+    return {"dataset": info.name, "report": found.to_json()}
 
 
 def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

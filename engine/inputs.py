@@ -88,4 +88,3 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
         item_ids=tuple(items[item].item_id for item in candidates.items),
         titles=tuple(items[item].title for item in candidates.items),
     )
-

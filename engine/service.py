@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from db import demonstrations, runs, texts
+from db import datasets, demonstrations, runs, texts
 from db.canonical import digest
 from db.errors import BadInput
 from db.requests import RunRequest, request_digest
@@ -38,6 +38,7 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
     Raises NotFound, BadInput, ModelError or OutOfMemory; the store is unchanged then.
     """
     store = engine.store
+    datasets.get(store, request.dataset)  # a data set that is not there is found out before the hub is asked
     model = engine.registered(request.model)
     wanted = request_digest(store, request)
     found = runs.by_request(store, wanted)

@@ -152,6 +152,15 @@ def device_lock(home: Path, device: str) -> Iterator[None]:
         yield
 
 
+def bury_predecessors(store: Store, device: str, owner: str) -> None:
+    """Take over at once what a killed worker of this device left: we hold the lock, so it is dead."""
+    host, _, _ = owner.partition(":")
+    for worker in workers.alive(store, within_s=24 * 3600):
+        if worker.host == host and worker.device == device and worker.owner != owner:
+            jobs.expire(store, worker.owner)
+            workers.gone(store, worker.owner)
+
+
 def claimed(
     store: Store, owner: str, closed: threading.Event, alive: Callable[[], bool]
 ) -> Iterator[jobs.Job]:
@@ -175,6 +184,7 @@ def work(settings: Settings, *, with_parent: bool = False, once: bool = False) -
     device = engine.device()
     owner = f"{socket.gethostname()}:{os.getpid()}:{device}"
     with device_lock(settings.home, device):
+        bury_predecessors(store, device, owner)
         beat = Beat(store, owner, engine)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: beat.closed.set())

@@ -191,5 +191,26 @@ def run_row(summary: RunSummary) -> dict[str, Any]:
 
 
 def verification(loaded: LoadedModel, check: Check) -> dict[str, Any]:
-    """The identity check per layer."""
-    raise NotImplementedError
+    """The identity check: per layer the relative error of both forms against the layer's own output.
+
+    `zero_shot_gap`: how far the layer-local zero-shot output (form B's W0 phi(q)) is from the true zero-shot
+    run; 0 in the first layer, and not an error in later ones.
+    """
+    return {
+        "model": loaded.name,
+        "architecture": loaded.architecture,
+        "device": str(loaded.device),
+        "dtype": check.dtype,
+        "tolerance": check.tolerance,
+        "ok": check.ok,
+        "tokens": check.tokens,
+        "demonstrations": check.demonstrations,
+        "layers": [
+            {
+                "layer": layer.layer,
+                "relative_error": {"B": layer.form_b, "C": layer.form_c},
+                "zero_shot_gap": layer.zero_shot_gap,
+            }
+            for layer in check.layers
+        ],
+    }

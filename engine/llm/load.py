@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 
 import psutil
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from tokenizers import Tokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
 
@@ -30,6 +37,8 @@ _KV_TOKENS = 4096  # prompt tokens whose keys and values the memory estimate cou
 # Relative difference of logits up to which the lens and the model's own kernel count as the same.
 _AGREE = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.05}
 _SAMPLE = "Purchases in order, then the next one.\n\nBought:\n- A first thing\n- A second thing\nNext:\n-"
+# Where tokenizers of one family but different rules part: digits, accents (also decomposed), marks, case.
+_ODD_TITLES = "\n- L'Oréal Cafe\u0301 №5 (2,400 DPI) -- 3.5mm 12-Pack!\n- iPhone's USB3.0 HDMI™ ½ 日本語\n\n"
 
 
 @dataclass(frozen=True)
@@ -203,9 +212,23 @@ def _check_memory(
 
 
 def _tokenizer(place: Source) -> PreTrainedTokenizerBase:
+    """The tokenizer as its tokenizer.json says.
+
+    For some model types AutoTokenizer builds the family's usual rules around the file's vocabulary; a model
+    whose own tokenizer.json says otherwise would then be fed other tokens than it was trained on.
+    """
+    written = place.folder / "tokenizer.json"
     try:
         with _quiet():
-            return AutoTokenizer.from_pretrained(place.folder, trust_remote_code=False, local_files_only=True)
+            found = AutoTokenizer.from_pretrained(
+                place.folder, trust_remote_code=False, local_files_only=True
+            )
+            if not written.exists():
+                return found
+            truth = Tokenizer.from_file(str(written)).encode(_ODD_TITLES, add_special_tokens=False).ids
+            if list(found.encode(_ODD_TITLES, add_special_tokens=False)) == truth:
+                return found
+            return PreTrainedTokenizerFast.from_pretrained(place.folder, local_files_only=True)
     except Exception as error:  # the tokenizers library raises bare Exception for a broken file
         raise ModelError(f"The tokenizer in {place.folder} cannot be read: {error}.") from error
 

@@ -15,6 +15,7 @@ from db.errors import ModelError
 from engine.prompts.segments import HEAD, TAIL, Kind, Segment
 
 _REMEMBERED = 500_000  # pieces; about 100 MB of short id tuples
+_ANCHORS = ("\n", ":", ".", "x", "0")  # tried in turn, should one merge with the piece behind it
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,7 @@ class PieceEncoder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
         self._known: dict[str, tuple[int, ...]] = {}
-        self._anchor: tuple[int, ...] = ()
-        if self._adds_a_blank():
-            self._anchor = self._plain("\n")
+        self._adds_blank = self._adds_a_blank()
         self._head_text, self._tail_text = self._chat_texts()
         self.chat = bool(self._head_text or self._tail_text)
         head = self._with_special(self._head_text) if self.chat else ()
@@ -94,10 +93,10 @@ class PieceEncoder:
 
     def _alone(self, piece: str) -> tuple[int, ...]:
         """SentencePiece-like tokenizers put a blank before a text: tokenize behind an anchor and strip it."""
-        if self._anchor:
-            ids = self._plain("\n" + piece)
-            if ids[: len(self._anchor)] == self._anchor:
-                return ids[len(self._anchor) :]
+        for anchor in _ANCHORS if self._adds_blank else ():
+            opening, ids = self._plain(anchor), self._plain(anchor + piece)
+            if ids[: len(opening)] == opening:
+                return ids[len(opening) :]
         return self._plain(piece)
 
     def _plain(self, text: str) -> tuple[int, ...]:

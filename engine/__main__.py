@@ -137,10 +137,12 @@ def import_(
     options = {"k_core": k_core, "min_rating": min_rating, "min_history": min_history}
     with opened() as store, service_engine(store) as engine:
         if preview:
-            show_report(handlers.preview_job(engine, payload, quiet), json=json)
+            found = handlers.preview_job(engine, payload, quiet)
+            show.as_json(found) if json else show.preview(found)
             return
         said = quiet if json else lambda progress, message="": show.line(message) if message else None
-        show_report(handlers.import_job(engine, {**payload, "options": options}, said), json=json)
+        done = handlers.import_job(engine, {**payload, "options": options}, said)
+    show.as_json(done) if json else show.report(done["dataset"], done["report"])
 
 
 def mapping_of(pairs: list[str] | None) -> dict[str, str] | None:
@@ -155,26 +157,6 @@ def mapping_of(pairs: list[str] | None) -> dict[str, str] | None:
 
 def quiet(progress: float | None, message: str = "") -> None:
     """Progress for nobody."""
-
-
-def show_report(report: dict[str, Any], *, json: bool) -> None:
-    """Print a nested report as JSON or as one line per leaf."""
-    if json:
-        show.as_json(report)
-        return
-    show.table(list(leaves(report)), "what", "value")
-
-
-def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Flatten nested dicts and lists into (dotted name, value) pairs."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from leaves(inner, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list | tuple) and any(isinstance(inner, dict | list) for inner in value):
-        for index, inner in enumerate(value):
-            yield from leaves(inner, f"{name}[{index}]")
-    else:
-        yield name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 @contextlib.contextmanager
@@ -272,29 +254,7 @@ def rank(request: RunRequest, json: Json = False) -> None:
     with opened() as store, service_engine(store) as engine:
         run = service.rank(engine, request)
     view = views.run_view(run)
-    show.as_json(view) if json else show_run(view)
-
-
-def show_run(view: dict[str, Any]) -> None:
-    """A run for a person: the two lists as one table, the demonstrations, one line of numbers."""
-    before = {row["item"]: row["rank"] for row in view["zero_shot"]}
-    show.table(
-        [
-            [row["rank"], before[row["item"]], row["title"], row["score"], row["is_target"]]
-            for row in view["items"]
-        ],
-        *("rank", "without", "title", "score", "target"),
-    )
-    for number, demo in enumerate(view["demonstrations"], 1):
-        show.line(f"demonstration {number} ({demo['source']}, weight {demo['weight']:g}): {demo['text']!r}")
-    metrics, zero = view["metrics"], view["metrics"]["zero_shot"]
-    cached = " (cached; timing of the first run)" if view["cached"] else ""
-    show.line(
-        f"target's rank {zero['rank']:g} -> {metrics['rank']:g}, NDCG@10 {zero['ndcg10']:.3f} -> "
-        f"{metrics['ndcg10']:.3f}, {view['timings_ms']['total']:.0f} ms{cached}, run {view['run'][:12]}"
-    )
-    for note in view["notes"]:
-        show.line(f"note: {note}")
+    show.as_json(view) if json else show.run(view)
 
 
 @app.command(epilog="Example: python -m engine effects -d simulated -u s0412 --leave-one-out --json")

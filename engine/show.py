@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-console = Console(highlight=False, soft_wrap=False)
+# A pipe has no width of its own: wide enough that no line of a table is broken for the next program.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def as_json(value: Any) -> None:
@@ -33,6 +34,53 @@ def table(rows: Iterable[Sequence[Any]], *columns: str, title: str | None = None
 def line(text: str) -> None:
     """Print one literal line."""
     console.print(Text(text))
+
+
+def run(view: dict[str, Any]) -> None:
+    """A run: the two lists as one table, the demonstrations, one line of numbers."""
+    before = {row["item"]: row["rank"] for row in view["zero_shot"]}
+    table(
+        [
+            [row["rank"], before[row["item"]], row["title"], row["score"], row["is_target"]]
+            for row in view["items"]
+        ],
+        *("rank", "without", "title", "score", "target"),
+    )
+    for number, demo in enumerate(view["demonstrations"], 1):
+        shown = " / ".join(item["title"] for item in demo["history"][-2:])
+        line(
+            f"demonstration {number} ({demo['source']}, user {demo['user']}, weight {demo['weight']:g}): "
+            f"... {shown} -> {demo['answer']['title']}"
+        )
+    metrics, zero = view["metrics"], view["metrics"]["zero_shot"]
+    cached = " (cached; timing of the first run)" if view["cached"] else ""
+    line(
+        f"target's rank {zero['rank']:g} -> {metrics['rank']:g}, NDCG@10 {zero['ndcg10']:.3f} -> "
+        f"{metrics['ndcg10']:.3f}, {view['timings_ms']['total']:.0f} ms{cached}, run {view['run'][:12]}"
+    )
+    for note in view["notes"]:
+        line(f"note: {note}")
+
+
+def report(dataset: str, said: dict[str, Any]) -> None:
+    """What an import read, kept, repaired and dropped, each with its first example."""
+    line(f"{dataset}: {said['label']}, {said['rows_kept']:,} of {said['rows_read']:,} interactions kept.")
+    for kind in ("dropped", "repaired", "item_rows_dropped"):
+        for reason, found in said.get(kind, {}).items():
+            first = (found.get("examples") or [None])[0]
+            where = f", first {first['file']} line {first['line']}: {first['detail']}" if first else ""
+            line(f"  {kind.replace('_', ' ')}: {found['count']:,} {reason}{where}")
+    for note in said.get("notes", []):
+        line(f"  note: {note}")
+
+
+def preview(found: dict[str, Any]) -> None:
+    """What an import would read: format, mapping, first rows."""
+    line(f"{found['label']}: {', '.join(found['files'])}")
+    line("mapping: " + ", ".join(f"{field}={column or '-'}" for field, column in found["mapping"].items()))
+    table(found["rows"], *found["columns"])
+    for note in found["notes"]:
+        line(f"note: {note}")
 
 
 def cell(value: Any) -> str:

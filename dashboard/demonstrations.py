@@ -1,0 +1,54 @@
+"""Demonstrations as the desk shows them, whether a run, the pool or the store knows them.
+
+A demonstration is drawn from its `DemoView`: a dictionary with `id, source, user, history, answer, timestamp,
+similarity, shared`. Runs and pools bring complete ones; one that a link names is rebuilt from the store.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard import session
+from db import datasets, demonstrations
+from db.datasets import DatasetInfo
+from db.requests import Chosen
+
+
+def learn(views: Iterable[Mapping[str, Any]]) -> None:
+    """Remember what runs and pools told about demonstrations."""
+    known = st.session_state.setdefault("known_demos", {})
+    for view in views:
+        known[view["id"]] = {**known.get(view["id"], {}), **{k: v for k, v in view.items() if v is not None}}
+
+
+def of(chosen: Sequence[Chosen], info: DatasetInfo) -> tuple[list[dict[str, Any]], list[str]]:
+    """Views of the chosen demonstrations in order, with weights; and the ids the store does not know."""
+    known = st.session_state.setdefault("known_demos", {})
+    missing = [each.id for each in chosen if each.id not in known]
+    if missing:
+        learn(_from_store(missing, info))
+    lost = [each.id for each in chosen if each.id not in known]
+    views = [{**known[each.id], "weight": each.weight} for each in chosen if each.id in known]
+    return views, lost
+
+
+def _from_store(ids: Sequence[str], info: DatasetInfo) -> list[dict[str, Any]]:
+    found = demonstrations.get_many(session.store(), ids, info.id).values()
+    wanted = {item for demo in found for item in (*demo.history, demo.answer)}
+    titles = datasets.item_by_ids(session.store(), info.id, sorted(wanted))
+
+    def named(item: str) -> dict[str, str]:
+        return {"item": item, "title": titles[item].title if item in titles else item}
+
+    return [
+        {
+            "id": demo.id,
+            "source": demo.source,
+            "user": demo.user_id,
+            "history": [named(item) for item in demo.history],
+            "answer": named(demo.answer),
+            "timestamp": demo.timestamp,
+        }
+        for demo in found
+    ]

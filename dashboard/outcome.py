@@ -1,0 +1,130 @@
+"""The answer to a view: its stored run and effects, or the jobs that make them.
+
+Boundary: decides what to ask of the engine and how long a page waits for it; draws nothing. What is in the
+store already is served without a job. Work is only asked for while the session follows (after Run); a request
+that failed is not repeated until Run is pressed again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.view import View
+from dashboard.waiting import ask
+from db import jobs, runs
+from db.errors import DualensError
+from db.jobs import Job
+from db.requests import request_digest
+from db.runs import Run
+
+RANK_WAIT_S = 0.9  # within a slider's second; longer work is watched by a fragment of its own
+EFFECTS_WAIT_S = 0.35
+CLOCK_S = 1.0  # two clocks may differ; a run older than its job by more was served from the store
+ESTIMATE = {"estimator": "auto", "leave_one_out": True}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run to show (`current`: it answers the view; else the one before), a job to watch, a problem."""
+
+    run: Run | None = None
+    current: bool = False
+    fresh: bool = False
+    pending: Job | None = None
+    problem: str | None = None
+    previous: str | None = None
+
+
+def resolve(view: View) -> Outcome:
+    """The run of this view: from the store, else from the engine if it is quick, else a job to watch."""
+    request = view.request()
+    if request is None:
+        return Outcome()
+    store = session.store()
+    try:
+        request.validate()
+        digest = request_digest(store, request)
+        run = runs.by_request(store, digest)
+    except DualensError as error:
+        return Outcome(problem=str(error))
+    if run is not None:
+        return _shown(run)
+    before = _before(view)
+    if not session.following():
+        return Outcome(run=None)
+    failed: dict[str, str] = st.session_state.setdefault("failed", {})
+    if digest in failed:
+        return Outcome(run=before, problem=failed[digest])
+    answer = ask(store, "rank", {"request": request.to_json()}, RANK_WAIT_S)
+    if answer.error:
+        failed[digest] = answer.error
+        return Outcome(run=before, problem=answer.error)
+    if answer.result is None:
+        return Outcome(run=before, pending=answer.job)
+    run = runs.by_key(store, answer.result["run"])
+    if run is None:
+        return Outcome(run=before, problem="The run was deleted as soon as it was stored. Press Run again.")
+    if run.created_at >= answer.job.created_at - CLOCK_S:
+        st.session_state.fresh = run.key
+    return _shown(run)
+
+
+def _shown(run: Run) -> Outcome:
+    previous = session.remember(run.key)
+    return Outcome(run=run, current=True, fresh=st.session_state.get("fresh") == run.key, previous=previous)
+
+
+def _before(view: View) -> Run | None:
+    """The run shown last, if it belongs to the same user and model: better than an empty card."""
+    trail = st.session_state.get("trail")
+    run = runs.by_key(session.store(), trail[-1]) if trail else None
+    if run is None:
+        return None
+    same = (run.request.dataset, run.request.user, run.request.model) == (view.dataset, view.user, view.model)
+    return run if same else None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Effects of a run's demonstrations (`result`), or the job that measures them, or why there are none."""
+
+    result: Mapping[str, Any] | None = None
+    pending: Job | None = None
+    problem: str | None = None
+
+
+def measure(run: Run | None) -> Measured:
+    """The stored effects of a run; asked for when there are none and the session follows."""
+    if run is None or not run.result["demonstrations"]:
+        return Measured()
+    store = session.store()
+    stored = runs.effects(store, run.key)
+    if stored:
+        checked = [each for each in stored if each.options.get("leave_one_out")] or stored
+        return Measured(result=checked[-1].result)
+    if not session.following():
+        return Measured()
+    failed: dict[str, str] = st.session_state.setdefault("failed", {})
+    if run.key in failed:
+        return Measured(problem=failed[run.key])
+    _drop_superseded(run.key)
+    answer = ask(store, "effects", {"request": run.request.to_json(), **ESTIMATE}, EFFECTS_WAIT_S)
+    st.session_state.effects_job = (run.key, answer.job.id)
+    if answer.error:
+        failed[run.key] = answer.error
+        return Measured(problem=answer.error)
+    if answer.result is None:
+        return Measured(pending=answer.job)
+    stored = runs.effects(store, run.key)
+    return Measured(result=stored[-1].result if stored else None)
+
+
+def _drop_superseded(key: str) -> None:
+    """Stop measuring a run that is no longer shown, so that the next answer does not wait behind it."""
+    earlier = st.session_state.get("effects_job")
+    if earlier is not None and earlier[0] != key:
+        jobs.stop(session.store(), earlier[1])
+        st.session_state.effects_job = None

@@ -1,0 +1,114 @@
+"""Recommend: one user, the two lists, the desk. Everything a person decides from, on one screen."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.literal import md
+from dashboard.outcome import measure, resolve
+from dashboard.view import View
+from dashboard.widgets import pickers, progress
+from dashboard.widgets.board import board
+from dashboard.widgets.desk import desk
+from dashboard.widgets.history import target_card, timeline
+from dashboard.widgets.notices import card, empty, problem
+from db import datasets, jobs, models
+from db.datasets import DatasetInfo, Interaction, UserInfo
+from db.errors import DualensError, NotFound
+
+
+def page() -> None:
+    """Draw the page for the current view."""
+    view = session.view()
+    if view.dataset is None:
+        view = session.opening_view()
+        session.show(view)
+    known = datasets.listing(session.store())
+    if not known:
+        first_steps()
+        return
+    info = next((each for each in known if each.name == view.dataset), None)
+    known_models = models.listing(session.store())
+    if view.model is None and known_models:
+        view = replace(view, model=known_models[0].name)
+        session.show(view)
+    pickers.row(view, known, known_models, info)
+    for note in session.link_notes():
+        st.caption(f":orange[Note:] {md(note)}")
+    if not known_models:
+        problem("There is no model yet. Register one in the Library; what is stored stays as it is.")
+        return
+    user = chosen_user(view, info)
+    if info is None or user is None:
+        session.sync_address(view)
+        return
+    bench(info, user, datasets.history(session.store(), info.id, user.user))
+
+
+def chosen_user(view: View, info: DatasetInfo | None) -> UserInfo | None:
+    """The user of the view; says what is missing when there is none."""
+    try:
+        if info is None:
+            datasets.get(session.store(), view.dataset or "")
+            return None
+        if view.user is None:
+            empty("No user chosen yet", "Search for one above, or let Surprise me pick one.", 300)
+            return None
+        return datasets.user(session.store(), info.id, view.user)
+    except NotFound as error:
+        problem(str(error))
+        return None
+
+
+@st.fragment(key="bench")
+def bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
+    """History, lists and desk. A weight, a move or a drop runs only this part of the page again."""
+    view = session.view()
+    gold = timeline(view, user, past)
+    left, right = st.columns((1.13, 1), gap="small")
+    with left:
+        list_card = card("list")
+    with right:
+        desk_card = card("desk")
+    outcome = resolve(view)
+    target_card(gold, view, past, revealed=outcome.current)
+    measured_now = measure(outcome.run if outcome.current else None)
+    with list_card:
+        board(view, outcome, measured_now.result)
+    with desk_card:
+        desk(view, outcome, measured_now, info)
+    session.sync_address(view)
+
+
+def first_steps() -> None:
+    """An empty store: the set-up that is under way, or how to start it."""
+    st.header("Welcome to Dualens", anchor=False)
+    st.caption("Put demonstrations before a user's history and see what each of them teaches the model.")
+    open_jobs = [each for each in jobs.listing(session.store()) if each.kind in ("setup", "import")]
+    waiting = next((each for each in open_jobs if each.state in ("QUEUED", "RUNNING")), None)
+    if waiting is not None:
+        progress.watch(waiting, "Setting up" if waiting.kind == "setup" else "Importing")
+        st.caption(
+            "The simulated store, the embedded model and a first run are being made; this page opens then."
+        )
+        return
+    failed = next((each for each in open_jobs if each.state == "ERROR"), None)
+    if failed is not None:
+        problem(failed.error or "The set-up failed.")
+    empty(
+        "No data set yet",
+        "Make the simulated store and the embedded model, or import your own data in the Library.",
+        160,
+    )
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        if st.button("Set up the simulated store", type="primary"):
+            jobs.submit(session.store(), "setup", {})
+            st.rerun()
+        st.page_link("screens/library.py", label="Open the Library")
+
+
+try:
+    page()
+except DualensError as error:
+    problem(str(error))

@@ -1,0 +1,66 @@
+"""The colours of the dashboard, once: charts take them from here, widgets from `.streamlit/config.toml`.
+
+A colour always means the same: `up` (teal-blue) helps or moves up, `down` (burnt orange) hurts or moves down,
+`target` (gold) is the item really bought, `same` (grey) is unchanged. Blue against orange is told apart by
+people with any of the common colour-vision deficiencies; an arrow or a sign stands beside every colour.
+"""
+
+from dataclasses import dataclass
+
+FONT = '"Source Sans", sans-serif'
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Hex colours of one theme. `*_text` are the variants with enough contrast for small text."""
+
+    text: str
+    muted: str
+    border: str
+    background: str
+    surface: str
+    up: str
+    up_text: str
+    down: str
+    down_text: str
+    target: str
+    target_text: str
+    target_surface: str
+    same: str
+
+
+LIGHT = Palette(
+    text="#1f2633",
+    muted="#5f6b7c",
+    border="#dfe4ec",
+    background="#ffffff",
+    surface="#f4f7fa",
+    up="#0b6e99",
+    up_text="#0b6e99",
+    down="#c2551b",
+    down_text="#b04a13",
+    target="#bf8f1f",
+    target_text="#8a6400",
+    target_surface="#fcf5e3",
+    same="#98a1b0",
+)
+DARK = Palette(
+    text="#e5e9f0",
+    muted="#a0aaba",
+    border="#303947",
+    background="#12161c",
+    surface="#1a2029",
+    up="#4fb3d9",
+    up_text="#5fbde0",
+    down="#ee8b4a",
+    down_text="#f2985c",
+    target="#e0b64b",
+    target_text="#e6c05f",
+    target_surface="#2f2817",
+    same="#7f8999",
+)
+
+
+def palette(kind: str | None) -> Palette:
+    """The palette of a theme type as `st.context.theme.type` gives it; light when it is not known yet."""
+    return DARK if kind == "dark" else LIGHT

@@ -1,0 +1,132 @@
+"""The left card: the two lists, where this result comes from, and the row of numbers under it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from dashboard.charts.base import CONFIG
+from dashboard.charts.bump import bump, describe, height, pair, shown
+from dashboard.formats import ARROW, ago, number, plural, seconds, signed
+from dashboard.literal import md
+from dashboard.outcome import Outcome
+from dashboard.view import View
+from dashboard.widgets import progress
+from dashboard.widgets.notices import colours, empty, heading, problem
+from db.runs import Run
+
+MOST = 20  # ranks shown
+
+
+def board(view: View, outcome: Outcome, effects: Mapping[str, Any] | None) -> None:
+    """Draw the card's content for an outcome; its height does not depend on how far the work is."""
+    run = outcome.run
+    heading(
+        "Recommendations",
+        "Rank of each candidate without demonstrations (left) and with the desk's (right). Gold: what this "
+        f"user {'really bought next' if view.target == 'test' else 'bought before the last'}.",
+    )
+    with st.container(key="status-line", height=36, border=False, vertical_alignment="center"):
+        _status(outcome)
+    if run is None:
+        places = shown(view.candidates, MOST)
+        if outcome.problem:
+            problem(outcome.problem)
+        elif not outcome.pending:
+            empty(
+                "Not ranked yet",
+                f"Run ranks {view.candidates} candidates without and with the demonstrations.",
+                height(places),
+            )
+        else:
+            st.skeleton(height=height(places))
+        return
+    rows = pair(run.result["zero_shot"], run.result["items"])
+    figure = bump(rows, colours(), most=MOST)
+    st.plotly_chart(figure, key="bump", theme=None, config=CONFIG, alt=describe(rows))
+    _numbers(run, effects)
+    for note in run.result.get("notes") or []:
+        st.caption(f":orange[Note:] {md(note)}")
+
+
+def _status(outcome: Outcome) -> None:
+    """Where the numbers come from, or what is being waited for."""
+    if outcome.pending is not None:
+        progress.watch(outcome.pending, "Ranking")
+        return
+    run = outcome.run
+    if run is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(provenance(run, fresh=outcome.fresh, now=datetime.now(UTC)), width="content")
+        if outcome.previous:
+            st.page_link(
+                "screens/compare.py",
+                label="Compare with the previous run",
+                query_params={"a": outcome.previous, "b": run.key},
+            )
+
+
+def provenance(run: Run, *, fresh: bool, now: datetime) -> str:
+    """Computed just now, or served from the store with its original timing."""
+    took = seconds(total_s(run.timings_ms))
+    if fresh:
+        return f"Computed just now in {took}."
+    return f":blue-badge[cached] first computed {ago(run.created_at, now)} in {took}"
+
+
+def total_s(timings_ms: Mapping[str, float]) -> float | None:
+    """Seconds a run took in all."""
+    total = timings_ms.get("total")
+    if total is None:
+        total = sum(timings_ms.values()) if timings_ms else None
+    return None if total is None else total / 1000
+
+
+def _numbers(run: Run, effects: Mapping[str, Any] | None) -> None:
+    """The metric row: before, an arrow, after."""
+    result, metrics = run.result, run.result["metrics"]
+    zero = metrics["zero_shot"]
+    taken = result["loss_zero_shot"] - result["loss"]
+    up = zero["rank"] - metrics["rank"]
+    cells = st.columns((0.9, 1.25, 1, 1.15, 0.9), gap="small")
+    cells[0].metric(
+        "Target's rank",
+        _change(zero["rank"], metrics["rank"], 0),
+        delta=f"{abs(up)} {'up' if up > 0 else 'down'}" if up else "same",
+        delta_color="blue" if up > 0 else "orange" if up else "gray",
+        delta_arrow="up" if up > 0 else "down" if up else "off",
+    )
+    cells[1].metric(
+        "Loss of the target",
+        _change(result["loss_zero_shot"], result["loss"], 2),
+        delta="nats, less is better",
+        delta_color="off",
+        delta_arrow="off",
+    )
+    cells[2].metric(
+        "Total effect",
+        signed(effects["effect_total"] if effects else taken),
+        delta="nats off the loss",
+        delta_color="blue" if taken > 0.005 else "orange" if taken < -0.005 else "gray",
+        delta_arrow="off",
+    )
+    cells[3].metric(
+        "NDCG@10",
+        _change(zero["ndcg10"], metrics["ndcg10"], 2),
+        delta="1 is best",
+        delta_color="off",
+        delta_arrow="off",
+    )
+    cells[4].metric(
+        "Time",
+        seconds(total_s(run.timings_ms)),
+        delta=plural(result["prompt"]["tokens"], "token"),
+        delta_color="off",
+        delta_arrow="off",
+    )
+
+
+def _change(before: float, after: float, digits: int) -> str:
+    return f"{number(before, digits)} {ARROW} {number(after, digits)}"

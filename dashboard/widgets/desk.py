@@ -1,0 +1,209 @@
+"""The mixing desk: one row per demonstration with its weight and its effect, and how to change the set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from dashboard import demonstrations, session, words
+from dashboard.charts.base import CONFIG
+from dashboard.charts.effects import Bar, describe, effects
+from dashboard.literal import md, plain
+from dashboard.outcome import Measured, Outcome
+from dashboard.view import WEIGHT_MOST, View
+from dashboard.widgets import pool, progress
+from dashboard.widgets.notices import colours, empty, heading, problem
+from db.datasets import DatasetInfo
+from db.requests import Chosen
+
+ROW_PX = 78
+STRATEGIES = {
+    "neighbours": "similar users",
+    "proximal": "own earlier windows",
+    "bm25": "words in common (BM25)",
+    "recent": "newest windows",
+    "random": "random users",
+    "none": "none",
+}
+ABOUT = (
+    "Weight 1 is as written, 0 is removed. Bar: the effect, nats a demonstration takes off the target's loss "
+    "(right helps, left hurts); tick: exact removal. The last row stands next to the question."
+)
+
+
+def rows_of(view: View, outcome: Outcome, info: DatasetInfo) -> tuple[list[dict[str, Any]], list[str]]:
+    """The demonstrations on the desk in prompt order, and ids of a link that the store does not know."""
+    if outcome.run is not None:
+        demonstrations.learn(outcome.run.result["demonstrations"])
+    if view.chosen is not None:
+        return demonstrations.of(view.chosen, info)
+    if outcome.run is not None and outcome.current:
+        return [dict(each) for each in outcome.run.result["demonstrations"]], []
+    return [], []
+
+
+def desk(view: View, outcome: Outcome, measured: Measured, info: DatasetInfo) -> None:
+    """Draw the right card."""
+    heading("Mixing desk", ABOUT)
+    rows, lost = rows_of(view, outcome, info)
+    st.session_state.desk = rows
+    for each in lost:
+        st.caption(f":orange[Left out:] the store has no demonstration {md(each, 40)}.")
+    if rows:
+        bars, stale = _bars(rows, outcome, measured)
+        _table(rows, bars, stale)
+    elif view.chosen is None and view.demos != "none":
+        name, _, count = view.demos.partition(":")
+        empty(
+            f"{md(count or '4')} by {md(STRATEGIES.get(name, name))}",
+            "Chosen when you press Run. Add some by hand to choose yourself.",
+            2 * ROW_PX,
+        )
+    else:
+        empty(
+            "No demonstrations", "The model sees the history alone. Add some, or fill the desk.", 2 * ROW_PX
+        )
+    _actions(view, info)
+    _verdict(outcome, measured)
+
+
+def _bars(rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measured) -> tuple[list[Bar], bool]:
+    """Bars of the shown effects; those of the previous weights, in grey, while new ones are measured."""
+    memory: dict[str, Mapping[str, Any]] = st.session_state.setdefault("last_effects", {})
+    fresh = measured.result is not None and outcome.current
+    if fresh and measured.result is not None:
+        memory.clear()
+        memory.update({each["id"]: each for each in measured.result["demonstrations"]})
+    bars = []
+    for row in rows:
+        known = memory.get(row["id"], {})
+        bars.append(Bar(words.short(row), known.get("effect"), known.get("removal"), known.get("mass")))
+    return bars, not fresh
+
+
+def _table(rows: list[dict[str, Any]], bars: list[Bar], stale: bool) -> None:
+    left, right = st.columns((2.35, 1), gap="xsmall")
+    with left, st.container(gap=None, key="desk-rows"):
+        for index, row in enumerate(rows):
+            _row(index, row, len(rows))
+    with right:
+        figure = effects(bars, colours(), ROW_PX, stale=stale)
+        st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
+
+
+def _row(index: int, row: dict[str, Any], count: int) -> None:
+    """Number, last history item, answer, source; the slider; up, down, drop. Always `ROW_PX` high."""
+    with st.container(height=ROW_PX, border=False, key=f"desk-row-{index}", gap=None):
+        text, control = st.columns((1.9, 1), gap="xsmall")
+        with text, st.container(gap=None):
+            history = row.get("history") or []
+            before = plain(history[-1]["title"]) if history else "no history"
+            st.text(f"{index + 1}   … {before} →", wrap=False, width="stretch")
+            st.markdown(f"**{md(row['answer']['title'])}**", wrap=False)
+            st.caption(md(words.source_line(row)), wrap=False)
+        with control, st.container(gap=None, key=f"control-{index}"):
+            key = f"weight-{row['id']}"
+            st.session_state[key] = float(row["weight"])
+            st.slider(
+                f"Weight of demonstration {index + 1}",
+                0.0,
+                WEIGHT_MOST,
+                step=0.1,
+                format="%.1f",
+                key=key,
+                label_visibility="collapsed",
+                on_change=_weigh,
+                args=(row["id"], key),
+            )
+            with st.container(horizontal=True, horizontal_alignment="center", gap=None, key=f"move-{index}"):
+                for name, icon, step, off in (
+                    ("up", "arrow_upward", -1, index == 0),
+                    ("down", "arrow_downward", 1, index == count - 1),
+                    ("drop", "close", 0, False),
+                ):
+                    st.button(
+                        "",
+                        icon=f":material/{icon}:",
+                        key=f"{name}-{row['id']}",
+                        type="tertiary",
+                        disabled=off,
+                        help={"up": "Move up", "down": "Move down", "drop": "Drop"}[name],
+                        on_click=_move,
+                        args=(row["id"], step),
+                    )
+
+
+def _chosen() -> list[Chosen]:
+    return [Chosen(row["id"], float(row["weight"])) for row in st.session_state.get("desk", [])]
+
+
+def _weigh(name: str, key: str) -> None:
+    weight = round(float(st.session_state[key]), 1)
+    chosen = [Chosen(each.id, weight if each.id == name else each.weight) for each in _chosen()]
+    session.show(replace(session.view(), chosen=tuple(chosen)))
+
+
+def _move(name: str, step: int) -> None:
+    """Move a demonstration one place up (-1) or down (1), or drop it (0)."""
+    chosen = _chosen()
+    at = next((index for index, each in enumerate(chosen) if each.id == name), None)
+    if at is None:
+        return
+    moved = chosen.pop(at)
+    if step:
+        chosen.insert(min(len(chosen), max(0, at + step)), moved)
+    session.show(replace(session.view(), chosen=tuple(chosen)))
+
+
+def _actions(view: View, info: DatasetInfo) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="desk-actions"):
+        if st.button("Add…", key="add", disabled=view.user is None):
+            pool.choose(view, info)
+        with st.popover("Fill by", key="fill"):
+            _fill(view)
+
+
+def _fill(view: View) -> None:
+    name, _, count = view.demos.partition(":")
+    picked = st.selectbox(
+        "Strategy",
+        list(STRATEGIES),
+        index=list(STRATEGIES).index(name) if name in STRATEGIES else 0,
+        format_func=STRATEGIES.__getitem__,
+        key="fill-name",
+    )
+    most = st.number_input("How many", 1, 16, value=int(count) if count.isdigit() else 4, key="fill-count")
+    st.button("Fill the desk", on_click=_filled, args=(picked, most), key="fill-go", type="primary")
+
+
+def _filled(name: str, count: int) -> None:
+    demos = "none" if name == "none" else f"{name}:{count}"
+    st.session_state.pop("failed", None)
+    session.show(replace(session.view(), demos=demos, chosen=() if name == "none" else None))
+
+
+def _verdict(outcome: Outcome, measured: Measured) -> None:
+    """How far to trust the effects, and the page's sentence. Keeps its height while effects are measured."""
+    run = outcome.run
+    with st.container(key="verdict", gap="xsmall"):
+        if measured.pending is not None:
+            progress.watch(measured.pending, "Measuring effects")
+        elif measured.problem:
+            problem(f"The effects could not be measured. {measured.problem}")
+        elif measured.result is not None:
+            st.caption(
+                f"{md(words.faithfulness(measured.result))} The metric is a reconstruction of LRGD "
+                "([arXiv 2504.04386](https://arxiv.org/abs/2504.04386))."
+            )
+        elif run is not None and outcome.current and run.result["demonstrations"]:
+            st.button(
+                "Measure effects",
+                key="measure",
+                on_click=session.show,
+                args=(session.view(),),
+                kwargs={"follow": True},
+            )
+        if run is not None and outcome.current:
+            st.subheader("In one sentence", anchor=False)
+            st.markdown(md(words.recommend(run.result, measured.result)))

@@ -1,0 +1,122 @@
+"""The pool: demonstrations that could go before this user's history, to pick from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import demonstrations, session, words
+from dashboard.formats import day, plural
+from dashboard.literal import plain
+from dashboard.view import MOST_DEMONSTRATIONS, View
+from dashboard.waiting import Answer, ask, wait
+from dashboard.widgets.notices import problem
+from dashboard.widgets.progress import describe
+from db import jobs
+from db.datasets import DatasetInfo
+from db.errors import DualensError
+from db.requests import Chosen
+
+SIZE = 12
+WAIT_S = 2.0
+LOOK_S = 0.5
+SOURCES = ("neighbours", "proximal", "random")
+
+
+@st.dialog("Add demonstrations", width="large")
+def choose(view: View, info: DatasetInfo) -> None:
+    """Ask the engine for the pool of this view's user and let the person pick from it."""
+    request = view.request()
+    if request is None:
+        return
+    st.caption(
+        "Windows of other users and of this user's own past, none of them later than the target. "
+        "Select rows, then add them; they come last, next to the question."
+    )
+    try:
+        request = replace(request, demonstrations=None, demos="none")
+        payload = {"request": request.to_json(), "sources": list(SOURCES), "size": SIZE}
+        with st.skeleton(height=300):
+            answer = ask(session.store(), "pool", payload, WAIT_S)
+    except DualensError as error:
+        problem(str(error))
+        return
+    if answer.pending:
+        st.fragment(_later, run_every=LOOK_S)(answer.job.id)
+    else:
+        _table(answer)
+
+
+def _later(job_id: int) -> None:
+    answer = wait(session.store(), jobs.get(session.store(), job_id), 0.0)
+    if answer.pending:
+        st.markdown(describe(answer.job, "Collecting the pool", answer.job.created_at, True))
+        st.skeleton(height=300)
+    else:
+        _table(answer)
+
+
+def _table(answer: Answer) -> None:
+    if answer.result is None:
+        problem(answer.error or "")
+        return
+    views = answer.result["demonstrations"]
+    demonstrations.learn(views)
+    on_desk = {row["id"] for row in st.session_state.get("desk", [])}
+    free = [each for each in views if each["id"] not in on_desk]
+    if not free:
+        st.caption("Everything the pool holds for this user is on the desk already.")
+        return
+    event = st.dataframe(
+        table(free),
+        key="pool-table",
+        hide_index=True,
+        height=420,
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config={
+            "similarity": st.column_config.NumberColumn(format="%.2f", width="small"),
+            "shared": st.column_config.NumberColumn(width="small", help="items in common with this user"),
+        },
+        alt="Pool of demonstrations; select rows to add",
+    )
+    picked = [free[index] for index in event.selection.rows if index < len(free)]
+    room = MOST_DEMONSTRATIONS - len(on_desk)
+    if len(picked) > room:
+        st.caption(f"The desk has room for {room} more.")
+    if st.button(
+        f"Add {plural(len(picked), 'demonstration')}" if picked else "Add",
+        type="primary",
+        key="pool-add",
+        disabled=not picked or len(picked) > room,
+    ):
+        add(picked)
+        st.rerun()
+
+
+def add(picked: Sequence[Mapping[str, Any]]) -> None:
+    """Put demonstrations behind those on the desk, the most similar one last."""
+    view = session.view()
+    kept = [Chosen(row["id"], float(row["weight"])) for row in st.session_state.get("desk", [])]
+    new = sorted(picked, key=lambda each: each.get("similarity") or 0.0)
+    session.show(replace(view, chosen=(*kept, *(Chosen(each["id"], 1.0) for each in new))))
+
+
+def table(views: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What the pool shows of each demonstration."""
+    frame = pd.DataFrame(
+        {
+            "source": [words.SOURCES.get(each["source"], plain(each["source"])) for each in views],
+            "then bought": [plain(each["answer"]["title"]) for each in views],
+            "after": [
+                " · ".join(plain(item["title"]) for item in reversed(each["history"])) for each in views
+            ],
+            "shared": [each.get("shared") for each in views],
+            "similarity": [each.get("similarity") for each in views],
+            "user": [plain(each["user"]) for each in views],
+            "when": [day(each.get("timestamp")) for each in views],
+        }
+    )
+    return frame if any(each.get("timestamp") is not None for each in views) else frame.drop(columns="when")

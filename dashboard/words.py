@@ -1,0 +1,118 @@
+"""The sentences that say in words what the numbers say, made from the numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dashboard.formats import day, ordinal, plural, signed
+from dashboard.literal import plain
+
+SOURCES = {"proximal": "own window", "neighbours": "neighbour", "random": "random user"}
+NOTICEABLE = 0.05  # nats: smaller effects are not worth a word
+TARGETS = {
+    "test": "the item really bought next",
+    "probe": "the past purchase used as target",
+}
+
+
+def short(view: Mapping[str, Any], letters: int = 34) -> str:
+    """A demonstration in a few words: its last history item and its answer."""
+    answer = plain(view["answer"]["title"], letters)
+    history = view.get("history") or []
+    return f"{plain(history[-1]['title'], letters)} → {answer}" if history else f"→ {answer}"
+
+
+def source_line(view: Mapping[str, Any]) -> str:
+    """neighbour 1187 · 2 shared items · 3 Mar 2021; own window · 3 Mar 2021. Plain text."""
+    source = SOURCES.get(view["source"], plain(view["source"], 20))
+    parts = [source if view["source"] == "proximal" else f"{source} {plain(view['user'], 18)}"]
+    if view["source"] != "proximal" and view.get("shared"):
+        parts.append(f"{plural(view['shared'], 'shared item')}")
+    if view.get("timestamp") is not None:
+        parts.append(day(view["timestamp"]))
+    return " · ".join(parts)
+
+
+def movement(before: int, after: int, total: int) -> str:
+    """From rank 7 to rank 1 of 20."""
+    if before == after:
+        return f"stays {ordinal(after)} of {total}"
+    return f"{'rises' if after < before else 'falls'} from {ordinal(before)} to {ordinal(after)} of {total}"
+
+
+def recommend(result: Mapping[str, Any], effects: Mapping[str, Any] | None) -> str:
+    """What the demonstrations did to this user's list, and which of them did it."""
+    metrics, total = result["metrics"], len(result["items"])
+    who = TARGETS.get(result["target"]["kind"], "the target")
+    title = plain(result["target"]["title"], 60)
+    demonstrations = result["demonstrations"]
+    if not demonstrations:
+        place = f"{ordinal(metrics['rank'])} of {total}"
+        return f"Without demonstrations, {who}, {title}, is {place}."
+    moved = movement(metrics["zero_shot"]["rank"], metrics["rank"], total)
+    taken = result["loss_zero_shot"] - result["loss"]
+    loss = (
+        f"its loss {'falls' if taken > 0 else 'rises'} by {abs(taken):.2f} nats"
+        if abs(taken) >= 0.005
+        else "its loss does not change"
+    )
+    first = f"With {plural(len(demonstrations), 'demonstration')}, {who}, {title}, {moved}, and {loss}."
+    second = shares(demonstrations, effects) if effects else ""
+    return f"{first} {second}".strip()
+
+
+def shares(demonstrations: Sequence[Mapping[str, Any]], effects: Mapping[str, Any]) -> str:
+    """Who carries the effect and who works against it."""
+    named = {view["id"]: (row, view) for row, view in enumerate(demonstrations, start=1)}
+    measured = [
+        (entry["effect"], *named[entry["id"]]) for entry in effects["demonstrations"] if entry["id"] in named
+    ]
+    if not measured:
+        return ""
+    best = max(measured, key=lambda entry: entry[0])
+    worst = min(measured, key=lambda entry: entry[0])
+    helped = sum(effect for effect, _, _ in measured if effect > 0)
+    parts = []
+    if best[0] >= NOTICEABLE:
+        share = f", {best[0] / helped:.0%} of all that helps" if len(measured) > 1 else ""
+        parts.append(f"Number {best[1]} ({short(best[2])}) helps most: {signed(best[0])} nats{share}.")
+    if worst[0] <= -NOTICEABLE:
+        parts.append(f"Number {worst[1]} ({short(worst[2])}) misleads: {signed(worst[0])} nats.")
+    return " ".join(parts) or "No single demonstration has a noticeable effect."
+
+
+def faithfulness(effects: Mapping[str, Any]) -> str:
+    """How far the effects agree with taking each demonstration out exactly."""
+    pairs = [
+        (entry["effect"], entry["removal"])
+        for entry in effects["demonstrations"]
+        if entry.get("removal") is not None
+    ]
+    if not pairs:
+        return "Not checked against exact removal."
+    worst = max(abs(effect - removal) for effect, removal in pairs)
+    rho = effects.get("spearman_removal")
+    if rho is None or len(pairs) < 3:
+        return f"The effects differ from exact removal by at most {worst:.2f} nats."
+    verdict = "agree with" if rho >= 0.9 else "partly agree with" if rho >= 0.5 else "do not agree with"
+    return (
+        f"The effects {verdict} exact removal on this user (rank correlation {signed(rho)} over {len(pairs)} "
+        f"demonstrations, at most {worst:.2f} nats apart)."
+    )
+
+
+def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    """What changed for the target between two runs."""
+    moved = movement(a["metrics"]["rank"], b["metrics"]["rank"], len(b["items"]))
+    if a["target"]["item"] != b["target"]["item"]:
+        own = [f"{ordinal(run['metrics']['rank'])} of {len(run['items'])}" for run in (a, b)]
+        return (
+            f"The runs have different targets: A ranks its own {own[0]}, B {own[1]}; "
+            "their losses are not comparable."
+        )
+    taken = a["loss"] - b["loss"]
+    better = (
+        "no better and no worse"
+        if abs(taken) < 0.005
+        else f"{abs(taken):.2f} nats {'better' if taken > 0 else 'worse'}"
+    )
+    return f"From A to B the target, {plain(b['target']['title'], 60)}, {moved}; B's loss on it is {better}."

@@ -1,0 +1,260 @@
+"""An engine for tests: answers the dashboard's jobs with numbers made from digests, in the shapes of the real one.
+
+The numbers are consistent (a demonstration's effect times its weight is taken off the loss and added to the
+target's score), so that a changed weight changes the list; no model is involved.
+"""
+
+import random
+import threading
+import time
+from typing import Any
+
+from db import datasets, demonstrations, jobs, models, runs, workers
+from db.canonical import digest
+from db.demonstrations import Demonstration, demonstration_id
+from db.errors import DualensError
+from db.jobs import Job
+from db.requests import RunRequest, request_digest
+from db.runs import Run
+from db.store import Store
+from db.workers import Worker
+
+OWNER = "fake engine"
+
+
+def number(low: float, high: float, *parts: Any) -> float:
+    """A fixed number between `low` and `high` for these parts."""
+    return low + (high - low) * int(digest([str(part) for part in parts])[:8], 16) / 0xFFFFFFFF
+
+
+def demo_view(
+    store: Store, info: datasets.DatasetInfo, user_id: str, source: str, position: int
+) -> dict[str, Any]:
+    """One window of a user as a stored demonstration and as the JSON that pages read."""
+    past = datasets.history(store, info.id, datasets.user(store, info.id, user_id).user)
+    position = min(position, len(past) - 2)
+    window, answer = past[max(0, position - 3) : position], past[position]
+    ids = [entry.item_id for entry in window]
+    name = demonstration_id(info.fingerprint, user_id, ids, answer.item_id, position)
+    demonstrations.save_many(
+        store,
+        [
+            Demonstration(
+                name, info.id, source, user_id, tuple(ids), answer.item_id, position, answer.timestamp
+            )
+        ],
+    )
+    return {
+        "id": name,
+        "weight": 1.0,
+        "source": source,
+        "user": user_id,
+        "text": "",
+        "history": [{"item": entry.item_id, "title": entry.title} for entry in window],
+        "answer": {"item": answer.item_id, "title": answer.title},
+        "timestamp": answer.timestamp,
+        "similarity": round(number(0, 1, name), 3),
+        "shared": int(number(0, 4, name)),
+    }
+
+
+def pool(store: Store, request: RunRequest, size: int = 12) -> list[dict[str, Any]]:
+    """Windows of other users and of the user's own past."""
+    info = datasets.get(store, request.dataset)
+    others = [
+        each.user_id for each in datasets.users(store, info.id, limit=200) if each.user_id != request.user
+    ]
+    random.Random(request.user).shuffle(others)
+    views = [demo_view(store, info, other, "neighbours", 4) for other in others[:size]]
+    views += [demo_view(store, info, request.user, "proximal", position) for position in (2, 3)]
+    unique = {view["id"]: view for view in views}
+    return list(unique.values())
+
+
+def demonstrations_of(store: Store, request: RunRequest) -> list[dict[str, Any]]:
+    """What stands on the desk for this request."""
+    known = {view["id"]: view for view in pool(store, request)}
+    if request.demonstrations is not None:
+        return [{**known[chosen.id], "weight": chosen.weight} for chosen in request.demonstrations]
+    name, _, count = request.demos.partition(":")
+    if name == "none":
+        return []
+    return [view for view in known.values() if name != "proximal" or view["source"] == name][: int(count)]
+
+
+def effect_of(view: dict[str, Any]) -> float:
+    """Nats this demonstration takes off the loss at weight 1."""
+    return number(-0.4, 1.4, "effect", view["id"])
+
+
+def ranked(scores: dict[str, float], titles: dict[str, str], target: str) -> list[dict[str, Any]]:
+    """Items by falling score, as runs store them."""
+    order = sorted(scores, key=lambda item: -scores[item])
+    return [
+        {"item": item, "title": titles[item], "rank": at, "score": scores[item], "is_target": item == target}
+        for at, item in enumerate(order, start=1)
+    ]
+
+
+def metrics(rank: int) -> dict[str, float]:
+    """The metrics of one ranked list."""
+    inside = rank <= 10
+    gain = 1 / (1 + rank) ** 0.5 if inside else 0.0
+    return {"rank": rank, "hr1": float(rank == 1), "hr10": float(inside), "ndcg10": gain, "mrr": 1 / rank}
+
+
+def rank(store: Store, request: RunRequest) -> Run:
+    """A stored run for this request."""
+    found = runs.by_request(store, request_digest(store, request))
+    if found is not None:
+        return found
+    info = datasets.get(store, request.dataset)
+    past = datasets.history(store, info.id, datasets.user(store, info.id, request.user).user)
+    target = past[-1 if request.target == "test" else -2]
+    titles = dict(zip((c := datasets.catalogue(store, info.id)).item_ids, c.titles, strict=True))
+    rest = [item for item in titles if item not in {entry.item_id for entry in past}]
+    random.Random(f"{request.user}{request.seed}{request.candidate_kind}").shuffle(rest)
+    candidates = [target.item_id, *rest[: request.candidates - 1]]
+    views = demonstrations_of(store, request)
+    zero = {item: number(-14, -8, request.user, item) for item in candidates}
+    zero[target.item_id] -= 0.3
+    gain = sum(view["weight"] * effect_of(view) for view in views)
+    scores = {item: score + number(-0.5, 0.5, item, gain) for item, score in zero.items()}
+    scores[target.item_id] = zero[target.item_id] + gain
+    items, zero_shot = ranked(scores, titles, target.item_id), ranked(zero, titles, target.item_id)
+    places = [next(each["rank"] for each in some if each["is_target"]) for some in (items, zero_shot)]
+    result = {
+        "items": items,
+        "zero_shot": zero_shot,
+        "metrics": {**metrics(places[0]), "zero_shot": metrics(places[1])},
+        "loss": -scores[target.item_id],
+        "loss_zero_shot": -zero[target.item_id],
+        "demonstrations": views,
+        "history": [{"item": entry.item_id, "title": entry.title} for entry in past[:-1]],
+        "target": {
+            "item": target.item_id,
+            "title": target.title,
+            "position": target.position,
+            "kind": request.target,
+            "tie": False,
+        },
+        "prompt": {"hash": digest(request.to_json()), "tokens": 120 + 60 * len(views), "dropped": []},
+        "candidates": {
+            "fingerprint": digest(candidates),
+            "kind": request.candidate_kind,
+            "size": len(candidates),
+            "seed": request.seed,
+        },
+        "model": {
+            "name": request.model,
+            "source": "models/embedded",
+            "revision": "r1",
+            "architecture": "LlamaForCausalLM",
+            "parameters": 9_800_000,
+            "device": "cpu",
+            "dtype": "float32",
+            "reason": "no GPU",
+        },
+        "notes": [],
+    }
+    key = digest([result["prompt"]["hash"], info.fingerprint, [[v["id"], v["weight"]] for v in views]])
+    return runs.save(
+        store,
+        Run(
+            key,
+            request,
+            request_digest(store, request),
+            info.id,
+            request.user,
+            request.model,
+            result,
+            {"total": 212.0},
+            created_at=time.time(),
+        ),
+    )
+
+
+def effects(store: Store, run: Run) -> str:
+    """Stored effects of a run."""
+    views = run.result["demonstrations"]
+    entries = [
+        {
+            "id": view["id"],
+            "effect": (value := view["weight"] * effect_of(view)),
+            "removal": value + number(-0.08, 0.08, view["id"]),
+            "reprompt": value - 0.02,
+            "mass": number(0.02, 0.2, view["id"]),
+        }
+        for view in views
+    ]
+    total = run.result["loss_zero_shot"] - run.result["loss"]
+    result = {
+        "loss_zero_shot": run.result["loss_zero_shot"],
+        "loss": run.result["loss"],
+        "effect_total": total,
+        "estimator": "exact",
+        "nodes": 2 ** len(views),
+        "completeness_error": 0.0,
+        "demonstrations": entries,
+        "spearman_removal": 1.0 if len(views) > 2 else None,
+        "spearman_reprompt": 1.0 if len(views) > 2 else None,
+    }
+    key = digest(["effects", run.key])
+    runs.save_effects(
+        store, run.key, key, {"estimator": "auto", "leave_one_out": True}, result, {"total": 140.0}
+    )
+    return key
+
+
+def answer(store: Store, job: Job) -> dict[str, Any]:
+    """The result of one job."""
+    if job.kind in ("rank", "effects"):
+        run = rank(store, RunRequest.from_json(job.payload["request"]))
+        return {"run": run.key} if job.kind == "rank" else {"run": run.key, "effects": effects(store, run)}
+    if job.kind == "pool":
+        return {
+            "demonstrations": pool(store, RunRequest.from_json(job.payload["request"]), job.payload["size"])
+        }
+    if job.kind == "register_model":
+        models.register(
+            store, models.ModelInfo(job.payload["name"], job.payload["source"], "r1", "Toy", 1000, 128)
+        )
+        return {"model": job.payload["name"]}
+    raise DualensError(f"The fake engine knows no {job.kind!r}.")
+
+
+class FakeEngine(threading.Thread):
+    """A worker thread: `with FakeEngine(store): ...`. `delay_s` per job kind makes it slow."""
+
+    def __init__(self, store: Store, delay_s: dict[str, float] | None = None) -> None:
+        super().__init__(daemon=True)
+        self.store, self.delay_s, self.closed = store, delay_s or {}, threading.Event()
+
+    def run(self) -> None:
+        beaten = 0.0
+        while not self.closed.wait(0.02):
+            if time.time() - beaten > 2:
+                workers.beat(
+                    self.store,
+                    Worker(
+                        OWNER, 1, "here", "cpu", "float32", "ready", models=["embedded"], beat_at=time.time()
+                    ),
+                )
+                beaten = time.time()
+            job = jobs.claim(self.store, OWNER)
+            if job is None:
+                continue
+            time.sleep(self.delay_s.get(job.kind, 0.0))
+            try:
+                jobs.finish(self.store, job.id, OWNER, answer(self.store, job))
+            except DualensError as error:
+                jobs.fail(self.store, job.id, OWNER, str(error))
+
+    def __enter__(self) -> "FakeEngine":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed.set()
+        self.join(10)
+        workers.gone(self.store, OWNER)

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from db.errors import DataError
+from db.names import clean_text
 
 MAX_UNPACKED = 64 << 30  # bytes that one compressed source may unpack to
 MAX_RATIO = 200  # unpacked : packed; review text reaches 10, repetitive logs 50, bombs 1000
@@ -159,13 +160,11 @@ class Member:
     archive_size: int | None = None
 
     def open(self) -> Stream:
-        """Stream of the unpacked bytes; raises DataError when the file cannot be opened."""
+        """Stream of the unpacked bytes; raises Broken when the file cannot be opened."""
         try:
             return Stream(self.opener(), self.size, self.budget, self.archive_size)
-        except Broken as error:
-            raise DataError(f"{self.name}: {error}. Nothing was imported.") from None
         except BROKEN as error:
-            raise DataError(f"{self.name}: {_reason(error)}. Nothing was imported.") from None
+            raise Broken(_reason(error)) from None
 
     @property
     def base(self) -> str:
@@ -178,17 +177,17 @@ class Member:
         return PurePosixPath(self.base).stem
 
     def head(self, size: int = 256 << 10) -> bytes:
-        """The first unpacked bytes, fewer when the file is short or breaks off there."""
+        """The first unpacked bytes, fewer when the file is short or breaks off there; may raise Broken."""
         parts: list[bytes] = []
         left = size
         with self.open() as stream:
             while left > 0:
                 try:
                     data = stream.read(left)
-                except Broken as error:
+                except Broken:
                     if parts:
                         break
-                    raise DataError(f"{self.name}, line 1: {error}. Nothing was imported.") from None
+                    raise
                 if not data:
                     break
                 parts.append(data)
@@ -204,6 +203,7 @@ class Folder:
     members: tuple[Member, ...]
     only: Member | None = None
     ignored: tuple[str, ...] = ()
+    depth: int = 0
 
     def named(self, *bases: str) -> Member | None:
         """The first member whose file name (without .gz) is one of `bases`, in their order."""
@@ -230,14 +230,18 @@ def open_source(path: str | os.PathLike[str]) -> list[Folder]:
     if where.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty. Nothing was imported.")
     only = _member(where, where.name)
-    if only.head(4).startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    try:
+        head = only.head(4)
+    except Broken as error:
+        raise DataError(f"{path}: {error}. Nothing was imported.") from None
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip(where)
     siblings = tuple(_member(p, p.name) for p in _regular(where.parent) if p.name != where.name)
     return [Folder(where.parent.name, (only, *siblings), only)]
 
 
 def _member(path: Path, name: str) -> Member:
-    return Member(name, path.stat().st_size, lambda: open(path, "rb"))
+    return Member(clean_text(name), path.stat().st_size, lambda: open(path, "rb"))
 
 
 def _regular(folder: Path) -> list[Path]:
@@ -251,12 +255,12 @@ def _regular(folder: Path) -> list[Path]:
 def _walk(root: Path, depth: int = 0, prefix: str = "") -> list[Folder]:
     """`root` first, then its subfolders to MAX_DEPTH; links to folders are not followed."""
     members = tuple(_member(p, prefix + p.name) for p in _regular(root))
-    folders = [Folder(prefix.rstrip("/") or root.name, members)]
+    folders = [Folder(prefix.rstrip("/") or root.name, members, depth=depth)] if members or not depth else []
     if depth < MAX_DEPTH:
         for sub in sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink()):
             if not sub.name.startswith((".", "__MACOSX")):
                 folders += _walk(sub, depth + 1, f"{prefix}{sub.name}/")
-    return [f for f in folders if f.members] or folders[:1]
+    return folders
 
 
 def _zip(path: Path) -> list[Folder]:
@@ -269,6 +273,8 @@ def _zip(path: Path) -> list[Folder]:
         infos = [info for info in archive.infolist() if not info.is_dir()]
     if len(infos) > MAX_MEMBERS:
         raise DataError(f"{path.name}: holds {len(infos)} files; the limit is {MAX_MEMBERS}.")
+    if any(info.filename == "[Content_Types].xml" for info in infos):
+        raise DataError(f"{path.name}: is an Office file. Save the table as CSV and import that.")
     size, budget, ignored = path.stat().st_size, Budget(), []
     groups: dict[str, list[Member]] = {}
     for info in infos:
@@ -279,7 +285,7 @@ def _zip(path: Path) -> list[Folder]:
             ignored.append(f"{path.name}: {info.filename} is a link and was not followed.")
             continue
         _refuse(path, info)
-        member = Member(info.filename, info.compress_size, _zip_opener(path, info), budget, size)
+        member = Member(clean_text(info.filename), info.compress_size, _zip_opener(path, info), budget, size)
         groups.setdefault(str(name.parent), []).append(member)
     ordered = sorted(groups.items(), key=lambda pair: (len(PurePosixPath(pair[0]).parts), pair[0]))
     label = path.name if len(ordered) == 1 else ""

@@ -19,6 +19,7 @@ from db import datasets
 from db.canonical import digest
 from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import BadInput, Conflict, DataError, NotFound
+from db.names import clean_text
 from db.store import Store
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Broken, Member
@@ -109,7 +110,7 @@ def read_path(
 ) -> tuple[DatasetColumns, Report]:
     """The canonical columns of `path` and the report, without a store. Raises DataError, BadInput."""
     options = (options or ImportOptions()).validate()
-    return _read(sniff(path, format, mapping), options, progress or _silent)
+    return _read(_sure(sniff(path, format, mapping)), options, progress or _silent)
 
 
 def import_path(
@@ -132,7 +133,7 @@ def import_path(
     started = time.perf_counter()
     options = (options or ImportOptions()).validate()
     progress = progress or _silent
-    plan = sniff(path, format, mapping)
+    plan = _sure(sniff(path, format, mapping))
     name = name or default_name(path)
     progress(None, "Checking whether these files are already imported")
     fingerprint = _fingerprint(plan, options)
@@ -153,12 +154,23 @@ def import_path(
         name,
         columns,
         kind=plan.format,
-        source=str(Path(path).expanduser().absolute()),
+        source=clean_text(str(Path(path).expanduser().absolute())),
         fingerprint=fingerprint,
         report=report.to_json(),
     )
     report.seconds = time.perf_counter() - started
     return info, report
+
+
+def _sure(plan: Plan) -> Plan:
+    """The plan itself, where its columns are known well enough to import without a person looking."""
+    if plan.unsure:
+        fields = " and the ".join(plan.unsure)
+        raise DataError(
+            f"{plan.interactions[0].name}, line 1: no column is named like the {fields}; the columns are "
+            f"{', '.join(plan.columns[:30])}. Nothing was imported; say which ones in the mapping."
+        )
+    return plan
 
 
 def _known(store: Store, name: str, fingerprint: str) -> DatasetInfo | None:

@@ -9,8 +9,9 @@ import os
 from collections.abc import Mapping
 
 from db.errors import BadInput, DataError
-from engine.data.files import Folder, describe, open_source
+from engine.data.files import Broken, Folder, describe, open_source
 from engine.data.importers import FORMATS
+from engine.data.importers.mapping import check_fields
 from engine.data.importers.plan import Mismatch, Plan
 
 
@@ -24,18 +25,19 @@ def sniff(
     """
     if format is not None and format not in FORMATS:
         raise BadInput(f"Unknown format {format!r}; the formats are {', '.join(FORMATS)}.")
-    folders = open_source(path)
+    check_fields(mapping)
+    folders = sorted(open_source(path), key=lambda folder: folder.depth)
     found: list[tuple[Folder, Plan]] = []
     reasons: list[str] = []
-    for folder in folders:
+    for folder in folders:  # the shallowest first
+        if found and folder.depth > found[0][0].depth:
+            break  # what lies at the top is meant, whatever its subfolders hold
         for entry in [FORMATS[format]] if format else FORMATS.values():
             try:
                 found.append((folder, entry.find(folder, mapping)))
                 break
-            except Mismatch as error:
-                reasons.append(error.reason)
-        if found and folder is folders[0]:
-            break  # what lies at the top is meant, whatever its subfolders hold
+            except (Mismatch, Broken) as error:
+                reasons.append(str(error))
     if len(found) > 1:
         names = ", ".join(f"{folder.name} ({plan.label})" for folder, plan in found[:6])
         raise DataError(f"{path}: holds several data sets: {names}. Import one of them at a time.")

@@ -1,8 +1,8 @@
 """Amazon reviews of 2014 and 2018 (arXiv 1506.04757, Ni et al. EMNLP 2019), and what 2023 shares with them.
 
 Boundary: reviews as JSON lines; metadata as JSON lines or, in old files, as Python literals, which are read
-as literals and never evaluated. Item titles come from the metadata alone. Metadata cover a whole department, so
-items that nobody bought stay out.
+as literals and never evaluated. Item titles come from the metadata alone. Metadata cover a whole department,
+so items that nobody bought stay out.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ ITEM_NAMES = words(
 
 
 def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
-    table, guess, notes = _interaction_table(folder)
+    table, guess, notes, unsure = _interaction_table(folder, mapping)
     columns = table.columns
     guess = correct(guess, mapping, columns, table.member.name)
     for field in ("user", "item"):
@@ -67,13 +67,17 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
         read,
         read_all if readers else None,
         notes=tuple(notes + more),
+        unsure=() if columns[0] == "column 1" else unsure,
     )
 
 
-def _interaction_table(folder: Folder) -> tuple[Table, Guess, list[str]]:
+Candidate = tuple[Table, Guess, list[str], tuple[str, ...]]
+
+
+def _interaction_table(folder: Folder, mapping: CorrectedMapping | None) -> Candidate:
     """The best interaction table of the folder; raises Mismatch with the reason when there is none."""
     reasons: list[str] = []
-    found: list[tuple[float, Table, Guess, list[str]]] = []
+    found: list[tuple[float, Candidate]] = []
     for member in folder.candidates():
         if not folder.only and not member.base.endswith(ENDINGS):
             continue
@@ -83,18 +87,18 @@ def _interaction_table(folder: Folder) -> tuple[Table, Guess, list[str]]:
         except Broken as error:
             reasons.append(f"{member.name}, line 1: {error}")
             continue
-        guess, notes = guess_interactions(table.columns, rows)
-        if not guess["user"] or not guess["item"]:
+        guess, notes, unsure = guess_interactions(table.columns, rows, mapping)
+        if any(not guess[field] and field not in (mapping or {}) for field in ("user", "item")):
             reasons.append(_not_interactions(table))
             continue
-        found.append((_score(member, guess, notes), table, guess, notes))
+        found.append((_score(member, guess, unsure), (table, guess, notes, unsure)))
     if not found:
         raise Mismatch("; ".join(reasons[:3]) or "no CSV, TSV, Parquet or JSON-lines file is there")
-    found.sort(key=lambda entry: (-entry[0], -entry[1].member.size))
-    score, table, guess, notes = found[0]
+    found.sort(key=lambda entry: (-entry[0], -entry[1][0].member.size))
+    score, best = found[0]
     if score < 0 and not folder.only:
-        raise Mismatch(f"{table.member.name}, line 1: its columns name no users and items")
-    return table, guess, notes
+        raise Mismatch(f"{best[0].member.name}, line 1: its columns name no users and items")
+    return best
 
 
 def _not_interactions(table: Table) -> str:
@@ -105,11 +109,10 @@ def _not_interactions(table: Table) -> str:
     return f"{table.member.name}, line 1: no user and item column among {seen}{hint}"
 
 
-def _score(member: Member, guess: Guess, notes: list[str]) -> float:
+def _score(member: Member, guess: Guess, unsure: Sequence[str]) -> float:
     """How much a table looks like the interactions: by file name, and by columns known by name."""
     named = 2.0 * (member.stem in INTERACTION_NAMES) - 3.0 * _is_item_name(member)
-    sure = 1.0 - len([note for note in notes if "place" in note])
-    return named + sure + (guess["timestamp"] is not None) + 0.5 * (guess["rating"] is not None)
+    return named + 1.0 - len(unsure) + (guess["timestamp"] is not None) + 0.5 * (guess["rating"] is not None)
 
 
 def _is_item_name(member: Member) -> bool:

@@ -68,26 +68,35 @@ def by_names(columns: Sequence[str], fields: Sequence[str]) -> Guess:
     return guess
 
 
-def guess_interactions(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[Guess, list[str]]:
-    """The column of each of FIELDS, and notes on what was guessed by value or place."""
-    guess = by_names(columns, FIELDS)
+def guess_interactions(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], given: Mapping[str, str | None] | None = None
+) -> tuple[Guess, list[str], tuple[str, ...]]:
+    """The column of each of FIELDS, notes on what was guessed by value, and the fields guessed by place only.
+
+    Fields and columns that the person's mapping `given` names are left to it.
+    """
+    given = given or {}
+    left = [c for c in columns if c not in given.values()]
+    guess = dict.fromkeys(FIELDS) | by_names(left, [f for f in FIELDS if f not in given])
     notes: list[str] = []
-    free = [c for c in columns if c not in guess.values()]
+    unsure: list[str] = []
+    free = [c for c in left if c not in guess.values()]
     values = {c: [row[k] for row in rows if k < len(row)] for k, c in enumerate(columns)}
     for field, test in (("timestamp", _looks_like_time), ("rating", _looks_like_rating)):
         # a rating is only taken by value where the ids are already known or enough columns stay for them
-        missing = sum(guess[f] is None for f in ("user", "item"))
-        if guess[field] is None and len(free) > missing:
+        missing = sum(guess[f] is None and f not in given for f in ("user", "item"))
+        if guess[field] is None and field not in given and len(free) > missing:
             found = next((c for c in reversed(free) if test(values[c])), None)
             if found:
                 guess[field] = found
                 free.remove(found)
                 notes.append(f"{found!r} was taken as the {field} because of its values.")
     for field in ("user", "item"):
-        if guess[field] is None and free:
+        if guess[field] is None and field not in given and free:
             guess[field] = free.pop(0)
+            unsure.append(field)
             notes.append(f"{guess[field]!r} was taken as the {field} because of its place: check it.")
-    return guess, notes
+    return guess, notes, tuple(unsure)
 
 
 def _looks_like_time(values: Sequence[Any]) -> bool:
@@ -119,15 +128,19 @@ def guess_items(columns: Sequence[str], item_column: str | None) -> Guess | None
     return {f"items_{field}": column for field, column in guess.items()}
 
 
+def check_fields(mapping: Mapping[str, str | None] | None) -> None:
+    """Raise BadInput when the mapping names a field that does not exist."""
+    known = (*FIELDS, "items_file", *ITEM_FIELDS)
+    if unknown := next((field for field in mapping or {} if field not in known), None):
+        raise BadInput(f"The mapping names an unknown field {unknown!r}; the fields are {', '.join(known)}.")
+
+
 def correct(
     guess: Guess, mapping: Mapping[str, str | None] | None, columns: Sequence[str], where: str
 ) -> Guess:
     """`guess` with the person's `mapping` put over it; "" or None switches a field off. Raises BadInput."""
     result = dict(guess)
     for field, column in (mapping or {}).items():
-        if field not in FIELDS + ITEM_FIELDS + ("items_file",):
-            known = ", ".join((*FIELDS, "items_file", *ITEM_FIELDS))
-            raise BadInput(f"The mapping names an unknown field {field!r}; the fields are {known}.")
         if field not in result:
             continue
         if column and column not in columns:

@@ -12,7 +12,7 @@ from typing import Any
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Folder, Member
 from engine.data.importers.tables import Table
-from engine.data.text import Tick
+from engine.data.text import Tick, clean_title
 
 MAX_EXTRA_COLUMNS = 8
 MAX_EXTRA_TEXT = 100  # characters of an attribute's value
@@ -21,11 +21,7 @@ CorrectedMapping = Mapping[str, str | None]
 
 
 class Mismatch(Exception):
-    """A folder or file is not of the format asked for; `reason` names file and line where it can."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """A folder or file is not of the format asked for; the message names file and line where it can."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,7 @@ class Plan:
 
     `mapping`: field -> column as it will be read. `reader` / `item_reader` push rows into the builder and the
     item table. `whole_catalogue`: items of the item file that nobody bought belong to the data set.
+    `unsure`: fields whose column has a name that says something else; a person must name them.
     """
 
     format: str
@@ -47,6 +44,7 @@ class Plan:
     item_reader: Callable[[ItemTable, Callable[[str], bool], Tick], None] | None
     whole_catalogue: bool = True
     notes: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -104,7 +102,7 @@ def read_items(
 def _attributes(names: list[str], values: Sequence[Any]) -> dict[str, str]:
     pairs = ((name.partition(":")[0], value) for name, value in zip(names, values, strict=True))
     return {
-        name: str(value)
+        name: clean_title(str(value))
         for name, value in pairs
         if value not in (None, "") and len(str(value)) <= MAX_EXTRA_TEXT
     }

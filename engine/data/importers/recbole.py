@@ -19,6 +19,7 @@ from engine.data.files import Broken, Folder, Member
 from engine.data.importers.mapping import by_names, correct, guess_items
 from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
 from engine.data.importers.tables import TextTable
+from engine.data.report import Report
 from engine.data.text import Tick, text_head
 
 PARTS = ("train", "valid", "test")
@@ -177,28 +178,29 @@ def _read_sequences(table: TextTable, mapping: dict[str, str | None], builder: B
     """History and target of each row, joined; a user listed again keeps the longest row."""
     report = builder.report
     wanted = [str(mapping[f]) for f in ("user", "history", "item") if mapping[f]]
-    longest: dict[str, tuple[int, list[str]]] = {}
+    longest: dict[str, tuple[int, int]] = {}  # user -> (length, line) of the row to take
+    for lines, columns in table.read(wanted[:2], Report(), lambda *_: None, lambda *_: None):
+        for line, user, history in zip(lines, columns[0], columns[1], strict=True):
+            length = history.count(" ")
+            if user not in longest or length > longest[user][0]:
+                longest[user] = (length, int(line))
     for lines, columns in table.read(wanted, report, tick, report.unreadable):
-        targets = columns[2] if len(columns) > 2 else [""] * len(columns[0])
-        for k, (user, history, target) in enumerate(zip(columns[0], columns[1], targets, strict=True)):
-            row = (int(lines[k]), [*history.split(), *([target] if target else [])])
-            known = longest.get(user)
-            if known:
-                shorter, row = sorted((known, row), key=lambda pair: len(pair[1]))
-                count = len(shorter[1])
-                report.rows_read += count
+        users: list[str] = []
+        items: list[str] = []
+        places: list[int] = []
+        targets = columns[2] if len(columns) > 2 else [""] * len(lines)
+        for line, user, history, target in zip(lines, columns[0], columns[1], targets, strict=True):
+            row = [*history.split(), *([target] if target else [])]
+            if longest.get(user, (0, line))[1] != line:
+                report.rows_read += len(row)
                 report.drop(
-                    "shorter sequence of a user", table.member.name, shorter[0], f"user {user}", count
+                    "shorter sequence of a user", table.member.name, int(line), f"user {user}", len(row)
                 )
-            longest[user] = row
-    users: list[str] = []
-    items: list[str] = []
-    places: list[int] = []
-    for user, (line, row) in longest.items():
-        users += [user] * len(row)
-        items += row
-        places += [line] * len(row)
-    builder.add(table.member.name, np.array(places, np.int32), users, items)
+                continue
+            users += [user] * len(row)
+            items += row
+            places += [line] * len(row)
+        builder.add(table.member.name, np.array(places, np.int32), users, items)
 
 
 FORMATS = (

@@ -270,10 +270,12 @@ class ParquetTable:
     columns: tuple[str, ...]
 
     def sample(self) -> list[list[Any]]:
-        report = Report()
+        report, rows = Report(), []
         for _, columns in self.read(self.columns, report, lambda *_: None, report.unreadable):
-            return [list(row) for row in islice(zip(*columns, strict=True), SAMPLE_ROWS)]
-        return []
+            rows += [list(row) for row in islice(zip(*columns, strict=True), SAMPLE_ROWS - len(rows))]
+            if len(rows) >= SAMPLE_ROWS:
+                break
+        return rows
 
     def read(self, wanted: Sequence[str], report: Report, tick: Tick, bad: Bad) -> Iterator[Batch]:
         first = 1

@@ -1,0 +1,135 @@
+"""Column mapping of plain tables: guessed, shown, correctable."""
+
+from pathlib import Path
+
+import pytest
+
+from db.errors import BadInput, DataError
+from engine.data.importing import preview, read_path
+from tests.engine.data import originals
+from tests.engine.data.originals import TITLES, as_rows, rows, titles_of, write
+
+
+def strange(folder: Path) -> Path:
+    """Columns whose names say nothing."""
+    lines = "".join(f"{r};{i};{t};{u}\n" for u, i, r, t in rows())
+    return write(folder / "data.csv", "foo;bar;baz;qux\n" + lines)
+
+
+def test_columns_without_telling_names_need_a_person(tmp_path: Path) -> None:
+    path = strange(tmp_path)
+    seen = preview(path)
+    assert seen.columns == ["foo", "bar", "baz", "qux"]
+    assert seen.mapping["timestamp"] == "baz"
+    assert any("check it" in note for note in seen.notes)
+    with pytest.raises(DataError, match="no column is named like the user and the item"):
+        read_path(path)
+
+
+def test_a_mapping_corrects_the_guess(tmp_path: Path) -> None:
+    mapping = {"user": "qux", "item": "bar", "rating": "foo", "timestamp": "baz"}
+    path = strange(tmp_path)
+    assert preview(path, mapping=mapping).mapping["user"] == "qux"
+    columns, report = read_path(path, mapping=mapping)
+    assert as_rows(columns) == rows()
+    assert report.mapping["item"] == "bar"
+
+
+def test_a_mapping_switches_a_field_off(tmp_path: Path) -> None:
+    folder = originals.generic_csv(tmp_path)
+    columns, _ = read_path(folder, mapping={"rating": None, "timestamp": ""})
+    assert columns.rating is None
+    assert columns.timestamp is None
+
+
+def test_a_wrong_mapping_says_what_there_is(tmp_path: Path) -> None:
+    folder = originals.generic_csv(tmp_path)
+    with pytest.raises(BadInput, match=r"'klant'.*interactions.csv.gz.*'user_id'"):
+        read_path(folder, mapping={"user": "klant"})
+    with pytest.raises(BadInput, match=r"unknown field 'buyer'.*user, item"):
+        read_path(folder, mapping={"buyer": "user_id"})
+    with pytest.raises(BadInput, match="needs a column for user"):
+        read_path(folder, mapping={"user": None})
+
+
+def test_a_table_without_header_is_read_by_values(tmp_path: Path) -> None:
+    path = write(tmp_path / "ratings_Games.csv", "".join(f"A{u},B{i},{r}.0,{t}\n" for u, i, r, t in rows()))
+    seen = preview(path)
+    assert seen.mapping | {"x": None} == seen.mapping | {"x": None}
+    assert [seen.mapping[f] for f in ("user", "item", "rating", "timestamp")] == [
+        f"column {n}" for n in (1, 2, 3, 4)
+    ]
+    columns, _ = read_path(path)
+    assert as_rows(columns) == [(f"A{u}", f"B{i}", r, t) for u, i, r, t in rows()]
+
+
+def test_plain_pairs_separated_by_a_space(tmp_path: Path) -> None:
+    path = write(tmp_path / "Games.txt", "".join(f"{u} {i}\n" for u, i, _, _ in rows()))
+    columns, _ = read_path(path)
+    assert [row[:2] for row in as_rows(columns)] == [row[:2] for row in rows()]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "::"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_delimiters_line_ends_and_encodings(delimiter: str, end: str, encoding: str, tmp_path: Path) -> None:
+    lines = [delimiter.join(("user_id", "item_id", "title", "timestamp"))]
+    lines += [
+        delimiter.join((u, i, TITLES[i].replace('"', ""), str(t))) for u, i, _, t in rows() if i != "13"
+    ]
+    path = write(tmp_path / "x.csv", end.join(lines) + end, encoding)
+    columns, report = read_path(path)
+    assert len(columns.user) == 9 - 2  # user 2 keeps two purchases and falls under the minimum
+    assert titles_of(columns)["11"] == "Pokémon Moon"
+    assert not report.dropped.keys() - {"user with fewer than 3 interactions"}
+
+
+def test_items_file_by_name_and_columns(tmp_path: Path) -> None:
+    folder = originals.generic_csv(tmp_path)
+    (folder / "items.csv.gz").unlink()
+    write(
+        folder / "things.csv",
+        "key;label;shelf\n" + "".join(f"{i};{t.replace(';', ' ')};A\n" for i, t in TITLES.items()),
+    )
+    columns, _ = read_path(folder / "interactions.csv.gz")
+    assert titles_of(columns)["11"] == "11"
+    mapping = {
+        "items_file": "things.csv",
+        "items_item": "key",
+        "items_title": "label",
+        "items_category": "shelf",
+    }
+    columns, report = read_path(folder / "interactions.csv.gz", mapping=mapping)
+    assert titles_of(columns)["11"] == TITLES["11"]
+    assert set(columns.categories) == {"A"}
+    assert report.mapping["items_file"] == "things.csv"
+    with pytest.raises(BadInput, match="does not lie beside"):
+        read_path(folder / "interactions.csv.gz", mapping={"items_file": "nowhere.csv"})
+
+
+def test_an_item_file_of_other_items_is_not_the_catalogue(tmp_path: Path) -> None:
+    folder = originals.generic_csv(tmp_path)
+    write(folder / "items.csv.gz", "item_id,title\n11,Known\n" + "".join(f"x{n},Other\n" for n in range(50)))
+    columns, report = read_path(folder)
+    assert len(columns.item_ids) == len(TITLES)
+    assert any("names only 1 of 5 items" in note for note in report.notes)
+
+
+def test_titles_spread_over_quoted_lines(tmp_path: Path) -> None:
+    text = 'user_id,item_id,title\nu,a,"Two\nlines, ""quoted"""\nu,b,5" disc\n'
+    text += 'u,c,"closed" but not\nu,d,"never closed\nu,e,E\n'
+    columns, report = read_path(write(tmp_path / "x.csv", text))
+    assert titles_of(columns) == {
+        "a": 'Two lines, "quoted"',
+        "b": '5" disc',
+        "c": "closed but not",
+        "d": "never closed",
+        "e": "E",
+    }
+    assert not report.dropped
+
+
+def test_giving_the_item_file_says_so(tmp_path: Path) -> None:
+    folder = originals.generic_csv(tmp_path)
+    with pytest.raises(DataError, match="looks like an item file"):
+        read_path(folder / "items.csv.gz")

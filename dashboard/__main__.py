@@ -88,7 +88,8 @@ def main() -> int:
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     options = parser.parse_args()
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with Ctrl-C ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         store = Store.open(Settings())
         if not options.no_worker and not datasets.listing(store):

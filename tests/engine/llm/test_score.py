@@ -1,0 +1,180 @@
+"""Scores over a shared prompt equal one full prompt per candidate by the model's own attention."""
+
+import pytest
+import torch
+
+from db.errors import ModelError, OutOfMemory
+from engine.llm import lens, memory, score
+from engine.llm.measure import Task, rank_candidates
+from engine.llm.question import cyclic_orders
+from engine.prompts import Example, encode, render
+from engine.prompts.segments import label_answer, layout, title_answer, yes_no_answer
+from tests.engine.conftest import CONTEXT, FAMILIES, TITLES, make_loaded
+from tests.engine.llm.reference import answer_logprob, stock_logprobs
+
+HISTORY = TITLES[2:6]
+CANDIDATES = TITLES[5:10]
+WEIGHTS = (0.5, 0.0, 2.0)
+
+
+def task(demos: tuple[Example, ...], scoring: str, weights: tuple[float, ...] | None = None) -> Task:
+    return Task(demos, HISTORY, CANDIDATES, 2, scoring, weights)  # type: ignore[arg-type]
+
+
+def expected(loaded, demos, scoring, weights) -> list[float]:
+    """One full prompt per candidate (and per answer or list), ids joined, stock kernel."""
+    encoder = loaded.encoder
+    prompt = encode(encoder, render("plain", scoring, demos, HISTORY))
+    owners = prompt.owners()
+
+    def full(tail: tuple[int, ...], answer: tuple[int, ...]) -> float:
+        return answer_logprob(loaded, (*prompt.ids, *tail), answer, owners, weights)
+
+    def asked(titles: list[str]) -> tuple[int, ...]:
+        return encoder.joined(layout("plain", scoring).ask(titles))
+
+    if scoring == "yes_no":
+        yes, no = (encoder.joined(yes_no_answer(value)) for value in (True, False))
+        return [full(asked([c]), yes) - full(asked([c]), no) for c in CANDIDATES]
+    if scoring == "listwise":
+        total = [0.0] * len(CANDIDATES)
+        orders = cyclic_orders(len(CANDIDATES), 0)
+        for order in orders:
+            listed = asked([CANDIDATES[c] for c in order])
+            for place, c in enumerate(order):
+                label = encoder.joined(label_answer(place, len(CANDIDATES)))
+                total[c] += full(listed, label) / len(orders)
+        return total
+    answers = [encoder.joined(title_answer(c)) for c in CANDIDATES]
+    found = [full((), answer) for answer in answers]
+    if scoring == "mean":
+        return [value / len(answer) for value, answer in zip(found, answers, strict=True)]
+    if scoring == "calibrated":
+        bare = encode(encoder, render("plain", scoring, [], [])).ids
+        return [v - answer_logprob(loaded, bare, a) for v, a in zip(found, answers, strict=True)]
+    return found
+
+
+@pytest.mark.parametrize("scoring", ["sum", "mean", "calibrated", "yes_no", "listwise"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scores_equal_one_full_prompt_per_candidate(family: str, scoring: str, demos) -> None:
+    loaded = make_loaded(family)
+    result = rank_candidates(loaded, task(demos, scoring))
+    assert result.scores == pytest.approx(expected(loaded, demos, scoring, None), abs=1e-4)
+    assert result.scores_zero_shot == pytest.approx(expected(loaded, (), scoring, None), abs=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weighted_scores_equal_a_full_prompt_under_a_written_out_mask(family: str, demos) -> None:
+    loaded = make_loaded(family)
+    result = rank_candidates(loaded, task(demos, "sum", WEIGHTS))
+    assert result.scores == pytest.approx(expected(loaded, demos, "sum", WEIGHTS), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["crossing", "metaspace", "wordpiece", "chat"])
+@pytest.mark.parametrize("scoring", ["sum", "yes_no"])
+def test_scores_hold_on_every_manner_of_tokenizer(name: str, scoring: str, demos) -> None:
+    loaded = make_loaded("qwen3", name)
+    result = rank_candidates(loaded, task(demos, scoring, WEIGHTS))
+    assert result.scores == pytest.approx(expected(loaded, demos, scoring, WEIGHTS), abs=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prefill_and_extension_predict_what_the_whole_prompt_predicts(
+    family: str, demos, monkeypatch
+) -> None:
+    loaded = make_loaded(family, dtype=torch.float64)
+    prompt = encode(loaded.encoder, render("plain", "sum", demos, HISTORY))
+    truth = stock_logprobs(loaded, prompt.ids)[-1]
+    whole = score.prefill(loaded, prompt.ids, prompt.owners())
+    assert torch.allclose(whole.next_logprobs, truth, atol=1e-10)
+    monkeypatch.setattr(score, "_CHUNK", 17)
+    for cut in (1, 40):
+        longer = score.extend(loaded, whole.cut(cut), prompt.ids[cut:], prompt.owners()[cut:])
+        assert torch.allclose(longer.next_logprobs, truth, atol=1e-10)
+        assert longer.ids == prompt.ids
+        for ours, theirs in zip(longer.keys, whole.keys, strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-10)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_the_scores_stay(demos, monkeypatch) -> None:
+    loaded = make_loaded("llama")
+    whole = rank_candidates(loaded, task(demos, "sum")).scores
+    sizes: list[int] = []
+    honest = score._score
+
+    def small(loaded, base, rows, *rest):
+        sizes.append(len(rows))
+        if len(rows) > 2:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+        return honest(loaded, base, rows, *rest)
+
+    monkeypatch.setattr(score, "_score", small)
+    assert rank_candidates(loaded, task(demos, "sum")).scores == pytest.approx(whole, abs=1e-5)
+    assert sizes[:2] == [5, 2]
+
+
+def test_one_row_that_does_not_fit_is_a_clear_error(demos, monkeypatch) -> None:
+    def never(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(score, "_score", never)
+    with pytest.raises(OutOfMemory, match="one row at a time"):
+        rank_candidates(make_loaded("llama"), task(demos, "sum"))
+
+
+def test_another_error_is_not_mistaken_for_one_of_memory() -> None:
+    def broken(_):
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        memory.in_batches([1, 2], 2, broken, "a test")
+
+
+def test_rows_are_scored_in_small_batches_and_come_back_in_order(demos, monkeypatch) -> None:
+    loaded = make_loaded("gpt2")
+    whole = rank_candidates(loaded, task(demos, "sum")).scores
+    monkeypatch.setattr(score, "rows_at_once", lambda device, elements: 2)
+    assert rank_candidates(loaded, task(demos, "sum")).scores == pytest.approx(whole, abs=1e-5)
+
+
+def test_only_the_logits_that_are_asked_for_are_computed(demos, monkeypatch) -> None:
+    loaded = make_loaded("llama")
+    sizes: list[int] = []
+    head = loaded.model.get_output_embeddings()
+    handle = head.register_forward_hook(lambda module, args, out: sizes.append(out.numel() // out.shape[-1]))
+    rank_candidates(loaded, Task(demos, HISTORY, CANDIDATES[:2]))
+    handle.remove()
+    answers = [len(loaded.encoder.joined(title_answer(c))) - 1 for c in CANDIDATES[:2]]
+    # head, query, answers with demonstrations; prompt, answers without
+    assert sizes == [1, 1, sum(answers), 1, sum(answers)]
+
+
+def test_a_prompt_past_the_context_is_refused() -> None:
+    loaded = make_loaded("gpt2")
+    with pytest.raises(ModelError, match=f"takes {CONTEXT}"):
+        score.prefill(loaded, [5] * (CONTEXT + 1), [-1] * (CONTEXT + 1))
+
+
+def test_the_prompt_is_fed_once_for_all_candidates(demos, monkeypatch) -> None:
+    """Counts the tokens that pass through the first layer."""
+    loaded = make_loaded("llama")
+    fed: list[int] = []
+    honest = lens._shared, lens._plain
+
+    def shared(current, layer, query, *rest):
+        fed.extend([query.shape[0] * query.shape[2]] * (layer == 0))
+        return honest[0](current, layer, query, *rest)
+
+    def plain(query, *rest):
+        fed.append(query.shape[0] * query.shape[2])
+        return honest[1](query, *rest)
+
+    monkeypatch.setattr(lens, "_shared", shared)
+    monkeypatch.setattr(lens, "_plain", plain)
+    many = tuple(f"{a} {b}" for a in TITLES for b in TITLES)
+    result = rank_candidates(loaded, Task(demos, HISTORY, many))
+    shown = len(encode(loaded.encoder, render("plain", "sum", demos, HISTORY)))
+    assert result.tokens == shown
+    one_by_one = len(many) * shown
+    assert sum(fed) < one_by_one / 3

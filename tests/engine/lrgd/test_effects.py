@@ -1,0 +1,194 @@
+"""Effects on losses whose right answer is known: axioms, certificates, and where they must fail."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from engine.lrgd.agreement import removal, spearman
+from engine.lrgd.effects import (
+    Differentiable,
+    Remembered,
+    coalitions,
+    effects,
+    exact,
+    path,
+    shapley,
+)
+
+numbers = st.floats(-3, 3, allow_nan=False)
+
+
+def ones(k: int) -> Tensor:
+    return torch.ones(k, dtype=torch.float64)
+
+
+def steep(k: int, seed: int = 0) -> Differentiable:
+    """Losses like a small model's: a jump of several nats at small weights, with interactions."""
+    draw = torch.Generator().manual_seed(seed)
+    pull = torch.rand(k, generator=draw, dtype=torch.float64) * 3 + 0.2
+    pairs = torch.randn(k, k, generator=draw, dtype=torch.float64) * 0.3
+
+    def loss(alpha: Tensor) -> Tensor:
+        evidence = (alpha / (alpha + 0.05)) @ pull + ((alpha @ pairs) * alpha).sum(1)
+        return torch.nn.functional.softplus(6 - 2 * evidence) + 0.1
+
+    return Differentiable(loss)
+
+
+def by_permutations(losses: Tensor, k: int) -> list[float]:
+    """Shapley values from their definition: mean marginal drop over all orders of joining."""
+    found = [0.0] * k
+    orders = list(itertools.permutations(range(k)))
+    for order in orders:
+        inside = 0
+        for b in order:
+            found[b] += float(losses[inside] - losses[inside | 1 << b]) / len(orders)
+            inside |= 1 << b
+    return found
+
+
+@given(st.integers(1, 4).flatmap(lambda k: st.lists(numbers, min_size=2**k, max_size=2**k)))
+def test_shapley_values_match_their_definition_and_add_up(values: list[float]) -> None:
+    losses = torch.tensor(values, dtype=torch.float64)
+    k = len(values).bit_length() - 1
+    found = shapley(losses)
+    assert found.tolist() == pytest.approx(by_permutations(losses, k), abs=1e-12)
+    assert float(found.sum()) == pytest.approx(float(losses[0] - losses[-1]), abs=1e-12)
+
+
+def test_coalitions_are_the_bits_of_the_row() -> None:
+    assert coalitions(2, ones(1)).tolist() == [[0, 0], [1, 0], [0, 1], [1, 1]]
+
+
+@given(slopes=st.lists(numbers, min_size=1, max_size=6), weights=st.lists(st.floats(0, 3), min_size=6))
+def test_on_an_additive_loss_both_estimators_give_each_its_own_part(
+    slopes: list[float], weights: list[float]
+) -> None:
+    slope = torch.tensor(slopes, dtype=torch.float64)
+    weight = torch.tensor(weights[: len(slopes)], dtype=torch.float64)
+    objective = Differentiable(lambda alpha: 1 - alpha @ slope)
+    for found in (exact(objective, weight), path(objective, weight)):
+        assert torch.allclose(found.effects, slope * weight, atol=1e-9)
+        assert found.completeness_error < 1e-9
+
+
+@given(st.integers(0, 50))
+@settings(max_examples=20, deadline=None)
+def test_both_estimators_are_symmetric_and_complete(seed: int) -> None:
+    """Equal demonstrations get equal effects; one without influence gets none; all add up to the gain."""
+    inner = steep(2, seed)
+    objective = Differentiable(
+        lambda a: inner._loss(torch.stack([a[:, 0] + a[:, 1], a[:, 3]], dim=1))  # b 0 and 1 alike, 2 unused
+    )
+    for found in (exact(objective, ones(4)), path(objective, ones(4))):
+        assert float(found.effects[0]) == pytest.approx(float(found.effects[1]), abs=1e-9)
+        assert float(found.effects[2]) == pytest.approx(0, abs=1e-9)
+        assert found.completeness_error == pytest.approx(
+            abs(float(found.effects.sum()) - found.total), abs=1e-12
+        )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_path_refines_until_it_is_complete_to_two_percent(seed: int) -> None:
+    found = path(steep(6, seed), ones(6))
+    assert abs(found.total) > 1
+    assert found.completeness_error <= 0.02 * abs(found.total)
+    assert found.nodes <= 32
+
+
+def test_without_refinement_a_jump_is_not_resolved_and_the_error_says_so() -> None:
+    """Teeth: the certificate sees what a fixed rule misses."""
+    sharp = Differentiable(lambda a: 5 * torch.sigmoid((0.02 - a.mean(1)) * 2000))
+    once = path(sharp, ones(3), budget=8)
+    more = path(sharp, ones(3), budget=200)
+    assert once.nodes == 8
+    assert once.completeness_error > 0.02 * 5
+    assert more.completeness_error <= 0.02 * 5 < once.completeness_error
+    assert once.completeness_error == pytest.approx(abs(float(once.effects.sum()) - once.total))
+
+
+def test_a_gain_of_nothing_ends_at_once() -> None:
+    found = path(Differentiable(lambda a: 3 + 1e-5 * torch.sin(20 * a).sum(1)), ones(4))
+    assert found.nodes == 8
+    assert found.completeness_error < 1e-3
+
+
+def test_the_path_agrees_with_exact_shapley_values_where_demonstrations_barely_interact() -> None:
+    draw = torch.Generator().manual_seed(3)
+    pull = torch.rand(5, generator=draw, dtype=torch.float64)
+    objective = Differentiable(lambda a: -torch.log1p(a @ pull * 0.1))
+    first, second = exact(objective, ones(5)).effects, path(objective, ones(5)).effects
+    assert torch.allclose(first, second, atol=2e-3)
+    assert spearman(first.tolist(), second.tolist()) == pytest.approx(1)
+
+
+def test_auto_is_exact_up_to_five_and_the_path_beyond() -> None:
+    found = {k: effects(steep(k), ones(k)) for k in (1, 5, 6)}
+    assert [found[k].estimator for k in found] == ["exact", "exact", "path"]
+    assert [found[k].nodes for k in (1, 5)] == [2, 32]
+    assert effects(steep(3), ones(3), "path").estimator == "path"
+    assert effects(steep(7), ones(7), "exact").nodes == 128
+
+
+def test_more_than_eight_demonstrations_have_no_exact_values() -> None:
+    with pytest.raises(ValueError, match="limit of 8"):
+        exact(steep(9), ones(9))
+
+
+@pytest.mark.parametrize("estimator", ["auto", "exact", "path"])
+def test_no_demonstrations_have_no_effects(estimator) -> None:
+    found = effects(
+        Differentiable(lambda a: torch.full((len(a),), 2.5, dtype=torch.float64)), ones(0), estimator
+    )
+    assert found.effects.shape == (0,)
+    assert (found.total, found.loss_on, found.completeness_error) == (0.0, 2.5, 0.0)
+
+
+def test_effects_are_relative_to_the_weights_asked_for() -> None:
+    weights = torch.tensor([0.0, 0.5, 2.0], dtype=torch.float64)
+    objective = steep(3)
+    for found in (exact(objective, weights), path(objective, weights)):
+        assert float(found.effects[0]) == pytest.approx(0, abs=1e-9)
+        assert found.loss_on == pytest.approx(float(objective.value(weights[None])))
+        assert found.loss_off == pytest.approx(float(objective.value(torch.zeros(1, 3, dtype=torch.float64))))
+
+
+def test_removal_is_the_rise_of_the_loss_without_one() -> None:
+    table = torch.tensor([5.0, 4.0, 3.5, 1.0], dtype=torch.float64)
+    objective = Differentiable(lambda a: table[(a[:, 0] > 0).long() + 2 * (a[:, 1] > 0).long()])
+    assert removal(objective, ones(2)).tolist() == [2.5, 3.0]
+    assert removal(objective, ones(0)).shape == (0,)
+
+
+def test_a_weighting_is_computed_once() -> None:
+    asked: list[int] = []
+
+    def loss(alpha: Tensor) -> Tensor:
+        asked.append(len(alpha))
+        return alpha.sum(1)
+
+    objective = Remembered(Differentiable(loss))
+    exact(objective, ones(3))
+    removal(objective, ones(3))
+    assert asked == [8]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "value"),
+    [
+        ([1, 2, 3], [10, 20, 40], 1.0),
+        ([1, 2, 3], [3, 2, 1], -1.0),
+        ([1.0], [2.0], None),
+        ([1, 1, 1], [1, 2, 3], None),
+        ([1, 2, 3], [0, 0, 0], None),
+        ([], [], None),
+    ],
+)
+def test_rank_correlation_is_none_where_it_is_undefined(first, second, value) -> None:
+    found = spearman(first, second)
+    assert found is None if value is None else math.isclose(found or 0, value)

@@ -287,14 +287,11 @@ def _zip(path: Path) -> list[Folder]:
         _refuse(path, info)
         member = Member(clean_text(info.filename), info.compress_size, _zip_opener(path, info), budget, size)
         groups.setdefault(str(name.parent), []).append(member)
-    ordered = sorted(groups.items(), key=lambda pair: (len(PurePosixPath(pair[0]).parts), pair[0]))
-    label = path.name if len(ordered) == 1 else ""
-    return [
-        Folder(
-            label or f"{path.name}/{name}", tuple(sorted(group, key=lambda m: m.name)), None, tuple(ignored)
-        )
-        for name, group in ordered
-    ] or [Folder(path.name, (), None, tuple(ignored))]
+    folders = [
+        Folder(f"{path.name}/{name}", tuple(group), None, tuple(ignored), len(PurePosixPath(name).parts))
+        for name, group in groups.items()
+    ]
+    return folders or [Folder(path.name, (), None, tuple(ignored))]
 
 
 def _refuse(path: Path, info: zipfile.ZipInfo) -> None:

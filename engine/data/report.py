@@ -5,6 +5,7 @@ Boundary: plain data and counting; reads no file.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -161,7 +162,7 @@ class Report:
     def from_json(data: dict[str, Any]) -> Report:
         """The report a data set was stored with; fields it lacks keep their defaults."""
         known = {f.name for f in fields(Report)}
-        values = {key: value for key, value in data.items() if key in known}
+        values = {key: deepcopy(value) for key, value in data.items() if key in known}
         if "options" in values:
             values["options"] = ImportOptions.from_json(values["options"])
         return Report(**values)

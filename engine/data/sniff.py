@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from db.errors import BadInput, DataError
 from engine.data.files import Broken, Folder, describe, open_source
@@ -43,7 +44,8 @@ def sniff(
         raise DataError(f"{path}: holds several data sets: {names}. Import one of them at a time.")
     if not found:
         raise DataError(_not_found(path, format, folders, reasons))
-    return found[0][1]
+    folder, plan = found[0]
+    return replace(plan, notes=plan.notes + folder.ignored)
 
 
 def _not_found(path: object, format: str | None, folders: list[Folder], reasons: list[str]) -> str:

@@ -202,7 +202,7 @@ def _describe(item_ids: list[str], table: ItemTable, report: Report) -> dict[str
     }
     if shared:
         report.note(
-            f"Titles that several items carry: {len(shared):,}, on {sum(shared):,} items, which stay separate."
+            f"Titles that several items carry: {len(shared):,}, on {sum(shared):,} items (kept apart)."
         )
     return {
         "titles": titles,

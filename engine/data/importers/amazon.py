@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from db.errors import DataError
 from engine.data.columns import ItemTable
 from engine.data.files import Broken, Folder, Member
 from engine.data.importers.mapping import correct
@@ -69,7 +70,7 @@ def find(generation: Generation, folder: Folder, mapping: CorrectedMapping | Non
         cores = [member for member in reviews if member.stem.endswith("_5")]
         if len(cores) != 1:
             names = ", ".join(member.name for member in reviews)
-            raise Mismatch(f"several review files lie here ({names}); give one of them")
+            raise DataError(f"{folder.name}: holds several review files ({names}). Give one of them.")
         notes = (f"{cores[0].name} (the 5-core) was read, not the other review files beside it.",)
         reviews = cores
     member = reviews[0]

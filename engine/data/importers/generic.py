@@ -96,6 +96,11 @@ def _interaction_table(folder: Folder, mapping: CorrectedMapping | None) -> Cand
         raise Mismatch("; ".join(reasons[:3]) or "no CSV, TSV, Parquet or JSON-lines file is there")
     found.sort(key=lambda entry: (-entry[0], -entry[1][0].member.size))
     score, best = found[0]
+    others = [table.member.name for _, (table, *_) in found[1:] if not _is_item_name(table.member)]
+    if others:
+        best[2].append(
+            f"{best[0].member.name} was read; other tables beside it were not: {', '.join(others[:5])}."
+        )
     if score < 0 and not folder.only:
         raise Mismatch(f"{best[0].member.name}, line 1: its columns name no users and items")
     return best

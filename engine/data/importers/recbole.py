@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from db.errors import DataError
 from engine.data.columns import Builder
 from engine.data.files import Broken, Folder, Member
 from engine.data.importers.mapping import by_names, correct, guess_items
@@ -63,7 +64,7 @@ def _look(folder: Folder, sequential: bool) -> Found:
         raise Mismatch("RecBole keeps interactions in a .inter file, which is not there")
     stems = sorted({_stem(m)[0] for m in chosen})
     if len(stems) > 1:
-        raise Mismatch(f"several data sets lie here ({', '.join(stems)}); give one .inter file")
+        raise DataError(f"{folder.name}: holds several data sets ({', '.join(stems)}). Give one .inter file.")
     stem = stems[0]
     by_part = {_stem(m)[1]: m for m in chosen}
     members = [by_part[""]] if "" in by_part else [by_part[part] for part in PARTS if part in by_part]

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection
 
 from db.canonical import canonical_json, digest
 from db.errors import NotFound
+from db.names import clean_text
 from db.schema import jobs as table
 from db.store import Store
 
@@ -91,13 +92,16 @@ def claim(store: Store, owner: str, lease_s: float = 20, kinds: list[str] | None
     Jobs of owners that stopped renewing are taken over; one that has killed its owner three times ends in
     ERROR.
     """
+    # Asked first without the lock: an idle engine polls, and others want to write.
+    with store.read() as connection:
+        if connection.execute(sa.select(table.c.id).where(_claimable(time.time())).limit(1)).first() is None:
+            return None
     # Read before waiting for the lock: an owner that waits for the same lock is alive, though its lease is
     # over.
     now = time.time()
     with store.write() as connection:
         _bury(connection, now)
-        waiting = sa.or_(table.c.state == QUEUED, _expired(now))
-        query = sa.select(table.c.id).where(waiting).order_by(table.c.priority, table.c.id).limit(1)
+        query = sa.select(table.c.id).where(_claimable(now)).order_by(table.c.priority, table.c.id).limit(1)
         if kinds is not None:
             query = query.where(table.c.kind.in_(kinds))
         job_id = connection.execute(query.with_for_update(skip_locked=True)).scalar_one_or_none()
@@ -125,15 +129,13 @@ def heartbeat(
     lease_s: float = 20,
 ) -> bool:
     """Renew the lease, tell how far the job is; False: give up, stop was asked or the lease was lost."""
-    now = time.time()
-    told = {"progress": progress, "message": message}
+    told = {"progress": progress, "message": None if message is None else clean_text(message)}
     values = {name: value for name, value in told.items() if value is not None}
     update = sa.update(table).where(_owned(job_id, owner), sa.not_(table.c.stop_asked))
     with store.write() as connection:
-        return (
-            connection.execute(update.values(heartbeat_at=now, lease_until=now + lease_s, **values)).rowcount
-            == 1
-        )
+        now = time.time()
+        renewed = update.values(heartbeat_at=now, lease_until=now + lease_s, **values)
+        return connection.execute(renewed).rowcount == 1
 
 
 def finish(store: Store, job_id: int, owner: str, result: dict) -> bool:
@@ -143,7 +145,7 @@ def finish(store: Store, job_id: int, owner: str, result: dict) -> bool:
 
 def fail(store: Store, job_id: int, owner: str, error: str) -> bool:
     """End the job as ERROR with a message for a person; False where the lease was lost."""
-    return _end(store, job_id, owner, ERROR, error=error)
+    return _end(store, job_id, owner, ERROR, error=clean_text(error))
 
 
 def release(store: Store, job_id: int, owner: str) -> bool:
@@ -168,8 +170,9 @@ def stop(store: Store, job_id: int) -> Job:
     """Stop a queued job at once, ask the owner of a running one to; a finished one stays. Raises NotFound."""
     now = time.time()
     with store.write() as connection:
-        idle = sa.or_(table.c.state == QUEUED, _expired(now))
-        connection.execute(sa.update(table).where(table.c.id == job_id, idle).values(**_over(now, STOPPED)))
+        connection.execute(
+            sa.update(table).where(table.c.id == job_id, _claimable(now)).values(**_over(now, STOPPED))
+        )
         running = sa.update(table).where(table.c.id == job_id, table.c.state == RUNNING)
         connection.execute(running.values(stop_asked=True))
         return _one(connection, job_id)
@@ -199,6 +202,10 @@ def _owned(job_id: int, owner: str) -> sa.ColumnElement[bool]:
 
 def _expired(now: float) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.state == RUNNING, table.c.lease_until < now)
+
+
+def _claimable(now: float) -> sa.ColumnElement[bool]:
+    return sa.or_(table.c.state == QUEUED, _expired(now))
 
 
 def _over(now: float, state: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from db.canonical import canonical_json
 from db.errors import BadInput, NotFound
-from db.names import fold, like
+from db.names import clean_text, fold, like
 from db.requests import RunRequest
 from db.schema import effects as effect_table
 from db.schema import run_requests
@@ -87,7 +87,7 @@ def save(store: Store, run: Run) -> Run:
     values = _values(run)
     with store.write() as connection:
         insert = store.insert(table).values(**values).on_conflict_do_nothing()
-        fresh = connection.execute(insert).rowcount == 1
+        fresh = connection.execute(insert.returning(table.c.key)).first() is not None
         if not fresh:
             connection.execute(sa.update(table).where(table.c.key == run.key).values(deleted_at=None))
         mapping = store.insert(run_requests).values(request_digest=run.request_digest, run_key=run.key)
@@ -169,7 +169,11 @@ def annotate(
         run = _one(connection, key)
         if run is None:
             raise _missing(key)
-        changes = {"note": note, "tags": None if tags is None else _tags(tags), "starred": starred}
+        changes = {
+            "note": None if note is None else clean_text(note),
+            "tags": None if tags is None else _tags(tags),
+            "starred": starred,
+        }
         run = replace(run, **{name: value for name, value in changes.items() if value is not None})
         changed = _values(run)
         kept = {name: changed[name] for name in ("note", "tags", "starred", "folded")}
@@ -242,7 +246,7 @@ def _missing(key: str) -> NotFound:
 def _tags(tags: list[str]) -> list[str]:
     if isinstance(tags, str):
         raise BadInput(f"tags: expected a list of words, got {tags!r}.")
-    return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    return list(dict.fromkeys(clean_text(tag).strip() for tag in tags if tag.strip()))
 
 
 def _one(connection: Connection, key: str) -> Run | None:

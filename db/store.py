@@ -230,6 +230,7 @@ _CAUSES = (
         "is not a Dualens database",
         "Move that file away, or set DUALENS_HOME to another folder.",
     ),
+    ("already exists", "holds tables of another program", "Give Dualens a database of its own."),
     ("malformed", "is damaged", "Restore it from a copy, or move it away and import the data again."),
     ("disk i/o error", "cannot be read or written", "Check the disk, then try again."),
     ("is full", "has no room left on its disk", "Free some space and try again."),
@@ -241,13 +242,16 @@ _CAUSES = (
         "is busy: another process has been writing for over a minute",
         "Try again when it has finished.",
     ),
-    ("nul (0x00)", "cannot hold a NUL character", "Remove it from the text."),
     ("connection", "cannot be reached", "Check that the server runs and that DUALENS_DATABASE_URL is right."),
 )
 
 
 def _explain(cause: BaseException | None, where: str) -> DualensError:
     said = " ".join(str(cause).split())
+    if "nul (0x00)" in said.lower():
+        return BadInput(
+            "The text holds a NUL character and can be neither stored nor found. Nothing was changed."
+        )
     for part, happened, remedy in _CAUSES:
         if part in said.lower():
             return DualensError(f"The database {where} {happened} ({said}). Nothing was changed. {remedy}")

@@ -16,7 +16,7 @@ from db.canonical import canonical_json
 from db.datasets.catalogue import DatasetInfo, info_of, row_of
 from db.datasets.columns import DatasetColumns, check, repaired
 from db.errors import Conflict
-from db.names import check_name, fold
+from db.names import check_name, clean_text, fold
 from db.schema import datasets, interactions, items, occurrences, users
 from db.store import Store
 
@@ -51,7 +51,7 @@ def insert(
             head = {
                 "name": name,
                 "kind": kind,
-                "source": source,
+                "source": clean_text(source),
                 "fingerprint": fingerprint,
                 "simulated": simulated,
                 "report": canonical_json(report),

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from db.errors import BadInput, NotFound
-from db.names import fold, like
+from db.names import clean_text, fold, like
 from db.schema import items, occurrences
 from db.schema import users as table
 from db.store import Store
@@ -47,7 +47,7 @@ def users(
     """
     if limit < 0 or offset < 0:
         raise BadInput(f"limit and offset count users; got {limit} and {offset}.")
-    search = search.strip()
+    search = clean_text(search).strip()
     with store.read() as connection:
         query = sa.select(*_FIELDS).where(table.c.dataset_id == dataset_id, table.c.length >= min_length)
         if max_length is not None:
@@ -61,6 +61,7 @@ def users(
 
 def user(store: Store, dataset_id: int, user_id: str) -> UserInfo:
     """The user of this name. Raises NotFound, naming ids that begin alike."""
+    user_id = clean_text(user_id)
     with store.read() as connection:
         query = sa.select(*_FIELDS).where(table.c.dataset_id == dataset_id)
         row = connection.execute(query.where(table.c.user_id == user_id)).one_or_none()

@@ -1,0 +1,133 @@
+"""A throw-away PostgreSQL server on a unix socket, for the conformance suite.
+
+Boundary: the server's own programs and a temporary folder; nothing listens on the network.
+"""
+
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import sqlalchemy.exc
+
+_OPTIONS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "40",
+}
+
+
+class Server:
+    """A running server; `fresh` makes an empty schema and gives the URL that leads into it."""
+
+    def __init__(self, socket: Path) -> None:
+        self._url = f"postgresql+psycopg://dualens@/postgres?host={socket}"
+        self._numbers = itertools.count()
+
+    def fresh(self) -> str:
+        # A schema, not a database: creating one of those copies a thousand files.
+        name = f"test_{next(self._numbers)}"
+        self.execute(f"CREATE SCHEMA {name}")
+        return f"{self._url}&options=-csearch_path%3D{name}"
+
+    def execute(self, statement: str) -> None:
+        engine = sa.create_engine(self._url, poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            connection.execute(sa.text(statement))
+
+
+def missing() -> str | None:
+    """Why there can be no server here, or None."""
+    if _programs() is None:
+        return "PostgreSQL is not installed"
+    if importlib.util.find_spec("psycopg") is None:
+        return "psycopg is not installed (requirements-postgres.txt)"
+    if os.geteuid() == 0 and _account() is None:
+        return "PostgreSQL does not run as root and there is no other account"
+    return None
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Start a server, stop it and remove its files at the end."""
+    programs = _programs()
+    assert programs is not None
+    # Not pytest's folder: the socket's path must be short, and another account must reach it.
+    home = Path(tempfile.mkdtemp(prefix="dualens-pg-"))
+    account = _account() if os.geteuid() == 0 else None
+    process = None
+    try:
+        if account is not None:
+            os.chown(home, account.pw_uid, account.pw_gid)
+        make = [
+            programs / "initdb",
+            "-D",
+            home / "data",
+            "-U",
+            "dualens",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ]
+        subprocess.run(make, check=True, capture_output=True, cwd=home, **_as(account))
+        options = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        serve = [programs / "postgres", "-D", home / "data", "-k", home, *options]
+        with open(home / "log", "wb") as log:
+            process = subprocess.Popen(serve, stdout=log, stderr=log, cwd=home, **_as(account))
+        server = Server(home)
+        _wait_for(server, process, home / "log")
+        yield server
+    finally:
+        if process is not None:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(30)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _wait_for(server: Server, process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return server.execute("SELECT 1")
+        except sa.exc.OperationalError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}") from None
+            time.sleep(0.1)
+
+
+def _programs() -> Path | None:
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).parent
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return folders[-1].parent if folders else None
+
+
+def _account() -> pwd.struct_passwd | None:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    return None
+
+
+def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}

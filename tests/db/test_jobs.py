@@ -1,0 +1,228 @@
+"""Jobs: one owner at a time, leases, stops, attempts; the contract on `db.jobs`."""
+
+import threading
+
+import pytest
+
+from db import jobs
+from db.errors import BadInput, NotFound
+from db.jobs import BACKGROUND, COMPLETED, ERROR, INTERACTIVE, QUEUED, RUNNING, STOPPED, Job
+from db.store import Store
+
+
+class Clock:
+    """The time that `db.jobs` sees; moves only when told."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("db.jobs.time", clock)
+    return clock
+
+
+def claim(store: Store, owner: str = "one", **options) -> Job:
+    job = jobs.claim(store, owner, **options)
+    assert job is not None
+    return job
+
+
+def test_a_job_from_filing_to_its_result(store: Store, clock: Clock) -> None:
+    filed = jobs.submit(store, "rank", {"request": {"user": "ü\x00\ud800"}})
+    assert (filed.state, filed.attempts, filed.owner, filed.progress) == (QUEUED, 0, None, None)
+    clock.now += 1
+    claimed = claim(store)
+    assert (claimed.id, claimed.state, claimed.owner, claimed.attempts) == (filed.id, RUNNING, "one", 1)
+    assert claimed.payload == {"request": {"user": "ü\x00\ud800"}}
+    assert claimed.started_at == clock.now
+    clock.now += 1
+    assert jobs.heartbeat(store, filed.id, "one", 0.25, "reading \ud800")
+    assert jobs.heartbeat(store, filed.id, "one")
+    told = jobs.get(store, filed.id)
+    assert (told.progress, told.message, told.heartbeat_at) == (0.25, "reading �", clock.now)
+    clock.now += 1
+    assert jobs.finish(store, filed.id, "one", {"run": "abc"})
+    done = jobs.get(store, filed.id)
+    assert (done.state, done.result, done.progress, done.finished_at) == (
+        COMPLETED,
+        {"run": "abc"},
+        1.0,
+        clock.now,
+    )
+    assert jobs.claim(store, "one") is None
+
+
+def test_a_failed_job_keeps_its_reason(store: Store) -> None:
+    job = jobs.submit(store, "import", {"path": "x"})
+    claim(store)
+    assert jobs.fail(store, job.id, "one", "x.csv, line 3: \x00 no number")
+    failed = jobs.get(store, job.id)
+    assert (failed.state, failed.error) == (ERROR, "x.csv, line 3: � no number")
+    assert jobs.claim(store, "one") is None
+
+
+def test_interactive_jobs_go_first_then_the_oldest(store: Store) -> None:
+    slow = [jobs.submit(store, "rank", {"n": n}, priority=BACKGROUND) for n in range(2)]
+    quick = [jobs.submit(store, "rank", {"n": n}) for n in range(2, 4)]
+    assert [claim(store).id for _ in range(4)] == [job.id for job in quick + slow]
+    assert quick[0].priority == INTERACTIVE
+
+
+def test_only_the_kinds_asked_for_are_claimed(store: Store) -> None:
+    jobs.submit(store, "import", {})
+    rank = jobs.submit(store, "rank", {})
+    assert claim(store, kinds=["rank", "effects"]).id == rank.id
+    assert jobs.claim(store, "two", kinds=["rank", "effects"]) is None
+    assert jobs.claim(store, "two", kinds=[]) is None
+
+
+def test_an_equal_open_job_is_returned_instead_of_a_twin(store: Store) -> None:
+    first = jobs.submit(store, "rank", {"a": 1, "b": 2}, priority=BACKGROUND)
+    urgent = jobs.submit(store, "rank", {"b": 2, "a": 1})
+    assert (urgent.id, urgent.priority) == (first.id, INTERACTIVE)
+    assert jobs.submit(store, "rank", {"a": 1, "b": 2}, priority=BACKGROUND).priority == INTERACTIVE
+    assert jobs.submit(store, "effects", {"a": 1, "b": 2}).id != first.id
+    assert jobs.submit(store, "rank", {"a": 1, "b": 3}).id != first.id
+    claim(store)
+    assert jobs.submit(store, "rank", {"a": 1, "b": 2}).id == first.id
+    jobs.finish(store, first.id, "one", {})
+    assert jobs.submit(store, "rank", {"a": 1, "b": 2}).id != first.id
+
+
+def test_a_job_about_to_stop_is_no_twin(store: Store) -> None:
+    first = jobs.submit(store, "rank", {})
+    claim(store)
+    jobs.stop(store, first.id)
+    second = jobs.submit(store, "rank", {})
+    assert second.id != first.id
+    assert jobs.release(store, first.id, "one")
+    assert jobs.get(store, second.id).state == QUEUED
+
+
+def test_a_payload_that_is_no_json_is_refused(store: Store) -> None:
+    with pytest.raises(BadInput, match="nan"):
+        jobs.submit(store, "rank", {"weight": float("nan")})
+    assert jobs.listing(store) == []
+
+
+def test_a_job_whose_owner_died_is_taken_over(store: Store, clock: Clock) -> None:
+    job = jobs.submit(store, "rank", {})
+    claim(store, lease_s=20)
+    clock.now += 19
+    assert jobs.claim(store, "two") is None
+    assert jobs.heartbeat(store, job.id, "one", lease_s=20)
+    clock.now += 19
+    assert jobs.claim(store, "two") is None
+    clock.now += 2
+    taken = claim(store, "two")
+    assert (taken.id, taken.owner, taken.attempts) == (job.id, "two", 2)
+    assert not jobs.heartbeat(store, job.id, "one")
+    assert not jobs.finish(store, job.id, "one", {})
+    assert not jobs.fail(store, job.id, "one", "late")
+    assert not jobs.release(store, job.id, "one")
+    assert jobs.get(store, job.id).state == RUNNING
+    assert jobs.finish(store, job.id, "two", {"by": "two"})
+    assert jobs.get(store, job.id).result == {"by": "two"}
+
+
+def test_an_owner_that_was_late_but_not_replaced_goes_on(store: Store, clock: Clock) -> None:
+    job = jobs.submit(store, "rank", {})
+    claim(store, lease_s=20)
+    clock.now += 60
+    assert jobs.heartbeat(store, job.id, "one")
+    assert jobs.claim(store, "two") is None
+
+
+def test_a_job_that_kills_its_owner_three_times_ends_in_error(store: Store, clock: Clock) -> None:
+    job = jobs.submit(store, "rank", {})
+    for attempt in range(1, 4):
+        assert claim(store, f"worker {attempt}").attempts == attempt
+        clock.now += 30
+    assert jobs.claim(store, "worker 4") is None
+    dead = jobs.get(store, job.id)
+    assert dead.state == ERROR
+    assert "died 3 times" in (dead.error or "")
+    assert jobs.submit(store, "rank", {}).id != job.id
+
+
+def test_a_clean_shutdown_is_no_attempt(store: Store) -> None:
+    job = jobs.submit(store, "rank", {})
+    for _ in range(5):
+        assert claim(store).attempts == 1
+        assert jobs.release(store, job.id, "one")
+        assert jobs.get(store, job.id).state == QUEUED
+
+
+def test_a_queued_job_stops_at_once(store: Store) -> None:
+    job = jobs.submit(store, "rank", {})
+    assert jobs.stop(store, job.id).state == STOPPED
+    assert jobs.claim(store, "one") is None
+
+
+def test_a_running_job_is_asked_to_stop(store: Store) -> None:
+    job = jobs.submit(store, "rank", {})
+    claim(store)
+    assert jobs.stop(store, job.id).stop_asked
+    assert jobs.get(store, job.id).state == RUNNING
+    assert not jobs.heartbeat(store, job.id, "one")
+    assert jobs.release(store, job.id, "one")
+    assert jobs.get(store, job.id).state == STOPPED
+    assert jobs.claim(store, "two") is None
+
+
+def test_work_that_was_done_before_the_stop_arrived_counts(store: Store) -> None:
+    job = jobs.submit(store, "rank", {})
+    claim(store)
+    jobs.stop(store, job.id)
+    assert jobs.finish(store, job.id, "one", {"run": "abc"})
+    assert jobs.get(store, job.id).state == COMPLETED
+    assert jobs.stop(store, job.id).state == COMPLETED
+
+
+def test_a_stopped_job_of_a_dead_owner_is_not_taken_up(store: Store, clock: Clock) -> None:
+    asked, dead = jobs.submit(store, "rank", {"n": 1}), jobs.submit(store, "rank", {"n": 2})
+    claim(store)
+    claim(store)
+    jobs.stop(store, asked.id)
+    clock.now += 30
+    assert jobs.stop(store, dead.id).state == STOPPED
+    assert jobs.claim(store, "two") is None
+    assert jobs.get(store, asked.id).state == STOPPED
+
+
+def test_the_list_is_newest_first(store: Store) -> None:
+    filed = [jobs.submit(store, kind, {"n": n}) for n, kind in enumerate(["rank", "import", "rank"])]
+    claim(store)
+    assert [job.id for job in jobs.listing(store)] == [job.id for job in reversed(filed)]
+    assert [job.id for job in jobs.listing(store, states=[RUNNING])] == [filed[0].id]
+    assert [job.id for job in jobs.listing(store, kinds=["rank"], limit=1)] == [filed[2].id]
+    with pytest.raises(NotFound, match="job 999"):
+        jobs.get(store, 999)
+    with pytest.raises(NotFound):
+        jobs.stop(store, 999)
+
+
+def test_many_claimers_never_share_a_job(store: Store) -> None:
+    for number in range(24):
+        jobs.submit(store, "rank", {"n": number})
+    taken: list[tuple[int, str]] = []
+
+    def work(owner: str) -> None:
+        while job := jobs.claim(store, owner):
+            taken.append((job.id, owner))
+            assert jobs.finish(store, job.id, owner, {})
+
+    threads = [threading.Thread(target=work, args=(f"owner {number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(job_id for job_id, _ in taken) == sorted({job_id for job_id, _ in taken})
+    assert [job.state for job in jobs.listing(store)] == [COMPLETED] * 24
+    assert {job.attempts for job in jobs.listing(store)} == {1}

@@ -1,0 +1,139 @@
+"""The description of a run: checked field by field, the same after a trip through JSON, digested."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db import datasets, models, requests
+from db.datasets import DatasetInfo
+from db.errors import BadInput, NotFound
+from db.models import ModelInfo
+from db.requests import CANDIDATE_KINDS, SCORINGS, TARGETS, Chosen, RunRequest, request_digest
+from db.store import Store
+from tests.toys import toy_columns
+
+weights = st.floats(min_value=0, max_value=1e6)
+names = st.text(min_size=1, max_size=20).filter(str.strip)
+
+
+@st.composite
+def requests_(draw: st.DrawFn) -> RunRequest:
+    count = draw(st.integers(0, 5))
+    explicit = draw(st.booleans())
+    chosen = draw(
+        st.lists(st.builds(Chosen, st.text(max_size=16), weights), max_size=5, unique_by=lambda c: c.id)
+    )
+    weighted = not explicit and count > 0 and draw(st.booleans())
+    return RunRequest(
+        dataset=draw(names),
+        user=draw(names),
+        model=draw(names),
+        demos=f"neighbours:{count}" if count else "none",
+        demonstrations=tuple(chosen) if explicit else None,
+        weights=tuple(draw(st.lists(weights, min_size=count, max_size=count))) if weighted else None,
+        candidates=draw(st.integers(2, 1000)),
+        candidate_kind=draw(st.sampled_from(CANDIDATE_KINDS)),
+        seed=draw(st.integers(0, 2**31 - 1)),
+        scoring=draw(st.sampled_from(SCORINGS)),
+        history=draw(st.integers(1, 50)),
+        target=draw(st.sampled_from(TARGETS)),
+    )
+
+
+@given(requests_())
+def test_a_request_survives_json(request: RunRequest) -> None:
+    assert RunRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+def test_the_least_request_has_defaults() -> None:
+    assert RunRequest.from_json({"dataset": "toy", "user": "u1"}) == RunRequest("toy", "u1")
+
+
+WRONG = [
+    ("dataset", ""),
+    ("user", 7),
+    ("model", None),
+    ("template", " "),
+    ("demos", "neighbours"),
+    ("demos", "neighbours:-1"),
+    ("demos", "Neighbours:4"),
+    ("demos", "neighbours:4; rm"),
+    ("demos", 4),
+    ("demonstrations", "d1"),
+    ("demonstrations", [{"weight": 1}]),
+    ("demonstrations", [{"id": "d1", "wieght": 1}]),
+    ("demonstrations", [{"id": "d1", "weight": "1"}]),
+    ("demonstrations", [{"id": "d1", "weight": -1}]),
+    ("demonstrations", [{"id": "d1"}, {"id": "d1"}]),
+    ("weights", [1.0, 2.0]),
+    ("weights", [1, 1, 1, float("inf")]),
+    ("weights", [1, 1, 1, -0.5]),
+    ("weights", [1, 1, 1, True]),
+    ("weights", 3),
+    ("candidates", 1),
+    ("candidates", 20.0),
+    ("candidates", True),
+    ("candidate_kind", "easy"),
+    ("seed", -1),
+    ("seed", 2**31),
+    ("scoring", "max"),
+    ("history", 0),
+    ("target", "train"),
+    ("colour", "red"),
+]
+
+
+@pytest.mark.parametrize("field, value", WRONG)
+def test_a_field_that_makes_no_sense_is_named(field: str, value: object) -> None:
+    with pytest.raises(BadInput, match=f"^{field}"):
+        RunRequest.from_json({"dataset": "toy", "user": "u1", field: value})
+
+
+def test_what_is_missing_or_no_object_is_told() -> None:
+    with pytest.raises(BadInput, match=r"^user: missing"):
+        RunRequest.from_json({"dataset": "toy"})
+    with pytest.raises(BadInput, match=r"^request"):
+        RunRequest.from_json([])  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match=r"^weights: the chosen"):
+        RunRequest("toy", "u", demonstrations=(), weights=()).validate()
+    with pytest.raises(BadInput, match=r"^weights: 1 given, but demos is none"):
+        RunRequest("toy", "u", demos="none", weights=(1.0,)).validate()
+
+
+def test_the_digest_moves_with_all_it_depends_on(
+    store: Store, toy: DatasetInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ModelInfo("embedded", "/m", "r1", "llama", 10, 512)
+    models.register(store, model)
+    request = RunRequest("toy", "u1")
+    first = request_digest(store, request)
+    assert first == request_digest(store, RunRequest("toy", "u1", seed=0))
+    seen = {first}
+    for change in (
+        {"user": "u2"},
+        {"seed": 1},
+        {"demos": "none"},
+        {"demonstrations": ()},
+        {"weights": (1.0,) * 4},
+    ):
+        seen.add(request_digest(store, replace(request, **change)))
+    models.register(store, replace(model, revision="r2"))
+    seen.add(request_digest(store, request))
+    monkeypatch.setattr(requests, "ENGINE_VERSION", "2")
+    seen.add(request_digest(store, request))
+    datasets.delete(store, "toy")
+    datasets.insert(store, "toy", toy_columns(), kind="", source="", fingerprint="other", report={})
+    seen.add(request_digest(store, request))
+    assert len(seen) == 9
+
+
+def test_a_model_without_a_name_needs_its_revision(store: Store, toy: DatasetInfo) -> None:
+    request = RunRequest("toy", "u1", model="/some/folder")
+    with pytest.raises(NotFound, match="/some/folder"):
+        request_digest(store, request)
+    assert request_digest(store, request, revision="a") != request_digest(store, request, revision="b")
+    with pytest.raises(NotFound, match="nothing"):
+        request_digest(store, replace(request, dataset="nothing"), revision="a")

@@ -56,6 +56,8 @@ def _copy(
         for chunk in chunks:
             for row in zip(*chunk, strict=True):
                 copy.write_row((dataset_id, *row))
+    # The planner knows nothing of the new rows until someone counts them.
+    connection.exec_driver_sql(f"ANALYZE {table.name}")
 
 
 def _driver(connection: Connection) -> Any:

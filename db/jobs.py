@@ -34,6 +34,8 @@ INTERACTIVE, BACKGROUND = 0, 10
 
 MOST_ATTEMPTS = 3
 
+_LONG_WAIT_S = 1.0
+
 
 @dataclass(frozen=True)
 class Job:
@@ -92,14 +94,15 @@ def claim(store: Store, owner: str, lease_s: float = 20, kinds: list[str] | None
     Jobs of owners that stopped renewing are taken over; one that has killed its owner three times ends in
     ERROR.
     """
-    # Asked first without the lock: an idle engine polls, and others want to write.
+    asked = time.time()
+    # Looked for without the lock first: an idle engine polls, and others want to write.
     with store.read() as connection:
-        if connection.execute(sa.select(table.c.id).where(_claimable(time.time())).limit(1)).first() is None:
+        if connection.execute(sa.select(table.c.id).where(_claimable(asked)).limit(1)).first() is None:
             return None
-    # Read before waiting for the lock: an owner that waits for the same lock is alive, though its lease is
-    # over.
-    now = time.time()
     with store.write() as connection:
+        # Who had to wait for the lock was not alone: the owner of a lease that is over may be waiting, too.
+        now = time.time()
+        now = now if now - asked < _LONG_WAIT_S else 0.0
         _bury(connection, now)
         query = sa.select(table.c.id).where(_claimable(now)).order_by(table.c.priority, table.c.id).limit(1)
         if kinds is not None:

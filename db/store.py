@@ -115,7 +115,7 @@ class Store:
             if not sa.inspect(connection).has_table("alembic_version"):
                 return None
             revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-        if revision is not None and revision not in migrations.known():
+        if revision not in (None, REVISION) and revision not in migrations.known():
             raise DualensError(
                 f"The database {self._where()} was written by a newer Dualens (migration {revision}; this "
                 f"one knows up to {REVISION}). Nothing was changed. Update Dualens, or set DUALENS_HOME to "

@@ -51,14 +51,15 @@ def resolve(view: View) -> Outcome:
     except DualensError as error:
         return Outcome(problem=str(error))
     if run is not None:
-        return _shown(run)
-    before = _before(view)
+        return _shown(run, digest)
     if not session.following():
-        return Outcome(run=None)
+        return Outcome()
+    before = _before(view)
     failed: dict[str, str] = st.session_state.setdefault("failed", {})
     if digest in failed:
         return Outcome(run=before, problem=failed[digest])
     answer = ask(store, "rank", {"request": request.to_json()}, RANK_WAIT_S)
+    st.session_state.asked = (digest, answer.job.created_at - CLOCK_S)
     if answer.error:
         failed[digest] = answer.error
         return Outcome(run=before, problem=answer.error)
@@ -67,14 +68,14 @@ def resolve(view: View) -> Outcome:
     run = runs.by_key(store, answer.result["run"])
     if run is None:
         return Outcome(run=before, problem="The run was deleted as soon as it was stored. Press Run again.")
-    if run.created_at >= answer.job.created_at - CLOCK_S:
-        st.session_state.fresh = run.key
-    return _shown(run)
+    return _shown(run, digest)
 
 
-def _shown(run: Run) -> Outcome:
-    previous = session.remember(run.key)
-    return Outcome(run=run, current=True, fresh=st.session_state.get("fresh") == run.key, previous=previous)
+def _shown(run: Run, digest: str) -> Outcome:
+    """The answer; fresh if it was made for the question this session asked last."""
+    asked, since = st.session_state.get("asked", ("", 0.0))
+    fresh = asked == digest and run.created_at >= since
+    return Outcome(run=run, current=True, fresh=fresh, previous=session.remember(run.key))
 
 
 def _before(view: View) -> Run | None:

@@ -22,11 +22,12 @@ def short(view: Mapping[str, Any], letters: int = 34) -> str:
 
 
 def source_line(view: Mapping[str, Any]) -> str:
-    """neighbour 1187 · 2 shared items · 3 Mar 2021; own window · 3 Mar 2021. Plain text."""
-    source = SOURCES.get(view["source"], plain(view["source"], 20))
-    parts = [source if view["source"] == "proximal" else f"{source} {plain(view['user'], 18)}"]
-    if view["source"] != "proximal" and view.get("shared"):
-        parts.append(f"{plural(view['shared'], 'shared item')}")
+    """neighbour · 2 shared · 1187 · 3 Mar 2021, or own window · 3 Mar 2021, as plain text."""
+    parts = [SOURCES.get(view["source"], plain(view["source"], 20))]
+    if view["source"] != "proximal":
+        if view.get("shared"):
+            parts.append(f"{view['shared']} shared")
+        parts.append(plain(view["user"], 24))
     if view.get("timestamp") is not None:
         parts.append(day(view["timestamp"]))
     return " · ".join(parts)

@@ -25,7 +25,9 @@ def page() -> None:
     a, b = runlist.chosen(known)
     runlist.pickers(known, a, b)
     if a is None or b is None:
-        empty("Choose two runs", "The list moves from A to B; what differs stands beside it.", 200)
+        only = "Only one run is stored so far; change something on Recommend and run again."
+        about = only if len(known) == 1 else "The list moves from A to B; what differs stands beside it."
+        empty("Choose two runs", about, 200)
         return
     st.query_params.from_dict({"a": a.key, "b": b.key})
     for warning in warnings(a, b):

@@ -12,10 +12,10 @@ from dashboard.widgets import pickers, progress
 from dashboard.widgets.board import board
 from dashboard.widgets.desk import desk
 from dashboard.widgets.history import target_card, timeline
-from dashboard.widgets.notices import card, empty, problem
+from dashboard.widgets.notices import card, empty, problem, told
 from db import datasets, jobs, models
 from db.datasets import DatasetInfo, Interaction, UserInfo
-from db.errors import DualensError, NotFound
+from db.errors import NotFound
 
 
 def page() -> None:
@@ -64,15 +64,20 @@ def chosen_user(view: View, info: DatasetInfo | None) -> UserInfo | None:
 @st.fragment(key="bench")
 def bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     """History, lists and desk. A weight, a move or a drop runs only this part of the page again."""
+    with told():
+        _bench(info, user, past)
+
+
+def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     view = session.view()
     gold = timeline(view, user, past)
-    left, right = st.columns((1.13, 1), gap="small")
+    left, right = st.columns((1.08, 1), gap="small")
     with left:
         list_card = card("list")
     with right:
         desk_card = card("desk")
     outcome = resolve(view)
-    target_card(gold, view, past, revealed=outcome.current)
+    target_card(gold, view, past, revealed=outcome.run is not None)
     measured_now = measure(outcome.run if outcome.current else None)
     with list_card:
         board(view, outcome, measured_now.result)
@@ -108,7 +113,5 @@ def first_steps() -> None:
         st.page_link("screens/library.py", label="Open the Library")
 
 
-try:
+with told():
     page()
-except DualensError as error:
-    problem(str(error))

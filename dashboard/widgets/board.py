@@ -13,22 +13,26 @@ from dashboard.literal import md
 from dashboard.outcome import Outcome
 from dashboard.view import View
 from dashboard.widgets import progress
-from dashboard.widgets.notices import colours, empty, heading, problem
+from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
 from db.runs import Run
 
 MOST = 20  # ranks shown
+NUMBERS_PX = 92  # the metric row, reserved while there is none
 
 
 def board(view: View, outcome: Outcome, effects: Mapping[str, Any] | None) -> None:
     """Draw the card's content for an outcome; its height does not depend on how far the work is."""
     run = outcome.run
-    heading(
-        "Recommendations",
-        "Rank of each candidate without demonstrations (left) and with the desk's (right). Gold: what this "
-        f"user {'really bought next' if view.target == 'test' else 'bought before the last'}.",
-    )
-    with st.container(key="status-line", height=36, border=False, vertical_alignment="center"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", key="board-head", height=HEAD_PX, border=False
+    ):
+        st.subheader("Recommendations", anchor=False, width="content")
         _status(outcome)
+    gold = "really bought next" if view.target == "test" else "bought before the last"
+    st.caption(
+        "Rank of each candidate without demonstrations (left) and with the desk's (right). "
+        f"Gold: what this user {gold}."
+    )
     if run is None:
         places = shown(view.candidates, MOST)
         if outcome.problem:
@@ -37,10 +41,10 @@ def board(view: View, outcome: Outcome, effects: Mapping[str, Any] | None) -> No
             empty(
                 "Not ranked yet",
                 f"Run ranks {view.candidates} candidates without and with the demonstrations.",
-                height(places),
+                height(places) + NUMBERS_PX,
             )
         else:
-            st.skeleton(height=height(places))
+            st.skeleton(height=height(places) + NUMBERS_PX)
         return
     rows = pair(run.result["zero_shot"], run.result["items"])
     figure = bump(rows, colours(), most=MOST)
@@ -58,14 +62,8 @@ def _status(outcome: Outcome) -> None:
     run = outcome.run
     if run is None:
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(provenance(run, fresh=outcome.fresh, now=datetime.now(UTC)), width="content")
-        if outcome.previous:
-            st.page_link(
-                "screens/compare.py",
-                label="Compare with the previous run",
-                query_params={"a": outcome.previous, "b": run.key},
-            )
+    text = provenance(run, fresh=outcome.fresh, now=datetime.now(UTC))
+    st.caption(text, width="stretch", text_alignment="right")
 
 
 def provenance(run: Run, *, fresh: bool, now: datetime) -> str:
@@ -73,7 +71,7 @@ def provenance(run: Run, *, fresh: bool, now: datetime) -> str:
     took = seconds(total_s(run.timings_ms))
     if fresh:
         return f"Computed just now in {took}."
-    return f":blue-badge[cached] first computed {ago(run.created_at, now)} in {took}"
+    return f":blue-badge[cached] first computed {ago(run.created_at, now)} in {took}."
 
 
 def total_s(timings_ms: Mapping[str, float]) -> float | None:

@@ -13,9 +13,10 @@ from dashboard.literal import md, plain
 from dashboard.outcome import Measured, Outcome
 from dashboard.view import WEIGHT_MOST, View
 from dashboard.widgets import pool, progress
-from dashboard.widgets.notices import colours, empty, heading, problem
+from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
 from db.datasets import DatasetInfo
 from db.requests import Chosen
+from db.runs import Run
 
 ROW_PX = 78
 STRATEGIES = {
@@ -26,9 +27,10 @@ STRATEGIES = {
     "random": "random users",
     "none": "none",
 }
+MOVES = {"up": "Move up", "down": "Move down, nearer to the question", "drop": "Drop"}
 ABOUT = (
-    "Weight 1 is as written, 0 is removed. Bar: the effect, nats a demonstration takes off the target's loss "
-    "(right helps, left hurts); tick: exact removal. The last row stands next to the question."
+    "Weight 1 is as written, 0 removed. Bar: nats a demonstration takes off the target's loss, right helps, "
+    "left hurts; tick: exact removal."
 )
 
 
@@ -45,7 +47,11 @@ def rows_of(view: View, outcome: Outcome, info: DatasetInfo) -> tuple[list[dict[
 
 def desk(view: View, outcome: Outcome, measured: Measured, info: DatasetInfo) -> None:
     """Draw the right card."""
-    heading("Mixing desk", ABOUT)
+    with st.container(
+        horizontal=True, vertical_alignment="center", key="desk-head", height=HEAD_PX, border=False
+    ):
+        st.subheader("Mixing desk", anchor=False)
+    st.caption(ABOUT)
     rows, lost = rows_of(view, outcome, info)
     st.session_state.desk = rows
     for each in lost:
@@ -64,7 +70,7 @@ def desk(view: View, outcome: Outcome, measured: Measured, info: DatasetInfo) ->
         empty(
             "No demonstrations", "The model sees the history alone. Add some, or fill the desk.", 2 * ROW_PX
         )
-    _actions(view, info)
+    _actions(view, info, outcome)
     _verdict(outcome, measured)
 
 
@@ -83,7 +89,7 @@ def _bars(rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measure
 
 
 def _table(rows: list[dict[str, Any]], bars: list[Bar], stale: bool) -> None:
-    left, right = st.columns((2.35, 1), gap="xsmall")
+    left, right = st.columns((1.95, 1), gap="xsmall")
     with left, st.container(gap=None, key="desk-rows"):
         for index, row in enumerate(rows):
             _row(index, row, len(rows))
@@ -128,7 +134,7 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
                         key=f"{name}-{row['id']}",
                         type="tertiary",
                         disabled=off,
-                        help={"up": "Move up", "down": "Move down", "drop": "Drop"}[name],
+                        help=MOVES[name],
                         on_click=_move,
                         args=(row["id"], step),
                     )
@@ -156,12 +162,18 @@ def _move(name: str, step: int) -> None:
     session.show(replace(session.view(), chosen=tuple(chosen)))
 
 
-def _actions(view: View, info: DatasetInfo) -> None:
+def _actions(view: View, info: DatasetInfo, outcome: Outcome) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="desk-actions"):
         if st.button("Add…", key="add", disabled=view.user is None):
             pool.choose(view, info)
         with st.popover("Fill by", key="fill"):
             _fill(view)
+        if outcome.run is not None and outcome.current and outcome.previous:
+            st.page_link(
+                "screens/compare.py",
+                label="Compare with the previous run",
+                query_params={"a": outcome.previous, "b": outcome.run.key},
+            )
 
 
 def _fill(view: View) -> None:
@@ -186,24 +198,28 @@ def _filled(name: str, count: int) -> None:
 def _verdict(outcome: Outcome, measured: Measured) -> None:
     """How far to trust the effects, and the page's sentence. Keeps its height while effects are measured."""
     run = outcome.run
+    if run is None or not outcome.current:
+        return
     with st.container(key="verdict", gap="xsmall"):
-        if measured.pending is not None:
-            progress.watch(measured.pending, "Measuring effects")
-        elif measured.problem:
-            problem(f"The effects could not be measured. {measured.problem}")
-        elif measured.result is not None:
-            st.caption(
-                f"{md(words.faithfulness(measured.result))} The metric is a reconstruction of LRGD "
-                "([arXiv 2504.04386](https://arxiv.org/abs/2504.04386))."
-            )
-        elif run is not None and outcome.current and run.result["demonstrations"]:
-            st.button(
-                "Measure effects",
-                key="measure",
-                on_click=session.show,
-                args=(session.view(),),
-                kwargs={"follow": True},
-            )
-        if run is not None and outcome.current:
-            st.subheader("In one sentence", anchor=False)
-            st.markdown(md(words.recommend(run.result, measured.result)))
+        with st.container(key="verdict-note"):
+            _trust(run, measured)
+        st.subheader("In one sentence", anchor=False)
+        st.markdown(md(words.recommend(run.result, measured.result)))
+
+
+def _trust(run: Run, measured: Measured) -> None:
+    if measured.pending is not None:
+        progress.watch(measured.pending, "Measuring effects")
+    elif measured.problem:
+        problem(f"The effects could not be measured. {measured.problem}")
+    elif measured.result is not None:
+        st.caption(
+            f"{md(words.faithfulness(measured.result))} The metric is a reconstruction of LRGD "
+            "([arXiv 2504.04386](https://arxiv.org/abs/2504.04386))."
+        )
+    elif run.result["demonstrations"]:
+        st.button("Measure effects", key="measure", on_click=_measure)
+
+
+def _measure() -> None:
+    session.show(session.view(), follow=True)

@@ -41,8 +41,8 @@ def importer() -> None:
     _source(state)
     if "path" not in state:
         st.caption(
-            "Read as they come: Amazon reviews 2014, 2018 and 2023 with metadata, MovieLens, RecBole, and CSV, "
-            "TSV, JSON lines or Parquet with a mapping of columns. Folders and zip files work too."
+            "Read as they come: Amazon reviews 2014, 2018 and 2023 with metadata, MovieLens, RecBole, and "
+            "CSV, TSV, JSON lines or Parquet with a mapping of columns. Folders and zip files work too."
         )
         return
     if "import_job" in state:

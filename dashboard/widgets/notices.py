@@ -11,6 +11,8 @@ from dashboard.literal import md
 from dashboard.theme import Palette, palette
 from db.errors import DualensError
 
+HEAD_PX = 30  # of a card's title row, which may hold a small button
+
 
 def colours() -> Palette:
     """The palette of the theme this browser shows."""

@@ -14,7 +14,12 @@ from db.datasets import DatasetInfo, UserInfo
 from db.errors import NotFound
 
 SHOWN = 50
-LENGTHS = (("any length", 0, None), ("up to 5", 0, 5), ("6 to 15", 6, 15), ("over 15", 16, None))
+LENGTHS: dict[str, tuple[int, int | None]] = {
+    "any length": (0, None),
+    "up to 5": (0, 5),
+    "6 to 15": (6, 15),
+    "over 15": (16, None),
+}
 
 
 def picker(view: View, info: DatasetInfo | None) -> None:
@@ -51,14 +56,13 @@ def _search(info: DatasetInfo) -> None:
     )
     length = st.segmented_control(
         "History length",
-        LENGTHS,
+        list(LENGTHS),
         key="user-length",
-        format_func=lambda each: each[0],
-        default=LENGTHS[0],
+        default="any length",
         required=True,
         label_visibility="collapsed",
     )
-    _, low, high = length or LENGTHS[0]
+    low, high = LENGTHS[length or "any length"]
     found = datasets.users(session.store(), info.id, text or "", min_length=low, max_length=high, limit=SHOWN)
     if not found:
         st.caption("No user matches. Search for part of an id, or for words of a title.")
@@ -74,12 +78,13 @@ def _search(info: DatasetInfo) -> None:
         alt="Users found; select one row",
     )
     st.session_state["user-found"] = [user.user_id for user in found]
-    more = (
-        f"The first {SHOWN}; search to narrow them down."
+    total = f"of {count(info.users)}"
+    first = (
+        f"the first {SHOWN} {total}; search to narrow them down"
         if len(found) == SHOWN
-        else plural(len(found), "user")
+        else f"{len(found)} {total}"
     )
-    st.caption(f"{more} {count(info.users)} in the data set. Select a row to pick one.")
+    st.caption(f"Users: {first}. Select a row to pick one.")
 
 
 def table(found: list[UserInfo]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 Knows lists of strings only. The index of a catalogue is built once per process and data-set fingerprint.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 
@@ -11,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORD = re.compile(r"\w+")
+
+# bm25s tells every index it builds, at a level it sets itself.
+logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 
 def words(text: str) -> list[str]:

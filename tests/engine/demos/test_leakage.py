@@ -1,0 +1,175 @@
+"""No leakage: the target, anything later and anything not known yet never shapes query or demonstrations.
+
+Proven in three ways on random data sets: nothing unknown is shown; changing or deleting everything unknown
+changes nothing; the strategies run with a target that must not be looked at.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from db.datasets import DatasetInfo
+from db.store import Store
+from engine.demos import neighbours, windows
+from engine.demos.query import PoolEntry, Query, build
+from engine.demos.strategies import SOURCES, STRATEGIES, choose, pool
+from tests.engine.demos.histories import SEEDS, Histories, histories
+
+SPECS = [f"{name}:3" for name in STRATEGIES if name != "none"]
+TARGETS = st.sampled_from(["test", "probe"])
+many = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.fixture(params=[2, 200], ids=["sampled", "all"], scope="module")
+def per_item(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Also with so few purchases read of each item that they are sampled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "PER_ITEM", request.param)
+        yield request.param
+
+
+def shown(store: Store, dataset: DatasetInfo, query: Query, seed: int) -> dict[str, list[PoolEntry]]:
+    """What every strategy and every source gives."""
+    chosen = {spec: choose(store, dataset, query, spec, seed) for spec in SPECS}
+    return chosen | {"pool": pool(store, dataset, query, list(SOURCES), 6, seed)}
+
+
+def content(entries: dict[str, list[PoolEntry]]) -> Any:
+    """All of it but the number of the data set in the store."""
+    return {
+        spec: [replace(entry, demonstration=replace(entry.demonstration, dataset_id=0)) for entry in found]
+        for spec, found in entries.items()
+    }
+
+
+class Unseen:
+    """A target that must not be looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise AssertionError(f"the target's {name} was read")
+
+
+@given(data=histories(), target=TARGETS, seed=SEEDS)
+@many
+def test_only_known_interactions_are_shown(
+    store: Store, per_item: int, data: Histories, target: str, seed: int
+) -> None:
+    dataset = data.store(store)
+    query = build(store, dataset, "u0", target)
+    known = data.known(query)
+    assert [(row.position, row.item) for row in query.history] == [
+        (position, data.bought[0][position]) for position in range(query.target_position)
+    ][-10:]
+    for spec, entries in shown(store, dataset, query, seed).items():
+        for entry in entries:
+            user = int(entry.demonstration.user_id[1:])
+            rows = [*entry.history, entry.answer]
+            assert {(user, row.position) for row in rows} <= known, spec
+            assert [row.item for row in rows] == [data.bought[user][row.position] for row in rows]
+            assert 1 <= len(entry.history) <= windows.LENGTH
+
+
+@given(data=histories(), target=TARGETS)
+@many
+def test_the_gate_lets_in_exactly_the_windows_that_are_known(
+    store: Store, data: Histories, target: str
+) -> None:
+    """Whatever is asked for: every user's positions, the query's own among them, and some there are not."""
+    dataset = data.store(store)
+    query = build(store, dataset, "u0", target)
+    known = data.known(query)
+    asked = [(user, place) for user in range(len(data.bought)) for place in range(-1, 14)]
+    found = windows.load(store, dataset, query, asked)
+    assert [window.place for window in found] == [place for place in asked if place in known and place[1] > 0]
+    for window in found:
+        start = max(0, window.answer.position - windows.LENGTH)
+        assert [row.position for row in window.history] == list(range(start, window.answer.position))
+        assert window.items == list(data.bought[window.user][start : window.answer.position + 1])
+
+
+@given(data=histories(), target=TARGETS, seed=SEEDS, change=st.integers(0, 99))
+@many
+def test_changing_what_is_unknown_changes_nothing(
+    store: Store, per_item: int, data: Histories, target: str, seed: int, change: int
+) -> None:
+    dataset = data.store(store)
+    query = build(store, dataset, "u0", target)
+    other_data = data.changed(query, change)
+    other = other_data.store(store)
+    other_query = build(store, other, "u0", target)
+    assert other_query.target.item != query.target.item
+    assert replace(other_query, target=query.target) == query
+    before, after = shown(store, dataset, query, seed), shown(store, other, other_query, seed)
+    assert content(after) == content(before)
+
+
+@given(data=histories(timestamps=True), target=TARGETS, seed=SEEDS)
+@many
+def test_deleting_the_future_changes_nothing(
+    store: Store, per_item: int, data: Histories, target: str, seed: int
+) -> None:
+    dataset = data.store(store)
+    query = replace(build(store, dataset, "u0", target), target=Unseen())
+    for everybody in (True, False):
+        less = data.cut(query, everybody).store(store)
+        assert content(shown(store, less, query, seed)) == content(shown(store, dataset, query, seed))
+
+
+@given(data=histories(timestamps=False), target=TARGETS, seed=SEEDS)
+@many
+def test_deleting_the_target_and_what_follows_changes_nothing_without_timestamps(
+    store: Store, data: Histories, target: str, seed: int
+) -> None:
+    dataset = data.store(store)
+    query = replace(build(store, dataset, "u0", target), target=Unseen())
+    less = data.cut(query, everybody=False).store(store)
+    assert content(shown(store, less, query, seed)) == content(shown(store, dataset, query, seed))
+
+
+@given(data=histories(), seed=SEEDS)
+@many
+def test_a_probe_is_the_test_of_a_store_that_has_not_seen_the_last_interaction(
+    store: Store, per_item: int, data: Histories, seed: int
+) -> None:
+    """With timestamps the user's own is enough; without them everybody's last one is what is held out."""
+    dataset = data.store(store)
+    probe = build(store, dataset, "u0", "probe")
+    earlier = data.without_last([0] if data.when is not None else range(len(data.bought))).store(store)
+    test = build(store, earlier, "u0", "test")
+    assert replace(test, held_out=probe.held_out) == probe
+    assert content(shown(store, earlier, test, seed)) == content(shown(store, dataset, probe, seed))
+
+
+@pytest.mark.parametrize("timestamps", [True, False])
+def test_the_proof_has_teeth(store: Store, monkeypatch: pytest.MonkeyPatch, timestamps: bool) -> None:
+    """A window that gives the target away is the best match; only the gate keeps it out."""
+    data = Histories(
+        items=8,
+        bought=((0, 1, 2, 7), (3, 4, 1, 2, 7), (5, 1, 6, 4, 3)),
+        when=((10, 20, 30, 40), (5, 10, 15, 39, 40), (1, 2, 3, 4, 5)) if timestamps else None,
+    )
+    dataset = data.store(store)
+    query = build(store, dataset, "u0", "test")
+    [honest] = choose(store, dataset, query, "neighbours:1", 0)
+    assert honest.answer.item != 7
+    monkeypatch.setattr(windows, "_known", lambda *_: True)
+    [leaking] = choose(store, dataset, query, "neighbours:1", 0)
+    assert leaking.answer.item == query.target.item == 7
+
+
+@pytest.mark.parametrize("target", ["test", "probe"])
+def test_an_answer_may_be_the_targets_item_where_somebody_bought_it_before(store: Store, target: str) -> None:
+    after = (7,) if target == "test" else (7, 6)
+    data = Histories(
+        items=8,
+        bought=((0, 1, 2, *after), (3, 1, 2, 7, 4, 5)),
+        when=((10, 20, 30, 40, 50)[: 3 + len(after)], (5, 10, 15, 20, 25, 30)),
+    )
+    dataset = data.store(store)
+    query = build(store, dataset, "u0", target)
+    [best] = choose(store, dataset, query, "neighbours:1", 0)
+    assert best.answer.item == query.target.item == 7

@@ -28,14 +28,13 @@ class Upload(Protocol):
 
 
 def safe_name(name: str) -> str:
-    """The last part of `name` in plain letters, digits and . _ -; never hidden, never empty, endings kept."""
+    """The last part of `name` in plain letters, digits and . _ -; never hidden or empty, its endings kept."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    base = unicodedata.normalize("NFKD", base).encode("ascii", "ignore").decode()
-    base = re.sub(r"[^A-Za-z0-9._-]+", "-", base).strip("-._ ")
-    if len(base) > LETTERS:
-        stem, dot, ending = base.partition(".")
-        base = f"{stem[: LETTERS - len(ending) - 1]}{dot}{ending}" if len(ending) < 20 else base[-LETTERS:]
-    return base.lstrip("-.") or "upload"
+    plain = unicodedata.normalize("NFKD", base.lstrip(".")).encode("ascii", "ignore").decode()
+    stem, _, ending = re.sub(r"[^A-Za-z0-9._]+", "-", plain).partition(".")
+    ending = ending.strip("-.")[-20:]
+    stem = stem.strip("-._")[: LETTERS - len(ending) - 1] or "upload"
+    return f"{stem}.{ending}" if ending else stem
 
 
 def keep(settings: Settings, files: Iterable[Upload]) -> Path:

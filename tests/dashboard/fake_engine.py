@@ -1,4 +1,6 @@
-"""An engine for tests: answers the dashboard's jobs with numbers made from digests, in the shapes of the real one.
+"""An engine for tests: answers the dashboard's jobs with numbers made from digests.
+
+The shapes are those of the real one.
 
 The numbers are consistent (a demonstration's effect times its weight is taken off the loss and added to the
 target's score), so that a changed weight changes the list; no model is involved.

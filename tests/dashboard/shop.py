@@ -1,4 +1,4 @@
-"""A small shop to look at in tests: 80 items, 40 users, one registered model, titles a shopper would believe."""
+"""A small shop to look at in tests: 80 items with believable titles, 40 users, one registered model."""
 
 import random
 

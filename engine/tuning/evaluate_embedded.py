@@ -1,0 +1,185 @@
+"""What the embedded model reaches: ``python -m engine.tuning.evaluate_embedded --users 300``.
+
+NDCG@10 over the target and 19 random negatives, on shoppers of a simulated store that no training world
+shares rules with: without demonstrations, with 4 neighbours' windows, with 8, with 4 random ones, and
+item-kNN on the same lists. The engine's own strategies, prompts and scores are used, so this is what the
+product does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+import torch
+
+from db import datasets
+from db.datasets import DatasetColumns, DatasetInfo
+from db.settings import Settings
+from db.store import Store
+from engine.data.candidates import candidate_list
+from engine.data.simulated import simulate
+from engine.demos import query as queries
+from engine.demos import strategies
+from engine.demos.query import Query
+from engine.evaluation.metrics import metrics, rank_of
+from engine.llm.load import LoadedModel, load
+from engine.llm.measure import Task, rank_candidates
+from engine.prompts import Example
+
+EMBEDDED = Path(__file__).parents[1] / "embedded"
+SETTINGS = ("neighbours:4", "neighbours:8", "random:4")
+CANDIDATES = 20
+_RESAMPLES = 10_000
+
+
+def evaluate(
+    loaded: LoadedModel,
+    store: Store,
+    dataset: DatasetInfo,
+    columns: DatasetColumns,
+    users: int,
+    seed: int = 0,
+    specs: Sequence[str] = SETTINGS,
+) -> dict[str, np.ndarray]:
+    """NDCG@10 per user ``[users]`` of ``none``, each of ``specs`` and ``item-kNN``, on the same lists."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    drawn = np.argsort(rng.random(len(columns.user_ids)), kind="stable")[:users]
+    knn = ItemKnn(columns)
+    table: dict[str, list[float]] = {name: [] for name in ("none", *specs, "item-kNN")}
+    for user in drawn:
+        query = queries.build(store, dataset, columns.user_ids[user])
+        listed = candidate_list(
+            store, dataset, query.user, query.target_position, "random", CANDIDATES, seed
+        ).items
+        place = listed.index(query.target.item)
+        for spec in specs:
+            task = _task(store, dataset, columns, query, spec, listed, seed)
+            result = rank_candidates(loaded, task)
+            table[spec].append(_ndcg(result.scores, place))
+        table["none"].append(_ndcg(result.scores_zero_shot, place))
+        table["item-kNN"].append(_ndcg(knn.scores(query, listed), place))
+    return {name: np.array(values) for name, values in table.items()}
+
+
+def _task(
+    store: Store,
+    dataset: DatasetInfo,
+    columns: DatasetColumns,
+    query: Query,
+    spec: str,
+    listed: Sequence[int],
+    seed: int,
+) -> Task:
+    chosen = strategies.choose(store, dataset, query, spec, seed)
+    return Task(
+        demos=tuple(
+            Example(tuple(row.title for row in entry.history), entry.answer.title) for entry in chosen
+        ),
+        history=tuple(row.title for row in query.history),
+        candidates=tuple(columns.titles[item] for item in listed),
+        target=listed.index(query.target.item),
+    )
+
+
+def _ndcg(scores: Sequence[float], place: int) -> float:
+    return metrics(rank_of(scores, place))["ndcg10"]
+
+
+class ItemKnn:
+    """Item-item cosine over who bought both, from what was known before the target's moment."""
+
+    def __init__(self, columns: DatasetColumns) -> None:
+        self._columns = columns
+        self._shape = (len(columns.user_ids), len(columns.item_ids))
+
+    def scores(self, query: Query, listed: Sequence[int]) -> list[float]:
+        """A score per listed item: its summed cosine with the items of the query's history."""
+        columns = self._columns
+        if columns.timestamp is None:
+            raise ValueError("item-kNN needs timestamps to leave the future out")
+        known = columns.timestamp < query.target.timestamp
+        rows, items = columns.user[known], columns.item[known]
+        bought = scipy.sparse.csc_matrix((np.ones(len(rows)), (rows, items)), shape=self._shape)
+        history = sorted(query.items)
+        both = (bought[:, history].T @ bought[:, list(listed)]).toarray()
+        counts = np.asarray(bought.sum(axis=0)).ravel()
+        size = np.sqrt(np.outer(counts[history], counts[list(listed)]))
+        return (both / np.maximum(size, 1)).sum(axis=0).tolist()
+
+
+def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """Bootstrap 95 % interval of the mean over users."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    means = values[rng.integers(0, len(values), (_RESAMPLES, len(values)))].mean(axis=1)
+    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+
+
+def paired_p(one: np.ndarray, other: np.ndarray, seed: int = 0) -> float:
+    """Two-sided paired permutation test over users: p of so large a mean difference under random signs."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    difference = one - other
+    signs = np.where(rng.random((_RESAMPLES, len(difference))) < 0.5, -1.0, 1.0)
+    flipped = np.abs((signs * difference).mean(axis=1))
+    return float((1 + (flipped >= abs(difference.mean()) - 1e-12).sum()) / (1 + _RESAMPLES))
+
+
+def summary(table: dict[str, np.ndarray]) -> dict[str, dict[str, float | list[float]]]:
+    """Mean, 95 % interval and, against no demonstrations, the paired difference with interval and p."""
+    lines: dict[str, dict[str, float | list[float]]] = {}
+    for name, values in table.items():
+        lines[name] = {"ndcg10": _short(values.mean()), "interval": [_short(v) for v in interval(values)]}
+        if name != "none":
+            gain = values - table["none"]
+            lines[name]["gain"] = _short(gain.mean())
+            lines[name]["gain_interval"] = [_short(v) for v in interval(gain)]
+            lines[name]["p"] = _short(paired_p(values, table["none"]))
+    return lines
+
+
+def _short(value: float) -> float:
+    return round(float(value), 4)
+
+
+def measured(model: Path, users: int, seed: int, store_seed: int = 0) -> dict:
+    """Evaluate the model folder on a fresh store of ``simulate(store_seed)``; what RECIPE.json keeps."""
+    columns = simulate(store_seed)
+    loaded = load(str(model))
+    with tempfile.TemporaryDirectory() as home, Store.open(Settings(home=Path(home))) as store:
+        dataset = datasets.insert(
+            store, "simulated", columns, kind="simulated", source="", fingerprint=str(store_seed), report={}
+        )
+        table = evaluate(loaded, store, dataset, columns, users, seed)
+    return {
+        "command": f"python -m engine.tuning.evaluate_embedded --users {users} --seed {seed}",
+        "users": users,
+        "candidates": CANDIDATES,
+        "ndcg10": summary(table),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the embedded model on unseen simulated shoppers.")
+    parser.add_argument("--model", type=Path, default=EMBEDDED, help="model folder")
+    parser.add_argument("--users", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0, help="draws users and candidate lists")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--write", action="store_true", help="keep the result in the model folder's RECIPE.json"
+    )
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    result = measured(arguments.model, arguments.users, arguments.seed)
+    print(json.dumps(result, indent=1))
+    if arguments.write:
+        path = arguments.model / "RECIPE.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "measured": result}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -28,7 +28,7 @@ def call(*command: str | Path) -> None:
 
 def install(requirements: str) -> None:
     """Make the virtual environment and install one requirements file, unless that was done before."""
-    wanted = "".join((ROOT / name).read_text() for name in ("requirements.txt", requirements))
+    wanted = "".join(path.read_text() for path in sorted(ROOT.glob("requirements*.txt")))
     stamp = VENV / f".installed-{requirements}"
     digest = hashlib.sha256(wanted.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:

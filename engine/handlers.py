@@ -31,7 +31,7 @@ def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
         leave_one_out=bool(payload.get("leave_one_out", False)),
         report=report,
     )
-    return {"run": run.key, "effects": found.key}
+    return {"run": run.key, "effects": found.effects_key}
 
 
 def pool_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
     model = engine.registered(request.model)
     wanted = request_digest(store, request)
     found = runs.by_request(store, wanted)
-    if found:
+    if found and engine.settings.dtype in ("auto", found.result["model"]["dtype"]):
         return found
     started = time.perf_counter()
     report(None, "reading the history")

@@ -173,3 +173,20 @@ def test_kill_9_loses_no_finished_work_and_the_rest_is_done_later(
     assert all(after[number] == result for number, result in before.items())
     assert len(runs.listing(store)) == len(filed)
     assert workers.alive(store) == []
+
+
+def test_effects_job_names_the_run_and_its_effects(
+    beat: worker.Beat, model_folder: Callable[..., Path]
+) -> None:
+    columns = toy_columns(users=12, items=30, length=8)
+    datasets.insert(beat.store, "toy", columns, kind="generic", source="test", fingerprint="toy", report={})
+    beat.engine.register("tiny", str(model_folder("llama")))
+    request = RunRequest(dataset="toy", user="u8", model="tiny", demos="neighbours:2", candidates=5)
+    job = run_one(beat, "effects", {"request": request.to_json(), "leave_one_out": True})
+    assert job.state == jobs.COMPLETED, job.error
+    assert job.result is not None
+    [found] = runs.effects(beat.store, job.result["run"])
+    assert found.effects_key == job.result["effects"]
+    pool = run_one(beat, "pool", {"request": request.to_json(), "sources": ["neighbours"], "size": 3})
+    assert pool.result is not None
+    assert 0 < len(pool.result["demonstrations"]) <= 3

@@ -13,7 +13,7 @@ def bare(palette: Palette, height: int, margin: dict[str, int]) -> go.Layout:
     return go.Layout(
         height=height,
         margin={"autoexpand": False, "pad": 0, **margin},
-        font={"family": FONT, "size": 12.5, "color": palette.text},
+        font={"family": FONT, "size": 12, "color": palette.text},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         showlegend=False,

@@ -14,7 +14,7 @@ from dashboard.theme import Palette
 ROW_PX = 20  # height of one rank
 HEAD_PX, FOOT_PX = 26, 6
 LEFT_PX, RIGHT_PX = 190, 234  # room for the titles of either list (and the movement on the right)
-LETTERS = 28  # of a title; the whole one is in the hover text
+LETTERS = 26  # of a title; the whole one is in the hover text
 MOVE_PX = 30
 STEPS = 24
 

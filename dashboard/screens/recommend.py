@@ -13,9 +13,10 @@ from dashboard.widgets.board import board
 from dashboard.widgets.desk import desk
 from dashboard.widgets.history import target_card, timeline
 from dashboard.widgets.notices import card, empty, problem, told
-from db import datasets, jobs, models
+from db import datasets, jobs, models, runs
 from db.datasets import DatasetInfo, Interaction, UserInfo
 from db.errors import NotFound
+from db.jobs import Job
 
 
 def page() -> None:
@@ -25,7 +26,7 @@ def page() -> None:
         view = session.opening_view()
         session.show(view)
     known = datasets.listing(session.store())
-    if not known:
+    if not known or (setting_up() and not runs.listing(session.store(), limit=1)):
         first_steps()
         return
     info = next((each for each in known if each.name == view.dataset), None)
@@ -86,21 +87,26 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     session.sync_address(view)
 
 
+def setting_up() -> Job | None:
+    """The set-up that is under way, if any."""
+    open_jobs = jobs.listing(session.store(), states=[jobs.QUEUED, jobs.RUNNING], kinds=["setup"], limit=1)
+    return open_jobs[0] if open_jobs else None
+
+
 def first_steps() -> None:
     """An empty store: the set-up that is under way, or how to start it."""
     st.header("Welcome to Dualens", anchor=False)
     st.caption("Put demonstrations before a user's history and see what each of them teaches the model.")
-    open_jobs = [each for each in jobs.listing(session.store()) if each.kind in ("setup", "import")]
-    waiting = next((each for each in open_jobs if each.state in ("QUEUED", "RUNNING")), None)
+    waiting = setting_up()
     if waiting is not None:
-        progress.watch(waiting, "Setting up" if waiting.kind == "setup" else "Importing")
+        progress.watch(waiting, "Setting up")
         st.caption(
-            "The simulated store, the embedded model and a first run are being made; this page opens then."
+            "The simulated store, the embedded model and a first run are being made; then this page opens."
         )
         return
-    failed = next((each for each in open_jobs if each.state == "ERROR"), None)
-    if failed is not None:
-        problem(failed.error or "The set-up failed.")
+    last = jobs.listing(session.store(), kinds=["setup"], limit=1)
+    if last and last[0].error:
+        problem(last[0].error)
     empty(
         "No data set yet",
         "Make the simulated store and the embedded model, or import your own data in the Library.",

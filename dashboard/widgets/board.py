@@ -106,6 +106,7 @@ def _numbers(run: Run, effects: Mapping[str, Any] | None) -> None:
     cells[2].metric(
         "Total effect",
         signed(effects["effect_total"] if effects else taken),
+        help=total_help(effects),
         delta="nats off the loss",
         delta_color="blue" if taken > 0.005 else "orange" if taken < -0.005 else "gray",
         delta_arrow="off",
@@ -120,9 +121,21 @@ def _numbers(run: Run, effects: Mapping[str, Any] | None) -> None:
     cells[4].metric(
         "Time",
         seconds(total_s(run.timings_ms)),
+        help=" · ".join(f"{md(step)} {seconds(ms / 1000)}" for step, ms in run.timings_ms.items()) or None,
         delta=plural(result["prompt"]["tokens"], "token"),
         delta_color="off",
         delta_arrow="off",
+    )
+
+
+def total_help(effects: Mapping[str, Any] | None) -> str | None:
+    """Why the total effect is not the difference of the two losses beside it."""
+    if effects is None:
+        return None
+    return (
+        "Sum of the effects: the same prompt with the demonstrations gated out, positions kept "
+        f"({_change(effects['loss_zero_shot'], effects['loss'], 2)} nats). The losses on the left come from "
+        "two prompts, one written without them; a model also reacts to where words stand."
     )
 
 

@@ -31,8 +31,8 @@ def state(alive: Sequence[Worker]) -> list[str]:
     """Markdown lines for the engines that are alive."""
     if not alive:
         return [
-            ":orange[○] **engine gone**",
-            "Start it with `python -m dashboard`; what is stored stays readable.",
+            ":orange[○] **no engine**",
+            "`python -m dashboard` starts it. What is stored can be read without.",
         ]
     lines = []
     for worker in alive:

@@ -89,5 +89,5 @@ def _when(entry: Interaction, length: int) -> str:
 
 def _card(key: str, title: str, line: str) -> None:
     with st.container(border=True, key=key, gap=None):
-        st.text(title, wrap=False, width="stretch")
+        st.text(title, width="stretch")
         st.caption(line, wrap=False)

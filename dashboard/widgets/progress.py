@@ -12,6 +12,7 @@ from db import jobs, workers
 from db.jobs import Job
 
 LOOK_S = 0.5
+STARTING_S = 45.0  # an engine that is being started loads its libraries first
 NO_ENGINE = (
     "No engine is running, so this waits in the queue. Start it with `python -m dashboard` "
     "(or `python -m engine worker`) and it goes on by itself."
@@ -51,7 +52,11 @@ def describe(job: Job, what: str, now: float, engine_alive: bool) -> str:
     """One line of Markdown: what is being done, the engine's own words, time so far and time left."""
     if job.state == "QUEUED":
         if not engine_alive:
-            return NO_ENGINE
+            return (
+                f"{md(what)}: waiting for the engine to start."
+                if now - job.created_at < STARTING_S
+                else NO_ENGINE
+            )
         return f"{md(what)}: waiting for the engine to finish what it is doing."
     parts = [md(what)]
     if job.message:

@@ -23,7 +23,7 @@ from db.names import clean_text
 
 MAX_UNPACKED = 64 << 30  # bytes that one compressed source may unpack to
 MAX_RATIO = 200  # unpacked : packed; review text reaches 10, repetitive logs 50, bombs 1000
-FREE_BYTES = 64 << 20  # below this the ratio is not judged
+FREE_BYTES = 16 << 20  # below this the ratio is not judged
 MAX_MEMBERS = 10_000
 MAX_DEPTH = 3
 
@@ -77,24 +77,39 @@ class Stream:
         self._budget = budget
         self._archive_size = archive_size
         self._given = 0
+        self._error = ""
         head = _peek(raw)
         self._packed = head.startswith(b"\x1f\x8b")
-        self._source: gzip.GzipFile | _Rewound = (
-            gzip.GzipFile(fileobj=_Rewound(head, raw)) if self._packed else _Rewound(head, raw)
-        )
+        whole = _Rewound(head, raw)
+        # read1 gives what precedes a damaged place; read would lose it
+        self._take = gzip.GzipFile(fileobj=whole).read1 if self._packed else whole.read
 
     def read(self, size: int) -> bytes:
         """Up to `size` unpacked bytes; raises Broken with the reason when the source cannot be read on."""
-        try:
-            data = self._source.read(size)
-        except EOFError:
-            raise Broken("the compressed data end before their end mark: the file is cut off") from None
-        except BROKEN as error:
-            raise Broken(_reason(error)) from None
+        data = self._fill(size)
         self._given += len(data)
         if self._packed or self._archive_size is not None:
             self._budget.spend(len(data), self._archive_size or self._consumed())
         return data
+
+    def _fill(self, size: int) -> bytes:
+        """`size` bytes, fewer at the end or right before a place that cannot be read; then raises Broken."""
+        parts: list[bytes] = []
+        while size > 0 and not self._error:
+            try:
+                data = self._take(size)
+            except EOFError:
+                self._error = "the compressed data end before their end mark: the file is cut off"
+            except BROKEN as error:
+                self._error = _reason(error)
+            else:
+                if not data:
+                    break
+                parts.append(data)
+                size -= len(data)
+        if self._error and not parts:
+            raise Broken(self._error)
+        return b"".join(parts)
 
     @property
     def fraction(self) -> float:
@@ -133,7 +148,7 @@ class _Rewound(io.RawIOBase):
                 size = len(self._head)
             data, self._head = self._head[:size], self._head[size:]
             return data
-        return self._rest.read(size)
+        return getattr(self._rest, "read1", self._rest.read)(size)  # read1 keeps what precedes an error
 
 
 def _peek(raw: BinaryIO) -> bytes:
@@ -278,13 +293,13 @@ def _zip(path: Path) -> list[Folder]:
     size, budget, ignored = path.stat().st_size, Budget(), []
     groups: dict[str, list[Member]] = {}
     for info in infos:
+        _refuse(path, info)
         name = PurePosixPath(info.filename)
         if any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts):
             continue
         if stat.S_ISLNK(info.external_attr >> 16):
             ignored.append(f"{path.name}: {info.filename} is a link and was not followed.")
             continue
-        _refuse(path, info)
         member = Member(clean_text(info.filename), info.compress_size, _zip_opener(path, info), budget, size)
         groups.setdefault(str(name.parent), []).append(member)
     folders = [

@@ -208,14 +208,10 @@ def _read(plan: Plan, options: ImportOptions, progress: Progress) -> tuple[Datas
         report.note(note)
     builder, table = Builder(report), ItemTable(report)
     share = 0.8 if plan.item_reader else 0.9  # of the bar, for the interactions
-    try:
-        plan.reader(builder, lambda fraction, message: progress(share * fraction, message))
-        if plan.item_reader:
-            plan.item_reader(
-                table, builder.items.__contains__, lambda f, message: progress(share + 0.1 * f, message)
-            )
-    except Broken as error:
-        raise DataError(f"{plan.interactions[0].name}: {error}. Nothing was imported.") from None
+    plan.reader(builder, lambda fraction, message: progress(share * fraction, message))
+    if plan.item_reader:
+        known = builder.items.__contains__
+        plan.item_reader(table, known, lambda fraction, message: progress(share + 0.1 * fraction, message))
     progress(0.9, f"Ordering {builder.size:,} interactions")
     columns = tidy(builder, table, options, report, whole_catalogue=_is_catalogue(plan, builder, table))
     return columns, report

@@ -73,13 +73,13 @@ class Block:
 
 
 def guess_encoding(head: bytes) -> str:
-    """`utf-16`, `utf-8` or `latin-1`, by byte-order mark and validity of the first bytes."""
+    """`utf-16`, `utf-8` or `cp1252`, by byte-order mark and validity of the first bytes."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        return "latin-1"
+        return "cp1252"
     return "utf-8"
 
 
@@ -107,8 +107,12 @@ def blocks(
     Windows-1252; both repairs are counted. Lines over MAX_LINE bytes are dropped and go to `bad`. Raises
     DataError naming file and line when the stream breaks off.
     """
-    head = member.head(64 << 10)
-    encoding = encoding or guess_encoding(head)
+    try:
+        head = member.head()
+    except Broken as error:
+        raise DataError(f"{member.name}, line 1: {error}. Nothing was imported.") from None
+    if encoding is None and (encoding := guess_encoding(head)) == "cp1252":
+        report.note(f"{member.name} is not UTF-8; it was read as Windows-1252.")
     newline = b"\r" if b"\r" in head and b"\n" not in head else b"\n"
     line = 1
     with member.open() as stream:
@@ -177,8 +181,8 @@ def _decode(data: bytes, encoding: str, member: Member, line: int, report: Repor
             if b"\x00" in part:
                 report.repair("NUL bytes removed from the line", member.name, line + offset)
         data = data.replace(b"\x00", b"")
-    if encoding == "latin-1":
-        text = data.decode("latin-1")
+    if encoding in ("latin-1", "cp1252"):
+        text = data.decode(encoding, errors="replace")
     else:
         try:
             text = data.decode("utf-8")

@@ -21,6 +21,7 @@ from engine.data.importers.tables import JsonTable, json_head, json_records, par
 from engine.data.text import Tick
 
 ENDINGS = (".json", ".jsonl", ".ndjson", ".txt", ".gz")
+LOOK = 5  # lines to find the keys in
 SCRIPT_TITLE = (
     "getTime()"  # 2018 titles that are a piece of the page's script (the data set's own notes say so)
 )
@@ -105,7 +106,7 @@ def _members(generation: Generation, folder: Folder) -> tuple[list[Member], list
         if member is not folder.only and not member.base.endswith(ENDINGS):
             continue
         try:
-            keys = set(json_head(member, parse_object, limit=1)[0])
+            keys = set(json_head(member, parse_object, limit=LOOK)[0])
         except Broken as error:
             reasons.append(f"{member.name}, line 1: {error}")
             continue

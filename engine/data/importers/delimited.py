@@ -11,7 +11,7 @@ from collections import Counter
 from engine.data.columns import parse_date
 from engine.data.files import Broken, Member
 from engine.data.importers.tables import TextTable
-from engine.data.text import guess_encoding, text_head
+from engine.data.text import text_head
 
 DELIMITERS = ("\t", "::", ",", ";", "|", " ")
 LOOK = 100  # lines
@@ -26,10 +26,7 @@ def guess_text_table(member: Member) -> TextTable:
     first = _fields(lines[0], delimiter, quoting)
     header = _has_header(first, [_fields(line, delimiter, quoting) for line in lines[1:]])
     columns = _unique(first) if header else tuple(f"column {n}" for n in range(1, len(first) + 1))
-    encoding = guess_encoding(member.head())
-    return TextTable(
-        member, delimiter, columns, int(header), quoting, None if encoding == "utf-8" else encoding
-    )
+    return TextTable(member, delimiter, columns, int(header), quoting)
 
 
 def _delimiter(lines: list[str]) -> tuple[str, bool]:

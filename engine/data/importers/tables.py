@@ -6,10 +6,12 @@ Boundary: gives columns of raw values with their line numbers; what the columns 
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import json
 import re
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -184,7 +186,11 @@ def parse_object(line: str) -> dict[str, Any]:
     try:
         return parse_json(line)
     except ValueError:
-        value = ast.literal_eval(line.strip())
+        if not line.lstrip().startswith("{"):
+            raise
+        with warnings.catch_warnings():  # the compiler's remarks on other people's strings
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(line.strip())
     if not isinstance(value, dict):
         raise ValueError("neither a JSON object nor a Python dictionary")
     return value
@@ -222,20 +228,23 @@ def json_records(
             yield np.array(numbers, np.int64), records
 
 
+def _refuse_array(line: str) -> None:
+    if re.match(r"\s*\[\s*(\{|$)", line):
+        raise Broken("this is one JSON array; write one object per line (JSON lines)")
+
+
 def json_head(member: Member, parse: Parser, limit: int = SAMPLE_ROWS) -> list[dict[str, Any]]:
-    """The first objects of a JSON-lines member; raises Broken when the first line is not one."""
+    """The objects among the first `limit` lines of a JSON-lines member; raises Broken when there is none."""
     lines = [line for line in text_head(member) if line.strip()]
     if not lines:
         raise Broken("the file has no text")
-    if lines[0].lstrip().startswith("["):
-        raise Broken("this is one JSON array; write one object per line (JSON lines)")
+    _refuse_array(lines[0])
     records = []
-    for number, line in enumerate(islice(lines, limit)):
-        try:
+    for line in islice(lines, limit):
+        with contextlib.suppress(*_PARSE_ERRORS):
             records.append(parse(line))
-        except _PARSE_ERRORS:
-            if number == 0:
-                raise Broken(f"the first line is not a JSON object: {line[:60]!r}") from None
+    if not records:
+        raise Broken(f"the first line is not a JSON object: {lines[0][:60]!r}")
     return records
 
 
@@ -279,7 +288,11 @@ class ParquetTable:
 
     def read(self, wanted: Sequence[str], report: Report, tick: Tick, bad: Bad) -> Iterator[Batch]:
         first = 1
-        with open_parquet(self.member) as file:
+        try:
+            opened = open_parquet(self.member)
+        except Broken as error:
+            raise DataError(f"{self.member.name}: {error}. Nothing was imported.") from None
+        with opened as file:
             total = max(file.metadata.num_rows, 1)
             batches = file.iter_batches(batch_size=1 << 16, columns=list(dict.fromkeys(wanted)))
             while True:
@@ -357,6 +370,7 @@ def open_table(member: Member) -> Table:
         with open_parquet(member) as file:
             return ParquetTable(member, tuple(map(str, file.schema_arrow.names)))
     lines = text_head(member)
+    _refuse_array(lines[0])
     if re.match(r"\s*\{", lines[0]):
         records = json_head(member, parse_json)
         return JsonTable(member, tuple(dict.fromkeys(key for record in records for key in record)))

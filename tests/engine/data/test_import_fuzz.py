@@ -1,0 +1,133 @@
+"""Damaged and random files: an import works or raises DataError, and a failed one leaves the store alone."""
+
+import gzip
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from db import datasets
+from db.errors import DataError
+from db.settings import Settings
+from db.store import Store
+from engine.data.importing import import_path, preview, read_path
+from tests.engine.data.originals import WRITERS, zipped
+
+relaxed = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@st.composite
+def damage(draw: st.DrawFn) -> Callable[[bytes], bytes]:
+    """A way to spoil a file: cut it, flip bits, overwrite or insert bytes, or double a part."""
+    kind = draw(st.sampled_from(["cut", "flip", "overwrite", "insert", "double"]))
+    places = draw(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=8))
+    junk = draw(st.binary(min_size=1, max_size=30))
+
+    def spoil(data: bytes) -> bytes:
+        spoilt = bytearray(data)
+        for place in places:
+            at = int(place * len(spoilt))
+            if kind == "cut":
+                return bytes(spoilt[:at])
+            if kind == "flip" and spoilt:
+                spoilt[at] ^= 1 << (junk[0] % 8)
+            elif kind == "overwrite":
+                spoilt[at : at + len(junk)] = junk
+            elif kind == "insert":
+                spoilt[at:at] = junk
+            elif kind == "double":
+                spoilt[at:at] = spoilt[at // 2 : at]
+        return bytes(spoilt)
+
+    return spoil
+
+
+def survives(path: Path, **options: str) -> None:
+    """Preview and read; only DataError may come out, and what is read can be stored as JSON."""
+    for look in (preview, read_path):
+        try:
+            found = look(path, **options)  # type: ignore[operator]
+        except DataError:
+            continue
+        json.dumps(found[1].to_json() if isinstance(found, tuple) else found.to_json())
+
+
+@pytest.mark.parametrize("name", list(WRITERS))
+@settings(relaxed, max_examples=25)
+@given(spoil=damage(), which=st.integers(0, 3), inside=st.booleans())
+def test_damaged_originals(name: str, spoil: Callable[[bytes], bytes], which: int, inside: bool) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        folder = WRITERS[name][1](Path(home) / "data")
+        files = sorted(folder.iterdir())
+        file = files[which % len(files)]
+        data = file.read_bytes()
+        packed = file.suffix == ".gz" and inside  # damage under an intact gzip
+        file.write_bytes(gzip.compress(spoil(gzip.decompress(data))) if packed else spoil(data))
+        survives(folder)
+        survives(file, format=WRITERS[name][0])
+
+
+@settings(relaxed, max_examples=40)
+@given(spoil=damage(), name=st.sampled_from(list(WRITERS)))
+def test_damaged_zips(spoil: Callable[[bytes], bytes], name: str) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        path = zipped(WRITERS[name][1](Path(home) / "data"))
+        path.write_bytes(spoil(path.read_bytes()))
+        survives(path)
+
+
+@settings(relaxed, max_examples=150)
+@given(
+    data=st.one_of(
+        st.binary(max_size=400),
+        st.text(alphabet="u1,2;\t\"\n\r{}[]:'|. \x00é", max_size=300).map(lambda t: t.encode()),
+        st.text(max_size=200).map(lambda t: t.encode("utf-8", "surrogatepass")),
+    ),
+    name=st.sampled_from(
+        [
+            "x.csv",
+            "x.tsv",
+            "x.jsonl",
+            "x.json.gz",
+            "x.parquet",
+            "x.inter",
+            "ratings.dat",
+            "u.data",
+            "x.zip",
+            "x",
+        ]
+    ),
+    head=st.sampled_from(
+        [b"", b"user_id,item_id\n", b"PK\x03\x04", b"PAR1", b"\x1f\x8b\x08", b'{"asin": "', b"\xff\xfe"]
+    ),
+)
+def test_random_bytes(data: bytes, name: str, head: bytes) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        path = Path(home) / name
+        path.write_bytes(head + data)
+        survives(path)
+
+
+@settings(relaxed, max_examples=40)
+@given(spoils=st.lists(st.tuples(st.sampled_from(list(WRITERS)), damage()), min_size=1, max_size=3))
+def test_a_failed_import_leaves_the_store_alone(spoils: list[tuple[str, Callable[[bytes], bytes]]]) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        place = Path(home) / "home"
+        with Store.open(Settings(home=place, database_url=f"sqlite:///{place}/d.db")) as store:
+            stored: list[str] = []
+            for number, (name, spoil) in enumerate(spoils):
+                folder = WRITERS[name][1](Path(home) / f"data{number}")
+                file = sorted(folder.iterdir())[0]
+                file.write_bytes(spoil(file.read_bytes()))
+                try:
+                    info, report = import_path(store, folder, f"data{number}")
+                except DataError:
+                    pass
+                else:
+                    stored.append(info.name)
+                    assert info.interactions == report.rows_kept
+                assert [info.name for info in datasets.listing(store)] == stored

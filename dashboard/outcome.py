@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import session
 from dashboard.view import View
-from dashboard.waiting import ask
+from dashboard.waiting import Answer, ask, wait
 from db import jobs, runs
 from db.errors import DualensError
 from db.jobs import Job
@@ -55,20 +55,34 @@ def resolve(view: View) -> Outcome:
     if not session.following():
         return Outcome()
     before = _before(view)
-    failed: dict[str, str] = st.session_state.setdefault("failed", {})
-    if digest in failed:
-        return Outcome(run=before, problem=failed[digest])
-    answer = ask(store, "rank", {"request": request.to_json()}, RANK_WAIT_S)
-    st.session_state.asked = (digest, answer.job.created_at - CLOCK_S)
+    answer = _asked(("rank", digest), "rank", {"request": request.to_json()}, RANK_WAIT_S)
     if answer.error:
-        failed[digest] = answer.error
         return Outcome(run=before, problem=answer.error)
+    st.session_state.asked = (digest, answer.job.created_at - CLOCK_S)
     if answer.result is None:
         return Outcome(run=before, pending=answer.job)
     run = runs.by_key(store, answer.result["run"])
     if run is None:
         return Outcome(run=before, problem="The run was deleted as soon as it was stored. Press Run again.")
     return _shown(run, digest)
+
+
+def forget() -> None:
+    """Let what failed or was stopped be asked again: Run was pressed."""
+    st.session_state.asked_jobs = {}
+
+
+def _asked(question: tuple[str, str], kind: str, payload: dict[str, Any], wait_s: float) -> Answer:
+    """The job of this question: the one filed before, however it ended, else a new one."""
+    filed: dict[tuple[str, str], int] = st.session_state.setdefault("asked_jobs", {})
+    if question in filed:
+        answer = wait(session.store(), jobs.get(session.store(), filed[question]), 0.0)
+        # A result that is no longer in the store is made again; a failure waits for Run.
+        if answer.result is None:
+            return answer
+    answer = ask(session.store(), kind, payload, wait_s)
+    filed[question] = answer.job.id
+    return answer
 
 
 def _shown(run: Run, digest: str) -> Outcome:
@@ -108,14 +122,12 @@ def measure(run: Run | None) -> Measured:
         return Measured(result=checked[-1].result)
     if not session.following():
         return Measured()
-    failed: dict[str, str] = st.session_state.setdefault("failed", {})
-    if run.key in failed:
-        return Measured(problem=failed[run.key])
     _drop_superseded(run.key)
-    answer = ask(store, "effects", {"request": run.request.to_json(), **ESTIMATE}, EFFECTS_WAIT_S)
+    answer = _asked(
+        ("effects", run.key), "effects", {"request": run.request.to_json(), **ESTIMATE}, EFFECTS_WAIT_S
+    )
     st.session_state.effects_job = (run.key, answer.job.id)
     if answer.error:
-        failed[run.key] = answer.error
         return Measured(problem=answer.error)
     if answer.result is None:
         return Measured(pending=answer.job)
@@ -129,3 +141,4 @@ def _drop_superseded(key: str) -> None:
     if earlier is not None and earlier[0] != key:
         jobs.stop(session.store(), earlier[1])
         st.session_state.effects_job = None
+        st.session_state.get("asked_jobs", {}).pop(("effects", earlier[0]), None)

@@ -10,7 +10,7 @@ from dashboard import demonstrations, session, words
 from dashboard.charts.base import CONFIG
 from dashboard.charts.effects import Bar, describe, effects
 from dashboard.literal import md, plain
-from dashboard.outcome import Measured, Outcome
+from dashboard.outcome import Measured, Outcome, forget
 from dashboard.view import WEIGHT_MOST, View
 from dashboard.widgets import pool, progress
 from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
@@ -178,20 +178,21 @@ def _actions(view: View, info: DatasetInfo, outcome: Outcome) -> None:
 
 def _fill(view: View) -> None:
     name, _, count = view.demos.partition(":")
-    picked = st.selectbox(
+    st.selectbox(
         "Strategy",
         list(STRATEGIES),
         index=list(STRATEGIES).index(name) if name in STRATEGIES else 0,
         format_func=STRATEGIES.__getitem__,
         key="fill-name",
     )
-    most = st.number_input("How many", 1, 16, value=int(count) if count.isdigit() else 4, key="fill-count")
-    st.button("Fill the desk", on_click=_filled, args=(picked, most), key="fill-go", type="primary")
+    st.number_input("How many", 1, 16, value=int(count) if count.isdigit() else 4, key="fill-count")
+    st.button("Fill the desk", on_click=_filled, key="fill-go", type="primary")
 
 
-def _filled(name: str, count: int) -> None:
+def _filled() -> None:
+    name, count = st.session_state["fill-name"], st.session_state["fill-count"]
     demos = "none" if name == "none" else f"{name}:{count}"
-    st.session_state.pop("failed", None)
+    forget()
     session.show(replace(session.view(), demos=demos, chosen=() if name == "none" else None))
 
 
@@ -222,4 +223,5 @@ def _trust(run: Run, measured: Measured) -> None:
 
 
 def _measure() -> None:
+    forget()
     session.show(session.view(), follow=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import session
+from dashboard import outcome, session
 from dashboard.literal import plain
 from dashboard.view import CANDIDATE_COUNTS, View
 from dashboard.widgets import users
@@ -122,7 +122,7 @@ def _number(label: str, field: str, low: int, high: int, view: View) -> None:
 
 
 def _run() -> None:
-    st.session_state.pop("failed", None)
+    outcome.forget()
     session.show(session.view(), follow=True)
 
 
@@ -135,6 +135,6 @@ def _surprise() -> None:
     except NotFound as error:
         st.session_state.link_notes = [str(error)]
         return
-    st.session_state.pop("failed", None)
+    outcome.forget()
     # Demonstrations chosen by hand belong to the user they were chosen for; the strategy stays.
     session.show(replace(view, user=user.user_id, chosen=None), follow=True)

@@ -38,8 +38,7 @@ def choose(view: View, info: DatasetInfo) -> None:
     try:
         request = replace(request, demonstrations=None, demos="none")
         payload = {"request": request.to_json(), "sources": list(SOURCES), "size": SIZE}
-        with st.skeleton(height=300):
-            answer = ask(session.store(), "pool", payload, WAIT_S)
+        answer = _asked(payload)
     except DualensError as error:
         problem(str(error))
         return
@@ -47,6 +46,19 @@ def choose(view: View, info: DatasetInfo) -> None:
         st.fragment(_later, run_every=LOOK_S)(answer.job.id)
     else:
         _table(answer)
+
+
+def _asked(payload: dict[str, Any]) -> Answer:
+    """The answer to this question, asked once however often the dialog is drawn again."""
+    known = st.session_state.get("pool_job")
+    if known is not None and known[0] == payload:
+        answer = wait(session.store(), jobs.get(session.store(), known[1]), 0.0)
+        if answer.error is None:
+            return answer
+    with st.skeleton(height=300):
+        answer = ask(session.store(), "pool", payload, WAIT_S)
+    st.session_state.pool_job = (payload, answer.job.id)
+    return answer
 
 
 def _later(job_id: int) -> None:

@@ -1,0 +1,37 @@
+"""Pages run against a fresh store in a temporary workspace, with the fake engine beside them where asked."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from db.settings import Settings
+from db.store import Store
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+
+
+@pytest.fixture
+def home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The environment points at the workspace of the `store` fixture."""
+    monkeypatch.setenv("DUALENS_HOME", str(settings.home))
+    monkeypatch.delenv("DUALENS_DATABASE_URL", raising=False)
+    return settings.home
+
+
+@pytest.fixture
+def open_page(home: Path, store: Store) -> Callable[..., AppTest]:
+    """`open_page("compare", a=..., b=...)`: a page as a browser with that link would get it."""
+
+    def open_(page: str = "recommend", **params: str) -> AppTest:
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        if page != "recommend":
+            app.run()
+            app.switch_page(f"screens/{page}.py")
+        app.query_params.clear()
+        for name, value in params.items():
+            app.query_params[name] = value
+        return app.run()
+
+    return open_

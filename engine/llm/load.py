@@ -291,10 +291,12 @@ def _agrees(model: PreTrainedModel, encoder: PieceEncoder, facts: ModelFacts) ->
     places = torch.arange(ids.shape[1], device=model.device)[None]
     seen = lens.Pass(log_alpha=torch.zeros(1, 1, device=model.device, dtype=torch.float32))
     seen.key_owners = seen.query_owners = torch.full_like(ids[0], -1)
+    every = torch.ones_like(ids, dtype=torch.bool)  # scoring asks for logits by such a mask
     with lens.looking(seen):
-        ours = model(input_ids=ids, position_ids=places, use_cache=False).logits
+        ours = model(input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=every).logits
     with own_attention(model):
         theirs = model(input_ids=ids, position_ids=places, use_cache=False).logits
+    ours = ours.reshape(theirs.shape)
     gap = float((ours - theirs).float().norm() / theirs.float().norm().clamp_min(1e-30))
     if not gap <= _AGREE[model.dtype]:
         raise ModelError(

@@ -29,7 +29,7 @@ from engine.llm.question import (
 )
 from engine.llm.score import Head, Prefix, Row, extend, prefill, suffix_logprobs
 from engine.lrgd import agreement
-from engine.lrgd.effects import EXACT_LIMIT, Effects, Estimator, Remembered, effects
+from engine.lrgd.effects import EXACT_LIMIT, FLOOR, TOLERANCE, Effects, Estimator, Remembered, effects
 from engine.prompts import Dropped, Example, Fitted, fit
 
 Scoring = Literal["sum", "mean", "calibrated", "yes_no", "listwise"]
@@ -84,12 +84,12 @@ class EffectsResult:
     """Effects of demonstrations on the loss, one entry per demonstration asked for (0 where it did not fit).
 
     loss_zero_shot: loss with every weight at 0 (positions kept), the start the effects explain:
-    sum(effects) = effect_total = loss_zero_shot - loss, up to completeness_error nats.
-    loss_reprompt_zero_shot: loss of the prompt written without demonstrations (what ranking calls
-    zero-shot), whose positions differ. removal, reprompt: rise of the loss when b's weight goes to 0, or
-    when the prompt is written without b; None unless leave-one-out was asked for. mass: attention of the
-    answer's positions that goes to b, averaged over layers and heads. nodes: weightings (exact) or
-    gradients (path) used.
+    sum(effects) = effect_total = loss_zero_shot - loss, up to completeness_error nats (completeness_relative
+    is its share of |effect_total|, or of 0.05 nats where that is less). loss_reprompt_zero_shot: loss of
+    the prompt written without demonstrations (what ranking calls zero-shot), whose positions differ.
+    removal, reprompt: rise of the loss when b's weight goes to 0, or when the prompt is written without b;
+    None unless leave-one-out was asked for. mass: attention of the answer's positions that goes to b,
+    averaged over layers and heads. nodes: weightings (exact) or gradients (path) used.
     """
 
     loss: float
@@ -330,7 +330,7 @@ def _effects_result(
         mode=mode,
         nodes=found.nodes,
         completeness_error=found.completeness_error,
-        completeness_relative=found.completeness_error / max(abs(found.total), 1e-12),
+        completeness_relative=found.completeness_error / max(abs(found.total), FLOOR / TOLERANCE),
         removal=None if removal is None else spread(removal),
         reprompt=None if reprompt is None else spread(reprompt),
         mass=spread(mass.tolist()),

@@ -41,7 +41,7 @@ class Models:
         held = [revision for name, revision in self._kept if name == source]
         if held and not Path(source).expanduser().exists():
             return held[0]
-        return locate(source).revision
+        return locate(source, weights=False).revision
 
     def names(self) -> list[str]:
         """Sources held now, the most recently used last."""

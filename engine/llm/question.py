@@ -57,7 +57,11 @@ def cyclic_orders(count: int, seed: int, permutations: int = PERMUTATIONS) -> tu
 
 def longest_tail(encoder: PieceEncoder, question: Question) -> int:
     """Tokens that the longest ask and answer add to the shared prompt."""
-    return max(len(row.ids) for row in _all_rows(encoder, question))
+    if question.scoring == "listwise":
+        count = len(question.candidates)
+        listed = max(len(_listed(encoder, question, order)) for order in question.orders)
+        return listed + max(len(encoder.joined(label_answer(i, count))) for i in range(count))
+    return max(len(row.ids) for row in _candidate_rows(encoder, question))
 
 
 def ask(
@@ -121,7 +125,7 @@ def _prior(
 def _yes_no(
     loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
 ) -> Answers:
-    rows = [row for title in question.candidates for row in _yes_no_rows(loaded.encoder, question, title)]
+    rows = _candidate_rows(loaded.encoder, question)
     gate = None if log_alpha is None else log_alpha[None]
     with torch.no_grad():
         found = suffix_logprobs(loaded, prompt.head(), rows, gate).view(-1, 2)  # [C, (Yes, No)]
@@ -138,7 +142,7 @@ def _listwise(
     total = [0.0] * count
     labels = [loaded.encoder.joined(label_answer(i, count)) for i in range(count)]
     for order in question.orders:
-        listed = loaded.encoder.joined(_ask_pieces(question, [question.candidates[c] for c in order]))
+        listed = _listed(loaded.encoder, question, order)
         shown = extend(loaded, prompt.head(), listed, [-1] * len(listed), log_alpha)
         for place, value in enumerate(answer_logprobs(loaded, shown, labels, log_alpha)):
             total[order[place]] += value / len(question.orders)
@@ -159,17 +163,17 @@ def _yes_no_rows(encoder: PieceEncoder, question: Question, title: str) -> list[
 
 
 def _label_row(encoder: PieceEncoder, question: Question, order: Sequence[int], candidate: int) -> Row:
-    listed = encoder.joined(_ask_pieces(question, [question.candidates[c] for c in order]))
     answer = encoder.joined(label_answer(order.index(candidate), len(order)))
-    return Row((*listed, *answer), len(answer))
+    return Row((*_listed(encoder, question, order), *answer), len(answer))
 
 
-def _all_rows(encoder: PieceEncoder, question: Question) -> list[Row]:
+def _listed(encoder: PieceEncoder, question: Question, order: Sequence[int]) -> tuple[int, ...]:
+    return encoder.joined(_ask_pieces(question, [question.candidates[c] for c in order]))
+
+
+def _candidate_rows(encoder: PieceEncoder, question: Question) -> list[Row]:
     if question.scoring == "yes_no":
         return [row for title in question.candidates for row in _yes_no_rows(encoder, question, title)]
-    if question.scoring == "listwise":
-        last = len(question.candidates) - 1
-        return [_label_row(encoder, question, order, order[last]) for order in question.orders]
     answers = [encoder.joined(title_answer(title)) for title in question.candidates]
     for title, ids in zip(question.candidates, answers, strict=True):
         if not ids:

@@ -15,9 +15,11 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-EXACT_UP_TO = 5  # demonstrations for which `auto` takes all 2^k losses
+EXACT_UP_TO = 6  # demonstrations for which `auto` takes all 2^k losses: 64 cost less than the path's nodes
 EXACT_LIMIT = 8  # more than 256 losses is refused
-POWER = 4  # the loss moves mostly at small weights; t^4 spreads the nodes there
+POWER = 6  # the loss moves mostly at small weights; t^6 spreads the nodes there
+ORDER = 3  # Gauss-Legendre nodes per interval
+START = 4  # intervals before any is halved
 NODES = 32  # gradients the path integral may take
 TOLERANCE = 0.02  # of the gain
 FLOOR = 1e-3  # nats; below this a completeness error is of no interest
@@ -98,7 +100,7 @@ class Remembered:
 
 
 def effects(objective: Objective, weights: Tensor, estimator: Estimator = "auto") -> Effects:
-    """Effect of each demonstration at weights [k]. `auto`: exact up to 5 demonstrations, else the path."""
+    """Effect of each demonstration at weights [k]. `auto`: exact up to 6 demonstrations, else the path."""
     few = weights.numel() <= EXACT_UP_TO
     if weights.numel() == 0 or estimator == "exact" or (estimator == "auto" and few):
         return exact(objective, weights)
@@ -162,7 +164,7 @@ def path(
     floor: float = FLOOR,
     budget: int = NODES,
     power: int = POWER,
-    order: int = 4,
+    order: int = ORDER,
 ) -> Effects:
     """Aumann-Shapley effects by adaptive Gauss-Legendre integration of `-d loss / d alpha` along t^power w.
 
@@ -171,8 +173,9 @@ def path(
     gradients are spent. The completeness error that was reached is reported, never spread over the effects.
     """
     losses: dict[float, float] = {}
-    pieces = _integrate(objective, weights, [(0.0, 0.5), (0.5, 1.0)], losses, power, order)
-    nodes = 2 * order
+    spans = [(i / START, (i + 1) / START) for i in range(START)]
+    pieces = _integrate(objective, weights, spans, losses, power, order)
+    nodes = START * order
     while True:
         gain = losses[0.0] - losses[1.0]
         allowed = max(tolerance * abs(gain), floor)

@@ -26,7 +26,8 @@ DEMO_HISTORY = 5
 QUERY_HISTORY = 10
 MAX_DEMOS = 8
 MAX_TOKENS = 1024
-_PROMPTS_PER_WORLD = 48
+_PROMPTS_PER_WORLD = 48  # on average
+_WORLDS_AT_A_TIME = 16
 _TRAINING_KEY = 20_111  # differs from the simulated store's
 
 
@@ -228,11 +229,17 @@ def samples(layout: Layout, seed: int, kind: str) -> Iterator[Sample]:
         rng = random.Random(seed)
         while True:
             yield copying(layout, rng)
-    number = 0
+    rng, number = random.Random(seed), 0
+    alive: list[tuple[PromptWorld, int]] = []
     while True:
-        world = PromptWorld(layout, SCALES[kind], (seed, sorted(SCALES).index(kind), number))
-        for _ in range(_PROMPTS_PER_WORLD):
-            drawn = world.sample()
-            if len(drawn.ids) <= MAX_TOKENS:
-                yield drawn
-        number += 1
+        # Several worlds at a time: a batch of one world's prompts alone would pull the weights to and fro.
+        while len(alive) < _WORLDS_AT_A_TIME:
+            key = (seed, sorted(SCALES).index(kind), number)
+            alive.append((PromptWorld(layout, SCALES[kind], key), rng.randint(1, 2 * _PROMPTS_PER_WORLD)))
+            number += 1
+        world, left = alive.pop(rng.randrange(len(alive)))
+        drawn = world.sample()
+        if len(drawn.ids) <= MAX_TOKENS:
+            yield drawn
+        if left > 1:
+            alive.append((world, left - 1))

@@ -14,12 +14,13 @@ from typing import Any
 from db import datasets, demonstrations, jobs, models, runs, workers
 from db.canonical import digest
 from db.demonstrations import Demonstration, demonstration_id
-from db.errors import DualensError
+from db.errors import DataError, DualensError
 from db.jobs import Job
 from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.store import Store
 from db.workers import Worker
+from tests.dashboard import shop
 
 OWNER = "fake engine"
 
@@ -208,6 +209,23 @@ def effects(store: Store, run: Run) -> str:
     return key
 
 
+def preview(payload: dict[str, Any]) -> dict[str, Any]:
+    """A file of three columns, whatever the path; the mapping asked for wins."""
+    if "missing" in payload["path"]:
+        raise DataError(f"{payload['path']}: there is no such <file>. Nothing was imported.")
+    guessed = {"user": "who", "item": "what", "timestamp": "when", "rating": None}
+    return {
+        "format": "generic",
+        "label": "a table",
+        "files": ["toy.csv"],
+        "mapping": payload["mapping"] or guessed,
+        "columns": ["who", "what", "when"],
+        "rows": [["u1", "<b>i1</b>", 1], ["u2", "i2", None]],
+        "titles": ["A :smile: title"],
+        "notes": ["The times are read as seconds."],
+    }
+
+
 def answer(store: Store, job: Job) -> dict[str, Any]:
     """The result of one job."""
     if job.kind in ("rank", "effects"):
@@ -222,6 +240,14 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
             store, models.ModelInfo(job.payload["name"], job.payload["source"], "r1", "Toy", 1000, 128)
         )
         return {"model": job.payload["name"]}
+    if job.kind == "preview":
+        return preview(job.payload)
+    if job.kind == "import":
+        info = shop.stock(store, job.payload["name"])
+        return {
+            "dataset": info.name,
+            "report": {"rows_read": 410, "rows_kept": 405, "users": 40, "items": 80},
+        }
     raise DualensError(f"The fake engine knows no {job.kind!r}.")
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.literal import JOINER
 from db import datasets, jobs, models, runs
 from db.requests import Chosen, RunRequest, request_digest
 from db.store import Store
 from tests.dashboard import shop
 from tests.dashboard.fake_engine import FakeEngine, effects, pool, rank
+from tests.dashboard.reading import button, read, texts
 
 Open = Callable[..., AppTest]
 LINK = {"data": "simulated", "user": "shopper 0012", "model": "embedded"}
@@ -23,22 +23,6 @@ def stocked(store: Store) -> Store:
     run = rank(store, RunRequest("simulated", "shopper 0012"))
     effects(store, run)
     return store
-
-
-def texts(app: AppTest) -> str:
-    """Everything a person reads on the page."""
-    parts = [*app.markdown, *app.caption, *app.text, *app.subheader, *app.header, *app.error]
-    return read("\n".join(str(part.value) for part in parts))
-
-
-def read(markdown: str) -> str:
-    """Escaped Markdown as a person reads it."""
-    return markdown.replace("\\", "").replace(JOINER, "")
-
-
-def button(app: AppTest, label: str):
-    """The button of this label."""
-    return next(each for each in app.button if each.label == label)
 
 
 def test_an_empty_store_offers_the_set_up(open_page: Open, store: Store) -> None:

@@ -1,0 +1,23 @@
+"""What a person reads on a page under test."""
+
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from dashboard.literal import JOINER
+
+
+def texts(app: AppTest) -> str:
+    """Everything a person reads on the page."""
+    parts = [*app.markdown, *app.caption, *app.text, *app.subheader, *app.header, *app.error]
+    return read("\n".join(str(part.value) for part in parts))
+
+
+def read(markdown: str) -> str:
+    """Escaped Markdown as a person reads it."""
+    return markdown.replace("\\", "").replace(JOINER, "")
+
+
+def button(app: AppTest, label: str) -> Any:
+    """The button of this label."""
+    return next(each for each in app.button if each.label == label)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -257,7 +257,9 @@ class ItemTable:
 
     report: Report
     rows: dict[str, ItemRow] = field(default_factory=dict)
-    skipped: int = 0  # rows of items that nobody bought, left unread
+    bought: Container[str] | None = None
+    spare: int = 0  # unbought items that may still come in, where `bought` is known
+    skipped: int = 0  # rows of unbought items left out
 
     def add(
         self,
@@ -275,6 +277,11 @@ class ItemTable:
         if not key or not usable_id(key):
             self.report.drop_item("item id missing or not usable", file, line, repr(item_id)[:60])
             return
+        if self.bought is not None and key not in self.bought and key not in self.rows:
+            if self.spare <= 0:
+                self.skipped += 1
+                return
+            self.spare -= 1
         raw = title if isinstance(title, str) else "" if title is None else str(title)
         clean = "" if _empty(raw) else clean_title(raw)
         known = self.rows.get(key)

@@ -30,14 +30,18 @@ from engine.data.tidy import tidy
 
 IMPORT_VERSION = 1  # part of the fingerprint: bumped when the same files give other columns
 PREVIEW_ROWS = 20
-KEEP_UNSEEN_SHARE = 0.5  # an item file that names fewer of the bought items is not this catalogue
+NAMED_SHARE = 0.5  # an item file that names fewer of the bought items is not this data set's
+SMALL_CATALOGUE = 1000  # items; beyond, a file with more unbought than bought items is a whole shop's
 
 Progress = Callable[[float | None, str], None]
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What an import would read: the first raw `rows` of `columns`, the first clean `titles`."""
+    """What an import would read: the first raw `rows` of `columns`, the first clean `titles`.
+
+    `item_columns` are the columns that `items_*` fields of the mapping may name.
+    """
 
     format: str
     label: str
@@ -47,6 +51,7 @@ class Preview:
     rows: list[list[Any]]
     titles: list[str]
     notes: list[str]
+    item_columns: list[str]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -77,6 +82,7 @@ def preview(
         rows=rows,
         titles=_first_titles(plan),
         notes=list(plan.notes),
+        item_columns=list(plan.item_columns),
     )
 
 
@@ -167,8 +173,9 @@ def _sure(plan: Plan) -> Plan:
     if plan.unsure:
         fields = " and the ".join(plan.unsure)
         raise DataError(
-            f"{plan.interactions[0].name}, line 1: no column is named like the {fields}; the columns are "
-            f"{', '.join(plan.columns[:30])}. Nothing was imported; say which ones in the mapping."
+            f"{plan.interactions[0].name}, line 1: no column is chosen for the {fields}, and none is named "
+            f"like it; the columns are {', '.join(plan.columns[:30])}. Nothing was imported; choose one in "
+            "the mapping."
         )
     return plan
 
@@ -210,6 +217,7 @@ def _read(plan: Plan, options: ImportOptions, progress: Progress) -> tuple[Datas
     share = 0.8 if plan.item_reader else 0.9  # of the bar, for the interactions
     plan.reader(builder, lambda fraction, message: progress(share * fraction, message))
     if plan.item_reader:
+        table.bought, table.spare = builder.items, max(2 * len(builder.items), SMALL_CATALOGUE)
         known = builder.items.__contains__
         plan.item_reader(table, known, lambda fraction, message: progress(share + 0.1 * fraction, message))
     progress(0.9, f"Ordering {builder.size:,} interactions")
@@ -218,17 +226,19 @@ def _read(plan: Plan, options: ImportOptions, progress: Progress) -> tuple[Datas
 
 
 def _is_catalogue(plan: Plan, builder: Builder, table: ItemTable) -> bool:
-    """Whether the item file is this data set's catalogue; a note when it names few of the bought items."""
-    if not plan.items or not builder.items:
+    """Whether unbought items of the item file belong to the data set; a note where the file looks foreign."""
+    bought = len(builder.items)
+    if not plan.items or not bought:
         return False
     named = sum(item in table.rows for item in builder.items)
-    if named < KEEP_UNSEEN_SHARE * len(builder.items):
+    if named < NAMED_SHARE * bought:
         builder.report.note(
-            f"{plan.items.name} names only {named:,} of {len(builder.items):,} items that were bought; "
+            f"{plan.items.name} names only {named:,} of {bought:,} items that were bought; "
             "check that it belongs to these interactions."
         )
         return False
-    return plan.whole_catalogue
+    unbought = len(table.rows) - named + table.skipped
+    return plan.whole_catalogue and unbought <= max(bought, SMALL_CATALOGUE)
 
 
 def _fingerprint(plan: Plan, options: ImportOptions) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from db.datasets import DatasetColumns
 from db.errors import DataError
 from engine.data.columns import Builder, ItemRow, ItemTable
-from engine.data.report import ImportOptions, Report
+from engine.data.report import MAX_EXAMPLES, ImportOptions, Report
 
 # Largest plausible median of a clock that counts in each unit (year 5138 in seconds = 1e11), and its divisor.
 UNITS = ((1e11, 1, "seconds"), (1e14, 1_000, "milliseconds"), (1e17, 1_000_000, "microseconds"))
@@ -187,11 +187,14 @@ def _describe(item_ids: list[str], table: ItemTable, report: Report) -> dict[str
     """Titles, categories, brands, attributes in the order of `item_ids`; counts missing and shared titles."""
     nothing = ItemRow("")
     found = [table.rows.get(item, nothing) for item in item_ids]
-    for item, row in zip(item_ids, found, strict=True):
-        if not row.title:
-            report.missing_titles += 1
-            known = "its title is empty" if item in table.rows else "no metadata names it"
-            report.repair("item without a title, shown by its id", "", None, f"{item}: {known}")
+    nameless = [item for item, row in zip(item_ids, found, strict=True) if not row.title]
+    report.missing_titles = len(nameless)
+    if nameless:
+        empty = sum(item in table.rows for item in nameless)
+        report.note(
+            f"Items without a title, shown by their id: {len(nameless):,} ({empty:,} with an empty title, "
+            f"{len(nameless) - empty:,} in no item file), such as {', '.join(nameless[:MAX_EXAMPLES])}."
+        )
     titles = [row.title or item for item, row in zip(item_ids, found, strict=True)]
     shared = [count for count in Counter(titles).values() if count > 1]
     given = Counter(row.raw for row in found if row.title)

@@ -105,6 +105,8 @@ def _members(generation: Generation, folder: Folder) -> tuple[list[Member], list
     for member in folder.members:
         if member is not folder.only and not member.base.endswith(ENDINGS):
             continue
+        if folder.only and member is not folder.only and not member.base.startswith("meta"):
+            continue  # one file was named: of its neighbours only metadata matter
         try:
             keys = set(json_head(member, parse_object, limit=LOOK)[0])
         except Broken as error:

@@ -15,6 +15,7 @@ from engine.data.text import text_head
 
 DELIMITERS = ("\t", "::", ",", ";", "|", " ")
 LOOK = 100  # lines
+NAMELESS = "column {}"  # names of the columns of a table without a header, from 1
 
 
 def guess_text_table(member: Member) -> TextTable:
@@ -25,7 +26,7 @@ def guess_text_table(member: Member) -> TextTable:
     delimiter, quoting = _delimiter(lines)
     first = _fields(lines[0], delimiter, quoting)
     header = _has_header(first, [_fields(line, delimiter, quoting) for line in lines[1:]])
-    columns = _unique(first) if header else tuple(f"column {n}" for n in range(1, len(first) + 1))
+    columns = _unique(first) if header else tuple(NAMELESS.format(n) for n in range(1, len(first) + 1))
     return TextTable(member, delimiter, columns, int(header), quoting)
 
 
@@ -75,7 +76,7 @@ def _has_header(first: list[str], rest: list[list[str]]) -> bool:
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:
-    return tuple(name.strip() or f"column {n}" for n, name in enumerate(names, 1))
+    return tuple(name.strip() or NAMELESS.format(n) for n, name in enumerate(names, 1))
 
 
 def is_number(text: object) -> bool:

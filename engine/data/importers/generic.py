@@ -32,20 +32,17 @@ ITEM_NAMES = words(
 
 
 def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
-    table, guess, notes, unsure = _interaction_table(folder, mapping)
+    table, guess, notes = _interaction_table(folder, mapping)
     columns = table.columns
     guess = correct(guess, mapping, columns, table.member.name)
-    for field in ("user", "item"):
-        if not guess[field]:
-            raise BadInput(
-                f"{table.member.name} needs a column for {field}; its columns are {', '.join(columns)}."
-            )
+    unsure = tuple(field for field in ("user", "item") if not guess[field])
+    notes += [f"No column is chosen for the {field}; pick one." for field in unsure]
     items, item_guess, more = _item_table(folder, table, guess, mapping)
     readers: list[Callable] = []
     if items and item_guess:
         item_mapping = {field.removeprefix("items_"): column for field, column in item_guess.items()}
         readers.append(lambda rows, wanted, tick: read_items(items, item_mapping, rows, tick, extras=True))
-    if guess["title"]:
+    if guess["title"] and guess["item"]:
         readers.append(lambda rows, wanted, tick: _titles_of_interactions(table, guess, rows, tick))
 
     def read_all(rows: ItemTable, wanted: Callable[[str], bool], tick: Tick) -> None:
@@ -67,11 +64,12 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
         read,
         read_all if readers else None,
         notes=tuple(notes + more),
-        unsure=() if columns[0] == "column 1" else unsure,
+        unsure=unsure,
+        item_columns=items.columns if items else (),
     )
 
 
-Candidate = tuple[Table, Guess, list[str], tuple[str, ...]]
+Candidate = tuple[Table, Guess, list[str]]
 
 
 def _interaction_table(folder: Folder, mapping: CorrectedMapping | None) -> Candidate:
@@ -87,11 +85,11 @@ def _interaction_table(folder: Folder, mapping: CorrectedMapping | None) -> Cand
         except Broken as error:
             reasons.append(f"{member.name}, line 1: {error}")
             continue
-        guess, notes, unsure = guess_interactions(table.columns, rows, mapping)
-        if any(not guess[field] and field not in (mapping or {}) for field in ("user", "item")):
+        guess, notes = guess_interactions(table.columns, rows, mapping)
+        if not mapping and _is_hopeless(table, guess):
             reasons.append(_not_interactions(table))
             continue
-        found.append((_score(member, guess, unsure), (table, guess, notes, unsure)))
+        found.append((_score(member, guess), (table, guess, notes)))
     if not found:
         raise Mismatch("; ".join(reasons[:3]) or "no CSV, TSV, Parquet or JSON-lines file is there")
     found.sort(key=lambda entry: (-entry[0], -entry[1][0].member.size))
@@ -106,6 +104,12 @@ def _interaction_table(folder: Folder, mapping: CorrectedMapping | None) -> Cand
     return best
 
 
+def _is_hopeless(table: Table, guess: Guess) -> bool:
+    """True when too few columns are free for a user and an item that no name tells."""
+    free = len(table.columns) - sum(column is not None for column in guess.values())
+    return free < sum(guess[field] is None for field in ("user", "item"))
+
+
 def _not_interactions(table: Table) -> str:
     """Why a table is not taken, with the way out when it is the item file."""
     seen = ", ".join(table.columns)[:200]
@@ -114,10 +118,11 @@ def _not_interactions(table: Table) -> str:
     return f"{table.member.name}, line 1: no user and item column among {seen}{hint}"
 
 
-def _score(member: Member, guess: Guess, unsure: Sequence[str]) -> float:
+def _score(member: Member, guess: Guess) -> float:
     """How much a table looks like the interactions: by file name, and by columns known by name."""
     named = 2.0 * (member.stem in INTERACTION_NAMES) - 3.0 * _is_item_name(member)
-    return named + 1.0 - len(unsure) + (guess["timestamp"] is not None) + 0.5 * (guess["rating"] is not None)
+    unsure = (guess["user"] is None) + (guess["item"] is None)
+    return named + 1.0 - unsure + (guess["timestamp"] is not None) + 0.5 * (guess["rating"] is not None)
 
 
 def _is_item_name(member: Member) -> bool:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from db.errors import BadInput
-from engine.data.importers.delimited import is_date, is_number
+from engine.data.importers.delimited import NAMELESS, is_date, is_number
 
 FIELDS = ("user", "item", "timestamp", "rating", "title", "category", "brand")
+SEQUENCE_FIELD = "history"  # RecBole's sequential form: the column with a list of items
 ITEM_FIELDS = ("items_item", "items_title", "items_category", "items_brand")
 
 
@@ -70,16 +71,16 @@ def by_names(columns: Sequence[str], fields: Sequence[str]) -> Guess:
 
 def guess_interactions(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], given: Mapping[str, str | None] | None = None
-) -> tuple[Guess, list[str], tuple[str, ...]]:
-    """The column of each of FIELDS, notes on what was guessed by value, and the fields guessed by place only.
+) -> tuple[Guess, list[str]]:
+    """The column of each of FIELDS (user and item None where no name tells), and notes on guesses by value.
 
-    Fields and columns that the person's mapping `given` names are left to it.
+    Fields and columns that the person's mapping `given` names are left to it. A table without a header has no
+    names, so its first free columns are the user and the item.
     """
     given = given or {}
     left = [c for c in columns if c not in given.values()]
     guess = dict.fromkeys(FIELDS) | by_names(left, [f for f in FIELDS if f not in given])
     notes: list[str] = []
-    unsure: list[str] = []
     free = [c for c in left if c not in guess.values()]
     values = {c: [row[k] for row in rows if k < len(row)] for k, c in enumerate(columns)}
     for field, test in (("timestamp", _looks_like_time), ("rating", _looks_like_rating)):
@@ -92,11 +93,10 @@ def guess_interactions(
                 free.remove(found)
                 notes.append(f"{found!r} was taken as the {field} because of its values.")
     for field in ("user", "item"):
-        if guess[field] is None and field not in given and free:
+        if guess[field] is None and field not in given and free and columns[0] == NAMELESS.format(1):
             guess[field] = free.pop(0)
-            unsure.append(field)
             notes.append(f"{guess[field]!r} was taken as the {field} because of its place: check it.")
-    return guess, notes, tuple(unsure)
+    return guess, notes
 
 
 def _looks_like_time(values: Sequence[Any]) -> bool:
@@ -130,7 +130,7 @@ def guess_items(columns: Sequence[str], item_column: str | None) -> Guess | None
 
 def check_fields(mapping: Mapping[str, str | None] | None) -> None:
     """Raise BadInput when the mapping names a field that does not exist."""
-    known = (*FIELDS, "items_file", *ITEM_FIELDS)
+    known = (*FIELDS, SEQUENCE_FIELD, "items_file", *ITEM_FIELDS)
     if unknown := next((field for field in mapping or {} if field not in known), None):
         raise BadInput(f"The mapping names an unknown field {unknown!r}; the fields are {', '.join(known)}.")
 
@@ -138,17 +138,24 @@ def check_fields(mapping: Mapping[str, str | None] | None) -> None:
 def correct(
     guess: Guess, mapping: Mapping[str, str | None] | None, columns: Sequence[str], where: str
 ) -> Guess:
-    """`guess` with the person's `mapping` put over it; "" or None switches a field off. Raises BadInput."""
+    """`guess` with the person's `mapping` put over it; "" or None switches a field off. Raises BadInput.
+
+    A column serves one field: the person's word takes it from where it was guessed, and of two fields that
+    name it the first of the guess (user before item before the others) has it.
+    """
     result = dict(guess)
-    for field, column in (mapping or {}).items():
-        if field not in result:
-            continue
+    taken: set[str] = set()
+    for field in [field for field in guess if field in (mapping or {})]:
+        column = (mapping or {})[field] or None
         if column and column not in columns:
             raise BadInput(
                 f"The mapping says {field} is in the column {column!r}, which {where} does not have; "
                 f"its columns are {', '.join(map(repr, columns[:30]))}."
             )
-        if column:  # a column the person names leaves the field it was guessed for
+        if column in taken:
+            column = None
+        if column:
             result = {f: None if c == column else c for f, c in result.items()}
-        result[field] = column or None
+            taken.add(column)
+        result[field] = column
     return result

@@ -30,7 +30,8 @@ class Plan:
 
     `mapping`: field -> column as it will be read. `reader` / `item_reader` push rows into the builder and the
     item table. `whole_catalogue`: items of the item file that nobody bought belong to the data set.
-    `unsure`: fields whose column has a name that says something else; a person must name them.
+    `unsure`: fields that need a column which no name tells; a person must choose it. `item_columns`: columns
+    of the item file, where they can be mapped.
     """
 
     format: str
@@ -45,6 +46,7 @@ class Plan:
     whole_catalogue: bool = True
     notes: tuple[str, ...] = ()
     unsure: tuple[str, ...] = ()
+    item_columns: tuple[str, ...] = ()
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 from db.errors import DataError
 from engine.data.columns import Builder
 from engine.data.files import Broken, Folder, Member
-from engine.data.importers.mapping import by_names, correct, guess_items
+from engine.data.importers.mapping import SEQUENCE_FIELD, by_names, correct, guess_items
 from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
 from engine.data.importers.tables import TextTable
 from engine.data.report import Report
@@ -140,9 +140,9 @@ def _find_sequential(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     names = by_names([c for c in table.columns if c.endswith(":token")], ("user", "item"))
     if not names["user"]:
         raise Mismatch(f"{table.member.name}, line 1: no user column among {', '.join(table.columns)}")
-    guess: dict[str, str | None] = {"user": names["user"], "item": names["item"], "history": sequence}
-    if mapping:
-        notes += ("The sequential form has fixed columns; the mapping was not used.",)
+    guess = correct(names | {SEQUENCE_FIELD: sequence}, mapping, table.columns, table.member.name)
+    if not guess["user"] or not guess[SEQUENCE_FIELD]:
+        raise Mismatch(f"{table.member.name}, line 1: the mapping leaves no user or no list of items")
     item_reader, more = _items(found, names["item"] or re.sub("_list:token_seq$", ":token", sequence))
     return Plan(
         "recbole-sequential",
@@ -178,7 +178,7 @@ def _longest(tables: tuple[TextTable, ...]) -> tuple[TextTable, tuple[str, ...]]
 def _read_sequences(table: TextTable, mapping: dict[str, str | None], builder: Builder, tick: Tick) -> None:
     """History and target of each row, joined; a user listed again keeps the longest row."""
     report = builder.report
-    wanted = [str(mapping[f]) for f in ("user", "history", "item") if mapping[f]]
+    wanted = [str(mapping[f]) for f in ("user", SEQUENCE_FIELD, "item") if mapping[f]]
     longest: dict[str, tuple[int, int]] = {}  # user -> (length, line) of the row to take
     for lines, columns in table.read(wanted[:2], Report(), lambda *_: None, lambda *_: None):
         for line, user, history in zip(lines, columns[0], columns[1], strict=True):

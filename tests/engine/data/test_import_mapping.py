@@ -7,7 +7,7 @@ import pytest
 from db.errors import BadInput, DataError
 from engine.data.importing import preview, read_path
 from tests.engine.data import originals
-from tests.engine.data.originals import TITLES, as_rows, rows, titles_of, write
+from tests.engine.data.originals import TITLES, WRITERS, as_rows, rows, titles_of, write
 
 
 def strange(folder: Path) -> Path:
@@ -21,9 +21,12 @@ def test_columns_without_telling_names_need_a_person(tmp_path: Path) -> None:
     seen = preview(path)
     assert seen.columns == ["foo", "bar", "baz", "qux"]
     assert seen.mapping["timestamp"] == "baz"
-    assert any("check it" in note for note in seen.notes)
-    with pytest.raises(DataError, match="no column is named like the user and the item"):
+    assert seen.mapping["user"] is seen.mapping["item"] is None
+    assert "No column is chosen for the user; pick one." in seen.notes
+    with pytest.raises(DataError, match="no column is chosen for the user and the item"):
         read_path(path)
+    half = preview(path, mapping={**seen.mapping, "user": "qux"})
+    assert (half.mapping["user"], half.mapping["item"]) == ("qux", None)
 
 
 def test_a_mapping_corrects_the_guess(tmp_path: Path) -> None:
@@ -48,14 +51,14 @@ def test_a_wrong_mapping_says_what_there_is(tmp_path: Path) -> None:
         read_path(folder, mapping={"user": "klant"})
     with pytest.raises(BadInput, match=r"unknown field 'buyer'.*user, item"):
         read_path(folder, mapping={"buyer": "user_id"})
-    with pytest.raises(BadInput, match="needs a column for user"):
+    with pytest.raises(DataError, match="no column is chosen for the user"):
         read_path(folder, mapping={"user": None})
 
 
 def test_a_table_without_header_is_read_by_values(tmp_path: Path) -> None:
     path = write(tmp_path / "ratings_Games.csv", "".join(f"A{u},B{i},{r}.0,{t}\n" for u, i, r, t in rows()))
     seen = preview(path)
-    assert seen.mapping | {"x": None} == seen.mapping | {"x": None}
+    assert any("because of its place: check it" in note for note in seen.notes)
     assert [seen.mapping[f] for f in ("user", "item", "rating", "timestamp")] == [
         f"column {n}" for n in (1, 2, 3, 4)
     ]
@@ -113,6 +116,26 @@ def test_an_item_file_of_other_items_is_not_the_catalogue(tmp_path: Path) -> Non
     columns, report = read_path(folder)
     assert len(columns.item_ids) == len(TITLES)
     assert any("names only 1 of 5 items" in note for note in report.notes)
+
+
+def test_a_shop_wide_item_file_gives_titles_but_no_catalogue(tmp_path: Path) -> None:
+    folder = originals.generic_csv(tmp_path)
+    lines = [*(f"{item},{item} name" for item in TITLES), *(f"x{n},Other" for n in range(3000))]
+    write(folder / "items.csv.gz", "item_id,title\n" + "\n".join(reversed(lines)) + "\n")
+    columns, report = read_path(folder)
+    assert titles_of(columns) == {item: f"{item} name" for item in TITLES}
+    assert report.items_without_interactions == {"kept": 0, "left_out": 3000}
+
+
+@pytest.mark.parametrize("name", list(WRITERS))
+def test_a_preview_s_mapping_can_be_sent_back(name: str, tmp_path: Path) -> None:
+    folder = WRITERS[name][1](tmp_path / name)
+    seen = preview(folder)
+    assert preview(folder, mapping=seen.mapping).mapping == seen.mapping
+    columns, report = read_path(folder, mapping=seen.mapping)
+    assert as_rows(columns) == as_rows(read_path(folder)[0])
+    assert titles_of(columns) == TITLES
+    assert report.mapping == seen.mapping
 
 
 def test_titles_spread_over_quoted_lines(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """A workspace with something to see: the simulated store, the embedded model and one first run."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from db import datasets
+from db import datasets, models
 from db.canonical import canonical_json
 from db.errors import NotFound
+from db.models import ModelInfo
 from db.requests import RunRequest
 from engine import service
 from engine.session import EMBEDDED, Engine
@@ -32,13 +34,21 @@ def setup_workspace(engine: Engine, say: Callable[[str], None] | None = None) ->
         tell(f"Making the simulated store (seed {SEED})...")
         info = store_simulated(engine)
         tell(f"Data set {DATASET}: {info.users:,} users, {info.items:,} items, simulated with seed {SEED}.")
-    model = engine.register(MODEL, str(EMBEDDED))
+    model = register_embedded(engine)
     tell(f"Model {MODEL}: {model.parameters / 1e6:.1f} million parameters, {model.architecture}.")
     user = datasets.random_user(store, info.id, SEED, FIRST_RUN_LENGTH)
     request = RunRequest(dataset=DATASET, user=user.user_id, model=MODEL)
     run, _ = service.effects(engine, request, leave_one_out=True)
     tell(f"First run: user {user.user_id}, {'already there' if run.cached else 'stored'} ({run.key[:12]}).")
     return {"dataset": DATASET, "model": MODEL, "user": user.user_id, "run": run.key}
+
+
+def register_embedded(engine: Engine) -> ModelInfo:
+    """Register the model beside this file; a project folder that was moved takes the name along."""
+    with contextlib.suppress(NotFound):
+        if models.get(engine.store, MODEL).source != str(EMBEDDED):
+            models.delete(engine.store, MODEL)
+    return engine.register(MODEL, str(EMBEDDED))
 
 
 def store_simulated(engine: Engine) -> datasets.DatasetInfo:

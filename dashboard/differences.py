@@ -125,7 +125,7 @@ def changes(a: Run, b: Run) -> pd.DataFrame:
 
 
 def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
-    """One row per demonstration of either run, in A's order, then B's own; plain text and numbers."""
+    """One row per demonstration of either run, in A's order, then B's own; plain text."""
     sides = [
         (
             {view["id"]: view for view in run.result["demonstrations"]},
@@ -139,9 +139,7 @@ def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects)
         view = in_a.get(name) or in_b[name]
         weights = [side[name]["weight"] if name in side else None for side in (in_a, in_b)]
         found = [effects.get(name) for effects in (effect_a, effect_b)]
-        rows.append(
-            (words.short(view, 60), words.source_line(view), weights[0], weights[1], found[0], found[1])
-        )
+        cells = [*(number(weight, 1) for weight in weights), *(signed(effect) for effect in found)]
+        rows.append((words.short(view, 60), words.source_line(view), *cells))
     names = ["demonstration", "source", "weight A", "weight B", "effect A, nats", "effect B, nats"]
-    frame = pd.DataFrame(rows, columns=names)
-    return frame.astype(dict.fromkeys(names[2:], "float64"))
+    return pd.DataFrame(rows, columns=names)

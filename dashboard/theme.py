@@ -23,6 +23,7 @@ class Palette:
     up_text: str
     down: str
     down_text: str
+    down_surface: str
     target: str
     target_text: str
     target_surface: str
@@ -39,6 +40,7 @@ LIGHT = Palette(
     up_text="#0b6e99",
     down="#c2551b",
     down_text="#b04a13",
+    down_surface="#fdf1e7",
     target="#bf8f1f",
     target_text="#8a6400",
     target_surface="#fcf5e3",
@@ -54,6 +56,7 @@ DARK = Palette(
     up_text="#5fbde0",
     down="#ee8b4a",
     down_text="#f2985c",
+    down_surface="#33231a",
     target="#e0b64b",
     target_text="#e6c05f",
     target_surface="#2f2817",

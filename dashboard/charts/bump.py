@@ -14,9 +14,13 @@ from dashboard.theme import Palette
 ROW_PX = 20  # height of one rank
 HEAD_PX, FOOT_PX = 26, 6
 LEFT_PX, RIGHT_PX = 190, 234  # room for the titles of either list (and the movement on the right)
-LETTERS = 26  # of a title; the whole one is in the hover text
-MOVE_PX = 30
+GAP_PX = 40  # between title and dot: the rank
+MOVE_PX = 34  # the movement at the right edge
 STEPS = 24
+WIDTHS = {  # pixels of letters that are far from the usual 6, in Source Sans at 12 px
+    **dict.fromkeys("iljtf.,:;'|!() ", 3.4),
+    **dict.fromkeys("mwMW@%", 9.6),
+}
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,17 @@ def _curves(rows: Sequence[Row], most: int) -> tuple[list[float | None], list[fl
     return xs, ys
 
 
+def letters(title: str, room: float) -> int:
+    """How many letters of a title fit into `room` pixels; all of them are in the hover text."""
+    used = 0.0
+    line = plain(title)
+    for count, letter in enumerate(line):
+        used += 12.0 if ord(letter) > 0x2E7F else WIDTHS.get(letter, 7.4 if letter.isupper() else 6.0)
+        if used > room:
+            return max(1, count - 1)
+    return len(line)
+
+
 def _hover(row: Row, heads: tuple[str, str]) -> str:
     lines = [f"<b>{svg(row.title, 160)}</b>" + ("  ·  the target" if row.is_target else "")]
     for head, rank, score in ((heads[0], row.left, row.left_score), (heads[1], row.right, row.right_score)):
@@ -116,6 +131,7 @@ def _labels(
 ) -> go.Scatter:
     """The titles of one list beside its dots; beyond the last rank only the target keeps its title."""
     left = side == "left"
+    room = (LEFT_PX if left else RIGHT_PX - MOVE_PX) - GAP_PX
     rank = {row.item: row.left if left else row.right for row in rows}
     named = [
         row for row in rows if (place := rank[row.item]) is not None and (place <= most or row.is_target)
@@ -123,7 +139,7 @@ def _labels(
     texts = []
     for row in named:
         place = rank[row.item]
-        title = svg(row.title, LETTERS)
+        title = svg(row.title, letters(row.title, room))
         text = f"{title}  {place}" if left else f"{place}  {title}"
         texts.append(f"<b>{text}</b>" if row.is_target else text)
     return go.Scatter(
@@ -200,7 +216,7 @@ def bump(
             "y": 1.0,
             "yref": "paper",
             "yanchor": "bottom",
-            "text": svg(text, 34),
+            "text": svg(text, 30),
             "showarrow": False,
             "font": {"color": palette.muted, "size": 12},
         }

@@ -30,8 +30,10 @@ def page() -> None:
         empty("Choose two runs", about, 200)
         return
     st.query_params.from_dict({"a": a.key, "b": b.key})
-    for warning in warnings(a, b):
-        st.warning(md(warning))
+    if found := warnings(a, b):
+        with card("careful", stretch=False):
+            for warning in found:
+                st.markdown(f"**Careful:** {md(warning)}")
     left, right = st.columns((1.13, 1), gap="small")
     with left, card("lists"):
         lists(a, b)
@@ -83,10 +85,8 @@ def demonstrations(a: Run, b: Run) -> None:
         table,
         hide_index=True,
         height="content",
-        placeholder="–",
         column_config={
-            name: st.column_config.NumberColumn(format="%.1f" if "weight" in name else "%+.2f", width="small")
-            for name in table.columns[2:]
+            name: st.column_config.TextColumn(width="small", alignment="right") for name in table.columns[2:]
         },
         alt="Demonstrations of both runs",
     )

@@ -25,7 +25,14 @@ def timeline(view: View, user: UserInfo, past: Sequence[Interaction]) -> Any:
                 st.subheader("History", anchor=False)
                 st.caption(about(view, user, before))
             with st.popover(f"All {plural(len(past), 'item')}", type="tertiary"):
-                st.dataframe(table(past, at), hide_index=True, height=320, alt="The whole history")
+                st.dataframe(
+                    table(past, at),
+                    hide_index=True,
+                    height=320,
+                    width=620,
+                    column_config={"title": st.column_config.TextColumn(width=340)},
+                    alt="The whole history",
+                )
         cells = st.columns(CARDS + 1, gap="xsmall")
         newest = before[-CARDS:]
         for cell, entry in zip(cells, newest, strict=False):

@@ -73,9 +73,9 @@ def label(run: RunSummary, now: datetime) -> str:
     """What tells one run from another, as one line of plain text."""
     metrics = run.metrics
     ranks = f"rank {metrics['zero_shot']['rank']} {ARROW} {metrics['rank']}"
-    who = f"{plain(run.user_id, 24)} · {plain(run.dataset, 24)} · {plain(run.model, 24)}"
     count = plural(run.demonstrations, "demonstration")
-    return f"{who} · {count} · {ranks} · {ago(run.created_at, now)} · {run.key[:6]}"
+    where = f"{plain(run.dataset, 24)} · {plain(run.model, 24)} · {run.key[:6]}"
+    return f"{plain(run.user_id, 24)} · {count} · {ranks} · {ago(run.created_at, now)} · {where}"
 
 
 def _picked(name: str, key: str) -> None:

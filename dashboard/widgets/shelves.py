@@ -20,6 +20,7 @@ from db.jobs import Job
 from db.models import ModelInfo
 
 LOOK_S = 1.0
+IDLE_S = 4.0
 JOBS_SHOWN = 100
 STATES = {
     "QUEUED": "waiting",
@@ -151,9 +152,13 @@ def models_table(known: list[ModelInfo]) -> pd.DataFrame:
     )
 
 
-@st.fragment(run_every=LOOK_S)
 def job_shelf() -> None:
-    """The newest jobs, looked up every second; an open one can be stopped."""
+    """The newest jobs, looked up every second while one is open; an open one can be stopped."""
+    busy = bool(jobs.listing(session.store(), states=[jobs.QUEUED, jobs.RUNNING], limit=1))
+    st.fragment(_jobs, run_every=LOOK_S if busy else IDLE_S)()
+
+
+def _jobs() -> None:
     known = jobs.listing(session.store(), limit=JOBS_SHOWN)
     if not known:
         empty("No jobs yet", "Everything the engine does for someone is listed here.", 100)

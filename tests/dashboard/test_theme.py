@@ -19,6 +19,7 @@ SAME = {
     "blueTextColor": "up_text",
     "orangeColor": "down",
     "orangeTextColor": "down_text",
+    "orangeBackgroundColor": "down_surface",
     "yellowColor": "target",
     "yellowTextColor": "target_text",
     "yellowBackgroundColor": "target_surface",

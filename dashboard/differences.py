@@ -62,12 +62,17 @@ def warnings(a: Run, b: Run) -> list[str]:
 
 
 def numbers_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
-    """Metrics of both runs, Markdown in the cells: B minus A, signed, in the colour of better or worse."""
+    """Metrics of both runs, Markdown in the cells: B minus A, signed; better or worse for one target only."""
+    alike = a.result["target"]["item"] == b.result["target"]["item"]
     rows = []
     for label, digits, more_is_better, read in ROWS:
-        rows.append((label, *_cells(read(a), read(b), digits, more_is_better)))
+        rows.append((label, *_cells(read(a), read(b), digits, more_is_better if alike else None)))
     totals = [each["effect_total"] if each else _taken(run) for run, each in ((a, effects_a), (b, effects_b))]
-    total = (signed(totals[0]), signed(totals[1]), _verdict(totals[1] - totals[0], 2, True))
+    total = (
+        signed(totals[0]),
+        signed(totals[1]),
+        _verdict(totals[1] - totals[0], 2, True if alike else None),
+    )
     rows.insert(4, ("Total effect, nats", *total))
     times = [_total(run) for run in (a, b)]
     rows.append(("Time, first computed", seconds(times[0]), seconds(times[1]), ""))

@@ -83,6 +83,8 @@ def test_numbers_say_better_or_worse_with_sign_and_word(two: tuple[Run, Run]) ->
     table = differences.numbers_table(better, a, None, None)
     assert table.loc["Loss of the target, nats", "B − A"] == ":orange[**+1.00** worse]"
     assert table.loc["Prompt, tokens", "B − A"].startswith(":gray[")
+    elsewhere = replace(better, result={**better.result, "target": {**b.result["target"], "item": "other"}})
+    assert not differences.numbers_table(a, elsewhere, None, None)["B − A"].str.contains("better|worse").any()
 
 
 def test_the_demonstrations_of_both_are_joined(store: Store, two: tuple[Run, Run]) -> None:

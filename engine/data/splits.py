@@ -5,14 +5,11 @@ Leave-one-out by time: of every user the last interaction is the test target and
 set into periods at the same moments for everyone, so that nothing of a period was known in an earlier one.
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from db.errors import BadInput
 
-Target = Literal["test", "probe"]
 HELD_OUT: dict[str, int] = {"test": 1, "probe": 2}
 """How many of a user's newest interactions are not known when this target is predicted."""
 

@@ -75,10 +75,14 @@ def shares(demonstrations: Sequence[Mapping[str, Any]], effects: Mapping[str, An
     parts = []
     if best[0] >= NOTICEABLE:
         share = f", {best[0] / helped:.0%} of all that helps" if len(measured) > 1 else ""
-        parts.append(f"Number {best[1]} ({short(best[2])}) helps most: {signed(best[0])} nats{share}.")
+        parts.append(f"{_named(*best[1:])} helps most: {signed(best[0])} nats{share}.")
     if worst[0] <= -NOTICEABLE:
-        parts.append(f"Number {worst[1]} ({short(worst[2])}) misleads: {signed(worst[0])} nats.")
+        parts.append(f"{_named(*worst[1:])} misleads: {signed(worst[0])} nats.")
     return " ".join(parts) or "No single demonstration has a noticeable effect."
+
+
+def _named(row: int, view: Mapping[str, Any]) -> str:
+    return f"Number {row} ({plain(view['answer']['title'], 34)})"
 
 
 def faithfulness(effects: Mapping[str, Any]) -> str:
@@ -94,10 +98,16 @@ def faithfulness(effects: Mapping[str, Any]) -> str:
     rho = effects.get("spearman_removal")
     if rho is None or len(pairs) < 3:
         return f"The effects differ from exact removal by at most {worst:.2f} nats."
+    shared = sum(effect > NOTICEABLE and removal < effect / 2 for effect, removal in pairs)
+    why = (
+        " Several teach the same, so taking one out changes little; the effect shares the credit."
+        if shared > 1
+        else ""
+    )
     verdict = "agree with" if rho >= 0.9 else "partly agree with" if rho >= 0.5 else "do not agree with"
     return (
         f"The effects {verdict} exact removal on this user (rank correlation {signed(rho)} over {len(pairs)} "
-        f"demonstrations, at most {worst:.2f} nats apart)."
+        f"demonstrations, at most {worst:.2f} nats apart).{why}"
     )
 
 

@@ -215,7 +215,7 @@ def _trust(run: Run, measured: Measured) -> None:
         problem(f"The effects could not be measured. {measured.problem}")
     elif measured.result is not None:
         st.caption(
-            f"{md(words.faithfulness(measured.result))} The metric is a reconstruction of LRGD "
+            f"{md(words.faithfulness(measured.result))} A reconstruction of LRGD "
             "([arXiv 2504.04386](https://arxiv.org/abs/2504.04386))."
         )
     elif run.result["demonstrations"]:

@@ -19,10 +19,9 @@ def foot() -> None:
     """Two or three quiet lines, looked up again every few seconds."""
     with st.container(key="engine-foot", gap="xxsmall"):
         try:
-            for line in state(workers.alive(session.store())):
-                st.caption(line)
-            if data := loaded_data():
-                st.caption(data)
+            for line in [*state(workers.alive(session.store())), loaded_data()]:
+                if line:
+                    st.caption(line, wrap=False)
         except DualensError as error:
             st.caption(md(str(error)))
 
@@ -32,7 +31,7 @@ def state(alive: Sequence[Worker]) -> list[str]:
     if not alive:
         return [
             ":orange[○] **no engine**",
-            "`python -m dashboard` starts it. What is stored can be read without.",
+            "start it: `python -m dashboard`",
         ]
     lines = []
     for worker in alive:

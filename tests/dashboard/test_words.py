@@ -46,8 +46,8 @@ def test_a_gain_names_who_carries_it_and_who_misleads() -> None:
     text = words.recommend(run, measured(a=2.57, b=-0.26))
     assert "rises from 7th to 1st of 20" in text
     assert "loss falls by 2.31 nats" in text
-    assert "Number 1 (before Perfume → Perfume) helps most: +2.57 nats, 100% of all that helps." in text
-    assert "Number 2 (before Hose → Hose) misleads: −0.26 nats." in text
+    assert "Number 1 (Perfume) helps most: +2.57 nats, 100% of all that helps." in text
+    assert "Number 2 (Hose) misleads: −0.26 nats." in text
 
 
 def test_a_loss_is_called_a_loss() -> None:
@@ -79,6 +79,9 @@ def test_faithfulness_says_how_far_and_how_sure() -> None:
     two = words.faithfulness(measured(a=1.0, b=0.5))
     assert "at most 0.01 nats" in two
     assert "correlation" not in two
+    twins = {"demonstrations": [{"id": name, "effect": 6.0, "removal": 0.2} for name in "abc"]}
+    assert "shares the credit" in words.faithfulness({**twins, "spearman_removal": 0.8})
+    assert "shares the credit" not in words.faithfulness(measured(a=1.0, b=0.5, c=0.1))
     poor = {**measured(a=1.0, b=0.5, c=0.1), "spearman_removal": -0.5}
     assert "do not agree" in words.faithfulness(poor)
     assert "Not checked" in words.faithfulness(

@@ -9,7 +9,7 @@ from dashboard.literal import md
 from dashboard.outcome import measure, resolve
 from dashboard.view import View
 from dashboard.widgets import pickers, progress
-from dashboard.widgets.board import board
+from dashboard.widgets.board import board, total_effect
 from dashboard.widgets.desk import desk
 from dashboard.widgets.history import target_card, timeline
 from dashboard.widgets.notices import card, empty, problem, told
@@ -79,9 +79,12 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
         desk_card = card("desk")
     outcome = resolve(view)
     target_card(gold, view, past, revealed=outcome.run is not None)
-    measured_now = measure(outcome.run if outcome.current else None)
     with list_card:
-        board(view, outcome, measured_now.result)
+        total = board(view, outcome)
+    # The list is on the screen by now; the effects may take a moment longer.
+    measured_now = measure(outcome.run if outcome.current else None)
+    if outcome.run is not None:
+        total_effect(total, outcome.run, measured_now.result)
     with desk_card:
         desk(view, outcome, measured_now, info)
     session.sync_address(view)

@@ -20,8 +20,11 @@ MOST = 20  # ranks shown
 NUMBERS_PX = 92  # the metric row, reserved while there is none
 
 
-def board(view: View, outcome: Outcome, effects: Mapping[str, Any] | None) -> None:
-    """Draw the card's content for an outcome; its height does not depend on how far the work is."""
+def board(view: View, outcome: Outcome) -> Any:
+    """Draw the card's content; its height does not depend on how far the work is.
+
+    Returns the cell for `total_effect`, which is known later than the list; None without a run.
+    """
     run = outcome.run
     with st.container(
         horizontal=True, vertical_alignment="center", key="board-head", height=HEAD_PX, border=False
@@ -33,11 +36,11 @@ def board(view: View, outcome: Outcome, effects: Mapping[str, Any] | None) -> No
         "Rank of each candidate without demonstrations (left) and with the desk's (right). "
         f"Gold: what this user {gold}."
     )
+    if outcome.problem:
+        problem(outcome.problem)
     if run is None:
         places = shown(view.candidates, MOST)
-        if outcome.problem:
-            problem(outcome.problem)
-        elif not outcome.pending:
+        if not outcome.pending:
             empty(
                 "Not ranked yet",
                 f"Run ranks {view.candidates} candidates without and with the demonstrations.",
@@ -45,13 +48,14 @@ def board(view: View, outcome: Outcome, effects: Mapping[str, Any] | None) -> No
             )
         else:
             st.skeleton(height=height(places) + NUMBERS_PX)
-        return
+        return None
     rows = pair(run.result["zero_shot"], run.result["items"])
     figure = bump(rows, colours(), most=MOST)
     st.plotly_chart(figure, key="bump", theme=None, config=CONFIG, alt=describe(rows))
-    _numbers(run, effects)
+    cell = _numbers(run)
     for note in run.result.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")
+    return cell
 
 
 def _status(outcome: Outcome) -> None:
@@ -82,11 +86,10 @@ def total_s(timings_ms: Mapping[str, float]) -> float | None:
     return None if total is None else total / 1000
 
 
-def _numbers(run: Run, effects: Mapping[str, Any] | None) -> None:
-    """The metric row: before, an arrow, after."""
+def _numbers(run: Run) -> Any:
+    """The metric row: before, an arrow, after. Returns the cell of the total effect."""
     result, metrics = run.result, run.result["metrics"]
     zero = metrics["zero_shot"]
-    taken = result["loss_zero_shot"] - result["loss"]
     up = zero["rank"] - metrics["rank"]
     cells = st.columns((0.9, 1.25, 1, 1.15, 0.9), gap="small")
     cells[0].metric(
@@ -101,14 +104,6 @@ def _numbers(run: Run, effects: Mapping[str, Any] | None) -> None:
         _change(result["loss_zero_shot"], result["loss"], 2),
         delta="nats, less is better",
         delta_color="off",
-        delta_arrow="off",
-    )
-    cells[2].metric(
-        "Total effect",
-        signed(effects["effect_total"] if effects else taken),
-        help=total_help(effects),
-        delta="nats off the loss",
-        delta_color="blue" if taken > 0.005 else "orange" if taken < -0.005 else "gray",
         delta_arrow="off",
     )
     cells[3].metric(
@@ -127,15 +122,29 @@ def _numbers(run: Run, effects: Mapping[str, Any] | None) -> None:
         delta_arrow="off",
     )
 
+    return cells[2]
 
-def total_help(effects: Mapping[str, Any] | None) -> str | None:
-    """Why the total effect is not the difference of the two losses beside it."""
-    if effects is None:
-        return None
+
+def total_effect(cell: Any, run: Run, effects: Mapping[str, Any] | None) -> None:
+    """The total in its cell; until it is measured, the difference of the two losses beside it."""
+    total = effects["effect_total"] if effects else run.result["loss_zero_shot"] - run.result["loss"]
+    cell.metric(
+        "Total effect",
+        signed(total),
+        help=total_help(effects),
+        delta="nats off the loss",
+        delta_color="blue" if total > 0.005 else "orange" if total < -0.005 else "gray",
+        delta_arrow="off",
+    )
+
+
+def total_help(effects: Mapping[str, Any] | None) -> str:
+    """Why the total effect is not exactly the difference of the two losses beside it."""
+    change = f" ({_change(effects['loss_zero_shot'], effects['loss'], 2)} nats)" if effects else ""
     return (
-        "Sum of the effects: the same prompt with the demonstrations gated out, positions kept "
-        f"({_change(effects['loss_zero_shot'], effects['loss'], 2)} nats). The losses on the left come from "
-        "two prompts, one written without them; a model also reacts to where words stand."
+        f"Sum of the effects: the same prompt with the demonstrations gated out, positions kept{change}. The "
+        "losses on the left come from two prompts, one written without them; a model also reacts to where "
+        "words stand."
     )
 
 

@@ -16,6 +16,8 @@ FIELDS = {
     "title": "Title",
     "category": "Category",
     "brand": "Brand",
+    "history": "History",
+    "items_file": "Item file",
     "items_item": "Item file: item",
     "items_title": "Item file: title",
     "items_category": "Item file: category",
@@ -34,7 +36,7 @@ def summary(report: Mapping[str, Any]) -> str:
 
 
 def findings(report: Mapping[str, Any]) -> pd.DataFrame:
-    """Everything that was left out, repaired or worth knowing, one row each; plain text in every cell."""
+    """Everything that was left out or repaired, one row per reason; plain text in every cell."""
     rows: list[tuple[str, str, int, str]] = []
     for part, label in (
         ("dropped", "row left out"),
@@ -43,26 +45,7 @@ def findings(report: Mapping[str, Any]) -> pd.DataFrame:
     ):
         for reason, entry in (report.get(part) or {}).items():
             rows.append((label, plain(reason), int(entry["count"]), _examples(entry.get("examples") or [])))
-    ties = report.get("ties") or {}
-    if ties.get("users"):
-        text = (
-            f"{ties.get('share', 0):.0%} of users: the target's time stamp is shared with the purchase before"
-        )
-        rows.append(("noted", "target decided by a tie", int(ties["users"]), text))
-    if report.get("missing_titles"):
-        rows.append(("noted", "item without a title", int(report["missing_titles"]), "shown by its id"))
-    shared = report.get("shared_titles") or {}
-    if shared.get("titles"):
-        rows.append(("noted", "title shared by several items", int(shared["titles"]), _pairs(shared)))
-    unseen = report.get("items_without_interactions") or {}
-    for name in ("kept", "left_out"):
-        if unseen.get(name):
-            rows.append(("noted", "item nobody bought", int(unseen[name]), name.replace("_", " ")))
     return pd.DataFrame(rows, columns=["what", "reason", "count", "examples"])
-
-
-def _pairs(entry: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in entry.items())
 
 
 def _examples(examples: list[Mapping[str, Any]]) -> str:

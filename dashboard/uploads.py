@@ -83,6 +83,13 @@ def discard(settings: Settings, path: Path) -> None:
         shutil.rmtree(inside, ignore_errors=True)
 
 
+def left_over(settings: Settings, in_use: Iterable[str]) -> list[Path]:
+    """Uploads that none of these paths lies in."""
+    busy = [Path(path).resolve() for path in in_use]
+    found = [folder for folder in settings.uploads.iterdir() if folder.is_dir()]
+    return [folder for folder in found if not any(path.is_relative_to(folder.resolve()) for path in busy)]
+
+
 def used(folder: Path) -> tuple[int, int]:
     """Bytes and number of files below a folder; what vanishes while being counted counts nothing."""
     total = files = 0

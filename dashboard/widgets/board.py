@@ -91,7 +91,7 @@ def _numbers(run: Run) -> Any:
     result, metrics = run.result, run.result["metrics"]
     zero = metrics["zero_shot"]
     up = zero["rank"] - metrics["rank"]
-    cells = st.columns((0.9, 1.25, 1, 1.15, 0.9), gap="small")
+    cells = st.columns((0.85, 1.4, 1, 1.15, 0.85), gap="small")
     cells[0].metric(
         "Target's rank",
         _change(zero["rank"], metrics["rank"], 0),
@@ -101,7 +101,7 @@ def _numbers(run: Run) -> Any:
     )
     cells[1].metric(
         "Loss of the target",
-        _change(result["loss_zero_shot"], result["loss"], 2),
+        _change(result["loss_zero_shot"], result["loss"], loss_digits(result["loss_zero_shot"])),
         delta="nats, less is better",
         delta_color="off",
         delta_arrow="off",
@@ -123,6 +123,11 @@ def _numbers(run: Run) -> Any:
     )
 
     return cells[2]
+
+
+def loss_digits(loss: float) -> int:
+    """Digits after the point: a long title loses hundreds of nats, and two of them stand side by side."""
+    return 2 if abs(loss) < 100 else 1 if abs(loss) < 1000 else 0
 
 
 def total_effect(cell: Any, run: Run, effects: Mapping[str, Any] | None) -> None:

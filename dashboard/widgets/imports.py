@@ -71,8 +71,7 @@ def _source(state: dict[str, Any]) -> None:
 
 
 def _start(state: dict[str, Any], path: Path, *, uploaded: bool) -> None:
-    again = state.get("round", 0) + 1
-    state.clear()
+    again = _put_away(state)
     state.update(path=str(path), uploaded=uploaded, round=again)
     st.rerun()
 
@@ -107,9 +106,7 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
         _mapping(state, preview)
     with st.form("import-form", border=False):
         cells = st.columns(4, vertical_alignment="bottom", gap="small")
-        name = cells[0].text_input(
-            "Name of the data set", value=plain(Path(state["path"]).name.partition(".")[0], 60)
-        )
+        name = cells[0].text_input("Name of the data set", value=default_name(state, preview))
         history = cells[1].number_input(
             "Fewest purchases per user", 1, 1000, 3, help="3 leaves a history, a probe and a target."
         )
@@ -123,7 +120,10 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
         liked = cells[3].number_input(
             "Keep ratings from", value=None, placeholder="all", help="Usual for liked: 4."
         )
-        if st.form_submit_button("Import", type="primary"):
+        missing = [FIELDS[field].lower() for field in ("user", "item") if not preview["mapping"].get(field)]
+        if missing:
+            st.caption(f":orange[Before importing,] say which column holds the {' and the '.join(missing)}.")
+        if st.form_submit_button("Import", type="primary", disabled=bool(missing)):
             options = {"min_history": history, "k_core": core, "min_rating": liked}
             payload = {
                 "path": state["path"],
@@ -136,26 +136,52 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
             st.rerun()
 
 
+def default_name(state: Mapping[str, Any], preview: Mapping[str, Any]) -> str:
+    """A name from the path; from the first file where the path is a folder made for an upload."""
+    path = Path(state["path"])
+    named = preview["files"][0] if state.get("uploaded") and path.is_dir() and preview["files"] else path.name
+    return plain(named.partition(".")[0], 60)
+
+
 def _mapping(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
-    """Which column is what, as found; a change is looked at again at once."""
+    """Which column is what, as found; a change is looked at again at once. Known formats are fixed."""
+    found: dict[str, str | None] = preview["mapping"]
+    fields = [
+        *(field for field in FIELDS if field in found),
+        *(field for field in found if field not in FIELDS),
+    ]
+    if preview["format"] != "generic":
+        parts = [f"{md(FIELDS.get(field, field))}: {md(found[field])}" for field in fields if found[field]]
+        st.caption("Columns of this format. " + " · ".join(parts))
+        return
     st.caption("Which column is what. Correct what was guessed wrongly; the preview follows.")
-    found: dict[str, str | None] = dict(preview["mapping"])
     cells = st.columns(4, gap="small")
     changed: dict[str, str | None] = {}
-    for at, (field, column) in enumerate(found.items()):
-        options = [NONE, *dict.fromkeys([*preview["columns"], *([column] if column else [])])]
+    for at, field in enumerate(fields):
+        options = mapping_options(field, preview, state.setdefault("files", preview["files"]))
         with cells[at % 4]:
             picked = st.selectbox(
                 FIELDS.get(field, field),
                 options,
-                index=options.index(column) if column in options else 0,
+                index=options.index(found[field] or NONE),
                 format_func=plain,
                 key=f"map-{state['round']}-{field}",
             )
         changed[field] = None if picked == NONE else picked
-    if changed != found:
+    # The engine may find another mapping than the one asked for; asking again would not change that.
+    if changed not in (found, state.get("mapping")):
         state["mapping"] = changed
         st.rerun()
+
+
+def mapping_options(field: str, preview: Mapping[str, Any], files: list[str]) -> list[str]:
+    """What a field of the mapping may name: another of the files, its columns, or those of the first."""
+    if field == "items_file":
+        names = files[1:]
+    else:
+        names = preview["item_columns"] if field.startswith("items_") else preview["columns"]
+    chosen = preview["mapping"][field]
+    return list(dict.fromkeys([NONE, *names, *([chosen] if chosen else [])]))
 
 
 def _follow_import(state: dict[str, Any]) -> None:
@@ -183,9 +209,16 @@ def _imported(state: dict[str, Any], job: Job, result: Mapping[str, Any]) -> Non
 
 
 def _clear(state: dict[str, Any]) -> None:
+    state["round"] = _put_away(state)
+
+
+def _put_away(state: dict[str, Any]) -> int:
+    """Forget this import, and its upload if no job may still read it; returns the number of the next one."""
     again = state.get("round", 0) + 1
+    if state.get("uploaded") and "import_job" not in state:
+        uploads.discard(Settings(), Path(state["path"]))
     state.clear()
-    state["round"] = again
+    return again
 
 
 def report(found: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -222,3 +223,17 @@ def storage() -> None:
         width=420,
         alt="Space used",
     )
+    open_jobs = jobs.listing(session.store(), states=[jobs.QUEUED, jobs.RUNNING], kinds=["preview", "import"])
+    spare = uploads.left_over(settings, [str(each.payload.get("path", "")) for each in open_jobs])
+    if spare:
+        st.button(
+            f"Remove {plural(len(spare), 'upload')} that no import is reading",
+            key="clear-uploads",
+            on_click=_clear_uploads,
+            args=(spare,),
+        )
+
+
+def _clear_uploads(folders: list[Path]) -> None:
+    for folder in folders:
+        uploads.discard(session.store().settings, folder)

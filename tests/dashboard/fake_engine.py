@@ -220,6 +220,7 @@ def preview(payload: dict[str, Any]) -> dict[str, Any]:
         "files": ["toy.csv"],
         "mapping": payload["mapping"] or guessed,
         "columns": ["who", "what", "when"],
+        "item_columns": [],
         "rows": [["u1", "<b>i1</b>", 1], ["u2", "i2", None]],
         "titles": ["A :smile: title"],
         "notes": ["The times are read as seconds."],

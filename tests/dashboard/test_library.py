@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from streamlit.testing.v1 import AppTest
 
-from dashboard.widgets import progress, shelves
+from dashboard.widgets import imports, progress, shelves
 from db import datasets, jobs, models
 from db.store import Store
 from tests.dashboard import shop
@@ -127,3 +127,15 @@ def test_a_queue_without_an_engine_says_how_to_start_one(store: Store) -> None:
     assert "to start" in progress.describe(job, "Importing", job.created_at + 1, False)
     assert "python -m dashboard" in progress.describe(job, "Importing", job.created_at + 600, False)
     assert "finish what it is doing" in progress.describe(job, "Importing", job.created_at + 600, True)
+
+
+def test_each_field_of_the_mapping_offers_its_own_columns() -> None:
+    files = ["a.csv", "b.csv"]
+    preview = {
+        "columns": ["who", "what"],
+        "item_columns": ["id", "name"],
+        "mapping": {"user": "who", "items_file": "b.csv", "items_title": "gone", "rating": None},
+    }
+    assert imports.mapping_options("rating", preview, files) == ["(none)", "who", "what"]
+    assert imports.mapping_options("items_file", preview, files) == ["(none)", "b.csv"]
+    assert imports.mapping_options("items_title", preview, files) == ["(none)", "id", "name", "gone"]

@@ -74,3 +74,9 @@ def test_space_used(settings: Settings) -> None:
     uploads.keep(settings.prepare(), [Dropped("ratings.csv", b"12345")])
     assert uploads.used(settings.uploads) == (5, 1)
     assert uploads.used(settings.home / "nowhere") == (0, 0)
+
+
+def test_only_uploads_that_nobody_reads_are_left_over(settings: Settings) -> None:
+    read = uploads.keep(settings.prepare(), [Dropped("a.csv")])
+    spare = uploads.keep(settings, [Dropped("b.csv")])
+    assert uploads.left_over(settings, [str(read), "/elsewhere"]) == [spare.parent]

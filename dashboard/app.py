@@ -17,7 +17,7 @@ from dashboard.style import css  # noqa: E402
 from dashboard.widgets import engine, notices  # noqa: E402
 
 st.set_page_config(page_title="Dualens", layout="wide", initial_sidebar_state=215)
-st.html(css(notices.colours()))
+st.html(css())
 
 # Not in a folder named `pages`: Streamlit takes one beside this script for its older page system and shows
 # the first visitor of a deep link that page without this frame.
@@ -35,7 +35,9 @@ with st.sidebar:
         st.caption(section.upper())
         for each in pages:
             st.page_link(each, width="stretch")
-    engine.foot()
 
 with notices.told():
     current.run()
+
+with st.sidebar:  # after the page, which decides what data are shown
+    engine.foot()

@@ -1,15 +1,16 @@
-"""The style sheet with the colours of the theme put in."""
+"""The style sheet with the colours of both themes put in: the browser picks by its `color-scheme`."""
 
 from functools import cache
 from pathlib import Path
 from string import Template
 
-from dashboard.theme import Palette
+from dashboard.theme import DARK, LIGHT
 
 SHEET = Path(__file__).with_name("style.css")
 
 
 @cache
-def css(palette: Palette) -> str:
-    """A `<style>` element for this palette."""
-    return f"<style>{Template(SHEET.read_text(encoding='utf-8')).substitute(vars(palette))}</style>"
+def css() -> str:
+    """A `<style>` element that holds in either theme, also while a person switches between them."""
+    colours = {name: f"light-dark({light}, {vars(DARK)[name]})" for name, light in vars(LIGHT).items()}
+    return f"<style>{Template(SHEET.read_text(encoding='utf-8')).substitute(colours)}</style>"

@@ -129,7 +129,7 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
                     ("drop", "close", 0, False),
                 ):
                     st.button(
-                        "",
+                        f"{MOVES[name].partition(',')[0]}: demonstration {index + 1}",
                         icon=f":material/{icon}:",
                         key=f"{name}-{row['id']}",
                         type="tertiary",

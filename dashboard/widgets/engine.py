@@ -11,12 +11,16 @@ from db import datasets, workers
 from db.errors import DualensError
 from db.workers import Worker
 
-LOOK_S = 3.0
+LOOK_S = 2.0
 
 
 @st.fragment(run_every=LOOK_S)
 def foot() -> None:
-    """Two or three quiet lines, looked up again every few seconds."""
+    """Two or three quiet lines, looked up again every few seconds; a switched theme redraws the charts."""
+    theme = st.context.theme.type
+    if st.session_state.setdefault("theme", theme) != theme:
+        st.session_state.theme = theme
+        st.rerun()
     with st.container(key="engine-foot", gap="xxsmall"):
         try:
             for line in [*state(workers.alive(session.store())), loaded_data()]:

@@ -36,13 +36,13 @@ def chosen(known: Sequence[RunSummary]) -> tuple[Run | None, Run | None]:
 
 
 def propose(known: Sequence[RunSummary]) -> tuple[str | None, str | None]:
-    """The newest run and, to compare it with, the next newest of the same user (else the next newest)."""
-    if not known:
-        return None, None
-    newest, rest = known[0], known[1:]
-    same = [each for each in rest if (each.dataset, each.user_id) == (newest.dataset, newest.user_id)]
-    partner = (same or list(rest) or [None])[0]
-    return newest.key, partner.key if partner else None
+    """The newest run that has an older one of the same user, and that one; else the two newest."""
+    for at, newer in enumerate(known):
+        for older in known[at + 1 :]:
+            if (older.dataset, older.user_id) == (newer.dataset, newer.user_id):
+                return newer.key, older.key
+    keys = [each.key for each in known[:2]]
+    return (keys[0] if keys else None), (keys[1] if len(keys) > 1 else None)
 
 
 def pickers(known: Sequence[RunSummary], a: Run | None, b: Run | None) -> None:

@@ -48,6 +48,12 @@ def test_it_proposes_the_newest_and_one_of_the_same_user(
     assert "Careful" not in texts(app)
 
 
+def test_a_lonely_newer_run_is_passed_over(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
+    rank(store, replace(BASE, user="shopper 0003"))
+    app = open_page("compare")
+    assert app.query_params["b"] == two[1].key
+
+
 def test_a_link_opens_its_two_runs(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
     app = open_page("compare", a=two[1].key[:12], b=two[0].key)
     assert app.selectbox(key="pick-run-a").value == two[1].key

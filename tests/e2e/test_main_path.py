@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from dashboard.literal import JOINER, plain
+from dashboard.theme import DARK, LIGHT
 from db import runs
 from db.requests import RunRequest
 from db.store import Store
@@ -102,3 +103,27 @@ def test_a_deep_link_of_the_first_visitor_opens_inside_the_frame(
     page.get_by_text("Causal language models the engine can load").wait_for()
     page.get_by_role("heading", name="Dualens").wait_for()
     page.get_by_text("no engine").wait_for()
+    page.get_by_role("tab", name="Storage").click()
+    page.get_by_text("Everything stays on this machine").wait_for()
+
+
+def test_a_switched_theme_reaches_the_charts(page: Any, dashboard: str, store: Store) -> None:
+    shop.stock(store)
+    effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
+    page.goto(dashboard)
+    title = page.locator(".st-key-bump text").first
+    title.wait_for()
+    assert colour(title) == LIGHT.text
+    page.locator("[data-testid=stMainMenu] button, [data-testid=stMainMenuButton]").first.click()
+    page.get_by_label("Dark").or_(page.locator("text=Dark")).first.click()
+    for _ in range(100):
+        if colour(title) == DARK.text:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"the chart stayed {colour(title)}")
+
+
+def colour(text: Any) -> str:
+    """The fill of an SVG text as #rrggbb."""
+    parts = text.evaluate("element => getComputedStyle(element).fill").strip("rgb()").split(",")
+    return "#" + "".join(f"{int(part):02x}" for part in parts)

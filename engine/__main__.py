@@ -303,6 +303,48 @@ def verify(model: Model = "embedded", json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: python -m engine recommend -u s0412 --whole-catalogue --top 10 --json")
+@takes_request
+def recommend(
+    request: RunRequest,
+    top: Annotated[int, typer.Option(help="How many items to recommend.")] = 10,
+    width: Annotated[int, typer.Option(help="Branches of the titles' tree kept per step.")] = 20,
+    whole_catalogue: Annotated[
+        bool, typer.Option(help="Search every title; the only way there is, so it may be left out.")
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Recommend from the whole catalogue: beam search over its titles, without and with demonstrations."""
+    from engine.recommend import recommend as search
+
+    with opened() as store, service_engine(store) as engine:
+        view = search(engine, request, top=top, width=width)
+    if json:
+        show.as_json(view)
+    else:
+        show.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
+
+
+@app.command(epilog="Example: python -m engine baseline --kind itemknn -d simulated --users 300 --json")
+def baseline(
+    kind: Annotated[str, typer.Option(help="popularity, itemknn, bm25, sasrec or sasrec-scaled.")],
+    dataset: Dataset = "simulated",
+    users: Annotated[int, typer.Option(help="How many users to rank.")] = 300,
+    seed: Annotated[int, typer.Option(help="Draws users, candidate lists and initial weights.")] = 0,
+    json: Json = False,
+) -> None:
+    """Fit a conventional recommender and rank the same candidate lists with it."""
+    from engine.baselines.run import run_baseline
+
+    with opened() as store:
+        done = run_baseline(store, dataset, kind, users, seed)
+    if json:
+        show.as_json(done)
+    else:
+        rows = [[name, m["mean"], *m["interval"]] for name, m in done["metrics"].items()]
+        show.table(rows, "metric", "mean", "low (95 %)", "high (95 %)")
+
+
 @app.command("runs", epilog="Example: python -m engine runs --dataset simulated --limit 5")
 def runs_(
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Only this data set.")] = None,

@@ -51,21 +51,28 @@ def query_of(store: Store, request: RunRequest) -> tuple[DatasetInfo, Query]:
     return dataset, queries.build(store, dataset, request.user, request.target, request.history)
 
 
-def gather(engine: Engine, request: RunRequest) -> Inputs:
-    """Read what a request names. Raises NotFound or BadInput saying which part is wrong."""
-    store = engine.store
-    dataset, query = query_of(store, request)
+def chosen_for(
+    store: Store, dataset: DatasetInfo, query: Query, request: RunRequest
+) -> tuple[tuple[PoolEntry, ...], tuple[float, ...]]:
+    """The request's demonstrations in prompt order, with their weights. Raises NotFound or BadInput."""
     if request.demonstrations is not None:
         chosen = strategies.named(store, dataset, query, [choice.id for choice in request.demonstrations])
-        weights = tuple(choice.weight for choice in request.demonstrations)
-    else:
-        chosen = strategies.choose(store, dataset, query, request.demos, request.seed)
-        weights = request.weights or (1.0,) * len(chosen)
+        return tuple(chosen), tuple(choice.weight for choice in request.demonstrations)
+    chosen = strategies.choose(store, dataset, query, request.demos, request.seed)
+    weights = request.weights or (1.0,) * len(chosen)
     if len(weights) != len(chosen):
         raise BadInput(
             f"weights: {len(weights)} given, but {request.demos} found {len(chosen)} demonstrations for this "
             "user. Give one weight for each, in prompt order."
         )
+    return tuple(chosen), weights
+
+
+def gather(engine: Engine, request: RunRequest) -> Inputs:
+    """Read what a request names. Raises NotFound or BadInput saying which part is wrong."""
+    store = engine.store
+    dataset, query = query_of(store, request)
+    chosen, weights = chosen_for(store, dataset, query, request)
     candidates = candidate_list(
         store,
         dataset,
@@ -82,7 +89,7 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
         model=engine.registered(request.model),
         query=query,
         target_tie=datasets.user(store, dataset.id, request.user).tie,
-        chosen=tuple(chosen),
+        chosen=chosen,
         weights=weights,
         candidates=candidates,
         item_ids=tuple(items[item].item_id for item in candidates.items),

@@ -17,6 +17,9 @@ from engine.llm import lens
 from engine.llm.load import LoadedModel
 from engine.llm.memory import in_batches, rows_at_once
 
+_WHAT = "the scores of the candidates"
+_PASS = 192  # tokens from which a batch is large enough to be a pass of its own
+_PADDED = 1.2  # padded over real tokens that a batch may have
 _CHUNK = 1024  # tokens of an extension run at once; bounds its score matrix at _CHUNK x prompt length
 
 
@@ -137,7 +140,8 @@ def suffix_logprobs(
 
     log_alpha [G, k]: gates; row_gates[r] is the gate of row r (default: the only one for all rows).
     owners: demonstrations of the suffix tokens, the same for all rows (default: none in the suffix).
-    Rows are sorted by length into micro-batches. Differentiable in log_alpha if gradients are enabled.
+    Rows of like length are run together in micro-batches. Differentiable in log_alpha if gradients are
+    enabled.
     """
     order = sorted(range(len(rows)), key=lambda r: len(rows[r].ids))
     gates = row_gates if row_gates is not None else [0] * len(rows)
@@ -149,7 +153,8 @@ def suffix_logprobs(
     longest = max(len(row.ids) for row in rows)
     _check_length(loaded, len(base.ids) + longest)
     size = rows_at_once(loaded.device, elements_per_row(loaded, len(base.ids), longest, _scored(rows)))
-    parts = torch.cat(in_batches(order, size, work, "the scores of the candidates"))
+    groups = _alike(order, [len(row.ids) for row in rows])
+    parts = torch.cat([p for group in groups for p in in_batches(group, size, work, _WHAT)])
     back = torch.empty(len(order), dtype=torch.long)
     back[order] = torch.arange(len(order))
     return parts[back.to(parts.device)]
@@ -159,6 +164,20 @@ def elements_per_row(loaded: LoadedModel, shared: int, own: int, scored: int) ->
     """Elements of a row's largest intermediate tensor: attention scores, or logits."""
     text = loaded.model.config.get_text_config()
     return max(int(text.num_attention_heads) * own * (shared + own), 2 * scored * int(text.vocab_size))
+
+
+def _alike(order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
+    """Rows in order of length, cut where padding to the longest would waste more than a new pass costs."""
+    groups: list[list[int]] = [[]]
+    real = 0
+    for r in order:
+        padded = (len(groups[-1]) + 1) * lengths[r]
+        if real >= _PASS and padded > _PADDED * (real + lengths[r]):
+            groups.append([])
+            real = 0
+        groups[-1].append(r)
+        real += lengths[r]
+    return groups
 
 
 def _scored(rows: Sequence[Row]) -> int:

@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse
 import torch
 
 from db import datasets
 from db.datasets import DatasetColumns, DatasetInfo
 from db.settings import Settings
 from db.store import Store
+from engine.baselines import itemknn
 from engine.data.candidates import candidate_list
 from engine.data.simulated import simulate
 from engine.demos import query as queries
@@ -50,7 +50,8 @@ def evaluate(
     """NDCG@10 per user ``[users]`` of ``none``, each of ``specs`` and ``item-kNN``, on the same lists."""
     rng = np.random.Generator(np.random.PCG64(seed))
     drawn = np.argsort(rng.random(len(columns.user_ids)), kind="stable")[:users]
-    knn = ItemKnn(columns)
+    # Plain cosine; every purchase may count that lies before the moment a score is asked for.
+    knn = itemknn.fit(columns, np.ones(len(columns.user), dtype=bool), shrinkage=0.0)
     table: dict[str, list[float]] = {name: [] for name in ("none", *specs, "item-kNN")}
     for user in drawn:
         query = queries.build(store, dataset, columns.user_ids[user])
@@ -63,7 +64,12 @@ def evaluate(
             result = rank_candidates(loaded, task)
             table[spec].append(_ndcg(result.scores, place))
         table["none"].append(_ndcg(result.scores_zero_shot, place))
-        table["item-kNN"].append(_ndcg(knn.scores(query, listed), place))
+        table["item-kNN"].append(
+            _ndcg(
+                knn.scores([i.item for i in query.history], listed, before=query.target.timestamp).tolist(),
+                place,
+            )
+        )
     return {name: np.array(values) for name, values in table.items()}
 
 
@@ -89,28 +95,6 @@ def _task(
 
 def _ndcg(scores: Sequence[float], place: int) -> float:
     return metrics(rank_of(scores, place))["ndcg10"]
-
-
-class ItemKnn:
-    """Item-item cosine over who bought both, from what was known before the target's moment."""
-
-    def __init__(self, columns: DatasetColumns) -> None:
-        self._columns = columns
-        self._shape = (len(columns.user_ids), len(columns.item_ids))
-
-    def scores(self, query: Query, listed: Sequence[int]) -> list[float]:
-        """A score per listed item: its summed cosine with the items of the query's history."""
-        columns = self._columns
-        if columns.timestamp is None:
-            raise ValueError("item-kNN needs timestamps to leave the future out")
-        known = columns.timestamp < query.target.timestamp
-        rows, items = columns.user[known], columns.item[known]
-        bought = scipy.sparse.csc_matrix((np.ones(len(rows)), (rows, items)), shape=self._shape)
-        history = sorted(query.items)
-        both = (bought[:, history].T @ bought[:, list(listed)]).toarray()
-        counts = np.asarray(bought.sum(axis=0)).ravel()
-        size = np.sqrt(np.outer(counts[history], counts[list(listed)]))
-        return (both / np.maximum(size, 1)).sum(axis=0).tolist()
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:

@@ -13,7 +13,8 @@ from db.store import Store
 from engine import __main__ as cli
 from tests.toys import toy_columns
 
-COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "runs", "worker"]
+COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
+COMMANDS += ["baseline", "runs", "worker"]
 
 
 @pytest.fixture
@@ -94,6 +95,16 @@ def test_rank_effects_and_runs_agree(shop: Callable[..., Any]) -> None:
     weighted = shop("rank", *words, "--weights", "1,0,2")
     assert [demo["weight"] for demo in weighted["demonstrations"]] == [1.0, 0.0, 2.0]
     assert {run["run"] for run in shop("runs")["runs"]} == {ranked["run"], weighted["run"]}
+
+
+def test_the_whole_catalogue_and_a_baseline(shop: Callable[..., Any]) -> None:
+    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--demos", "neighbours:2", "--whole-catalogue")
+    found = shop("recommend", *words, "--top", "5")
+    assert [row["rank"] for row in found["items"]] == [1, 2, 3, 4, 5]
+    assert "timings_ms" in found
+    measured = shop("baseline", "--kind", "popularity", "-d", "toy", "--users", "6")["metrics"]["ndcg10"]
+    low, high = measured["interval"]
+    assert 0 <= low <= measured["mean"] <= high <= 1
 
 
 def test_verify_tells_every_layer(shop: Callable[..., Any]) -> None:

@@ -178,3 +178,14 @@ def test_the_prompt_is_fed_once_for_all_candidates(demos, monkeypatch) -> None:
     assert result.tokens == shown
     one_by_one = len(many) * shown
     assert sum(fed) < one_by_one / 3
+
+
+def test_rows_of_like_length_run_together_and_none_is_lost() -> None:
+    lengths = [40, 3, 38, 41, 4, 39, 3, 40, 39, 41] * 30
+    order = sorted(range(len(lengths)), key=lambda r: lengths[r])
+    groups = score._alike(order, lengths)
+    assert [r for group in groups for r in group] == order
+    for group in groups:
+        real, padded = sum(lengths[r] for r in group), len(group) * max(lengths[r] for r in group)
+        assert padded <= 1.2 * real
+    assert score._alike([0, 1], [40, 3][::-1]) == [[0, 1]]  # two rows are not worth two passes

@@ -1,0 +1,51 @@
+"""BM25: the item whose title shares the most telling words with the titles of the user's newest items.
+
+Learns from titles alone, so no interaction can leak; the bar for what plain text knows without any model.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.datasets import DatasetColumns
+from engine.baselines import saved
+from engine.data.similar_titles import TitleIndex
+
+KIND = "bm25"
+
+NEWEST = 10
+"""Items of the history whose titles are the query: as many as the LLM is shown."""
+
+
+class Bm25:
+    """An index over the catalogue's titles [items]."""
+
+    def __init__(self, titles: Sequence[str]) -> None:
+        self._titles = list(titles)
+        self._index = TitleIndex(self._titles)
+
+    def scores(
+        self, history: Sequence[int], candidates: Sequence[int], before: int | None = None
+    ) -> NDArray[np.float64]:
+        """BM25 of each candidate's title for the words of the newest titles [candidates]."""
+        asked = " ".join(self._titles[item] for item in history[-NEWEST:])
+        return self._index.scores(asked)[list(candidates)].astype(np.float64)
+
+    def save(self, path: Path) -> None:
+        """Write the titles; the index is made of them."""
+        text = json.dumps(self._titles, ensure_ascii=False).encode()
+        saved.write(path, {"titles": np.frombuffer(text, dtype=np.uint8)}, {"kind": KIND})
+
+
+def fit(columns: DatasetColumns, mask: NDArray[np.bool_]) -> Bm25:
+    """Index the catalogue's titles; the interactions of the mask play no part."""
+    return Bm25(columns.titles)
+
+
+def load(path: Path) -> Bm25:
+    """Read what `save` wrote. Raises ModelError."""
+    tensors, _ = saved.read(path, KIND)
+    return Bm25(json.loads(tensors["titles"].tobytes()))

@@ -1,0 +1,54 @@
+"""Popularity: the item bought most often until now. The bar that needs no history at all."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.datasets import DatasetColumns
+from engine.baselines import saved
+
+KIND = "popularity"
+
+
+class Popularity:
+    """Purchases per item, and when they were made."""
+
+    def __init__(self, starts: NDArray[np.int64], moments: NDArray[np.int64] | None) -> None:
+        self._starts = starts  # [items + 1]: where an item's purchases start
+        self._moments = moments  # [n], ascending within an item
+
+    def scores(
+        self, history: Sequence[int], candidates: Sequence[int], before: int | None = None
+    ) -> NDArray[np.float64]:
+        """Purchases of each candidate until `before` [candidates]."""
+        return np.array([self._count(item, before) for item in candidates], dtype=np.float64)
+
+    def _count(self, item: int, before: int | None) -> int:
+        start, stop = int(self._starts[item]), int(self._starts[item + 1])
+        if before is None or self._moments is None:
+            return stop - start
+        return int(np.searchsorted(self._moments[start:stop], before))
+
+    def save(self, path: Path) -> None:
+        """Write the purchases' moments."""
+        moments = {} if self._moments is None else {"moments": self._moments}
+        saved.write(path, {"starts": self._starts, **moments}, {"kind": KIND})
+
+
+def fit(columns: DatasetColumns, mask: NDArray[np.bool_]) -> Popularity:
+    """Count the interactions of the mask [n]."""
+    items = columns.item[mask]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=len(columns.item_ids)))])
+    moments = None
+    if columns.timestamp is not None:
+        known = columns.timestamp[mask].astype(np.int64)
+        moments = known[np.lexsort((known, items))]
+    return Popularity(starts.astype(np.int64), moments)
+
+
+def load(path: Path) -> Popularity:
+    """Read what `save` wrote. Raises ModelError."""
+    tensors, _ = saved.read(path, KIND)
+    return Popularity(tensors["starts"], tensors.get("moments"))

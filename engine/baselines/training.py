@@ -1,0 +1,248 @@
+"""Fit SASRec: cross-entropy over the catalogue or over samples, early stop, checkpoints.
+
+Every user's newest visible item is the validation target; the rest is trained on. An epoch's order, negatives
+and dropout are drawn from seed and epoch alone, so a run stopped by its progress callback or a kill and
+resumed from the checkpoint of its last whole epoch ends with the very same weights.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from db.canonical import digest
+from db.datasets import DatasetColumns
+from db.errors import BadInput, Conflict
+from engine.baselines import saved
+from engine.baselines.sasrec import Network, Sasrec, Shape, arrays, fill, padded
+from engine.baselines.scorer import Progress
+
+LOSSES = ("full", "scaled")
+CHECKPOINT = "sasrec checkpoint"
+CUTOFF = 10
+POOL = 20  # batches sorted by length together, so that a batch has little padding
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How SASRec is fitted.
+
+    `loss`: `full` = softmax over the catalogue; `scaled` = over the target and `negatives` items drawn
+    uniformly for each batch, whose summed exponentials count items / negatives times (arXiv 2408.14238; with
+    this factor the normalizer is an unbiased estimate of the full one). `patience`: epochs without a better
+    validation NDCG@10 after which it ends. `validation`: users it is measured on.
+    """
+
+    loss: str = "full"
+    seed: int = 0
+    width: int = 64
+    blocks: int = 2
+    longest: int = 50
+    dropout: float = 0.2
+    batch: int = 128
+    learning_rate: float = 1e-3
+    negatives: int = 256
+    epochs: int = 200
+    patience: int = 5
+    validation: int = 1000
+
+
+@dataclass
+class State:
+    """What a checkpoint keeps beside the tensors; `curve` has a line per epoch."""
+
+    epoch: int = 0
+    best: float = -1.0
+    best_epoch: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    def over(self, recipe: Recipe) -> bool:
+        """Nothing more is to be trained."""
+        return self.epoch >= recipe.epochs or self.epoch - self.best_epoch >= recipe.patience
+
+
+def fit(
+    columns: DatasetColumns,
+    mask: NDArray[np.bool_],
+    recipe: Recipe | None = None,
+    *,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+) -> Sasrec:
+    """Train on the interactions of the mask [n] and return the best epoch's network.
+
+    `checkpoint`: file written after each epoch, gone on from where it exists and removed at the end.
+    `progress` may raise to stop; what is lost is the epoch under way. Raises BadInput for an unknown loss and
+    for data where nobody has three visible interactions, Conflict for a checkpoint of something else.
+    """
+    recipe = recipe or Recipe()
+    if recipe.loss not in LOSSES:
+        raise BadInput(f"loss is {recipe.loss!r}; it must be one of {', '.join(LOSSES)}.")
+    histories = visible_histories(columns, mask)
+    run = _Run(histories, len(columns.item_ids), recipe, device, progress or (lambda share, text: None))
+    if checkpoint and checkpoint.exists():
+        run.resume(checkpoint)
+    while not run.state.over(recipe):
+        run.epoch()
+        if checkpoint:
+            run.keep(checkpoint)
+    fill(run.network, run.best)
+    if checkpoint:
+        checkpoint.unlink(missing_ok=True)
+    return Sasrec(run.network, {"recipe": asdict(recipe), **asdict(run.state)})
+
+
+def visible_histories(columns: DatasetColumns, mask: NDArray[np.bool_]) -> list[list[int]]:
+    """Items of each user's visible interactions, oldest first; users with fewer than two are left out."""
+    users, items = columns.user[mask], columns.item[mask]
+    parts = np.split(items, np.flatnonzero(np.diff(users)) + 1)
+    return [part.tolist() for part in parts if len(part) > 1]
+
+
+class _Run:
+    """A training run between two epochs."""
+
+    def __init__(
+        self, histories: list[list[int]], items: int, recipe: Recipe, device: str, progress: Progress
+    ) -> None:
+        content = hashlib.sha256(repr(histories).encode()).hexdigest()
+        self.identity = digest([asdict(recipe), items, content])
+        self.recipe, self.progress, self.device = recipe, progress, torch.device(device)
+        self.shape = Shape(items, recipe.width, recipe.blocks, longest=recipe.longest, dropout=recipe.dropout)
+        order = np.random.Generator(np.random.PCG64(recipe.seed)).permutation(len(histories))
+        self.validation = [histories[place] for place in order[: recipe.validation]]
+        self.sequences = [history[:-1] for history in histories if len(history) > 2]
+        if not self.sequences:
+            raise BadInput("Nobody has three visible interactions: there is no sequence to learn from.")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.network = Network(self.shape).to(self.device)
+        self.optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98)
+        )
+        self.state = State()
+        self.best = arrays(self.network)
+
+    def epoch(self) -> None:
+        """One pass over the data, then validation; the state moves on."""
+        started = time.perf_counter()
+        generator = np.random.Generator(np.random.PCG64([self.recipe.seed, self.state.epoch]))
+        batches = list(self._batches(generator))
+        losses = []
+        self.network.train()
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(int(generator.integers(2**62)))
+            for done, batch in enumerate(batches):
+                losses.append(self._step(batch))
+                self.progress(*self._told(done / len(batches)))
+        self.network.eval()
+        ndcg = self._validated()
+        self.state.epoch += 1
+        if ndcg > self.state.best:
+            self.state.best, self.state.best_epoch = ndcg, self.state.epoch
+            self.best = arrays(self.network)
+        self.state.seconds += time.perf_counter() - started
+        loss = float(np.mean(losses)) if losses else 0.0
+        self.state.curve.append({"epoch": self.state.epoch, "loss": loss, "ndcg10": ndcg})
+
+    def _told(self, share: float) -> tuple[float, str]:
+        """Share of the epochs that early stop still allows, and a line."""
+        state = self.state
+        end = min(self.recipe.epochs, state.best_epoch + self.recipe.patience)
+        best = (
+            f", validation NDCG@10 {state.best:.4f} in epoch {state.best_epoch}" if state.best_epoch else ""
+        )
+        return (state.epoch + share) / max(end, 1), f"SASRec epoch {state.epoch + 1}{best}"
+
+    def _batches(self, generator: np.random.Generator) -> Iterator[list[list[int]]]:
+        """The sequences in random batches of similar length."""
+        order = generator.permutation(len(self.sequences)).tolist()
+        size = self.recipe.batch
+        for start in range(0, len(order), POOL * size):
+            pool = sorted(order[start : start + POOL * size], key=lambda place: len(self.sequences[place]))
+            for place in generator.permutation(math.ceil(len(pool) / size)).tolist():
+                yield [self.sequences[number] for number in pool[place * size : (place + 1) * size]]
+
+    def _step(self, batch: list[list[int]]) -> float:
+        newest = [history[-self.shape.longest - 1 :] for history in batch]
+        inputs, lengths = padded([history[:-1] for history in newest], self.shape)
+        targets, _ = padded([history[1:] for history in newest], self.shape)
+        inputs, lengths, targets = (tensor.to(self.device) for tensor in (inputs, lengths, targets))
+        real = targets != self.shape.items
+        states = self.network(inputs, lengths)[real]  # [places, width]
+        if self.recipe.loss == "full":
+            loss = full_loss(states, targets[real], self.network.item.weight[:-1])
+        else:
+            drawn = torch.randint(self.shape.items, (self.recipe.negatives,)).to(self.device)
+            loss = scaled_loss(states, targets[real], self.network.item.weight[:-1], drawn)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def _validated(self) -> float:
+        """NDCG@10 of the newest visible item over the whole catalogue."""
+        total = 0.0
+        for start in range(0, len(self.validation), self.recipe.batch):
+            part = self.validation[start : start + self.recipe.batch]
+            state = self.network.newest([history[:-1] for history in part])
+            logits = (state @ self.network.item.weight[:-1].T).detach()  # [part, items]
+            target = torch.tensor([history[-1] for history in part], device=self.device)
+            ranks = (logits >= logits.gather(1, target[:, None])).sum(1).double()  # 1 = best, ties count
+            total += torch.where(ranks <= CUTOFF, 1 / torch.log2(ranks + 1), 0.0).sum().item()
+        return total / len(self.validation)
+
+    def keep(self, path: Path) -> None:
+        """Write weights, best weights, optimizer and state."""
+        tensors = {f"now/{name}": tensor for name, tensor in arrays(self.network).items()}
+        tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"adam/{number}/{name}": value.cpu().numpy() for name, value in values.items()}
+        saved.write(path, tensors, {"kind": CHECKPOINT, "identity": self.identity, "run": asdict(self.state)})
+
+    def resume(self, path: Path) -> None:
+        """Go on from what `keep` wrote. Raises Conflict where it is of another recipe or other data."""
+        tensors, state = saved.read(path, CHECKPOINT)
+        if state["identity"] != self.identity:
+            raise Conflict(
+                f"{path} is a checkpoint of another recipe or of other data. It was kept. Delete it or name "
+                "another file to start anew."
+            )
+        fill(self.network, _under(tensors, "now/"))
+        self.best = _under(tensors, "best/")
+        adam: dict[str, Any] = self.optimizer.state_dict()
+        for name, tensor in _under(tensors, "adam/").items():
+            number, part = name.split("/")
+            adam["state"].setdefault(int(number), {})[part] = torch.from_numpy(tensor)
+        self.optimizer.load_state_dict(adam)
+        self.state = State(**state["run"])
+
+
+def full_loss(states: Tensor, targets: Tensor, embeddings: Tensor) -> Tensor:
+    """Mean cross-entropy of targets [places] over all items; states [places, width]."""
+    return functional.cross_entropy(states @ embeddings.T, targets)
+
+
+def scaled_loss(states: Tensor, targets: Tensor, embeddings: Tensor, drawn: Tensor) -> Tensor:
+    """Mean of log(e^t + a sum e^n) - t: t the target's logit, n those of the items `drawn` [negatives],
+    a = other items / draws that are not the target (arXiv 2408.14238, eq. of the scaled cross-entropy)."""
+    target = (states * embeddings[targets]).sum(-1, keepdim=True)  # [places, 1]
+    same = drawn[None] == targets[:, None]  # [places, negatives]
+    factor = (len(embeddings) - 1) / (~same).sum(1, keepdim=True).clamp(min=1)
+    others = (states @ embeddings[drawn].T + factor.log()).masked_fill(same, -torch.inf)
+    return (torch.cat([target, others], 1).logsumexp(1) - target[:, 0]).mean()
+
+
+def _under(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}

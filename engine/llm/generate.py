@@ -1,0 +1,332 @@
+"""Beam search over a catalogue's titles: the likeliest ones after a prompt, spelled along their prefix tree.
+
+Scores are those of the likelihood ranking (`sum` or `mean` of a title's token log-probabilities, nothing
+renormalised over the tree), so a search wide enough gives the ranking's own list. A title that no other one
+can continue is scored to its end in one pass instead of token by token.
+Knows token ids and rows of a `TitleTree`: no titles, no store.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.llm import lens
+from engine.llm.load import LoadedModel
+from engine.llm.memory import in_batches, rows_at_once
+from engine.llm.prefix_tree import TitleTree
+from engine.llm.score import Prefix, elements_per_row
+
+WIDTH = 20
+_WHAT = "the likeliest titles"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best items, best first (equal scores by item number), with their scores in nats.
+
+    proven: no title outside the list can score higher, because every branch that the beam's width cut off
+    already stood below the list's last score. tokens: title tokens fed to the model; passes: forward passes.
+    """
+
+    items: list[int]
+    scores: list[float]
+    proven: bool
+    tokens: int
+    passes: int
+
+
+def search(
+    loaded: LoadedModel,
+    prompt: Prefix,
+    tree: TitleTree,
+    top: int,
+    width: int = WIDTH,
+    log_alpha: Tensor | None = None,
+    mean: bool = False,
+    excluded: Sequence[int] = (),
+) -> Found:
+    """The `top` likeliest items after a prompt; at most `width` branches are followed at each depth.
+
+    log_alpha [k]: gate on the prompt's demonstrations. mean: score per token. excluded: items never given.
+    A branch is left as soon as it cannot reach the list: a sum only falls with each token. Deterministic.
+    """
+    with torch.no_grad():
+        return _Search(loaded, prompt, tree, top, width, log_alpha, mean, excluded).run()
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """Titles `start` to `stop`, whose common tokens up to `token` score `score`; `token` is not yet fed.
+
+    path: places in `_Written` of the tokens before it. bound: no title of the branch scores more.
+    """
+
+    score: float
+    bound: float
+    token: int
+    start: int
+    stop: int
+    path: tuple[int, ...]
+
+
+@dataclass(kw_only=True)
+class _Branching(lens.Pass):
+    """A pass whose rows each look at the prompt, at their own branch of the tokens fed, and at themselves.
+
+    visible [R, K]: which of the K keys kept. places [K], at [R, S]: positions of keys and of queries, by
+    which a sliding window counts. gate [K]: what is added to a key's score, or None.
+    """
+
+    visible: Tensor
+    places: Tensor
+    at: Tensor
+    gate: Tensor | None
+    _made: dict[int | None, Tensor] = field(default_factory=dict)
+
+    def bias(self, shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
+        """Additive scores [R, S, K + S]."""
+        if window not in self._made:
+            rows = len(self.at)
+            gap = self.at[:, :, None] - torch.cat([self.places.expand(rows, -1), self.at], 1)[:, None, :]
+            hidden = gap < 0
+            hidden[:, :, :shared] |= ~self.visible[:, None, :]
+            if window is not None:
+                hidden |= gap >= window
+            made = torch.zeros(gap.shape, dtype=like.dtype, device=like.device)
+            if self.gate is not None:
+                made[:, :, :shared] += self.gate.to(like.dtype)
+            self._made[window] = made.masked_fill_(hidden, float("-inf"))
+        return self._made[window]
+
+
+class _Written:
+    """Keys and values of the prompt and, behind them, of each title token fed: every one once."""
+
+    def __init__(self, prompt: Prefix, log_alpha: Tensor | None) -> None:
+        self.prompt = self.used = len(prompt)
+        self._keys, self._values = list(prompt.keys), list(prompt.values)
+        self._places = torch.arange(self.used, device=prompt.owners.device)
+        self._gate = None
+        if log_alpha is not None:
+            table = torch.cat([log_alpha, log_alpha.new_zeros(1)])  # owner -1 reads the last one
+            self._gate = table[prompt.owners]
+
+    def add(self, keys: list[Tensor], values: list[Tensor], place: int) -> range:
+        """Appends one token of each of R rows, keys and values per layer [R, Hkv, 1, d]; their slots."""
+        more = keys[0].shape[0]
+        if self.used + more > len(self._places):
+            self._grow(self.used + more)
+        slots = range(self.used, self.used + more)
+        for kept, new in [*zip(self._keys, keys, strict=True), *zip(self._values, values, strict=True)]:
+            kept[0, :, slots.start : slots.stop] = new[:, :, 0].transpose(0, 1)
+        self._places[slots.start : slots.stop] = place
+        self.used = slots.stop
+        return slots
+
+    def _grow(self, least: int) -> None:
+        size = 2 * least - self.prompt  # twice the room for titles, so that a long search seldom copies
+
+        def longer(kept: Tensor, axis: int) -> Tensor:
+            shape = [*kept.shape[:axis], size - kept.shape[axis], *kept.shape[axis + 1 :]]
+            return torch.cat([kept, kept.new_zeros(shape)], axis)
+
+        self._keys = [longer(kept, 2) for kept in self._keys]
+        self._values = [longer(kept, 2) for kept in self._values]
+        self._places = longer(self._places, 0)
+        self._gate = None if self._gate is None else longer(self._gate, 0)
+
+    def behind(self, branches: Sequence[_Branch], own: int) -> _Branching:
+        """The pass of `own` next tokens of each branch."""
+        deepest = max(len(branch.path) for branch in branches)
+        # Shorter paths are filled with slot 0, which every row sees as it is the prompt's first token.
+        paths = torch.tensor([b.path + (0,) * (deepest - len(b.path)) for b in branches], dtype=torch.long)
+        device = self._places.device
+        visible = torch.zeros(len(branches), self.used, dtype=torch.bool, device=device)
+        visible[:, : self.prompt] = True
+        first = torch.tensor([[self.prompt + len(b.path)] for b in branches], device=device)
+        return _Branching(
+            prefix_keys=[k[:, :, : self.used] for k in self._keys],
+            prefix_values=[v[:, :, : self.used] for v in self._values],
+            visible=visible.scatter_(1, paths.to(device), True),
+            places=self._places[: self.used],
+            at=first + torch.arange(own, device=device),
+            gate=None if self._gate is None else self._gate[: self.used],
+        )
+
+
+class _Search:
+    """One search's state: what was fed, what is finished, and what the width has cost."""
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        prompt: Prefix,
+        tree: TitleTree,
+        top: int,
+        width: int,
+        log_alpha: Tensor | None,
+        mean: bool,
+        excluded: Sequence[int],
+    ) -> None:
+        self._loaded, self._prompt, self._tree = loaded, prompt, tree
+        self._top, self._width, self._mean = top, width, mean
+        self._written = _Written(prompt, log_alpha)
+        self._lengths = tree.lengths
+        offered = ~np.isin(tree.items, np.fromiter(excluded, dtype=np.int64))
+        self._offered = np.add.reduceat(offered, tree.owned[:-1], dtype=np.int64)  # items each row may give
+        self._rows_before = np.concatenate(([0], np.cumsum(self._offered > 0)))
+        self._excluded = set(excluded)
+        self._done: list[tuple[float, int]] = []  # score, row
+        self._single: list[_Branch] = []  # branches of one title each, waiting to be finished
+        self._floor = self._lost = float("-inf")
+        self._tokens = self._passes = 0
+
+    def run(self) -> Found:
+        root = _Branch(0.0, 0.0, -1, 0, len(self._tree), ())
+        alive = self._expand([root], self._prompt.next_logprobs[None], [()])
+        while alive:
+            logprobs, slots = self._feed(alive)
+            paths = [(*branch.path, slot) for branch, slot in zip(alive, slots, strict=True)]
+            alive = self._expand(alive, logprobs, paths)
+            if len(self._single) >= self._width:
+                self._finish(self._width)
+        while self._single:
+            self._finish(self._width)
+        return self._found()
+
+    def _expand(
+        self, parents: Sequence[_Branch], logprobs: Tensor, paths: Sequence[tuple[int, ...]]
+    ) -> list[_Branch]:
+        """The best branches one token deeper, at most `width`; those of one title go to `_single`."""
+        depth = len(paths[0])
+        found = [self._tree.children(branch.start, branch.stop, depth) for branch in parents]
+        owner = np.repeat(np.arange(len(parents)), [len(children.tokens) for children in found])
+        tokens, starts, stops = (
+            np.concatenate([getattr(children, name) for children in found])
+            for name in ("tokens", "starts", "stops")
+        )
+        index = torch.from_numpy(owner).to(logprobs.device), torch.from_numpy(tokens).to(logprobs.device)
+        scores = np.array([branch.score for branch in parents])[owner]
+        scores = scores + logprobs[index].double().cpu().numpy()
+        ended = self._lengths[starts] == depth + 1
+        self._end(starts[ended], scores[ended])
+        bounds = self._bounds(scores, starts, stops)
+        starts = starts + ended
+        titles = self._rows_before[stops] - self._rows_before[starts]
+        order = np.lexsort((starts, -scores))
+        order = order[(titles[order] > 0) & (bounds[order] >= self._floor)]
+        if len(order) > self._width:
+            self._lost = max(self._lost, float(bounds[order[self._width :]].max()))
+        alive = []
+        for c in order[: self._width].tolist():
+            path = paths[int(owner[c])]
+            branch = _Branch(
+                float(scores[c]), float(bounds[c]), int(tokens[c]), int(starts[c]), int(stops[c]), path
+            )
+            (self._single if titles[c] == 1 else alive).append(branch)
+        return alive
+
+    def _bounds(self, scores: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+        """What no title of these branches can exceed: the score so far, spread over the longest one."""
+        if not self._mean:
+            return scores
+        longest = [self._lengths[a:b].max() for a, b in zip(starts, stops, strict=True)]
+        return scores / np.array(longest)
+
+    def _feed(self, branches: Sequence[_Branch]) -> tuple[Tensor, range]:
+        """One token of each: log-probabilities [B, V] of the next one, and where its keys are kept."""
+
+        def work(chosen: Sequence[_Branch]) -> tuple[Tensor, lens.Pass]:
+            tokens = torch.tensor([[branch.token] for branch in chosen], device=self._loaded.device)
+            return self._forward(chosen, tokens, torch.ones_like(tokens, dtype=torch.bool))
+
+        parts = in_batches(branches, self._rows_at_once(1), work, _WHAT)
+        layers = range(self._loaded.layers)
+        keys = [torch.cat([seen.keys[layer] for _, seen in parts]) for layer in layers]
+        values = [torch.cat([seen.values[layer] for _, seen in parts]) for layer in layers]
+        slots = self._written.add(keys, values, self._written.prompt + len(branches[0].path))
+        return torch.cat([logprobs for logprobs, _ in parts]), slots
+
+    def _finish(self, count: int) -> None:
+        """Scores the most promising titles among `_single` to their ends; drops those past hope."""
+        self._single.sort(key=lambda branch: (-branch.bound, branch.start))
+        best, self._single = self._single[:count], self._single[count:]
+        pairs = [(self._tree.row(row), branch, row) for branch in best for row in self._only_row(branch)]
+        pairs.sort(key=lambda pair: (len(pair[0]) - len(pair[1].path), pair[2]))
+        while pairs:
+            shortest = len(pairs[0][0]) - len(pairs[0][1].path)
+            alike = [p for p in pairs if len(p[0]) - len(p[1].path) <= 4 + shortest * 5 // 4]
+            pairs = pairs[len(alike) :]
+            size = self._rows_at_once(len(alike[-1][0]))
+            scores = torch.cat(in_batches(alike, size, self._rest, _WHAT)).cpu().numpy()
+            self._end(
+                np.array([row for _, _, row in alike]),
+                np.array([branch.score for _, branch, _ in alike]) + scores,
+            )
+        self._single = [branch for branch in self._single if branch.bound >= self._floor]
+
+    def _only_row(self, branch: _Branch) -> list[int]:
+        rows = np.arange(branch.start, branch.stop)
+        return rows[self._offered[rows] > 0].tolist()
+
+    def _rest(self, pairs: Sequence[tuple[np.ndarray, _Branch, int]]) -> Tensor:
+        """Summed log-probabilities [R] (float64) of all that follows each branch's token in its title."""
+        fed = [ids[len(branch.path) : -1].tolist() for ids, branch, _ in pairs]
+        width = max(len(ids) for ids in fed)
+        device = self._loaded.device
+        tokens = torch.tensor([ids + ids[-1:] * (width - len(ids)) for ids in fed], device=device)
+        counts = torch.tensor([len(ids) for ids in fed], device=device)
+        keep = torch.arange(width, device=device)[None] < counts[:, None]
+        wanted = torch.cat([torch.from_numpy(ids[len(branch.path) + 1 :]) for ids, branch, _ in pairs])
+        logprobs, _ = self._forward([branch for _, branch, _ in pairs], tokens, keep)
+        picked = logprobs.gather(1, wanted.to(device, torch.long)[:, None])[:, 0].double()
+        owner = torch.repeat_interleave(torch.arange(len(pairs), device=device), counts)
+        return picked.new_zeros(len(pairs)).index_add(0, owner, picked)
+
+    def _forward(self, branches: Sequence[_Branch], tokens: Tensor, keep: Tensor) -> tuple[Tensor, lens.Pass]:
+        """Tokens [R, S] of each branch; log-probabilities [N, V] after those in `keep` [R, S]."""
+        current = self._written.behind(branches, tokens.shape[1])
+        current.keep = tokens.shape[1] == 1
+        with lens.looking(current):
+            logits = self._loaded.model(
+                input_ids=tokens, position_ids=current.at, use_cache=False, logits_to_keep=keep
+            ).logits
+        logits = logits.reshape(-1, logits.shape[-1])
+        self._tokens += tokens.numel()
+        self._passes += 1
+        work = torch.promote_types(logits.dtype, torch.float32)
+        return torch.log_softmax(logits, dim=-1, dtype=work), current
+
+    def _rows_at_once(self, own: int) -> int:
+        elements = elements_per_row(self._loaded, self._written.used, own, own)
+        return rows_at_once(self._loaded.device, elements)
+
+    def _end(self, rows: np.ndarray, sums: np.ndarray) -> None:
+        """Notes finished titles and raises the floor: the score that a title must reach to be listed."""
+        scores = sums / self._lengths[rows] if self._mean else sums
+        self._done += [(float(s), int(r)) for s, r in zip(scores, rows, strict=True) if self._offered[r]]
+        self._done.sort(key=lambda pair: (-pair[0], pair[1]))
+        items = np.cumsum([self._offered[row] for _, row in self._done])
+        enough = int(np.searchsorted(items, self._top))
+        if enough < len(items):
+            del self._done[enough + 1 :]
+            self._floor = self._done[-1][0]
+
+    def _found(self) -> Found:
+        listed = [
+            (-score, int(item))
+            for score, row in self._done
+            for item in self._tree.items_of(row)
+            if int(item) not in self._excluded
+        ]
+        listed = sorted(listed)[: self._top]
+        return Found(
+            items=[item for _, item in listed],
+            scores=[-score for score, _ in listed],
+            proven=self._lost < self._floor or self._lost == float("-inf"),
+            tokens=self._tokens,
+            passes=self._passes,
+        )

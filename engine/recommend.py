@@ -1,0 +1,159 @@
+"""Recommending from the whole catalogue: the likeliest titles of all, instead of a ranked candidate list.
+
+Reads what the request names, writes the prompt with and without its demonstrations, and searches the titles'
+prefix tree after each (engine/llm/generate.py). Nothing is stored; the request's candidate list is not drawn.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from db import datasets
+from db.datasets import Catalogue, DatasetInfo
+from db.errors import BadInput
+from db.requests import RunRequest
+from engine import views
+from engine.inputs import chosen_for, query_of
+from engine.llm.gates import log_gate
+from engine.llm.generate import WIDTH, Found, search
+from engine.llm.load import LoadedModel
+from engine.llm.prefix_tree import TitleTree, build
+from engine.llm.score import Prefix, extend, prefill
+from engine.prompts import Example, Fitted, fit
+from engine.session import Engine
+
+SCORINGS = ("sum", "mean")  # what a title spelled token by token has: no Yes, no label, no prior
+
+
+def recommend(
+    engine: Engine,
+    request: RunRequest,
+    top: int = 10,
+    width: int = WIDTH,
+    exclude_history: bool = True,
+) -> dict[str, Any]:
+    """The best `top` items of the whole catalogue for a user, with the demonstrations and without, as JSON.
+
+    Scores are those that ranking gives under the same scoring (sum or mean). width: branches of the titles'
+    prefix tree followed at each depth. exclude_history: leave out what the user bought before the target.
+    `search.proven` says that no wider search could change the list. Raises BadInput, NotFound, ModelError,
+    OutOfMemory.
+    """
+    _check(request, top, width)
+    clock = _Clock()
+    store = engine.store
+    dataset, query = query_of(store, request)
+    chosen, weights = chosen_for(store, dataset, query, request)
+    catalogue = datasets.catalogue(store, dataset.id)
+    own = datasets.history(store, dataset.id, query.user)[: query.target_position]
+    excluded = sorted({one.item for one in own}) if exclude_history else []
+    clock.note("prepare")
+    loaded = engine.load(engine.registered(request.model))
+    clock.note("load")
+    tree = _tree(engine, loaded, dataset, catalogue)
+    clock.note("titles")
+    room = loaded.context_length - int(tree.lengths.max())
+    demos = [Example(tuple(i.title for i in e.history), e.answer.title, e.answer.rating) for e in chosen]
+    titles = [one.title for one in query.history]
+    fitted = fit(loaded.encoder, request.template, request.scoring, demos, titles, room)
+    zero = fit(loaded.encoder, request.template, request.scoring, [], fitted.history, room)
+    gate = _gate(loaded, [weights[b] for b in fitted.kept])
+    mean = request.scoring == "mean"
+    prompt = _prompt(engine, loaded, fitted, gate)
+    clock.note("prefill")
+    found = search(loaded, prompt, tree, top, width, gate, mean, excluded)
+    clock.note("search")
+    bare = found
+    if fitted.kept:
+        bare = search(loaded, _prompt(engine, loaded, zero, None), tree, top, width, None, mean, excluded)
+    clock.note("zero_shot")
+    return {
+        "items": _listed(catalogue, found, query.target.item),
+        "zero_shot": _listed(catalogue, bare, query.target.item),
+        "search": {
+            "width": width,
+            "titles": len(tree),
+            "excluded": len(excluded),
+            "proven": found.proven,
+            "zero_shot_proven": bare.proven,
+        },
+        "demonstrations": [
+            views.demonstration(entry, weight, request) for entry, weight in zip(chosen, weights, strict=True)
+        ],
+        "history": [views.interaction(one) for one in query.history],
+        "target": {**views.interaction(query.target), "kind": request.target},
+        "prompt": {
+            "tokens": len(fitted.encoded),
+            "dropped": [dropped.as_dict() for dropped in fitted.dropped],
+        },
+        "model": views.model(loaded),
+        "timings_ms": clock.read(),
+    }
+
+
+def _check(request: RunRequest, top: int, width: int) -> None:
+    if request.scoring not in SCORINGS:
+        raise BadInput(
+            f"scoring: {request.scoring} needs a candidate list; the whole catalogue is searched by "
+            f"{' or '.join(SCORINGS)}."
+        )
+    if top < 1 or width < 1:
+        raise BadInput(f"top and width are whole numbers from 1 up, got {top} and {width}.")
+
+
+def _tree(engine: Engine, loaded: LoadedModel, dataset: DatasetInfo, catalogue: Catalogue) -> TitleTree:
+    """The titles' prefix tree, kept for the next request about this data set and tokenizer."""
+    key = ("titles", dataset.fingerprint, loaded.source, loaded.revision)
+    return engine.prefills.get(key, lambda: build(loaded.encoder, catalogue.titles), lambda tree: tree.nbytes)
+
+
+def _gate(loaded: LoadedModel, weights: Sequence[float]) -> Tensor | None:
+    if all(weight == 1 for weight in weights):
+        return None
+    return log_gate(torch.tensor(list(weights), dtype=torch.float64, device=loaded.device))
+
+
+def _prompt(engine: Engine, loaded: LoadedModel, fitted: Fitted, gate: Tensor | None) -> Prefix:
+    """Keys and values of a whole prompt; the gate acts on what the query sees of the demonstrations.
+
+    What comes before the query does not depend on the gate: ranking (engine.llm.measure) shares it.
+    """
+    part, ids = fitted.encoded.before("query"), fitted.encoded.ids
+    key = (loaded.key, "prefill", part.ids, tuple(part.owners()))
+    head = engine.prefills.get(
+        key, lambda: prefill(loaded, part.ids, part.owners()), lambda made: made.nbytes
+    )
+    query = ids[len(head) :]
+    return extend(loaded, head.head(), query, [-1] * len(query), gate)
+
+
+def _listed(catalogue: Catalogue, found: Found, target: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "item": catalogue.item_ids[item],
+            "title": catalogue.titles[item],
+            "rank": rank,
+            "score": score,
+            "is_target": item == target,
+        }
+        for rank, (item, score) in enumerate(zip(found.items, found.scores, strict=True), 1)
+    ]
+
+
+class _Clock:
+    """Milliseconds of parts that follow one another, and of the whole."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._parts: dict[str, float] = {}
+
+    def note(self, name: str) -> None:
+        now = time.perf_counter()
+        self._parts[name] = round((now - self._last) * 1000, 3)
+        self._last = now
+
+    def read(self) -> dict[str, float]:
+        return {**self._parts, "total": round((time.perf_counter() - self._start) * 1000, 3)}

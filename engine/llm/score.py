@@ -18,8 +18,7 @@ from engine.llm.load import LoadedModel
 from engine.llm.memory import in_batches, rows_at_once
 
 _WHAT = "the scores of the candidates"
-_PASS = 192  # tokens from which a batch is large enough to be a pass of its own
-_PADDED = 1.2  # padded over real tokens that a batch may have
+_PASS = {"cpu": 64, "cuda": 1024}  # tokens whose computation takes as long as starting one more pass
 _CHUNK = 1024  # tokens of an extension run at once; bounds its score matrix at _CHUNK x prompt length
 
 
@@ -153,7 +152,7 @@ def suffix_logprobs(
     longest = max(len(row.ids) for row in rows)
     _check_length(loaded, len(base.ids) + longest)
     size = rows_at_once(loaded.device, elements_per_row(loaded, len(base.ids), longest, _scored(rows)))
-    groups = _alike(order, [len(row.ids) for row in rows])
+    groups = _alike(order, [len(row.ids) for row in rows], _PASS.get(loaded.device.type, 64))
     parts = torch.cat([p for group in groups for p in in_batches(group, size, work, _WHAT)])
     back = torch.empty(len(order), dtype=torch.long)
     back[order] = torch.arange(len(order))
@@ -166,13 +165,12 @@ def elements_per_row(loaded: LoadedModel, shared: int, own: int, scored: int) ->
     return max(int(text.num_attention_heads) * own * (shared + own), 2 * scored * int(text.vocab_size))
 
 
-def _alike(order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
-    """Rows in order of length, cut where padding to the longest would waste more than a new pass costs."""
+def _alike(order: Sequence[int], lengths: Sequence[int], worth: int) -> list[list[int]]:
+    """Rows in order of length, cut where padding would waste more than `worth` tokens: what a pass costs."""
     groups: list[list[int]] = [[]]
     real = 0
     for r in order:
-        padded = (len(groups[-1]) + 1) * lengths[r]
-        if real >= _PASS and padded > _PADDED * (real + lengths[r]):
+        if (len(groups[-1]) + 1) * lengths[r] - (real + lengths[r]) > worth:
             groups.append([])
             real = 0
         groups[-1].append(r)

@@ -4,6 +4,8 @@ Boundary: the only module that touches `st.session_state` for the view. The `Vie
 set from it before they are drawn and write back to it in their callbacks; the address bar follows it.
 """
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard.view import View, from_params, from_request, to_params
@@ -41,6 +43,15 @@ def show(new: View, *, follow: bool | None = None) -> None:
     st.session_state.view = new
     if follow is not None:
         st.session_state.follow = follow
+
+
+def put(key: str, value: Any) -> None:
+    """Set a widget's value before it is drawn, unless it has it.
+
+    Setting sends the value to the browser, where it would undo what a person is just doing with the widget.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
 
 
 def following() -> bool:

@@ -110,7 +110,7 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
             st.caption(md(words.source_line(row)), wrap=False)
         with control, st.container(gap=None, key=f"control-{index}"):
             key = f"weight-{row['id']}"
-            st.session_state[key] = float(row["weight"])
+            session.put(key, float(row["weight"]))
             st.slider(
                 f"Weight of demonstration {index + 1}",
                 0.0,
@@ -146,6 +146,8 @@ def _chosen() -> list[Chosen]:
 
 def _weigh(name: str, key: str) -> None:
     weight = round(float(st.session_state[key]), 1)
+    if all(each.id != name for each in _chosen()):
+        return  # a slider of the previous desk, moved while the new one was being drawn
     chosen = [Chosen(each.id, weight if each.id == name else each.weight) for each in _chosen()]
     session.show(replace(session.view(), chosen=tuple(chosen)))
 

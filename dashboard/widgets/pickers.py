@@ -61,7 +61,7 @@ def _select(label: str, field: str, options: list[str], view: View) -> None:
     """A select box over names in the store; a name of the link that is not there shows as no choice."""
     key = f"pick-{field}"
     current = getattr(view, field)
-    st.session_state[key] = current if current in options else None
+    session.put(key, current if current in options else None)
     st.selectbox(
         label, options, key=key, format_func=plain, placeholder="choose", on_change=_picked, args=(field, key)
     )
@@ -84,7 +84,7 @@ def _candidates(view: View) -> None:
     current = (view.candidates, view.kind)
     if current not in pairs:
         pairs.append(current)
-    st.session_state["pick-candidates"] = current
+    session.put("pick-candidates", current)
     st.selectbox(
         "Candidates",
         pairs,
@@ -111,13 +111,13 @@ def _options(view: View) -> None:
 
 def _choice(label: str, field: str, options: tuple[str, ...], names: dict[str, str], view: View) -> None:
     key = f"pick-{field}"
-    st.session_state[key] = getattr(view, field)
+    session.put(key, getattr(view, field))
     st.selectbox(label, options, key=key, format_func=names.__getitem__, on_change=_picked, args=(field, key))
 
 
 def _number(label: str, field: str, low: int, high: int, view: View) -> None:
     key = f"pick-{field}"
-    st.session_state[key] = getattr(view, field)
+    session.put(key, getattr(view, field))
     st.number_input(label, low, high, step=1, key=key, on_change=_picked, args=(field, key))
 
 

@@ -53,7 +53,7 @@ def pickers(known: Sequence[RunSummary], a: Run | None, b: Run | None) -> None:
         key = f"pick-run-{name}"
         if run is not None:
             labels.setdefault(run.key, f"run {run.key[:10]}")
-        st.session_state[key] = run.key if run else None
+        session.put(key, run.key if run else None)
         with cell:
             st.selectbox(
                 f"Run {name.upper()}",

@@ -23,9 +23,16 @@ def test_from_an_empty_workspace_to_a_weighed_run(
     page.get_by_text("engine ready").wait_for()
     page.get_by_text("3,000 users").wait_for()
 
+    earlier = page.locator('[class*="st-key-weight-"]').first.get_attribute("class")
     page.get_by_role("button", name="Surprise me").click()
     page.get_by_text("Computed just now").wait_for()
+    first = page.locator('[class*="st-key-weight-"]').first
+    for _ in range(100):
+        if first.get_attribute("class") != earlier:
+            break
+        page.wait_for_timeout(100)
     page.get_by_text("A reconstruction of LRGD").wait_for()
+    page.wait_for_timeout(2000)  # the effects redraw the desk; a key pressed during that is lost
     page.get_by_role("slider").first.press("ArrowRight")
     page.wait_for_url("**/*1.1*")
     page.get_by_role("link", name="Compare with the previous run").wait_for()

@@ -113,6 +113,7 @@ def test_a_switched_theme_reaches_the_charts(page: Any, dashboard: str, store: S
     page.goto(dashboard)
     title = page.locator(".st-key-bump text").first
     title.wait_for()
+    page.wait_for_timeout(1000)
     assert colour(title) == LIGHT.text
     page.locator("[data-testid=stMainMenu] button, [data-testid=stMainMenuButton]").first.click()
     page.get_by_label("Dark").or_(page.locator("text=Dark")).first.click()
@@ -124,6 +125,6 @@ def test_a_switched_theme_reaches_the_charts(page: Any, dashboard: str, store: S
 
 
 def colour(text: Any) -> str:
-    """The fill of an SVG text as #rrggbb."""
-    parts = text.evaluate("element => getComputedStyle(element).fill").strip("rgb()").split(",")
-    return "#" + "".join(f"{int(part):02x}" for part in parts)
+    """The fill of an SVG text as #rrggbb; empty while the chart is being drawn anew."""
+    fill = text.evaluate("element => getComputedStyle(element).fill").strip("rgb()")
+    return "#" + "".join(f"{int(part):02x}" for part in fill.split(",")) if fill else ""

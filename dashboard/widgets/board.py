@@ -91,7 +91,7 @@ def _numbers(run: Run) -> Any:
     result, metrics = run.result, run.result["metrics"]
     zero = metrics["zero_shot"]
     up = zero["rank"] - metrics["rank"]
-    cells = st.columns((0.85, 1.4, 1, 1.15, 0.85), gap="small")
+    cells = st.columns((1, 1.35, 1.1, 1.15, 0.8), gap="xsmall")
     cells[0].metric(
         "Target's rank",
         _change(zero["rank"], metrics["rank"], 0),

@@ -1,13 +1,13 @@
 """The engine's state at the foot of the navigation: ready, busy with what, or gone and what to do then."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from dashboard import session
-from dashboard.formats import count
+from dashboard.formats import count, parameters
 from dashboard.literal import md
-from db import datasets, workers
+from db import datasets, models, workers
 from db.errors import DualensError
 from db.workers import Worker
 
@@ -23,15 +23,15 @@ def foot() -> None:
         st.rerun()
     with st.container(key="engine-foot", gap="xxsmall"):
         try:
-            for line in [*state(workers.alive(session.store())), loaded_data()]:
+            for line in [*state(workers.alive(session.store()), model_sizes()), loaded_data()]:
                 if line:
                     st.caption(line, wrap=False)
         except DualensError as error:
             st.caption(md(str(error)))
 
 
-def state(alive: Sequence[Worker]) -> list[str]:
-    """Markdown lines for the engines that are alive."""
+def state(alive: Sequence[Worker], sizes: Mapping[str, str]) -> list[str]:
+    """Markdown lines for the engines that are alive; `sizes`: what to say after a model's name."""
     if not alive:
         return [
             ":orange[○] **no engine**",
@@ -43,9 +43,14 @@ def state(alive: Sequence[Worker]) -> list[str]:
             lines.append(f":blue[●] **engine busy** with {md(worker.message or 'a job', 60)}")
         else:
             lines.append(":green[●] **engine ready**")
-        models = ", ".join(md(name, 24) for name in worker.models) or "no model loaded yet"
-        lines.append(f"{models} · {md(worker.device)} {md(worker.dtype)}")
+        loaded = ", ".join(f"{md(name, 24)}{sizes.get(name, '')}" for name in worker.models)
+        lines.append(f"{loaded or 'no model loaded yet'} · {md(worker.device)} {md(worker.dtype)}")
     return lines
+
+
+def model_sizes() -> dict[str, str]:
+    """The size of every registered model, to be put after its name."""
+    return {each.name: f" · {parameters(each.parameters)}" for each in models.listing(session.store())}
 
 
 def loaded_data() -> str | None:

@@ -112,8 +112,19 @@ def _restore(name: str) -> None:
 def model_shelf() -> None:
     """Registered models, and a form for one more."""
     known = models.listing(session.store())
+    _undo_model()
     if known:
-        st.dataframe(models_table(known), hide_index=True, height="content", alt="Registered models")
+        event = st.dataframe(
+            models_table(known),
+            key="models",
+            hide_index=True,
+            height="content",
+            on_select="rerun",
+            selection_mode="single-row",
+            alt="Registered models",
+        )
+        if event.selection.rows and event.selection.rows[0] < len(known):
+            _model_details(known[event.selection.rows[0]])
     else:
         empty("No model yet", "Register a folder on this machine or the name of a model on the hub.", 100)
     with st.form("register", border=False, clear_on_submit=False):
@@ -125,6 +136,34 @@ def model_shelf() -> None:
             st.session_state.register_job = jobs.submit(session.store(), "register_model", payload).id
     st.caption("Only the configuration is read now; weights are loaded at first use. Safetensors only.")
     _follow_registration()
+
+
+def _model_details(model: ModelInfo) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{md(model.name)}** · {md(model.source, 160)}", width="stretch")
+        about = "Takes the name out of the list. Its files and its runs stay."
+        st.button("Remove", key="delete-model", on_click=_remove_model, args=(model.name,), help=about)
+
+
+def _remove_model(name: str) -> None:
+    st.session_state.removed_model = models.delete(session.store(), name)
+
+
+def _undo_model() -> None:
+    model: ModelInfo | None = st.session_state.get("removed_model")
+    if model is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"Removed {md(model.name)}. Its files and its runs stay.", width="content")
+        st.button("Undo", key="undo-model", on_click=_restore_model, args=(model,))
+
+
+def _restore_model(model: ModelInfo) -> None:
+    try:
+        models.register(session.store(), model)
+    except DualensError as error:
+        st.session_state.library_problem = str(error)
+    st.session_state.removed_model = None
 
 
 def _follow_registration() -> None:

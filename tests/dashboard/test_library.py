@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from streamlit.testing.v1 import AppTest
 
-from dashboard.widgets import imports, progress, shelves
+from dashboard.literal import JOINER
+from dashboard.widgets import engine, imports, progress, shelves
 from db import datasets, jobs, models
 from db.store import Store
+from db.workers import Worker
 from tests.dashboard import shop
 from tests.dashboard.fake_engine import FakeEngine
 from tests.dashboard.reading import button, texts
@@ -139,3 +142,26 @@ def test_each_field_of_the_mapping_offers_its_own_columns() -> None:
     assert imports.mapping_options("rating", preview, files) == ["(none)", "who", "what"]
     assert imports.mapping_options("items_file", preview, files) == ["(none)", "b.csv"]
     assert imports.mapping_options("items_title", preview, files) == ["(none)", "id", "name", "gone"]
+
+
+def test_a_removed_model_comes_back(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    app = open_page("library", shelf="Models")
+    app.session_state["removed_model"] = models.delete(store, "embedded")
+    app.run()
+    assert "Removed embedded" in texts(app)
+    button(app, "Undo").click().run()
+    assert [model.name for model in models.listing(store)] == ["embedded"]
+    assert "Removed" not in texts(app)
+
+
+def test_the_foot_says_what_is_loaded_where() -> None:
+    worker = Worker("me", 1, "here", "cpu", "float32", "ready", models=["embedded"])
+    assert engine.state([worker], {"embedded": " · 5.1 M"}) == [
+        ":green[●] **engine ready**",
+        "embedded · 5.1 M · cpu float32",
+    ]
+    busy = replace(worker, state="busy", message="import <b>", models=[])
+    lines = [line.replace("\\", "").replace(JOINER, "") for line in engine.state([busy], {})]
+    assert lines == [":blue[●] **engine busy** with import <b>", "no model loaded yet · cpu float32"]
+    assert "no engine" in engine.state([], {})[0]

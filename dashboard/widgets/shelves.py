@@ -42,7 +42,7 @@ def data_sets() -> None:
     now = datetime.now(UTC)
     event = st.dataframe(
         datasets_table(known, now),
-        key="datasets",
+        key=_table_key("datasets"),
         hide_index=True,
         height="content",
         on_select="rerun",
@@ -84,12 +84,23 @@ def _details(info: DatasetInfo) -> None:
             "Delete", key="delete-data", on_click=_delete, args=(info.name,), help="Can be undone. Runs stay."
         )
     imports.report(info.report)
-    st.caption(f"From {md(info.source, 200)}")
+    dropped = Path(info.source).is_relative_to(session.store().settings.uploads)
+    st.caption("From files that were dropped here." if dropped else f"From {md(info.source, 200)}")
+
+
+def _table_key(name: str) -> str:
+    return f"{name}-{st.session_state.get(f'{name}-round', 0)}"
+
+
+def _unselect(name: str) -> None:
+    """A fresh table: the row below must not stand selected, with Delete under the pointer, where one went."""
+    st.session_state[f"{name}-round"] = st.session_state.get(f"{name}-round", 0) + 1
 
 
 def _delete(name: str) -> None:
     datasets.delete(session.store(), name)
     st.session_state.deleted_data = name
+    _unselect("datasets")
 
 
 def _undo() -> None:
@@ -116,7 +127,7 @@ def model_shelf() -> None:
     if known:
         event = st.dataframe(
             models_table(known),
-            key="models",
+            key=_table_key("models"),
             hide_index=True,
             height="content",
             on_select="rerun",
@@ -147,6 +158,7 @@ def _model_details(model: ModelInfo) -> None:
 
 def _remove_model(name: str) -> None:
     st.session_state.removed_model = models.delete(session.store(), name)
+    _unselect("models")
 
 
 def _undo_model() -> None:

@@ -81,7 +81,6 @@ def test_a_file_that_cannot_be_read_is_told_and_nothing_is_stored(open_page: Ope
 def test_delete_and_undo(open_page: Open, store: Store) -> None:
     shop.stock(store)
     shelves_page = open_page("library")
-    shelves_page.session_state["datasets"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
     datasets.delete(store, "simulated")
     shelves_page.session_state["deleted_data"] = "simulated"
     shelves_page.run()

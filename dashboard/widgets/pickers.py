@@ -131,7 +131,7 @@ def _surprise() -> None:
     try:
         info = datasets.get(session.store(), view.dataset or "")
         seed = random.SystemRandom().randrange(2**31)
-        user = datasets.random_user(session.store(), info.id, seed=seed, min_length=4)
+        user = datasets.random_user(session.store(), info.id, seed, min_length=4, other_than=view.user)
     except NotFound as error:
         st.session_state.link_notes = [str(error)]
         return

@@ -73,13 +73,23 @@ def user(store: Store, dataset_id: int, user_id: str) -> UserInfo:
     return _info(row)
 
 
-def random_user(store: Store, dataset_id: int, seed: int, min_length: int = 0) -> UserInfo:
-    """A user drawn uniformly by the seed among those with enough history. Raises NotFound if none has."""
+def random_user(
+    store: Store, dataset_id: int, seed: int, min_length: int = 0, other_than: str | None = None
+) -> UserInfo:
+    """A user drawn uniformly by the seed among those with enough history, but not `other_than`.
+
+    Raises NotFound if there is none.
+    """
     with store.read() as connection:
         query = sa.select(*_FIELDS).where(table.c.dataset_id == dataset_id, table.c.length >= min_length)
+        if other_than is not None:
+            query = query.where(table.c.user_id != other_than)
         count = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
         if not count:
-            raise NotFound(f"No user of the data set has {min_length} or more interactions. Ask for fewer.")
+            other = "" if other_than is None else "other "
+            raise NotFound(
+                f"No {other}user of the data set has {min_length} or more interactions. Ask for fewer."
+            )
         at = int(np.random.default_rng(seed).integers(count))
         return _info(connection.execute(query.order_by(table.c.user).limit(1).offset(at)).one())
 

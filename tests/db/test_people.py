@@ -92,6 +92,11 @@ def test_a_random_user_is_a_function_of_the_seed(store: Store, toy: DatasetInfo)
         datasets.random_user(store, toy.id, 0, min_length=6)
 
 
+def test_a_random_user_can_be_another_one(store: Store, toy: DatasetInfo) -> None:
+    drawn = {datasets.random_user(store, toy.id, seed, other_than="u2").user_id for seed in range(60)}
+    assert drawn == {"u0", "u1", "u3", "u4"}
+
+
 @pytest.mark.parametrize("text", ["\ud800", "u\x00", "\x00"])
 def test_text_that_cannot_be_stored_is_not_found(store: Store, toy: DatasetInfo, text: str) -> None:
     assert datasets.users(store, toy.id, text) == []

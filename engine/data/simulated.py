@@ -35,6 +35,7 @@ DRIFT_TIME = START + int(DRIFT_AT * SPAN)
 #: Keys of training worlds start with another number, so that no training world is a store anyone sees.
 _STORE_KEY = 20_110
 _CHUNK_USERS = 20_000
+_LENGTHS = (5, 30)
 
 
 @dataclass(frozen=True)
@@ -55,19 +56,19 @@ class Chunk:
     rating: np.ndarray
 
 
-def simulate(seed: int = 0, users: int = 3000, items: int = 1500) -> DatasetColumns:
-    """The data set of a seed: ``users`` shoppers with 5 to 40 purchases of ``items`` products over two years.
+def simulate(seed: int = 0, users: int = 2000, items: int = 2000) -> DatasetColumns:
+    """The data set of a seed: ``users`` shoppers with 5 to 30 purchases of ``items`` products over two years.
 
     ``items`` at least 100, so that everyone finds enough to buy.
     """
-    return _columns(seed, users, items, (5, 40))
+    return _columns(seed, users, items, _LENGTHS)
 
 
-def truth(seed: int = 0, users: int = 3000, items: int = 1500) -> Truth:
+def truth(seed: int = 0, users: int = 2000, items: int = 2000) -> Truth:
     """Rules and tastes of ``simulate(seed, users, items)``; at most ``20,000`` users."""
     world = make_world(generator(_STORE_KEY, seed), items)
     return Truth(
-        world, make_shoppers(generator(_STORE_KEY, seed, 0), world, min(users, _CHUNK_USERS), (5, 40))
+        world, make_shoppers(generator(_STORE_KEY, seed, 0), world, min(users, _CHUNK_USERS), _LENGTHS)
     )
 
 

@@ -23,13 +23,14 @@ STYLE_NAMES: tuple[str, ...] = tuple(STYLES)
 TIERS: tuple[str, ...] = ("budget", "mid", "premium")
 
 #: Probability that a purchase follows the rule of the last item, and of the one before it.
-STRENGTH = 0.62
+STRENGTH = 0.75
 SECOND_STRENGTH = 0.08
 #: How often a rule leads out of its department.
 CROSS_DEPARTMENT = 0.2
-#: The moment of the drift as a fraction of the time span, and the share of shoppers it changes.
+#: The moment of the drift as a fraction of the time span, the shares of shoppers and of rules it changes.
 DRIFT_AT = 0.6
 DRIFT_SHARE = 0.25
+RULE_DRIFT_SHARE = 0.25
 _TRIES = 6
 
 
@@ -45,6 +46,7 @@ class World:
     price: np.ndarray  # float64, dollars
     popularity: np.ndarray  # float64, unnormalised
     successor: np.ndarray  # int: the rule "bought i, then successor[i]"
+    later_successor: np.ndarray  # int: the same after the drift; most rules stay
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,10 @@ def make_world(rng: np.random.Generator, items: int, departments: int = len(DEPA
     titles = _titles(names, brand, department, style, draws)
     price = np.round((4 + 36 * draws[:, 7]) * np.array([0.6, 1.0, 2.2])[tier]) + 0.99
     popularity = 1.0 / (1.0 + order(rng, items) * (12.0 / items))
+    successor = _rules(rng, department)
+    later = np.where(rng.random(items) < RULE_DRIFT_SHARE, _rules(rng, department), successor)
     return World(
-        titles, [names[b] for b in brand], department, style, tier, price, popularity, _rules(rng, department)
+        titles, [names[b] for b in brand], department, style, tier, price, popularity, successor, later
     )
 
 
@@ -191,10 +195,11 @@ def shop(
         wanted = taste.draw(rng, shoppers, now, times[now, step])
         if step:
             roll = rng.random(len(now))
-            wanted = np.where(roll < strength, world.successor[bought[now, step - 1]], wanted)
+            drifted = times[now, step] >= DRIFT_AT
+            wanted = np.where(roll < strength, _follow(world, bought[now, step - 1], drifted), wanted)
             if step > 1:
                 late = (roll >= strength) & (roll < strength + second)
-                wanted = np.where(late, world.successor[bought[now, step - 2]], wanted)
+                wanted = np.where(late, _follow(world, bought[now, step - 2], drifted), wanted)
         for _ in range(_TRIES):
             again = np.flatnonzero(seen[now, wanted])
             if not len(again):
@@ -207,6 +212,11 @@ def shop(
         bought[now, step] = wanted
         seen[now, wanted] = True
     return bought
+
+
+def _follow(world: World, items: np.ndarray, drifted: np.ndarray) -> np.ndarray:
+    """What the rules of the moment name after these items."""
+    return np.where(drifted, world.later_successor[items], world.successor[items])
 
 
 class _Taste:

@@ -21,7 +21,7 @@ def test_from_an_empty_workspace_to_a_weighed_run(
     page.goto(serve(["-m", "dashboard", "--port", "{port}", "--no-browser"]))
     page.get_by_text("In one sentence").wait_for(timeout=120_000)
     page.get_by_text("engine ready").wait_for()
-    page.get_by_text("3,000 users").wait_for()
+    page.get_by_text("2,000 users").wait_for()
 
     earlier = page.locator('[class*="st-key-weight-"]').first.get_attribute("class")
     page.get_by_role("button", name="Surprise me").click()

@@ -22,7 +22,7 @@ def test_the_start_already_copies(layout: Layout) -> None:
     """Without the sketch a fresh model is at the uniform loss, ln 4096 = 8.3 nats, or above."""
     rng = random.Random(0)
     batch = [copying(layout, rng) for _ in range(16)]
-    model = training.build_model(layout.vocabulary, seed=1)
+    model = training.build_model(layout.vocabulary, seed=1, layers=5)
     sketched = float(training.loss_on(model, batch)[1])
     for layer in (0, 1, 2):
         torch.nn.init.normal_(model.get_parameter(f"model.layers.{layer}.self_attn.q_proj.weight"), std=0.02)
@@ -31,10 +31,19 @@ def test_the_start_already_copies(layout: Layout) -> None:
     assert blind - sketched > 1.5
 
 
+def test_a_deepened_model_is_the_same_function(layout: Layout) -> None:
+    rng = random.Random(0)
+    batch = [copying(layout, rng) for _ in range(4)]
+    shallow = training.build_model(layout.vocabulary, seed=1, layers=3)
+    deep = training.deepened(shallow, 5, seed=2)
+    assert deep.config.num_hidden_layers == 5
+    assert training.loss_on(deep, batch)[0].item() == training.loss_on(shallow, batch)[0].item()
+
+
 def test_padding_changes_no_loss(layout: Layout) -> None:
     rng = random.Random(0)
     batch = [copying(layout, rng) for _ in range(4)]
-    model = training.build_model(layout.vocabulary, seed=1)
+    model = training.build_model(layout.vocabulary, seed=1, layers=5)
     alone = [training.loss_on(model, [sample]) for sample in batch]
     weights = torch.tensor([sum(sample.weights[1:]) for sample in batch])
     mean = (torch.stack([loss for loss, _ in alone]) * weights).sum() / weights.sum()

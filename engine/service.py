@@ -88,11 +88,12 @@ def effects(
 ) -> tuple[Run, Effects]:
     """The run of a request with the effect of each demonstration in it (arXiv 2504.04386, reconstructed).
 
-    `estimator`: auto, exact (Shapley values from all 2^k weightings) or path (Aumann-Shapley integral).
+    `estimator`: auto, exact (Shapley values from all 2^k weightings), strata (from the smallest and largest
+    coalitions) or path (Aumann-Shapley integral).
     Raises what `rank` raises.
     """
-    if estimator not in ("auto", "exact", "path"):
-        raise BadInput(f"There is no estimator {estimator!r}. Choose auto, exact or path.")
+    if estimator not in ("auto", "exact", "strata", "path"):
+        raise BadInput(f"There is no estimator {estimator!r}. Choose auto, exact, strata or path.")
     run = rank(engine, request, report)
     options = {"estimator": estimator, "leave_one_out": leave_one_out}
     for richer in (options, {**options, "leave_one_out": True}):

@@ -151,6 +151,7 @@ def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
         "nodes": result.nodes,
         "completeness_error": result.completeness_error,
         "completeness_error_relative": result.completeness_relative,
+        "certified_error": result.certified_error,
         "demonstrations": [
             {"id": entry.demonstration.id, "effect": effect, "removal": less, "reprompt": anew, "mass": mass}
             for entry, effect, less, anew, mass in rows

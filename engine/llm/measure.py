@@ -29,7 +29,9 @@ from engine.llm.question import (
 )
 from engine.llm.score import Head, Prefix, Row, extend, prefill, suffix_logprobs
 from engine.lrgd import agreement
-from engine.lrgd.effects import EXACT_LIMIT, FLOOR, TOLERANCE, Effects, Estimator, Remembered, effects
+from engine.lrgd.effects import Estimator, effects
+from engine.lrgd.objective import Effects, Remembered
+from engine.lrgd.shapley import EXACT_LIMIT, FLOOR, TOLERANCE
 from engine.prompts import Dropped, Example, Fitted, fit
 
 Scoring = Literal["sum", "mean", "calibrated", "yes_no", "listwise"]
@@ -89,7 +91,8 @@ class EffectsResult:
     the prompt written without demonstrations (what ranking calls zero-shot), whose positions differ.
     removal, reprompt: rise of the loss when b's weight goes to 0, or when the prompt is written without b;
     None unless leave-one-out was asked for. mass: attention of the answer's positions that goes to b,
-    averaged over layers and heads. nodes: weightings (exact) or gradients (path) used.
+    averaged over layers and heads. nodes: weightings (exact, strata) or gradients (path) used;
+    certified_error: nats by which an effect may be off (engine/lrgd/objective.py).
     """
 
     loss: float
@@ -102,6 +105,7 @@ class EffectsResult:
     nodes: int
     completeness_error: float
     completeness_relative: float
+    certified_error: float
     removal: list[float] | None
     reprompt: list[float] | None
     mass: list[float]
@@ -164,7 +168,7 @@ def demonstration_effects(
     if estimator == "exact" and len(fitted.kept) > EXACT_LIMIT:
         raise BadInput(
             f"Exact effects take 2^k losses and are offered for at most {EXACT_LIMIT} demonstrations; this "
-            f"prompt has {len(fitted.kept)}. Use the path estimator."
+            f"prompt has {len(fitted.kept)}. Use strata or path."
         )
     with clock("prefill"):
         head = _demo_head(loaded, fitted, cache)
@@ -331,6 +335,7 @@ def _effects_result(
         nodes=found.nodes,
         completeness_error=found.completeness_error,
         completeness_relative=found.completeness_error / max(abs(found.total), FLOOR / TOLERANCE),
+        certified_error=found.certified_error,
         removal=None if removal is None else spread(removal),
         reprompt=None if reprompt is None else spread(reprompt),
         mass=spread(mass.tolist()),

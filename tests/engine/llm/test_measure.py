@@ -208,5 +208,5 @@ def test_a_wrong_request_is_named(changes, words: str, demos) -> None:
 
 
 def test_exact_effects_of_nine_demonstrations_are_refused(demos) -> None:
-    with pytest.raises(BadInput, match="path estimator"):
+    with pytest.raises(BadInput, match="strata or path"):
         demonstration_effects(make_loaded("llama"), task(demos * 3), "exact")

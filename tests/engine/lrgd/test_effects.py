@@ -10,15 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.lrgd.agreement import removal, spearman
-from engine.lrgd.effects import (
-    Differentiable,
-    Remembered,
-    coalitions,
-    effects,
-    exact,
-    path,
-    shapley,
-)
+from engine.lrgd.effects import effects
+from engine.lrgd.objective import Differentiable, Effects, Remembered
+from engine.lrgd.path import path
+from engine.lrgd.shapley import coalitions, exact, shapley, strata
 
 numbers = st.floats(-3, 3, allow_nan=False)
 
@@ -127,9 +122,69 @@ def test_the_path_agrees_with_exact_shapley_values_where_demonstrations_barely_i
     assert spearman(first.tolist(), second.tolist()) == pytest.approx(1)
 
 
-def test_auto_is_exact_up_to_six_and_the_path_beyond() -> None:
+def copies(k: int, answer: int, seed: int = 0) -> Differentiable:
+    """A loss that any of `answer` demonstrations brings down: more of them hardly help."""
+    draw = torch.Generator().manual_seed(seed)
+    pull = torch.cat([3 + torch.rand(answer, generator=draw), 0.5 * torch.randn(k - answer, generator=draw)])
+    return Differentiable(lambda a: 8 / (1 + (torch.exp(a @ pull.to(a.dtype)) - 1)).clamp_min(0.5))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(3, 4).flatmap(lambda k: st.lists(numbers, min_size=2**k, max_size=2**k)))
+def test_up_to_four_all_strata_are_there_and_the_values_exact(values: list[float]) -> None:
+    table = torch.tensor(values, dtype=torch.float64)
+    k = len(values).bit_length() - 1
+    objective = Differentiable(lambda a: table[(a > 0).long() @ (2 ** torch.arange(k))])
+    found, true = strata(objective, ones(k)), exact(objective, ones(k))
+    assert torch.allclose(found.effects, true.effects, atol=max(1e-9, found.certified_error))
+    assert found.nodes == 2**k or found.certified_error <= 0.02 * max(abs(true.total), 0.05)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("make", [steep, lambda k, seed: copies(k, 4, seed)])
+def test_strata_come_near_shapley_values_for_a_quarter_of_the_losses(make, seed: int) -> None:
+    objective = make(8, seed)
+    true, found = exact(objective, ones(8)), strata(objective, ones(8))
+    assert found.nodes <= 74 < true.nodes == 256
+    assert float((found.effects - true.effects).abs().max()) < 0.05 * abs(true.total)
+    rank = spearman(found.effects.tolist(), true.effects.tolist())
+    assert rank is not None
+    assert rank > 0.9
+    assert _error(found, true) <= _error(path(objective, ones(8)), true)
+
+
+def test_strata_treat_twins_alike_and_find_those_that_do_nothing() -> None:
+    objective = Differentiable(lambda a: 5 * torch.exp(-2 * a[:, :4].sum(1) - a[:, 4] * a[:, 5]))
+    found = strata(objective, ones(9))
+    assert found.effects[:4].tolist() == pytest.approx([float(found.effects[0])] * 4, abs=1e-9)
+    assert float(found.effects[6:].abs().max()) < 0.05 * found.total
+    assert found.completeness_error < 1e-9
+
+
+def test_many_demonstrations_take_a_design_in_which_all_have_equally_many_partners() -> None:
+    seen: list[Tensor] = []
+
+    class Noted:
+        def value(self, alpha: Tensor) -> Tensor:
+            seen.append(alpha)
+            return 4 * torch.exp(-3 * alpha[:, :5].sum(1)) + 0.01 * alpha[:, 5:].sum(1)
+
+        gradient = Differentiable.gradient
+
+    found = strata(Noted(), ones(40))
+    assert found.nodes <= 2 + 2 * 40 + 2 * 128
+    two = torch.cat([rows[rows.sum(1) == 2] for rows in seen])
+    assert len(set(two.sum(0).tolist())) == 1
+    assert set(found.effects.topk(5).indices.tolist()) == {0, 1, 2, 3, 4}
+
+
+def _error(found: Effects, true: Effects) -> float:
+    return float((found.effects - true.effects).abs().max())
+
+
+def test_auto_is_exact_up_to_six_and_strata_beyond() -> None:
     found = {k: effects(steep(k), ones(k)) for k in (1, 6, 7)}
-    assert [found[k].estimator for k in found] == ["exact", "exact", "path"]
+    assert [found[k].estimator for k in found] == ["exact", "exact", "strata"]
     assert [found[k].nodes for k in (1, 6)] == [2, 64]
     assert effects(steep(3), ones(3), "path").estimator == "path"
     assert effects(steep(7), ones(7), "exact").nodes == 128
@@ -140,7 +195,7 @@ def test_more_than_eight_demonstrations_have_no_exact_values() -> None:
         exact(steep(9), ones(9))
 
 
-@pytest.mark.parametrize("estimator", ["auto", "exact", "path"])
+@pytest.mark.parametrize("estimator", ["auto", "exact", "strata", "path"])
 def test_no_demonstrations_have_no_effects(estimator) -> None:
     found = effects(
         Differentiable(lambda a: torch.full((len(a),), 2.5, dtype=torch.float64)), ones(0), estimator
@@ -152,7 +207,7 @@ def test_no_demonstrations_have_no_effects(estimator) -> None:
 def test_effects_are_relative_to_the_weights_asked_for() -> None:
     weights = torch.tensor([0.0, 0.5, 2.0], dtype=torch.float64)
     objective = steep(3)
-    for found in (exact(objective, weights), path(objective, weights)):
+    for found in (exact(objective, weights), strata(objective, weights), path(objective, weights)):
         assert float(found.effects[0]) == pytest.approx(0, abs=1e-9)
         assert found.loss_on == pytest.approx(float(objective.value(weights[None])))
         assert found.loss_off == pytest.approx(float(objective.value(torch.zeros(1, 3, dtype=torch.float64))))

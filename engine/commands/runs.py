@@ -1,0 +1,121 @@
+"""Commands about one user at a time: rank, explain, check, recommend; the stored runs; the worker."""
+
+from typing import Annotated
+
+import typer
+
+from db import runs
+from db.requests import RunRequest
+from db.settings import Settings
+from engine import show
+from engine.commands.options import Json, Model, listing, opened, service_engine, takes_request
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: python -m engine rank -d simulated -u s0412 --demos neighbours:4 --json")
+@takes_request
+def rank(request: RunRequest, json: Json = False) -> None:
+    """Rank a candidate list for a user, without and with demonstrations."""
+    from engine import service, views
+
+    with opened() as store, service_engine(store) as engine:
+        run = service.rank(engine, request)
+    view = views.run_view(run)
+    show.as_json(view) if json else show.run(view)
+
+
+@app.command(epilog="Example: python -m engine effects -d simulated -u s0412 --leave-one-out --json")
+@takes_request
+def effects(
+    request: RunRequest,
+    estimator: Annotated[str, typer.Option(help="auto, exact (2^k weightings) or path (integral).")] = "auto",
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-out", help="Also drop each one: by weight and by a new prompt.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Measure how far each demonstration moved the model toward the target, in nats."""
+    from engine import service, views
+
+    with opened() as store, service_engine(store) as engine:
+        run, found = service.effects(engine, request, estimator=estimator, leave_one_out=leave_one_out)
+    view = views.effects_view(run, found)
+    if json:
+        show.as_json(view)
+        return
+    show.table(
+        [[d["id"], d["effect"], d["removal"], d["reprompt"], d["mass"]] for d in view["demonstrations"]],
+        *("demonstration", "effect (nats)", "removal", "reprompt", "attention mass"),
+    )
+    show.line(
+        f"loss {view['loss_zero_shot']:.3f} -> {view['loss']:.3f} nats, effect {view['effect_total']:+.3f} "
+        f"({view['estimator']}, {view['nodes']} passes, completeness error {view['completeness_error']:.2g})"
+    )
+
+
+@app.command(epilog="Example: python -m engine verify --model embedded --json")
+def verify(model: Model = "embedded", json: Json = False) -> None:
+    """Check on every layer that attention equals the dual model (forms B and C) for this model."""
+    from engine import service
+
+    with opened() as store, service_engine(store) as engine:
+        view = service.verify(engine, model)
+    if json:
+        show.as_json(view)
+    else:
+        rows = [[r["layer"], r["relative_error"]["B"], r["relative_error"]["C"]] for r in view["layers"]]
+        show.table(rows, "layer", "relative error, form B", "form C")
+        show.line(f"{view['dtype']}: {'the identity holds' if view['ok'] else 'THE IDENTITY DOES NOT HOLD'}")
+    if not view["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: python -m engine recommend -u s0412 --whole-catalogue --top 10 --json")
+@takes_request
+def recommend(
+    request: RunRequest,
+    top: Annotated[int, typer.Option(help="How many items to recommend.")] = 10,
+    width: Annotated[int, typer.Option(help="Branches of the titles' tree kept per step.")] = 20,
+    whole_catalogue: Annotated[
+        bool, typer.Option(help="Search every title; the only way there is, so it may be left out.")
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Recommend from the whole catalogue: beam search over its titles, without and with demonstrations."""
+    from engine.recommend import recommend as search
+
+    with opened() as store, service_engine(store) as engine:
+        view = search(engine, request, top=top, width=width)
+    if json:
+        show.as_json(view)
+    else:
+        show.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
+
+
+@app.command("runs", epilog="Example: python -m engine runs --dataset simulated --limit 5")
+def runs_(
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Only this data set.")] = None,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Only this user.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Only this model.")] = None,
+    search: Annotated[str, typer.Option(help="Words of note, tags, user or titles.")] = "",
+    limit: Annotated[int, typer.Option(help="How many to list, newest first.")] = 20,
+    json: Json = False,
+) -> None:
+    """List stored runs, newest first."""
+    from engine import views
+
+    with opened() as store:
+        found = runs.listing(store, dataset=dataset, user=user, model=model, search=search, limit=limit)
+    listing([views.run_row(summary) for summary in found], "runs", json=json, width={"run": 12})
+
+
+@app.command(epilog="Example: python -m engine worker")
+def worker(
+    with_parent: Annotated[bool, typer.Option(help="End when the process that started this ends.")] = False,
+    once: Annotated[bool, typer.Option(help="End after one job.")] = False,
+) -> None:
+    """Take jobs from the store until stopped; one worker per device."""
+    from engine.worker import work
+
+    work(Settings(), with_parent=with_parent, once=once)

@@ -1,0 +1,130 @@
+"""Commands about what a workspace holds: set it up, import data, list data sets, users and models."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from db import datasets, models
+from db.errors import BadInput
+from engine import show
+from engine.commands.options import Dataset, Json, listing, opened, quiet, service_engine
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: python -m engine setup")
+def setup(json: Json = False) -> None:
+    """Prepare the workspace: simulated store, embedded model, one first run. Safe to repeat."""
+    from engine.setup import setup_workspace
+
+    with opened() as store, service_engine(store) as engine:
+        done = setup_workspace(engine, say=None if json else show.line)
+    if json:
+        show.as_json(done)
+
+
+@app.command("import", epilog="Example: python -m engine import ratings.csv --name my-shop --min-rating 4")
+def import_(
+    path: Annotated[Path, typer.Argument(help="File, folder or zip in any supported format.")],
+    name: Annotated[str | None, typer.Option("--name", help="Name of the new data set.")] = None,
+    format: Annotated[str | None, typer.Option("--format", help="Skip sniffing: name the format.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="FIELD=COLUMN for generic files, e.g. user=customer_id. Repeatable."),
+    ] = None,
+    k_core: Annotated[int, typer.Option(help="Keep users and items with at least this many.")] = 0,
+    min_rating: Annotated[float | None, typer.Option(help="Keep interactions rated at least this.")] = None,
+    min_history: Annotated[int, typer.Option(help="Keep users with at least this many items.")] = 3,
+    preview: Annotated[bool, typer.Option("--preview", help="Show what would be read.")] = False,
+    json: Json = False,
+) -> None:
+    """Import interactions and item titles; reports what was read, kept and dropped."""
+    from engine import handlers
+
+    payload = {"path": str(path), "name": name, "format": format, "mapping": mapping_of(column)}
+    options = {"k_core": k_core, "min_rating": min_rating, "min_history": min_history}
+    with opened() as store, service_engine(store) as engine:
+        if preview:
+            found = handlers.preview_job(engine, payload, quiet)
+            show.as_json(found) if json else show.preview(found)
+            return
+        said = quiet if json else lambda progress, message="": show.line(message) if message else None
+        done = handlers.import_job(engine, {**payload, "options": options}, said)
+    show.as_json(done) if json else show.report(done["dataset"], done["report"])
+
+
+def mapping_of(pairs: list[str] | None) -> dict[str, str] | None:
+    """FIELD=COLUMN words as a mapping."""
+    if not pairs:
+        return None
+    for pair in pairs:
+        if "=" not in pair:
+            raise BadInput(f"--column takes FIELD=COLUMN, e.g. user=customer_id; got {pair!r}.")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+@app.command("datasets", epilog="Example: python -m engine datasets --json")
+def datasets_(json: Json = False) -> None:
+    """List the data sets in the store."""
+    with opened() as store:
+        found = datasets.listing(store)
+    rows = [
+        {
+            "name": info.name,
+            "users": info.users,
+            "items": info.items,
+            "interactions": info.interactions,
+            "fingerprint": info.fingerprint,
+            "kind": info.kind,
+            "simulated": info.simulated,
+        }
+        for info in found
+    ]
+    listing(rows, "datasets", json=json, width={"fingerprint": 12})
+
+
+@app.command(epilog="Example: python -m engine users --dataset simulated --search serum --limit 5")
+def users(
+    dataset: Dataset = "simulated",
+    search: Annotated[str, typer.Option(help="Part of a user id, or words of a title bought.")] = "",
+    min_length: Annotated[int, typer.Option(help="Shortest history to list.")] = 0,
+    max_length: Annotated[int | None, typer.Option(help="Longest history to list.")] = None,
+    limit: Annotated[int, typer.Option(help="How many to list.")] = 50,
+    offset: Annotated[int, typer.Option(help="How many to pass over.")] = 0,
+    json: Json = False,
+) -> None:
+    """List users of a data set with the length of their history."""
+    with opened() as store:
+        info = datasets.get(store, dataset)
+        found = datasets.users(store, info.id, search, min_length, max_length, limit, offset)
+    rows = [{"user": u.user_id, "length": u.length, "tie": u.tie} for u in found]
+    listing(rows, "users", json=json)
+
+
+@app.command("models", epilog="Example: python -m engine models --add Qwen/Qwen2.5-0.5B --name qwen")
+def models_(
+    add: Annotated[str | None, typer.Option("--add", help="Register this folder or hub id.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name to register it under.")] = None,
+    json: Json = False,
+) -> None:
+    """List the registered models, or register one."""
+    with opened() as store:
+        if add:
+            from engine import handlers
+
+            with service_engine(store) as engine:
+                handlers.register_job(engine, {"name": name or add, "source": add}, quiet)
+        found = models.listing(store)
+    rows = [
+        {
+            "name": m.name,
+            "architecture": m.architecture,
+            "parameters": m.parameters,
+            "context_length": m.context_length,
+            "source": m.source,
+            "revision": m.revision,
+        }
+        for m in found
+    ]
+    listing(rows, "models", json=json, width={"revision": 12})

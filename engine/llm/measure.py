@@ -125,7 +125,7 @@ def rank_candidates(loaded: LoadedModel, task: Task, cache: PrefillCache | None 
     """
     cache = cache or PrefillCache()
     clock = _Clock()
-    question, fitted, zero = _prepare(loaded, task)
+    question, fitted, zero, _ = prepare(loaded, task)
     with clock("prefill"):
         head = _demo_head(loaded, fitted, cache)
     with clock("score"):
@@ -164,7 +164,7 @@ def demonstration_effects(
         raise BadInput("Effects need a target: say which candidate is the right one.")
     cache = cache or PrefillCache()
     clock = _Clock()
-    question, fitted, zero = _prepare(loaded, task)
+    question, fitted, zero, _ = prepare(loaded, task)
     if estimator == "exact" and len(fitted.kept) > EXACT_LIMIT:
         raise BadInput(
             f"Exact effects take 2^k losses and are offered for at most {EXACT_LIMIT} demonstrations; this "
@@ -179,7 +179,7 @@ def demonstration_effects(
         found = effects(objective, weights, estimator)
         mass = loss.attention_mass(weights)
     with clock("zero_shot"):
-        bare = found.loss_on if not fitted.kept else _reprompt_loss(loaded, zero, question, [], head)
+        bare = found.loss_on if not fitted.kept else reprompt_loss(loaded, zero, question, [], head)
     removal = reprompt = None
     if leave_one_out:
         with clock("leave_one_out"):
@@ -188,8 +188,8 @@ def demonstration_effects(
     return _effects_result(task, fitted, found, mode, bare, mass, removal, reprompt, clock.read())
 
 
-def _prepare(loaded: LoadedModel, task: Task) -> tuple[Question, Fitted, Fitted]:
-    """The question, the fitted prompt, and the fitted prompt without demonstrations."""
+def prepare(loaded: LoadedModel, task: Task) -> tuple[Question, Fitted, Fitted, int]:
+    """The question, the fitted prompt, the same without demonstrations, and the prompt's room in tokens."""
     _check(task)
     listwise = task.scoring == "listwise"
     question = Question(
@@ -203,7 +203,7 @@ def _prepare(loaded: LoadedModel, task: Task) -> tuple[Question, Fitted, Fitted]
     room = loaded.context_length - longest_tail(loaded.encoder, question)
     fitted = fit(loaded.encoder, task.template, task.scoring, task.demos, task.history, room)
     zero = fit(loaded.encoder, task.template, task.scoring, [], fitted.history, room)
-    return question, fitted, zero
+    return question, fitted, zero, room
 
 
 def _check(task: Task) -> None:
@@ -267,7 +267,7 @@ def _zero_shot(loaded: LoadedModel, zero: Fitted, question: Question, cache: Pre
     return cache.get(key, make, lambda made: 8 * len(made.scores))
 
 
-def _reprompt_loss(
+def reprompt_loss(
     loaded: LoadedModel, fitted: Fitted, question: Question, weights: Sequence[float], full: Prefix
 ) -> float:
     """Loss of a prompt written anew, sharing with `full` the tokens up to the first difference."""
@@ -302,7 +302,7 @@ def _reprompts(
         shorter = fit(
             loaded.encoder, task.template, task.scoring, others, fitted.history, loaded.context_length
         )
-        rises.append(_reprompt_loss(loaded, shorter, question, weights[:b] + weights[b + 1 :], head) - loss)
+        rises.append(reprompt_loss(loaded, shorter, question, weights[:b] + weights[b + 1 :], head) - loss)
     return rises
 
 

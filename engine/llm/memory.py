@@ -39,6 +39,9 @@ class PrefillCache:
             self._kept.popitem(last=False)
         return made
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
     @property
     def nbytes(self) -> int:
         """Bytes held now."""

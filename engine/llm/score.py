@@ -68,6 +68,11 @@ class Head:
     owners: Tensor
     ids: tuple[int, ...]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory held."""
+        return sum(t.numel() * t.element_size() for t in (*self.keys, *self.values, self.owners))
+
 
 @dataclass(frozen=True)
 class Row:
@@ -134,11 +139,13 @@ def suffix_logprobs(
     row_gates: Sequence[int] | None = None,
     owners: Sequence[int] | None = None,
     observe: Callable[[lens.Seen], None] | None = None,
+    starts: Sequence[int] | None = None,
 ) -> Tensor:
     """Summed log-probabilities [R] (float32 or better) of the scored tokens of each row.
 
     log_alpha [G, k]: gates; row_gates[r] is the gate of row r (default: the only one for all rows).
     owners: demonstrations of the suffix tokens, the same for all rows (default: none in the suffix).
+    starts [R]: position of each row's first token (default: right after the base).
     Rows of like length are run together in micro-batches. Differentiable in log_alpha if gradients are
     enabled.
     """
@@ -147,10 +154,11 @@ def suffix_logprobs(
 
     def work(chosen: Sequence[int]) -> Tensor:
         gate = None if log_alpha is None else log_alpha[[gates[r] for r in chosen]]
-        return _score(loaded, base, [rows[r] for r in chosen], gate, owners, observe)
+        places = None if starts is None else [starts[r] for r in chosen]
+        return _score(loaded, base, [rows[r] for r in chosen], gate, owners, observe, places)
 
     longest = max(len(row.ids) for row in rows)
-    _check_length(loaded, len(base.ids) + longest)
+    _check_length(loaded, (len(base.ids) if starts is None else max(starts)) + longest)
     size = rows_at_once(loaded.device, elements_per_row(loaded, len(base.ids), longest, _scored(rows)))
     groups = _alike(order, [len(row.ids) for row in rows], _PASS.get(loaded.device.type, 64))
     parts = torch.cat([p for group in groups for p in in_batches(group, size, work, _WHAT)])
@@ -189,21 +197,55 @@ def _score(
     gate: Tensor | None,
     owners: Sequence[int] | None,
     observe: Callable[[lens.Seen], None] | None,
+    starts: Sequence[int] | None,
 ) -> Tensor:
-    """One micro-batch: rows right-padded with their own last token, which no scored token can see."""
+    """One micro-batch of rows."""
     fed = [row.ids[:-1] for row in rows]  # the last token is predicted, never fed
-    width = max(len(ids) for ids in fed)
-    padded = torch.tensor([[*ids, *([ids[-1]] * (width - len(ids)))] for ids in fed], device=loaded.device)
+    padded = _padded(loaded, fed)
+    width = padded.shape[1]
     keep = torch.zeros(len(rows), width, dtype=torch.bool)
     for r, row in enumerate(rows):
         keep[r, len(fed[r]) - row.scored : len(fed[r])] = True
     wanted = torch.tensor([i for row in rows for i in row.ids[-row.scored :]], device=loaded.device)
     counts = torch.tensor([row.scored for row in rows], device=loaded.device)
-    logits = _forward(loaded, base, padded, owners, gate, keep.to(loaded.device), observe=observe)[0]
+    logits = _forward(
+        loaded, base, padded, owners, gate, keep.to(loaded.device), observe=observe, starts=starts
+    )[0]
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # [sum of scored, V]
     picked = logits.gather(1, wanted[:, None])[:, 0] - torch.logsumexp(logits, dim=1)
     owner = torch.repeat_interleave(torch.arange(len(rows), device=loaded.device), counts)
     return picked.new_zeros(len(rows)).index_add(0, owner, picked)
+
+
+def _padded(loaded: LoadedModel, rows: Sequence[Sequence[int]]) -> Tensor:
+    """[R, longest]: right-padded with each row's own last token, which no earlier token can see."""
+    width = max(len(ids) for ids in rows)
+    return torch.tensor([[*ids, *([ids[-1]] * (width - len(ids)))] for ids in rows], device=loaded.device)
+
+
+@torch.no_grad()
+def continuations(loaded: LoadedModel, base: Head, rows: Sequence[Sequence[int]]) -> list[Head]:
+    """Keys and values of each row of tokens right after the base, without the base's own; in batches."""
+    longest = max(len(ids) for ids in rows)
+    _check_length(loaded, len(base.ids) + longest)
+
+    def work(chosen: Sequence[Sequence[int]]) -> list[Head]:
+        tokens = _padded(loaded, chosen)
+        # A prediction has to be asked for; one of the first token costs least.
+        last = torch.zeros_like(tokens, dtype=torch.bool)
+        last[:, 0] = True
+        seen = _forward(loaded, base, tokens, None, None, last, keep=True)[1]
+        return [_own(loaded, seen, row, ids) for row, ids in enumerate(chosen)]
+
+    size = rows_at_once(loaded.device, elements_per_row(loaded, len(base.ids), longest, 1))
+    return [head for part in in_batches(rows, size, work, "the demonstrations of the pool") for head in part]
+
+
+def _own(loaded: LoadedModel, seen: lens.Pass, row: int, ids: Sequence[int]) -> Head:
+    """A row's own keys and values, copied, so that the batch's memory is let go."""
+    keys = tuple(seen.keys[layer][row : row + 1, :, : len(ids)].clone() for layer in range(loaded.layers))
+    values = tuple(seen.values[layer][row : row + 1, :, : len(ids)].clone() for layer in range(loaded.layers))
+    return Head(keys, values, torch.zeros(len(ids), dtype=torch.long, device=loaded.device), tuple(ids))
 
 
 @torch.no_grad()
@@ -245,6 +287,7 @@ def _forward(
     logits_at: Tensor,
     keep: bool = False,
     observe: Callable[[lens.Seen], None] | None = None,
+    starts: Sequence[int] | None = None,
 ) -> tuple[Tensor, lens.Pass]:
     """tokens [R, S] after the base; returns the logits at `logits_at` [R, S] flattened to [N, V]."""
     own = torch.full((tokens.shape[1],), -1, device=loaded.device, dtype=torch.long)
@@ -256,7 +299,8 @@ def _forward(
     if base is not None and shared:
         current.prefix_keys, current.prefix_values = list(base.keys), list(base.values)
         current.key_owners = torch.cat([base.owners, own])
-    places = torch.arange(shared, shared + tokens.shape[1], device=loaded.device)[None].expand_as(tokens)
+    first = torch.tensor([shared] if starts is None else list(starts), device=loaded.device)
+    places = (first[:, None] + torch.arange(tokens.shape[1], device=loaded.device)).expand_as(tokens)
     with lens.looking(current):
         logits = loaded.model(
             input_ids=tokens, position_ids=places, use_cache=False, logits_to_keep=logits_at

@@ -7,7 +7,7 @@ from torch.nn import functional
 from db.errors import ModelError
 from engine.llm import lens
 from engine.llm.gates import DemonstrationLoss, log_gate
-from engine.llm.measure import Task, _demo_head, _prepare
+from engine.llm.measure import Task, _demo_head, prepare
 from engine.llm.memory import PrefillCache
 from engine.prompts import Example, encode, render
 from engine.prompts.segments import title_answer
@@ -19,7 +19,7 @@ HISTORY = TITLES[2:6]
 
 def objective(loaded, demos, mode="direct", scoring="sum") -> DemonstrationLoss:
     task = Task(demos, HISTORY, TITLES[5:10], 2, scoring)
-    question, fitted, _ = _prepare(loaded, task)
+    question, fitted, *_ = prepare(loaded, task)
     return DemonstrationLoss(loaded, fitted, _demo_head(loaded, fitted, PrefillCache()), question, mode)
 
 

@@ -1,0 +1,129 @@
+"""The demonstration bank: a pool scored one demonstration at a time, each for the price of a query.
+
+Right after the fixed prefix a demonstration's keys and values depend neither on the query nor on the user.
+They are computed once per (model, prefix, demonstration), many in one batch, and kept in a `PrefillCache`
+within its byte budget. Scoring N demonstrations for a new query then runs N copies of query and answer, and
+nothing else. Positions are those of the prompt written with that one demonstration: the numbers are the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from engine.llm.load import LoadedModel
+from engine.llm.measure import Task, prepare
+from engine.llm.memory import PrefillCache
+from engine.llm.question import Question, combine, loss_rows
+from engine.llm.score import Head, Row, continuations, prefill, suffix_logprobs
+from engine.prompts import Example, Fitted, fit
+
+_SIDE_BY_SIDE = 8  # demonstrations whose keys stand in one pass; each row sees only its own
+
+
+def single_losses(
+    loaded: LoadedModel, task: Task, pool: Sequence[Example], cache: PrefillCache | None = None
+) -> list[float]:
+    """Loss of the target (nats) with each demonstration of `pool` alone before the query, [len(pool)].
+
+    The task's own demonstrations and weights are not looked at. Equal to the loss of the prompt written with
+    that demonstration alone; where the context has no room for it, to that of the prompt without any.
+    """
+    cache = cache or PrefillCache()
+    question, bare, _, room = prepare(loaded, replace(task, demos=(), weights=None))
+    fitted = [fit(loaded.encoder, task.template, task.scoring, [demo], bare.history, room) for demo in pool]
+    # A prompt that had to be shortened has another query: those are run as they are, one by one.
+    whole = [i for i, each in enumerate(fitted) if each.kept and each.history == bare.history]
+    # Like lengths together: keys that stand side by side then waste little.
+    whole.sort(key=lambda i: len(fitted[i].encoded))
+    heads = _heads(loaded, [fitted[i] for i in whole], cache)
+    losses: dict[int, float] = {}
+    step = 1 if _windowed(loaded) else _SIDE_BY_SIDE
+    for start in range(0, len(whole), step):
+        part = slice(start, start + step)
+        found = _losses(loaded, fitted[whole[start]], heads[part], question, cache)
+        losses.update(zip(whole[part], found, strict=True))
+    for i in set(range(len(pool))) - losses.keys():
+        losses[i] = _alone(loaded, fitted[i], question)
+    return [losses[i] for i in range(len(pool))]
+
+
+def _windowed(loaded: LoadedModel) -> bool:
+    """A sliding window counts places among the keys, which standing side by side would move."""
+    return getattr(loaded.model.config.get_text_config(), "sliding_window", None) is not None
+
+
+def _heads(loaded: LoadedModel, fitted: Sequence[Fitted], cache: PrefillCache) -> list[Head]:
+    """Keys and values of each prompt's one demonstration, from the cache or in one go."""
+    if not fitted:
+        return []
+    prefix = _prefix(loaded, fitted[0], cache)
+    rows = [each.encoded.before("query").ids[len(prefix.ids) :] for each in fitted]
+    keys = {ids: (loaded.key, "bank", prefix.ids, ids) for ids in rows}
+    new = [ids for ids, key in keys.items() if key not in cache]
+    made = dict(zip(new, continuations(loaded, prefix, new), strict=True)) if new else {}
+    return [cache.get(keys[ids], lambda ids=ids: made[ids], lambda head: head.nbytes) for ids in rows]
+
+
+def _prefix(loaded: LoadedModel, fitted: Fitted, cache: PrefillCache) -> Head:
+    """Keys and values of what stands before every demonstration; empty where nothing does."""
+    part = fitted.encoded.before("demo")
+    if not part.ids:
+        return Head((), (), torch.zeros(0, dtype=torch.long, device=loaded.device), ())
+    key = (loaded.key, "prefill", part.ids, tuple(part.owners()))
+    made = cache.get(key, lambda: prefill(loaded, part.ids, part.owners()), lambda made: made.nbytes)
+    return made.head()
+
+
+def _losses(
+    loaded: LoadedModel, like: Fitted, heads: Sequence[Head], question: Question, cache: PrefillCache
+) -> list[float]:
+    """Losses of one query after each of the heads: one pass, each row gated to one head."""
+    prefix = _prefix(loaded, like, cache)
+    query = like.encoded.ids[len(like.encoded.before("query")) :]
+    asked = [Row((*query, *row.ids), row.scored) for row in loss_rows(loaded.encoder, question)]
+    base = _joined(prefix, heads)
+    count = len(heads)
+    gates = torch.full((count, count), float("-inf"), dtype=torch.float64, device=loaded.device)
+    gates.fill_diagonal_(0.0)
+    which = [b for b in range(count) for _ in asked]
+    with torch.no_grad():
+        logprobs = suffix_logprobs(
+            loaded,
+            base,
+            asked * count,
+            gates,
+            row_gates=which,
+            starts=[len(prefix.ids) + len(heads[b].ids) for b in which],
+        )
+    return combine(question, logprobs.view(count, len(asked))).tolist()
+
+
+def _joined(prefix: Head, heads: Sequence[Head]) -> Head:
+    """Prefix and demonstrations, each at the positions right after the prefix, as keys side by side."""
+    layers = range(len(heads[0].keys))
+    before = [prefix] if prefix.ids else []
+    parts = [*before, *heads]
+    owners = [
+        *(part.owners for part in before),
+        *(torch.full_like(head.owners, b) for b, head in enumerate(heads)),
+    ]
+    return Head(
+        tuple(torch.cat([part.keys[layer] for part in parts], dim=2) for layer in layers),
+        tuple(torch.cat([part.values[layer] for part in parts], dim=2) for layer in layers),
+        torch.cat(owners),
+        tuple(i for part in parts for i in part.ids),
+    )
+
+
+def _alone(loaded: LoadedModel, fitted: Fitted, question: Question) -> float:
+    """The loss of a prompt run as it is written."""
+    part = fitted.encoded.before("query")
+    query = fitted.encoded.ids[len(part) :]
+    rows = [Row((*query, *row.ids), row.scored) for row in loss_rows(loaded.encoder, question)]
+    if part.ids:
+        base = prefill(loaded, part.ids, [-1] * len(part)).head()
+    else:
+        base = Head((), (), torch.zeros(0, dtype=torch.long, device=loaded.device), ())
+    with torch.no_grad():
+        return float(combine(question, suffix_logprobs(loaded, base, rows)[None])[0])

@@ -26,13 +26,15 @@ FIT_SHARE = 0.8  # of the progress, for what is trained
 
 @dataclass(frozen=True)
 class Job:
-    """What a fit is given: data, mask [n] of what may be known, seed, who is told, file to resume from."""
+    """What a fit is given: data, mask [n] of what may be known, seed, who is told, file to resume from, and
+    the minutes it may take (None: as many as it needs)."""
 
     columns: DatasetColumns
     mask: NDArray[np.bool_]
     seed: int
     progress: Progress | None
     checkpoint: Path | None
+    minutes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def _sasrec(loss: str) -> Callable[[Job], Sasrec]:
         Recipe(loss=loss, seed=job.seed),
         progress=job.progress,
         checkpoint=job.checkpoint,
+        minutes=job.minutes,
     )
 
 
@@ -80,15 +83,16 @@ def run_baseline(
     candidate_kind: str = "random",
     target: str = "test",
     folder: Path | None = None,
+    minutes: float | None = None,
 ) -> dict[str, Any]:
     """Fit the baseline, rank `users` users' targets, return settings, metrics and seconds, ready for JSON.
 
     `folder`: where the fitted baseline and its checkpoint are kept; an equal request then fits nothing, and
-    a stopped one goes on. None keeps nothing. Only candidate lists are written to the store. Raises BadInput
-    for an unknown kind and a data set in which nobody has the target, NotFound for an unknown data set.
+    a stopped one goes on. None keeps nothing. `minutes`: of training. Only candidate lists are written to the
+    store. Raises BadInput for an unknown kind and a data set in which nobody has the target, NotFound for an
+    unknown data set.
     """
-    if kind not in KINDS:
-        raise BadInput(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}.")
+    checked(kind)
     if users < 1:
         raise BadInput(f"users is {users}; at least 1 is needed.")
     dataset = datasets.get(store, dataset_name)
@@ -97,13 +101,13 @@ def run_baseline(
     if not drawn:
         raise BadInput(f"Nobody in {dataset.name!r} has a history long enough for the {target} target.")
     started = time.perf_counter()
-    scorer, loaded, fitted_on = _fitted(
-        dataset, columns, kind, seed, target, folder, _part(progress, 0, FIT_SHARE)
+    done = fitted(
+        dataset, columns, kind, seed, target, folder, minutes, progress=_part(progress, 0, FIT_SHARE)
     )
     fit_s = time.perf_counter() - started
     started = time.perf_counter()
     found = evaluate(
-        scorer,
+        done.scorer,
         store,
         dataset,
         drawn,
@@ -122,17 +126,31 @@ def run_baseline(
         "candidates": candidates,
         "candidate_kind": candidate_kind,
         "seed": seed,
-        "fitted_on": fitted_on,
+        "fitted_on": done.on,
         "metrics": found.summary(),
         "ranks": dict(zip(found.user_ids, found.ranks, strict=True)),
-        "fit": scorer.report if isinstance(scorer, Sasrec) else None,
-        "loaded": loaded,
+        "fit": done.scorer.report if isinstance(done.scorer, Sasrec) else None,
+        "loaded": done.loaded,
         "seconds": {"fit": fit_s, "evaluate": time.perf_counter() - started},
     }
 
 
-def learnable(columns: DatasetColumns, kind: str, target: str) -> NDArray[np.bool_]:
-    """Mask [n] of the interactions this kind is fitted on, so that no target gives itself away."""
+def checked(kind: str) -> Kind:
+    """The kind of this name. Raises BadInput naming those there are."""
+    if kind not in KINDS:
+        raise BadInput(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}.")
+    return KINDS[kind]
+
+
+def learnable(
+    columns: DatasetColumns, kind: str, target: str, before: int | None = None
+) -> NDArray[np.bool_]:
+    """Mask [n] of the interactions this kind is fitted on, so that no target gives itself away.
+
+    before: a moment (unix seconds) from which nothing is known, for a scorer frozen then.
+    """
+    if before is not None:
+        return visible(columns, target, before)
     if _by_moment(columns, kind):
         return np.ones(len(columns.user), dtype=bool)
     return visible(columns, target)
@@ -142,33 +160,55 @@ def _by_moment(columns: DatasetColumns, kind: str) -> bool:
     return KINDS[kind].learns == "moments" and columns.timestamp is not None
 
 
-def _fitted(
+@dataclass(frozen=True)
+class Fitted:
+    """A scorer, the file it is kept in (if any), whether it was loaded from there, and what it is fitted on
+    in words."""
+
+    scorer: Scorer
+    path: Path | None
+    loaded: bool
+    on: str
+
+
+def fitted(
     dataset: DatasetInfo,
     columns: DatasetColumns,
     kind: str,
-    seed: int,
-    target: str,
-    folder: Path | None,
-    progress: Progress | None,
-) -> tuple[Scorer, bool, str]:
-    """The scorer, whether it was loaded, and in words what it is fitted on."""
-    by_moment = _by_moment(columns, kind)
-    name = digest([kind, dataset.fingerprint, seed, None if by_moment else target, ENGINE_VERSION])[:16]
-    path = folder / f"{kind}-{name}.safetensors" if folder else None
-    if KINDS[kind].learns == "titles":
-        fitted_on = "the catalogue's titles"
-    elif by_moment:
-        fitted_on = "interactions before each target's moment"
-    else:
-        fitted_on = f"all interactions but everybody's last {'one' if target == 'test' else 'two'}"
+    seed: int = 0,
+    target: str = "test",
+    folder: Path | None = None,
+    minutes: float | None = None,
+    *,
+    before: int | None = None,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Fit a baseline, or load the equal one that `folder` holds; a stopped fit goes on from its checkpoint.
+
+    before: fit on what was known before this moment only (frozen then). Raises BadInput for an unknown kind.
+    """
+    chosen = checked(kind)
+    mask = learnable(columns, kind, target, before)
+    on = _words(columns, kind, target, before)
+    asked = [kind, dataset.fingerprint, seed, on, before, minutes, ENGINE_VERSION]
+    path = folder / f"{kind}-{digest(asked)[:16]}.safetensors" if folder else None
     if path and path.exists():
-        return KINDS[kind].load(path), True, fitted_on
-    mask = learnable(columns, kind, target)
+        return Fitted(chosen.load(path), path, True, on)
     checkpoint = path.with_suffix(".checkpoint") if path else None
-    scorer = KINDS[kind].fit(Job(columns, mask, seed, progress, checkpoint))
+    scorer = chosen.fit(Job(columns, mask, seed, progress, checkpoint, minutes))
     if path:
         scorer.save(path)
-    return scorer, False, fitted_on
+    return Fitted(scorer, path, False, on)
+
+
+def _words(columns: DatasetColumns, kind: str, target: str, before: int | None) -> str:
+    if KINDS[kind].learns == "titles":
+        return "the catalogue's titles"
+    if before is not None:
+        return "interactions before a fixed moment"
+    if _by_moment(columns, kind):
+        return "interactions before each target's moment"
+    return f"all interactions but everybody's last {'one' if target == 'test' else 'two'}"
 
 
 def _part(progress: Progress | None, start: float, stop: float) -> Progress | None:
@@ -176,7 +216,7 @@ def _part(progress: Progress | None, start: float, stop: float) -> Progress | No
     if progress is None:
         return None
 
-    def told(share: float | None, message: str) -> None:
-        progress(None if share is None else start + share * (stop - start), message)
+    def told(share: float | None, message: str, *numbers: dict[str, Any]) -> None:
+        progress(None if share is None else start + share * (stop - start), message, *numbers)
 
     return told

@@ -11,8 +11,8 @@ from db.datasets import DatasetColumns
 from db.errors import BadInput
 from engine.data.splits import known
 
-Progress = Callable[[float | None, str], None]
-"""Told how far (0 to 1) and what; raises to stop the work."""
+Progress = Callable[..., None]
+"""Told how far (0 to 1, or None), what, and now and then the numbers so far (a dict); raises to stop."""
 
 
 class Scorer(Protocol):

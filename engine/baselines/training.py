@@ -1,14 +1,15 @@
 """Fit SASRec: cross-entropy over the catalogue or over samples, early stop, checkpoints.
 
-Every user's newest visible item is the validation target; the rest is trained on. An epoch's order, negatives
-and dropout are drawn from seed and epoch alone, so a run stopped by its progress callback or a kill and
-resumed from the checkpoint of its last whole epoch ends with the very same weights.
+Every user's newest visible item is the validation target; the rest is trained on, long histories in pieces.
+An epoch's order is drawn from seed and epoch alone, a step's negatives and dropout from seed and step, so a
+run stopped by its progress callback or a kill and resumed from its checkpoint ends with the very same weights
+(unless its time was limited: then with those of the moment).
 """
 
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ LOSSES = ("full", "scaled")
 CHECKPOINT = "sasrec checkpoint"
 CUTOFF = 10
 POOL = 20  # batches sorted by length together, so that a batch has little padding
+KEEP_S = 20.0  # seconds of work between checkpoints within an epoch
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,36 @@ class Recipe:
 
 @dataclass
 class State:
-    """What a checkpoint keeps beside the tensors; `curve` has a line per epoch."""
+    """What a checkpoint keeps beside the tensors; `curve` has a line per epoch.
+
+    step: updates in all; batch: those of the epoch under way, with the sum of their `losses`; items: targets
+    learnt from; seconds: of training and validation, over all processes that had a part in it.
+    """
 
     epoch: int = 0
+    batch: int = 0
+    losses: float = 0.0
+    step: int = 0
+    items: int = 0
     best: float = -1.0
     best_epoch: int = 0
     seconds: float = 0.0
+    stopped_because: str = ""
     curve: list[dict[str, float]] = field(default_factory=list)
 
-    def over(self, recipe: Recipe) -> bool:
-        """Nothing more is to be trained."""
-        return self.epoch >= recipe.epochs or self.epoch - self.best_epoch >= recipe.patience
+    def over(self, recipe: Recipe, minutes: float | None) -> str:
+        """Why nothing more is to be trained; empty where more is."""
+        if self.epoch >= recipe.epochs:
+            return f"{recipe.epochs} epochs are done"
+        if self.epoch - self.best_epoch >= recipe.patience:
+            return f"no better validation for {recipe.patience} epochs"
+        if self.late(minutes):
+            return f"{minutes:g} minutes are over"
+        return ""
+
+    def late(self, minutes: float | None) -> bool:
+        """The time is up."""
+        return minutes is not None and self.seconds >= 60 * minutes
 
 
 def fit(
@@ -79,24 +100,25 @@ def fit(
     progress: Progress | None = None,
     checkpoint: Path | None = None,
     device: str = "cpu",
+    minutes: float | None = None,
 ) -> Sasrec:
     """Train on the interactions of the mask [n] and return the best epoch's network.
 
-    `checkpoint`: file written after each epoch, gone on from where it exists and removed at the end.
-    `progress` may raise to stop; what is lost is the epoch under way. Raises BadInput for an unknown loss and
+    `checkpoint`: file written every `KEEP_S` seconds and after each epoch, gone on from where it exists and
+    removed at the end. `progress` may raise to stop; after each epoch it is also given `{"curve": [...]}`.
+    `minutes`: of work after which the epoch under way is cut short. Raises BadInput for an unknown loss and
     for data where nobody has three visible interactions, Conflict for a checkpoint of something else.
     """
     recipe = recipe or Recipe()
     if recipe.loss not in LOSSES:
         raise BadInput(f"loss is {recipe.loss!r}; it must be one of {', '.join(LOSSES)}.")
     histories = visible_histories(columns, mask)
-    run = _Run(histories, len(columns.item_ids), recipe, device, progress or (lambda share, text: None))
+    run = _Run(histories, len(columns.item_ids), recipe, device, progress or (lambda *_: None))
     if checkpoint and checkpoint.exists():
         run.resume(checkpoint)
-    while not run.state.over(recipe):
-        run.epoch()
-        if checkpoint:
-            run.keep(checkpoint)
+    while not (reason := run.state.over(recipe, minutes)):
+        run.epoch(checkpoint, minutes)
+    run.state.stopped_because = reason
     fill(run.network, run.best)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
@@ -110,8 +132,17 @@ def visible_histories(columns: DatasetColumns, mask: NDArray[np.bool_]) -> list[
     return [part.tolist() for part in parts if len(part) > 1]
 
 
+def pieces(history: Sequence[int], longest: int) -> list[list[int]]:
+    """A history as windows of at most `longest` + 1 items, each item but the oldest a target exactly once.
+
+    A window starts with the item that ends the one before it; the newest window is full.
+    """
+    ends = range(len(history), 1, -longest)
+    return [list(history[max(0, end - longest - 1) : end]) for end in ends]
+
+
 class _Run:
-    """A training run between two epochs."""
+    """A training run between two steps."""
 
     def __init__(
         self, histories: list[list[int]], items: int, recipe: Recipe, device: str, progress: Progress
@@ -122,7 +153,12 @@ class _Run:
         self.shape = Shape(items, recipe.width, recipe.blocks, longest=recipe.longest, dropout=recipe.dropout)
         order = np.random.Generator(np.random.PCG64(recipe.seed)).permutation(len(histories))
         self.validation = [histories[place] for place in order[: recipe.validation]]
-        self.sequences = [history[:-1] for history in histories if len(history) > 2]
+        self.sequences = [
+            piece
+            for history in histories
+            if len(history) > 2
+            for piece in pieces(history[:-1], recipe.longest)
+        ]
         if not self.sequences:
             raise BadInput("Nobody has three visible interactions: there is no sequence to learn from.")
         with torch.random.fork_rng(devices=[]):
@@ -134,36 +170,49 @@ class _Run:
         self.state = State()
         self.best = arrays(self.network)
 
-    def epoch(self) -> None:
-        """One pass over the data, then validation; the state moves on."""
-        started = time.perf_counter()
-        generator = np.random.Generator(np.random.PCG64([self.recipe.seed, self.state.epoch]))
-        batches = list(self._batches(generator))
-        losses = []
-        self.network.train()
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(int(generator.integers(2**62)))
-            for done, batch in enumerate(batches):
-                losses.append(self._step(batch))
-                self.progress(*self._told(done / len(batches)))
+    def epoch(self, checkpoint: Path | None, minutes: float | None) -> None:
+        """What is left of one pass over the data, then validation; the state moves on."""
+        state = self.state
+        order = np.random.Generator(np.random.PCG64([self.recipe.seed, state.epoch]))
+        batches = list(self._batches(order))
+        kept = state.seconds
+        while state.batch < len(batches) and not state.late(minutes):
+            began = time.perf_counter()
+            state.losses += self._step(batches[state.batch])
+            state.batch += 1
+            state.step += 1
+            state.seconds += time.perf_counter() - began
+            if checkpoint and state.seconds - kept > KEEP_S:
+                self.keep(checkpoint)
+                kept = state.seconds
+            self.progress(*self._told(state.epoch, state.batch / len(batches)))
+        self._end_epoch()
+        if checkpoint:
+            self.keep(checkpoint)
+        self.progress(*self._told(state.epoch - 1, 1), {"curve": state.curve})
+
+    def _end_epoch(self) -> None:
+        began, state = time.perf_counter(), self.state
         self.network.eval()
         ndcg = self._validated()
-        self.state.epoch += 1
-        if ndcg > self.state.best:
-            self.state.best, self.state.best_epoch = ndcg, self.state.epoch
+        state.epoch += 1
+        if ndcg > state.best:
+            state.best, state.best_epoch = ndcg, state.epoch
             self.best = arrays(self.network)
-        self.state.seconds += time.perf_counter() - started
-        loss = float(np.mean(losses)) if losses else 0.0
-        self.state.curve.append({"epoch": self.state.epoch, "loss": loss, "ndcg10": ndcg})
+        state.seconds += time.perf_counter() - began
+        loss = state.losses / max(state.batch, 1)
+        line = {"step": state.step, "tokens": state.items, "seconds": state.seconds, "loss": loss}
+        state.curve.append({"epoch": state.epoch, **line, "validation": ndcg})
+        state.batch, state.losses = 0, 0.0
 
-    def _told(self, share: float) -> tuple[float, str]:
-        """Share of the epochs that early stop still allows, and a line."""
+    def _told(self, epoch: int, share: float) -> tuple[float, str]:
+        """How much is done of the epochs that early stop still allows, and a line."""
         state = self.state
         end = min(self.recipe.epochs, state.best_epoch + self.recipe.patience)
         best = (
             f", validation NDCG@10 {state.best:.4f} in epoch {state.best_epoch}" if state.best_epoch else ""
         )
-        return (state.epoch + share) / max(end, 1), f"SASRec epoch {state.epoch + 1}{best}"
+        return min((epoch + share) / max(end, 1), 1.0), f"SASRec epoch {epoch + 1}{best}"
 
     def _batches(self, generator: np.random.Generator) -> Iterator[list[list[int]]]:
         """The sequences in random batches of similar length."""
@@ -175,9 +224,16 @@ class _Run:
                 yield [self.sequences[number] for number in pool[place * size : (place + 1) * size]]
 
     def _step(self, batch: list[list[int]]) -> float:
-        newest = [history[-self.shape.longest - 1 :] for history in batch]
-        inputs, lengths = padded([history[:-1] for history in newest], self.shape)
-        targets, _ = padded([history[1:] for history in newest], self.shape)
+        """One update; its random numbers are its own, so that it is the same in whichever process."""
+        drawn = np.random.SeedSequence([self.recipe.seed, self.state.step]).generate_state(1, np.uint64)[0]
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(int(drawn >> 1))
+            return self._update(batch)
+
+    def _update(self, batch: list[list[int]]) -> float:
+        self.network.train()
+        inputs, lengths = padded([piece[:-1] for piece in batch], self.shape)
+        targets, _ = padded([piece[1:] for piece in batch], self.shape)
         inputs, lengths, targets = (tensor.to(self.device) for tensor in (inputs, lengths, targets))
         real = targets != self.shape.items
         states = self.network(inputs, lengths)[real]  # [places, width]
@@ -189,6 +245,7 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
+        self.state.items += int(real.sum())
         return loss.item()
 
     def _validated(self) -> float:

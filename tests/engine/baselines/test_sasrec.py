@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from db.errors import BadInput, Conflict
+from engine.baselines import training
 from engine.baselines.sasrec import Network, Shape, padded
 from engine.baselines.scorer import visible
-from engine.baselines.training import Recipe, fit, full_loss, scaled_loss
+from engine.baselines.training import Recipe, fit, full_loss, pieces, scaled_loss
 from tests.engine.baselines.shop import ITEMS, cycle_columns
 from tests.toys import toy_columns
 
@@ -86,7 +89,7 @@ def test_it_learns_the_rule_of_the_shop(loss: str):
 def test_it_ends_early_and_keeps_the_best_epoch():
     columns = cycle_columns(40)
     fitted = fit(columns, visible(columns), replace(SMALL, epochs=200, patience=3))
-    curve = [line["ndcg10"] for line in fitted.report["curve"]]
+    curve = [line["validation"] for line in fitted.report["curve"]]
     assert len(curve) < 200
     assert fitted.report["best_epoch"] == int(np.argmax(curve)) + 1 == len(curve) - 3
     again = fit(columns, visible(columns), replace(SMALL, epochs=fitted.report["best_epoch"], patience=3))
@@ -100,7 +103,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(loss: str, tmp_path: Path):
     whole = fit(columns, visible(columns), recipe)
     path = tmp_path / "run.checkpoint"
 
-    def stop_in_the_third_epoch(share: float | None, message: str) -> None:
+    def stop_in_the_third_epoch(share: float | None, message: str, *_: object) -> None:
         if message.startswith("SASRec epoch 3"):
             raise Enough
 
@@ -112,7 +115,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(loss: str, tmp_path: Path):
         columns,
         visible(columns),
         recipe,
-        progress=lambda share, message: epochs.append(message.split()[2].rstrip(",")),
+        progress=lambda share, message, *_: epochs.append(message.split()[2].rstrip(",")),
         checkpoint=path,
     )
     assert sorted(set(epochs)) == ["3", "4", "5"]
@@ -124,11 +127,58 @@ def test_a_stopped_run_goes_on_to_the_same_weights(loss: str, tmp_path: Path):
     assert not path.exists()
 
 
+def test_a_run_stopped_within_an_epoch_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(training, "KEEP_S", 0.0)
+    columns = cycle_columns(80)
+    recipe = replace(SMALL, epochs=3, batch=8)
+    whole = fit(columns, visible(columns), recipe)
+    path = tmp_path / "run.checkpoint"
+    steps: list[float] = []
+
+    def stop_at_the_fourth_step(share: float, message: str, *_: object) -> None:
+        torch.rand(3)  # what else the process draws meanwhile has no say
+        steps.append(share)
+        if len(steps) == 4:
+            raise Enough
+
+    with pytest.raises(Enough):
+        fit(columns, visible(columns), recipe, progress=stop_at_the_fourth_step, checkpoint=path)
+    resumed = fit(columns, visible(columns), recipe, progress=lambda *_: torch.rand(3), checkpoint=path)
+    assert resumed.report["step"] == whole.report["step"]
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
+    kept = {"seconds": 0.0}
+    assert [line | kept for line in resumed.report["curve"]] == [
+        line | kept for line in whole.report["curve"]
+    ]
+
+
+def test_the_time_limit_cuts_an_epoch_short_and_says_so():
+    columns = cycle_columns(80)
+    steps: list[float] = []
+    fitted = fit(
+        columns, visible(columns), SMALL, minutes=1e-6, progress=lambda share, *_: steps.append(share)
+    )
+    assert fitted.report["step"] == 1
+    assert fitted.report["curve"][0]["validation"] >= 0
+    assert "minutes are over" in fitted.report["stopped_because"]
+
+
+@given(st.lists(st.integers(0, 99), min_size=2, max_size=40), st.integers(1, 9))
+def test_every_item_but_the_oldest_is_a_target_once(history: list[int], longest: int):
+    windows = pieces(history, longest)
+    assert all(2 <= len(window) <= longest + 1 for window in windows)
+    assert [item for window in reversed(windows) for item in window[1:]] == history[1:]
+    assert len(windows[0]) == min(longest + 1, len(history))
+
+
 def test_a_checkpoint_of_another_recipe_is_refused_and_kept(tmp_path: Path):
     columns = cycle_columns(40)
     path = tmp_path / "run.checkpoint"
 
-    def stop(share: float | None, message: str) -> None:
+    def stop(share: float | None, message: str, *_: object) -> None:
         if message.startswith("SASRec epoch 2"):
             raise Enough
 

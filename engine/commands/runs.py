@@ -29,7 +29,9 @@ def rank(request: RunRequest, json: Json = False) -> None:
 @takes_request
 def effects(
     request: RunRequest,
-    estimator: Annotated[str, typer.Option(help="auto, exact (2^k weightings) or path (integral).")] = "auto",
+    estimator: Annotated[
+        str, typer.Option(help="auto, exact (2^k weightings), strata or path (integral).")
+    ] = "auto",
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Also drop each one: by weight and by a new prompt.")
     ] = False,

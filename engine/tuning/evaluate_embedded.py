@@ -1,9 +1,9 @@
 """What the embedded model reaches: ``python -m engine.tuning.evaluate_embedded --users 300``.
 
 NDCG@10 over the target and 19 random negatives, on shoppers of a simulated store that no training world
-shares rules with: without demonstrations, with 4 neighbours' windows, with 8, with 4 random ones, and
-item-kNN on the same lists. The engine's own strategies, prompts and scores are used, so this is what the
-product does.
+shares rules with, or of a folder or file of real data (``--data PATH``): without demonstrations, with 4
+neighbours' windows, with 8, with 4 random ones, and item-kNN on the same lists. The engine's own strategies,
+prompts and scores are used, so this is what the product does.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from db.settings import Settings
 from db.store import Store
 from engine.baselines import itemknn
 from engine.data.candidates import candidate_list
+from engine.data.importing import import_path
 from engine.data.simulated import simulate
 from engine.demos import query as queries
 from engine.demos import strategies
@@ -50,8 +51,12 @@ def evaluate(
     """NDCG@10 per user ``[users]`` of ``none``, each of ``specs`` and ``item-kNN``, on the same lists."""
     rng = np.random.Generator(np.random.PCG64(seed))
     drawn = np.argsort(rng.random(len(columns.user_ids)), kind="stable")[:users]
-    # Plain cosine; every purchase may count that lies before the moment a score is asked for.
-    knn = itemknn.fit(columns, np.ones(len(columns.user), dtype=bool), shrinkage=0.0)
+    # Plain cosine; every purchase may count that lies before the moment a score is asked for. Where there are
+    # no moments, everybody's last purchase is held out instead.
+    known = np.ones(len(columns.user), dtype=bool)
+    if columns.timestamp is None:
+        known = np.append(columns.user[1:] == columns.user[:-1], False)
+    knn = itemknn.fit(columns, known, shrinkage=0.0)
     table: dict[str, list[float]] = {name: [] for name in ("none", *specs, "item-kNN")}
     for user in drawn:
         query = queries.build(store, dataset, columns.user_ids[user])
@@ -130,17 +135,20 @@ def _short(value: float) -> float:
     return round(float(value), 4)
 
 
-def measured(model: Path, users: int, seed: int, store_seed: int = 0) -> dict:
-    """Evaluate the model folder on a fresh store of ``simulate(store_seed)``; what RECIPE.json keeps."""
-    columns = simulate(store_seed)
+def measured(model: Path, users: int, seed: int, data: Path | None = None) -> dict:
+    """Evaluate the model folder on ``simulate(0)`` or on imported data; what RECIPE.json keeps."""
     loaded = load(str(model))
     with tempfile.TemporaryDirectory() as home, Store.open(Settings(home=Path(home))) as store:
-        dataset = datasets.insert(
-            store, "simulated", columns, kind="simulated", source="", fingerprint=str(store_seed), report={}
-        )
-        table = evaluate(loaded, store, dataset, columns, users, seed)
+        if data is None:
+            dataset = datasets.insert(
+                store, "simulated", simulate(0), kind="simulated", source="", fingerprint="0", report={}
+            )
+        else:
+            dataset, _ = import_path(store, data)
+        table = evaluate(loaded, store, dataset, datasets.columns(store, dataset.id), users, seed)
+    given = "" if data is None else f" --data {data.name}"
     return {
-        "command": f"python -m engine.tuning.evaluate_embedded --users {users} --seed {seed}",
+        "command": f"python -m engine.tuning.evaluate_embedded --users {users} --seed {seed}{given}",
         "users": users,
         "candidates": CANDIDATES,
         "ndcg10": summary(table),
@@ -152,13 +160,14 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="model folder")
     parser.add_argument("--users", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0, help="draws users and candidate lists")
+    parser.add_argument("--data", type=Path, help="a folder or file to import instead of the simulated store")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--write", action="store_true", help="keep the result in the model folder's RECIPE.json"
     )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    result = measured(arguments.model, arguments.users, arguments.seed)
+    result = measured(arguments.model, arguments.users, arguments.seed, arguments.data)
     print(json.dumps(result, indent=1))
     if arguments.write:
         path = arguments.model / "RECIPE.json"

@@ -57,7 +57,7 @@ class Scale:
 SCALES: dict[str, Scale] = {
     "small": Scale((16, 24), (0.8, 0.98), 3, (6, 12)),
     "medium": Scale((24, 240), (0.65, 0.95), 6, (5, 20)),
-    "store": Scale((400, 2400), (0.65, 0.85), 10, (5, 40)),
+    "store": Scale((400, 2400), (0.3, 0.85), 10, (5, 40)),
 }
 
 #: Stage -> share of its samples by kind; "copy" is the warm-up in which induction heads form.

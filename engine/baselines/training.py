@@ -29,7 +29,6 @@ from engine.baselines.scorer import Progress
 
 LOSSES = ("full", "scaled")
 CHECKPOINT = "sasrec checkpoint"
-CUTOFF = 10
 POOL = 20  # batches sorted by length together, so that a batch has little padding
 KEEP_S = 20.0  # seconds of work between checkpoints within an epoch
 
@@ -41,7 +40,8 @@ class Recipe:
     `loss`: `full` = softmax over the catalogue; `scaled` = over the target and `negatives` items drawn
     uniformly for each batch, whose summed exponentials count items / negatives times (arXiv 2408.14238; with
     this factor the normalizer is an unbiased estimate of the full one). `patience`: epochs without a better
-    validation NDCG@10 after which it ends. `validation`: users it is measured on.
+    validation NDCG after which it ends. `validation`: users it is measured on. An epoch is one pass over the
+    data, or as many as make `steps` updates: after fewer, on small data, early stop sees noise.
     """
 
     loss: str = "full"
@@ -55,6 +55,7 @@ class Recipe:
     negatives: int = 256
     epochs: int = 200
     patience: int = 5
+    steps: int = 50
     validation: int = 1000
 
 
@@ -171,7 +172,7 @@ class _Run:
         self.best = arrays(self.network)
 
     def epoch(self, checkpoint: Path | None, minutes: float | None) -> None:
-        """What is left of one pass over the data, then validation; the state moves on."""
+        """What is left of one epoch, then validation; the state moves on."""
         state = self.state
         order = np.random.Generator(np.random.PCG64([self.recipe.seed, state.epoch]))
         batches = list(self._batches(order))
@@ -209,19 +210,20 @@ class _Run:
         """How much is done of the epochs that early stop still allows, and a line."""
         state = self.state
         end = min(self.recipe.epochs, state.best_epoch + self.recipe.patience)
-        best = (
-            f", validation NDCG@10 {state.best:.4f} in epoch {state.best_epoch}" if state.best_epoch else ""
-        )
+        best = f", validation NDCG {state.best:.4f} in epoch {state.best_epoch}" if state.best_epoch else ""
         return min((epoch + share) / max(end, 1), 1.0), f"SASRec epoch {epoch + 1}{best}"
 
     def _batches(self, generator: np.random.Generator) -> Iterator[list[list[int]]]:
-        """The sequences in random batches of similar length."""
-        order = generator.permutation(len(self.sequences)).tolist()
+        """The sequences in random batches of similar length, once or as often as an epoch needs."""
         size = self.recipe.batch
-        for start in range(0, len(order), POOL * size):
-            pool = sorted(order[start : start + POOL * size], key=lambda place: len(self.sequences[place]))
-            for place in generator.permutation(math.ceil(len(pool) / size)).tolist():
-                yield [self.sequences[number] for number in pool[place * size : (place + 1) * size]]
+        for _ in range(math.ceil(self.recipe.steps / math.ceil(len(self.sequences) / size))):
+            order = generator.permutation(len(self.sequences)).tolist()
+            for start in range(0, len(order), POOL * size):
+                pool = sorted(
+                    order[start : start + POOL * size], key=lambda place: len(self.sequences[place])
+                )
+                for place in generator.permutation(math.ceil(len(pool) / size)).tolist():
+                    yield [self.sequences[number] for number in pool[place * size : (place + 1) * size]]
 
     def _step(self, batch: list[list[int]]) -> float:
         """One update; its random numbers are its own, so that it is the same in whichever process."""
@@ -249,7 +251,8 @@ class _Run:
         return loss.item()
 
     def _validated(self) -> float:
-        """NDCG@10 of the newest visible item over the whole catalogue."""
+        """NDCG of the newest visible item over the whole catalogue, without a cut-off: of few users a cut-off
+        keeps too few ranks to tell epochs apart."""
         total = 0.0
         for start in range(0, len(self.validation), self.recipe.batch):
             part = self.validation[start : start + self.recipe.batch]
@@ -257,7 +260,7 @@ class _Run:
             logits = (state @ self.network.item.weight[:-1].T).detach()  # [part, items]
             target = torch.tensor([history[-1] for history in part], device=self.device)
             ranks = (logits >= logits.gather(1, target[:, None])).sum(1).double()  # 1 = best, ties count
-            total += torch.where(ranks <= CUTOFF, 1 / torch.log2(ranks + 1), 0.0).sum().item()
+            total += (1 / torch.log2(ranks + 1)).sum().item()
         return total / len(self.validation)
 
     def keep(self, path: Path) -> None:

@@ -30,7 +30,15 @@ EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 def _small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     def small(loss: str, seed: int) -> Recipe:
         return Recipe(
-            loss=loss, seed=seed, width=16, blocks=1, longest=8, batch=32, epochs=4, learning_rate=5e-3
+            loss=loss,
+            seed=seed,
+            width=16,
+            blocks=1,
+            longest=8,
+            batch=32,
+            epochs=4,
+            steps=1,
+            learning_rate=5e-3,
         )
 
     monkeypatch.setattr(run, "Recipe", small)

@@ -18,7 +18,7 @@ from tests.engine.baselines.shop import ITEMS, cycle_columns
 from tests.toys import toy_columns
 
 torch.set_num_threads(1)
-SMALL = Recipe(width=16, blocks=1, longest=8, batch=32, epochs=30, negatives=8, learning_rate=5e-3)
+SMALL = Recipe(width=16, blocks=1, longest=8, batch=32, epochs=30, negatives=8, learning_rate=5e-3, steps=1)
 
 
 class Enough(Exception):

@@ -28,7 +28,7 @@ class View:
     candidates: int = 20
     kind: str = "random"
     seed: int = 0
-    scoring: str = "sum"
+    scoring: str = "auto"
     history: int = 10
     target: str = "test"
 

@@ -30,6 +30,11 @@ class ModelInfo:
     details: dict = field(default_factory=dict)
     created_at: float = 0.0
 
+    @property
+    def scoring(self) -> str:
+        """The way of scoring it was made for; unless its recipe says otherwise, titles minus their prior."""
+        return self.details.get("scoring", "calibrated")
+
 
 def register(store: Store, model: ModelInfo) -> ModelInfo:
     """Store the model under its name and return it with its time of registration.

@@ -6,7 +6,7 @@ Boundary: plain JSON in and out, checked field by field; what the words mean is 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from db import datasets, models
@@ -16,7 +16,7 @@ from db.store import Store
 from db.version import ENGINE_VERSION
 
 CANDIDATE_KINDS = ("random", "popular", "hard")
-SCORINGS = ("sum", "mean", "calibrated", "yes_no", "listwise")
+SCORINGS = ("auto", "sum", "mean", "calibrated", "yes_no", "listwise")
 TARGETS = ("test", "probe")
 
 _SPEC = re.compile(r"none|[a-z][a-z0-9_]*:(\d{1,3})")
@@ -40,7 +40,9 @@ class RunRequest:
     `demos` is a strategy (`none` or `NAME:K`), with one weight per demonstration in `weights` if given.
     `demonstrations`, where not None, names them one by one in prompt order and wins over `demos`; an empty
     tuple is none at all.
-    `history` = at most so many newest items of the user in the prompt.
+    `history` = at most so many newest items of the user in the prompt. `hint` = a conventional recommender
+    (a kind of `engine.baselines`) whose best candidates are shown in the prompt, or None. `scoring` auto is
+    the model's own way (`ModelInfo.scoring`); a stored run names the way itself.
     """
 
     dataset: str
@@ -52,10 +54,11 @@ class RunRequest:
     candidates: int = 20
     candidate_kind: str = "random"
     seed: int = 0
-    scoring: str = "sum"
+    scoring: str = "auto"
     template: str = "plain"
     history: int = 10
     target: str = "test"
+    hint: str | None = None
 
     def validate(self) -> "RunRequest":
         """The request itself. Raises BadInput naming the field that makes no sense and what it may be."""
@@ -70,6 +73,8 @@ class RunRequest:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 raise BadInput(f"{name}: expected a whole number from {low} to {high}, got {value!r}.")
+        if self.hint is not None and (not isinstance(self.hint, str) or not self.hint.strip()):
+            raise BadInput(f"hint: expected the name of a baseline or nothing, got {self.hint!r}.")
         self._validate_demonstrations()
         return self
 
@@ -92,9 +97,17 @@ class RunRequest:
                 f"weights: {len(self.weights)} given, but demos is {self.demos}; give one for each."
             )
 
+    def scored_by(self, scoring: str) -> "RunRequest":
+        """The request with its scoring named, where it was auto."""
+        return replace(self, scoring=scoring) if self.scoring == "auto" else self
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; `from_json` gives the equal request back."""
-        return asdict(self) | {
+        """Plain JSON; `from_json` gives the equal request back. `hint` is there only where set, so that the
+        digests of requests without one stay what they were before there were hints."""
+        plain = asdict(self)
+        if self.hint is None:
+            del plain["hint"]
+        return plain | {
             "demonstrations": None
             if self.demonstrations is None
             else [asdict(one) for one in self.demonstrations],
@@ -127,7 +140,8 @@ def request_digest(store: Store, request: RunRequest, revision: str | None = Non
     model.
     """
     if revision is None:
-        revision = models.get(store, request.model).revision
+        model = models.get(store, request.model)
+        request, revision = request.scored_by(model.scoring), model.revision
     return digest(
         {
             "request": request.to_json(),

@@ -48,6 +48,11 @@ class Settings(BaseSettings):
         """Folder of models that live in the workspace, the embedded one among them."""
         return self.home / "models"
 
+    @property
+    def baselines(self) -> Path:
+        """Folder of fitted conventional recommenders and of their checkpoints."""
+        return self.home / "baselines"
+
     def prepare(self) -> "Settings":
         """Create the workspace folder, readable by its owner only, with its subfolders.
 

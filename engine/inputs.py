@@ -16,6 +16,7 @@ from engine.data.candidates import candidate_list
 from engine.demos import query as queries
 from engine.demos import strategies
 from engine.demos.query import PoolEntry, Query
+from engine.hints import Hint, hint_for
 from engine.session import Engine
 
 
@@ -33,6 +34,7 @@ class Inputs:
     candidates: CandidateList
     item_ids: tuple[str, ...]  # of the candidates, in the list's order
     titles: tuple[str, ...]
+    hint: Hint | None  # what a conventional recommender says of these candidates, if asked for
 
     @property
     def target(self) -> Interaction:
@@ -70,7 +72,7 @@ def chosen_for(
 
 def gather(engine: Engine, request: RunRequest) -> Inputs:
     """Read what a request names. Raises NotFound or BadInput saying which part is wrong."""
-    store = engine.store
+    store, request = engine.store, engine.resolved(request)
     dataset, query = query_of(store, request)
     chosen, weights = chosen_for(store, dataset, query, request)
     candidates = candidate_list(
@@ -94,4 +96,7 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
         candidates=candidates,
         item_ids=tuple(items[item].item_id for item in candidates.items),
         titles=tuple(items[item].title for item in candidates.items),
+        hint=None
+        if request.hint is None
+        else hint_for(engine, dataset, request.hint, request.user, request.target, candidates.items),
     )

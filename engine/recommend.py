@@ -16,6 +16,7 @@ from db.datasets import Catalogue, DatasetInfo
 from db.errors import BadInput
 from db.requests import RunRequest
 from engine import views
+from engine.hints import hint_for
 from engine.inputs import chosen_for, query_of
 from engine.llm.gates import log_gate
 from engine.llm.generate import WIDTH, Found, search
@@ -37,11 +38,13 @@ def recommend(
 ) -> dict[str, Any]:
     """The best `top` items of the whole catalogue for a user, with the demonstrations and without, as JSON.
 
-    Scores are those that ranking gives under the same scoring (sum or mean). width: branches of the titles'
-    prefix tree followed at each depth. exclude_history: leave out what the user bought before the target.
+    Scores are those that ranking gives under the same scoring (sum, which auto means here, or mean). width:
+    branches of the titles' prefix tree followed at each depth. exclude_history: leave out what the user
+    bought before the target.
     `search.proven` says that no wider search could change the list. Raises BadInput, NotFound, ModelError,
     OutOfMemory.
     """
+    request = request.scored_by("sum")
     _check(request, top, width)
     clock = _Clock()
     store = engine.store
@@ -50,6 +53,11 @@ def recommend(
     catalogue = datasets.catalogue(store, dataset.id)
     own = datasets.history(store, dataset.id, query.user)[: query.target_position]
     excluded = sorted({one.item for one in own}) if exclude_history else []
+    hint = None
+    if request.hint:
+        offered = [item for item in range(len(catalogue.titles)) if item not in set(excluded)]
+        hint = hint_for(engine, dataset, request.hint, request.user, request.target, offered)
+    hinted = hint.titles if hint else ()
     clock.note("prepare")
     loaded = engine.load(engine.registered(request.model))
     clock.note("load")
@@ -58,8 +66,8 @@ def recommend(
     room = loaded.context_length - int(tree.lengths.max())
     demos = [Example(tuple(i.title for i in e.history), e.answer.title, e.answer.rating) for e in chosen]
     titles = [one.title for one in query.history]
-    fitted = fit(loaded.encoder, request.template, request.scoring, demos, titles, room)
-    zero = fit(loaded.encoder, request.template, request.scoring, [], fitted.history, room)
+    fitted = fit(loaded.encoder, request.template, request.scoring, demos, titles, room, hinted)
+    zero = fit(loaded.encoder, request.template, request.scoring, [], fitted.history, room, hinted)
     gate = _gate(loaded, [weights[b] for b in fitted.kept])
     mean = request.scoring == "mean"
     prompt = _prompt(engine, loaded, fitted, gate)
@@ -90,6 +98,7 @@ def recommend(
             "dropped": [dropped.as_dict() for dropped in fitted.dropped],
         },
         "model": views.model(loaded),
+        **({"hint": hint.as_dict()} if hint else {}),
         "timings_ms": clock.read(),
     }
 

@@ -42,11 +42,15 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
     model = engine.registered(request.model)
     wanted = request_digest(store, request)
     found = runs.by_request(store, wanted)
-    if found and engine.settings.dtype in ("auto", found.result["model"]["dtype"]):
+    if found and engine.settings.dtype not in ("auto", found.result["model"]["dtype"]):
+        found = None
+    if found and not request.hint:
         return found
     started = time.perf_counter()
     report(None, "reading the history")
     inputs = gather(engine, request)
+    if found and inputs.hint and found.result["hint"] == inputs.hint.as_dict():  # not fitted anew since
+        return found
     report(None, f"loading {model.name}")
     loading = time.perf_counter()
     loaded = engine.load(model)
@@ -67,7 +71,7 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
         prompt = texts.put(connection, result.text)
     run = Run(
         key=run_key(inputs, loaded),
-        request=request,
+        request=inputs.request,
         request_digest=wanted,
         dataset_id=inputs.dataset.id,
         user_id=inputs.query.user_id,
@@ -121,6 +125,7 @@ def effects(
 
 def pool(engine: Engine, request: RunRequest, sources: Sequence[str], size: int) -> list[dict[str, Any]]:
     """Demonstrations that could be put before a user's history, best first within each source."""
+    request = engine.resolved(request)
     dataset, query = query_of(engine.store, request)
     offered = strategies.pool(engine.store, dataset, query, sources, size, request.seed)
     demonstrations.save_many(engine.store, [entry.demonstration for entry in offered])
@@ -152,6 +157,7 @@ def task_of(inputs: Inputs) -> Task:
         template=inputs.request.template,
         target_rating=inputs.target.rating,
         seed=inputs.request.seed,
+        hint=inputs.hint.titles if inputs.hint else (),
     )
 
 
@@ -159,8 +165,10 @@ def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
     """SHA-256 over everything the numbers of a run depend on."""
     request = inputs.request
     chosen = [[e.demonstration.id, w] for e, w in zip(inputs.chosen, inputs.weights, strict=True)]
+    hint = {"hint": inputs.hint.as_dict()} if inputs.hint else {}
     return digest(
         {
+            **hint,
             "engine": ENGINE_VERSION,
             "data": inputs.dataset.fingerprint,
             "user": inputs.query.user_id,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from db import models
 from db.errors import ModelError, NotFound
 from db.models import ModelInfo
+from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 
@@ -76,6 +77,10 @@ class Engine:
         if Path(known.source).exists():
             return self.register(name, known.source)
         return known
+
+    def resolved(self, request: RunRequest) -> RunRequest:
+        """The request with the model's own way of scoring where it asks for none. Raises `ModelError`."""
+        return request.scored_by(self.registered(request.model).scoring)
 
     def register(self, name: str, source: str) -> ModelInfo:
         """Read a model's configuration (not its weights) and write it into the store."""

@@ -54,6 +54,7 @@ def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: 
         },
         "model": model(loaded),
         "notes": notes(inputs, result),
+        **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
     }
 
 

@@ -16,6 +16,7 @@ from db.models import ModelInfo
 from db.requests import CANDIDATE_KINDS, SCORINGS, TARGETS
 
 SCORING_NAMES = {
+    "auto": "what the model was made for",
     "sum": "likelihood of the title",
     "mean": "mean per token",
     "calibrated": "minus the title's own likelihood",

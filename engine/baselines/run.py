@@ -160,6 +160,19 @@ def _by_moment(columns: DatasetColumns, kind: str) -> bool:
     return KINDS[kind].learns == "moments" and columns.timestamp is not None
 
 
+def place(
+    folder: Path,
+    dataset: DatasetInfo,
+    kind: str,
+    target: str = "test",
+    seed: int = 0,
+    before: int | None = None,
+) -> Path:
+    """The file in which a baseline fitted to this data set is kept."""
+    name = digest([kind, dataset.fingerprint, target, seed, before, ENGINE_VERSION])[:16]
+    return folder / f"{kind}-{name}.safetensors"
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A scorer, the file it is kept in (if any), whether it was loaded from there, and what it is fitted on
@@ -183,18 +196,22 @@ def fitted(
     before: int | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
-    """Fit a baseline, or load the equal one that `folder` holds; a stopped fit goes on from its checkpoint.
+    """Fit a baseline, or load the equal one that `folder` holds; a stopped fit goes on from its checkpoint,
+    and so does one whose time was up when more `minutes` (None: all it needs) are asked for.
 
     before: fit on what was known before this moment only (frozen then). Raises BadInput for an unknown kind.
     """
     chosen = checked(kind)
-    mask = learnable(columns, kind, target, before)
     on = _words(columns, kind, target, before)
-    asked = [kind, dataset.fingerprint, seed, on, before, minutes, ENGINE_VERSION]
-    path = folder / f"{kind}-{digest(asked)[:16]}.safetensors" if folder else None
-    if path and path.exists():
-        return Fitted(chosen.load(path), path, True, on)
+    path = place(folder, dataset, kind, target, seed, before) if folder else None
     checkpoint = path.with_suffix(".checkpoint") if path else None
+    if path and path.exists():
+        scorer = chosen.load(path)
+        if not (isinstance(scorer, Sasrec) and checkpoint and checkpoint.exists()) or (
+            minutes is not None and scorer.report["seconds"] >= 60 * minutes
+        ):
+            return Fitted(scorer, path, True, on)
+    mask = learnable(columns, kind, target, before)
     scorer = chosen.fit(Job(columns, mask, seed, progress, checkpoint, minutes))
     if path:
         scorer.save(path)

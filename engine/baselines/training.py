@@ -106,7 +106,8 @@ def fit(
     """Train on the interactions of the mask [n] and return the best epoch's network.
 
     `checkpoint`: file written every `KEEP_S` seconds and after each epoch, gone on from where it exists and
-    removed at the end. `progress` may raise to stop; after each epoch it is also given `{"curve": [...]}`.
+    removed at the end, unless the time ended it: given more, it goes on. `progress` may raise to stop; after
+    each epoch it is also given `{"curve": [...]}`.
     `minutes`: of work after which the epoch under way is cut short. Raises BadInput for an unknown loss and
     for data where nobody has three visible interactions, Conflict for a checkpoint of something else.
     """
@@ -121,7 +122,7 @@ def fit(
         run.epoch(checkpoint, minutes)
     run.state.stopped_because = reason
     fill(run.network, run.best)
-    if checkpoint:
+    if checkpoint and run.state.over(recipe, None):
         checkpoint.unlink(missing_ok=True)
     return Sasrec(run.network, {"recipe": asdict(recipe), **asdict(run.state)})
 

@@ -42,11 +42,21 @@ REQUEST_OPTIONS: dict[str, tuple[Any, Any]] = {
     ),
     "candidates": (Annotated[int, option("Length of the candidate list.", "--candidates", "-c")], 20),
     "candidate_kind": (Annotated[str, option("Negatives: random, popular or hard.")], "random"),
-    "scoring": (Annotated[str, option("sum, mean, calibrated, yes_no or listwise (see the README).")], "sum"),
+    "scoring": (
+        Annotated[str, option("auto (the model's own), sum, mean, calibrated, yes_no or listwise.")],
+        "auto",
+    ),
     "history": (Annotated[int, option("At most this many newest items of the history.")], 10),
     "target": (
         Annotated[str, option("test (held-out last item, to report) or probe (to curate with).")],
         "test",
+    ),
+    "hint": (
+        Annotated[
+            str | None,
+            option("Show this baseline's best items in the prompt: popularity, itemknn, bm25, sasrec, ..."),
+        ],
+        None,
     ),
     "seed": (Annotated[int, option("Seed of the candidate list and of random choices.")], 0),
 }

@@ -31,7 +31,10 @@ def single_losses(
     """
     cache = cache or PrefillCache()
     question, bare, _, room = prepare(loaded, replace(task, demos=(), weights=None))
-    fitted = [fit(loaded.encoder, task.template, task.scoring, [demo], bare.history, room) for demo in pool]
+    fitted = [
+        fit(loaded.encoder, task.template, task.scoring, [demo], bare.history, room, task.hint)
+        for demo in pool
+    ]
     # A prompt that had to be shortened has another query: those are run as they are, one by one.
     whole = [i for i, each in enumerate(fitted) if each.kept and each.history == bare.history]
     # Like lengths together: keys that stand side by side then waste little.

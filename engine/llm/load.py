@@ -4,6 +4,7 @@
 with the model's own attention on a short text. `inspect` reads the configuration only.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
 
 from db.errors import BadInput, DualensError, ModelError, OutOfMemory
+from db.requests import SCORINGS
 from engine.llm import lens
 from engine.llm.sources import PROVEN, Source, context_length, locate, read_config
 from engine.prompts import PieceEncoder
@@ -191,8 +193,21 @@ def _facts(place: Source, config: PretrainedConfig) -> ModelFacts:
             "hidden_size": int(text.hidden_size),
             "vocabulary": int(text.vocab_size),
             "sliding_window": getattr(text, "sliding_window", None),
+            **_made_for(place),
         },
     )
+
+
+def _made_for(place: Source) -> dict:
+    """The way of scoring that the recipe of a model tuned here names, if there is one."""
+    recipe = place.folder / "RECIPE.json"
+    if not recipe.is_file():
+        return {}
+    try:
+        scoring = json.loads(recipe.read_text()).get("scoring")
+    except (ValueError, AttributeError, OSError):
+        return {}  # a file of somebody else's under the same name
+    return {"scoring": scoring} if scoring in SCORINGS else {}
 
 
 def _check_memory(

@@ -44,6 +44,7 @@ class Task:
     demos: in prompt order (the last stands nearest to the query). history: oldest first. target: index into
     candidates, or None. weights: one sample weight >= 0 per demonstration (None: all 1). target_rating: stars
     of the target if known; yes_no then counts a rating below 4 as a right No. seed: order of listwise lists.
+    hint: titles that another recommender suggests, shown before the query with and without demonstrations.
     """
 
     demos: tuple[Example, ...]
@@ -55,6 +56,7 @@ class Task:
     template: str = "plain"
     target_rating: float | None = None
     seed: int = 0
+    hint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,8 +203,8 @@ def prepare(loaded: LoadedModel, task: Task) -> tuple[Question, Fitted, Fitted, 
         orders=cyclic_orders(len(task.candidates), task.seed) if listwise else (),
     )
     room = loaded.context_length - longest_tail(loaded.encoder, question)
-    fitted = fit(loaded.encoder, task.template, task.scoring, task.demos, task.history, room)
-    zero = fit(loaded.encoder, task.template, task.scoring, [], fitted.history, room)
+    fitted = fit(loaded.encoder, task.template, task.scoring, task.demos, task.history, room, task.hint)
+    zero = fit(loaded.encoder, task.template, task.scoring, [], fitted.history, room, task.hint)
     return question, fitted, zero, room
 
 
@@ -300,7 +302,13 @@ def _reprompts(
     for b in range(len(demos)):
         others = demos[:b] + demos[b + 1 :]
         shorter = fit(
-            loaded.encoder, task.template, task.scoring, others, fitted.history, loaded.context_length
+            loaded.encoder,
+            task.template,
+            task.scoring,
+            others,
+            fitted.history,
+            loaded.context_length,
+            task.hint,
         )
         rises.append(reprompt_loss(loaded, shorter, question, weights[:b] + weights[b + 1 :], head) - loss)
     return rises

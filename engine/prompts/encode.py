@@ -39,15 +39,17 @@ class Encoded:
         return len(self.ids)
 
     def owners(self) -> list[int]:
-        """Per token the demonstration it belongs to, or -1 for prefix, query and answer."""
+        """Per token the demonstration it belongs to, or -1 for prefix, hint, query and answer."""
         counts = ((span.index if span.kind == "demo" else -1, span.stop - span.start) for span in self.spans)
         return [owner for owner, count in counts for _ in range(count)]
 
     def before(self, kind: Kind) -> "Encoded":
-        """The part of the prompt before the first segment of a kind."""
+        """The part of the prompt before the first segment of a kind; a hint counts as part of the query, as
+        it is the user's own."""
+        stops = (kind, "hint") if kind == "query" else (kind,)
         kept: list[Span] = []
         for span in self.spans:
-            if span.kind == kind:
+            if span.kind in stops:
                 break
             kept.append(span)
         return Encoded(self.ids[: kept[-1].stop if kept else 0], tuple(kept))

@@ -43,15 +43,16 @@ def fit(
     demos: Sequence[Example],
     history: Sequence[str],
     room: int,
+    hint: Sequence[str] = (),
 ) -> Fitted:
     """The longest form of the prompt of at most `room` tokens (the candidates' own tokens not counted).
 
     Drops the oldest query history first (at least one item stays), then whole demonstrations from the one
-    farthest from the query. Raises ModelError where even the bare query is too long.
+    farthest from the query; a hint always stays. Raises ModelError where even the bare query is too long.
     """
     kept = list(range(len(demos)))
     shown = list(history)
-    segments = render(template, scoring, demos, shown)
+    segments = render(template, scoring, demos, shown, hint)
     encoded = encode(encoder, segments)
     dropped: list[Dropped] = []
     while len(encoded) > room:
@@ -67,7 +68,7 @@ def fit(
                 "All demonstrations and all but one item of the history were already left out: choose a "
                 "model with a longer context."
             )
-        segments = render(template, scoring, [demos[b] for b in kept], shown)
+        segments = render(template, scoring, [demos[b] for b in kept], shown, hint)
         encoded = encode(encoder, segments)
         dropped.append(Dropped(kind, index, title, before - len(encoded)))
     return Fitted(tuple(segments), encoded, tuple(kept), tuple(shown), tuple(dropped))

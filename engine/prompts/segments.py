@@ -1,6 +1,7 @@
 """Layouts of a prompt: which pieces of text stand in it, in order, as typed segments.
 
-A prompt is `[prefix][demo 0]...[demo k-1][query]` followed by one ask and one answer of the candidate's own.
+A prompt is `[prefix][demo 0]...[demo k-1][hint][query]` followed by one ask and one answer of the candidate's
+own; the hint, what a conventional recommender suggests (arXiv 2406.11156), is there only if asked for.
 A piece is tokenized on its own and never merged with its neighbour, so a segment's token span is exact on
 every tokenizer. This module knows titles only: no tokenizer, no model.
 """
@@ -11,7 +12,7 @@ from typing import Literal
 
 from db.errors import BadInput
 
-Kind = Literal["prefix", "demo", "query", "answer"]
+Kind = Literal["prefix", "demo", "hint", "query", "answer"]
 Pieces = tuple[str, ...]
 
 # Places where a chat model's own header goes; an encoder turns them into the template's tokens, or into none.
@@ -84,9 +85,16 @@ def label(index: int, count: int) -> str:
     return _LETTERS[index] if count <= len(_LETTERS) else str(index + 1)
 
 
+def _listed(titles: Sequence[str]) -> Pieces:
+    return tuple(piece for title in titles for piece in ("-", f" {clean(title)}\n"))
+
+
 def _bought(titles: Sequence[str]) -> Pieces:
-    lines = (piece for title in titles for piece in ("-", f" {clean(title)}\n"))
-    return ("Bought:\n", *lines)
+    return ("Bought:\n", *_listed(titles))
+
+
+def _hint(titles: Sequence[str]) -> Pieces:
+    return ("Another recommender suggests:\n", *_listed(titles), "\n")
 
 
 def _plain_demo(example: Example) -> Pieces:
@@ -150,9 +158,15 @@ def layout(template: str, scoring: str) -> Layout:
     return LAYOUTS[template][scoring]
 
 
-def render(template: str, scoring: str, demos: Sequence[Example], history: Sequence[str]) -> list[Segment]:
-    """The segments all candidates share: prefix, demonstrations in the order given, query."""
+def render(
+    template: str, scoring: str, demos: Sequence[Example], history: Sequence[str], hint: Sequence[str] = ()
+) -> list[Segment]:
+    """The segments all candidates share: prefix, demonstrations in the order given, hint if any, query.
+
+    hint: titles that another recommender suggests, best first.
+    """
     chosen = layout(template, scoring)
     prefix = Segment("prefix", 0, (HEAD, _INTRODUCTION[template]))
     shown = [Segment("demo", b, chosen.demo(example)) for b, example in enumerate(demos)]
-    return [prefix, *shown, Segment("query", 0, chosen.query(history))]
+    suggested = [Segment("hint", 0, _hint(hint))] if hint else []
+    return [prefix, *shown, *suggested, Segment("query", 0, chosen.query(history))]

@@ -95,6 +95,7 @@ def _task(
         history=tuple(row.title for row in query.history),
         candidates=tuple(columns.titles[item] for item in listed),
         target=listed.index(query.target.item),
+        scoring="calibrated",  # what `rank` does with this model
     )
 
 

@@ -40,12 +40,20 @@ def requests_(draw: st.DrawFn) -> RunRequest:
         scoring=draw(st.sampled_from(SCORINGS)),
         history=draw(st.integers(1, 50)),
         target=draw(st.sampled_from(TARGETS)),
+        hint=draw(st.none() | names),
     )
 
 
 @given(requests_())
 def test_a_request_survives_json(request: RunRequest) -> None:
     assert RunRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+def test_a_request_without_a_hint_reads_as_before_there_were_hints() -> None:
+    assert "hint" not in RunRequest("toy", "u1").to_json()
+    assert RunRequest("toy", "u1", hint="itemknn").to_json()["hint"] == "itemknn"
+    with pytest.raises(BadInput, match="hint"):
+        RunRequest.from_json({"dataset": "toy", "user": "u1", "hint": " "})
 
 
 def test_the_least_request_has_defaults() -> None:
@@ -122,7 +130,7 @@ def test_the_digest_moves_with_all_it_depends_on(
         seen.add(request_digest(store, replace(request, **change)))
     models.register(store, replace(model, revision="r2"))
     seen.add(request_digest(store, request))
-    monkeypatch.setattr(requests, "ENGINE_VERSION", "2")
+    monkeypatch.setattr(requests, "ENGINE_VERSION", "other")
     seen.add(request_digest(store, request))
     datasets.delete(store, "toy")
     datasets.insert(store, "toy", toy_columns(), kind="", source="", fingerprint="other", report={})

@@ -10,7 +10,7 @@ import pytest
 from db import datasets, runs
 from db.datasets import DatasetColumns
 from db.errors import BadInput, ModelError, NotFound
-from db.requests import Chosen, RunRequest
+from db.requests import Chosen, RunRequest, request_digest
 from db.settings import Settings
 from db.store import Store
 from engine import service, views
@@ -44,6 +44,23 @@ def test_a_run_is_stored_and_served_with_its_original_timing(
     again = service.rank(engine, request_)
     assert again.cached
     assert (again.key, again.result, again.timings_ms) == (first.key, first.result, first.timings_ms)
+
+
+def test_auto_is_the_way_of_scoring_the_model_was_made_for(
+    engine: Engine, request_: RunRequest, model_folder: Callable[..., Path]
+) -> None:
+    auto = service.rank(engine, request_)
+    assert auto.request.scoring == "calibrated"
+    assert service.rank(engine, replace(request_, scoring="calibrated")).key == auto.key
+    assert runs.by_request(engine.store, request_digest(engine.store, request_)) is not None
+    folder = model_folder("llama")
+    for recipe, scoring in (
+        ('{"scoring": "yes_no"}', "yes_no"),
+        ('{"scoring": 3}', "calibrated"),
+        ("[]", "calibrated"),
+    ):
+        (folder / "RECIPE.json").write_text(recipe)
+        assert service.rank(engine, replace(request_, model=str(folder))).request.scoring == scoring
 
 
 def test_the_lists_are_ordered_and_hold_the_target_once(engine: Engine, request_: RunRequest) -> None:

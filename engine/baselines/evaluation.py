@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
 
 from db.datasets import DatasetColumns, DatasetInfo
@@ -14,10 +13,9 @@ from engine.data.candidates import candidate_list
 from engine.data.splits import MIN_HISTORY, held_out
 from engine.demos import query as queries
 from engine.evaluation.metrics import metrics, rank_of
+from engine.evaluation.statistics import interval
 
 MEASURES = ("ndcg10", "hr1", "hr10", "mrr")
-RESAMPLES = 10_000
-AT_ONCE = 500  # resamples drawn together: bounds the memory
 
 
 @dataclass(frozen=True)
@@ -80,18 +78,3 @@ def evaluate(
         if progress:
             progress((done + 1) / len(users), f"user {done + 1} of {len(users)}")
     return Evaluation(list(users), ranks, seed)
-
-
-def interval(values: NDArray[np.floating], seed: int = 0) -> tuple[float, float]:
-    """Percentile bootstrap 95 % interval of the mean; of a single value that value."""
-    if len(values) < 2:
-        return float(values.mean()), float(values.mean())
-    found = scipy.stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=AT_ONCE,
-        method="percentile",
-        rng=np.random.Generator(np.random.PCG64(seed)),
-    ).confidence_interval
-    return float(found.low), float(found.high)

@@ -3,11 +3,15 @@
 With one relevant item at rank r: HR@k = [r <= k], NDCG@k = [r <= k] / log2(r + 1), MRR = 1 / r (no cut-off).
 
 Ties are counted against the target (pessimistic rank): a model that gives every candidate the same score has
-learned nothing, and must not look good because the target happened to stand first in the list.
+learned nothing, and must not look good because the target happened to stand first in the list. The area under
+the curve counts a tie as half, as is usual.
 """
 
 import math
 from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 CUTOFF = 10
 
@@ -50,6 +54,42 @@ def hit_rate(rank: int, k: int) -> float:
 def ndcg(rank: int, k: int) -> float:
     """NDCG@k with one relevant item: the ideal gain is 1, so the discount at `rank` is the whole of it."""
     return 1 / math.log2(rank + 1) if rank <= k else 0.0
+
+
+def uauc(scores: Sequence[float], target: int) -> float:
+    """Area under the ROC curve of one user's list: the share of the others that stand below the target.
+
+    Its mean over users is uAUC. Needs another candidate than the target.
+    """
+    own = _comparable(scores[target])
+    others = [_comparable(score) for place, score in enumerate(scores) if place != target]
+    return sum((other < own) + (other == own) / 2 for other in others) / len(others)
+
+
+def auc_parts(targets: Sequence[float], others: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """What each user contributes to the AUC of all users' candidates thrown together [users].
+
+    `targets` [users]: scores of the targets; `others`: of each user's negatives, as many for everyone. The
+    mean of the parts is the AUC: the chance that some user's target is scored above some user's negative,
+    ties half. Part = share of all negatives below the user's target + share of all targets above the user's
+    negatives - AUC, the structural components of DeLong et al. 1988 in the form for clusters of Obuchowski
+    1997, so that a bootstrap or a paired test over users is one over the parts.
+    """
+    sizes = {len(row) for row in others}
+    if len(targets) != len(others) or len(sizes) != 1 or 0 in sizes:
+        raise ValueError("every user needs a target and the same number of negatives, at least one")
+    positive = np.array([_comparable(score) for score in targets])
+    negative = np.array([[_comparable(score) for score in row] for row in others])
+    below = _share_below(positive, negative.ravel())
+    above = (1 - _share_below(negative.ravel(), positive)).reshape(negative.shape).mean(axis=1)
+    return below + above - below.mean()
+
+
+def _share_below(values: NDArray[np.float64], among: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of `among` below each value, equal ones counting half."""
+    ordered = np.sort(among)
+    left, right = (np.searchsorted(ordered, values, side=side) for side in ("left", "right"))
+    return (left + right) / (2 * len(ordered))
 
 
 def _comparable(score: float) -> float:

@@ -29,6 +29,7 @@ from engine.demos import query as queries
 from engine.demos import strategies
 from engine.demos.query import Query
 from engine.evaluation.metrics import metrics, rank_of
+from engine.evaluation.statistics import interval, paired_p
 from engine.llm.load import LoadedModel, load
 from engine.llm.measure import Task, rank_candidates
 from engine.prompts import Example
@@ -36,7 +37,6 @@ from engine.prompts import Example
 EMBEDDED = Path(__file__).parents[1] / "embedded"
 SETTINGS = ("neighbours:4", "neighbours:8", "random:4")
 CANDIDATES = 20
-_RESAMPLES = 10_000
 
 
 def evaluate(
@@ -101,22 +101,6 @@ def _task(
 
 def _ndcg(scores: Sequence[float], place: int) -> float:
     return metrics(rank_of(scores, place))["ndcg10"]
-
-
-def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """Bootstrap 95 % interval of the mean over users."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    means = values[rng.integers(0, len(values), (_RESAMPLES, len(values)))].mean(axis=1)
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
-
-
-def paired_p(one: np.ndarray, other: np.ndarray, seed: int = 0) -> float:
-    """Two-sided paired permutation test over users: p of so large a mean difference under random signs."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    difference = one - other
-    signs = np.where(rng.random((_RESAMPLES, len(difference))) < 0.5, -1.0, 1.0)
-    flipped = np.abs((signs * difference).mean(axis=1))
-    return float((1 + (flipped >= abs(difference.mean()) - 1e-12).sum()) / (1 + _RESAMPLES))
 
 
 def summary(table: dict[str, np.ndarray]) -> dict[str, dict[str, float | list[float]]]:

@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.evaluation.metrics import metrics, ndcg, order, rank_of
+from engine.evaluation.metrics import auc_parts, metrics, ndcg, order, rank_of, uauc
 
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, 1.0, -0.0])
 lists = st.lists(numbers, min_size=1, max_size=30)
@@ -79,3 +80,61 @@ def test_the_rank_does_not_depend_on_where_the_target_stands(
     target = data.draw(st.integers(0, len(scores) - 1))
     places = data.draw(st.permutations(range(len(scores))))
     assert rank_of([scores[place] for place in places], places.index(target)) == rank_of(scores, target)
+
+
+short = st.sampled_from([0.0, 1.0, 2.5, -3.0, math.nan, math.inf]) | st.floats(-5, 5)
+
+
+@st.composite
+def users(draw: st.DrawFn) -> list[list[float]]:
+    """Score lists of 1 to 6 users, as long for everyone; the target stands first."""
+    size = draw(st.integers(2, 6))
+    return draw(st.lists(st.lists(short, min_size=size, max_size=size), min_size=1, max_size=6))
+
+
+def chance(targets: list[float], others: list[float]) -> float:
+    """The definition: how often a target is above another, ties half, NaN below everything."""
+
+    def worth(score: float) -> float:
+        return -math.inf if math.isnan(score) else score
+
+    pairs = [(worth(one), worth(other)) for one in targets for other in others]
+    return sum((one > other) + (one == other) / 2 for one, other in pairs) / len(pairs)
+
+
+@given(users())
+def test_the_area_under_the_curve_is_the_chance_of_a_right_order(lists: list[list[float]]) -> None:
+    targets, others = [row[0] for row in lists], [row[1:] for row in lists]
+    parts = auc_parts(targets, others)
+    assert len(parts) == len(lists)
+    assert parts.mean() == pytest.approx(chance(targets, [score for row in others for score in row]))
+    assert [uauc(row, 0) for row in lists] == pytest.approx([chance([row[0]], row[1:]) for row in lists])
+
+
+@given(users())
+def test_a_user_alone_has_the_same_area_either_way(lists: list[list[float]]) -> None:
+    assert auc_parts([lists[0][0]], [lists[0][1:]]).tolist() == pytest.approx([uauc(lists[0], 0)])
+
+
+@given(st.lists(st.integers(-99, 99), min_size=2, max_size=20, unique=True))
+def test_the_area_of_a_list_without_ties_is_a_matter_of_the_rank(scores: list[int]) -> None:
+    assert uauc(scores, 0) == pytest.approx(1 - (rank_of(scores, 0) - 1) / (len(scores) - 1))
+
+
+def test_scores_on_each_users_own_scale_spoil_the_area_of_all_but_not_of_each() -> None:
+    assert auc_parts([11.0, 1.0], [[10.0], [0.0]]).mean() == 0.75
+    assert uauc([11.0, 10.0], 0) == uauc([1.0, 0.0], 0) == 1
+
+
+def test_the_spread_of_the_parts_is_the_spread_of_the_area_over_draws_of_users() -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    shift = rng.normal(size=(400, 50, 1))  # a user's scores go together
+    scores = shift + rng.normal(size=(400, 50, 6))
+    parts = [auc_parts(draw[:, 0] + 0.7, draw[:, 1:]) for draw in scores]
+    spread = np.std([part.mean() for part in parts])
+    assert np.mean([part.std(ddof=1) / 50**0.5 for part in parts]) == pytest.approx(spread, rel=0.15)
+
+
+def test_users_with_lists_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="same number"):
+        auc_parts([1.0, 2.0], [[0.0], []])

@@ -1,0 +1,70 @@
+"""Intervals that cover, tests that keep their level, and both a function of values and seed alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.evaluation.statistics import better, difference, estimate, interval, paired_p
+
+values = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40).map(np.array)
+few = settings(max_examples=20, deadline=None)
+
+
+def normal(seed: int, *shape: int) -> np.ndarray:
+    return np.random.Generator(np.random.PCG64(seed)).normal(size=shape)
+
+
+def test_the_interval_is_as_wide_as_theory_says() -> None:
+    drawn = 2 + normal(0, 400)
+    low, high = interval(drawn)
+    assert (high - low) / 2 == pytest.approx(1.96 / 20, rel=0.1)
+    assert low < drawn.mean() < high
+
+
+def test_nineteen_of_twenty_intervals_hold_the_true_mean() -> None:
+    bounds = [interval(row) for row in normal(1, 300, 60)]
+    assert 0.9 < np.mean([low < 0 < high for low, high in bounds]) < 0.98
+
+
+@given(values, st.integers(0, 9))
+@few
+def test_an_interval_lies_within_the_values_and_repeats(found: np.ndarray, seed: int) -> None:
+    low, high = interval(found, seed)
+    assert found.min() - 1e-9 <= low <= high <= found.max() + 1e-9
+    assert interval(found, seed) == (low, high)
+    assert estimate(found, seed)["n"] == len(found)
+
+
+@given(values, st.floats(-50, 50))
+@few
+def test_moving_every_value_moves_the_interval(found: np.ndarray, by: float) -> None:
+    assert interval(found + by) == pytest.approx(tuple(end + by for end in interval(found)), abs=1e-6)
+
+
+def test_without_a_difference_one_test_in_twenty_is_significant() -> None:
+    found = [paired_p(row, np.zeros(30)) for row in normal(2, 200, 30)]
+    assert 0.01 < np.mean(np.array(found) < 0.05) < 0.1
+
+
+def test_a_pairing_finds_what_the_spread_between_users_would_hide() -> None:
+    base = 100 * normal(3, 50)
+    other = base + 0.1 + 0.1 * normal(4, 50)
+    assert paired_p(other, base) < 0.001
+    assert better(difference(other, base))
+    assert not better(difference(base, other))
+    assert paired_p(base, base) == 1.0
+
+
+@given(values)
+@few
+def test_both_directions_have_the_same_p_and_opposite_differences(found: np.ndarray) -> None:
+    zero = np.zeros(len(found))
+    one, other = difference(found, zero), difference(zero, found)
+    assert one["p"] == other["p"]
+    assert one["mean"] == pytest.approx(-other["mean"])
+
+
+def test_the_exact_p_of_few_users() -> None:
+    """Of the 2^4 signs of (1, 2, 3, 4), only all plus and all minus reach a mean of 2.5."""
+    assert paired_p(np.array([1.0, 2, 3, 4]), np.zeros(4)) == pytest.approx(2 / 16, abs=0.012)

@@ -7,6 +7,8 @@ The contract:
 - A job whose lease ran out is taken over by the next `claim`; after three attempts it ends in ERROR.
 - A stop of a RUNNING job is a request: the owner learns of it by the next `heartbeat` and gives the job
   back by `release`, which ends it as STOPPED.
+- `partial` is what the job has so far. It outlives owner and stop: the next attempt finds it, and so does an
+  equal job filed after this one was stopped or failed.
 - QUEUED -> RUNNING -> COMPLETED | ERROR | STOPPED, and back to QUEUED by `release`; the last three are final.
 
 Times are unix seconds of the caller's clock: processes on several machines need clocks that agree to a
@@ -39,7 +41,10 @@ _LONG_WAIT_S = 1.0
 
 @dataclass(frozen=True)
 class Job:
-    """One job. `progress` 0 to 1 or None; `message` what it does now; `error` why it failed, for a person."""
+    """One job. `progress` 0 to 1 or None; `message` what it does now; `error` why it failed, for a person.
+
+    `partial`: what a long job has found so far, for pages to show and for the next attempt to go on from.
+    """
 
     id: int
     kind: str
@@ -57,6 +62,7 @@ class Job:
     started_at: float | None
     finished_at: float | None
     heartbeat_at: float | None
+    partial: dict | None
 
 
 def submit(store: Store, kind: str, payload: dict, priority: int = INTERACTIVE) -> Job:
@@ -78,6 +84,7 @@ def submit(store: Store, kind: str, payload: dict, priority: int = INTERACTIVE) 
         sa.not_(table.c.stop_asked),
     )
     with store.write() as connection:
+        values["partial"] = _left_over(connection, values["payload_digest"])
         while True:
             connection.execute(store.insert(table).values(**values).on_conflict_do_nothing())
             urgent = sa.update(table).where(twin, table.c.priority > priority)
@@ -88,30 +95,41 @@ def submit(store: Store, kind: str, payload: dict, priority: int = INTERACTIVE) 
                 return _typed(row)
 
 
-def claim(store: Store, owner: str, lease_s: float = 20, kinds: list[str] | None = None) -> Job | None:
+def claim(
+    store: Store,
+    owner: str,
+    lease_s: float = 20,
+    kinds: list[str] | None = None,
+    *,
+    job_id: int | None = None,
+    urgent: bool = False,
+) -> Job | None:
     """Take the next job for `lease_s` seconds, interactive ones first, oldest first; None if there is none.
 
-    Jobs of owners that stopped renewing are taken over; one that has killed its owner three times ends in
-    ERROR.
+    `job_id`: that job or none; `urgent`: an interactive one or none. Jobs of owners that stopped renewing are
+    taken over; one that has killed its owner three times ends in ERROR.
     """
     asked = time.time()
+    wanted = [] if job_id is None else [table.c.id == job_id]
+    wanted += [table.c.priority == INTERACTIVE] if urgent else []
+    wanted += [] if kinds is None else [table.c.kind.in_(kinds)]
     # Looked for without the lock first: an idle engine polls, and others want to write.
     with store.read() as connection:
-        if connection.execute(sa.select(table.c.id).where(_claimable(asked)).limit(1)).first() is None:
+        looked = sa.select(table.c.id).where(_claimable(asked), *wanted).limit(1)
+        if connection.execute(looked).first() is None:
             return None
     with store.write() as connection:
         # Who had to wait for the lock was not alone: the owner of a lease that is over may be waiting, too.
         now = time.time()
         now = now if now - asked < _LONG_WAIT_S else 0.0
         _bury(connection, now)
-        query = sa.select(table.c.id).where(_claimable(now)).order_by(table.c.priority, table.c.id).limit(1)
-        if kinds is not None:
-            query = query.where(table.c.kind.in_(kinds))
-        job_id = connection.execute(query.with_for_update(skip_locked=True)).scalar_one_or_none()
-        if job_id is None:
+        query = sa.select(table.c.id).where(_claimable(now), *wanted)
+        query = query.order_by(table.c.priority, table.c.id).limit(1)
+        found = connection.execute(query.with_for_update(skip_locked=True)).scalar_one_or_none()
+        if found is None:
             return None
         taken = time.time()
-        update = sa.update(table).where(table.c.id == job_id)
+        update = sa.update(table).where(table.c.id == found)
         update = update.values(
             state=RUNNING,
             owner=owner,
@@ -130,9 +148,14 @@ def heartbeat(
     progress: float | None = None,
     message: str | None = None,
     lease_s: float = 20,
+    partial: dict | None = None,
 ) -> bool:
     """Renew the lease, tell how far the job is; False: give up, stop was asked or the lease was lost."""
-    told = {"progress": progress, "message": None if message is None else clean_text(message)}
+    told = {
+        "progress": progress,
+        "message": None if message is None else clean_text(message),
+        "partial": None if partial is None else canonical_json(partial),
+    }
     values = {name: value for name, value in told.items() if value is not None}
     update = sa.update(table).where(_owned(job_id, owner), sa.not_(table.c.stop_asked))
     with store.write() as connection:
@@ -151,9 +174,12 @@ def fail(store: Store, job_id: int, owner: str, error: str) -> bool:
     return _end(store, job_id, owner, ERROR, error=clean_text(error))
 
 
-def release(store: Store, job_id: int, owner: str) -> bool:
+def release(store: Store, job_id: int, owner: str, partial: dict | None = None) -> bool:
     """Give the job back: STOPPED if that was asked for, otherwise QUEUED again, the attempt not counted."""
     with store.write() as connection:
+        if partial is not None:
+            so_far = sa.update(table).where(_owned(job_id, owner))
+            connection.execute(so_far.values(partial=canonical_json(partial)))
         stopped = sa.update(table).where(_owned(job_id, owner), table.c.stop_asked)
         if connection.execute(stopped.values(**_over(time.time(), STOPPED))).rowcount:
             return True
@@ -197,6 +223,13 @@ def listing(
             query = query.where(column.in_(wanted))
     with store.read() as connection:
         return [_typed(row) for row in connection.execute(query)]
+
+
+def _left_over(connection: Connection, payload_digest: str) -> str | None:
+    """What the last equal job had found, if it did not come to its end."""
+    last = sa.select(table.c.state, table.c.partial).where(table.c.payload_digest == payload_digest)
+    row = connection.execute(last.order_by(table.c.id.desc()).limit(1)).one_or_none()
+    return row.partial if row is not None and row.state in (STOPPED, ERROR) else None
 
 
 def _owned(job_id: int, owner: str) -> sa.ColumnElement[bool]:
@@ -248,5 +281,7 @@ def _typed(row: sa.Row) -> Job:
         name: value for name, value in row._asdict().items() if name not in ("payload_digest", "lease_until")
     }
     fields["payload"] = json.loads(row.payload)
-    fields["result"] = None if row.result is None else json.loads(row.result)
+    for name in ("result", "partial"):
+        value = getattr(row, name)
+        fields[name] = None if value is None else json.loads(value)
     return Job(**fields)

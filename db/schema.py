@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0001"
+REVISION = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -240,6 +240,7 @@ jobs = Table(
     Column("heartbeat_at", Double),
     Column("payload", Text, nullable=False),
     Column("result", Text),
+    Column("partial", Text),
     Index(
         "uq_jobs_payload_digest",
         "payload_digest",

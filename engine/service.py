@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from engine.llm.load import LoadedModel
     from engine.llm.measure import Task
 
-Report = Callable[..., None]  # (progress 0..1 or None, message); may raise to end the work
+# (progress 0..1 or None, message, what was found so far or nothing); may raise to end the work.
+Report = Callable[..., None]
 
 
 def quiet(progress: float | None, message: str = "") -> None:

@@ -13,9 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
+import psutil
 import structlog
 
 from db import datasets, jobs, workers
@@ -24,6 +26,7 @@ from db.settings import Settings
 from db.store import Store
 from engine import handlers
 from engine.handlers import Stopped
+from engine.service import Report
 from engine.session import Engine
 
 log = structlog.get_logger("dualens.worker")
@@ -33,44 +36,56 @@ BEAT_S = 2.0  # heartbeat of the worker and of its job
 LEASE_S = 20.0  # a job whose worker has not renewed for this long is taken over
 
 
-class Beat(threading.Thread):
-    """Renews the lease of the job in hand and says that the worker is alive, every `BEAT_S` seconds.
+@dataclass
+class Hand:
+    """One job in hand, and what it last said of itself."""
 
-    A thread of its own because a forward pass may block the main thread for longer than the lease.
+    job: jobs.Job
+    progress: float | None = None
+    message: str = ""
+    partial: dict | None = None
+    stop_asked: threading.Event = field(default_factory=threading.Event)
+
+
+class Beat(threading.Thread):
+    """Renews the leases of the jobs in hand and says that the worker is alive, every `BEAT_S` seconds.
+
+    A thread of its own because a forward pass may block the main thread for longer than the lease. Several
+    jobs are in hand while a background job waits for interactive ones; the last is the one that runs.
     """
 
-    def __init__(self, store: Store, owner: str, engine: Engine):
+    def __init__(self, store: Store, owner: str, engine: Engine, *, serves: bool = True):
+        """`serves`: takes interactive jobs while a background one runs; a command does its own job only."""
         super().__init__(daemon=True, name="beat")
-        self.store, self.owner, self.engine = store, owner, engine
-        self.job: jobs.Job | None = None
-        self.progress: float | None = None
-        self.message = ""
-        self.stop_asked = threading.Event()
+        self.store, self.owner, self.engine, self.serves = store, owner, engine, serves
+        self.hands: list[Hand] = []
         self.closed = threading.Event()
 
     def describe(self) -> workers.Worker:
         """The line the dashboard shows at the foot of its navigation."""
-        job = self.job
+        hands = self.hands[-1:]
         return workers.Worker(
             owner=self.owner,
             pid=os.getpid(),
             host=socket.gethostname(),
             device=self.engine.device(),
             dtype=self.engine.dtype,
-            state="busy" if job else "ready",
-            message=f"{job.kind} {self.message}".strip() if job else "",
+            state="busy" if hands else "ready",
+            message=f"{hands[0].job.kind} {hands[0].message}".strip() if hands else "",
             models=self.engine.loaded_models(),
             beat_at=time.time(),
         )
 
     def once(self) -> None:
         """One heartbeat; a stop asked for (or a lease lost) is passed on to the job."""
-        workers.beat(self.store, self.describe())
-        job = self.job
-        if job and not jobs.heartbeat(
-            self.store, job.id, self.owner, progress=self.progress, message=self.message, lease_s=LEASE_S
-        ):
-            self.stop_asked.set()
+        if self.serves:
+            workers.beat(self.store, self.describe())
+        for hand in list(self.hands):
+            told, hand.partial = hand.partial, None  # what is stored already is not written again
+            if not jobs.heartbeat(
+                self.store, hand.job.id, self.owner, hand.progress, hand.message, LEASE_S, partial=told
+            ):
+                hand.stop_asked.set()
 
     def run(self) -> None:
         """Beat until closed; a store that is busy for a moment is no reason to die."""
@@ -80,14 +95,40 @@ class Beat(threading.Thread):
             except Exception as error:
                 log.warning("heartbeat failed", error=str(error))
 
-    def report(self, progress: float | None, message: str = "") -> None:
-        """What a running job calls; raises `Stopped` when the job is to end."""
-        self.progress, self.message = progress, message
-        if self.stop_asked.is_set() or self.closed.is_set():
+
+class Reporter:
+    """What a running job tells of itself, and `before`: what an earlier attempt had found, or None.
+
+    A background job lets interactive ones go first here, so that nobody at a page waits for a tuning.
+    """
+
+    def __init__(self, beat: Beat, hand: Hand):
+        self._beat, self._hand = beat, hand
+        self._looked = 0.0
+        self.before = hand.job.partial
+
+    def __call__(self, progress: float | None, message: str = "", partial: dict | None = None) -> None:
+        """Say how far the job is and what it has so far. Raises `Stopped` when the job is to end."""
+        hand, beat = self._hand, self._beat
+        hand.progress, hand.message = progress, message
+        if partial is not None:
+            hand.partial = partial
+        if beat.serves and hand.job.priority == jobs.BACKGROUND and time.monotonic() - self._looked > POLL_S:
+            self._serve()
+            self._looked = time.monotonic()
+        if hand.stop_asked.is_set() or beat.closed.is_set():
             raise Stopped
 
+    def _serve(self) -> None:
+        beat = self._beat
+        while not beat.closed.is_set():
+            urgent = jobs.claim(beat.store, beat.owner, lease_s=LEASE_S, kinds=list(HANDLERS), urgent=True)
+            if urgent is None:
+                return
+            run_job(beat.engine, beat, urgent)
 
-Handler = Callable[[Engine, dict[str, Any], Callable[..., None]], dict[str, Any]]
+
+Handler = Callable[[Engine, dict[str, Any], Report], dict[str, Any]]
 
 HANDLERS: dict[str, Handler] = {
     "rank": handlers.rank_job,
@@ -103,15 +144,16 @@ HANDLERS: dict[str, Handler] = {
 def run_job(engine: Engine, beat: Beat, job: jobs.Job) -> None:
     """Run one claimed job to its end and write how it ended."""
     store, owner = engine.store, beat.owner
-    beat.job, beat.progress, beat.message = job, None, ""
-    beat.stop_asked.clear()
+    hand = Hand(job)
+    beat.hands.append(hand)
     started = time.perf_counter()
     try:
-        result = HANDLERS[job.kind](engine, job.payload, beat.report)
+        result = HANDLERS[job.kind](engine, job.payload, Reporter(beat, hand))
         jobs.finish(store, job.id, owner, result)
         log.info("done", job=job.id, kind=job.kind, seconds=round(time.perf_counter() - started, 3))
     except Stopped:
-        jobs.release(store, job.id, owner)  # STOPPED if that was asked for, else QUEUED again
+        # STOPPED if that was asked for, else QUEUED again; with what was found since the last beat.
+        jobs.release(store, job.id, owner, hand.partial)
         log.info("stopped", job=job.id, kind=job.kind)
     except DualensError as error:
         jobs.fail(store, job.id, owner, str(error))
@@ -126,7 +168,7 @@ def run_job(engine: Engine, beat: Beat, job: jobs.Job) -> None:
             "for this job. The engine's log has the details.",
         )
     finally:
-        beat.job = None
+        beat.hands.remove(hand)
 
 
 @contextmanager
@@ -204,3 +246,81 @@ def work(settings: Settings, *, with_parent: bool = False, once: bool = False) -
             workers.gone(store, owner)
             store.close()
             log.info("gone", owner=owner)
+
+
+def run_here(
+    engine: Engine, kind: str, payload: dict[str, Any], say: Callable[[str], None]
+) -> dict[str, Any]:
+    """File a background job and do it in this process; the result, as the store has it.
+
+    An equal job that another process works on is followed to its end instead; one whose process is dead is
+    taken over. Ctrl-C ends it as STOPPED, and the same call goes on from what was found. Raises DualensError
+    with the job's own words where it fails.
+    """
+    store = engine.store
+    owner = f"{socket.gethostname()}:{os.getpid()}:command"
+    beat = Beat(store, owner, engine, serves=False)
+    job = jobs.submit(store, kind, payload, jobs.BACKGROUND)
+    ended = threading.Event()
+
+    def end(*_: object) -> None:
+        ended.set()
+        for hand in beat.hands:
+            hand.stop_asked.set()
+
+    previous = signal.signal(signal.SIGINT, end)
+    beat.start()
+    try:
+        told = ""
+        while True:
+            if ended.is_set():
+                jobs.stop(store, job.id)
+            if job.state == jobs.RUNNING and _dead(job.owner):
+                jobs.expire(store, job.owner)
+            mine = jobs.claim(store, owner, lease_s=LEASE_S, job_id=job.id)
+            if mine:
+                with _spoken(beat, say):
+                    run_job(engine, beat, mine)
+            job = jobs.get(store, job.id)
+            if job.state == jobs.COMPLETED:
+                return job.result or {}
+            if job.state == jobs.ERROR:
+                raise DualensError(job.error or "The job failed.")
+            if job.state == jobs.STOPPED:
+                raise DualensError("Stopped. The same command goes on from where it was.")
+            if job.message != told:
+                told = job.message
+                say(told)
+            time.sleep(0.5)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        beat.closed.set()
+        beat.join(timeout=BEAT_S)
+
+
+def _dead(owner: str | None) -> TypeGuard[str]:
+    """Whether this owner was a process of this machine that is no more: its lease need not be waited for."""
+    host, pid = [*(owner or "").split(":"), ""][:2]
+    return host == socket.gethostname() and pid.isdigit() and not psutil.pid_exists(int(pid))
+
+
+@contextmanager
+def _spoken(beat: Beat, say: Callable[[str], None]) -> Iterator[None]:
+    """Say what the job in hand last said of itself, whenever it says something new."""
+    done = threading.Event()
+
+    def tell() -> None:
+        last = ""
+        while not done.wait(0.5):
+            message = beat.hands[0].message if beat.hands else ""
+            if message and message != last:
+                last = message
+                say(message)
+
+    speaker = threading.Thread(target=tell, daemon=True, name="say")
+    speaker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        speaker.join(timeout=1)

@@ -241,3 +241,32 @@ def test_many_claimers_never_share_a_job(store: Store) -> None:
     assert sorted(job_id for job_id, _ in taken) == sorted({job_id for job_id, _ in taken})
     assert [job.state for job in jobs.listing(store)] == [COMPLETED] * 24
     assert {job.attempts for job in jobs.listing(store)} == {1}
+
+
+def test_what_a_job_has_so_far_outlives_its_owner_and_its_stop(store: Store, clock: Clock) -> None:
+    job = jobs.submit(store, "tune", {"steps": 3}, BACKGROUND)
+    assert claim(store).partial is None
+    assert jobs.heartbeat(store, job.id, "one", partial={"curve": [1.5]})
+    assert jobs.heartbeat(store, job.id, "one", 0.5)  # says nothing of it and takes nothing away
+    clock.now += 60
+    assert claim(store, "two").partial == {"curve": [1.5]}
+    jobs.stop(store, job.id)
+    assert not jobs.heartbeat(store, job.id, "two", partial={"curve": []})
+    assert jobs.release(store, job.id, "two", {"curve": [1.5, 1.2]})
+    again = jobs.submit(store, "tune", {"steps": 3}, BACKGROUND)
+    assert (again.id != job.id, again.partial) == (True, {"curve": [1.5, 1.2]})
+    assert jobs.submit(store, "tune", {"steps": 4}, BACKGROUND).partial is None
+    claim(store)
+    assert jobs.finish(store, again.id, "one", {})
+    assert jobs.submit(store, "tune", {"steps": 3}, BACKGROUND).partial is None
+
+
+def test_a_claim_of_one_job_or_of_urgent_ones_takes_no_other(store: Store) -> None:
+    quiet = jobs.submit(store, "tune", {}, BACKGROUND)
+    other = jobs.submit(store, "tune", {"other": 1}, BACKGROUND)
+    assert jobs.claim(store, "one", urgent=True) is None
+    assert claim(store, job_id=other.id).id == other.id
+    assert jobs.claim(store, "two", job_id=other.id) is None
+    urgent = jobs.submit(store, "rank", {})
+    assert claim(store, urgent=True).id == urgent.id
+    assert claim(store).id == quiet.id

@@ -64,10 +64,19 @@ def test_the_migrated_tables_are_written_as_in_the_schema(store: Store) -> None:
     query = sa.text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'")
     with plain.connect() as wanted, store.read() as migrated:
         left, right = (
-            {name: " ".join(sql.split()) for name, sql in connection.execute(query)}
+            {name: "".join(sql.split()) for name, sql in connection.execute(query)}
             for connection in (wanted, migrated)
         )
     assert left == right
+
+
+def test_an_older_store_is_brought_up_to_date_with_its_jobs(store: Store) -> None:
+    job = jobs.submit(store, "rank", {"a": 1})
+    with store.write() as connection:
+        connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN partial"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    with Store.open(store.settings) as newer:
+        assert jobs.get(newer, job.id) == job
 
 
 def test_opening_again_changes_nothing(store: Store) -> None:

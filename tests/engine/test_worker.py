@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from db import datasets, jobs, runs, workers
-from db.errors import Conflict
+from db.errors import Conflict, DualensError
 from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
@@ -82,10 +83,104 @@ def test_closing_gives_the_job_back(beat: worker.Beat, monkeypatch: pytest.Monke
 
 
 def test_report_raises_only_when_asked_to_stop(beat: worker.Beat) -> None:
-    beat.report(0.1, "fine")
-    beat.stop_asked.set()
+    jobs.submit(beat.store, "rank", {})
+    job = jobs.claim(beat.store, beat.owner)
+    assert job is not None
+    hand = worker.Hand(job)
+    report = worker.Reporter(beat, hand)
+    report(0.1, "fine")
+    hand.stop_asked.set()
     with pytest.raises(Stopped):
-        beat.report(0.2)
+        report(0.2)
+
+
+def test_a_stopped_job_goes_on_from_what_it_had_found(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed, stopped or closed: the next attempt of the same work starts where the last one was."""
+
+    def counting(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
+        done = (report.before or {"n": 0})["n"]
+        while done < 5:
+            done += 1
+            if done == 3 and not report.before:
+                jobs.stop(engine.store, beat.hands[-1].job.id)
+                beat.once()
+            report(done / 5, "counting", {"n": done})
+        return {"n": done, "began": report.before}
+
+    monkeypatch.setitem(worker.HANDLERS, "rank", counting)
+    first = run_one(beat, "rank", {"request": 1})
+    assert (first.state, first.partial) == (jobs.STOPPED, {"n": 3})
+    again = run_one(beat, "rank", {"request": 1})
+    assert (again.state, again.result) == (jobs.COMPLETED, {"n": 5, "began": {"n": 3}})
+    # A finished job leaves nothing to go on from: the next one starts (and here stops itself) anew.
+    assert run_one(beat, "rank", {"request": 1}).state == jobs.STOPPED
+
+
+def test_interactive_jobs_are_done_inside_a_background_job(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def long(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
+        jobs.submit(engine.store, "pool", {"a": 1})
+        jobs.submit(engine.store, "import", {"b": 1}, jobs.BACKGROUND)
+        report(0.5, "half")
+        order.append("long")
+        return {}
+
+    def noted(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
+        report(0.1, "quick")
+        order.append(str(payload))
+        return {}
+
+    monkeypatch.setitem(worker.HANDLERS, "setup", long)
+    for kind in ("pool", "import"):
+        monkeypatch.setitem(worker.HANDLERS, kind, noted)
+    jobs.submit(beat.store, "setup", {}, jobs.BACKGROUND)
+    job = jobs.claim(beat.store, beat.owner)
+    assert job is not None
+    worker.run_job(beat.engine, beat, job)
+    assert order == ["{'a': 1}", "long"]
+    assert not beat.hands
+    assert [job.state for job in jobs.listing(beat.store, kinds=["import"])] == [jobs.QUEUED]
+
+
+def test_a_command_runs_its_job_in_its_own_process(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
+        report(0.5, "half way")
+        time.sleep(0.8)
+        if payload.get("fail"):
+            raise DualensError("cannot be done")
+        return {"answer": 42}
+
+    monkeypatch.setitem(worker.HANDLERS, "setup", noted)
+    said: list[str] = []
+    jobs.submit(beat.store, "pool", {"somebody": "else's"})
+    assert worker.run_here(beat.engine, "setup", {}, said.append) == {"answer": 42}
+    assert said == ["half way"]
+    assert [job.state for job in jobs.listing(beat.store, kinds=["pool"])] == [jobs.QUEUED]
+    with pytest.raises(DualensError, match="cannot be done"):
+        worker.run_here(beat.engine, "setup", {"fail": True}, said.append)
+    assert workers.alive(beat.store) == []  # a command is no engine that others could wait for
+
+
+def test_a_command_takes_over_from_a_dead_process_at_once(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(worker.HANDLERS, "setup", lambda engine, payload, report: {"had": report.before})
+    child = subprocess.Popen(["true"])
+    child.wait()
+    killed = f"{socket.gethostname()}:{child.pid}:command"
+    job = jobs.submit(beat.store, "setup", {}, jobs.BACKGROUND)
+    jobs.claim(beat.store, killed)
+    jobs.heartbeat(beat.store, job.id, killed, partial={"n": 2})
+    started = time.monotonic()
+    assert worker.run_here(beat.engine, "setup", {}, lambda text: None) == {"had": {"n": 2}}
+    assert time.monotonic() - started < worker.LEASE_S / 2
 
 
 def test_one_worker_per_device(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def _known(
         store,
         dataset.id,
         [row.item for row in query.history[-LOOK_BACK:]],
-        before=query.target_timestamp,
+        before=query.known_before,
         hide_last=query.held_out,
         without=query.user,
         per_item=per_item,

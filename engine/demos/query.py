@@ -7,7 +7,7 @@ strategies a query whose target raises when it is looked at.
 from dataclasses import dataclass
 
 from db import datasets
-from db.datasets import DatasetInfo, Interaction
+from db.datasets import DatasetInfo, Interaction, UserInfo
 from db.demonstrations import Demonstration
 from db.errors import BadInput
 from db.store import Store
@@ -23,6 +23,8 @@ class Query:
     `history`: the newest interactions before the target, oldest first, at least one. `target_timestamp`:
     the moment of the prediction (unix seconds), None in a data set without timestamps. `held_out`: how many
     of everybody's newest interactions are unknown where there are no timestamps (1 = test, 2 = probe).
+    `known_until`: demonstrations show only what happened before this moment (unix seconds), as if they had
+    been drawn up then, while the history goes on; None: everything known at the target.
     """
 
     user: int
@@ -32,6 +34,14 @@ class Query:
     history: list[Interaction]
     held_out: int
     target: Interaction
+    known_until: int | None = None
+
+    @property
+    def known_before(self) -> int | None:
+        """The moment before which others' interactions are known (unix seconds); None without timestamps."""
+        if self.known_until is None or self.target_timestamp is None:
+            return self.target_timestamp
+        return min(self.known_until, self.target_timestamp)
 
     @property
     def items(self) -> set[int]:
@@ -63,8 +73,6 @@ def build(
     with nothing before the target.
     """
     hidden = held_out(target)
-    if history < 1:
-        raise BadInput(f"history is {history}: the query needs at least 1 item of the user's history.")
     user = datasets.user(store, dataset.id, user_id)
     own = datasets.history(store, dataset.id, user.user)
     position = len(own) - hidden
@@ -73,12 +81,48 @@ def build(
             f"User {user_id!r} of {dataset.name!r} has a history of {len(own)} interactions; the {target} "
             f"target needs at least {hidden + MIN_HISTORY}. Choose a user with a longer history."
         )
+    return _built(user, own, position, history)
+
+
+def at(
+    store: Store,
+    dataset: DatasetInfo,
+    user_id: str,
+    position: int,
+    history: int = HISTORY,
+    known_until: int | None = None,
+) -> Query:
+    """Query about the interaction at any `position` (0 = oldest) of a user's history but the first.
+
+    Raises NotFound for an unknown user, BadInput for a position or `history` that is not there, and for a
+    data set without timestamps, where nobody knows what others had bought by then.
+    """
+    if not dataset.has_timestamps:
+        raise BadInput(
+            f"{dataset.name!r} has no timestamps: what was known at an earlier purchase cannot be told."
+        )
+    user = datasets.user(store, dataset.id, user_id)
+    own = datasets.history(store, dataset.id, user.user)
+    if not MIN_HISTORY <= position < len(own):
+        raise BadInput(
+            f"User {user_id!r} of {dataset.name!r} has a history of {len(own)} interactions; the position "
+            f"{position} is not one of {MIN_HISTORY} to {len(own) - 1}."
+        )
+    return _built(user, own, position, history, known_until)
+
+
+def _built(
+    user: UserInfo, own: list[Interaction], position: int, history: int, known_until: int | None = None
+) -> Query:
+    if history < 1:
+        raise BadInput(f"history is {history}: the query needs at least 1 item of the user's history.")
     return Query(
         user=user.user,
         user_id=user.user_id,
         target_position=position,
         target_timestamp=own[position].timestamp,
         history=own[max(0, position - history) : position],
-        held_out=hidden,
+        held_out=len(own) - position,
         target=own[position],
+        known_until=known_until,
     )

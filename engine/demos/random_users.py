@@ -60,7 +60,7 @@ def _places(
         store,
         dataset.id,
         [user for user, _ in drawn],
-        before=query.target_timestamp,
+        before=query.known_before,
         hide_last=query.held_out,
     )
     return [(user, 1 + key % (known[user] - 1)) for user, key in drawn if known.get(user, 0) >= 2]

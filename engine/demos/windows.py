@@ -5,6 +5,7 @@ known when a query is predicted, and nothing else, passes `load`:
 
 - the query's own user: interactions before the target's position;
 - other users, with timestamps: interactions strictly before the target's moment;
+- of both, where the query says `known_until`: only interactions strictly before that moment;
 - other users, without timestamps: everything but their last interaction (test) or last two (probe), the
   interactions leave-one-out holds out for them too.
 
@@ -74,16 +75,24 @@ def load(store: Store, dataset: DatasetInfo, query: Query, places: Sequence[Plac
         inside = [row for row in rows if row.position <= position]
         if len(inside) < 2 or inside[-1].position != position:
             continue
-        if user == query.user or _known(query, inside, rows[-1].position - position):
+        following = rows[-1].position - position
+        if _own_known(query, inside) if user == query.user else _known(query, inside, following):
             windows.append(Window(user, inside[:-1], inside[-1]))
     return windows
 
 
 def _known(query: Query, inside: list[Interaction], following: int) -> bool:
     """Whether another user's interactions were known at the query; `following`: rows read after them."""
-    moment = query.target_timestamp
-    if moment is None:
-        return following >= query.held_out
+    moment = query.known_before
+    return following >= query.held_out if moment is None else _all_before(inside, moment)
+
+
+def _own_known(query: Query, inside: list[Interaction]) -> bool:
+    """Whether interactions of the query's user before its target may be shown."""
+    return query.known_until is None or _all_before(inside, query.known_until)
+
+
+def _all_before(inside: list[Interaction], moment: int) -> bool:
     return all(row.timestamp is not None and row.timestamp < moment for row in inside)
 
 

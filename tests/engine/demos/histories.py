@@ -29,8 +29,11 @@ class Histories:
     def known(self, query: Query) -> set[tuple[int, int]]:
         """The (user, position) that may be shown, worked out from the rules without the engine."""
         shown = set()
+        until = query.known_until
         for user, own in enumerate(self.bought):
             for position in range(len(own)):
+                if until is not None and (self.when is None or self.when[user][position] >= until):
+                    continue
                 if user == query.user:
                     allowed = position < query.target_position
                 elif self.when is not None:
@@ -62,6 +65,21 @@ class Histories:
         known = self.known(query)
         keep = [
             [p for p in range(len(own)) if (u, p) in known or not (everybody or u == query.user)]
+            for u, own in enumerate(self.bought)
+        ]
+        bought = [[own[p] for p in places] for own, places in zip(self.bought, keep, strict=True)]
+        when = self.when and [[own[p] for p in places] for own, places in zip(self.when, keep, strict=True)]
+        return self._with(bought, when)
+
+    def frozen(self, query: Query) -> "Histories":
+        """What may not be shown is gone, but for what the query itself is: its user up to the target."""
+        known = self.known(query)
+        keep = [
+            [
+                p
+                for p in range(len(own))
+                if (u, p) in known or (u == query.user and p <= query.target_position)
+            ]
             for u, own in enumerate(self.bought)
         ]
         bought = [[own[p] for p in places] for own, places in zip(self.bought, keep, strict=True)]

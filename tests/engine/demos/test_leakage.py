@@ -13,14 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.datasets import DatasetInfo
+from db.errors import BadInput
 from db.store import Store
 from engine.demos import neighbours, windows
-from engine.demos.query import PoolEntry, Query, build
+from engine.demos.query import PoolEntry, Query, at, build
 from engine.demos.strategies import SOURCES, STRATEGIES, choose, pool
 from tests.engine.demos.histories import SEEDS, Histories, histories
 
 SPECS = [f"{name}:3" for name in STRATEGIES if name != "none"]
 TARGETS = st.sampled_from(["test", "probe"])
+PLACES = st.integers(0, 11)
+UNTIL = st.none() | st.integers(0, 15)
 many = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -44,6 +47,11 @@ def content(entries: dict[str, list[PoolEntry]]) -> Any:
         spec: [replace(entry, demonstration=replace(entry.demonstration, dataset_id=0)) for entry in found]
         for spec, found in entries.items()
     }
+
+
+def earlier(store: Store, dataset: DatasetInfo, data: Histories, place: int, until: int | None) -> Query:
+    """A query of the first user at one of their positions."""
+    return at(store, dataset, "u0", 1 + place % (len(data.bought[0]) - 1), known_until=until)
 
 
 class Unseen:
@@ -142,6 +150,78 @@ def test_a_probe_is_the_test_of_a_store_that_has_not_seen_the_last_interaction(
     test = build(store, earlier, "u0", "test")
     assert replace(test, held_out=probe.held_out) == probe
     assert content(shown(store, earlier, test, seed)) == content(shown(store, dataset, probe, seed))
+
+
+@given(data=histories(timestamps=True), place=PLACES, until=UNTIL, seed=SEEDS)
+@many
+def test_only_what_was_known_at_an_earlier_moment_is_shown(
+    store: Store, per_item: int, data: Histories, place: int, until: int | None, seed: int
+) -> None:
+    """At any position of the history; the history itself goes on up to the target."""
+    dataset = data.store(store)
+    query = replace(earlier(store, dataset, data, place, until), target=Unseen())
+    known = data.known(query)
+    assert [row.position for row in query.history] == list(range(query.target_position))[-10:]
+    for spec, entries in shown(store, dataset, query, seed).items():
+        for entry in entries:
+            user = int(entry.demonstration.user_id[1:])
+            assert {(user, row.position) for row in [*entry.history, entry.answer]} <= known, spec
+    asked = [(user, place) for user in range(len(data.bought)) for place in range(14)]
+    found = windows.load(store, dataset, query, asked)
+    assert [window.place for window in found] == [place for place in asked if place in known and place[1] > 0]
+
+
+@given(data=histories(timestamps=True), place=PLACES, until=UNTIL, seed=SEEDS)
+@many
+def test_deleting_what_happened_since_changes_no_stale_demonstration(
+    store: Store, per_item: int, data: Histories, place: int, until: int | None, seed: int
+) -> None:
+    dataset = data.store(store)
+    query = earlier(store, dataset, data, place, until)
+    less = data.frozen(query).store(store)
+    again = earlier(store, less, data, place, until)
+    assert replace(again, held_out=query.held_out) == query
+    query, again = replace(query, target=Unseen()), replace(again, target=Unseen())
+    assert content(shown(store, less, again, seed)) == content(shown(store, dataset, query, seed))
+
+
+@given(data=histories(timestamps=True), place=PLACES, seed=SEEDS)
+@many
+def test_an_earlier_query_is_the_test_of_a_store_in_which_its_user_stopped_there(
+    store: Store, data: Histories, place: int, seed: int
+) -> None:
+    dataset = data.store(store)
+    query = earlier(store, dataset, data, place, None)
+    less = data.frozen(query).store(store)
+    test = build(store, less, "u0", "test")
+    assert replace(query, held_out=1) == test
+    assert content(shown(store, less, test, seed)) == content(shown(store, dataset, query, seed))
+
+
+@pytest.mark.parametrize("until", [30, None])
+def test_a_window_bought_since_is_fresh_and_not_stale(store: Store, until: int | None) -> None:
+    """The best match was bought at 35, before the target at 40: only a fresh choice may show it."""
+    data = Histories(
+        items=8,
+        bought=((0, 1, 2, 7), (3, 4, 1, 2, 5), (6, 1, 6, 4, 3)),
+        when=((10, 20, 30, 40), (5, 10, 15, 20, 35), (1, 2, 3, 4, 5)),
+    )
+    dataset = data.store(store)
+    [best] = choose(store, dataset, at(store, dataset, "u0", 3, known_until=until), "neighbours:1", 0)
+    assert (best.answer.item == 5) == (until is None)
+
+
+def test_a_moment_needs_timestamps(store: Store) -> None:
+    dataset = Histories(8, ((0, 1, 2, 7), (3, 4, 1, 2, 5)), None).store(store)
+    with pytest.raises(BadInput, match="no timestamps"):
+        at(store, dataset, "u0", 2, known_until=30)
+
+
+@pytest.mark.parametrize("position", [-1, 0, 4])
+def test_a_position_without_a_history_or_a_target_is_refused(store: Store, position: int) -> None:
+    dataset = Histories(8, ((0, 1, 2, 7),), ((1, 2, 3, 4),)).store(store)
+    with pytest.raises(BadInput, match="1 to 3"):
+        at(store, dataset, "u0", position)
 
 
 @pytest.mark.parametrize("timestamps", [True, False])

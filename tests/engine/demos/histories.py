@@ -12,10 +12,20 @@ from db import datasets
 from db.datasets import DatasetColumns, DatasetInfo
 from db.store import Store
 from engine.demos.query import Query
+from engine.demos.reader import Reader
 
 WORDS = ("red", "blue", "lamp", "kettle", "chess", "rope")
 SEEDS = st.integers(0, 5)
 _names = count()
+
+
+def embed(titles: Sequence[str]) -> np.ndarray:
+    """A title's vector: how often each letter stands in it [n, 26]."""
+    return np.array([[title.lower().count(chr(97 + i)) for i in range(26)] for title in titles], np.float32)
+
+
+READER = Reader(embed, lambda example: sum(len(t.split()) for t in (*example.history, example.answer)))
+"""Vectors from letters; a token is a word."""
 
 
 @dataclass(frozen=True)
@@ -67,24 +77,16 @@ class Histories:
             [p for p in range(len(own)) if (u, p) in known or not (everybody or u == query.user)]
             for u, own in enumerate(self.bought)
         ]
-        bought = [[own[p] for p in places] for own, places in zip(self.bought, keep, strict=True)]
-        when = self.when and [[own[p] for p in places] for own, places in zip(self.when, keep, strict=True)]
-        return self._with(bought, when)
+        return self._keeping(keep)
 
     def frozen(self, query: Query) -> "Histories":
         """What may not be shown is gone, but for what the query itself is: its user up to the target."""
-        known = self.known(query)
+        known, last = self.known(query), query.target_position
         keep = [
-            [
-                p
-                for p in range(len(own))
-                if (u, p) in known or (u == query.user and p <= query.target_position)
-            ]
+            [p for p in range(len(own)) if (u, p) in known or (u == query.user and p <= last)]
             for u, own in enumerate(self.bought)
         ]
-        bought = [[own[p] for p in places] for own, places in zip(self.bought, keep, strict=True)]
-        when = self.when and [[own[p] for p in places] for own, places in zip(self.when, keep, strict=True)]
-        return self._with(bought, when)
+        return self._keeping(keep)
 
     def without_last(self, users: Sequence[int]) -> "Histories":
         """The last interaction of these users is gone."""
@@ -119,6 +121,12 @@ class Histories:
             fingerprint=fingerprint,
             report={},
         )
+
+    def _keeping(self, keep: Sequence[Sequence[int]]) -> "Histories":
+        """Only these positions of each user."""
+        bought = [[own[p] for p in places] for own, places in zip(self.bought, keep, strict=True)]
+        when = self.when and [[own[p] for p in places] for own, places in zip(self.when, keep, strict=True)]
+        return self._with(bought, when)
 
     def _with(self, bought: Sequence[Sequence[int]], when: Sequence[Sequence[int]] | None) -> "Histories":
         fixed = None if when is None else tuple(tuple(own) for own in when)

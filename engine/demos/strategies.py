@@ -2,7 +2,8 @@
 
 A strategy is written `none` or `NAME:K`. Every source and strategy is a function
 `(store, dataset, query, size, seed) -> offers, best first`, a pure function of what was known before the
-query's target and of `seed`. None of them reads the target (`engine.demos.windows` says what is known).
+query's target and of `seed`; those that compare titles by a model's vectors take `embed` as well. None of
+them reads the target (`engine.demos.windows` says what is known).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +15,17 @@ from db.errors import BadInput, NotFound
 from db.store import Store
 from engine.demos import neighbours, proximal, random_users
 from engine.demos.bm25 import bm25
+from engine.demos.dpp import dpp
+from engine.demos.embedding import embedding
+from engine.demos.mmr import mmr
 from engine.demos.query import PoolEntry, Query
+from engine.demos.reader import Embed, Reader
 from engine.demos.recent import recent
+from engine.demos.votek import votek
 from engine.demos.windows import Offer, Window, entries, load
 
 Strategy = Callable[[Store, DatasetInfo, Query, int, int], list[Offer]]
+EmbeddingStrategy = Callable[[Store, DatasetInfo, Query, int, int, Embed], list[Offer]]
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,15 @@ STRATEGIES: dict[str, Strategy] = {
     "proximal": proximal.proximal,
 }
 
+EMBEDDING_STRATEGIES: dict[str, EmbeddingStrategy] = {
+    "embedding": embedding,
+    "mmr": mmr,
+    "dpp": dpp,
+    "votek": votek,
+}
+
+NAMES = (*STRATEGIES, *EMBEDDING_STRATEGIES)
+
 MOST = 64
 """Demonstrations a strategy can be asked for: more fit no prompt."""
 
@@ -70,8 +86,8 @@ class Spec:
 def parse_spec(spec: str) -> Spec:
     """`none` or `NAME:K` with K from 0 to 64. BadInput says what is wrong and what there is."""
     name, colon, size = spec.strip().partition(":")
-    ways = ", ".join(f"{way}:K" for way in STRATEGIES if way != "none")
-    if name not in STRATEGIES:
+    ways = ", ".join(f"{way}:K" for way in NAMES if way != "none")
+    if name not in NAMES:
         raise BadInput(f"demos is {spec!r}: there is no strategy {name!r}. Write none or one of {ways}.")
     if name == "none":
         if colon:
@@ -82,16 +98,26 @@ def parse_spec(spec: str) -> Spec:
     return Spec(name, int(size))
 
 
-def choose(store: Store, dataset: DatasetInfo, query: Query, spec: str, seed: int) -> list[PoolEntry]:
+def choose(
+    store: Store, dataset: DatasetInfo, query: Query, spec: str, seed: int, reader: Reader | None = None
+) -> list[PoolEntry]:
     """At most K demonstrations in prompt order: the best match comes last, next to the query.
 
     Fewer than K where the data set has no more that are known and fit. BadInput for a spec that makes no
-    sense.
+    sense, and for one that needs a model's vectors where there is no `reader`.
     """
     wanted = parse_spec(spec)
     if wanted.size == 0:
         return []
-    best_first = STRATEGIES[wanted.name](store, dataset, query, wanted.size, seed)
+    if wanted.name in STRATEGIES:
+        best_first = STRATEGIES[wanted.name](store, dataset, query, wanted.size, seed)
+    elif reader is None:
+        raise BadInput(
+            f"demos is {spec!r}: {wanted.name} compares titles by a model's vectors; name a model."
+        )
+    else:
+        find = EMBEDDING_STRATEGIES[wanted.name]
+        best_first = find(store, dataset, query, wanted.size, seed, reader.embed)
     return entries(store, dataset, query, best_first[::-1])
 
 

@@ -20,12 +20,13 @@ _names = count()
 
 
 def embed(titles: Sequence[str]) -> np.ndarray:
-    """A title's vector: how often each letter stands in it [n, 26]."""
-    return np.array([[title.lower().count(chr(97 + i)) for i in range(26)] for title in titles], np.float32)
+    """A title's vector: how often each letter and digit stands in it [n, 36]."""
+    signs = "abcdefghijklmnopqrstuvwxyz0123456789"
+    return np.array([[title.lower().count(sign) for sign in signs] for title in titles], np.float32)
 
 
 READER = Reader(embed, lambda example: sum(len(t.split()) for t in (*example.history, example.answer)))
-"""Vectors from letters; a token is a word."""
+"""Vectors from letters and digits; a token is a word."""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from db.errors import BadInput
 from db.store import Store
 from engine.demos import neighbours, windows
 from engine.demos.query import PoolEntry, Query, at, build
-from engine.demos.strategies import SOURCES, STRATEGIES, choose, pool
-from tests.engine.demos.histories import SEEDS, Histories, histories
+from engine.demos.strategies import NAMES, SOURCES, choose, pool
+from tests.engine.demos.histories import READER, SEEDS, Histories, histories
 
-SPECS = [f"{name}:3" for name in STRATEGIES if name != "none"]
+SPECS = [f"{name}:3" for name in NAMES if name != "none"]
 TARGETS = st.sampled_from(["test", "probe"])
 PLACES = st.integers(0, 11)
 UNTIL = st.none() | st.integers(0, 15)
@@ -37,7 +37,7 @@ def per_item(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def shown(store: Store, dataset: DatasetInfo, query: Query, seed: int) -> dict[str, list[PoolEntry]]:
     """What every strategy and every source gives."""
-    chosen = {spec: choose(store, dataset, query, spec, seed) for spec in SPECS}
+    chosen = {spec: choose(store, dataset, query, spec, seed, READER) for spec in SPECS}
     return chosen | {"pool": pool(store, dataset, query, list(SOURCES), 6, seed)}
 
 

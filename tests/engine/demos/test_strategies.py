@@ -12,8 +12,8 @@ from db.errors import BadInput, NotFound
 from db.store import Store
 from engine.demos import proximal
 from engine.demos.query import PoolEntry, build
-from engine.demos.strategies import SOURCES, STRATEGIES, choose, named, parse_spec, pool
-from tests.engine.demos.histories import Histories, histories
+from engine.demos.strategies import NAMES, SOURCES, choose, named, parse_spec, pool
+from tests.engine.demos.histories import READER, Histories, histories
 from tests.toys import toy_columns
 
 
@@ -78,32 +78,32 @@ def test_any_text_is_a_spec_or_refused(spec: str) -> None:
 # --- every strategy
 
 
-@pytest.mark.parametrize("spec", ["none", *(f"{name}:0" for name in STRATEGIES if name != "none")])
+@pytest.mark.parametrize("spec", ["none", *(f"{name}:0" for name in NAMES if name != "none")])
 def test_zero_demonstrations_means_zero(store: Store, spec: str) -> None:
     dataset = toy(store)
-    assert choose(store, dataset, build(store, dataset, "u9"), spec, 0) == []
+    assert choose(store, dataset, build(store, dataset, "u9"), spec, 0, READER) == []
 
 
 @pytest.mark.parametrize("timestamps", [True, False])
-@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "none"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "none"])
 def test_a_strategy_gives_as_many_as_asked_without_twins(store: Store, name: str, timestamps: bool) -> None:
     dataset = toy(store, timestamps)
     query = build(store, dataset, "u9")
     for size in (1, 4, 6):
-        chosen = choose(store, dataset, query, f"{name}:{size}", 3)
+        chosen = choose(store, dataset, query, f"{name}:{size}", 3, READER)
         assert len({entry.demonstration.id for entry in chosen}) == len(chosen) == size
         assert all(0 <= entry.similarity <= 1 for entry in chosen)
-        assert chosen == choose(store, dataset, query, f"{name}:{size}", 3)
+        assert chosen == choose(store, dataset, query, f"{name}:{size}", 3, READER)
 
 
-@pytest.mark.parametrize("name", ["bm25", "neighbours", "proximal"])
+@pytest.mark.parametrize("name", ["bm25", "neighbours", "proximal", "embedding", "votek"])
 def test_the_best_match_stands_last(store: Store, name: str) -> None:
     dataset = toy(store)
-    chosen = choose(store, dataset, build(store, dataset, "u9"), f"{name}:5", 0)
+    chosen = choose(store, dataset, build(store, dataset, "u9"), f"{name}:5", 0, READER)
     rated = [entry.similarity for entry in chosen]
     assert rated == sorted(rated)
     assert rated[0] < rated[-1]
-    [best] = choose(store, dataset, build(store, dataset, "u9"), f"{name}:1", 0)
+    [best] = choose(store, dataset, build(store, dataset, "u9"), f"{name}:1", 0, READER)
     assert best.similarity == rated[-1]
 
 
@@ -113,8 +113,8 @@ def test_where_there_is_less_than_asked_all_of_it_is_given(store: Store, data: H
     """Also for a history of nothing but one item, bought by nobody else."""
     dataset = data.store(store)
     query = build(store, dataset, "u0")
-    for name in STRATEGIES:
-        chosen = choose(store, dataset, query, "none" if name == "none" else f"{name}:{size}", 0)
+    for name in NAMES:
+        chosen = choose(store, dataset, query, "none" if name == "none" else f"{name}:{size}", 0, READER)
         assert len({entry.demonstration.id for entry in chosen}) == len(chosen) <= size
 
 

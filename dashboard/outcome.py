@@ -38,22 +38,28 @@ class Outcome:
     previous: str | None = None
 
 
-def resolve(view: View) -> Outcome:
-    """The run of this view: from the store, else from the engine if it is quick, else a job to watch."""
+def known(view: View) -> Outcome | None:
+    """What can be said of this view at once; None where the engine has to be asked (`asked`)."""
     request = view.request()
     if request is None:
         return Outcome()
-    store = session.store()
     try:
         request.validate()
-        digest = request_digest(store, request)
-        run = runs.by_request(store, digest)
+        digest = request_digest(session.store(), request)
+        run = runs.by_request(session.store(), digest)
     except DualensError as error:
         return Outcome(problem=str(error))
     if run is not None:
         return _shown(run, digest)
-    if not session.following():
+    return None if session.following() else Outcome()
+
+
+def asked(view: View) -> Outcome:
+    """The run of this view from the engine if it is quick, else a job to watch."""
+    request = view.request()
+    if request is None:
         return Outcome()
+    digest = request_digest(session.store(), request)
     before = _before(view)
     answer = _asked(("rank", digest), "rank", {"request": request.to_json()}, RANK_WAIT_S)
     if answer.error:
@@ -61,7 +67,7 @@ def resolve(view: View) -> Outcome:
     st.session_state.asked = (digest, answer.job.created_at - CLOCK_S)
     if answer.result is None:
         return Outcome(run=before, pending=answer.job)
-    run = runs.by_key(store, answer.result["run"])
+    run = runs.by_key(session.store(), answer.result["run"])
     if run is None:
         return Outcome(run=before, problem="The run was deleted as soon as it was stored. Press Run again.")
     return _shown(run, digest)

@@ -6,11 +6,11 @@ import streamlit as st
 
 from dashboard import session
 from dashboard.literal import md
-from dashboard.outcome import measure, resolve
+from dashboard.outcome import asked, known, measure
 from dashboard.view import View
 from dashboard.widgets import pickers, progress
 from dashboard.widgets.board import board, total_effect
-from dashboard.widgets.desk import desk
+from dashboard.widgets.desk import finish, start
 from dashboard.widgets.history import target_card, timeline
 from dashboard.widgets.notices import card, empty, problem, told
 from db import datasets, jobs, models, runs
@@ -25,16 +25,16 @@ def page() -> None:
     if view.dataset is None:
         view = session.opening_view()
         session.show(view)
-    known = datasets.listing(session.store())
-    if not known or (setting_up() and not runs.listing(session.store(), limit=1)):
+    stocked = datasets.listing(session.store())
+    if not stocked or (setting_up() and not runs.listing(session.store(), limit=1)):
         first_steps()
         return
-    info = next((each for each in known if each.name == view.dataset), None)
+    info = next((each for each in stocked if each.name == view.dataset), None)
     known_models = models.listing(session.store())
     if view.model is None and known_models:
         view = replace(view, model=known_models[0].name)
         session.show(view)
-    pickers.row(view, known, known_models, info)
+    pickers.row(view, stocked, known_models, info)
     for note in session.link_notes():
         st.caption(f":orange[Note:] {md(note)}")
     if not known_models:
@@ -77,7 +77,11 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
         list_card = card("list")
     with right:
         desk_card = card("desk")
-    outcome = resolve(view)
+    outcome = known(view)
+    with desk_card:
+        # Before anything that waits: what a person moves meanwhile belongs to the demonstrations on the desk.
+        desk = start(view, outcome, info)
+    outcome = outcome or asked(view)
     target_card(gold, view, past, revealed=outcome.run is not None)
     with list_card:
         total = board(view, outcome)
@@ -86,7 +90,7 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     if outcome.run is not None:
         total_effect(total, outcome.run, measured_now.result)
     with desk_card:
-        desk(view, outcome, measured_now, info)
+        finish(desk, view, outcome, measured_now, info)
     session.sync_address(view)
 
 

@@ -1,7 +1,7 @@
 """The mixing desk: one row per demonstration with its weight and its effect, and how to change the set."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -34,44 +34,107 @@ ABOUT = (
 )
 
 
-def rows_of(view: View, outcome: Outcome, info: DatasetInfo) -> tuple[list[dict[str, Any]], list[str]]:
-    """The demonstrations on the desk in prompt order, and ids of a link that the store does not know."""
-    if outcome.run is not None:
+@dataclass(frozen=True)
+class Desk:
+    """The desk as drawn before the answer is known.
+
+    `rows` None: they come with the run. `body` takes the rows then; `bars` the effects of rows drawn already.
+    """
+
+    rows: list[dict[str, Any]] | None
+    notes: Any
+    body: Any
+    bars: Any
+
+
+def rows_of(
+    view: View, outcome: Outcome | None, info: DatasetInfo
+) -> tuple[list[dict[str, Any]] | None, list[str]]:
+    """The demonstrations on the desk in prompt order, and ids of a link that the store does not know.
+
+    None where the strategy chooses them and the run that says which is still to come (`outcome` None, or its
+    job pending).
+    """
+    if outcome is not None and outcome.run is not None:
         demonstrations.learn(outcome.run.result["demonstrations"])
     if view.chosen is not None:
         return demonstrations.of(view.chosen, info)
+    if outcome is None or outcome.pending is not None:
+        return None, []
     if outcome.run is not None and outcome.current:
         return [dict(each) for each in outcome.run.result["demonstrations"]], []
     return [], []
 
 
-def desk(view: View, outcome: Outcome, measured: Measured, info: DatasetInfo) -> None:
-    """Draw the right card."""
+def start(view: View, outcome: Outcome | None, info: DatasetInfo) -> Desk:
+    """Draw the right card as far as it is known: no slider waits for an answer.
+
+    Every part keeps its place in the card however far the work is, or the browser would put a new slider in
+    the place of the one a person is just moving.
+    """
     with st.container(
         horizontal=True, vertical_alignment="center", key="desk-head", height=HEAD_PX, border=False
     ):
         st.subheader("Mixing desk", anchor=False)
     st.caption(ABOUT)
     rows, lost = rows_of(view, outcome, info)
-    st.session_state.desk = rows
-    for each in lost:
-        st.caption(f":orange[Left out:] the store has no demonstration {md(each, 40)}.")
-    if rows:
+    st.session_state.desk = rows or []
+    notes = st.container()
+    _left_out(notes, lost)
+    if rows is None:
+        # The desk of the previous question goes at once: its sliders would weigh what is no longer asked.
+        body = st.empty()
+        body.skeleton(height=ROW_PX * _expected(view))
+        return Desk(None, notes, body, None)
+    return Desk(rows, notes, None, _rows(st.container(), rows, view))
+
+
+def finish(desk: Desk, view: View, outcome: Outcome, measured: Measured, info: DatasetInfo) -> None:
+    """Draw what the answer brings: rows the strategy chose, effects, what to do next, the verdict."""
+    rows, cell = desk.rows, desk.bars
+    if rows is None:
+        rows, lost = rows_of(view, outcome, info)
+        _left_out(desk.notes, lost)
+        st.session_state.desk = rows or []
+        if rows is not None:
+            cell = _rows(desk.body.container(), rows, view)
+    if rows and cell is not None:
         bars, stale = _bars(rows, outcome, measured)
-        _table(rows, bars, stale)
-    elif view.chosen is None and view.demos != "none":
-        name, _, count = view.demos.partition(":")
-        empty(
-            f"{md(count or '4')} by {md(STRATEGIES.get(name, name))}",
-            "Chosen when you press Run. Add some by hand to choose yourself.",
-            2 * ROW_PX,
-        )
-    else:
-        empty(
-            "No demonstrations", "The model sees the history alone. Add some, or fill the desk.", 2 * ROW_PX
-        )
+        with cell:
+            figure = effects(bars, colours(), ROW_PX, stale=stale)
+            st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
     _actions(view, info, outcome)
     _verdict(outcome, measured)
+
+
+def _left_out(notes: Any, lost: Sequence[str]) -> None:
+    for each in lost:
+        notes.caption(f":orange[Left out:] the store has no demonstration {md(each, 40)}.")
+
+
+def _expected(view: View) -> int:
+    """Rows to keep room for while the strategy chooses."""
+    count = view.demos.partition(":")[2]
+    return max(2, int(count)) if count.isdigit() else 2
+
+
+def _rows(place: Any, rows: list[dict[str, Any]], view: View) -> Any:
+    """Draw the rows, or why there are none; returns the cell of the bars."""
+    with place:
+        if rows:
+            left, right = st.columns((1.95, 1), gap="xsmall")
+            with left, st.container(gap=None, key="desk-rows"):
+                for index, row in enumerate(rows):
+                    _row(index, row, len(rows))
+            return right
+        if view.chosen is None and view.demos != "none":
+            name, _, count = view.demos.partition(":")
+            title = f"{md(count or '4')} by {md(STRATEGIES.get(name, name))}"
+            empty(title, "Chosen when you press Run. Add some by hand to choose yourself.", 2 * ROW_PX)
+        else:
+            about = "The model sees the history alone. Add some, or fill the desk."
+            empty("No demonstrations", about, 2 * ROW_PX)
+    return None
 
 
 def _bars(rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measured) -> tuple[list[Bar], bool]:
@@ -86,16 +149,6 @@ def _bars(rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measure
         known = memory.get(row["id"], {})
         bars.append(Bar(words.short(row), known.get("effect"), known.get("removal"), known.get("mass")))
     return bars, not fresh
-
-
-def _table(rows: list[dict[str, Any]], bars: list[Bar], stale: bool) -> None:
-    left, right = st.columns((1.95, 1), gap="xsmall")
-    with left, st.container(gap=None, key="desk-rows"):
-        for index, row in enumerate(rows):
-            _row(index, row, len(rows))
-    with right:
-        figure = effects(bars, colours(), ROW_PX, stale=stale)
-        st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
 
 
 def _row(index: int, row: dict[str, Any], count: int) -> None:

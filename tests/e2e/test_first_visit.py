@@ -9,6 +9,7 @@ from db import runs
 from db.settings import Settings
 from db.store import Store
 from tests.e2e.conftest import ROOT
+from tests.e2e.test_steady_desk import surprise
 
 pytestmark = pytest.mark.e2e
 MODEL = ROOT / "engine" / "embedded" / "model.safetensors"
@@ -21,18 +22,8 @@ def test_from_an_empty_workspace_to_a_weighed_run(
     page.goto(serve(["-m", "dashboard", "--port", "{port}", "--no-browser"]))
     page.get_by_text("In one sentence").wait_for(timeout=120_000)
     page.get_by_text("engine ready").wait_for()
-    page.get_by_text("2,000 users").wait_for()
 
-    earlier = page.locator('[class*="st-key-weight-"]').first.get_attribute("class")
-    page.get_by_role("button", name="Surprise me").click()
-    page.get_by_text("Computed just now").wait_for()
-    first = page.locator('[class*="st-key-weight-"]').first
-    for _ in range(100):
-        if first.get_attribute("class") != earlier:
-            break
-        page.wait_for_timeout(100)
-    page.get_by_text("A reconstruction of LRGD").wait_for()
-    page.wait_for_timeout(2000)  # the effects redraw the desk; a key pressed during that is lost
+    surprise(page)
     page.get_by_role("slider").first.press("ArrowRight")
     page.wait_for_url("**/*1.1*")
     page.get_by_role("link", name="Compare with the previous run").wait_for()

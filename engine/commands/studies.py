@@ -1,0 +1,132 @@
+"""Commands that measure over many users: does RecICL's claim hold here, and what does drift do."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from engine import show
+from engine.commands.options import Dataset, Json, opened, service_engine
+
+app = typer.Typer()
+study = typer.Typer(help="Measure over many users, with intervals and paired tests.", no_args_is_help=True)
+app.add_typer(study, name="study")
+
+Users = Annotated[int, typer.Option(help="How many users are asked about; in `drift`, in each period.")]
+Demos = Annotated[str, typer.Option(help="STRATEGY:K of the demonstrations.")]
+Periods = Annotated[int, typer.Option(help="Equally full periods that time is cut into.")]
+Cut = Annotated[int, typer.Option(help="First period asked about; models know what was before it.")]
+Candidates = Annotated[int, typer.Option("--candidates", "-c", help="Length of the candidate list.")]
+CandidateKind = Annotated[str, typer.Option(help="Negatives: random, popular or hard.")]
+Scoring = Annotated[str, typer.Option(help="auto (each model's own), or one way for all of them.")]
+Seed = Annotated[int, typer.Option(help="Draws users, purchases, candidate lists and resamples.")]
+
+
+@study.command(
+    epilog="Example: python -m engine study recicl -d simulated --single my-single --recicl my-recicl --json"
+)
+def recicl(
+    dataset: Dataset = "simulated",
+    users: Users = 300,
+    model: Annotated[
+        str, typer.Option("--base", "--model", "-m", help="The model before tuning: name, folder or hub id.")
+    ] = "embedded",
+    single: Annotated[
+        str | None, typer.Option(help="Model tuned from it on samples without demonstrations.")
+    ] = None,
+    recicl: Annotated[str | None, typer.Option(help="Model tuned from it on in-context samples.")] = None,
+    demos: Demos = "neighbours:4",
+    periods: Periods = 10,
+    cut: Cut = 5,
+    candidates: Candidates = 20,
+    candidate_kind: CandidateKind = "random",
+    scoring: Scoring = "auto",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Models before and after tuning x no, stale and fresh demonstrations, and what it says of the claim."""
+    _run({"study": "recicl", **_but_json(locals())}, json, _print_recicl)
+
+
+@study.command(epilog="Example: python -m engine study drift -d simulated --users 100 --json")
+def drift(
+    dataset: Dataset = "simulated",
+    users: Users = 100,
+    model: Annotated[
+        str, typer.Option("--model", "--base", "-m", help="The frozen model: name, folder or hub id.")
+    ] = "embedded",
+    demos: Demos = "neighbours:4",
+    periods: Periods = 10,
+    cut: Cut = 5,
+    minutes: Annotated[float, typer.Option(help="Of training per SASRec: one for each period.")] = 5.0,
+    candidates: Candidates = 20,
+    candidate_kind: CandidateKind = "random",
+    scoring: Scoring = "auto",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """A metric against elapsed periods: a frozen LLM with demonstrations, and recommenders old and new."""
+    _run({"study": "drift", **_but_json(locals())}, json, _print_drift)
+
+
+def _but_json(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name != "json"}
+
+
+def _run(payload: dict[str, Any], json: bool, printed: Callable[[dict[str, Any]], None]) -> None:
+    from engine.studies import STUDIES
+
+    with opened() as store, service_engine(store) as engine:
+        done = STUDIES[payload["study"]](engine, payload, lambda *_: None)
+    show.as_json(done) if json else printed(done)
+
+
+def _print_recicl(done: dict[str, Any]) -> None:
+    names = {"auc": "AUC", "uauc": "uAUC", "ndcg10": "NDCG@10"}
+    show.table(
+        [
+            [cell["row"], cell["column"], cell["demonstrations"], *(_interval(cell[name]) for name in names)]
+            for cell in done["cells"]
+        ],
+        *("model", "demonstrations", "shown", *names.values()),
+    )
+    show.table(
+        [
+            [" ".join(test["better"]), " ".join(test["than"]), *(_difference(test[name]) for name in names)]
+            for test in done["tests"]
+        ],
+        *("paired difference of", "and", *names.values()),
+    )
+    show.line(done["claim"])
+    _print_rest(done)
+
+
+def _print_drift(done: dict[str, Any]) -> None:
+    periods = [str(point["period"]) for point in done["series"][0]["points"]]
+    show.table(
+        [[each["label"], *(_interval(point) for point in each["points"])] for each in done["series"]],
+        *(f"{done['metric']} in period", *periods),
+    )
+    label = {each["name"]: each["label"] for each in done["series"]}
+    show.table(
+        [
+            [label[test["better"]], label[test["than"]], _difference(test[done["metric"]])]
+            for test in done["tests"]
+        ],
+        *("paired difference of", "and", done["metric"]),
+    )
+    _print_rest(done)
+
+
+def _print_rest(done: dict[str, Any]) -> None:
+    for note in done["notes"]:
+        show.line(f"note: {note}")
+    show.line(f"{done['users']} users, {done['seconds']:.0f} s of work")
+
+
+def _interval(found: dict[str, Any]) -> str:
+    return f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+
+
+def _difference(found: dict[str, Any]) -> str:
+    return f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f}), p {found['p']:.4f}"

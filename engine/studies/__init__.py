@@ -1,0 +1,14 @@
+"""Studies over many users: a table or a chart that says whether something holds on a data set.
+
+Boundary: `STUDIES[name](engine, payload, report, before) -> result`. The payload is a
+`engine.studies.request.StudyRequest` as JSON, the result is JSON; `report(progress, message, partial)` tells
+what was measured so far, and `before` is the last such `partial` of an attempt that was cut off.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.studies.drift import drift
+from engine.studies.recicl import recicl
+
+STUDIES: dict[str, Callable[..., dict[str, Any]]] = {"recicl": recicl, "drift": drift}

@@ -1,0 +1,212 @@
+"""What becomes of a recommender that is frozen while tastes go on: a metric against elapsed periods.
+
+Asked about every period after the cut: a frozen LLM with fresh, stale (known at the cut) and no
+demonstrations, and two conventional recommenders, frozen at the cut and fitted anew at the start of each
+period. Everybody ranks the same candidate lists after the same histories. The question is RecICL's (arXiv
+2410.23136): do demonstrations replace retraining?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db import datasets
+from db.datasets import DatasetColumns
+from db.errors import BadInput
+from engine.baselines.run import fitted
+from engine.baselines.scorer import Scorer
+from engine.evaluation.metrics import metrics, rank_of
+from engine.evaluation.statistics import difference, estimate
+from engine.service import Report
+from engine.session import Engine
+from engine.studies.ledger import Ledger
+from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, scoring
+from engine.studies.questions import Question, Timeline, drawn, in_periods, timeline
+from engine.studies.ranking import FRESH, STALE, ZERO_SHOT, look_up
+from engine.studies.request import StudyRequest
+
+METRIC = "ndcg10"
+LLM = {
+    f"llm_{FRESH}": "LLM, fresh demonstrations",
+    f"llm_{STALE}": "LLM, stale demonstrations",
+    f"llm_{ZERO_SHOT}": "LLM, no demonstrations",
+}
+KINDS = {"sasrec": "SASRec", "itemknn": "item-kNN"}
+FITS = {"frozen": "frozen", "retrained": "retrained each period"}
+CONVENTIONAL = {f"{kind}_{fit}": f"{KINDS[kind]}, {FITS[fit]}" for kind in KINDS for fit in FITS}
+SERIES = LLM | CONVENTIONAL
+
+COMPARED = (
+    (f"llm_{FRESH}", f"llm_{STALE}"),
+    (f"llm_{FRESH}", f"llm_{ZERO_SHOT}"),
+    (f"llm_{FRESH}", "sasrec_frozen"),
+    (f"llm_{FRESH}", "sasrec_retrained"),
+    ("sasrec_retrained", "sasrec_frozen"),
+    ("itemknn_retrained", "itemknn_frozen"),
+)
+
+
+def drift(
+    engine: Engine, payload: Mapping[str, Any], report: Report, before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Series of points per period, and paired tests over users, ready for JSON.
+
+    `report(progress, message, partial)` and `before` as in `engine.studies.recicl`; a fit of SASRec goes on
+    from its own checkpoint. Raises BadInput where the data set has no usable times, NotFound, ModelError.
+    """
+    request = StudyRequest.from_json(payload)
+    plan, columns, time = planned(engine, request)
+    info = engine.registered(request.model)
+    total = (1 + len(CONVENTIONAL)) * len(plan.questions)
+    ledger = Ledger(identity(request, plan, {"llm": info}), total, report, before, so_far)
+    measure_row(engine, request, plan, "llm", info, ledger)
+    for name in CONVENTIONAL:
+        measure_conventional(engine, request, plan, columns, time, name, ledger)
+    count = len(plan.questions)
+    values = {
+        f"llm_{column}": np.array([_ndcg(ledger[key("llm", n)]["scores"][column]) for n in range(count)])
+        for column in plan.columns
+    }
+    values |= {
+        name: np.array([_ndcg(ledger[key(name, n)]["scores"][name]) for n in range(count)])
+        for name in CONVENTIONAL
+    }
+    return {
+        **described(request, plan),
+        "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
+        "metric": METRIC,
+        "questions": count,
+        "users": len({question.user_id for question in plan.questions}),
+        "demonstrations": {
+            column: mean([ledger[key("llm", n)]["shown"].get(column, 0) for n in range(count)])
+            for column in plan.columns
+        },
+        "series": [
+            {"name": name, "label": SERIES[name], "points": points(request, plan.questions, values[name])}
+            for name in SERIES
+        ],
+        "tests": [
+            {
+                "better": one,
+                "than": other,
+                METRIC: compared(plan, values[one], values[other], request.seed),
+            }
+            for one, other in COMPARED
+        ],
+        "notes": notes(request, plan, {"llm": info}),
+        "seconds": round(ledger.seconds, 1),
+    }
+
+
+def planned(engine: Engine, request: StudyRequest) -> tuple[Plan, DatasetColumns, Timeline]:
+    """At most `users` questions of each period from the cut on. Raises NotFound and BadInput."""
+    dataset = datasets.get(engine.store, request.dataset)
+    columns = datasets.columns(engine.store, dataset.id)
+    time = timeline(columns, request.periods)
+    if time is None:
+        raise BadInput(
+            f"{request.dataset!r} has no usable times (fewer than {request.periods} different ones): it "
+            "cannot be cut into periods, so there is no drift to study."
+        )
+    questions = [
+        question
+        for period in range(request.cut, request.periods)
+        for question in drawn(
+            columns,
+            in_periods(columns, time, period, period),
+            time,
+            request.users,
+            *(request.study, dataset.fingerprint, request.seed, period),
+        )
+    ]
+    if len(questions) < 2:
+        raise BadInput(f"{request.dataset!r} has no two purchases after the cut that could be predicted.")
+    return Plan(dataset, questions, time.start(request.cut)), columns, time
+
+
+def measure_conventional(
+    engine: Engine,
+    request: StudyRequest,
+    plan: Plan,
+    columns: DatasetColumns,
+    time: Timeline,
+    name: str,
+    ledger: Ledger,
+) -> None:
+    """Every question put to a conventional recommender, period by period, into the ledger."""
+    kind, _, fit = name.partition("_")
+    for period, numbered in _by_period(plan.questions):
+        since = period if fit == "retrained" else request.cut
+        if all(key(name, number) in ledger for number, _ in numbered):
+            continue
+        label = f"{SERIES[name]}, period {period}"
+        folder = engine.settings.baselines if kind == "sasrec" else None  # the others take no time to fit
+        scorer = fitted(
+            plan.dataset,
+            columns,
+            kind,
+            request.seed,
+            folder=folder,
+            minutes=request.minutes,
+            before=time.start(since),
+            progress=lambda share, message, *_, label=label: ledger.tell(f"{label}: {message}"),
+        ).scorer
+        for number, question in numbered:
+            measure = partial(_scored, engine, request, plan, name, scorer, question)
+            ledger.measured(key(name, number), measure, label)
+
+
+def points(
+    request: StudyRequest, questions: Sequence[Question], values: NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    """`{period, elapsed, mean, low, high, n}` of each period; `elapsed`: periods since the cut, from 1."""
+    return [
+        {
+            "period": period,
+            "elapsed": period - request.cut + 1,
+            **estimate(values[[number for number, _ in numbered]], request.seed),
+        }
+        for period, numbered in _by_period(questions)
+    ]
+
+
+def compared(plan: Plan, one: NDArray[np.float64], other: NDArray[np.float64], seed: int) -> dict[str, Any]:
+    """The paired difference over users; who was asked in several periods counts once, with their mean."""
+    names, user = np.unique([question.user_id for question in plan.questions], return_inverse=True)
+    counts = np.bincount(user, minlength=len(names))
+    means = [np.bincount(user, weights=values) / counts for values in (one, other)]
+    return difference(means[0], means[1], seed)
+
+
+def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The mean NDCG@10 of each series over the questions done, for a page to show."""
+    series: dict[str, list[float]] = {}
+    for name, one in values.items():
+        row = name.split("/")[0]
+        for column, listed in one["scores"].items():
+            series.setdefault(f"llm_{column}" if row == "llm" else row, []).append(_ndcg(listed))
+    return {METRIC: {name: {"mean": mean(cell), "n": len(cell)} for name, cell in series.items()}}
+
+
+def _scored(
+    engine: Engine, request: StudyRequest, plan: Plan, name: str, scorer: Scorer, question: Question
+) -> dict[str, Any]:
+    asked = look_up(engine.store, plan.dataset, question, request, plan.dataset.interactions)
+    history = [row.item for row in asked.query.history]
+    # No moment is given: what is known is what the scorer was fitted on.
+    return {"scores": {name: asked.plain(scorer.scores(history, asked.items).tolist())}}
+
+
+def _by_period(questions: Sequence[Question]) -> Iterator[tuple[int, list[tuple[int, Question]]]]:
+    """The questions with their numbers, period by period."""
+    for period in sorted({question.period for question in questions if question.period is not None}):
+        yield period, [(n, question) for n, question in enumerate(questions) if question.period == period]
+
+
+def _ndcg(scores: Sequence[float]) -> float:
+    return metrics(rank_of(scores, 0))[METRIC]

@@ -1,0 +1,72 @@
+"""What a study has measured so far: told to its job now and then, so that a killed study goes on.
+
+Boundary: JSON values by key; what they mean is the study's business.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from engine.service import Report
+
+TELL_S = 2.0  # seconds between tellings of what was measured
+
+
+class Ledger:
+    """Measured values by key, those of an earlier attempt among them if it was the same study.
+
+    `identity`: a digest of all the values depend on. `before`: what `partial` was at the end of an earlier
+    attempt, or None. `summary`: of the values, for people who look while it runs. `seconds`: of work, over
+    all attempts.
+    """
+
+    def __init__(
+        self,
+        identity: str,
+        total: int,
+        report: Report,
+        before: dict[str, Any] | None,
+        summary: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> None:
+        same = before is not None and before.get("identity") == identity
+        self._values: dict[str, Any] = dict(before["measured"]) if before and same else {}
+        self._worked = float(before["seconds"]) if before and same else 0.0
+        self._identity, self._total, self._report, self._summary = identity, total, report, summary
+        self._started = time.perf_counter()
+        self._told = -TELL_S
+
+    @property
+    def seconds(self) -> float:
+        return self._worked + time.perf_counter() - self._started
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def measured(self, key: str, measure: Callable[[], Any], message: str) -> Any:
+        """The value of `key`, measured if it is new, with a report of how far the study is."""
+        if key not in self._values:
+            self.tell(message)
+            self._values[key] = measure()
+        return self._values[key]
+
+    def tell(self, message: str, share: float = 0.0) -> None:
+        """Report. May raise, to end the study. `share`: done of what is being measured."""
+        done = (len(self._values) + share) / max(self._total, 1)
+        now = time.perf_counter()
+        if now - self._told < TELL_S:
+            self._report(done, message)
+            return
+        self._told = now
+        self._report(done, message, self.partial())
+
+    def partial(self) -> dict[str, Any]:
+        """All an equal study needs to go on from here; a copy, as another thread may write it down."""
+        return {
+            "identity": self._identity,
+            "seconds": self.seconds,
+            "so_far": self._summary(self._values),
+            "measured": dict(self._values),
+        }

@@ -1,0 +1,116 @@
+"""What every study does: ask a model a plan's questions, and say in JSON what was asked.
+
+Boundary: questions and registered models in, measured values into a ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from db.canonical import digest
+from db.datasets import DatasetInfo
+from db.models import ModelInfo
+from db.version import ENGINE_VERSION
+from engine.session import Engine
+from engine.studies.ledger import Ledger
+from engine.studies.questions import Question
+from engine.studies.ranking import FRESH, STALE, ZERO_SHOT, look_up, scores, tasks
+from engine.studies.request import StudyRequest
+
+_CACHE_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked: `cut` = the moment (unix seconds) before which models are tuned, None without usable
+    times."""
+
+    dataset: DatasetInfo
+    questions: list[Question]
+    cut: int | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The conditions every question is put under."""
+        return (ZERO_SHOT, FRESH) if self.cut is None else (ZERO_SHOT, STALE, FRESH)
+
+
+def identity(request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> str:
+    """Digest of all that the measured values depend on."""
+    models = {row: [info.revision, scoring(request, info)] for row, info in rows.items()}
+    return digest([request.to_json(), plan.dataset.fingerprint, models, ENGINE_VERSION])
+
+
+def scoring(request: StudyRequest, info: ModelInfo) -> str:
+    """How this model is asked: its own way, unless the study names one."""
+    return info.scoring if request.scoring == "auto" else request.scoring
+
+
+def key(row: str, question: int) -> str:
+    """What the measured values of a question are kept under."""
+    return f"{row}/{question}"
+
+
+def measure_row(
+    engine: Engine, request: StudyRequest, plan: Plan, row: str, info: ModelInfo, ledger: Ledger
+) -> None:
+    """Every question put to one model, into the ledger.
+
+    A value is `{scores: {condition: [target, others...]}, shown: {condition: demonstrations}}`.
+    """
+    from engine.llm.memory import PrefillCache
+
+    cache = PrefillCache(_CACHE_BYTES)
+
+    def measure(question: Question) -> dict[str, Any]:
+        loaded = engine.load(info)
+        asked = look_up(engine.store, plan.dataset, question, request, request.history)
+        prompts = tasks(engine.store, plan.dataset, asked, request, plan.cut)
+        return {
+            "scores": scores(loaded, asked, prompts, scoring(request, info), cache),
+            "shown": {column: len(task.demos) for column, task in prompts.items()},
+        }
+
+    count = len(plan.questions)
+    for number, question in enumerate(plan.questions):
+        ledger.measured(
+            key(row, number),
+            lambda question=question: measure(question),
+            f"{row} ({info.name}): {number + 1} of {count}",
+        )
+
+
+def described(request: StudyRequest, plan: Plan) -> dict[str, Any]:
+    """What was asked, and how what a model is tuned on is kept apart from it."""
+    split: dict[str, Any] = {"kind": "leave-one-out"}
+    if plan.cut is not None:
+        date = datetime.fromtimestamp(plan.cut, UTC).strftime("%Y-%m-%d")
+        periods = {"periods": request.periods, "cut": request.cut}
+        split = {"kind": "periods", **periods, "moment": plan.cut, "date": date}
+    return {
+        "study": request.study,
+        "dataset": plan.dataset.name,
+        "simulated": plan.dataset.simulated,
+        "request": request.to_json(),
+        "split": split,
+    }
+
+
+def notes(request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> list[str]:
+    """What a reader of the numbers must know."""
+    said = []
+    if plan.cut is None:
+        said.append(
+            f"{plan.dataset.name} has no usable times: leave-one-out instead of periods, no stale column."
+        )
+    if plan.dataset.simulated:
+        said.append("Simulated data: no real shopper is in it.")
+    return said
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean of at least one value."""
+    return sum(values) / len(values)

@@ -1,0 +1,136 @@
+"""Does tuning on in-context prompts keep a model learning from fresh demonstrations?
+
+The table of RecICL (arXiv 2410.23136): the model before tuning, tuned on single samples and tuned on
+in-context samples, each without demonstrations, with stale ones (known when the model was tuned) and with
+fresh ones (known when the purchase is predicted). All nine cells share questions, queries and candidate
+lists. Time is cut into periods; models are tuned on the early ones and asked about the later ones. Without
+usable times, leave-one-out stands in for that, and nothing is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db import datasets
+from db.errors import BadInput
+from db.models import ModelInfo
+from engine.evaluation.metrics import auc_parts, metrics, rank_of, uauc
+from engine.evaluation.statistics import estimate
+from engine.service import Report
+from engine.session import Engine
+from engine.studies.claim import BASE, MEASURES, RECICL, SINGLE, claim, comparisons, differences
+from engine.studies.ledger import Ledger
+from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, scoring
+from engine.studies.questions import drawn, in_periods, last_ones, timeline
+from engine.studies.request import StudyRequest
+
+
+def recicl(
+    engine: Engine, payload: Mapping[str, Any], report: Report, before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Cells, paired tests and what they say of the claim, ready for JSON.
+
+    `report(progress, message, partial)` is called before every prompt; given the last `partial` as `before`,
+    an equal study goes on from it. One model is in use at a time. Raises BadInput, NotFound, ModelError.
+    """
+    request = StudyRequest.from_json(payload)
+    plan = planned(engine, request)
+    rows = {
+        row: engine.registered(name)
+        for row, name in ((BASE, request.model), (SINGLE, request.single), (RECICL, request.recicl))
+        if name is not None
+    }
+    ledger = Ledger(identity(request, plan, rows), len(rows) * len(plan.questions), report, before, so_far)
+    for row, info in rows.items():
+        measure_row(engine, request, plan, row, info, ledger)
+    found = {row: [ledger[key(row, n)] for n in range(len(plan.questions))] for row in rows}
+    return result(request, plan, rows, found, ledger.seconds)
+
+
+def planned(engine: Engine, request: StudyRequest) -> Plan:
+    """Data set, questions and cut of a request. Raises NotFound, and BadInput where nobody can be asked."""
+    dataset = datasets.get(engine.store, request.dataset)
+    columns = datasets.columns(engine.store, dataset.id)
+    time = timeline(columns, request.periods)
+    mask = last_ones(columns)
+    if time is not None:
+        mask = in_periods(columns, time, request.cut, request.periods)
+    questions = drawn(columns, mask, time, request.users, request.study, dataset.fingerprint, request.seed)
+    if len(questions) < 2:
+        raise BadInput(f"{request.dataset!r} has no two users whose purchases could be predicted.")
+    return Plan(dataset, questions, None if time is None else time.start(request.cut))
+
+
+def result(
+    request: StudyRequest,
+    plan: Plan,
+    rows: Mapping[str, ModelInfo],
+    found: Mapping[str, list[dict[str, Any]]],
+    seconds: float,
+) -> dict[str, Any]:
+    """The table as JSON, from what was measured per row and question."""
+    values = {
+        (row, column): per_user([one["scores"][column] for one in measured])
+        for row, measured in found.items()
+        for column in plan.columns
+    }
+    tested = differences(values, comparisons(list(rows), plan.columns), request.seed)
+    sentence, holds = claim(plan.dataset.name, values, tested)
+    return {
+        **described(request, plan),
+        "users": len(plan.questions),
+        "rows": {
+            row: {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)}
+            for row, info in rows.items()
+        },
+        "columns": list(plan.columns),
+        "cells": [
+            {
+                "row": row,
+                "column": column,
+                "n": len(plan.questions),
+                "demonstrations": mean([one["shown"].get(column, 0) for one in found[row]]),
+                **{name: _estimate(cell[name], request.seed) for name in MEASURES},
+            }
+            for (row, column), cell in values.items()
+        ],
+        "tests": tested,
+        "claim": sentence,
+        "claim_holds": holds,
+        "notes": notes(request, plan, rows),
+        "seconds": round(seconds, 1),
+    }
+
+
+def per_user(lists: list[list[float]]) -> dict[str, NDArray[np.float64]]:
+    """Each measure per user [users], from lists of scores with the target's first; means are the metrics."""
+    return {
+        "auc": auc_parts([row[0] for row in lists], [row[1:] for row in lists]),
+        "uauc": np.array([uauc(row, 0) for row in lists]),
+        "ndcg10": np.array([metrics(rank_of(row, 0))["ndcg10"] for row in lists]),
+    }
+
+
+def _estimate(values: NDArray[np.float64], seed: int) -> dict[str, Any]:
+    """With an interval inside [0, 1], where every measure lies: the parts of an AUC of few users may not."""
+    found = estimate(values, seed)
+    return {**found, "low": max(found["low"], 0.0), "high": min(found["high"], 1.0)}
+
+
+def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The mean NDCG@10 of every cell over the users done, for a page to show."""
+    cells: dict[str, dict[str, list[float]]] = {}
+    for name, one in values.items():
+        for column, listed in one["scores"].items():
+            cell = cells.setdefault(name.split("/")[0], {}).setdefault(column, [])
+            cell.append(metrics(rank_of(listed, 0))["ndcg10"])
+    return {
+        "ndcg10": {
+            row: {column: {"mean": mean(cell), "n": len(cell)} for column, cell in columns.items()}
+            for row, columns in cells.items()
+        }
+    }

@@ -18,11 +18,19 @@ from db.version import ENGINE_VERSION
 CANDIDATE_KINDS = ("random", "popular", "hard")
 SCORINGS = ("auto", "sum", "mean", "calibrated", "yes_no", "listwise")
 TARGETS = ("test", "probe")
+HISTORY_WAYS = ("recent", "semantic", "clusters")
 
-_SPEC = re.compile(r"none|[a-z][a-z0-9_]*:(\d{1,3})")
-_CHOICES = {"candidate_kind": CANDIDATE_KINDS, "scoring": SCORINGS, "target": TARGETS}
-_RANGES = {"candidates": (2, 100_000), "seed": (0, 2**31 - 1), "history": (1, 10_000)}
+_SPEC = re.compile(r"none|[a-z][a-z0-9_]*:(?:(\d{1,3})|\d{1,5}t)")
+_CHOICES = {
+    "candidate_kind": CANDIDATE_KINDS,
+    "scoring": SCORINGS,
+    "target": TARGETS,
+    "history_by": HISTORY_WAYS,
+}
+_RANGES = {"candidates": (2, 100_000), "seed": (0, 2**31 - 1), "history": (1, 10_000), "prompts": (1, 16)}
 _TEXTS = ("dataset", "user", "model", "demos", "template")
+# Fields that came later: they are written only where set, so that the digests of older requests stay theirs.
+_LATER = {"hint": None, "history_by": "recent", "embedding": None, "prompts": 1}
 
 
 @dataclass(frozen=True)
@@ -37,12 +45,17 @@ class Chosen:
 class RunRequest:
     """What to rank, for whom, with which demonstrations.
 
-    `demos` is a strategy (`none` or `NAME:K`), with one weight per demonstration in `weights` if given.
+    `demos` is a strategy (`none`, `NAME:K`, or `NAME:Tt`: as many of the best as fit in T tokens), with one
+    weight per demonstration in `weights` if given.
     `demonstrations`, where not None, names them one by one in prompt order and wins over `demos`; an empty
     tuple is none at all.
     `history` = at most so many newest items of the user in the prompt. `hint` = a conventional recommender
     (a kind of `engine.baselines`) whose best candidates are shown in the prompt, or None. `scoring` auto is
     the model's own way (`ModelInfo.scoring`); a stored run names the way itself.
+    `history_by` = which purchases are in the prompt: the newest, those most like the candidates, or some of
+    every stretch of time. `embedding` = folder of a sentence-transformers model that compares titles, or None
+    for the model's own states. `prompts` = so many prompts, with other demonstrations each, whose scores are
+    averaged.
     """
 
     dataset: str
@@ -59,6 +72,9 @@ class RunRequest:
     history: int = 10
     target: str = "test"
     hint: str | None = None
+    history_by: str = "recent"
+    embedding: str | None = None
+    prompts: int = 1
 
     def validate(self) -> "RunRequest":
         """The request itself. Raises BadInput naming the field that makes no sense and what it may be."""
@@ -75,13 +91,22 @@ class RunRequest:
                 raise BadInput(f"{name}: expected a whole number from {low} to {high}, got {value!r}.")
         if self.hint is not None and (not isinstance(self.hint, str) or not self.hint.strip()):
             raise BadInput(f"hint: expected the name of a baseline or nothing, got {self.hint!r}.")
+        if self.embedding is not None and (not isinstance(self.embedding, str) or not self.embedding.strip()):
+            raise BadInput(f"embedding: expected a folder or nothing, got {self.embedding!r}.")
         self._validate_demonstrations()
         return self
 
     def _validate_demonstrations(self) -> None:
         spec = _SPEC.fullmatch(self.demos)
         if spec is None:
-            raise BadInput(f"demos: expected `none` or NAME:K such as neighbours:4, got {self.demos!r}.")
+            raise BadInput(
+                "demos: expected `none`, NAME:K such as neighbours:4 or NAME:Tt (tokens) such as "
+                f"neighbours:300t, got {self.demos!r}."
+            )
+        if self.prompts > 1 and (self.demonstrations is not None or self.weights is not None):
+            raise BadInput(
+                "prompts: several prompts take a strategy, no demonstrations by name and no weights."
+            )
         for weight in self.weights or ():
             _check_weight("weights", weight)
         if self.demonstrations is not None:
@@ -102,11 +127,8 @@ class RunRequest:
         return replace(self, scoring=scoring) if self.scoring == "auto" else self
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; `from_json` gives the equal request back. `hint` is there only where set, so that the
-        digests of requests without one stay what they were before there were hints."""
-        plain = asdict(self)
-        if self.hint is None:
-            del plain["hint"]
+        """Plain JSON; `from_json` gives the equal request back."""
+        plain = {k: value for k, value in asdict(self).items() if k not in _LATER or value != _LATER[k]}
         return plain | {
             "demonstrations": None
             if self.demonstrations is None

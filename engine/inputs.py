@@ -3,7 +3,8 @@
 No model is needed for it; what is gathered here is what the run's key digests.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from db import datasets
 from db.candidates import CandidateList
@@ -13,10 +14,11 @@ from db.models import ModelInfo
 from db.requests import RunRequest
 from db.store import Store
 from engine.data.candidates import candidate_list
+from engine.demos import history, strategies
 from engine.demos import query as queries
-from engine.demos import strategies
 from engine.demos.query import PoolEntry, Query
 from engine.hints import Hint, hint_for
+from engine.readers import reader_for
 from engine.session import Engine
 
 
@@ -29,8 +31,9 @@ class Inputs:
     model: ModelInfo
     query: Query
     target_tie: bool  # the target shares its timestamp, so which item is "next" is the file's order
-    chosen: tuple[PoolEntry, ...]  # in prompt order, the best match last
+    chosen: tuple[PoolEntry, ...]  # in prompt order, the best match last; one prompt's after the other's
     weights: tuple[float, ...]
+    prompts: tuple[int, ...]  # how many of them stand in each prompt
     candidates: CandidateList
     item_ids: tuple[str, ...]  # of the candidates, in the list's order
     titles: tuple[str, ...]
@@ -54,13 +57,18 @@ def query_of(store: Store, request: RunRequest) -> tuple[DatasetInfo, Query]:
 
 
 def chosen_for(
-    store: Store, dataset: DatasetInfo, query: Query, request: RunRequest
+    engine: Engine, dataset: DatasetInfo, query: Query, request: RunRequest
 ) -> tuple[tuple[PoolEntry, ...], tuple[float, ...]]:
-    """The request's demonstrations in prompt order, with their weights. Raises NotFound or BadInput."""
+    """The request's demonstrations in prompt order, with their weights. Raises NotFound or BadInput.
+
+    For several prompts there are so many times more, still in one order, the best match last.
+    """
+    store = engine.store
     if request.demonstrations is not None:
         chosen = strategies.named(store, dataset, query, [choice.id for choice in request.demonstrations])
         return tuple(chosen), tuple(choice.weight for choice in request.demonstrations)
-    chosen = strategies.choose(store, dataset, query, request.demos, request.seed)
+    spec = strategies.parse_spec(request.demos).times(request.prompts)
+    chosen = strategies.choose(store, dataset, query, spec, request.seed, reader_for(engine, request))
     weights = request.weights or (1.0,) * len(chosen)
     if len(weights) != len(chosen):
         raise BadInput(
@@ -70,11 +78,29 @@ def chosen_for(
     return tuple(chosen), weights
 
 
+def shown_history(
+    engine: Engine, dataset: DatasetInfo, query: Query, request: RunRequest, candidates: Sequence[str]
+) -> list[Interaction]:
+    """The purchases that the request puts into the prompt; `candidates`: the titles to be ranked."""
+    if request.history_by == "recent":
+        return query.history
+    known = datasets.history(engine.store, dataset.id, query.user)[: query.target_position]
+    embed = reader_for(engine, request).embed
+    return history.select(known, request.history, request.history_by, candidates, embed)
+
+
+def dealt(chosen: Sequence[PoolEntry], prompts: int) -> list[tuple[PoolEntry, ...]]:
+    """Demonstrations in prompt order dealt to several prompts, the best ones round by round, order kept."""
+    best_first = chosen[::-1]
+    return [tuple(best_first[start::prompts][::-1]) for start in range(prompts)]
+
+
 def gather(engine: Engine, request: RunRequest) -> Inputs:
     """Read what a request names. Raises NotFound or BadInput saying which part is wrong."""
     store, request = engine.store, engine.resolved(request)
     dataset, query = query_of(store, request)
-    chosen, weights = chosen_for(store, dataset, query, request)
+    chosen, weights = chosen_for(engine, dataset, query, request)
+    parts = dealt(chosen, request.prompts)
     candidates = candidate_list(
         store,
         dataset,
@@ -85,17 +111,19 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
         request.seed,
     )
     items = datasets.items(store, dataset.id, candidates.items)
+    titles = tuple(items[item].title for item in candidates.items)
     return Inputs(
         request=request,
         dataset=dataset,
         model=engine.registered(request.model),
-        query=query,
+        query=replace(query, history=shown_history(engine, dataset, query, request, titles)),
         target_tie=datasets.user(store, dataset.id, request.user).tie,
-        chosen=chosen,
+        chosen=tuple(entry for part in parts for entry in part),
         weights=weights,
+        prompts=tuple(len(part) for part in parts),
         candidates=candidates,
         item_ids=tuple(items[item].item_id for item in candidates.items),
-        titles=tuple(items[item].title for item in candidates.items),
+        titles=titles,
         hint=None
         if request.hint is None
         else hint_for(engine, dataset, request.hint, request.user, request.target, candidates.items),

@@ -17,7 +17,7 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from engine import views
 from engine.hints import hint_for
-from engine.inputs import chosen_for, query_of
+from engine.inputs import chosen_for, query_of, shown_history
 from engine.llm.gates import log_gate
 from engine.llm.generate import WIDTH, Found, search
 from engine.llm.load import LoadedModel
@@ -49,7 +49,7 @@ def recommend(
     clock = _Clock()
     store = engine.store
     dataset, query = query_of(store, request)
-    chosen, weights = chosen_for(store, dataset, query, request)
+    chosen, weights = chosen_for(engine, dataset, query, request)
     catalogue = datasets.catalogue(store, dataset.id)
     own = datasets.history(store, dataset.id, query.user)[: query.target_position]
     excluded = sorted({one.item for one in own}) if exclude_history else []
@@ -65,7 +65,8 @@ def recommend(
     clock.note("titles")
     room = loaded.context_length - int(tree.lengths.max())
     demos = [Example(tuple(i.title for i in e.history), e.answer.title, e.answer.rating) for e in chosen]
-    titles = [one.title for one in query.history]
+    shown = shown_history(engine, dataset, query, request, ())
+    titles = [one.title for one in shown]
     fitted = fit(loaded.encoder, request.template, request.scoring, demos, titles, room, hinted)
     zero = fit(loaded.encoder, request.template, request.scoring, [], fitted.history, room, hinted)
     gate = _gate(loaded, [weights[b] for b in fitted.kept])
@@ -91,7 +92,7 @@ def recommend(
         "demonstrations": [
             views.demonstration(entry, weight, request) for entry, weight in zip(chosen, weights, strict=True)
         ],
-        "history": [views.interaction(one) for one in query.history],
+        "history": [views.interaction(one) for one in shown],
         "target": {**views.interaction(query.target), "kind": request.target},
         "prompt": {
             "tokens": len(fitted.encoded),
@@ -109,6 +110,10 @@ def _check(request: RunRequest, top: int, width: int) -> None:
             f"scoring: {request.scoring} needs a candidate list; the whole catalogue is searched by "
             f"{' or '.join(SCORINGS)}."
         )
+    if request.history_by == "semantic":
+        raise BadInput("history_by: semantic compares with a candidate list; the whole catalogue has none.")
+    if request.prompts > 1:
+        raise BadInput("prompts: the whole catalogue is searched after one prompt. Set prompts to 1.")
     if top < 1 or width < 1:
         raise BadInput(f"top and width are whole numbers from 1 up, got {top} and {width}.")
 

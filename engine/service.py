@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from db import datasets, demonstrations, runs, texts
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 Report = Callable[..., None]
 
 
-def quiet(progress: float | None, message: str = "") -> None:
+def quiet(progress: float | None, message: str = "", partial: dict | None = None) -> None:
     """Progress for nobody."""
 
 
@@ -45,12 +47,16 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
     found = runs.by_request(store, wanted)
     if found and engine.settings.dtype not in ("auto", found.result["model"]["dtype"]):
         found = None
+    if request.embedding:  # the folder's files may have changed since
+        found = None
     if found and not request.hint:
         return found
     started = time.perf_counter()
     report(None, "reading the history")
     inputs = gather(engine, request)
-    if found and inputs.hint and found.result["hint"] == inputs.hint.as_dict():  # not fitted anew since
+    if (
+        found and inputs.hint and not request.embedding and found.result["hint"] == inputs.hint.as_dict()
+    ):  # not fitted anew since
         return found
     report(None, f"loading {model.name}")
     loading = time.perf_counter()
@@ -58,9 +64,9 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
     ready = time.perf_counter()
     report(None, f"ranking {len(inputs.titles)} candidates")
 
-    from engine.llm.measure import rank_candidates
+    from engine.llm.ensemble import rank_by_prompts
 
-    result = rank_candidates(loaded, task_of(inputs), engine.prefills)
+    result = rank_by_prompts(loaded, tasks_of(inputs), engine.prefills)
     timings = {
         "prepare": round((loading - started) * 1000, 3),
         "load": round((ready - loading) * 1000, 3),
@@ -99,6 +105,8 @@ def effects(
     """
     if estimator not in ("auto", "exact", "strata", "path"):
         raise BadInput(f"There is no estimator {estimator!r}. Choose auto, exact, strata or path.")
+    if request.prompts > 1:
+        raise BadInput("prompts: effects explain the demonstrations of one prompt. Set prompts to 1.")
     run = rank(engine, request, report)
     options = {"estimator": estimator, "leave_one_out": leave_one_out}
     for richer in (options, {**options, "leave_one_out": True}):
@@ -162,14 +170,27 @@ def task_of(inputs: Inputs) -> Task:
     )
 
 
+def tasks_of(inputs: Inputs) -> list[Task]:
+    """One task for each prompt of the request."""
+    whole, stops = task_of(inputs), list(accumulate(inputs.prompts))
+    return [
+        replace(whole, demos=whole.demos[stop - size : stop], weights=inputs.weights[stop - size : stop])
+        for stop, size in zip(stops, inputs.prompts, strict=True)
+    ]
+
+
 def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
     """SHA-256 over everything the numbers of a run depend on."""
     request = inputs.request
     chosen = [[e.demonstration.id, w] for e, w in zip(inputs.chosen, inputs.weights, strict=True)]
     hint = {"hint": inputs.hint.as_dict()} if inputs.hint else {}
+    ways = {} if request.history_by == "recent" else {"shown": [row.position for row in inputs.query.history]}
+    parts = {} if request.prompts == 1 else {"prompts": inputs.prompts}
     return digest(
         {
             **hint,
+            **ways,
+            **parts,
             "engine": ENGINE_VERSION,
             "data": inputs.dataset.fingerprint,
             "user": inputs.query.user_id,

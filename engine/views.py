@@ -8,6 +8,7 @@ from db.datasets import Interaction
 from db.requests import RunRequest
 from db.runs import Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
+from engine.demos.strategies import parse_spec
 from engine.evaluation.metrics import metrics, order, rank_of
 from engine.inputs import Inputs
 
@@ -55,6 +56,7 @@ def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: 
         "model": model(loaded),
         "notes": notes(inputs, result),
         **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
+        **({"prompts": list(inputs.prompts)} if len(inputs.prompts) > 1 else {}),
     }
 
 
@@ -130,8 +132,9 @@ def notes(inputs: Inputs, result: RankResult) -> list[str]:
         )
     if inputs.target_tie:
         said.append("The target shares its time with the purchase before it; the file's order decided.")
-    asked = inputs.request.demos.partition(":")[2]
-    if inputs.request.demonstrations is None and asked and len(inputs.chosen) < int(asked):
+    spec = parse_spec(inputs.request.demos)
+    asked = spec.size * inputs.request.prompts
+    if inputs.request.demonstrations is None and spec.tokens is None and len(inputs.chosen) < asked:
         said.append(f"Only {len(inputs.chosen)} of {asked} demonstrations were found for this user.")
     return said
 

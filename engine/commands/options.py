@@ -33,8 +33,25 @@ REQUEST_OPTIONS: dict[str, tuple[Any, Any]] = {
     "dataset": (Dataset, "simulated"),
     "model": (Model, "embedded"),
     "demos": (
-        Annotated[str, option("STRATEGY:K with none, random, recent, bm25, neighbours or proximal.")],
+        Annotated[
+            str,
+            option(
+                "none, or STRATEGY:K, or STRATEGY:Tt for T tokens of them: random, recent, bm25, neighbours, "
+                "proximal, global, aggregated, embedding, mmr, dpp, votek."
+            ),
+        ],
         "neighbours:4",
+    ),
+    "prompts": (
+        Annotated[int, option("Average the scores of this many prompts, each with other demonstrations.")],
+        1,
+    ),
+    "embedding": (
+        Annotated[
+            str | None,
+            option("Folder of a sentence-transformers model that compares titles; else the model's states."),
+        ],
+        None,
     ),
     "weights": (
         Annotated[str | None, option("One weight per demonstration in prompt order, e.g. 1,0,2,1.")],
@@ -47,6 +64,10 @@ REQUEST_OPTIONS: dict[str, tuple[Any, Any]] = {
         "auto",
     ),
     "history": (Annotated[int, option("At most this many newest items of the history.")], 10),
+    "history_by": (
+        Annotated[str, option("Which items: recent, semantic (like the candidates) or clusters (of time).")],
+        "recent",
+    ),
     "target": (
         Annotated[str, option("test (held-out last item, to report) or probe (to curate with).")],
         "test",

@@ -1,4 +1,4 @@
-"""What a language model, or a sentence encoder, tells a strategy about titles.
+"""What a language model, or a sentence encoder, tells a strategy about titles and demonstrations.
 
 Boundary: titles in, vectors and token counts out; no strategy knows which model answers. Both functions may
 load a model the first time they are called, so that strategies which need none cost none.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.prompts import Example
+from engine.demos.query import PoolEntry
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -20,7 +20,7 @@ class Reader:
     """`embed`: titles -> one vector each [n, d]; `tokens`: how long a demonstration is in the prompt."""
 
     embed: Embed
-    tokens: Callable[[Example], int]
+    tokens: Callable[[PoolEntry], int]
 
 
 def directions(embed: Embed, titles: Sequence[str]) -> NDArray[np.float64]:

@@ -1,13 +1,16 @@
 """Which demonstrations go before a query: the sources of a pool, the strategies and their names.
 
-A strategy is written `none` or `NAME:K`. Every source and strategy is a function
+A strategy is written `none`, `NAME:K` (K demonstrations) or `NAME:Tt` (as many of the best as fit in T tokens
+of the model). Every source and strategy is a function
 `(store, dataset, query, size, seed) -> offers, best first`, a pure function of what was known before the
 query's target and of `seed`; those that compare titles by a model's vectors take `embed` as well. None of
 them reads the target (`engine.demos.windows` says what is known).
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from db import datasets, demonstrations
 from db.datasets import DatasetInfo
@@ -71,20 +74,37 @@ NAMES = (*STRATEGIES, *EMBEDDING_STRATEGIES)
 MOST = 64
 """Demonstrations a strategy can be asked for: more fit no prompt."""
 
+SHORT = 16
+"""Tokens of a short demonstration: a budget is filled from so many windows as could go in at this length."""
+
 
 @dataclass(frozen=True)
 class Spec:
-    """A strategy and how many demonstrations it is to choose; `str(spec)` is its one spelling."""
+    """A strategy and how many demonstrations it is to choose; `str(spec)` is its one spelling.
+
+    `tokens`: what the demonstrations may take together, None where only their number counts.
+    """
 
     name: str
     size: int
+    tokens: int | None = None
 
     def __str__(self) -> str:
-        return self.name if self.name == "none" else f"{self.name}:{self.size}"
+        if self.name == "none":
+            return self.name
+        return f"{self.name}:{self.size}" if self.tokens is None else f"{self.name}:{self.tokens}t"
+
+    def times(self, prompts: int) -> "Spec":
+        """For several prompts: so many times as much. BadInput where it is too much."""
+        if self.size * prompts > MOST and self.tokens is None:
+            raise BadInput(f"prompts: {prompts} times {self} is more than {MOST} demonstrations.")
+        if self.tokens is None:
+            return Spec(self.name, self.size * prompts)
+        return _budget(self.name, self.tokens * prompts)
 
 
 def parse_spec(spec: str) -> Spec:
-    """`none` or `NAME:K` with K from 0 to 64. BadInput says what is wrong and what there is."""
+    """`none`, `NAME:K` with K from 0 to 64 or `NAME:Tt`. BadInput says what is wrong and what there is."""
     name, colon, size = spec.strip().partition(":")
     ways = ", ".join(f"{way}:K" for way in NAMES if way != "none")
     if name not in NAMES:
@@ -93,32 +113,61 @@ def parse_spec(spec: str) -> Spec:
         if colon:
             raise BadInput(f"demos is {spec!r}: none takes no number. Write none.")
         return Spec(name, 0)
-    if not (size.isascii() and size.isdigit() and int(size) <= MOST):
-        raise BadInput(f"demos is {spec!r}: write {name}:K with K a number from 0 to {MOST}.")
-    return Spec(name, int(size))
+    number = size.removesuffix("t")
+    if not (number.isascii() and number.isdigit() and (number != size or int(number) <= MOST)):
+        raise BadInput(
+            f"demos is {spec!r}: write {name}:K with K a number from 0 to {MOST}, or {name}:Tt with T tokens."
+        )
+    return Spec(name, int(number)) if number == size else _budget(name, int(number))
+
+
+def _budget(name: str, tokens: int) -> Spec:
+    return Spec(name, min(MOST, -(-tokens // SHORT)), tokens)
 
 
 def choose(
-    store: Store, dataset: DatasetInfo, query: Query, spec: str, seed: int, reader: Reader | None = None
+    store: Store,
+    dataset: DatasetInfo,
+    query: Query,
+    spec: str | Spec,
+    seed: int,
+    reader: Reader | None = None,
 ) -> list[PoolEntry]:
     """At most K demonstrations in prompt order: the best match comes last, next to the query.
 
     Fewer than K where the data set has no more that are known and fit. BadInput for a spec that makes no
-    sense, and for one that needs a model's vectors where there is no `reader`.
+    sense, and for one that needs a model's vectors or tokens where there is no `reader`.
     """
-    wanted = parse_spec(spec)
+    wanted = parse_spec(spec) if isinstance(spec, str) else spec
     if wanted.size == 0:
         return []
+    best_first = entries(store, dataset, query, _found(store, dataset, query, wanted, seed, reader))
+    if wanted.tokens is not None:
+        best_first = _within(best_first, wanted.tokens, _needed(reader, wanted).tokens)
+    return best_first[::-1]
+
+
+def _found(
+    store: Store, dataset: DatasetInfo, query: Query, wanted: Spec, seed: int, reader: Reader | None
+) -> list[Offer]:
     if wanted.name in STRATEGIES:
-        best_first = STRATEGIES[wanted.name](store, dataset, query, wanted.size, seed)
-    elif reader is None:
-        raise BadInput(
-            f"demos is {spec!r}: {wanted.name} compares titles by a model's vectors; name a model."
-        )
-    else:
-        find = EMBEDDING_STRATEGIES[wanted.name]
-        best_first = find(store, dataset, query, wanted.size, seed, reader.embed)
-    return entries(store, dataset, query, best_first[::-1])
+        return STRATEGIES[wanted.name](store, dataset, query, wanted.size, seed)
+    find = EMBEDDING_STRATEGIES[wanted.name]
+    return find(store, dataset, query, wanted.size, seed, _needed(reader, wanted).embed)
+
+
+def _needed(reader: Reader | None, wanted: Spec) -> Reader:
+    if reader is None:
+        raise BadInput(f"demos is {str(wanted)!r}, which takes a model's vectors or tokens: give a model.")
+    return reader
+
+
+def _within(
+    best_first: Sequence[PoolEntry], budget: int, tokens: Callable[[PoolEntry], int]
+) -> list[PoolEntry]:
+    """The longest beginning that takes at most `budget` tokens, so that a larger budget only adds."""
+    used = list(accumulate(tokens(entry) for entry in best_first))
+    return list(best_first[: bisect_right(used, budget)])
 
 
 def pool(

@@ -139,8 +139,8 @@ def rank_candidates(loaded: LoadedModel, task: Task, cache: PrefillCache | None 
         scores_zero_shot=bare.scores,
         loss=answers.loss,
         loss_zero_shot=bare.loss,
-        margin=_margin(answers.scores, task.target),
-        margin_zero_shot=_margin(bare.scores, task.target),
+        margin=log_share(answers.scores, task.target),
+        margin_zero_shot=log_share(bare.scores, task.target),
         tokens=len(fitted.encoded),
         text=loaded.encoder.text(fitted.segments),
         kept=fitted.kept,
@@ -356,7 +356,7 @@ def _effects_result(
     )
 
 
-def _margin(scores: Sequence[float], target: int | None) -> float | None:
+def log_share(scores: Sequence[float], target: int | None) -> float | None:
     """Log-softmax of the target's score among all candidates."""
     if target is None:
         return None

@@ -11,7 +11,7 @@ from db import datasets, models, requests
 from db.datasets import DatasetInfo
 from db.errors import BadInput, NotFound
 from db.models import ModelInfo
-from db.requests import CANDIDATE_KINDS, SCORINGS, TARGETS, Chosen, RunRequest, request_digest
+from db.requests import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS, Chosen, RunRequest, request_digest
 from db.store import Store
 from tests.toys import toy_columns
 
@@ -41,6 +41,9 @@ def requests_(draw: st.DrawFn) -> RunRequest:
         history=draw(st.integers(1, 50)),
         target=draw(st.sampled_from(TARGETS)),
         hint=draw(st.none() | names),
+        history_by=draw(st.sampled_from(HISTORY_WAYS)),
+        embedding=draw(st.none() | names),
+        prompts=1 if explicit or weighted else draw(st.integers(1, 16)),
     )
 
 
@@ -54,6 +57,39 @@ def test_a_request_without_a_hint_reads_as_before_there_were_hints() -> None:
     assert RunRequest("toy", "u1", hint="itemknn").to_json()["hint"] == "itemknn"
     with pytest.raises(BadInput, match="hint"):
         RunRequest.from_json({"dataset": "toy", "user": "u1", "hint": " "})
+
+
+def test_fields_that_came_later_are_written_only_where_set() -> None:
+    """So the digests of stored requests stay what they were."""
+    first = {
+        *("dataset", "user", "model", "demos", "demonstrations", "weights", "candidates", "candidate_kind"),
+        *("seed", "scoring", "template", "history", "target"),
+    }
+    assert set(RunRequest("toy", "u1").to_json()) == first
+    later = RunRequest("toy", "u1", history_by="semantic", embedding="here", prompts=2)
+    assert set(later.to_json()) - first == {"history_by", "embedding", "prompts"}
+
+
+@pytest.mark.parametrize("spec", ["neighbours:300t", "mmr:0t"])
+def test_a_budget_of_tokens_is_a_strategy(spec: str) -> None:
+    assert RunRequest("toy", "u1", demos=spec).validate().demos == spec
+    with pytest.raises(BadInput, match="weights"):
+        RunRequest("toy", "u1", demos=spec, weights=(1.0,)).validate()
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [("history_by", "target"), ("embedding", " "), ("prompts", 0), ("prompts", 17), ("demos", "mmr:4T")],
+)
+def test_a_senseless_later_field_is_refused(field: str, value: object) -> None:
+    with pytest.raises(BadInput, match=field):
+        RunRequest.from_json({"dataset": "toy", "user": "u1", field: value})
+
+
+def test_several_prompts_take_a_strategy() -> None:
+    for named in ({"demonstrations": [{"id": "a"}]}, {"weights": [1, 1, 1, 1]}):
+        with pytest.raises(BadInput, match="prompts"):
+            RunRequest.from_json({"dataset": "toy", "user": "u1", "prompts": 2, **named})
 
 
 def test_the_least_request_has_defaults() -> None:

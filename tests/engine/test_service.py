@@ -10,10 +10,11 @@ import pytest
 from db import datasets, runs
 from db.datasets import DatasetColumns
 from db.errors import BadInput, ModelError, NotFound
-from db.requests import Chosen, RunRequest, request_digest
+from db.requests import HISTORY_WAYS, Chosen, RunRequest, request_digest
 from db.settings import Settings
 from db.store import Store
 from engine import service, views
+from engine.recommend import recommend
 from engine.session import Engine
 from tests.toys import toy_columns
 
@@ -189,3 +190,55 @@ def test_changed_weights_on_disk_make_a_new_run(engine: Engine, request_: RunReq
     second = service.rank(engine, request_)
     assert not second.cached
     assert second.key != first.key
+
+
+def test_the_history_shown_depends_on_its_way_and_not_on_the_target(
+    engine: Engine, request_: RunRequest
+) -> None:
+    """The demonstrations stay those of the recent history; the default leaves the run's key alone."""
+    recent = service.rank(engine, replace(request_, history=3))
+    ways = {way: service.rank(engine, replace(request_, history=3, history_by=way)) for way in HISTORY_WAYS}
+    assert ways["recent"].key == recent.key
+    assert len({run.key for run in ways.values()}) == 3
+    for run in ways.values():
+        assert len(run.result["history"]) == 3
+        assert run.result["demonstrations"] == recent.result["demonstrations"]
+        assert run.result["target"]["item"] not in [row["item"] for row in run.result["history"]]
+    with pytest.raises(BadInput, match="candidate list"):
+        recommend(engine, replace(request_, history_by="semantic"))
+
+
+def test_several_prompts_average_the_scores_of_each(engine: Engine, request_: RunRequest) -> None:
+    run = service.rank(engine, replace(request_, demos="neighbours:2", prompts=3))
+    assert run.result["prompts"] == [2, 2, 2]
+    ids = [demo["id"] for demo in run.result["demonstrations"]]
+    assert len(set(ids)) == 6
+    alone = [
+        service.rank(engine, replace(request_, demonstrations=tuple(map(Chosen, ids[i : i + 2]))))
+        for i in (0, 2, 4)
+    ]
+    for row in run.result["items"]:
+        scores = [next(r["score"] for r in one.result["items"] if r["item"] == row["item"]) for one in alone]
+        assert row["score"] == pytest.approx(np.mean(scores), abs=1e-6)
+    assert run.result["loss"] == pytest.approx(np.mean([one.result["loss"] for one in alone]), abs=1e-6)
+    assert run.result["zero_shot"] == alone[0].result["zero_shot"]
+    best = service.rank(engine, replace(request_, demos="neighbours:6")).result["demonstrations"]
+    assert [ids[1], ids[3], ids[5]] == [demo["id"] for demo in best[:-4:-1]]
+    with pytest.raises(BadInput, match="one prompt"):
+        service.effects(engine, replace(request_, prompts=2))
+
+
+def test_strategies_by_meaning_and_budgets_ask_the_model(engine: Engine, request_: RunRequest) -> None:
+    run = service.rank(engine, replace(request_, demos="mmr:3"))
+    assert len(run.result["demonstrations"]) == 3
+    budget = service.rank(engine, replace(request_, demos="neighbours:400t"))
+    bare = service.rank(engine, replace(request_, demos="none"))
+    assert len(budget.result["demonstrations"]) > 0
+    assert budget.result["prompt"]["tokens"] - bare.result["prompt"]["tokens"] <= 400
+
+
+def test_a_folder_that_holds_no_sentence_encoder_is_refused(
+    engine: Engine, request_: RunRequest, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match=r"embedding: .*modules\.json"):
+        service.rank(engine, replace(request_, demos="embedding:3", embedding=str(tmp_path)))

@@ -25,8 +25,8 @@ def embed(titles: Sequence[str]) -> np.ndarray:
     return np.array([[title.lower().count(sign) for sign in signs] for title in titles], np.float32)
 
 
-READER = Reader(embed, lambda example: sum(len(t.split()) for t in (*example.history, example.answer)))
-"""Vectors from letters and digits; a token is a word."""
+READER = Reader(embed, lambda entry: 20)
+"""Vectors from letters and digits; every demonstration takes 20 tokens."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What each source and strategy chooses, on data sets small enough to work out by hand."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +13,9 @@ from db.errors import BadInput, NotFound
 from db.store import Store
 from engine.demos import proximal
 from engine.demos.query import PoolEntry, build
+from engine.demos.reader import Reader
 from engine.demos.strategies import NAMES, SOURCES, choose, named, parse_spec, pool
-from tests.engine.demos.histories import READER, Histories, histories
+from tests.engine.demos.histories import READER, Histories, embed, histories
 from tests.toys import toy_columns
 
 
@@ -64,6 +66,33 @@ def test_a_spec_is_a_name_and_a_number(spec: str, name: str, size: int) -> None:
 def test_a_senseless_spec_is_refused_with_what_it_may_be(spec: str, says: str) -> None:
     with pytest.raises(BadInput, match=says):
         parse_spec(spec)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "none"])
+def test_a_budget_of_tokens_is_used_and_kept(store: Store, name: str) -> None:
+    dataset = toy(store)
+    query = build(store, dataset, "u9")
+    for budget, fit in ((0, 0), (19, 0), (20, 1), (99, 4), (100, 5)):
+        assert len(choose(store, dataset, query, f"{name}:{budget}t", 0, READER)) == fit
+    with pytest.raises(BadInput, match="give a model"):
+        choose(store, dataset, query, f"{name}:96t", 0)
+
+
+def test_a_larger_budget_only_adds(store: Store) -> None:
+    dataset = toy(store)
+    query = build(store, dataset, "u9")
+    uneven = Reader(embed, lambda entry: 10 * len(entry.history))
+    draws = [choose(store, dataset, query, f"proximal:{budget}t", 0, uneven) for budget in range(0, 200, 7)]
+    for less, more in pairwise(draws):
+        assert more[len(more) - len(less) :] == less
+    assert [len(draws[0]), len(draws[-1])] == [0, 5]
+
+
+def test_several_prompts_take_no_more_than_there_can_be() -> None:
+    assert parse_spec("mmr:4").times(3).size == 12
+    with pytest.raises(BadInput, match="prompts: 9 times mmr:8 is more than 64"):
+        parse_spec("mmr:8").times(9)
+    assert str(parse_spec("mmr:96t").times(9)) == "mmr:864t"
 
 
 @given(st.text(max_size=12))

@@ -1,0 +1,48 @@
+"""Ranking by several prompts at once: the mean of the scores that each set of demonstrations gives.
+
+Rank ensembling of arXiv 2405.02778; scores are log-probabilities or log-odds, so their mean is that of the
+logarithms (a logarithmic opinion pool).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from engine.llm.load import LoadedModel
+from engine.llm.measure import RankResult, Task, log_share, rank_candidates
+from engine.llm.memory import PrefillCache
+
+
+def rank_by_prompts(
+    loaded: LoadedModel, tasks: Sequence[Task], cache: PrefillCache | None = None
+) -> RankResult:
+    """One result for tasks that differ in their demonstrations only; with one task, that task's own.
+
+    loss: the mean of the prompts' losses. kept and dropped count through the demonstrations of all prompts;
+    tokens and timings are sums; text holds every prompt.
+    """
+    cache = cache or PrefillCache()
+    results = [rank_candidates(loaded, task, cache) for task in tasks]
+    if len(results) == 1:
+        return results[0]
+    before = [sum(len(task.demos) for task in tasks[:i]) for i in range(len(tasks))]
+    scores = torch.tensor([one.scores for one in results], dtype=torch.float64).mean(0).tolist()
+    losses = [one.loss for one in results if one.loss is not None]
+    return replace(
+        results[0],
+        scores=scores,
+        loss=sum(losses) / len(losses) if losses else None,
+        margin=log_share(scores, tasks[0].target),
+        tokens=sum(one.tokens for one in results),
+        text="\n\n".join(one.text for one in results),
+        kept=tuple(start + b for start, one in zip(before, results, strict=True) for b in one.kept),
+        dropped=tuple(
+            replace(lost, index=start + lost.index) if lost.kind == "demo" else lost
+            for start, one in zip(before, results, strict=True)
+            for lost in one.dropped
+        ),
+        timings_ms={
+            name: round(sum(one.timings_ms[name] for one in results), 3) for name in results[0].timings_ms
+        },
+    )

@@ -1,0 +1,34 @@
+"""The reader of a request: its own language model's view of titles, or a sentence encoder's, loaded when
+first asked."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.requests import RunRequest
+from engine.demos.query import PoolEntry
+from engine.demos.reader import Reader
+from engine.session import Engine
+
+
+def reader_for(engine: Engine, request: RunRequest) -> Reader:
+    """Vectors and token counts for strategies. Its functions raise BadInput, ModelError or OutOfMemory."""
+
+    def embed(titles: Sequence[str]) -> NDArray[np.float32]:
+        if request.embedding is not None:
+            from engine.llm.sentences import sentence_vectors
+
+            return sentence_vectors(request.embedding, titles, engine.device(), engine.prefills)
+        from engine.llm.pooled import pooled_states
+
+        return pooled_states(engine.load(engine.registered(request.model)), titles, engine.prefills)
+
+    def tokens(entry: PoolEntry) -> int:
+        from engine.prompts import Example, layout
+
+        example = Example(tuple(i.title for i in entry.history), entry.answer.title, entry.answer.rating)
+        encoder = engine.load(engine.registered(request.model)).encoder
+        return len(encoder.joined(layout(request.template, request.scoring).demo(example)))
+
+    return Reader(embed, tokens)

@@ -193,28 +193,35 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
                     )
 
 
-def _chosen() -> list[Chosen]:
-    return [Chosen(row["id"], float(row["weight"])) for row in st.session_state.get("desk", [])]
+def _on_desk() -> list[dict[str, Any]]:
+    return st.session_state.get("desk", [])
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    """Make these rows the desk, also for the callbacks of what else was moved before the page is drawn."""
+    st.session_state.desk = rows
+    chosen = tuple(Chosen(row["id"], float(row["weight"])) for row in rows)
+    session.show(replace(session.view(), chosen=chosen))
 
 
 def _weigh(name: str, key: str) -> None:
     weight = round(float(st.session_state[key]), 1)
-    if all(each.id != name for each in _chosen()):
+    rows = _on_desk()
+    if all(row["id"] != name for row in rows):
         return  # a slider of the previous desk, moved while the new one was being drawn
-    chosen = [Chosen(each.id, weight if each.id == name else each.weight) for each in _chosen()]
-    session.show(replace(session.view(), chosen=tuple(chosen)))
+    _show([{**row, "weight": weight} if row["id"] == name else row for row in rows])
 
 
 def _move(name: str, step: int) -> None:
     """Move a demonstration one place up (-1) or down (1), or drop it (0)."""
-    chosen = _chosen()
-    at = next((index for index, each in enumerate(chosen) if each.id == name), None)
+    rows = list(_on_desk())
+    at = next((index for index, row in enumerate(rows) if row["id"] == name), None)
     if at is None:
         return
-    moved = chosen.pop(at)
+    moved = rows.pop(at)
     if step:
-        chosen.insert(min(len(chosen), max(0, at + step)), moved)
-    session.show(replace(session.view(), chosen=tuple(chosen)))
+        rows.insert(min(len(rows), max(0, at + step)), moved)
+    _show(rows)
 
 
 def _actions(view: View, info: DatasetInfo, outcome: Outcome) -> None:

@@ -24,7 +24,10 @@ st.html(css())
 PAGES = {
     "Explore": [st.Page("screens/recommend.py", title="Recommend", default=True)],
     "Prove": [st.Page("screens/compare.py", title="Compare")],
-    "Manage": [st.Page("screens/library.py", title="Library")],
+    "Manage": [
+        st.Page("screens/tune.py", title="Tune"),
+        st.Page("screens/library.py", title="Library"),
+    ],
 }
 current = st.navigation(PAGES, position="hidden")
 

@@ -29,3 +29,19 @@ def bare(palette: Palette, height: int, margin: dict[str, int]) -> go.Layout:
         },
         transition={"duration": 0},
     )
+
+
+def framed(palette: Palette, height: int, margin: dict[str, int]) -> go.Layout:
+    """`bare` with both axes: quiet horizontal lines, muted numbers, nothing to zoom or drag."""
+    axis = {
+        "visible": True,
+        "fixedrange": True,
+        "zeroline": False,
+        "tickfont": {"color": palette.muted, "size": 12},
+        "title": {"font": {"color": palette.muted, "size": 12}, "standoff": 8},
+        "linecolor": palette.border,
+        "gridcolor": palette.border,
+    }
+    layout = bare(palette, height, margin)
+    layout.update(xaxis={**axis, "showgrid": False, "showline": True}, yaxis={**axis, "nticks": 6})
+    return layout

@@ -64,7 +64,8 @@ def describe(job: Job, what: str, now: float, engine_alive: bool) -> str:
     if job.started_at:
         spent = max(0.0, now - job.started_at)
         parts.append(seconds(spent))
-        if job.progress and 0.02 < job.progress < 1 and spent > 2:
+        said = job.message.endswith(" left")  # a job that knows better says so itself
+        if not said and job.progress and 0.02 < job.progress < 1 and spent > 2:
             parts.append(f"about {seconds(spent * (1 - job.progress) / job.progress)} left")
     if job.attempts > 1:
         parts.append(f"attempt {job.attempts}")

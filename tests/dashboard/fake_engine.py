@@ -20,7 +20,7 @@ from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.store import Store
 from db.workers import Worker
-from tests.dashboard import shop
+from tests.dashboard import fake_tuning, shop
 
 OWNER = "fake engine"
 
@@ -275,7 +275,12 @@ class FakeEngine(threading.Thread):
                 continue
             time.sleep(self.delay_s.get(job.kind, 0.0))
             try:
-                jobs.finish(self.store, job.id, OWNER, answer(self.store, job))
+                if job.kind == "tune":
+                    result = fake_tuning.tune(self.store, job, OWNER, self.delay_s.get("tune point", 0.0))
+                else:
+                    result = answer(self.store, job)
+                if result is not None:
+                    jobs.finish(self.store, job.id, OWNER, result)
             except DualensError as error:
                 jobs.fail(self.store, job.id, OWNER, str(error))
 

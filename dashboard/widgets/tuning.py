@@ -1,0 +1,166 @@
+"""One tuning, live or finished, and the list of all: curve, numbers, recipe, what to do with it."""
+
+import time
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.charts.base import CONFIG
+from dashboard.charts.curve import HEIGHT_PX, curve, describe
+from dashboard.literal import md
+from dashboard.tunings import Tuning, numbers, recipe, sentence, table
+from dashboard.widgets import progress, tuning_form
+from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
+from db import jobs, models, workers
+from db.jobs import Job
+
+LOOK_S = 1.0
+SHOWN = 100
+LINE_PX = 46  # the line that says how far it is
+
+
+def known() -> list[Tuning]:
+    """All tunings the store knows, newest first."""
+    return [Tuning(job) for job in jobs.listing(session.store(), kinds=["tune"], limit=SHOWN)]
+
+
+def shown(all_of_them: list[Tuning]) -> Tuning | None:
+    """The one that was picked or started; else the one that runs, waits, or was filed last."""
+    picked = st.session_state.get("tuning")
+    states = (jobs.RUNNING, jobs.QUEUED)
+    order = [each for each in all_of_them if each.job.id == picked]
+    order += [each for state in states for each in all_of_them if each.job.state == state]
+    return next(iter([*order, *all_of_them]), None)
+
+
+def one(tuning: Tuning | None) -> None:
+    """The right card: looked up every second while the job is open."""
+    if tuning is None:
+        empty(
+            "Nothing was tuned yet",
+            "Choose on the left and press Start: the curve of what it learns appears here.",
+            HEIGHT_PX + 2 * LINE_PX,
+        )
+        return
+    st.fragment(_one, run_every=LOOK_S if tuning.open else None)(tuning.job.id, tuning.open)
+
+
+def _one(job_id: int, was_open: bool) -> None:
+    tuning = Tuning(jobs.get(session.store(), job_id))
+    if was_open and not tuning.open:
+        st.rerun()
+    with st.container(
+        horizontal=True, vertical_alignment="center", key="tuning-head", height=HEAD_PX, border=False
+    ):
+        st.subheader(md(tuning.title), anchor=False, width="stretch")
+        _button(tuning)
+    with st.container(height=LINE_PX, border=False, key="tuning-line", vertical_alignment="center"):
+        _line(tuning)
+    _curve(tuning)
+    cells = numbers(tuning)
+    for cell, (label, value, note) in zip(st.columns(len(cells), gap="small"), cells, strict=True):
+        cell.metric(label, value, delta=note or None, delta_color="off", delta_arrow="off")
+    if tuning.job.state == "ERROR":
+        problem(tuning.job.error or "The engine gave no reason.")
+    with st.container(key="verdict", gap="xsmall"):
+        st.subheader("In one sentence", anchor=False)
+        st.markdown(md(sentence(tuning)))
+    with st.popover("Recipe", key="tuning-recipe"):
+        st.caption("Everything the result depends on; equal settings on equal data are trained only once.")
+        st.dataframe(recipe(tuning), hide_index=True, height=380, width=560, alt="Recipe")
+
+
+def _line(tuning: Tuning) -> None:
+    """What it does now and how far it is; for one that ended, how."""
+    job = tuning.job
+    if tuning.open:
+        alive = bool(workers.alive(session.store()))
+        text = progress.describe(job, "Stopping" if job.stop_asked else "Tuning", time.time(), alive)
+        if job.progress is None:
+            st.caption(text, wrap=False)
+        else:
+            st.progress(min(1.0, max(0.0, job.progress)), text=text)
+        return
+    about = {
+        "COMPLETED": "Done.",
+        "STOPPED": "Stopped. What it had learnt is kept: it goes on from its last checkpoint.",
+        "ERROR": "Failed. What it had learnt is kept: it goes on from its last checkpoint.",
+    }
+    st.caption(f"{about.get(job.state, job.state)} {md(tuning.what.label)}.")
+
+
+def _button(tuning: Tuning) -> None:
+    """The one thing to do with it now."""
+    job = tuning.job
+    if tuning.open:
+        st.button(
+            "Stop",
+            key=f"stop-tuning-{job.id}",
+            disabled=job.stop_asked,
+            on_click=progress.stop,
+            args=(job.id,),
+            help="What it has learnt so far is kept, and it can go on from there.",
+        )
+    elif tuning.model is not None:
+        if st.button("Open in Recommend", key=f"use-{job.id}", type="primary"):
+            _use(tuning)
+    elif job.state in ("STOPPED", "ERROR"):
+        st.button("Go on", key=f"again-{job.id}", type="primary", on_click=_again, args=(job,))
+
+
+def _use(tuning: Tuning) -> None:
+    names = {each.name for each in models.listing(session.store())}
+    if tuning.model not in names:
+        problem(f"The model {tuning.model!r} was removed from the Library. Its recipe below makes it again.")
+        return
+    tuning_form.recommend_with(str(tuning.model), str(tuning.asked.get("dataset")))
+    st.switch_page("screens/recommend.py")
+
+
+def _again(job: Job) -> None:
+    st.session_state.tuning = tuning_form.again(job).id
+
+
+def _curve(tuning: Tuning) -> None:
+    if tuning.what.measure is None:
+        empty("No learning curve", "This one counts what was bought; it does not train.", HEIGHT_PX)
+        return
+    points = tuning.curve
+    if not points:
+        wait = "The first point comes with the first look at held-out answers."
+        empty("No point yet", wait if tuning.open else "It ended before the first one.", HEIGHT_PX)
+        return
+    st.plotly_chart(
+        curve(points, tuning.what.measure, colours()),
+        key=f"curve-{tuning.job.id}",
+        theme=None,
+        config=CONFIG,
+        alt=describe(points, tuning.what.measure),
+    )
+
+
+def listing(all_of_them: list[Tuning], current: Tuning | None) -> None:
+    """All tunings; a selected row is shown above."""
+    if not all_of_them:
+        st.caption("None yet.")
+        return
+    rows = [at for at, each in enumerate(all_of_them) if current and each.job.id == current.job.id]
+    # A row that is filed moves the others: a table of its own, or the mark would stand at another tuning.
+    key = f"tunings-{all_of_them[0].job.id}-{current.job.id if current else 0}"
+    st.dataframe(
+        table(all_of_them, datetime.now(UTC)),
+        key=key,
+        hide_index=True,
+        height="content" if len(all_of_them) < 9 else 320,
+        on_select=lambda: _pick(key, all_of_them),
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
+        alt="Tunings, newest first",
+    )
+
+
+def _pick(key: str, all_of_them: list[Tuning]) -> None:
+    rows = st.session_state[key].selection.rows
+    if rows and rows[0] < len(all_of_them):
+        st.session_state.tuning = all_of_them[rows[0]].job.id

@@ -1,0 +1,211 @@
+"""The form of the Tune page: what to train on what, with defaults that suit; files a background job."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.literal import md, plain
+from dashboard.tunings import WHAT, What, learnt_from
+from dashboard.widgets.notices import problem
+from db import datasets, jobs, models
+from db.datasets import DatasetInfo
+from db.errors import BadInput, NotFound
+from db.jobs import Job
+from db.models import ModelInfo
+from db.tunings import TuneRequest
+
+PERIODS = 10
+ANSWERS = {"title": "the next title", "yes_no": "Yes or No to one item"}
+METHODS = {"auto": "what suits the size", "full": "all weights", "lora": "LoRA adapters"}
+
+
+def form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
+    """Draw the fields that matter for what is chosen, and Start."""
+    _start_with(known, known_models)
+    name = st.selectbox(
+        "Data set",
+        [each.name for each in known],
+        key="tune-dataset",
+        format_func=plain,
+        persist_state="session",
+    )
+    info = next(each for each in known if each.name == name)
+    key = st.selectbox(
+        "What to train",
+        list(WHAT),
+        key="tune-what",
+        format_func=lambda each: WHAT[each].label,
+        persist_state="session",
+    )
+    what = WHAT[key]
+    st.caption(what.about)
+    request = _fields(TuneRequest(dataset=name, kind=what.kind, layout=what.layout), what, info, known_models)
+    try:
+        request = request.validate()
+    except BadInput as error:
+        problem(str(error))
+        return
+    st.caption(md(promise(request, what)))
+    if st.button("Start tuning", type="primary", key="tune-start", width="stretch"):
+        st.session_state.tuning = start(request).id
+        st.rerun()
+
+
+def _start_with(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
+    """The data set the person looks at; a choice that is no longer in the store falls back to the first."""
+    names = [each.name for each in known]
+    if st.session_state.get("tune-dataset") not in names:
+        shown = session.view().dataset if "view" in st.session_state else None
+        st.session_state["tune-dataset"] = shown if shown in names else names[0]
+    bases = [each.name for each in known_models]
+    if bases and st.session_state.get("tune-base") not in bases:
+        st.session_state["tune-base"] = "embedded" if "embedded" in bases else bases[0]
+
+
+def _fields(
+    request: TuneRequest, what: What, info: DatasetInfo, known_models: list[ModelInfo]
+) -> TuneRequest:
+    if what.kind == "llm":
+        base = st.selectbox(
+            "Base model",
+            [each.name for each in known_models],
+            key="tune-base",
+            format_func=plain,
+            placeholder="register one in the Library",
+            persist_state="session",
+            help="It stays as it is; the tuned model gets a name of its own.",
+        )
+        request = replace(request, base=base or "")
+    until = _learn_from(info)
+    left, right = st.columns(2, gap="small")
+    if what.measure is not None:
+        with left:
+            minutes = st.number_input(
+                "Minutes, at most",
+                0.5,
+                10_000.0,
+                value=10.0,
+                step=5.0,
+                format="%g",
+                key="tune-minutes",
+                persist_state="session",
+                help="It ends earlier where the held-out answers no longer get better.",
+            )
+        request = replace(request, minutes=float(minutes or 10))
+    if what.kind == "llm" and what.layout == "recicl":
+        with right:
+            demos = st.number_input(
+                "Demonstrations, up to",
+                1,
+                16,
+                value=4,
+                key="tune-demos",
+                persist_state="session",
+                help="Each sample holds 0 to this many, so that it also answers without any.",
+            )
+        request = replace(request, demos=int(demos or 4))
+    if what.kind == "llm":
+        answers = st.segmented_control(
+            "Answers",
+            list(ANSWERS),
+            default="title",
+            required=True,
+            format_func=ANSWERS.__getitem__,
+            key="tune-answers",
+            persist_state="session",
+        )
+        request = replace(request, answers=answers or "title")
+    return _more(replace(request, until=until, periods=PERIODS), what)
+
+
+def _learn_from(info: DatasetInfo) -> int | None:
+    """None: all but the two newest purchases of each; N: the first N periods of time."""
+    options: list[int] = [0, *(range(1, PERIODS) if info.has_timestamps else ())]
+    if st.session_state.get("tune-until") not in options:
+        st.session_state["tune-until"] = 0
+    chosen = st.selectbox(
+        "Learn from",
+        options,
+        key="tune-until",
+        format_func=lambda each: learnt_from({"until": each or None, "periods": PERIODS}),
+        persist_state="session",
+        help="The first periods alone, so that later ones can be tested on: for studies of drift. "
+        "Periods hold equally many purchases."
+        if info.has_timestamps
+        else "This data set has no times, so no periods.",
+    )
+    return chosen or None
+
+
+def _more(request: TuneRequest, what: What) -> TuneRequest:
+    with st.popover("More options", width="stretch", key="tune-more"):
+        seed = st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            value=0,
+            key="tune-seed",
+            persist_state="session",
+            help="Draws the samples and the order they are learnt in.",
+        )
+        request = replace(request, seed=int(seed or 0))
+        if what.kind == "llm":
+            name = st.text_input(
+                "Name of the tuned model",
+                key="tune-name",
+                placeholder="made from the data set and the layout",
+                persist_state="session",
+            )
+            method = st.selectbox(
+                "What is changed",
+                list(METHODS),
+                key="tune-method",
+                format_func=METHODS.__getitem__,
+                persist_state="session",
+                help="Small models learn with all weights, large ones with LoRA beside frozen weights.",
+            )
+            request = replace(request, name=name.strip() or None, method=method or "auto")
+    return request
+
+
+def promise(request: TuneRequest, what: What) -> str:
+    """What Start does, in one sentence. Plain text."""
+    who = request.base if request.kind == "llm" else what.label
+    time = f" for at most {request.minutes:g} min" if what.measure is not None else ""
+    return (
+        f"Trains {plain(who, 40)}{time} on {learnt_from(asked(request))} of {plain(request.dataset, 40)}. "
+        "It goes on when you leave; ranking goes first meanwhile."
+    )
+
+
+def asked(request: TuneRequest) -> dict:
+    """The job's payload."""
+    return request.to_json()
+
+
+def start(request: TuneRequest) -> Job:
+    """File the tuning behind whatever someone waits for."""
+    store = session.store()
+    datasets.get(store, request.dataset)
+    if request.kind == "llm":
+        models.get(store, request.base)
+    return jobs.submit(store, "tune", asked(request), jobs.BACKGROUND)
+
+
+def again(job: Job) -> Job:
+    """File an equal job: a stopped or failed one goes on from its last checkpoint."""
+    return jobs.submit(session.store(), "tune", job.payload, jobs.BACKGROUND)
+
+
+def recommend_with(model: str, dataset: str) -> None:
+    """Make the view one of this model on this data set, with a user of it."""
+    view = session.view()
+    if view.dataset != dataset or view.user is None:
+        try:
+            info = datasets.get(session.store(), dataset)
+            user = datasets.random_user(session.store(), info.id, seed=0, min_length=5).user_id
+        except NotFound:
+            user = None
+        view = replace(view, dataset=dataset, user=user, chosen=None)
+    session.show(replace(view, model=model), follow=False)

@@ -33,18 +33,18 @@ def recommend(
     engine: Engine,
     request: RunRequest,
     top: int = 10,
-    width: int = WIDTH,
+    width: int | None = None,
     exclude_history: bool = True,
 ) -> dict[str, Any]:
     """The best `top` items of the whole catalogue for a user, with the demonstrations and without, as JSON.
 
     Scores are those that ranking gives under the same scoring (sum, which auto means here, or mean). width:
-    branches of the titles' prefix tree followed at each depth. exclude_history: leave out what the user
-    bought before the target.
-    `search.proven` says that no wider search could change the list. Raises BadInput, NotFound, ModelError,
+    branches of the titles' prefix tree followed at each depth (default `WIDTH`). exclude_history: leave out
+    what the user bought before the target. `search.proven` says that no wider search could change the list. Raises BadInput, NotFound, ModelError,
     OutOfMemory.
     """
     request = request.scored_by("sum")
+    width = WIDTH if width is None else width
     _check(request, top, width)
     clock = _Clock()
     store = engine.store

@@ -78,7 +78,9 @@ def verify(model: Model = "embedded", json: Json = False) -> None:
 def recommend(
     request: RunRequest,
     top: Annotated[int, typer.Option(help="How many items to recommend.")] = 10,
-    width: Annotated[int, typer.Option(help="Branches of the titles' tree kept per step.")] = 20,
+    width: Annotated[
+        int | None, typer.Option(help="Branches of the titles' tree kept per step; enough if left out.")
+    ] = None,
     whole_catalogue: Annotated[
         bool, typer.Option(help="Search every title; the only way there is, so it may be left out.")
     ] = True,

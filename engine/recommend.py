@@ -40,8 +40,8 @@ def recommend(
 
     Scores are those that ranking gives under the same scoring (sum, which auto means here, or mean). width:
     branches of the titles' prefix tree followed at each depth (default `WIDTH`). exclude_history: leave out
-    what the user bought before the target. `search.proven` says that no wider search could change the list. Raises BadInput, NotFound, ModelError,
-    OutOfMemory.
+    what the user bought before the target. `search.proven` says that no wider search could change the list.
+    Raises BadInput, NotFound, ModelError, OutOfMemory.
     """
     request = request.scored_by("sum")
     width = WIDTH if width is None else width

@@ -9,6 +9,7 @@ import fcntl
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ from engine.handlers import Stopped
 from engine.service import Report
 from engine.session import Engine
 
+# On standard error, as found at each line: what a command prints is for scripts.
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 log = structlog.get_logger("dualens.worker")
 
 POLL_S = 0.03  # how long an idle worker sleeps between looks: adds at most this to a slider's answer

@@ -7,6 +7,7 @@ from typing import Any
 
 from db.errors import BadInput
 from db.requests import RunRequest
+from db.tunings import TuneRequest
 from engine import service
 from engine.service import Report
 from engine.session import Engine
@@ -78,6 +79,13 @@ def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dic
     if not name:
         raise BadInput("A model needs a name and a source (a folder or a hub id).")
     return {"model": engine.register(name, payload["source"].strip()).name}
+
+
+def tune_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """A `TuneRequest` -> model, curve and recipe (`engine.tuning.tune`)."""
+    from engine.tuning.tune import tune
+
+    return tune(engine, TuneRequest.from_json(payload), report)
 
 
 def setup_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

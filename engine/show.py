@@ -31,6 +31,11 @@ def table(rows: Iterable[Sequence[Any]], *columns: str, title: str | None = None
     console.print(grid)
 
 
+def aside(text: str) -> None:
+    """One line on standard error: progress, which no script reads."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def line(text: str) -> None:
     """Print one literal line."""
     console.print(Text(text))

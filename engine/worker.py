@@ -141,6 +141,7 @@ HANDLERS: dict[str, Handler] = {
     "import": handlers.import_job,
     "register_model": handlers.register_job,
     "setup": handlers.setup_job,
+    "tune": handlers.tune_job,
 }
 
 

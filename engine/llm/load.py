@@ -173,7 +173,7 @@ def _read(source: str, weights: bool) -> tuple[Source, PretrainedConfig]:
 def _facts(place: Source, config: PretrainedConfig) -> ModelFacts:
     text = config.get_text_config()
     try:
-        with torch.device("meta"), _quiet():
+        with torch.device("meta"), quiet():
             skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except (ValueError, TypeError, KeyError, RuntimeError, ImportError) as error:
         raise ModelError(f"No model can be built from the config.json of {place.source}: {error}.") from error
@@ -234,7 +234,7 @@ def _tokenizer(place: Source) -> PreTrainedTokenizerBase:
     """
     written = place.folder / "tokenizer.json"
     try:
-        with _quiet():
+        with quiet():
             found = AutoTokenizer.from_pretrained(
                 place.folder, trust_remote_code=False, local_files_only=True
             )
@@ -265,7 +265,7 @@ def _encoder(place: Source, tokenizer: PreTrainedTokenizerBase, config: Pretrain
 def _weights(place: Source, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
     lens.register()
     try:
-        with _quiet():
+        with quiet():
             model, loading = AutoModelForCausalLM.from_pretrained(  # type: ignore[reportGeneralTypeIssues]
                 place.folder,
                 dtype=dtype,
@@ -324,17 +324,17 @@ def _agrees(model: PreTrainedModel, encoder: PieceEncoder, facts: ModelFacts) ->
 def own_attention(model: PreTrainedModel) -> Iterator[None]:
     """Switches a loaded model to the kernel it would use without the lens, inside the block."""
     name = "sdpa" if model._supports_sdpa else "eager"
-    with _quiet():
+    with quiet():
         model.set_attn_implementation(name)
     try:
         yield
     finally:
-        with _quiet():
+        with quiet():
             model.set_attn_implementation(lens.NAME)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps transformers' warnings and progress bars away from a person's terminal."""
     level = hf_logging.get_verbosity()
     bars = hf_logging.is_progress_bar_enabled()

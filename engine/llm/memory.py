@@ -70,7 +70,7 @@ def in_batches(
         try:
             done.append(work(rows[start : start + size]))
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             failed = min(size, len(rows) - start)
         else:
@@ -87,7 +87,7 @@ def in_batches(
     return done
 
 
-def _out_of_memory(error: BaseException) -> bool:
+def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return "can't allocate memory" in str(error) or "out of memory" in str(error).lower()

@@ -1,0 +1,58 @@
+"""Which way of scoring suits a tuned model: measured on what validated it, so that no target is touched.
+
+A model that has seen the catalogue knows what sells, and its prior helps; one that has not is misled by it.
+"""
+
+import random
+from dataclasses import replace
+
+from db import datasets
+from db.datasets import DatasetInfo
+from db.store import Store
+from engine.data.candidates import candidate_list
+from engine.demos import query as queries
+from engine.demos import strategies
+from engine.evaluation.metrics import metrics, rank_of
+from engine.llm.load import LoadedModel
+from engine.llm.measure import Scoring, Task, rank_candidates
+from engine.prompts import Example
+from engine.tuning.samples import Sampler
+
+WAYS: tuple[Scoring, ...] = ("sum", "calibrated")
+CANDIDATES = 20
+
+
+def judged(
+    store: Store, dataset: DatasetInfo, loaded: LoadedModel, sampler: Sampler, users: int
+) -> dict[str, float]:
+    """Mean NDCG@10 of each way over at most `users` validating answers, laid out as the tuning's samples."""
+    request = sampler.request
+    spec = f"neighbours:{max(1, request.demos)}" if request.layout == "recicl" else "none"
+    rows = sampler.material.validation.tolist()
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    for row in random.Random(request.seed).sample(rows, min(users, len(rows))):
+        query = _query(store, dataset, sampler, row)
+        offered = candidate_list(
+            store, dataset, query.user, query.target_position, "random", CANDIDATES, request.seed
+        ).items
+        titles = datasets.items(store, dataset.id, offered)
+        chosen = strategies.choose(store, dataset, query, spec, request.seed)
+        task = Task(
+            demos=tuple(Example(tuple(i.title for i in e.history), e.answer.title) for e in chosen),
+            history=tuple(i.title for i in query.history),
+            candidates=tuple(titles[item].title for item in offered),
+        )
+        place = offered.index(query.target.item)
+        for way in WAYS:
+            scores = rank_candidates(loaded, replace(task, scoring=way)).scores
+            found[way].append(metrics(rank_of(scores, place))["ndcg10"])
+    return {way: round(sum(values) / max(1, len(values)), 4) for way, values in found.items()}
+
+
+def _query(store: Store, dataset: DatasetInfo, sampler: Sampler, row: int) -> queries.Query:
+    """The query that a validating interaction answers. Without timestamps it is the user's third newest,
+    which nobody can ask for as what others knew by then is unknown: the probe stands in for it."""
+    name = sampler.columns.user_ids[int(sampler.columns.user[row])]
+    if not dataset.has_timestamps:
+        return queries.build(store, dataset, name, "probe")
+    return queries.at(store, dataset, name, int(sampler.place[row]))

@@ -1,0 +1,222 @@
+"""Training samples of a data set, laid out token for token as the engine renders them when ranking.
+
+One sample is a query of a user, its answer, and 0 to k demonstrations before it (RecICL, arXiv 2410.23136) or
+none (`single`, arXiv 2305.00447). What a sample may know is what the engine would know at its query:
+everything in a demonstration lies strictly before the query's answer in time, and the interactions that are
+held out to validate and to test are in no sample at all.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.datasets import DatasetColumns
+from db.errors import BadInput
+from db.tunings import TuneRequest
+from engine.data.splits import positions, time_periods
+from engine.demos.windows import LENGTH
+from engine.prompts import Example, PieceEncoder, render
+from engine.prompts.segments import layout, title_answer, yes_no_answer
+from engine.tuning.worlds import Sample
+
+HISTORY = 10  # newest items of the query, as many as ranking shows
+VALIDATED = 128  # users whose newest permitted interaction validates
+_LIKED = 4.0
+_GAP, _SHIFT = 64, 256  # tokens a segment may be moved on, and a whole prompt
+
+
+@dataclass(frozen=True)
+class Material:
+    """What may be learnt from: flat indices into the columns.
+
+    answers [n]: interactions that may be a sample's answer. allowed [interactions]: those that may appear at
+    all. validation: one answer per validating user, in no sample.
+    """
+
+    answers: NDArray[np.int64]
+    allowed: NDArray[np.bool_]
+    validation: NDArray[np.int64]
+
+
+def material(columns: DatasetColumns, request: TuneRequest) -> Material:
+    """What the request permits. Raises BadInput where nothing is left to learn from."""
+    place = positions(columns.user)
+    if request.until is None:
+        length = np.bincount(columns.user)[columns.user]
+        allowed = place < length - 2
+    elif columns.timestamp is None:
+        raise BadInput(f"until: {request.dataset!r} has no timestamps, so it has no periods of time.")
+    else:
+        allowed = time_periods(columns.timestamp, request.periods)[0] < request.until
+    answers = np.flatnonzero(allowed & (place >= 1))
+    rng = random.Random(request.seed)
+    # The last permitted answer of each user, for a few users.
+    last = (
+        answers[np.append(columns.user[answers][1:] != columns.user[answers][:-1], True)]
+        if len(answers)
+        else answers
+    )
+    count = min(VALIDATED, len(last) // 5)
+    validation = np.array(sorted(rng.sample(last.tolist(), count)), dtype=np.int64)
+    allowed = allowed.copy()
+    allowed[validation] = False
+    answers = np.setdiff1d(answers, validation)
+    if not len(answers) or not count:
+        raise BadInput(
+            f"{request.dataset!r} has too few interactions to tune on: {len(answers)} answers and {count} to "
+            "validate with are left after what is held out."
+        )
+    return Material(answers, allowed, validation)
+
+
+class Sampler:
+    """Samples of one data set for one tokenizer; each a function of the generator it is given."""
+
+    def __init__(
+        self, columns: DatasetColumns, encoder: PieceEncoder, request: TuneRequest, room: int, gaps: bool
+    ) -> None:
+        self.columns, self.encoder, self.request = columns, encoder, request
+        self.material = material(columns, request)
+        self._room, self._gaps = room, gaps
+        self.place = positions(columns.user)
+        self._by_item = np.argsort(columns.item, kind="stable")
+        self._starts = np.searchsorted(columns.item[self._by_item], np.arange(len(columns.item_ids) + 1))
+        self._scoring = "yes_no" if request.answers == "yes_no" else "sum"
+
+    def endless(self, seed: str) -> Iterator[Sample]:
+        """Samples for training, drawn evenly from the permitted answers."""
+        rng = random.Random(seed)
+        answers = self.material.answers
+        while True:
+            made = self.sample(int(answers[rng.randrange(len(answers))]), rng)
+            if made:
+                yield made
+
+    def validation(self) -> list[Sample]:
+        """The held-out answers, with as many demonstrations as there are at most; always the same."""
+        rng = random.Random(self.request.seed)
+        made = [self.sample(int(answer), rng, full=True) for answer in self.material.validation]
+        return [sample for sample in made if sample]
+
+    def sample(self, answer: int, rng: random.Random, full: bool = False) -> Sample | None:
+        """The prompt that ends in this interaction; None where it has more tokens than there is room for.
+
+        full: exactly `demos` demonstrations where they can be found, and plain positions.
+        """
+        count = 0
+        if self.request.layout == "recicl":
+            count = self.request.demos if full else rng.randint(0, self.request.demos)
+        shown = self._window(answer, HISTORY)
+        places = [self._demonstration(answer, shown, rng) for _ in range(count)]
+        # Each once; the newest stands next to the query.
+        chosen = sorted({place for place in places if place is not None}, key=self._moment)
+        demos = [self._example(place) for place in chosen]
+        item, rating = self._answer(answer, shown, rng)
+        title = self.columns.titles
+        segments = render("plain", self._scoring, demos, [title[i] for i in self._items(shown)])
+        ways = layout("plain", self._scoring)
+        if self._scoring == "yes_no":
+            asked, said = ways.ask([title[item]]), yes_no_answer(rating is None or rating >= _LIKED)
+        else:
+            asked, said = (), title_answer(title[item])
+        return self._laid_out([*(s.pieces for s in segments)], asked, said, rng, full)
+
+    def _laid_out(
+        self,
+        segments: Sequence[Sequence[str]],
+        asked: Sequence[str],
+        said: Sequence[str],
+        rng: random.Random,
+        plain: bool,
+    ) -> Sample | None:
+        """Token ids with the loss weight of each, and the position of each."""
+        ids: list[int] = []
+        weights: list[float] = []
+        places: list[int] = []
+        moved = self._gaps and not plain
+        at = rng.randrange(_SHIFT) if moved and rng.random() < 0.6 else 0
+        for number, pieces in enumerate(segments):
+            last = number == len(segments) - 1
+            own = [list(self.encoder.ids(piece)) for piece in (*pieces, *(asked if last else ()))]
+            if last:
+                own.append(list(self.encoder.joined(said)))
+            counts = [0.0] * len(own)
+            if last:
+                counts[-1] = 1.0
+            elif number and self.request.loss_on == "all":
+                counts[-2] = 1.0  # a demonstration ends in its answer and an empty line
+            for tokens, weight in zip(own, counts, strict=True):
+                ids += tokens
+                weights += [weight] * len(tokens)
+            size = sum(map(len, own))
+            places += range(at, at + size)
+            at += size + (rng.randrange(_GAP) if moved and rng.random() < 0.4 else 0)
+        if len(ids) > self._room:
+            return None
+        if places[-1] >= self._room:
+            places = list(range(len(ids)))
+        return Sample(ids, weights, places)
+
+    def _answer(self, answer: int, shown: NDArray[np.int64], rng: random.Random) -> tuple[int, float | None]:
+        """The item asked about and its rating: for yes_no every other time one the user does not have."""
+        item = int(self.columns.item[answer])
+        rating = None if self.columns.rating is None else float(self.columns.rating[answer])
+        if self._scoring == "yes_no" and rng.random() < 0.5:
+            user = self.columns.user[answer]
+            low, high = np.searchsorted(self.columns.user, [user, user + 1])
+            own = set(self.columns.item[low:high].tolist())
+            for _ in range(20):
+                other = rng.randrange(len(self.columns.item_ids))
+                if other not in own:
+                    return other, 0.0
+        return item, rating
+
+    def _demonstration(self, answer: int, shown: NDArray[np.int64], rng: random.Random) -> int | None:
+        """The answer of one window known before this answer, from one of the sources."""
+        source = self.request.sources[rng.randrange(len(self.request.sources))]
+        return self._proximal(answer, rng) if source == "proximal" else self._neighbour(answer, shown, rng)
+
+    def _proximal(self, answer: int, rng: random.Random) -> int | None:
+        back = int(self.place[answer])
+        if back < 2:
+            return None
+        found = answer - min(1 + int(rng.expovariate(0.4)), back - 1)
+        return found if self._before(found, answer) else None
+
+    def _neighbour(self, answer: int, shown: NDArray[np.int64], rng: random.Random) -> int | None:
+        """What somebody else bought soon after an item of the query, mostly a recent one."""
+        item = int(self.columns.item[shown[-1 - min(int(rng.expovariate(0.9)), len(shown) - 1)]])
+        low, high = int(self._starts[item]), int(self._starts[item + 1])
+        users = self.columns.user
+        for _ in range(6):
+            there = int(self._by_item[rng.randrange(low, high)])
+            found = there + (1 if rng.random() < 0.85 else rng.randint(1, 3))
+            inside = found < len(users) and users[found] == users[there] != users[answer]
+            if inside and self._before(found, answer):
+                return found
+        return None
+
+    def _before(self, found: int, answer: int) -> bool:
+        """Whether a window that ends in `found` was known when `answer` was asked for."""
+        if not self.material.allowed[found]:
+            return False
+        times = self.columns.timestamp
+        return times is None or bool(times[found] < times[answer])
+
+    def _window(self, answer: int, size: int) -> NDArray[np.int64]:
+        return np.arange(answer - min(size, int(self.place[answer])), answer)
+
+    def _items(self, rows: NDArray[np.int64]) -> list[int]:
+        return self.columns.item[rows].tolist()
+
+    def _moment(self, row: int) -> tuple[int, int]:
+        return (0 if self.columns.timestamp is None else int(self.columns.timestamp[row]), row)
+
+    def _example(self, answer: int) -> Example:
+        title = self.columns.titles
+        rating = None if self.columns.rating is None else float(self.columns.rating[answer])
+        history = tuple(title[i] for i in self._items(self._window(answer, LENGTH)))
+        return Example(history, title[int(self.columns.item[answer])], rating)

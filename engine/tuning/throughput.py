@@ -1,0 +1,42 @@
+"""How near a training run comes to what the machine can multiply."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import torch
+
+from engine.tuning.trainer import precision
+
+if TYPE_CHECKING:
+    from engine.tuning.trainer import State
+
+_SIZE = 1024
+
+
+def flop_floor_ratio(model: torch.nn.Module, state: State, device: torch.device) -> float:
+    """Seconds the steps took over those its matrix products alone need at the measured rate (1 = the floor).
+
+    6 flops per parameter and token where all parameters learn (forward 2, backward 4), 4 where only a few do
+    (no gradients of the frozen weights); embeddings looked up and attention scores not counted.
+    """
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    embedded = model.get_input_embeddings().weight.numel()  # type: ignore[operator,union-attr]
+    whole = sum(p.numel() for p in model.parameters())
+    per_token = (6 if learning > whole / 2 else 4) * max(1, whole - embedded)
+    return round(state.working / (per_token * state.tokens / matmul_rate(device)), 2)
+
+
+def matmul_rate(device: torch.device) -> float:
+    """Flops per second of a matrix product in the precision that training uses."""
+    one = torch.randn(_SIZE, _SIZE, device=device)
+    best = float("inf")
+    with torch.no_grad(), precision(device):
+        for _ in range(6):
+            started = time.perf_counter()
+            torch.mm(one, one)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            best = min(best, time.perf_counter() - started)
+    return 2 * _SIZE**3 / best

@@ -1,0 +1,313 @@
+"""Training a causal language model on samples: batches, optimizer, validation, early stop, checkpoints.
+
+Knows token ids, loss weights and positions, nothing of data sets. A run is a function of its seed: killed and
+started again it goes on from its last checkpoint with the same samples. Batches hold samples of like length
+up to a budget of tokens; where memory runs out the budget is halved.
+"""
+
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from db.errors import OutOfMemory
+from engine.llm.memory import out_of_memory
+from engine.tuning.worlds import Sample
+
+POOL = 128  # samples sorted by length at a time
+WARM_UP = 0.05  # of the run, and at most this many steps
+WARM_UP_STEPS = 200
+LAST_RATE = 0.1  # of the peak, at the end of the cosine (arXiv 2410.23136)
+WEIGHT_DECAY = 0.01
+VALIDATE_EVERY = 0.05  # of the run
+VALIDATE_COST = 0.2  # of the time, at most
+SAVE_EVERY_S = 60.0
+
+Endless = Callable[[str], Iterator[Sample]]
+Tell = Callable[["State"], None]
+
+
+@dataclass
+class State:
+    """Where a run stands. `elapsed`, `working`: seconds since its start, and of them in training steps.
+
+    `loss`, `best`: of the answers, nats per token: mean since the last validation, best on validation.
+    """
+
+    step: int = 0
+    tokens: int = 0
+    elapsed: float = 0.0
+    working: float = 0.0
+    pool: int = 0
+    place: int = 0
+    batch_tokens: int = 0
+    loss: float = math.nan
+    best: float = math.inf
+    worse: int = 0
+    stopped_because: str = ""
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The run ends at `seconds` or `steps`, or after `patience` validations without a better loss."""
+
+    seconds: float | None
+    steps: int | None
+    patience: int
+
+    def share(self, state: State) -> float:
+        """How much of the run is over, 0 to 1."""
+        shares = [state.elapsed / self.seconds] if self.seconds else []
+        shares += [state.step / self.steps] if self.steps else []
+        return min(1.0, max(shares))
+
+
+def precision(device: torch.device) -> AbstractContextManager[Any]:
+    """bf16 autocast where the hardware has it."""
+    quick = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    if device.type == "cpu":
+        quick = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device.type, torch.bfloat16) if quick else nullcontext()
+
+
+def answer_losses(
+    model: torch.nn.Module, batch: Sequence[Sample], device: torch.device
+) -> tuple[Tensor, float]:
+    """Summed weighted loss of the samples' answers (nats), and the summed weight."""
+    longest = max(len(sample.ids) for sample in batch)
+    ids = torch.zeros(len(batch), longest, dtype=torch.long)
+    weights = torch.zeros(len(batch), longest)
+    places = torch.zeros(len(batch), longest, dtype=torch.long)
+    for row, sample in enumerate(batch):
+        size = len(sample.ids)
+        ids[row, :size] = torch.tensor(sample.ids)
+        weights[row, :size] = torch.tensor(sample.weights)
+        places[row, :size] = torch.tensor(sample.positions)
+    ids, weights, places = ids.to(device), weights.to(device), places.to(device)
+    asked = torch.zeros_like(weights, dtype=torch.bool)
+    asked[:, :-1] = weights[:, 1:] > 0  # the token before predicts
+    # An explicit mask of ones: without it transformers takes position gaps for borders of packed sequences.
+    # Padding stands on the right, where no answer sees it.
+    with precision(device):
+        logits = model(
+            input_ids=ids,
+            position_ids=places,
+            attention_mask=torch.ones_like(ids),
+            use_cache=False,
+            logits_to_keep=asked,
+        ).logits
+    wanted, by = ids[:, 1:][asked[:, :-1]], weights[:, 1:][asked[:, :-1]]
+    losses = torch.nn.functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]).float(), wanted, reduction="none"
+    )
+    return (losses * by).sum(), float(by.sum())
+
+
+class Trainer:
+    """One run over `endless` samples. `trained`: the parameters that change."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        endless: Endless,
+        validation: Sequence[Sample],
+        budget: Budget,
+        *,
+        folder: Path,
+        seed: int,
+        batch_tokens: int,
+        learning_rate: float,
+    ) -> None:
+        self.model, self.endless, self.validation_set = model, endless, validation
+        self.budget, self.folder, self.seed, self.rate = budget, folder, seed, learning_rate
+        self.device = next(model.parameters()).device
+        self.trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(
+            self.trained.values(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY
+        )
+        self.state = State(batch_tokens=batch_tokens)
+        self._planned = batch_tokens  # a step's tokens stay the same where memory makes it run in parts
+        self._held: tuple[int, list[list[Sample]]] = (-1, [])
+        folder.mkdir(parents=True, exist_ok=True)
+        self._resume()
+
+    def run(self, tell: Tell) -> State:
+        """Train to the end of the budget; `tell` is called after every step and may raise to stop.
+
+        The weights are those of the best validation afterwards. Raises OutOfMemory.
+        """
+        state = self.state
+        if not state.curve:
+            self._validate()
+        saved, began = time.monotonic(), time.monotonic() - state.elapsed
+        next_check, not_before = self.budget.share(state) + VALIDATE_EVERY, 0.0
+        total = weight = 0.0
+        try:
+            while not state.stopped_because:
+                loss, size = self._step()
+                total, weight = total + loss, weight + size
+                state.loss = total / weight
+                state.elapsed = time.monotonic() - began
+                share = self.budget.share(state)
+                if share >= 1.0 or (share >= next_check and time.monotonic() >= not_before):
+                    started = time.monotonic()
+                    self._validate()
+                    ended = time.monotonic()
+                    not_before = ended + (ended - started) * (1 - VALIDATE_COST) / VALIDATE_COST
+                    next_check, total, weight = share + VALIDATE_EVERY, 0.0, 0.0
+                    if state.worse >= self.budget.patience:
+                        state.stopped_because = f"{state.worse} validations brought nothing better"
+                    elif share >= 1.0:
+                        timed = self.budget.seconds and state.elapsed >= self.budget.seconds
+                        state.stopped_because = "the time was up" if timed else "all steps were done"
+                if time.monotonic() - saved > SAVE_EVERY_S:
+                    self.save()
+                    saved = time.monotonic()
+                state.elapsed = time.monotonic() - began
+                tell(state)
+        finally:
+            self.save()
+        best = torch.load(self.folder / "best.pt", weights_only=True)
+        with torch.no_grad():
+            for name, value in best.items():
+                self.trained[name].copy_(value)
+        return state
+
+    def save(self) -> None:
+        """Write the checkpoint that a killed run goes on from."""
+        kept = {"state": asdict(self.state), "optimizer": self.optimizer.state_dict()}
+        _write(self.folder / "checkpoint.pt", {**kept, "trained": _values(self.trained)})
+
+    def _resume(self) -> None:
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return
+        kept = torch.load(path, weights_only=True)
+        with torch.no_grad():
+            for name, value in kept["trained"].items():
+                self.trained[name].copy_(value)
+        self.optimizer.load_state_dict(kept["optimizer"])
+        self.state = State(**kept["state"])
+
+    def _step(self) -> tuple[float, float]:
+        """One step on the next batch; the summed loss and weight of its answers."""
+        state, started = self.state, time.monotonic()
+        batch = self._next()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * rate_at(self.budget.share(state), state.step)
+        while True:
+            try:
+                loss, weight = self._gradients(batch)
+                break
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                self._halve()
+        torch.nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        state.step += 1
+        state.tokens += sum(len(sample.ids) for sample in batch)
+        state.working += time.monotonic() - started
+        return loss, weight
+
+    def _gradients(self, batch: Sequence[Sample]) -> tuple[float, float]:
+        """Gradients of the mean answer loss, added up over parts of at most `batch_tokens` padded tokens."""
+        self.optimizer.zero_grad(set_to_none=True)
+        whole = sum(sum(weight for weight in sample.weights) for sample in batch)
+        loss = 0.0
+        for part in packed(batch, self.state.batch_tokens):
+            summed, _ = answer_losses(self.model, part, self.device)
+            (summed / whole).backward()
+            loss += float(summed.detach())
+        return loss, whole
+
+    def _halve(self) -> None:
+        state = self.state
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        state.batch_tokens //= 2
+        if state.batch_tokens < 16:
+            raise OutOfMemory(
+                "Memory ran out while tuning, even for one sample at a time. Use LoRA, fewer demonstrations "
+                "or a smaller model."
+            )
+
+    def _next(self) -> list[Sample]:
+        """The next batch; a function of the seed and of how many were taken."""
+        state = self.state
+        if state.place >= len(self._pool(state.pool)):
+            state.pool, state.place = state.pool + 1, 0
+        batch = self._pool(state.pool)[state.place]
+        state.place += 1
+        return batch
+
+    def _pool(self, number: int) -> list[list[Sample]]:
+        """The batches of a pool of samples, in random order."""
+        if self._held[0] != number:
+            name = f"{self.seed}-{number}"
+            drawn = sorted(islice(self.endless(name), POOL), key=lambda sample: len(sample.ids))
+            batches = list(packed(drawn, self._planned))
+            random.Random(name).shuffle(batches)
+            self._held = (number, batches)
+        return self._held[1]
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        """Note the loss on the validation samples; keep the weights where it is the best so far."""
+        state = self.state
+        self.model.eval()
+        total = weight = 0.0
+        for part in packed(sorted(self.validation_set, key=lambda s: len(s.ids)), state.batch_tokens):
+            loss, size = answer_losses(self.model, part, self.device)
+            total, weight = total + float(loss), weight + size
+        self.model.train()
+        found = total / weight
+        state.worse = 0 if found < state.best else state.worse + 1
+        if found < state.best:
+            state.best = found
+            _write(self.folder / "best.pt", _values(self.trained))
+        row = {"step": state.step, "tokens": state.tokens, "seconds": round(state.elapsed, 1)}
+        loss = {} if math.isnan(state.loss) else {"loss": round(state.loss, 4)}
+        state.curve.append({**row, **loss, "validation": round(found, 4)})
+
+
+def packed(samples: Sequence[Sample], tokens: int) -> Iterator[list[Sample]]:
+    """Cut samples into batches of at most `tokens` tokens with padding, at least one sample each."""
+    batch: list[Sample] = []
+    longest = 0
+    for sample in samples:
+        longest = max(longest, len(sample.ids))
+        if batch and (len(batch) + 1) * longest > tokens:
+            yield batch
+            batch, longest = [], len(sample.ids)
+        batch.append(sample)
+    if batch:
+        yield batch
+
+
+def rate_at(share: float, step: int) -> float:
+    """Share of the peak learning rate: linear warm-up, then a cosine down to a tenth."""
+    warm = min(1.0, max((step + 1) / WARM_UP_STEPS, share / WARM_UP))
+    return warm * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def _values(parameters: dict[str, torch.nn.Parameter]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu() for name, value in parameters.items()}
+
+
+def _write(path: Path, content: object) -> None:
+    """Whole or not at all."""
+    fresh = path.with_suffix(".new")
+    torch.save(content, fresh)
+    os.replace(fresh, path)

@@ -1,0 +1,276 @@
+"""A tuning from request to registered model: what the `tune` job does.
+
+A model is tuned from any base on any data set (RecICL, arXiv 2410.23136) and ends as a plain Hugging Face
+folder in the workspace, registered with its recipe. A conventional recommender is fitted and kept there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from db import datasets
+from db.canonical import digest
+from db.datasets import DatasetColumns, DatasetInfo
+from db.errors import ModelError
+from db.models import ModelInfo
+from db.tunings import TuneRequest
+from engine.service import Report
+from engine.session import Engine
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from engine.llm.load import LoadedModel
+    from engine.tuning.trainer import State
+
+SMALL = 100_000_000  # parameters up to which `auto` tunes all of them
+RATES = {"small": 3e-4, "full": 2e-5, "lora": 2e-4}  # peak learning rates
+RANK, ALPHA = 8, 16  # of LoRA (arXiv 2410.23136), on the query and value projections
+TOLD_EVERY_S = 1.0
+JUDGED = 50  # validating answers that decide how the tuned model scores
+
+
+def tune(engine: Engine, request: TuneRequest, report: Report) -> dict[str, Any]:
+    """Tune, register and describe. Stopped or killed and asked again, it goes on from its checkpoint.
+
+    Raises NotFound, BadInput, ModelError or OutOfMemory; nothing is registered then.
+    """
+    dataset = datasets.get(engine.store, request.dataset)
+    columns = datasets.columns(engine.store, dataset.id)
+    if request.kind != "llm":
+        return _conventional(engine, request, dataset, columns, report)
+    base = engine.registered(request.base)
+    identity = {"request": request.to_json(), "data": dataset.fingerprint, "base": base.revision}
+    folder = engine.settings.home / "tunings" / digest(identity)[:16]
+    done = folder / "result.json"
+    if not done.exists():
+        result = _tuned(engine, request, dataset, columns, base, folder, report)
+        done.write_text(json.dumps(result, indent=1) + "\n")
+    result = json.loads(done.read_text())
+    engine.register(result["model"], str(folder / "model"))
+    return result
+
+
+def default_name(request: TuneRequest) -> str:
+    """Such as `games-recicl`: what the tuned model is called where nobody says."""
+    parts = [request.dataset, request.layout]
+    parts += ["yes-no"] if request.answers == "yes_no" else []
+    parts += [f"until-{request.until}"] if request.until is not None else []
+    parts += [f"from-{Path(request.base).name}"] if request.base != "embedded" else []
+    parts += [f"seed-{request.seed}"] if request.seed else []
+    return "-".join(parts)
+
+
+def _tuned(
+    engine: Engine,
+    request: TuneRequest,
+    dataset: DatasetInfo,
+    columns: DatasetColumns,
+    base: ModelInfo,
+    folder: Path,
+    report: Report,
+) -> dict[str, Any]:
+    from engine.llm.load import load
+    from engine.tuning.judge import judged
+    from engine.tuning.samples import Sampler
+    from engine.tuning.throughput import flop_floor_ratio
+    from engine.tuning.trainer import Budget, Trainer
+
+    report(0.0, f"loading {base.name}")
+    # A model of its own: the one in memory stays as it is for whoever ranks meanwhile.
+    loaded = load(base.source, engine.settings.device, engine.settings.dtype)
+    model, method = _trainable(loaded, request)
+    gaps = method == "full" and _rotary(loaded)
+    sampler = Sampler(columns, loaded.encoder, request, loaded.context_length, gaps)
+    rate = request.learning_rate or RATES["small" if _is_small(loaded) and method == "full" else method]
+    trainer = Trainer(
+        model,
+        sampler.endless,
+        sampler.validation(),
+        Budget(request.minutes and request.minutes * 60, request.steps, request.patience),
+        folder=folder,
+        seed=request.seed,
+        batch_tokens=request.batch_tokens,
+        learning_rate=rate,
+    )
+    name = request.name or default_name(request)
+    facts = {
+        "model": name,
+        "folder": str(folder / "model"),
+        "samples": len(sampler.material.answers),
+        "trained_parameters": sum(p.numel() for p in trainer.trained.values()),
+        "data_fingerprint": dataset.fingerprint,
+    }
+    told = 0.0
+
+    def tell(state: State) -> None:
+        nonlocal told
+        if time.monotonic() - told < TOLD_EVERY_S:
+            return
+        told = time.monotonic()
+        share = trainer.budget.share(state)
+        left = state.elapsed * (1 - share) / share if share else 0.0
+        report(
+            share,
+            f"step {state.step}, loss {state.loss:.3f}, {_speed(state):,.0f} tokens/s, {_minutes(left)} left",
+            {**facts, **_progress(state)},
+        )
+
+    model.train()
+    state = trainer.run(tell)
+    report(1.0, "writing the model")
+    scoring = "yes_no" if request.answers == "yes_no" else "sum"
+    made = {
+        **facts,
+        **_progress(state),
+        "flop_floor_ratio": flop_floor_ratio(model, state, loaded.device),
+        "recipe": {
+            "request": request.to_json(),
+            "base": {"name": base.name, "source": base.source, "revision": base.revision},
+            "method": method,
+            "learning_rate": rate,
+            "position_gaps": gaps,
+            "dataset": dataset.name,
+        },
+    }
+    _export(model, loaded, folder / "model", {**made, "scoring": scoring})
+    if scoring == "sum":
+        report(1.0, "choosing how it scores")
+        tuned = load(str(folder / "model"), engine.settings.device)
+        made["judged"] = found = judged(engine.store, dataset, tuned, sampler, JUDGED)
+        scoring = max(found, key=lambda way: found[way])
+        _recipe(folder / "model", {**made, "scoring": scoring})
+    for leftover in ("checkpoint.pt", "best.pt"):
+        (folder / leftover).unlink(missing_ok=True)
+    return {**made, "scoring": scoring}
+
+
+def _trainable(loaded: LoadedModel, request: TuneRequest) -> tuple[PreTrainedModel, str]:
+    """The model ready to be trained, and how: all parameters in float32, or LoRA beside frozen ones."""
+    method = request.method
+    if method == "auto":
+        method = "full" if _is_small(loaded) else "lora"
+    model = loaded.model
+    model.requires_grad_(False)
+    # The lens is for looking; training runs through the model's own attention.
+    model.set_attn_implementation("sdpa")
+    if method == "full":
+        model.float()
+        model.requires_grad_(True)
+        return model, method
+    try:
+        import peft
+    except ImportError as error:
+        raise ModelError(
+            "LoRA needs the package peft: pip install -r requirements-peft.txt. Or tune all parameters with "
+            "method full."
+        ) from error
+    import torch
+
+    names = _projections(model)
+    torch.manual_seed(request.seed)
+    wrapped = peft.get_peft_model(
+        model, peft.LoraConfig(task_type="CAUSAL_LM", target_modules=names, r=RANK, lora_alpha=ALPHA)
+    )
+    for parameter in wrapped.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return wrapped, method  # type: ignore[return-value]
+
+
+def _projections(model: torch.nn.Module) -> list[str]:
+    """Names of the query and value projections, or of the fused one, as this architecture calls them."""
+    last = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
+    for names in (["q_proj", "v_proj"], ["qkv_proj"], ["query_key_value"], ["c_attn"]):
+        if set(names) <= last:
+            return names
+    raise ModelError(
+        f"LoRA knows no query and value projections in a {type(model).__name__}. Use the method full."
+    )
+
+
+def _is_small(loaded: LoadedModel) -> bool:
+    return loaded.parameters <= SMALL
+
+
+def _rotary(loaded: LoadedModel) -> bool:
+    """Whether positions turn keys, so that gaps between them mean distance and nothing else."""
+    text = loaded.model.config.get_text_config()
+    return bool(getattr(text, "rope_parameters", None) or getattr(text, "rope_theta", None))
+
+
+def _speed(state: State) -> float:
+    return state.tokens / max(state.working, 1e-9)
+
+
+def _progress(state: State) -> dict[str, Any]:
+    return {
+        "steps": state.step,
+        "tokens": state.tokens,
+        "seconds": round(state.elapsed, 1),
+        "tokens_per_second": round(_speed(state), 1),
+        "best": state.best,
+        "curve": list(state.curve),
+        "stopped_because": state.stopped_because or None,
+    }
+
+
+def _export(model: PreTrainedModel, loaded: LoadedModel, folder: Path, recipe: dict[str, Any]) -> None:
+    """Write a plain Hugging Face folder in the base's dtype, whole or not at all."""
+    fresh = folder.with_name("model.new")
+    for leftover in (fresh, folder):
+        shutil.rmtree(leftover, ignore_errors=True)
+    from engine.llm.load import quiet
+
+    plain: Any = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model  # type: ignore[operator]
+    with quiet():
+        plain.to(loaded.dtype).save_pretrained(fresh)
+    loaded.tokenizer.save_pretrained(fresh)
+    _recipe(fresh, recipe)
+    fresh.rename(folder)
+
+
+def _recipe(folder: Path, recipe: dict[str, Any]) -> None:
+    (folder / "RECIPE.json").write_text(json.dumps(recipe, indent=1) + "\n")
+
+
+def _conventional(
+    engine: Engine, request: TuneRequest, dataset: DatasetInfo, columns: DatasetColumns, report: Report
+) -> dict[str, Any]:
+    from engine.baselines.run import fitted
+    from engine.data.splits import time_periods
+
+    before = None
+    if request.until is not None and columns.timestamp is not None:
+        before = int(time_periods(columns.timestamp, request.periods)[1][request.until - 1])
+    began = time.perf_counter()
+    done = fitted(
+        dataset,
+        columns,
+        request.kind,
+        request.seed,
+        folder=engine.settings.home / "baselines",
+        minutes=request.minutes,
+        before=before,
+        progress=report,
+    )
+    return {
+        "model": None,
+        "kind": request.kind,
+        "fitted_on": done.on,
+        "folder": str(done.path),
+        "loaded": done.loaded,
+        "seconds": round(time.perf_counter() - began, 2),
+        "report": getattr(done.scorer, "report", None),
+        "data_fingerprint": dataset.fingerprint,
+        "recipe": {"request": request.to_json()},
+    }
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,153 @@
+"""Samples of a data set: laid out as the engine ranks, and knowing nothing of what comes later."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from db.errors import BadInput
+from db.tunings import TuneRequest
+from engine.data.simulated import simulate
+from engine.data.splits import positions, time_periods
+from engine.prompts import Example, encode, render
+from engine.prompts.segments import title_answer
+from engine.tuning.samples import Sampler, material
+from tests.engine.conftest import make_loaded
+
+COLUMNS = simulate(3, users=120, items=150)
+REQUEST = TuneRequest("toy", demos=3)
+
+
+def sampler(request: TuneRequest = REQUEST, columns=COLUMNS, room: int = 2000, gaps: bool = False) -> Sampler:
+    return Sampler(columns, make_loaded("llama").encoder, request, room, gaps)
+
+
+def taught(made: Sampler, count: int, seed: int = 0):
+    """What goes into samples: the answer's row and the rows of its demonstrations' answers."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        answer = int(rng.choice(made.material.answers))
+        shown = made._window(answer, 10)
+        yield answer, [row for _ in range(3) if (row := made._demonstration(answer, shown, rng)) is not None]
+
+
+def test_a_sample_is_token_for_token_what_ranking_renders() -> None:
+    made, rng = sampler(replace(REQUEST, layout="single")), random.Random(0)
+    encoder = made.encoder
+    for answer in made.material.answers[:40].tolist():
+        sample = made.sample(answer, rng)
+        assert sample is not None
+        history = [COLUMNS.titles[i] for i in COLUMNS.item[made._window(answer, 10)]]
+        said = encoder.joined(title_answer(COLUMNS.titles[COLUMNS.item[answer]]))
+        assert tuple(sample.ids) == (*encode(encoder, render("plain", "sum", [], history)).ids, *said)
+        assert sample.weights == [0.0] * (len(sample.ids) - len(said)) + [1.0] * len(said)
+        assert sample.positions == list(range(len(sample.ids)))
+
+
+def test_demonstrations_stand_before_the_query_as_the_engine_writes_them(monkeypatch) -> None:
+    made = sampler()
+    answer = int(made.material.answers[-1])
+    rows = [int(row) for row in made.material.answers[:2]]
+    given = iter(rows)
+    monkeypatch.setattr(made, "_demonstration", lambda *_: next(given, None))
+    sample = made.sample(answer, random.Random(0), full=True)
+    assert sample is not None
+    demos = []
+    for row in sorted(rows, key=made._moment):
+        history = tuple(COLUMNS.titles[i] for i in COLUMNS.item[made._window(row, 5)])
+        demos.append(Example(history, COLUMNS.titles[COLUMNS.item[row]], float(COLUMNS.rating[row])))
+    history = [COLUMNS.titles[i] for i in COLUMNS.item[made._window(answer, 10)]]
+    prompt = encode(made.encoder, render("plain", "sum", demos, history)).ids
+    assert tuple(sample.ids[: len(prompt)]) == prompt
+    answers = [made.encoder.joined(title_answer(demo.answer)) for demo in demos]
+    assert sum(sample.weights) == sum(map(len, answers)) + len(sample.ids) - len(prompt)
+    last = replace(REQUEST, loss_on="last")
+    only = sampler(last).sample(answer, random.Random(0), full=True)
+    assert only is not None
+    assert sum(only.weights) == len(sample.ids) - len(prompt)
+
+
+def test_everything_in_a_demonstration_precedes_the_query_in_time() -> None:
+    made = sampler()
+    place, time = positions(COLUMNS.user), COLUMNS.timestamp
+    kinds = set()
+    for answer, rows in taught(made, 400):
+        for row in rows:
+            kinds.add(COLUMNS.user[row] == COLUMNS.user[answer])
+            assert time[row] < time[answer]
+            assert (time[made._window(row, 5)] < time[answer]).all()
+            assert place[row] >= 1
+    assert kinds == {True, False}
+
+
+@pytest.mark.parametrize("times", [True, False])
+def test_held_out_interactions_are_in_no_sample(times: bool) -> None:
+    columns = COLUMNS if times else replace(COLUMNS, timestamp=None)
+    made = sampler(columns=columns)
+    length = np.bincount(columns.user)[columns.user]
+    held = positions(columns.user) >= length - 2
+    validating = np.zeros(len(held), dtype=bool)
+    validating[made.material.validation] = True
+    for answer, rows in taught(made, 400):
+        assert not held[answer]
+        assert not validating[answer]
+        for row in rows:
+            assert not held[row]
+            assert not validating[row]
+            assert not held[made._window(row, 5)].any()
+    assert validating.sum() >= 20
+
+
+def test_until_a_period_nothing_later_is_learnt() -> None:
+    period, _ = time_periods(COLUMNS.timestamp, 10)
+    made = sampler(replace(REQUEST, until=4))
+    assert period[made.material.answers].max() == 3
+    assert period[made.material.validation].max() <= 3
+    for _, rows in taught(made, 200):
+        assert all(period[row] < 4 for row in rows)
+    with pytest.raises(BadInput, match="no timestamps"):
+        material(replace(COLUMNS, timestamp=None), replace(REQUEST, until=4))
+
+
+def test_yes_and_no_both_come_and_no_is_nothing_the_user_has() -> None:
+    made, rng = sampler(replace(REQUEST, answers="yes_no", layout="single")), random.Random(0)
+    said = {True: 0, False: 0}
+    for answer in made.material.answers[:200].tolist():
+        item, rating = made._answer(answer, made._window(answer, 10), rng)
+        own = set(COLUMNS.item[COLUMNS.user == COLUMNS.user[answer]].tolist())
+        if item == COLUMNS.item[answer]:
+            assert rating == COLUMNS.rating[answer]
+        else:
+            assert rating == 0.0
+            assert item not in own
+        said[rating is None or rating >= 4] += 1
+        sample = made.sample(answer, rng)
+        assert sample is not None
+        text = made.encoder.tokenizer.decode(sample.ids)
+        assert text.rstrip().endswith(("Yes", "No"))
+    assert min(said.values()) > 40
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_gaps_move_segments_and_never_past_the_room(seed: int) -> None:
+    made = sampler(room=600, gaps=True)
+    rng = random.Random(seed)
+    sample = made.sample(int(rng.choice(made.material.answers)), rng)
+    if sample is None:
+        return
+    steps = np.diff(sample.positions)
+    assert (steps >= 1).all()
+    assert (steps > 1).sum() <= 4
+    assert sample.positions[-1] < 600
+
+
+def test_too_long_or_too_little_is_told_or_left_out() -> None:
+    made = sampler(room=30)
+    assert made.sample(int(made.material.answers[-1]), random.Random(0), full=True) is None
+    few = simulate(3, users=2, items=150)
+    with pytest.raises(BadInput, match="too few"):
+        material(few, REQUEST)

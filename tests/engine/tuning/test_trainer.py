@@ -1,0 +1,142 @@
+"""The training loop: it learns, stops, goes on after a kill, and meets a lack of memory."""
+
+import itertools
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from db.errors import OutOfMemory
+from engine.tuning import trainer as training
+from engine.tuning.trainer import Budget, Trainer, answer_losses, packed, rate_at
+from engine.tuning.worlds import Sample
+from tests.engine.conftest import FAMILIES, make_loaded
+
+
+def fresh(family: str = "llama") -> torch.nn.Module:
+    import copy
+
+    model = copy.deepcopy(make_loaded(family).model).float()
+    model.set_attn_implementation("sdpa")
+    return model.requires_grad_(True).train()
+
+
+def drawn(seed: str) -> Iterator[Sample]:
+    """Two tokens in, their order reversed out: learnt in a few steps."""
+    rng = random.Random(seed)
+    while True:
+        head = [rng.randrange(20, 40) for _ in range(rng.randint(1, 9))]
+        ids = [*head, 5, head[-1]]
+        yield Sample(ids, [0.0] * (len(ids) - 1) + [1.0], list(range(len(ids))))
+
+
+def trainer(folder: Path, *, steps: int | None = 40, patience: int = 1000, **changes) -> Trainer:
+    torch.manual_seed(0)
+    validation = list(itertools.islice(drawn("validation"), 16))
+    settings = {"seed": 1, "batch_tokens": 256, "learning_rate": 3e-3, **changes}
+    return Trainer(fresh(), drawn, validation, Budget(None, steps, patience), folder=folder, **settings)
+
+
+def test_it_learns_and_keeps_the_best_weights(tmp_path: Path) -> None:
+    run = trainer(tmp_path, steps=120)
+    state = run.run(lambda state: None)
+    assert state.step == 120
+    assert state.stopped_because == "all steps were done"
+    first, best = state.curve[0]["validation"], state.best
+    assert best < first - 1
+    found, weight = answer_losses(run.model.eval(), run.validation_set, run.device)
+    assert found.item() / weight == pytest.approx(best, abs=0.02)
+
+
+def test_a_killed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    """The process is gone between two steps; the run that goes on from its checkpoint ends alike."""
+    whole = trainer(tmp_path / "whole").run(lambda state: None)
+
+    class Killed(Exception):
+        pass
+
+    def kill(state) -> None:
+        if state.step == 17:
+            raise Killed
+
+    broken = trainer(tmp_path / "broken")
+    with pytest.raises(Killed):
+        broken.run(kill)
+    again = trainer(tmp_path / "broken")
+    assert again.state.step == 17
+    done = again.run(lambda state: None)
+    assert done.step == whole.step
+    assert done.tokens == whole.tokens
+    assert done.curve[-1]["validation"] == pytest.approx(whole.curve[-1]["validation"], abs=1e-3)
+
+
+def test_it_stops_where_nothing_gets_better(tmp_path: Path) -> None:
+    run = trainer(tmp_path, steps=400, patience=3, learning_rate=1e-12)
+    state = run.run(lambda state: None)
+    assert state.step < 400
+    assert "nothing better" in state.stopped_because
+
+
+def test_time_ends_it_too(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    run.budget = Budget(1.0, None, 1000)
+    state = run.run(lambda state: None)
+    assert state.stopped_because == "the time was up"
+    assert 1.0 <= state.elapsed < 20
+
+
+def test_a_lack_of_memory_halves_the_batch_and_changes_no_gradient(tmp_path: Path, monkeypatch) -> None:
+    free = trainer(tmp_path / "free")
+    free._step()
+    true = training.answer_losses
+    sizes: list[int] = []
+
+    def tight(model, batch, device):
+        sizes.append(len(batch) * max(len(sample.ids) for sample in batch))
+        if sizes[-1] > 80:
+            raise torch.OutOfMemoryError("no memory")
+        return true(model, batch, device)
+
+    monkeypatch.setattr(training, "answer_losses", tight)
+    poor = trainer(tmp_path / "poor")
+    poor._step()
+    assert poor.state.batch_tokens < 256
+    for name, value in free.trained.items():
+        assert torch.allclose(value, poor.trained[name], atol=1e-4), name
+    monkeypatch.setattr(
+        training, "answer_losses", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("no"))
+    )
+    with pytest.raises(OutOfMemory, match="LoRA"):
+        trainer(tmp_path / "none")._step()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_only_weighted_tokens_count_and_padding_does_not(family: str) -> None:
+    model, device = fresh(family).eval(), torch.device("cpu")
+    batch = list(itertools.islice(drawn("x"), 5))
+    with torch.no_grad():
+        whole, weight = answer_losses(model, batch, device)
+        alone = [answer_losses(model, [sample], device) for sample in batch]
+    assert weight == 5
+    assert float(whole) == pytest.approx(sum(float(loss) for loss, _ in alone), rel=0.02)
+    sample = batch[0]
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([sample.ids])).logits[0]
+    true = -logits.log_softmax(-1)[-2, sample.ids[-1]]
+    assert float(alone[0][0]) == pytest.approx(float(true), rel=0.02)
+
+
+def test_batches_keep_to_their_tokens_and_lose_nothing() -> None:
+    samples = list(itertools.islice(drawn("y"), 50))
+    batches = list(packed(samples, 40))
+    assert [sample for batch in batches for sample in batch] == samples
+    assert all(len(batch) * max(len(s.ids) for s in batch) <= 40 for batch in batches)
+    assert [len(batch) for batch in packed(samples, 1)] == [1] * 50
+
+
+def test_the_rate_rises_then_falls_to_a_tenth() -> None:
+    assert rate_at(0.0, 0) < 0.01
+    assert rate_at(0.06, 10) == pytest.approx(1.0, abs=0.02)
+    assert rate_at(1.0, 10_000) == pytest.approx(0.1)

@@ -9,7 +9,11 @@ from engine import show
 from engine.commands.options import Dataset, Json, opened, service_engine
 
 app = typer.Typer()
-study = typer.Typer(help="Measure over many users, with intervals and paired tests.", no_args_is_help=True)
+study = typer.Typer(
+    help="Measure over many users, with intervals and paired tests.",
+    epilog="Example: python -m engine study drift -d simulated --users 100 --json",
+    no_args_is_help=True,
+)
 app.add_typer(study, name="study")
 
 Users = Annotated[int, typer.Option(help="How many users are asked about; in `drift`, in each period.")]

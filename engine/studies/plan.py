@@ -16,6 +16,7 @@ from db.models import ModelInfo
 from db.version import ENGINE_VERSION
 from engine.session import Engine
 from engine.studies.ledger import Ledger
+from engine.studies.provenance import doubts
 from engine.studies.questions import Question
 from engine.studies.ranking import FRESH, STALE, ZERO_SHOT, look_up, scores, tasks
 from engine.studies.request import StudyRequest
@@ -108,6 +109,8 @@ def notes(request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> l
         )
     if plan.dataset.simulated:
         said.append("Simulated data: no real shopper is in it.")
+    for row, info in rows.items():
+        said += doubts(row, info, plan.dataset, request, plan.cut is not None)
     return said
 
 

@@ -1,0 +1,67 @@
+"""`python -m engine study`: both studies as JSON for scripts and as tables for people."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from db import datasets
+from db.store import Store
+from engine import __main__ as cli
+from engine.baselines import run as baselines
+from engine.baselines.training import Recipe
+from tests.toys import toy_columns
+
+SMALL = ["--users", "3", "--periods", "4", "--cut", "2", "--demos", "neighbours:1", "-c", "6"]
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folder: Callable[..., Path]
+) -> Callable[..., Result]:
+    """Run `study` in a workspace with a toy data set and a tiny model, named by its folder."""
+    monkeypatch.setenv("DUALENS_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DUALENS_DATABASE_URL", raising=False)
+    monkeypatch.setenv("DUALENS_DEVICE", "cpu")
+    monkeypatch.setattr(
+        baselines,
+        "Recipe",
+        lambda loss, seed: Recipe(loss=loss, seed=seed, width=8, blocks=1, epochs=1, steps=1),
+    )
+    with Store.open() as store:
+        columns = toy_columns(users=12, items=30, length=8)
+        datasets.insert(store, "toy", columns, kind="generic", source="t", fingerprint="toy", report={})
+    model = str(model_folder("llama"))
+
+    def run(name: str, *words: str) -> Result:
+        return CliRunner().invoke(cli.app, ["study", name, "-d", "toy", "-m", model, *SMALL, *words])
+
+    return run
+
+
+def test_the_table_as_json_and_for_people(call: Callable[..., Result]) -> None:
+    found = json.loads(call("recicl", "--json").stdout)
+    assert [(cell["row"], cell["column"]) for cell in found["cells"]] == [
+        ("base", "zero_shot"),
+        ("base", "stale"),
+        ("base", "fresh"),
+    ]
+    assert found["request"]["users"] == 3
+    shown = call("recicl").stdout
+    assert "NDCG@10" in shown
+    assert found["claim"] in " ".join(shown.split())
+
+
+def test_the_drift_as_json_and_for_people(call: Callable[..., Result]) -> None:
+    found = json.loads(call("drift", "--json").stdout)
+    assert [point["period"] for point in found["series"][0]["points"]] == [2, 3]
+    shown = call("drift").stdout
+    assert all(each["label"] in shown for each in found["series"])
+
+
+@pytest.mark.parametrize("name", ["recicl", "drift"])
+def test_help_has_an_example(name: str) -> None:
+    shown = CliRunner().invoke(cli.app, ["study", name, "--help"]).output
+    assert f"Example: python -m engine study {name}" in " ".join(shown.split())

@@ -1,0 +1,126 @@
+"""The drift study: who knows what in which period, points a chart can draw, and going on after a kill."""
+
+import importlib
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from db import datasets
+from db.errors import BadInput
+from engine.baselines import run as baselines
+from engine.baselines.training import Recipe
+from engine.session import Engine
+from engine.studies import plan
+from engine.studies.drift import CONVENTIONAL, LLM, compared, drift, planned
+from engine.studies.plan import Plan
+from engine.studies.questions import Question
+from engine.studies.request import StudyRequest
+
+PAYLOAD = {
+    "study": "drift",
+    "dataset": "toy",
+    "model": "tiny",
+    "users": 4,
+    "periods": 5,
+    "cut": 3,
+    "demos": "neighbours:2",
+    "candidates": 8,
+}
+SERIES = [*LLM, *CONVENTIONAL]
+module = importlib.import_module("engine.studies.drift")  # its function has the same name
+
+
+@pytest.fixture(autouse=True)
+def _small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        baselines,
+        "Recipe",
+        lambda loss, seed: Recipe(loss=loss, seed=seed, width=8, blocks=1, epochs=1, steps=1),
+    )
+
+
+def bare(result: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in result.items() if name != "seconds"}
+
+
+def test_a_series_has_a_point_for_every_period_after_the_cut(
+    engine: Engine, reports: Callable[..., Any]
+) -> None:
+    found = drift(engine, PAYLOAD, reports())
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert [each["name"] for each in found["series"]] == SERIES
+    for each in found["series"]:
+        assert [(point["period"], point["elapsed"]) for point in each["points"]] == [(3, 1), (4, 2)]
+        for point in each["points"]:
+            assert 0 <= point["low"] <= point["mean"] <= point["high"] <= 1
+            assert point["n"] == 4
+    first = {each["name"]: each["points"][0]["mean"] for each in found["series"]}
+    assert first["itemknn_frozen"] == first["itemknn_retrained"]  # nothing happened yet
+    assert first["sasrec_frozen"] == first["sasrec_retrained"]
+
+
+def test_frozen_knows_nothing_of_after_the_cut_and_retrained_nothing_of_its_period(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Watched where recommenders are fitted: the question is always asked about a later moment."""
+    request = StudyRequest.from_json(PAYLOAD)
+    _, columns, time = planned(engine, request)
+    assert columns.timestamp is not None
+    fits: list[tuple[str, int]] = []
+    asked: list[tuple[str, int, int]] = []
+
+    def fitted(dataset: Any, columns: Any, kind: str, seed: int, *, before: int, **_: Any) -> Any:
+        fits.append((kind, before))
+
+        def scores(history: list[int], candidates: list[int], moment: int | None = None) -> np.ndarray:
+            assert moment is None  # or counting scorers would look beyond what they were fitted on
+            return np.zeros(len(candidates))
+
+        return SimpleNamespace(scorer=SimpleNamespace(scores=scores, before=before, kind=kind))
+
+    scored = module._scored
+
+    def watched(engine: Any, request: Any, plan: Any, name: str, scorer: Any, question: Question) -> Any:
+        user = int(question.user_id[1:])
+        moment = int(columns.timestamp[9 * user + question.position])  # type: ignore[index]
+        asked.append((name, scorer.before, moment))
+        return scored(engine, request, plan, name, scorer, question)
+
+    monkeypatch.setattr(module, "fitted", fitted)
+    monkeypatch.setattr(module, "_scored", watched)
+    drift(engine, PAYLOAD, reports())
+    assert {name for name, _, _ in asked} == set(CONVENTIONAL)
+    for name, before, moment in asked:
+        period = int(np.searchsorted(time.starts, moment, side="right"))
+        assert before == (time.start(3) if name.endswith("frozen") else time.start(period)) <= moment
+    assert {before for _, before in fits} == {time.start(3), time.start(4)}
+
+
+def test_a_killed_study_goes_on_and_ends_the_same(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = drift(engine, PAYLOAD, reports())
+    killed = reports(ends_after=14)  # among the conventional ones
+    with pytest.raises(KeyboardInterrupt):
+        drift(engine, PAYLOAD, killed)
+    kept = json.loads(json.dumps(killed.partial))
+    assert kept["so_far"]["ndcg10"]["llm_fresh"]["n"] == 8
+    monkeypatch.setattr(plan, "scores", lambda *_: pytest.fail("the LLM was asked again"))
+    assert bare(drift(engine, PAYLOAD, reports(), kept)) == bare(whole)
+
+
+def test_who_is_asked_in_several_periods_counts_once() -> None:
+    questions = [Question("a", 1, 3), Question("b", 1, 3), Question("a", 2, 4), Question("a", 3, 5)]
+    asked = Plan(dataset=None, questions=questions, cut=1)  # type: ignore[arg-type]
+    found = compared(asked, np.array([1.0, 0.0, 1.0, 1.0]), np.zeros(4), 0)
+    assert (found["n"], found["mean"]) == (2, 0.5)
+
+
+def test_without_times_there_is_no_drift_to_study(engine: Engine, reports: Callable[..., Any]) -> None:
+    with pytest.raises(BadInput, match="'plain' has no usable times"):
+        drift(engine, {**PAYLOAD, "dataset": "plain"}, reports())
+    assert datasets.get(engine.store, "plain").users == 16

@@ -1,0 +1,159 @@
+"""The study end to end on a tiny random model: cells, honesty about time, and going on after a kill."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db import datasets
+from db.errors import BadInput
+from engine.session import Engine
+from engine.studies import plan, ranking
+from engine.studies.recicl import per_user, planned, recicl
+from engine.studies.request import StudyRequest
+from tests.toys import toy_columns
+
+PAYLOAD = {
+    "study": "recicl",
+    "dataset": "toy",
+    "model": "tiny",
+    "single": "tiny-single",
+    "recicl": "tiny-recicl",
+    "users": 5,
+    "periods": 6,
+    "cut": 3,
+    "demos": "neighbours:2",
+    "candidates": 8,
+}
+
+
+def bare(result: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in result.items() if name != "seconds"}
+
+
+def test_nine_cells_with_intervals_and_tests(engine: Engine, reports: Callable[..., Any]) -> None:
+    told = reports()
+    found = recicl(engine, PAYLOAD, told)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    cells = {(cell["row"], cell["column"]): cell for cell in found["cells"]}
+    assert len(cells) == 9
+    for (_, column), cell in cells.items():
+        assert cell["n"] == found["users"] == 5
+        assert (cell["demonstrations"] > 0) == (column != "zero_shot")
+        for measure in ("auc", "uauc", "ndcg10"):
+            assert 0 <= cell[measure]["low"] <= cell[measure]["mean"] <= cell[measure]["high"] <= 1
+    assert cells["base", "fresh"]["auc"] == cells["recicl", "fresh"]["auc"]  # one model under three names
+    against_single = next(test for test in found["tests"] if test["than"][0] == "single")
+    assert against_single["better"] == ["recicl", "fresh"]
+    assert (against_single["ndcg10"]["mean"], against_single["ndcg10"]["p"]) == (0, 1)
+    assert found["claim_holds"] == {"auc": False, "uauc": False, "ndcg10": False}
+    assert "does not hold on toy" in found["claim"]
+    shares = [share for share, _ in told.told]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] < 1
+
+
+def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the_target(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Watched where demonstrations are chosen; and with everything the two differ in."""
+    shown: dict[bool, list[int]] = {True: [], False: []}
+    choose = ranking.strategies.choose
+    cut = planned(engine, StudyRequest.from_json(PAYLOAD)).cut
+    assert cut is not None
+
+    def watched(store: Any, dataset: Any, query: Any, spec: str, seed: int) -> Any:
+        chosen = choose(store, dataset, query, spec, seed)
+        assert query.target_timestamp >= cut
+        until = query.target_timestamp if query.known_until is None else cut
+        stamps = [row.timestamp for entry in chosen for row in [*entry.history, entry.answer]]
+        assert all(stamp < until for stamp in stamps)
+        shown[query.known_until is not None] += stamps
+        return chosen
+
+    monkeypatch.setattr(ranking.strategies, "choose", watched)
+    recicl(engine, {**PAYLOAD, "single": None, "recicl": None}, reports())
+    assert shown[True]
+    assert max(shown[True]) < cut <= max(shown[False])
+
+
+def test_a_killed_study_goes_on_and_ends_the_same(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = recicl(engine, PAYLOAD, reports())
+    killed = reports(ends_after=9)
+    with pytest.raises(KeyboardInterrupt):
+        recicl(engine, PAYLOAD, killed)
+    kept = json.loads(json.dumps(killed.partial))  # as the store gives it back
+    assert len(kept["measured"]) == 8
+    assert kept["so_far"]["ndcg10"]["base"]["fresh"]["n"] == 5
+    asked = []
+    scores = plan.scores
+    monkeypatch.setattr(plan, "scores", lambda *given: asked.append(1) or scores(*given))
+    again = recicl(engine, PAYLOAD, reports(), kept)
+    assert bare(again) == bare(whole)
+    assert len(asked) == 15 - 8
+    assert again["seconds"] >= round(kept["seconds"], 1)
+
+
+def test_what_another_study_measured_is_not_taken_over(engine: Engine, reports: Callable[..., Any]) -> None:
+    first = reports()
+    recicl(engine, PAYLOAD, first)
+    other = {**PAYLOAD, "demos": "random:2"}
+    assert bare(recicl(engine, other, reports(), first.partial)) == bare(recicl(engine, other, reports()))
+
+
+def test_without_times_there_is_no_stale_column_and_it_is_said(
+    engine: Engine, reports: Callable[..., Any]
+) -> None:
+    found = recicl(engine, {**PAYLOAD, "dataset": "plain"}, reports())
+    assert found["columns"] == ["zero_shot", "fresh"]
+    assert len(found["cells"]) == 6
+    assert found["split"] == {"kind": "leave-one-out"}
+    assert any("no usable times" in note for note in found["notes"])
+    assert all("stale" not in (*test["better"], *test["than"]) for test in found["tests"])
+
+
+def test_one_candidate_list_serves_all_cells(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[tuple[str, ...], set[int]] = {}
+    scores = plan.scores
+
+    def watched(loaded: Any, query: Any, tasks: dict[str, Any], *rest: Any) -> Any:
+        for task in tasks.values():
+            assert task.candidates == query.titles
+            asked.setdefault(task.history, set()).add(hash(task.candidates))
+        return scores(loaded, query, tasks, *rest)
+
+    monkeypatch.setattr(plan, "scores", watched)
+    recicl(engine, PAYLOAD, reports())
+    assert all(len(lists) == 1 for lists in asked.values())
+
+
+def test_a_model_tuned_on_what_it_is_asked_is_named(engine: Engine, reports: Callable[..., Any]) -> None:
+    folder = Path(engine.registered("tiny").source)
+    recipe = {"recipe": {"request": {"dataset": "toy", "layout": "single", "periods": 6, "until": None}}}
+    (folder / "RECIPE.json").write_text(json.dumps(recipe))
+    found = recicl(engine, {**PAYLOAD, "single": None}, reports())
+    assert any("after the cut" in note and "--until 3" in note for note in found["notes"])
+    assert any("stands for recicl" in note for note in found["notes"])
+    recipe["recipe"]["request"] |= {"until": 3, "layout": "recicl"}
+    (folder / "RECIPE.json").write_text(json.dumps(recipe))
+    assert recicl(engine, {**PAYLOAD, "single": None}, reports())["notes"] == []
+
+
+def test_nobody_to_ask_is_said(engine: Engine, reports: Callable[..., Any]) -> None:
+    columns = toy_columns(users=7, length=1)
+    datasets.insert(engine.store, "once", columns, kind="test", source="t", fingerprint="once", report={})
+    with pytest.raises(BadInput, match="no two users"):
+        recicl(engine, {**PAYLOAD, "dataset": "once"}, reports())
+
+
+def test_measures_of_three_users_worked_out_by_hand() -> None:
+    found = per_user([[3.0, 1.0, 2.0], [0.0, 1.0, 2.0], [1.5, 1.0, 2.0]])
+    assert found["uauc"].tolist() == [1, 0, 0.5]
+    assert found["ndcg10"].tolist() == pytest.approx([1, 0.5, 1 / 1.5849625007211562])
+    assert found["auc"].mean() == pytest.approx((1 + 0 + 0.5) / 3)

@@ -16,7 +16,7 @@ import pandas as pd
 from dashboard.formats import ago, count, number, seconds
 from dashboard.literal import plain
 from dashboard.waiting import ENDED
-from db.jobs import Job
+from db.jobs import ERROR, STOPPED, Job
 
 STATES = {
     "QUEUED": "waiting",
@@ -52,10 +52,21 @@ class What:
     layout: str = "recicl"
     measure: Measure | None = None
 
+    @property
+    def reading(self) -> str:
+        """How to read its curve, in one sentence."""
+        if self.measure is None:
+            return "Counted from the purchases, with nothing to train."
+        better = "lower" if self.measure.less_is_better else "higher"
+        return (
+            "Grey: loss on the samples it learns from. Blue: on purchases held out from it, "
+            f"{better} is better; the ring marks the best, whose weights are kept."
+        )
+
 
 WHAT = {
     "recicl": What(
-        "LLM, questions with demonstrations (RecICL)",
+        "LLM with demonstrations (RecICL)",
         "Samples look like the prompt: demonstrations, then the question. Made to keep learning in context "
         "(arXiv 2410.23136).",
         "llm",
@@ -63,7 +74,7 @@ WHAT = {
         ANSWERS,
     ),
     "single": What(
-        "LLM, single questions",
+        "LLM without demonstrations",
         "Samples hold one question and no demonstrations: the usual way, and the bar for RecICL "
         "(arXiv 2305.00447).",
         "llm",
@@ -101,7 +112,10 @@ class Tuning:
     def found(self) -> Mapping[str, Any]:
         """The result, else what a running, stopped or failed job has; curve and numbers at the top level."""
         told = self.job.result or self.job.partial or {}
-        return {**(told.get("report") or {}), **told}
+        report = told.get("report") or {}
+        # A fit that was there already took no time now; what it took to learn is in its report.
+        learning = {name: report[name] for name in ("seconds",) if name in report}
+        return {**report, **told, **learning}
 
     @property
     def what(self) -> What:
@@ -111,6 +125,11 @@ class Tuning:
     @property
     def open(self) -> bool:
         return self.job.state not in ENDED
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it ended early with something learnt, which an equal job goes on from."""
+        return self.job.state in (STOPPED, ERROR) and len(self.curve) > 0
 
     @property
     def model(self) -> str | None:
@@ -171,10 +190,11 @@ def numbers(tuning: Tuning) -> list[tuple[str, str, str]]:
         rate = last["tokens"] / last["seconds"]
     start = next((point for point in tuning.curve if is_number(point.get("validation"))), {})
     floor = found.get("flop_floor_ratio")
-    since = f"{number(start['validation'], 3)} at first" if start and start is not best else measure.unit
+    unit = "nats" if measure.less_is_better else "NDCG@10"
+    since = f"{unit}, {number(start['validation'], 3)} at first" if start and start is not best else unit
     asked = tuning.asked.get("minutes") if tuning.open else None
     return [
-        ("Best on held-out", number(best["validation"], 3) if best else "–", since or "NDCG@10"),
+        ("Best on held-out", number(best["validation"], 3) if best else "–", since),
         (
             f"{measure.reads.capitalize()} read",
             amount(found.get("tokens", last.get("tokens"))),

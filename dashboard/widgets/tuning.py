@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import session
 from dashboard.charts.base import CONFIG
 from dashboard.charts.curve import HEIGHT_PX, curve, describe
-from dashboard.literal import md
+from dashboard.literal import md, plain
 from dashboard.tunings import Tuning, numbers, recipe, sentence, table
 from dashboard.widgets import progress, tuning_form
 from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
@@ -18,6 +18,7 @@ from db.jobs import Job
 LOOK_S = 1.0
 SHOWN = 100
 LINE_PX = 46  # the line that says how far it is
+ENDINGS = {"COMPLETED": "Done.", "STOPPED": "Stopped.", "ERROR": "Failed."}
 
 
 def known() -> list[Tuning]:
@@ -57,12 +58,13 @@ def _one(job_id: int, was_open: bool) -> None:
         _button(tuning)
     with st.container(height=LINE_PX, border=False, key="tuning-line", vertical_alignment="center"):
         _line(tuning)
+    if tuning.job.state == "ERROR":
+        problem(tuning.job.error or "The engine gave no reason.")
+    st.caption(tuning.what.reading)
     _curve(tuning)
     cells = numbers(tuning)
     for cell, (label, value, note) in zip(st.columns(len(cells), gap="small"), cells, strict=True):
         cell.metric(label, value, delta=note or None, delta_color="off", delta_arrow="off")
-    if tuning.job.state == "ERROR":
-        problem(tuning.job.error or "The engine gave no reason.")
     with st.container(key="verdict", gap="xsmall"):
         st.subheader("In one sentence", anchor=False)
         st.markdown(md(sentence(tuning)))
@@ -82,12 +84,17 @@ def _line(tuning: Tuning) -> None:
         else:
             st.progress(min(1.0, max(0.0, job.progress)), text=text)
         return
-    about = {
-        "COMPLETED": "Done.",
-        "STOPPED": "Stopped. What it had learnt is kept: it goes on from its last checkpoint.",
-        "ERROR": "Failed. What it had learnt is kept: it goes on from its last checkpoint.",
-    }
-    st.caption(f"{about.get(job.state, job.state)} {md(tuning.what.label)}.")
+    st.markdown(f"**{ENDINGS.get(job.state, job.state)}** {md(_after(tuning))}")
+
+
+def _after(tuning: Tuning) -> str:
+    """What became of a tuning that ended. Plain text."""
+    if tuning.job.state != "COMPLETED":
+        kept = "What it had learnt is kept: it goes on from its last checkpoint."
+        return kept if tuning.resumable else "It had learnt nothing yet."
+    if tuning.model is None:
+        return f"{tuning.what.label} is kept for comparisons and studies; an equal fit is not made again."
+    return f"Registered as {plain(tuning.model, 60)}."
 
 
 def _button(tuning: Tuning) -> None:
@@ -106,7 +113,8 @@ def _button(tuning: Tuning) -> None:
         if st.button("Open in Recommend", key=f"use-{job.id}", type="primary"):
             _use(tuning)
     elif job.state in ("STOPPED", "ERROR"):
-        st.button("Go on", key=f"again-{job.id}", type="primary", on_click=_again, args=(job,))
+        label = "Go on" if tuning.resumable else "Try again"
+        st.button(label, key=f"again-{job.id}", type="primary", on_click=_again, args=(job,))
 
 
 def _use(tuning: Tuning) -> None:
@@ -127,9 +135,11 @@ def _curve(tuning: Tuning) -> None:
         empty("No learning curve", "This one counts what was bought; it does not train.", HEIGHT_PX)
         return
     points = tuning.curve
+    if not points and tuning.open:
+        empty("No point yet", "The first comes with the first look at what is held out.", HEIGHT_PX)
+        return
     if not points:
-        wait = "The first point comes with the first look at held-out answers."
-        empty("No point yet", wait if tuning.open else "It ended before the first one.", HEIGHT_PX)
+        empty("No learning curve", "It ended before the first point.", HEIGHT_PX)
         return
     st.plotly_chart(
         curve(points, tuning.what.measure, colours()),

@@ -96,7 +96,7 @@ def _fields(
     if what.kind == "llm" and what.layout == "recicl":
         with right:
             demos = st.number_input(
-                "Demonstrations, up to",
+                "Demonstrations",
                 1,
                 16,
                 value=4,

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from db.tunings import KINDS, TuneRequest
 from engine import show
-from engine.commands.options import Dataset, Json, opened
+from engine.commands.options import Dataset, Json, opened, service_engine
 
 app = typer.Typer()
 
@@ -15,14 +16,36 @@ def baseline(
     kind: Annotated[str, typer.Option(help="popularity, itemknn, bm25, sasrec or sasrec-scaled.")],
     dataset: Dataset = "simulated",
     users: Annotated[int, typer.Option(help="How many users to rank.")] = 300,
+    candidates: Annotated[int, typer.Option("--candidates", "-c", help="Length of a list.")] = 20,
+    candidate_kind: Annotated[str, typer.Option(help="Negatives: random, popular or hard.")] = "random",
+    target: Annotated[str, typer.Option(help="test (the last item) or probe (the one before).")] = "test",
+    minutes: Annotated[
+        float, typer.Option(help="Time that training may take; asked for more, it goes on.")
+    ] = 10.0,
     seed: Annotated[int, typer.Option(help="Draws users, candidate lists and initial weights.")] = 0,
     json: Json = False,
 ) -> None:
-    """Fit a conventional recommender and rank the same candidate lists with it."""
-    from engine.baselines.run import run_baseline
+    """Fit a conventional recommender (as a job) and rank with it the lists that `rank` ranks."""
+    from engine.baselines.run import checked, run_baseline
+    from engine.worker import run_here
 
-    with opened() as store:
-        done = run_baseline(store, dataset, kind, users, seed)
+    checked(kind)
+    asked = TuneRequest(dataset=dataset, kind=kind, minutes=minutes, seed=seed)
+    with opened() as store, service_engine(store) as engine:
+        if kind in KINDS and target == "test":  # what learns nothing from interactions needs no job
+            run_here(engine, "tune", asked.validate().to_json(), show.aside)
+        done = run_baseline(
+            store,
+            dataset,
+            kind,
+            users,
+            seed,
+            candidates=candidates,
+            candidate_kind=candidate_kind,
+            target=target,
+            folder=engine.settings.baselines,
+            minutes=minutes,
+        )
     if json:
         show.as_json(done)
     else:

@@ -9,13 +9,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from db import datasets
+from db import datasets, jobs
 from db.store import Store
 from engine import __main__ as cli
 from tests.toys import toy_columns
 
 COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
-COMMANDS += ["baseline", "runs", "worker"]
+COMMANDS += ["baseline", "runs", "worker", "tune", "study"]
 
 
 @pytest.fixture
@@ -106,6 +106,20 @@ def test_the_whole_catalogue_and_a_baseline(shop: Callable[..., Any]) -> None:
     measured = shop("baseline", "--kind", "popularity", "-d", "toy", "--users", "6")["metrics"]["ndcg10"]
     low, high = measured["interval"]
     assert 0 <= low <= measured["mean"] <= high <= 1
+
+
+def test_a_trained_baseline_is_a_job_and_is_kept(shop: Callable[..., Any]) -> None:
+    words = ("baseline", "--kind", "sasrec-scaled", "-d", "toy", "--users", "6", "--minutes", "0.005")
+    first = shop(*words)
+    assert first["fit"]["step"] >= 1
+    assert first["loaded"]  # by the ranking, from what the job kept
+    assert shop(*words)["ranks"] == first["ranks"]
+    with Store.open() as store:
+        done = [job for job in jobs.listing(store) if job.kind == "tune"]
+    assert [job.state for job in done] == [jobs.COMPLETED] * 2
+    assert done[0].result is not None
+    hinted = shop("rank", "-d", "toy", "-u", "u8", "-m", "tiny", "--hint", "sasrec-scaled")
+    assert hinted["hint"]["name"] == "sasrec-scaled"
 
 
 def test_verify_tells_every_layer(shop: Callable[..., Any]) -> None:

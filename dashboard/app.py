@@ -23,7 +23,10 @@ st.html(css())
 # the first visitor of a deep link that page without this frame.
 PAGES = {
     "Explore": [st.Page("screens/recommend.py", title="Recommend", default=True)],
-    "Prove": [st.Page("screens/compare.py", title="Compare")],
+    "Prove": [
+        st.Page("screens/compare.py", title="Compare"),
+        st.Page("screens/studies.py", title="Studies"),
+    ],
     "Manage": [
         st.Page("screens/tune.py", title="Tune"),
         st.Page("screens/library.py", title="Library"),

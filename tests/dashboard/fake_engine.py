@@ -20,7 +20,7 @@ from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.store import Store
 from db.workers import Worker
-from tests.dashboard import fake_tuning, shop
+from tests.dashboard import fake_study, fake_tuning, shop
 
 OWNER = "fake engine"
 
@@ -277,6 +277,8 @@ class FakeEngine(threading.Thread):
             try:
                 if job.kind == "tune":
                     result = fake_tuning.tune(self.store, job, OWNER, self.delay_s.get("tune point", 0.0))
+                elif job.kind == "study":
+                    result = fake_study.study(self.store, job, OWNER, self.delay_s.get("study step", 0.0))
                 else:
                     result = answer(self.store, job)
                 if result is not None:

@@ -1,0 +1,37 @@
+"""Studies: put a question to many users, watch the table fill, read what it says."""
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.widgets import study, study_form
+from dashboard.widgets.notices import card, empty, heading, told
+from db import datasets, models
+
+
+def page() -> None:
+    """The form, the study that runs or was picked, and all of them."""
+    known, known_models = datasets.listing(session.store()), models.listing(session.store())
+    everything = study.known()
+    if not known and not everything:
+        about = "Import one in the Library, or set up the simulated store on Recommend."
+        empty("No data set yet", about, 200)
+        st.page_link("screens/library.py", label="Open the Library")
+        return
+    current = study.shown(everything)
+    left, right = st.columns((1, 2.1), gap="small")
+    with left, card("study-form"):
+        heading("New study", "One question to many users, with intervals and paired tests.")
+        if known and known_models:
+            study_form.form(known, known_models)
+        else:
+            missing = "model" if known else "data set"
+            st.caption(f"There is no {missing} to study. Add one in the Library.")
+    with right, card("study"):
+        study.one(current)
+    with card("studies", stretch=False):
+        heading("All studies", "Newest first. Select a row to see it above.")
+        study.listing(everything, current)
+
+
+with told():
+    page()

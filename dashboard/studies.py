@@ -1,0 +1,296 @@
+"""Studies as pages show them: what can be asked, and the tables a `study` job's result is made of.
+
+Boundary: a job's payload, partial and result in; Markdown tables, numbers and sentences out. No Streamlit, no
+store. A result is drawn from the parts it has, whatever study it is of: `cells` (row, column and estimates), `series`
+(points over periods), `tests` (paired differences) and `notes`; estimates are `{mean, low, high, n}`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from dashboard.formats import ago, number, plural, seconds, signed
+from dashboard.literal import md, plain
+from dashboard.waiting import ENDED
+from db.jobs import Job
+
+SURE = 0.05
+MEASURES = {"ndcg10": "NDCG@10", "auc": "AUC", "uauc": "uAUC"}
+NAMES = {
+    "base": "before tuning",
+    "single": "tuned on single questions",
+    "recicl": "tuned with demonstrations (RecICL)",
+    "zero_shot": "zero-shot",
+    "stale": "stale demonstrations",
+    "fresh": "fresh demonstrations",
+    "llm_fresh": "LLM, fresh demonstrations",
+    "llm_stale": "LLM, stale demonstrations",
+    "llm_zero_shot": "LLM, no demonstrations",
+    "sasrec_frozen": "SASRec, frozen",
+    "sasrec_retrained": "SASRec, retrained each period",
+    "itemknn_frozen": "item-kNN, frozen",
+    "itemknn_retrained": "item-kNN, retrained each period",
+}
+STATES = {
+    "QUEUED": "waiting",
+    "RUNNING": "running",
+    "COMPLETED": "done",
+    "STOPPED": "stopped",
+    "ERROR": "failed",
+}
+
+
+@dataclass(frozen=True)
+class What:
+    """A study that can be started. `layouts`: tuned models it wants beside the plain one; `times`: the data
+    set must have them; `users`: how many by default, and of what."""
+
+    label: str
+    about: str
+    layouts: tuple[str, ...]
+    times: bool
+    users: int
+    of: str
+    reads: str
+
+
+WHAT = {
+    "recicl": What(
+        "RecICL: does tuning keep it learning?",
+        "One model before tuning, tuned on single questions and tuned with demonstrations, each without, with "
+        "stale and with fresh demonstrations (arXiv 2410.23136).",
+        ("single", "recicl"),
+        times=False,
+        users=100,
+        of="Users",
+        reads="Mean over users, with its 95 % interval; the best of the table is bold. Stale: known when the "
+        "model was tuned. Fresh: known when the purchase is predicted.",
+    ),
+    "drift": What(
+        "Drift: what does freezing cost?",
+        "A frozen model with fresh, stale and no demonstrations over the periods after it was tuned, beside "
+        "SASRec and item-kNN, frozen and retrained each period.",
+        (),
+        times=True,
+        users=30,
+        of="Users in each period",
+        reads="Mean of the users asked in each period since the freeze; the band is the 95 % interval of fresh "
+        "demonstrations. All rank the same candidates.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """One `study` job: what was asked and what it found, whole or so far."""
+
+    job: Job
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        return self.job.payload
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        return self.job.result or {}
+
+    @property
+    def what(self) -> What | None:
+        """None for a study this page starts none of; its result is shown all the same."""
+        return WHAT.get(str(self.asked.get("study")))
+
+    @property
+    def open(self) -> bool:
+        return self.job.state not in ENDED
+
+    @property
+    def title(self) -> str:
+        """Plain text."""
+        label = self.what.label.partition(":")[0] if self.what else str(self.asked.get("study", "study"))
+        return plain(f"{label} on {self.asked.get('dataset', '?')}", 80)
+
+    def measures(self) -> list[str]:
+        """What its cells or series are measured by, in the order of `MEASURES`, others after them."""
+        told = [
+            key for cell in self.found.get("cells") or [] for key, each in cell.items() if is_estimate(each)
+        ]
+        told += [str(self.found["metric"])] if self.found.get("metric") else []
+        return sorted(
+            dict.fromkeys(told),
+            key=lambda key: (key not in MEASURES, list(MEASURES).index(key) if key in MEASURES else 0),
+        )
+
+
+def is_estimate(value: object) -> bool:
+    """Whether this is a mean over users."""
+    return isinstance(value, Mapping) and "mean" in value
+
+
+def named(name: object) -> str:
+    """A row, column or series in words; unknown ones as they are. Plain text."""
+    if isinstance(name, list | tuple):
+        return ", ".join(named(each) for each in name)
+    return NAMES.get(str(name), plain(str(name).replace("_", " "), 60))
+
+
+def measured(name: str) -> str:
+    """A measure as papers write it."""
+    return MEASURES.get(name, plain(name, 30))
+
+
+def cell_text(value: Mapping[str, Any], *, best: bool = False) -> str:
+    """A mean and its interval as Markdown."""
+    mean = f"**{number(value['mean'], 3)}**" if best else number(value["mean"], 3)
+    if value.get("low") is None:
+        return f"{mean} :gray[n {value.get('n', '?')}]"
+    return f"{mean} :gray[{number(value['low'], 3)} to {number(value['high'], 3)}]"
+
+
+def grid(found: Mapping[str, Any], measure: str) -> pd.DataFrame:
+    """The cells as a table in Markdown: a line per row, a column per condition."""
+    cells = [cell for cell in found.get("cells") or [] if is_estimate(cell.get(measure))]
+    best = max((cell[measure]["mean"] for cell in cells), default=None)
+    at = {
+        (str(cell["row"]), str(cell["column"])): cell_text(cell[measure], best=cell[measure]["mean"] == best)
+        for cell in cells
+    }
+    return _table(at, found.get("rows") or {})
+
+
+def so_far(partial: Mapping[str, Any] | None) -> tuple[str, pd.DataFrame] | None:
+    """The measure and the means of what a running study has, as the same table; None before the first."""
+    told = (partial or {}).get("so_far") or {}
+    for measure, rows in told.items():
+        if not isinstance(rows, Mapping) or not rows:
+            continue
+        at = {}
+        for row, value in rows.items():
+            columns = {measured(measure): value} if is_estimate(value) else value
+            for column, each in columns.items():
+                if is_estimate(each):
+                    at[str(row), str(column)] = cell_text({"mean": each["mean"], "n": each.get("n")})
+        if at:
+            return measure, _table(at, {})
+    return None
+
+
+def _table(at: Mapping[tuple[str, str], str], rows: Mapping[str, Any]) -> pd.DataFrame:
+    """Markdown cells by (row, column); `rows`: what is known of the rows' models."""
+    lines = list(dict.fromkeys(row for row, _ in at))
+    columns = list(dict.fromkeys(column for _, column in at))
+    heads = {row: md(named(row)) for row in lines}
+    for row in lines:
+        if isinstance(rows.get(row), Mapping) and rows[row].get("model"):
+            heads[row] += f" :gray[{md(rows[row]['model'], 32)}]"
+    body = {md(named(column)): [at.get((row, column), "–") for row in lines] for column in columns}
+    return pd.DataFrame({"": [heads[row] for row in lines], **body})
+
+
+def tests(found: Mapping[str, Any], measure: str) -> pd.DataFrame:
+    """The paired differences as a table in Markdown, with what each says."""
+    rows = [
+        (named(test["better"]), named(test["than"]), test[measure])
+        for test in found.get("tests") or []
+        if is_estimate(test.get(measure))
+    ]
+    return pd.DataFrame(
+        {
+            "": [md(one) for one, _, _ in rows],
+            "against": [md(other) for _, other, _ in rows],
+            "difference": [_difference(value) for _, _, value in rows],
+            "95 % interval": [f"{signed(v['low'], 3)} to {signed(v['high'], 3)}" for _, _, v in rows],
+            "p": [p_text(value["p"]).removeprefix("p = ").removeprefix("p ") for _, _, value in rows],
+            "says": [verdict(value) for _, _, value in rows],
+        }
+    )
+
+
+def verdict(value: Mapping[str, Any]) -> str:
+    """Whether a paired difference is one."""
+    if value["p"] >= SURE:
+        return "no clear difference"
+    return "better" if value["mean"] > 0 else "worse"
+
+
+def _difference(value: Mapping[str, Any]) -> str:
+    text = signed(value["mean"], 3)
+    if value["p"] >= SURE:
+        return text
+    return f":{'blue' if value['mean'] > 0 else 'orange'}[**{text}**]"
+
+
+def p_text(p: float) -> str:
+    """p of a test, as papers write it."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def points(found: Mapping[str, Any]) -> pd.DataFrame:
+    """The series as a table in Markdown: a line per series, a column per period."""
+    at = {
+        (str(series["name"]), f"period {point['period']}"): cell_text(point)
+        for series in found.get("series") or []
+        for point in series["points"]
+    }
+    return _table(at, {})
+
+
+def sentence(study: Study) -> str:
+    """What the study found, in words made from its numbers. Plain text."""
+    found = study.found
+    if study.job.state != "COMPLETED":
+        return "It is not finished: means may still move, and nothing is tested yet."
+    if found.get("claim"):
+        return str(found["claim"])
+    measure = next(iter(study.measures()), "")
+    said = [test for test in found.get("tests") or [] if is_estimate(test.get(measure))][:3]
+    if not said:
+        return "The study tested nothing."
+    parts = [
+        f"{named(test['better'])} {_is(test[measure])} {named(test['than'])} "
+        f"({signed(test[measure]['mean'], 3)} {measured(measure)}, {p_text(test[measure]['p'])})"
+        for test in said
+    ]
+    told = "; ".join(parts)
+    return f"{told[0].upper()}{told[1:]}."
+
+
+def _is(value: Mapping[str, Any]) -> str:
+    return {"better": "beats", "worse": "falls behind"}.get(verdict(value), "cannot be told from")
+
+
+def about(found: Mapping[str, Any]) -> str:
+    """What was asked of whom, in one line. Plain text."""
+    split, asked = found.get("split") or {}, found.get("request") or {}
+    users = next((cell.get("n") for cell in found.get("cells") or []), found.get("users"))
+    parts = [plural(users, "user")] if isinstance(users, int) else []
+    if split.get("kind") == "periods":
+        parts.append(
+            f"purchases after {split.get('date')} (period {split.get('cut')} of {split.get('periods')} on)"
+        )
+    elif split:
+        parts.append("everybody's last purchase")
+    if asked.get("candidates"):
+        parts.append(f"{asked['candidates']} candidates")
+    if asked.get("demos"):
+        parts.append(str(asked["demos"]).replace(":", " "))
+    if found.get("seconds") is not None:
+        parts.append(f"measured in {seconds(found['seconds'])}")
+    return plain(" · ".join(parts), 200)
+
+
+def table(studies: Sequence[Study], now: datetime) -> pd.DataFrame:
+    """One row per study, newest first; plain text."""
+    return pd.DataFrame(
+        {
+            "study": [each.title for each in studies],
+            "state": [STATES.get(each.job.state, each.job.state) for each in studies],
+            "model": [plain(each.asked.get("recicl") or each.asked.get("model"), 40) for each in studies],
+            "users": [each.asked.get("users") for each in studies],
+            "seed": [each.asked.get("seed", 0) for each in studies],
+            "says": [plain(sentence(each), 160) if each.found else "–" for each in studies],
+            "filed": [ago(each.job.created_at, now) for each in studies],
+        }
+    )

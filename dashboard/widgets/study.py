@@ -1,0 +1,196 @@
+"""One study, live or finished, and the list of all: its table or chart, its tests, its sentence."""
+
+import time
+from datetime import UTC, datetime
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import session
+from dashboard.charts.base import CONFIG
+from dashboard.charts.drift import describe, drift
+from dashboard.literal import md
+from dashboard.studies import Study, about, grid, measured, points, sentence, so_far, table, tests
+from dashboard.widgets import progress
+from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
+from db import jobs, workers
+from db.jobs import Job
+
+LOOK_S = 1.0
+SHOWN = 100
+LINE_PX = 46  # the line that says how far it is
+ROOM_PX = 300  # kept while there is nothing to show
+ENDED = {
+    "COMPLETED": "Done.",
+    "STOPPED": "Stopped. What it had measured is kept: it goes on from there.",
+    "ERROR": "Failed. What it had measured is kept: it goes on from there.",
+}
+
+
+def known() -> list[Study]:
+    """All studies the store knows, newest first."""
+    return [Study(job) for job in jobs.listing(session.store(), kinds=["study"], limit=SHOWN)]
+
+
+def shown(all_of_them: list[Study]) -> Study | None:
+    """The one that was picked or started; else the one that runs, waits, or was filed last."""
+    picked = st.session_state.get("study")
+    order = [each for each in all_of_them if each.job.id == picked]
+    order += [
+        each for state in (jobs.RUNNING, jobs.QUEUED) for each in all_of_them if each.job.state == state
+    ]
+    return next(iter([*order, *all_of_them]), None)
+
+
+def one(study: Study | None) -> None:
+    """The right card: looked up every second while the job is open."""
+    if study is None:
+        empty(
+            "Nothing was studied yet",
+            "Choose on the left and press Start: the table fills while it is measured.",
+            ROOM_PX + 2 * LINE_PX,
+        )
+        return
+    st.fragment(_one, run_every=LOOK_S if study.open else None)(study.job.id, study.open)
+
+
+def _one(job_id: int, was_open: bool) -> None:
+    study = Study(jobs.get(session.store(), job_id))
+    if was_open and not study.open:
+        st.rerun()
+    with st.container(
+        horizontal=True, vertical_alignment="center", key="study-head", height=HEAD_PX, border=False
+    ):
+        st.subheader(md(study.title), anchor=False, width="stretch")
+        _button(study.job)
+    with st.container(height=LINE_PX, border=False, key="study-line", vertical_alignment="center"):
+        _line(study)
+    if study.job.state == "COMPLETED":
+        _result(study)
+    else:
+        _so_far(study)
+    if study.job.state == "ERROR":
+        problem(study.job.error or "The engine gave no reason.")
+    if not study.open:
+        with st.container(key="verdict", gap="xsmall"):
+            st.subheader("In one sentence", anchor=False)
+            st.markdown(md(sentence(study)))
+    for note in study.found.get("notes") or []:
+        st.caption(f":orange[Note:] {md(note)}")
+
+
+def _line(study: Study) -> None:
+    """What it does now and how far it is; for one that ended, how and what was asked."""
+    job = study.job
+    if not study.open:
+        told = md(about(study.found)) if study.found else ENDED.get(job.state, job.state)
+        st.caption(told)
+        return
+    alive = bool(workers.alive(session.store()))
+    text = progress.describe(job, "Stopping" if job.stop_asked else "Measuring", time.time(), alive)
+    if job.progress is None:
+        st.caption(text, wrap=False)
+    else:
+        st.progress(min(1.0, max(0.0, job.progress)), text=text)
+
+
+def _button(job: Job) -> None:
+    if job.state in (jobs.QUEUED, jobs.RUNNING):
+        st.button(
+            "Stop",
+            key=f"stop-study-{job.id}",
+            disabled=job.stop_asked,
+            on_click=progress.stop,
+            args=(job.id,),
+            help="What it has measured so far is kept, and it can go on from there.",
+        )
+    elif job.state in (jobs.STOPPED, jobs.ERROR):
+        st.button("Go on", key=f"again-study-{job.id}", type="primary", on_click=_again, args=(job,))
+
+
+def _again(job: Job) -> None:
+    st.session_state.study = jobs.submit(session.store(), "study", job.payload, jobs.BACKGROUND).id
+
+
+def _so_far(study: Study) -> None:
+    told = so_far(study.job.partial)
+    if told is None:
+        wait = "Means appear after the first users." if study.open else "It ended before the first user."
+        empty("No numbers yet", wait, ROOM_PX)
+        return
+    measure, means = told
+    st.caption(
+        f"{md(measured(measure))} so far, mean over the n users done. Intervals and tests come at the end."
+    )
+    _table(means)
+
+
+def _result(study: Study) -> None:
+    """Every part the result has, whatever study it is of."""
+    found, measures = study.found, study.measures()
+    if not measures:
+        empty("Nothing was measured", "The result holds neither cells nor series.", ROOM_PX)
+        return
+    measure = measures[0]
+    if len(measures) > 1:
+        picked = st.segmented_control(
+            "Measure",
+            measures,
+            default=measure,
+            required=True,
+            format_func=measured,
+            key=f"study-measure-{study.job.id}",
+            label_visibility="collapsed",
+        )
+        measure = picked or measure
+    if study.what is not None:
+        st.caption(study.what.reads)
+    if found.get("cells"):
+        _table(grid(found, measure))
+    if series := found.get("series"):
+        name = measured(measure)
+        st.plotly_chart(
+            drift(series, name, colours()),
+            key=f"drift-{study.job.id}",
+            theme=None,
+            config=CONFIG,
+            alt=describe(series, name),
+        )
+        with st.popover("All numbers", key="study-points"):
+            _table(points(found))
+    compared = tests(found, measure)
+    if not compared.empty:
+        st.markdown("**Paired tests over users**")
+        st.caption("Two-sided permutation tests. A difference below zero means the first is worse.")
+        _table(compared)
+
+
+def _table(frame: pd.DataFrame) -> None:
+    st.table(frame, border="horizontal", hide_index=True)
+
+
+def listing(all_of_them: list[Study], current: Study | None) -> None:
+    """All studies; a selected row is shown above."""
+    if not all_of_them:
+        st.caption("None yet.")
+        return
+    rows = [at for at, each in enumerate(all_of_them) if current and each.job.id == current.job.id]
+    # A row that is filed moves the others: a table of its own, or the mark would stand at another study.
+    key = f"studies-{all_of_them[0].job.id}-{current.job.id if current else 0}"
+    st.dataframe(
+        table(all_of_them, datetime.now(UTC)),
+        key=key,
+        hide_index=True,
+        height="content" if len(all_of_them) < 9 else 320,
+        on_select=lambda: _pick(key, all_of_them),
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
+        column_config={"says": st.column_config.TextColumn(width="large")},
+        alt="Studies, newest first",
+    )
+
+
+def _pick(key: str, all_of_them: list[Study]) -> None:
+    rows = st.session_state[key].selection.rows
+    if rows and rows[0] < len(all_of_them):
+        st.session_state.study = all_of_them[rows[0]].job.id

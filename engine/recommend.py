@@ -46,7 +46,7 @@ def recommend(
     request = request.scored_by("sum")
     width = WIDTH if width is None else width
     _check(request, top, width)
-    clock = _Clock()
+    clock = Clock()
     store = engine.store
     dataset, query = query_of(store, request)
     chosen, weights = chosen_for(engine, dataset, query, request)
@@ -69,15 +69,17 @@ def recommend(
     titles = [one.title for one in shown]
     fitted = fit(loaded.encoder, request.template, request.scoring, demos, titles, room, hinted)
     zero = fit(loaded.encoder, request.template, request.scoring, [], fitted.history, room, hinted)
-    gate = _gate(loaded, [weights[b] for b in fitted.kept])
+    gate = gate_of(loaded, [weights[b] for b in fitted.kept])
     mean = request.scoring == "mean"
-    prompt = _prompt(engine, loaded, fitted, gate)
+    prompt = whole_prompt(engine, loaded, fitted, gate)
     clock.note("prefill")
     found = search(loaded, prompt, tree, top, width, gate, mean, excluded)
     clock.note("search")
     bare = found
     if fitted.kept:
-        bare = search(loaded, _prompt(engine, loaded, zero, None), tree, top, width, None, mean, excluded)
+        bare = search(
+            loaded, whole_prompt(engine, loaded, zero, None), tree, top, width, None, mean, excluded
+        )
     clock.note("zero_shot")
     return {
         "items": _listed(catalogue, found, query.target.item),
@@ -124,14 +126,18 @@ def _tree(engine: Engine, loaded: LoadedModel, dataset: DatasetInfo, catalogue: 
     return engine.prefills.get(key, lambda: build(loaded.encoder, catalogue.titles), lambda tree: tree.nbytes)
 
 
-def _gate(loaded: LoadedModel, weights: Sequence[float]) -> Tensor | None:
+def gate_of(loaded: LoadedModel, weights: Sequence[float]) -> Tensor | None:
+    """Log weights of the demonstrations [k]; None where every weight is 1."""
     if all(weight == 1 for weight in weights):
         return None
     return log_gate(torch.tensor(list(weights), dtype=torch.float64, device=loaded.device))
 
 
-def _prompt(engine: Engine, loaded: LoadedModel, fitted: Fitted, gate: Tensor | None) -> Prefix:
-    """Keys and values of a whole prompt; the gate acts on what the query sees of the demonstrations.
+def whole_prompt(
+    engine: Engine, loaded: LoadedModel, fitted: Fitted, gate: Tensor | None, asked: Sequence[int] = ()
+) -> Prefix:
+    """Keys and values of a whole prompt, with what is asked about it behind; the gate acts on what all behind
+    the demonstrations sees of them.
 
     What comes before the query does not depend on the gate: ranking (engine.llm.measure) shares it.
     """
@@ -140,7 +146,7 @@ def _prompt(engine: Engine, loaded: LoadedModel, fitted: Fitted, gate: Tensor | 
     head = engine.prefills.get(
         key, lambda: prefill(loaded, part.ids, part.owners()), lambda made: made.nbytes
     )
-    query = ids[len(head) :]
+    query = [*ids[len(head) :], *asked]
     return extend(loaded, head.head(), query, [-1] * len(query), gate)
 
 
@@ -157,7 +163,7 @@ def _listed(catalogue: Catalogue, found: Found, target: int) -> list[dict[str, A
     ]
 
 
-class _Clock:
+class Clock:
     """Milliseconds of parts that follow one another, and of the whole."""
 
     def __init__(self) -> None:
@@ -165,9 +171,11 @@ class _Clock:
         self._parts: dict[str, float] = {}
 
     def note(self, name: str) -> None:
+        """End a part."""
         now = time.perf_counter()
         self._parts[name] = round((now - self._last) * 1000, 3)
         self._last = now
 
     def read(self) -> dict[str, float]:
+        """The parts and `total`."""
         return {**self._parts, "total": round((time.perf_counter() - self._start) * 1000, 3)}

@@ -82,17 +82,28 @@ def recommend(
         int | None, typer.Option(help="Branches of the titles' tree kept per step; enough if left out.")
     ] = None,
     whole_catalogue: Annotated[
-        bool, typer.Option(help="Search every title; the only way there is, so it may be left out.")
+        bool, typer.Option(help="Search every title; so it is anyway unless --free is given.")
     ] = True,
+    free: Annotated[
+        bool, typer.Option("--free", help="Let the model write titles of its own; count what they are.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Recommend from the whole catalogue: beam search over its titles, without and with demonstrations."""
-    from engine.recommend import recommend as search
-
+    """Recommend from the whole catalogue by beam search over its titles, or let the model write freely."""
     with opened() as store, service_engine(store) as engine:
-        view = search(engine, request, top=top, width=width)
+        if free:
+            from engine.free import free as write
+
+            view = write(engine, request, top=top)
+        else:
+            from engine.recommend import recommend as search
+
+            view = search(engine, request, top=top, width=width)
     if json:
         show.as_json(view)
+    elif free:
+        show.table([[line["text"], line["status"]] for line in view["lines"]], "line", "what it names")
+        show.line(", ".join(f"{name} {count}" for name, count in view["compliance"].items()))
     else:
         show.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
 

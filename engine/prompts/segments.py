@@ -131,9 +131,19 @@ def _listwise_ask(titles: Sequence[str]) -> Pieces:
     return (*lines, TAIL, "Answer:")
 
 
+def _free_query(history: Sequence[str]) -> Pieces:
+    return (*_bought(history), "On offer:\n")
+
+
+def _free_ask(titles: Sequence[str]) -> Pieces:
+    asked = "The ones they would buy next, likeliest first, one title per line:\n"
+    return (*_listed(titles), asked, TAIL, "-")
+
+
 _TITLE = Layout("title", _plain_demo, _plain_query, lambda titles: ())
 _YES_NO = Layout("yes_no", _yes_no_demo, _yes_no_query, _yes_no_ask)
 _LISTWISE = Layout("listwise", _plain_demo, _listwise_query, _listwise_ask)
+_FREE = Layout("free", _plain_demo, _free_query, _free_ask)
 
 # template -> scoring -> layout
 LAYOUTS: dict[str, dict[str, Layout]] = {
@@ -143,6 +153,7 @@ LAYOUTS: dict[str, dict[str, Layout]] = {
         "calibrated": _TITLE,
         "yes_no": _YES_NO,
         "listwise": _LISTWISE,
+        "free": _FREE,  # no score: the model writes titles (engine/free.py)
     }
 }
 _INTRODUCTION = {"plain": "Purchases in order, then the next one.\n\n"}

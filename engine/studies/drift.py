@@ -98,7 +98,7 @@ def drift(
             }
             for one, other in COMPARED
         ],
-        "notes": notes(request, plan, {"llm": info}),
+        "notes": notes(request, plan, {"llm": info}) + cut_short(request, plan, ledger),
         "seconds": round(ledger.seconds, 1),
     }
 
@@ -161,6 +161,20 @@ def measure_conventional(
             ledger.measured(key(name, number), measure, label)
 
 
+def cut_short(request: StudyRequest, plan: Plan, ledger: Ledger) -> list[str]:
+    """Which fits had too little time: their numbers are lower than they could be."""
+    said = []
+    for name in CONVENTIONAL:
+        first = {period: numbered[0][0] for period, numbered in _by_period(plan.questions)}
+        periods = [str(period) for period, number in first.items() if ledger[key(name, number)]["short"]]
+        if periods:
+            said.append(
+                f"{SERIES[name]}: {request.minutes:g} minutes were over before it was done, for period "
+                f"{', '.join(periods)}. With more --minutes it may do better."
+            )
+    return said
+
+
 def points(
     request: StudyRequest, questions: Sequence[Question], values: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
@@ -199,7 +213,11 @@ def _scored(
     asked = look_up(engine.store, plan.dataset, question, request, plan.dataset.interactions)
     history = [row.item for row in asked.query.history]
     # No moment is given: what is known is what the scorer was fitted on.
-    return {"scores": {name: asked.plain(scorer.scores(history, asked.items).tolist())}}
+    listed = asked.plain(scorer.scores(history, asked.items).tolist())
+    return {
+        "scores": {name: listed},
+        "short": "minutes" in getattr(scorer, "report", {}).get("stopped_because", ""),
+    }
 
 
 def _by_period(questions: Sequence[Question]) -> Iterator[tuple[int, list[tuple[int, Question]]]]:

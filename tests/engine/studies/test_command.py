@@ -28,7 +28,7 @@ def call(
     monkeypatch.setattr(
         baselines,
         "Recipe",
-        lambda loss, seed: Recipe(loss=loss, seed=seed, width=8, blocks=1, epochs=1, steps=1),
+        lambda loss, seed: Recipe(loss=loss, seed=seed, width=8, blocks=1, epochs=2, steps=1),
     )
     with Store.open() as store:
         columns = toy_columns(users=12, items=30, length=8)

@@ -39,7 +39,7 @@ def _small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         baselines,
         "Recipe",
-        lambda loss, seed: Recipe(loss=loss, seed=seed, width=8, blocks=1, epochs=1, steps=1),
+        lambda loss, seed: Recipe(loss=loss, seed=seed, width=8, blocks=1, epochs=2, steps=1),
     )
 
 
@@ -111,6 +111,13 @@ def test_a_killed_study_goes_on_and_ends_the_same(
     assert kept["so_far"]["ndcg10"]["llm_fresh"]["n"] == 8
     monkeypatch.setattr(plan, "scores", lambda *_: pytest.fail("the LLM was asked again"))
     assert bare(drift(engine, PAYLOAD, reports(), kept)) == bare(whole)
+
+
+def test_a_recommender_that_had_too_little_time_is_named(engine: Engine, reports: Callable[..., Any]) -> None:
+    assert drift(engine, PAYLOAD, reports())["notes"] == []
+    hurried = drift(engine, {**PAYLOAD, "seed": 1, "minutes": 1e-9}, reports())["notes"]
+    assert len(hurried) == 2
+    assert all("SASRec" in note and "for period 3, 4" in note for note in hurried)
 
 
 def test_who_is_asked_in_several_periods_counts_once() -> None:

@@ -3,13 +3,15 @@
 Boundary: JSON values by key; what they mean is the study's business.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 from engine.service import Report
 
-TELL_S = 2.0  # seconds between tellings of what was measured
+TELL_S = 2.0  # seconds between tellings of what was measured,
+TELL_MORE_S = 0.002  # and for each value so much longer: a large study is not to spend its time on telling
 
 
 class Ledger:
@@ -33,7 +35,7 @@ class Ledger:
         self._worked = float(before["seconds"]) if before and same else 0.0
         self._identity, self._total, self._report, self._summary = identity, total, report, summary
         self._started = time.perf_counter()
-        self._told = -TELL_S
+        self._told = -math.inf
 
     @property
     def seconds(self) -> float:
@@ -56,7 +58,7 @@ class Ledger:
         """Report. May raise, to end the study. `share`: done of what is being measured."""
         done = (len(self._values) + share) / max(self._total, 1)
         now = time.perf_counter()
-        if now - self._told < TELL_S:
+        if now - self._told < TELL_S + TELL_MORE_S * len(self._values):
             self._report(done, message)
             return
         self._told = now

@@ -40,6 +40,7 @@ def engine(
 ) -> Engine:
     """`toy` with times and `plain` without, and three names of one model; every report carries `partial`."""
     monkeypatch.setattr("engine.studies.ledger.TELL_S", 0.0)
+    monkeypatch.setattr("engine.studies.ledger.TELL_MORE_S", 0.0)
     for name, timed in (("toy", True), ("plain", False)):
         columns = toy_columns(users=16, items=40, length=9, timestamps=timed)
         datasets.insert(store, name, columns, kind="test", source="t", fingerprint=name, report={})

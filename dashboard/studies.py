@@ -1,11 +1,11 @@
 """Studies as pages show them: what can be asked, and the tables a `study` job's result is made of.
 
-Boundary: a job's payload, partial and result in; Markdown tables, numbers and sentences out. No Streamlit, no
-store. A result is drawn from the parts it has, whatever study it is of: `cells` (row, column and estimates), `series`
-(points over periods), `tests` (paired differences) and `notes`; estimates are `{mean, low, high, n}`.
+Boundary: a job's payload, partial and result in; Markdown tables, numbers and sentences out. No Streamlit,
+no store. A result is drawn from the parts it has, whatever study it is of: `cells` (row, column, estimates),
+`series` (points over periods), `tests` (paired differences), `notes`; estimates are `{mean, low, high, n}`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,21 +19,26 @@ from db.jobs import Job
 
 SURE = 0.05
 MEASURES = {"ndcg10": "NDCG@10", "auc": "AUC", "uauc": "uAUC"}
-NAMES = {
-    "base": "before tuning",
-    "single": "tuned on single questions",
-    "recicl": "tuned with demonstrations (RecICL)",
-    "zero_shot": "zero-shot",
-    "stale": "stale demonstrations",
-    "fresh": "fresh demonstrations",
-    "llm_fresh": "LLM, fresh demonstrations",
-    "llm_stale": "LLM, stale demonstrations",
-    "llm_zero_shot": "LLM, no demonstrations",
-    "sasrec_frozen": "SASRec, frozen",
-    "sasrec_retrained": "SASRec, retrained each period",
-    "itemknn_frozen": "item-kNN, frozen",
-    "itemknn_retrained": "item-kNN, retrained each period",
+NAMES = {  # of rows, conditions and series: as a heading, in a narrow column, in a sentence
+    "base": ("before tuning", "before tuning", "the model before tuning"),
+    "single": ("tuned on single questions", "single", "the single layout"),
+    "recicl": ("tuned with demonstrations (RecICL)", "RecICL", "the RecICL layout"),
+    "zero_shot": ("zero-shot", "zero-shot", "zero-shot"),
+    "stale": ("stale demonstrations", "stale", "stale"),
+    "fresh": ("fresh demonstrations", "fresh", "fresh"),
+    "llm_fresh": ("LLM, fresh demonstrations", "LLM, fresh", "the LLM with fresh demonstrations"),
+    "llm_stale": ("LLM, stale demonstrations", "LLM, stale", "the LLM with stale demonstrations"),
+    "llm_zero_shot": ("LLM, no demonstrations", "LLM, none", "the LLM without demonstrations"),
+    "sasrec_frozen": ("SASRec, frozen", "SASRec, frozen", "SASRec frozen"),
+    "sasrec_retrained": (
+        "SASRec, retrained each period",
+        "SASRec, retrained",
+        "SASRec retrained each period",
+    ),
+    "itemknn_frozen": ("item-kNN, frozen", "item-kNN, frozen", "item-kNN frozen"),
+    "itemknn_retrained": ("item-kNN, retrained each period", "item-kNN, retrained", "item-kNN retrained"),
 }
+HEADING, SHORT, SPOKEN = range(3)
 STATES = {
     "QUEUED": "waiting",
     "RUNNING": "running",
@@ -60,8 +65,8 @@ class What:
 WHAT = {
     "recicl": What(
         "RecICL: does tuning keep it learning?",
-        "One model before tuning, tuned on single questions and tuned with demonstrations, each without, with "
-        "stale and with fresh demonstrations (arXiv 2410.23136).",
+        "One model before tuning, tuned on single questions and tuned with demonstrations; each without, "
+        "with stale and with fresh demonstrations (arXiv 2410.23136).",
         ("single", "recicl"),
         times=False,
         users=100,
@@ -77,8 +82,8 @@ WHAT = {
         times=True,
         users=30,
         of="Users in each period",
-        reads="Mean of the users asked in each period since the freeze; the band is the 95 % interval of fresh "
-        "demonstrations. All rank the same candidates.",
+        reads="Mean of the users asked in each period since the freeze; the band is the 95 % interval of "
+        "fresh demonstrations. All rank the same candidates.",
     ),
 }
 
@@ -118,10 +123,10 @@ class Study:
             key for cell in self.found.get("cells") or [] for key, each in cell.items() if is_estimate(each)
         ]
         told += [str(self.found["metric"])] if self.found.get("metric") else []
-        return sorted(
-            dict.fromkeys(told),
-            key=lambda key: (key not in MEASURES, list(MEASURES).index(key) if key in MEASURES else 0),
-        )
+        return [
+            *(key for key in MEASURES if key in told),
+            *(key for key in dict.fromkeys(told) if key not in MEASURES),
+        ]
 
 
 def is_estimate(value: object) -> bool:
@@ -129,11 +134,12 @@ def is_estimate(value: object) -> bool:
     return isinstance(value, Mapping) and "mean" in value
 
 
-def named(name: object) -> str:
+def named(name: object, form: int = HEADING) -> str:
     """A row, column or series in words; unknown ones as they are. Plain text."""
     if isinstance(name, list | tuple):
-        return ", ".join(named(each) for each in name)
-    return NAMES.get(str(name), plain(str(name).replace("_", " "), 60))
+        return ", ".join(named(each, form) for each in name)
+    known = NAMES.get(str(name))
+    return known[form] if known else plain(str(name).replace("_", " "), 60)
 
 
 def measured(name: str) -> str:
@@ -179,8 +185,8 @@ def so_far(partial: Mapping[str, Any] | None) -> tuple[str, pd.DataFrame] | None
 
 def _table(at: Mapping[tuple[str, str], str], rows: Mapping[str, Any]) -> pd.DataFrame:
     """Markdown cells by (row, column); `rows`: what is known of the rows' models."""
-    lines = list(dict.fromkeys(row for row, _ in at))
-    columns = list(dict.fromkeys(column for _, column in at))
+    lines = _ordered(row for row, _ in at)
+    columns = _ordered(column for _, column in at)
     heads = {row: md(named(row)) for row in lines}
     for row in lines:
         if isinstance(rows.get(row), Mapping) and rows[row].get("model"):
@@ -189,10 +195,16 @@ def _table(at: Mapping[tuple[str, str], str], rows: Mapping[str, Any]) -> pd.Dat
     return pd.DataFrame({"": [heads[row] for row in lines], **body})
 
 
+def _ordered(names: Iterable[str]) -> list[str]:
+    """Each once, in the order of `NAMES`, others after them as they came: stored JSON sorts its keys."""
+    once = list(dict.fromkeys(names))
+    return [name for name in NAMES if name in once] + [name for name in once if name not in NAMES]
+
+
 def tests(found: Mapping[str, Any], measure: str) -> pd.DataFrame:
     """The paired differences as a table in Markdown, with what each says."""
     rows = [
-        (named(test["better"]), named(test["than"]), test[measure])
+        (named(test["better"], SHORT), named(test["than"], SHORT), test[measure])
         for test in found.get("tests") or []
         if is_estimate(test.get(measure))
     ]
@@ -202,7 +214,7 @@ def tests(found: Mapping[str, Any], measure: str) -> pd.DataFrame:
             "against": [md(other) for _, other, _ in rows],
             "difference": [_difference(value) for _, _, value in rows],
             "95 % interval": [f"{signed(v['low'], 3)} to {signed(v['high'], 3)}" for _, _, v in rows],
-            "p": [p_text(value["p"]).removeprefix("p = ").removeprefix("p ") for _, _, value in rows],
+            "p": [p_text(value["p"]).removeprefix("p").removeprefix(" = ").lstrip() for _, _, value in rows],
             "says": [verdict(value) for _, _, value in rows],
         }
     )
@@ -224,7 +236,7 @@ def _difference(value: Mapping[str, Any]) -> str:
 
 def p_text(p: float) -> str:
     """p of a test, as papers write it."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return "p <\u00a00.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def points(found: Mapping[str, Any]) -> pd.DataFrame:
@@ -249,7 +261,7 @@ def sentence(study: Study) -> str:
     if not said:
         return "The study tested nothing."
     parts = [
-        f"{named(test['better'])} {_is(test[measure])} {named(test['than'])} "
+        f"{named(test['better'], SPOKEN)} {_is(test[measure])} {named(test['than'], SPOKEN)} "
         f"({signed(test[measure]['mean'], 3)} {measured(measure)}, {p_text(test[measure]['p'])})"
         for test in said
     ]

@@ -121,11 +121,6 @@ def _names(figure: go.Figure, series: Sequence[Series], span: tuple[float, float
 
 def describe(series: Sequence[Series], measure: str) -> str:
     """One sentence for screen readers."""
-    parts = [
-        f"{each['label']} from {number(each['points'][0]['mean'], 3)} to {number(each['points'][-1]['mean'], 3)}"
-        for each in series
-        if each["points"]
-    ]
-    return f"{measure} over the periods since the freeze. " + (
-        "; ".join(parts) + "." if parts else "No points."
-    )
+    ends = [(each["label"], each["points"][0], each["points"][-1]) for each in series if each["points"]]
+    parts = [f"{label} from {number(a['mean'], 3)} to {number(b['mean'], 3)}" for label, a, b in ends]
+    return f"{measure} over the periods since the freeze. {'; '.join(parts) or 'No points'}."

@@ -63,7 +63,8 @@ def _one(job_id: int, was_open: bool) -> None:
     ):
         st.subheader(md(study.title), anchor=False, width="stretch")
         _button(study.job)
-    with st.container(height=LINE_PX, border=False, key="study-line", vertical_alignment="center"):
+    room = LINE_PX if study.open else "content"
+    with st.container(height=room, border=False, key="study-line", vertical_alignment="center"):
         _line(study)
     if study.job.state == "COMPLETED":
         _result(study)

@@ -1,4 +1,4 @@
-"""The form of the Studies page: what to ask of which models, with defaults that suit; files a background job."""
+"""The form of the Studies page: what to ask of which models, sensible defaults; files a job."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -131,8 +131,8 @@ def _cut(info: DatasetInfo, payload: dict[str, Any]) -> int:
         value=until,
         key=f"study-cut-{until}",
         disabled=not info.has_timestamps,
-        help=f"Of {PERIODS} periods with equally many purchases. Later ones are asked about; a model must have "
-        "been tuned on no more than these, or it knows the answers."
+        help=f"Of {PERIODS} periods with equally many purchases. Later ones are asked about; a model must "
+        "have been tuned on no more than these, or it knows the answers."
         if info.has_timestamps
         else "This data set has no times: everybody's last purchase is asked about.",
     )

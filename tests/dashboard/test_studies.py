@@ -1,6 +1,7 @@
 """The Studies page in every state, and the tables its results are made of."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -183,8 +184,9 @@ def test_the_best_cell_is_bold() -> None:
 def test_the_drift_chart_names_every_line_once_and_apart() -> None:
     series = fake_study.drift({**ASKED, "study": "drift"})["series"]
     figure = drift(series, "NDCG@10", LIGHT)
-    named = [note.text for note in figure.layout.annotations]
+    notes: Any = figure.layout["annotations"]
+    named = [note.text for note in notes]
     assert sorted(named) == sorted(fake_study.SERIES.values())
-    heights = sorted(note.y for note in figure.layout.annotations)
-    assert all(later - earlier > 0.04 for earlier, later in zip(heights, heights[1:], strict=False))
+    heights = sorted(note.y for note in notes)
+    assert all(later - earlier > 0.04 for earlier, later in pairwise(heights))
     assert "LLM, fresh demonstrations from" in describe(series, "NDCG@10")

@@ -25,6 +25,7 @@ from engine.tuning.worlds import Sample
 HISTORY = 10  # newest items of the query, as many as ranking shows
 VALIDATED = 128  # users whose newest permitted interaction validates
 _LIKED = 4.0
+_MISSES = 1000  # samples in a row that do not fit
 _GAP, _SHIFT = 64, 256  # tokens a segment may be moved on, and a whole prompt
 
 
@@ -44,13 +45,15 @@ class Material:
 def material(columns: DatasetColumns, request: TuneRequest) -> Material:
     """What the request permits. Raises BadInput where nothing is left to learn from."""
     place = positions(columns.user)
+    length = np.bincount(columns.user)[columns.user]
     if request.until is None:
-        length = np.bincount(columns.user)[columns.user]
         allowed = place < length - 2
     elif columns.timestamp is None:
         raise BadInput(f"until: {request.dataset!r} has no timestamps, so it has no periods of time.")
     else:
-        allowed = time_periods(columns.timestamp, request.periods)[0] < request.until
+        # Nobody's newest purchase is learnt, however early it was: it is what ranking is tested on.
+        earlier = time_periods(columns.timestamp, request.periods)[0] < request.until
+        allowed = earlier & (place < length - 1)
     answers = np.flatnonzero(allowed & (place >= 1))
     rng = random.Random(request.seed)
     # The last permitted answer of each user, for a few users.
@@ -90,39 +93,58 @@ class Sampler:
         """Samples for training, drawn evenly from the permitted answers."""
         rng = random.Random(seed)
         answers = self.material.answers
+        misses = 0
         while True:
             made = self.sample(int(answers[rng.randrange(len(answers))]), rng)
+            misses = 0 if made else misses + 1
             if made:
                 yield made
+            elif misses == _MISSES:
+                raise self._too_long()
 
     def validation(self) -> list[Sample]:
         """The held-out answers, with as many demonstrations as there are at most; always the same."""
         rng = random.Random(self.request.seed)
         made = [self.sample(int(answer), rng, full=True) for answer in self.material.validation]
-        return [sample for sample in made if sample]
+        fitting = [sample for sample in made if sample]
+        if not fitting:
+            raise self._too_long()
+        return fitting
+
+    def _too_long(self) -> BadInput:
+        return BadInput(
+            f"The titles of {self.request.dataset!r} are too long: not even one item of a history and the "
+            f"next one fit into the model's {self._room:,} tokens. Choose a base with a longer context."
+        )
 
     def sample(self, answer: int, rng: random.Random, full: bool = False) -> Sample | None:
-        """The prompt that ends in this interaction; None where it has more tokens than there is room for.
+        """The prompt that ends in this interaction, shortened as `prompts.fit` does where room is lacking.
 
-        full: exactly `demos` demonstrations where they can be found, and plain positions.
+        full: exactly `demos` demonstrations where they can be found, and plain positions. None where not even
+        one item of the history fits.
         """
         count = 0
         if self.request.layout == "recicl":
             count = self.request.demos if full else rng.randint(0, self.request.demos)
         shown = self._window(answer, HISTORY)
-        places = [self._demonstration(answer, shown, rng) for _ in range(count)]
-        # Each once; the newest stands next to the query.
-        chosen = sorted({place for place in places if place is not None}, key=self._moment)
-        demos = [self._example(place) for place in chosen]
+        demos = [self._example(place) for place in self._demonstrations(answer, shown, count, rng)]
         item, rating = self._answer(answer, shown, rng)
         title = self.columns.titles
-        segments = render("plain", self._scoring, demos, [title[i] for i in self._items(shown)])
         ways = layout("plain", self._scoring)
         if self._scoring == "yes_no":
             asked, said = ways.ask([title[item]]), yes_no_answer(rating is None or rating >= _LIKED)
         else:
             asked, said = (), title_answer(title[item])
-        return self._laid_out([*(s.pieces for s in segments)], asked, said, rng, full)
+        history = [title[i] for i in self._items(shown)]
+        while True:
+            pieces = [segment.pieces for segment in render("plain", self._scoring, demos, history)]
+            made = self._laid_out(pieces, asked, said, rng, full)
+            if made or not (len(history) > 1 or demos):
+                return made
+            if len(history) > 1:
+                history = history[1:]
+            else:
+                demos = demos[1:]
 
     def _laid_out(
         self,
@@ -173,6 +195,19 @@ class Sampler:
                 if other not in own:
                     return other, 0.0
         return item, rating
+
+    def _demonstrations(
+        self, answer: int, shown: NDArray[np.int64], count: int, rng: random.Random
+    ) -> list[int]:
+        """Answers of up to `count` different windows; the newest stands next to the query."""
+        found: set[int] = set()
+        for _ in range(3 * count):
+            if len(found) == count:
+                break
+            place = self._demonstration(answer, shown, rng)
+            if place is not None:
+                found.add(place)
+        return sorted(found, key=self._moment)
 
     def _demonstration(self, answer: int, shown: NDArray[np.int64], rng: random.Random) -> int | None:
         """The answer of one window known before this answer, from one of the sources."""

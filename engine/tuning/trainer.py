@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from db.errors import OutOfMemory
+from db.errors import ModelError, OutOfMemory
 from engine.llm.memory import out_of_memory
 from engine.tuning.worlds import Sample
 
@@ -173,8 +173,10 @@ class Trainer:
                 if time.monotonic() - saved > SAVE_EVERY_S:
                     self.save()
                     saved = time.monotonic()
-                state.elapsed = time.monotonic() - began
+                paused = time.monotonic()
+                state.elapsed = paused - began
                 tell(state)
+                began += time.monotonic() - paused  # other people's work, done in between, is not ours
         finally:
             self.save()
         best = torch.load(self.folder / "best.pt", weights_only=True)
@@ -205,14 +207,7 @@ class Trainer:
         batch = self._next()
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * rate_at(self.budget.share(state), state.step)
-        while True:
-            try:
-                loss, weight = self._gradients(batch)
-                break
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not out_of_memory(error):
-                    raise
-                self._halve()
+        loss, weight = self._in_memory(lambda: self._gradients(batch))
         torch.nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -231,6 +226,16 @@ class Trainer:
             (summed / whole).backward()
             loss += float(summed.detach())
         return loss, whole
+
+    def _in_memory(self, work: Callable[[], tuple[float, float]]) -> tuple[float, float]:
+        """Do the work, in ever smaller parts while memory runs out."""
+        while True:
+            try:
+                return work()
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+            self._halve()
 
     def _halve(self) -> None:
         state = self.state
@@ -267,12 +272,14 @@ class Trainer:
         """Note the loss on the validation samples; keep the weights where it is the best so far."""
         state = self.state
         self.model.eval()
-        total = weight = 0.0
-        for part in packed(sorted(self.validation_set, key=lambda s: len(s.ids)), state.batch_tokens):
-            loss, size = answer_losses(self.model, part, self.device)
-            total, weight = total + float(loss), weight + size
+        total, weight = self._in_memory(self._validation_loss)
         self.model.train()
         found = total / weight
+        if not math.isfinite(found):
+            raise ModelError(
+                f"After {state.step} steps the loss on what is held out is no number any more. Nothing was "
+                "registered. Try a smaller --learning-rate, or another base."
+            )
         state.worse = 0 if found < state.best else state.worse + 1
         if found < state.best:
             state.best = found
@@ -280,6 +287,13 @@ class Trainer:
         row = {"step": state.step, "tokens": state.tokens, "seconds": round(state.elapsed, 1)}
         loss = {} if math.isnan(state.loss) else {"loss": round(state.loss, 4)}
         state.curve.append({**row, **loss, "validation": round(found, 4)})
+
+    def _validation_loss(self) -> tuple[float, float]:
+        total = weight = 0.0
+        for part in packed(sorted(self.validation_set, key=lambda s: len(s.ids)), self.state.batch_tokens):
+            loss, size = answer_losses(self.model, part, self.device)
+            total, weight = total + float(loss), weight + size
+        return total, weight
 
 
 def packed(samples: Sequence[Sample], tokens: int) -> Iterator[list[Sample]]:

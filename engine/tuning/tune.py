@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from db import datasets
+from db import datasets, models
 from db.canonical import digest
 from db.datasets import DatasetColumns, DatasetInfo
-from db.errors import ModelError
+from db.errors import Conflict, ModelError
 from db.models import ModelInfo
+from db.names import check_name
 from db.tunings import TuneRequest
 from engine.service import Report
 from engine.session import Engine
@@ -49,11 +50,25 @@ def tune(engine: Engine, request: TuneRequest, report: Report) -> dict[str, Any]
     folder = engine.settings.home / "tunings" / digest(identity)[:16]
     done = folder / "result.json"
     if not done.exists():
+        _check_name(engine, request, folder / "model")
         result = _tuned(engine, request, dataset, columns, base, folder, report)
         done.write_text(json.dumps(result, indent=1) + "\n")
+        for leftover in ("checkpoint.pt", "best.pt"):
+            (folder / leftover).unlink(missing_ok=True)
     result = json.loads(done.read_text())
     engine.register(result["model"], str(folder / "model"))
     return result
+
+
+def _check_name(engine: Engine, request: TuneRequest, folder: Path) -> None:
+    """A name that stands for another model is told before hours are spent. Raises Conflict or BadInput."""
+    name = check_name("model", request.name or default_name(request))
+    taken = {info.name: info.source for info in models.listing(engine.store)}.get(name)
+    if taken not in (None, str(folder)):
+        raise Conflict(
+            f"The name {name!r} is taken by the model {taken}. That one is kept and nothing was trained. "
+            "Give another name (--name)."
+        )
 
 
 def default_name(request: TuneRequest) -> str:
@@ -75,7 +90,7 @@ def _tuned(
     folder: Path,
     report: Report,
 ) -> dict[str, Any]:
-    from engine.llm.load import load
+    from engine.llm.load import choose_dtype, load
     from engine.tuning.judge import judged
     from engine.tuning.samples import Sampler
     from engine.tuning.throughput import flop_floor_ratio
@@ -83,11 +98,18 @@ def _tuned(
 
     report(0.0, f"loading {base.name}")
     # A model of its own: the one in memory stays as it is for whoever ranks meanwhile.
-    loaded = load(base.source, engine.settings.device, engine.settings.dtype)
-    model, method = _trainable(loaded, request)
+    method = _method(request, base.parameters)
+    # Updates of all parameters are too small for half precision; the finished model may be stored in it.
+    loaded = load(
+        base.source, engine.settings.device, "float32" if method == "full" else engine.settings.dtype
+    )
+    stored = choose_dtype(engine.settings.dtype, loaded.device, loaded.parameters)[0]
+    model = _trainable(loaded, method, request.seed)
     gaps = method == "full" and _rotary(loaded)
     sampler = Sampler(columns, loaded.encoder, request, loaded.context_length, gaps)
-    rate = request.learning_rate or RATES["small" if _is_small(loaded) and method == "full" else method]
+    rate = (
+        request.learning_rate or RATES["small" if method == "full" and base.parameters <= SMALL else method]
+    )
     trainer = Trainer(
         model,
         sampler.endless,
@@ -138,31 +160,31 @@ def _tuned(
             "dataset": dataset.name,
         },
     }
-    _export(model, loaded, folder / "model", {**made, "scoring": scoring})
+    _export(model, loaded, stored, folder / "model", {**made, "scoring": scoring})
     if scoring == "sum":
         report(1.0, "choosing how it scores")
         tuned = load(str(folder / "model"), engine.settings.device)
         made["judged"] = found = judged(engine.store, dataset, tuned, sampler, JUDGED)
         scoring = max(found, key=lambda way: found[way])
         _recipe(folder / "model", {**made, "scoring": scoring})
-    for leftover in ("checkpoint.pt", "best.pt"):
-        (folder / leftover).unlink(missing_ok=True)
     return {**made, "scoring": scoring}
 
 
-def _trainable(loaded: LoadedModel, request: TuneRequest) -> tuple[PreTrainedModel, str]:
-    """The model ready to be trained, and how: all parameters in float32, or LoRA beside frozen ones."""
-    method = request.method
-    if method == "auto":
-        method = "full" if _is_small(loaded) else "lora"
+def _method(request: TuneRequest, parameters: int) -> str:
+    if request.method == "auto":
+        return "full" if parameters <= SMALL else "lora"
+    return request.method
+
+
+def _trainable(loaded: LoadedModel, method: str, seed: int) -> PreTrainedModel:
+    """The model ready to be trained: all parameters, or LoRA beside frozen ones."""
     model = loaded.model
     model.requires_grad_(False)
     # The lens is for looking; training runs through the model's own attention.
     model.set_attn_implementation("sdpa")
     if method == "full":
-        model.float()
         model.requires_grad_(True)
-        return model, method
+        return model
     try:
         import peft
     except ImportError as error:
@@ -173,14 +195,14 @@ def _trainable(loaded: LoadedModel, request: TuneRequest) -> tuple[PreTrainedMod
     import torch
 
     names = _projections(model)
-    torch.manual_seed(request.seed)
+    torch.manual_seed(seed)
     wrapped = peft.get_peft_model(
         model, peft.LoraConfig(task_type="CAUSAL_LM", target_modules=names, r=RANK, lora_alpha=ALPHA)
     )
     for parameter in wrapped.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
-    return wrapped, method  # type: ignore[return-value]
+    return wrapped  # type: ignore[return-value]
 
 
 def _projections(model: torch.nn.Module) -> list[str]:
@@ -192,10 +214,6 @@ def _projections(model: torch.nn.Module) -> list[str]:
     raise ModelError(
         f"LoRA knows no query and value projections in a {type(model).__name__}. Use the method full."
     )
-
-
-def _is_small(loaded: LoadedModel) -> bool:
-    return loaded.parameters <= SMALL
 
 
 def _rotary(loaded: LoadedModel) -> bool:
@@ -220,8 +238,10 @@ def _progress(state: State) -> dict[str, Any]:
     }
 
 
-def _export(model: PreTrainedModel, loaded: LoadedModel, folder: Path, recipe: dict[str, Any]) -> None:
-    """Write a plain Hugging Face folder in the base's dtype, whole or not at all."""
+def _export(
+    model: PreTrainedModel, loaded: LoadedModel, dtype: torch.dtype, folder: Path, recipe: dict[str, Any]
+) -> None:
+    """Write a plain Hugging Face folder, whole or not at all."""
     fresh = folder.with_name("model.new")
     for leftover in (fresh, folder):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -229,7 +249,7 @@ def _export(model: PreTrainedModel, loaded: LoadedModel, folder: Path, recipe: d
 
     plain: Any = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model  # type: ignore[operator]
     with quiet():
-        plain.to(loaded.dtype).save_pretrained(fresh)
+        plain.to(dtype).save_pretrained(fresh)
     loaded.tokenizer.save_pretrained(fresh)
     _recipe(fresh, recipe)
     fresh.rename(folder)

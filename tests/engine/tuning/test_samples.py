@@ -145,9 +145,45 @@ def test_gaps_move_segments_and_never_past_the_room(seed: int) -> None:
     assert sample.positions[-1] < 600
 
 
-def test_too_long_or_too_little_is_told_or_left_out() -> None:
-    made = sampler(room=30)
+def test_nobodys_newest_purchase_is_learnt_however_early_it_was() -> None:
+    made = sampler(replace(REQUEST, until=9))
+    place = positions(COLUMNS.user)
+    newest = place == np.bincount(COLUMNS.user)[COLUMNS.user] - 1
+    assert (newest & (time_periods(COLUMNS.timestamp, 10)[0] < 9)).any()
+    assert not (made.material.allowed & newest).any()
+
+
+def test_a_short_context_costs_the_oldest_history_then_demonstrations() -> None:
+    whole, short = sampler(), sampler(room=110)
+    cut = 0
+    for answer in whole.material.answers[:60].tolist():
+        long = whole.sample(answer, random.Random(1), full=True)
+        made = short.sample(answer, random.Random(1), full=True)
+        assert long is not None
+        assert made is not None
+        assert len(made.ids) <= 110
+        texts = [whole.encoder.tokenizer.decode(one.ids) for one in (long, made)]
+        assert texts[1].splitlines()[-3:] == texts[0].splitlines()[-3:]  # newest item, Next, answer
+        cut += len(made.ids) < len(long.ids)
+    assert cut > 30
+
+
+def test_demonstrations_are_as_many_as_asked_where_there_are_enough() -> None:
+    made, rng = sampler(), random.Random(0)
+    found = []
+    for answer in made.material.answers[-200:].tolist():
+        rows = made._demonstrations(answer, made._window(answer, 10), 3, rng)
+        assert len(set(rows)) == len(rows) <= 3
+        found.append(len(rows))
+    assert sum(count == 3 for count in found) > 150
+
+
+def test_too_long_or_too_little_is_told() -> None:
+    made = sampler(room=12)
     assert made.sample(int(made.material.answers[-1]), random.Random(0), full=True) is None
+    for ask in (made.validation, lambda: next(made.endless("0-0"))):
+        with pytest.raises(BadInput, match="too long"):
+            ask()
     few = simulate(3, users=2, items=150)
     with pytest.raises(BadInput, match="too few"):
         material(few, REQUEST)

@@ -2,13 +2,14 @@
 
 import itertools
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-from db.errors import OutOfMemory
+from db.errors import ModelError, OutOfMemory
 from engine.tuning import trainer as training
 from engine.tuning.trainer import Budget, Trainer, answer_losses, packed, rate_at
 from engine.tuning.worlds import Sample
@@ -110,6 +111,41 @@ def test_a_lack_of_memory_halves_the_batch_and_changes_no_gradient(tmp_path: Pat
     )
     with pytest.raises(OutOfMemory, match="LoRA"):
         trainer(tmp_path / "none")._step()
+
+
+def test_validation_meets_a_lack_of_memory_too(tmp_path: Path, monkeypatch) -> None:
+    true = training.answer_losses
+
+    def tight(model, batch, device):
+        if len(batch) > 8:
+            raise torch.OutOfMemoryError("no memory")
+        return true(model, batch, device)
+
+    run = trainer(tmp_path, steps=2)
+    monkeypatch.setattr(training, "answer_losses", tight)
+    assert run.run(lambda state: None).step == 2
+
+
+def test_a_loss_that_is_no_number_is_told(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    next(iter(run.trained.values())).data.fill_(float("nan"))
+    with pytest.raises(ModelError, match="learning-rate"):
+        run.run(lambda state: None)
+
+
+def test_work_for_others_takes_nothing_off_the_time(tmp_path: Path) -> None:
+    state = trainer(tmp_path, steps=5).run(lambda state: time.sleep(0.5))
+    assert state.elapsed < 2
+
+
+def test_a_batch_of_one_class_still_teaches() -> None:
+    """A loss weighted by class would be 0 where a batch holds one class only."""
+    model = fresh()
+    batch = [Sample([25, 26, 27, 30], [0.0, 0.0, 0.0, 1.0], [0, 1, 2, 3])] * 4  # four times the same answer
+    summed, weight = answer_losses(model, batch, torch.device("cpu"))
+    (summed / weight).backward()
+    assert float(summed.detach()) / weight > 1
+    assert sum(float(p.grad.abs().sum()) for p in model.parameters() if p.grad is not None) > 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)

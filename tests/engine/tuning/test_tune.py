@@ -1,0 +1,231 @@
+"""A tuning from request to a model that ranks: as a job, killed in the middle, with LoRA, without an LLM."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from db import datasets, jobs, models
+from db.errors import BadInput, Conflict, DualensError, ModelError
+from db.requests import RunRequest
+from db.settings import Settings
+from db.store import Store
+from db.tunings import TuneRequest
+from engine import service, worker
+from engine.session import Engine
+from engine.tuning.tune import tune
+from tests.toys import toy_columns
+
+ROOT = Path(__file__).resolve().parents[3]
+torch.set_num_threads(1)
+
+Folder = Callable[..., Path]
+
+
+def say(text: str) -> None:
+    """Said to nobody."""
+
+
+@pytest.fixture
+def engine(store: Store, settings: Settings, model_folder: Folder) -> Engine:
+    """A workspace with a toy data set and a tiny model."""
+    columns = toy_columns(users=40, items=30, length=8)
+    datasets.insert(store, "toy", columns, kind="generic", source="t", fingerprint="toy", report={})
+    engine = Engine(store, settings)
+    engine.register("tiny", str(model_folder("llama")))
+    return engine
+
+
+def request(**fields: Any) -> TuneRequest:
+    options = {
+        "base": "tiny",
+        "minutes": None,
+        "steps": 8,
+        "batch_tokens": 1024,
+        "demos": 2,
+        "method": "full",
+    }
+    return TuneRequest("toy", **{**options, **fields}).validate()
+
+
+def test_a_tuned_model_is_registered_and_ranks(engine: Engine) -> None:
+    done = worker.run_here(engine, "tune", request(learning_rate=3e-3).to_json(), say)
+    assert {"model", "folder", "steps", "tokens", "seconds", "tokens_per_second", "flop_floor_ratio"} <= set(
+        done
+    )
+    assert {"curve", "best", "stopped_because", "samples", "data_fingerprint", "recipe"} <= set(done)
+    assert done["steps"] == 8
+    assert done["curve"][-1]["validation"] < done["curve"][0]["validation"]
+    folder = Path(done["folder"])
+    assert {"config.json", "model.safetensors", "tokenizer.json", "RECIPE.json"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert not [path for path in folder.iterdir() if path.suffix in (".pt", ".bin")]
+    recipe = json.loads((folder / "RECIPE.json").read_text())
+    assert recipe["data_fingerprint"] == datasets.get(engine.store, "toy").fingerprint
+    assert recipe["recipe"]["request"]["layout"] == "recicl"
+    info = models.get(engine.store, done["model"])
+    assert info.scoring == recipe["scoring"]
+    ranked = RunRequest("toy", "u3", model=done["model"], demos="proximal:2", candidates=6)
+    base = RunRequest("toy", "u3", model="tiny", demos="proximal:2", candidates=6)
+    losses = [service.rank(engine, wanted).result["loss"] for wanted in (ranked, base)]
+    assert losses[0] < losses[1]
+
+
+def test_the_same_tuning_again_trains_nothing(engine: Engine) -> None:
+    first = tune(engine, request(), service.quiet)
+    started = time.monotonic()
+    assert tune(engine, request(), service.quiet) == first
+    assert time.monotonic() - started < 2
+
+
+def test_a_taken_name_is_refused_before_anything_is_trained(engine: Engine) -> None:
+    first = tune(engine, request(), service.quiet)
+    told: list[str] = []
+    with pytest.raises(Conflict, match="--name"):
+        tune(engine, request(steps=4), lambda share, message="", *_: told.append(message))
+    assert not [message for message in told if message.startswith("step")]
+    other = tune(engine, request(steps=4, name="toy-2"), service.quiet)
+    assert (first["model"], other["model"]) == ("toy-recicl-from-tiny", "toy-2")
+
+
+def test_the_base_stays_what_it_was(engine: Engine) -> None:
+    loaded = engine.load(engine.registered("tiny"))
+    before = {name: value.clone() for name, value in loaded.model.state_dict().items()}
+    tune(engine, request(learning_rate=1e-2), service.quiet)
+    after = engine.load(engine.registered("tiny")).model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_yes_and_no_answers_make_a_model_that_is_asked_so(engine: Engine) -> None:
+    done = tune(engine, request(answers="yes_no", layout="single"), service.quiet)
+    assert models.get(engine.store, done["model"]).scoring == "yes_no"
+    run = service.rank(engine, RunRequest("toy", "u3", model=done["model"], demos="none", candidates=6))
+    assert run.request.scoring == "yes_no"
+
+
+def test_lora_changes_the_projections_and_leaves_a_plain_folder(engine: Engine) -> None:
+    pytest.importorskip("peft", reason="requirements-peft.txt is not installed")
+    done = tune(engine, request(method="lora", learning_rate=1e-2), service.quiet)
+    folder = Path(done["folder"])
+    assert not list(folder.glob("adapter*"))
+    base = load_file(Path(models.get(engine.store, "tiny").source) / "model.safetensors")
+    tuned = load_file(folder / "model.safetensors")
+    assert set(tuned) == set(base)
+    changed = {name.split(".")[-2] for name in base if not torch.equal(base[name], tuned[name])}
+    assert changed == {"q_proj", "v_proj"}
+    assert done["curve"][-1]["validation"] < done["curve"][0]["validation"]
+
+
+def test_lora_without_peft_says_what_to_install(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ModelError, match=r"requirements-peft\.txt"):
+        tune(engine, request(method="lora"), service.quiet)
+
+
+@pytest.mark.parametrize("kind", ["popularity", "itemknn", "sasrec"])
+def test_conventional_recommenders_are_the_same_kind_of_job(engine: Engine, kind: str) -> None:
+    job = request(kind=kind, minutes=0.05, steps=None).to_json()
+    done = worker.run_here(engine, "tune", job, say)
+    assert done["model"] is None
+    assert Path(done["folder"]).exists()
+    assert worker.run_here(engine, "tune", job, say)["loaded"]
+    frozen = worker.run_here(engine, "tune", {**job, "until": 5}, say)
+    assert frozen["folder"] != done["folder"]
+
+
+def test_a_curve_is_there_while_it_trains(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.tuning.tune.TOLD_EVERY_S", 0.0)
+    told: list[dict[str, Any]] = []
+    tune(
+        engine,
+        request(steps=30),
+        lambda share, message="", partial=None: told.append(partial) if partial else None,
+    )
+    curves = [len(partial["curve"]) for partial in told]
+    assert curves == sorted(curves)
+    assert curves[0] < curves[-1]
+    json.dumps(told, allow_nan=False)
+
+
+def test_errors_a_person_can_mend(engine: Engine) -> None:
+    with pytest.raises(DualensError, match="nowhere"):
+        tune(engine, request(base="nowhere"), service.quiet)
+    long = _long_titles()
+    datasets.insert(engine.store, "long", long, kind="generic", source="t", fingerprint="long", report={})
+    with pytest.raises(BadInput, match="too long"):
+        tune(engine, TuneRequest.from_json({**request().to_json(), "dataset": "long"}), service.quiet)
+
+
+def _long_titles() -> Any:
+    columns = toy_columns(users=40, items=30, length=8)
+    return type(columns)(**{**vars(columns), "titles": ["word " * 600 + str(i) for i in range(30)]})
+
+
+_TUNE = """
+import json, sys
+from db.settings import Settings
+from db.store import Store
+from engine.session import Engine
+from engine.tuning import trainer
+from engine.worker import run_here
+trainer.SAVE_EVERY_S = 0.0
+with Store.open(Settings()) as store:
+    print(json.dumps(run_here(Engine(store, Settings()), "tune", json.loads(sys.argv[1]), lambda text: None)))
+"""
+
+
+def test_a_killed_tuning_goes_on_from_its_checkpoint(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    """kill -9 in the middle; the same command ends with the loss of one that was never killed."""
+    job = request(steps=60, batch_tokens=512, learning_rate=1e-3).to_json()
+    environment = {
+        **os.environ,
+        "DUALENS_HOME": str(settings.home),
+        "DUALENS_DATABASE_URL": settings.database_url,
+        "DUALENS_DEVICE": "cpu",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-c", _TUNE, json.dumps(job)]
+    child = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    try:
+        [checkpoint] = _awaited(lambda: list((settings.home / "tunings").glob("*/checkpoint.pt")))
+        _awaited(lambda: _step(checkpoint) >= 10)
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    at = _step(checkpoint)
+    assert 10 <= at < 60
+    started = time.monotonic()
+    resumed = worker.run_here(engine, "tune", job, say)
+    assert time.monotonic() - started < worker.LEASE_S
+    [row] = jobs.listing(engine.store, kinds=["tune"])
+    assert row.attempts == 2
+    steps = [point["step"] for point in resumed["curve"]]
+    assert steps == sorted(set(steps))
+    whole = worker.run_here(engine, "tune", {**job, "name": "never-killed"}, say)
+    assert (resumed["steps"], resumed["tokens"]) == (whole["steps"], whole["tokens"])
+    assert resumed["curve"][-1]["validation"] == pytest.approx(whole["curve"][-1]["validation"], rel=0.02)
+
+
+def _awaited(found: Callable[[], Any]) -> Any:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        if value := found():
+            return value
+        time.sleep(0.05)
+    raise AssertionError("nothing came")
+
+
+def _step(checkpoint: Path) -> int:
+    return int(torch.load(checkpoint, weights_only=True)["state"]["step"])

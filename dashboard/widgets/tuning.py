@@ -13,7 +13,6 @@ from dashboard.tunings import Tuning, numbers, recipe, sentence, table
 from dashboard.widgets import progress, tuning_form
 from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
 from db import jobs, models, workers
-from db.jobs import Job
 
 LOOK_S = 1.0
 SHOWN = 100
@@ -114,7 +113,9 @@ def _button(tuning: Tuning) -> None:
             _use(tuning)
     elif job.state in ("STOPPED", "ERROR"):
         label = "Go on" if tuning.resumable else "Try again"
-        st.button(label, key=f"again-{job.id}", type="primary", on_click=_again, args=(job,))
+        if st.button(label, key=f"again-{job.id}", type="primary"):
+            st.session_state.tuning = tuning_form.again(job).id
+            st.rerun()
 
 
 def _use(tuning: Tuning) -> None:
@@ -124,10 +125,6 @@ def _use(tuning: Tuning) -> None:
         return
     tuning_form.recommend_with(str(tuning.model), str(tuning.asked.get("dataset")))
     st.switch_page("screens/recommend.py")
-
-
-def _again(job: Job) -> None:
-    st.session_state.tuning = tuning_form.again(job).id
 
 
 def _curve(tuning: Tuning) -> None:

@@ -276,7 +276,9 @@ class FakeEngine(threading.Thread):
             time.sleep(self.delay_s.get(job.kind, 0.0))
             try:
                 if job.kind == "tune":
-                    result = fake_tuning.tune(self.store, job, OWNER, self.delay_s.get("tune point", 0.0))
+                    result = fake_tuning.tune(
+                        self.store, job, OWNER, lambda: self.delay_s.get("tune point", 0.0)
+                    )
                 elif job.kind == "study":
                     result = fake_study.study(self.store, job, OWNER, self.delay_s.get("study step", 0.0))
                 else:

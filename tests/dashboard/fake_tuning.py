@@ -1,7 +1,7 @@
 """Tunings for tests: a curve that falls, reported as it grows, and a model registered at the end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from db import jobs, models
@@ -62,17 +62,21 @@ def result(payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def tune(store: Store, job: Job, owner: str, pace_s: float) -> dict[str, Any] | None:
-    """Do a tuning point by point; None where its stop was asked for."""
+def tune(store: Store, job: Job, owner: str, pace_s: Callable[[], float]) -> dict[str, Any] | None:
+    """Do a tuning point by point, one each `pace_s()` seconds; None where its stop was asked for."""
     payload = job.payload
     if payload.get("base") == "broken":
         raise ModelError("The model <b>broken</b> has no weights: :smile: $x$. Nothing was registered.")
     for told in _points(payload):
         share = len(told["curve"]) / POINTS
-        if not jobs.heartbeat(store, job.id, owner, share, f"step {told['steps']}", partial=told):
-            jobs.release(store, job.id, owner, told)
-            return None
-        time.sleep(pace_s)
+        began = time.monotonic()
+        while True:
+            if not jobs.heartbeat(store, job.id, owner, share, f"step {told['steps']}", partial=told):
+                jobs.release(store, job.id, owner, told)
+                return None
+            if time.monotonic() - began >= pace_s():
+                break
+            time.sleep(0.05)
     done = result(payload)
     if done["model"]:
         models.register(

@@ -1,0 +1,55 @@
+"""A tuning in a real browser: started, watched while it learns, stopped, gone on with, taken to Recommend."""
+
+from typing import Any
+
+import pytest
+
+from db import jobs
+from db.store import Store
+from tests.dashboard import shop
+from tests.dashboard.fake_engine import FakeEngine
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_tuning_from_start_to_recommend(page: Any, dashboard: str, store: Store) -> None:
+    shop.stock(store)
+    with FakeEngine(store, {"tune point": 1e9}) as engine:
+        page.goto(f"{dashboard}/tune")
+        page.get_by_text("Nothing was tuned yet").wait_for()
+        page.get_by_role("button", name="Start tuning").click()
+        page.locator(".st-key-card-tuning .js-plotly-plot").wait_for()
+        seen = page.locator(".st-key-card-tuning").inner_text()
+        page.get_by_role("button", name="Stop", exact=True).click()
+        page.get_by_text("it goes on from its last checkpoint").wait_for()
+        engine.delay_s["tune point"] = 0.5
+        assert "Best on held-out" in seen
+        assert jobs.listing(store)[0].state == jobs.STOPPED
+
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_text("It ended because the time was up.").wait_for()
+        page.get_by_role("button", name="Open in Recommend").click()
+        page.get_by_text("Not ranked yet").wait_for()
+        page.wait_for_url("**model=simulated-recicl*")
+    assert [job.state for job in jobs.listing(store, kinds=["tune"])] == [jobs.COMPLETED, jobs.STOPPED]
+
+
+def test_the_form_keeps_its_choices_while_the_curve_grows_and_across_pages(
+    page: Any, dashboard: str, store: Store
+) -> None:
+    shop.stock(store)
+    with FakeEngine(store, {"tune point": 0.8}):
+        page.goto(f"{dashboard}/tune")
+        page.get_by_role("button", name="Start tuning").click()
+        page.locator(".st-key-card-tuning .js-plotly-plot").wait_for()
+        minutes = page.locator(".st-key-tune-minutes input")
+        minutes.fill("42")
+        page.wait_for_timeout(2500)  # the curve is drawn again meanwhile
+        assert minutes.input_value() == "42"
+        minutes.press("Enter")
+        page.get_by_text("at most 42 min").wait_for()
+        page.get_by_role("link", name="Library").click()
+        page.get_by_text("Who bought what").wait_for()
+        page.get_by_role("link", name="Tune").click()
+        page.get_by_text("at most 42 min").wait_for()
+        assert page.locator(".st-key-tune-minutes input").input_value() == "42"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.evaluation.statistics import better, difference
-from engine.studies.ranking import FRESH, ZERO_SHOT
+from engine.studies.ranking import FRESH, STALE, ZERO_SHOT
 
 BASE, SINGLE, RECICL = "base", "single", "recicl"
 MEASURES = {"auc": "AUC", "uauc": "uAUC", "ndcg10": "NDCG@10"}
@@ -71,9 +71,13 @@ def claim(dataset: str, values: Values, tested: list[dict[str, Any]]) -> tuple[s
         f"{told(over_single[DECIDING])} against the single layout with the same demonstrations and "
         f"{told(over_own[DECIDING])} against its own zero-shot."
     )
+    if (RECICL, STALE) in values:
+        since = found[(RECICL, FRESH), (RECICL, STALE)][DECIDING]
+        said += f" Against stale demonstrations, fresh ones make {told(since)}."
     others = [shown for name, shown in MEASURES.items() if holds[name] != holds[DECIDING]]
     if others:
-        said += f" By {' and '.join(others)} it {'does not' if holds[DECIDING] else 'does'}."
+        verb = "does not hold" if holds[DECIDING] else "holds"
+        said += f" By {' and '.join(others)} the claim {verb}."
     return said, holds
 
 

@@ -13,6 +13,8 @@ from engine.service import Report
 TELL_S = 2.0  # seconds between tellings of what was measured,
 TELL_MORE_S = 0.002  # and for each value so much longer: a large study is not to spend its time on telling
 
+LEAST = 5  # values measured before it is said how long the rest takes
+
 
 class Ledger:
     """Measured values by key, those of an earlier attempt among them if it was the same study.
@@ -36,6 +38,7 @@ class Ledger:
         self._identity, self._total, self._report, self._summary = identity, total, report, summary
         self._started = time.perf_counter()
         self._told = -math.inf
+        self._new = self._new_told = 0  # values measured by this attempt, and those of them that were told
 
     @property
     def seconds(self) -> float:
@@ -50,19 +53,29 @@ class Ledger:
     def measured(self, key: str, measure: Callable[[], Any], message: str) -> Any:
         """The value of `key`, measured if it is new, with a report of how far the study is."""
         if key not in self._values:
-            self.tell(message)
+            self.tell(message + self._left())
             self._values[key] = measure()
+            self._new += 1
         return self._values[key]
 
     def tell(self, message: str, share: float = 0.0) -> None:
         """Report. May raise, to end the study. `share`: done of what is being measured."""
         done = (len(self._values) + share) / max(self._total, 1)
         now = time.perf_counter()
-        if now - self._told < TELL_S + TELL_MORE_S * len(self._values):
+        rare = now - self._told < TELL_S + TELL_MORE_S * len(self._values)
+        if rare or self._new == self._new_told:
             self._report(done, message)
             return
-        self._told = now
+        self._told, self._new_told = now, self._new
         self._report(done, message, self.partial())
+
+    def _left(self) -> str:
+        """How long the rest takes if it goes on like this; nothing where it cannot be told yet."""
+        if self._new < LEAST:
+            return ""
+        pace = (time.perf_counter() - self._started) / self._new
+        seconds = pace * (self._total - len(self._values))
+        return f", {seconds:.0f} s left" if seconds < 90 else f", {seconds / 60:.0f} min left"
 
     def partial(self) -> dict[str, Any]:
         """All an equal study needs to go on from here; a copy, as another thread may write it down."""

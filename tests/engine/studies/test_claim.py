@@ -40,6 +40,7 @@ def test_the_sentence_tells_the_numbers() -> None:
     sentence, _ = told(0.1, -0.1)
     assert re.search(r"is 0\.\d{3}, \+0\.(099|100|101) \(.*, p < 0\.001\) against the single", sentence)
     assert re.search(r"and -0\.(099|100|101) \(.*, p < 0\.001\) against its own zero-shot", sentence)
+    assert re.search(r"Against stale demonstrations, fresh ones make [+-]0\.0\d\d \(.*, p = ", sentence)
 
 
 def test_measures_that_disagree_are_named() -> None:
@@ -52,7 +53,7 @@ def test_measures_that_disagree_are_named() -> None:
     cells[RECICL, FRESH] = {"auc": low, "uauc": low, "ndcg10": high}
     sentence, holds = claim("toys", cells, differences(cells, comparisons(ROWS, COLUMNS), 0))
     assert holds == {"auc": False, "uauc": False, "ndcg10": True}
-    assert sentence.endswith("By AUC and uAUC it does not.")
+    assert sentence.endswith("By AUC and uAUC the claim does not hold.")
 
 
 def test_without_both_tuned_models_nothing_is_claimed() -> None:

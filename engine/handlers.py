@@ -5,6 +5,7 @@ The dashboard files these jobs; the command line calls the same functions in its
 
 from typing import Any
 
+from db import runs
 from db.errors import BadInput
 from db.requests import RunRequest
 from db.tunings import TuneRequest
@@ -86,6 +87,31 @@ def tune_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
     from engine.tuning.tune import tune
 
     return tune(engine, TuneRequest.from_json(payload), report)
+
+
+def study_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """A `StudyRequest` -> cells or series, tests and notes (`engine.studies`)."""
+    from engine.studies import STUDIES
+
+    name = payload.get("study")
+    if name not in STUDIES:
+        raise BadInput(f"study: {name!r} is none of {', '.join(STUDIES)}.")
+    return STUDIES[name](engine, payload, report, getattr(report, "before", None))
+
+
+def peers_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{run}` -> what conventional recommenders make of the run's candidates (`engine.peers`)."""
+    from engine.peers import peers
+
+    return peers(engine, runs.get(engine.store, payload["run"]))
+
+
+def catalogue_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, top}` -> the best items of the whole catalogue (`engine.recommend`); stores nothing."""
+    from engine.recommend import recommend
+
+    report(None, "searching the catalogue")
+    return recommend(engine, RunRequest.from_json(payload["request"]), int(payload.get("top", 10)))
 
 
 def setup_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from db import datasets
 from db.datasets import DatasetInfo
@@ -44,12 +45,19 @@ def hint_for(
     Equal scores keep the order offered. Raises BadInput for an unknown baseline, NotFound for one that is
     trained and has not been fitted to this data set yet.
     """
-    query = queries.build(engine.store, dataset, user_id, target, history=dataset.interactions)
-    history = [row.item for row in query.history]
-    scores = _scorer(engine, dataset, name, target).scores(history, offered, query.target_timestamp)
+    scores = scores_of(engine, dataset, name, user_id, target, offered)
     best = [offered[place] for place in np.argsort(-scores, kind="stable")[:SHOWN].tolist()]
     items = datasets.items(engine.store, dataset.id, best)
     return Hint(name, tuple(items[i].item_id for i in best), tuple(items[i].title for i in best))
+
+
+def scores_of(
+    engine: Engine, dataset: DatasetInfo, name: str, user_id: str, target: str, offered: Sequence[int]
+) -> NDArray[np.floating]:
+    """What the baseline `name` scores `offered` (item numbers) for a user; raises as above."""
+    query = queries.build(engine.store, dataset, user_id, target, history=dataset.interactions)
+    history = [row.item for row in query.history]
+    return _scorer(engine, dataset, name, target).scores(history, offered, query.target_timestamp)
 
 
 def _scorer(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> Scorer:

@@ -142,6 +142,9 @@ HANDLERS: dict[str, Handler] = {
     "register_model": handlers.register_job,
     "setup": handlers.setup_job,
     "tune": handlers.tune_job,
+    "study": handlers.study_job,
+    "peers": handlers.peers_job,
+    "catalogue": handlers.catalogue_job,
 }
 
 

@@ -15,7 +15,7 @@ from engine import __main__ as cli
 from tests.toys import toy_columns
 
 COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
-COMMANDS += ["baseline", "runs", "worker", "tune", "study"]
+COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences"]
 
 
 @pytest.fixture
@@ -120,6 +120,14 @@ def test_a_trained_baseline_is_a_job_and_is_kept(shop: Callable[..., Any]) -> No
     assert done[0].result is not None
     hinted = shop("rank", "-d", "toy", "-u", "u8", "-m", "tiny", "--hint", "sasrec-scaled")
     assert hinted["hint"]["name"] == "sasrec-scaled"
+
+
+def test_preferences_are_json_lines(shop: Callable[..., Any], tmp_path: Path) -> None:
+    out = tmp_path / "pairs.jsonl"
+    done = shop("preferences", "-d", "toy", "-m", "tiny", "--users", "4", "--size", "2", "--out", str(out))
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert done["pairs"] == len(lines) > 0
+    assert all({"prompt", "chosen", "rejected"} <= set(line) for line in lines)
 
 
 def test_verify_tells_every_layer(shop: Callable[..., Any]) -> None:

@@ -1,0 +1,43 @@
+"""The command that writes pairs of demonstration sets for preference tuning."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine import show
+from engine.commands.options import Dataset, Json, Model, opened, service_engine
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: python -m engine preferences -d simulated --users 100 --out pairs.jsonl")
+def preferences(
+    out: Annotated[Path, typer.Option("--out", "-o", help="File of JSON lines to write.")],
+    dataset: Dataset = "simulated",
+    model: Model = "embedded",
+    users: Annotated[int, typer.Option(help="How many users to draw.")] = 100,
+    size: Annotated[int, typer.Option("--size", "-k", help="Demonstrations in a set.")] = 4,
+    seed: Annotated[int, typer.Option(help="Draws users and random sets.")] = 0,
+    json: Json = False,
+) -> None:
+    """Write each user's best and worst demonstration set as prompt, chosen and rejected (for DPO)."""
+    from engine.preferences import export
+
+    told = [0.0]
+
+    def say(share: float, text: str) -> None:
+        if share >= told[0] + 0.1:
+            told[0] = share
+            show.aside(text)
+
+    with opened() as store, service_engine(store) as engine:
+        done = export(engine, dataset, out, model=model, users=users, size=size, seed=seed, report=say)
+    if json:
+        show.as_json(done)
+    else:
+        gap = done["mean_gap_nats"]
+        show.line(
+            f"{done['pairs']} pairs of {done['users']} users in {done['out']}"
+            + ("." if gap is None else f"; the best set is {gap:.2f} nats ahead of the worst on average.")
+        )

@@ -59,8 +59,8 @@ class What:
             return "Counted from the purchases, with nothing to train."
         better = "lower" if self.measure.less_is_better else "higher"
         return (
-            "Grey: loss on the samples it learns from. Blue: on purchases held out from it, "
-            f"{better} is better; the ring marks the best, whose weights are kept."
+            f"Grey: loss while training. Blue: on purchases held out, {better} is better; "
+            "ringed: the best, which is kept."
         )
 
 

@@ -63,8 +63,8 @@ def describe(job: Job, what: str, now: float, engine_alive: bool) -> str:
         parts.append(md(job.message, 120))
     if job.started_at:
         spent = max(0.0, now - job.started_at)
-        parts.append(seconds(spent))
         said = job.message.endswith(" left")  # a job that knows better says so itself
+        parts.append(f"{seconds(spent)} so far" if said else seconds(spent))
         if not said and job.progress and 0.02 < job.progress < 1 and spent > 2:
             parts.append(f"about {seconds(spent * (1 - job.progress) / job.progress)} left")
     if job.attempts > 1:

@@ -1,12 +1,14 @@
 """The form of the Tune page: what to train on what, with defaults that suit; files a background job."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
 
 from dashboard import session
 from dashboard.literal import md, plain
-from dashboard.tunings import WHAT, What, learnt_from
+from dashboard.tunings import WHAT, Tuning, What, learnt_from
 from dashboard.widgets.notices import problem
 from db import datasets, jobs, models
 from db.datasets import DatasetInfo
@@ -20,8 +22,8 @@ ANSWERS = {"title": "the next title", "yes_no": "Yes or No to one item"}
 METHODS = {"auto": "what suits the size", "full": "all weights", "lora": "LoRA adapters"}
 
 
-def form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
-    """Draw the fields that matter for what is chosen, and Start."""
+def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Sequence[Tuning]) -> None:
+    """Draw the fields that matter for what is chosen, and Start. `earlier`: all tunings there are."""
     _start_with(known, known_models)
     name = st.selectbox(
         "Data set",
@@ -41,6 +43,7 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
     what = WHAT[key]
     st.caption(what.about)
     request = _fields(TuneRequest(dataset=name, kind=what.kind, layout=what.layout), what, info, known_models)
+    request = named(request, [each.name for each in known_models], earlier)
     try:
         request = request.validate()
     except BadInput as error:
@@ -173,15 +176,32 @@ def promise(request: TuneRequest, what: What) -> str:
     """What Start does, in one sentence. Plain text."""
     who = request.base if request.kind == "llm" else what.label
     time = f" for at most {request.minutes:g} min" if what.measure is not None else ""
+    name = f" It will be called {plain(request.name, 60)}." if request.name else ""
     return (
-        f"Trains {plain(who, 40)}{time} on {learnt_from(asked(request))} of {plain(request.dataset, 40)}. "
-        "It goes on when you leave; ranking goes first meanwhile."
+        f"Trains {plain(who, 40)}{time} on {learnt_from(request.to_json())} of {plain(request.dataset, 40)}."
+        f"{name} It goes on when you leave; ranking goes first meanwhile."
     )
 
 
-def asked(request: TuneRequest) -> dict:
-    """The job's payload."""
-    return request.to_json()
+def named(request: TuneRequest, models_known: Sequence[str], earlier: Sequence[Tuning]) -> TuneRequest:
+    """The request with a name for its model that no other model or tuning has, where none was given.
+
+    An equal tuning keeps its name, so that it is found again instead of being trained twice.
+    """
+    if request.kind != "llm" or request.name:
+        return request
+    parts = [request.dataset, request.layout]
+    parts += ["yes-no"] if request.answers == "yes_no" else []
+    parts += [f"until-{request.until}"] if request.until is not None else []
+    parts += [f"from-{request.base}"] if request.base != "embedded" else []
+    stem = "-".join(parts).replace("/", "-")
+    taken = {*models_known, *(each.asked.get("name") or each.found.get("model") for each in earlier)}
+    filed = [each.asked for each in earlier]
+    for number in itertools.count(1):
+        proposed = replace(request, name=stem if number == 1 else f"{stem}-{number}")
+        if proposed.name not in taken or proposed.to_json() in filed:
+            break
+    return proposed
 
 
 def start(request: TuneRequest) -> Job:
@@ -190,7 +210,7 @@ def start(request: TuneRequest) -> Job:
     datasets.get(store, request.dataset)
     if request.kind == "llm":
         models.get(store, request.base)
-    return jobs.submit(store, "tune", asked(request), jobs.BACKGROUND)
+    return jobs.submit(store, "tune", request.to_json(), jobs.BACKGROUND)
 
 
 def again(job: Job) -> Job:

@@ -72,7 +72,7 @@ def test_start_files_a_background_job_with_the_defaults(open_page: Open, store: 
     button(app, "Start tuning").click().run()
     job = jobs.listing(store)[0]
     assert (job.kind, job.priority) == ("tune", jobs.BACKGROUND)
-    assert TuneRequest.from_json(job.payload) == TuneRequest("simulated")
+    assert TuneRequest.from_json(job.payload) == TuneRequest("simulated", name="simulated-recicl")
     assert "waiting for the engine to start" in texts(app)
     button(app, "Start tuning").click().run()
     assert len(jobs.listing(store)) == 1, "an equal tuning is not filed twice"
@@ -103,6 +103,19 @@ def test_every_choice_reaches_the_job(open_page: Open, store: Store) -> None:
         method="lora",
         answers="yes_no",
     )
+
+
+def test_another_tuning_gets_a_name_of_its_own_and_an_equal_one_is_found_again(
+    open_page: Open, store: Store
+) -> None:
+    shop.stock(store)
+    first = done(store, filed(store, name="simulated-recicl"))
+    app = open_page("tune")
+    assert "It will be called simulated-recicl." in texts(app)
+    app.number_input(key="tune-minutes").set_value(20.0).run()
+    assert "It will be called simulated-recicl-2." in texts(app)
+    button(app, "Start tuning").click().run()
+    assert jobs.listing(store)[0].payload == {**first.payload, "minutes": 20.0, "name": "simulated-recicl-2"}
 
 
 @pytest.mark.parametrize(

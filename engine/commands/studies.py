@@ -78,10 +78,13 @@ def _but_json(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(payload: dict[str, Any], json: bool, printed: Callable[[dict[str, Any]], None]) -> None:
-    from engine.studies import STUDIES
+    """As a job of this process: stopped or killed, the same command goes on from where it was."""
+    from engine.studies.request import StudyRequest
+    from engine.worker import run_here
 
+    request = StudyRequest.from_json(payload)
     with opened() as store, service_engine(store) as engine:
-        done = STUDIES[payload["study"]](engine, payload, lambda *_: None)
+        done = run_here(engine, "study", request.to_json(), show.aside)
     show.as_json(done) if json else printed(done)
 
 

@@ -1,17 +1,20 @@
 """`python -m engine study`: both studies as JSON for scripts and as tables for people."""
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from db import datasets
+from db import datasets, jobs
 from db.store import Store
 from engine import __main__ as cli
 from engine.baselines import run as baselines
 from engine.baselines.training import Recipe
+from engine.studies import plan
 from tests.toys import toy_columns
 
 SMALL = ["--users", "3", "--periods", "4", "--cut", "2", "--demos", "neighbours:1", "-c", "6"]
@@ -59,6 +62,35 @@ def test_the_drift_as_json_and_for_people(call: Callable[..., Result]) -> None:
     assert [point["period"] for point in found["series"][0]["points"]] == [2, 3]
     shown = call("drift").stdout
     assert all(each["label"] in shown for each in found["series"])
+
+
+def test_a_study_is_a_job_whose_result_the_store_keeps(call: Callable[..., Result]) -> None:
+    found = json.loads(call("recicl", "--json").stdout)
+    with Store.open() as store:
+        [job] = jobs.listing(store, kinds=["study"])
+    assert (job.state, job.result) == (jobs.COMPLETED, found)
+    assert job.payload == found["request"]
+
+
+def test_a_stopped_study_goes_on_by_the_same_command(
+    call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.studies.ledger.TELL_S", 0.0)
+    whole = json.loads(call("recicl", "--json").stdout)
+    scores, asked = plan.scores, []
+
+    def stopped(*given: Any) -> Any:
+        asked.append(1)
+        if len(asked) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return scores(*given)
+
+    monkeypatch.setattr(plan, "scores", stopped)
+    assert "goes on from where it was" in str(call("recicl", "--users", "4").exception)
+    assert len(asked) == 3
+    again = json.loads(call("recicl", "--users", "4", "--json").stdout)
+    assert len(asked) in (4, 5)  # the one it was stopped in may have been lost
+    assert again["users"] == whole["users"] + 1
 
 
 @pytest.mark.parametrize("name", ["recicl", "drift"])

@@ -76,7 +76,8 @@ def precision(device: torch.device) -> AbstractContextManager[Any]:
     """bf16 autocast where the hardware has it."""
     quick = device.type == "cuda" and torch.cuda.is_bf16_supported()
     if device.type == "cpu":
-        quick = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        able = torch.cpu.get_capabilities()
+        quick = bool(able.get("avx512_bf16") or able.get("amx_bf16"))
     return torch.autocast(device.type, torch.bfloat16) if quick else nullcontext()
 
 

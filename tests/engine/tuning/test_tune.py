@@ -126,6 +126,15 @@ def test_lora_changes_the_projections_and_leaves_a_plain_folder(engine: Engine) 
     assert done["curve"][-1]["validation"] < done["curve"][0]["validation"]
 
 
+def test_lora_learns_beside_a_base_in_half_precision(engine: Engine) -> None:
+    pytest.importorskip("peft", reason="requirements-peft.txt is not installed")
+    engine.settings = engine.settings.model_copy(update={"dtype": "bfloat16"})
+    done = tune(engine, request(method="lora", learning_rate=1e-2, steps=20), service.quiet)
+    assert done["curve"][-1]["validation"] < done["curve"][0]["validation"]
+    weights = load_file(Path(done["folder"]) / "model.safetensors")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
+
+
 def test_lora_without_peft_says_what_to_install(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ModelError, match=r"requirements-peft\.txt"):

@@ -4,6 +4,7 @@ Boundary: the only module that touches `st.session_state` for the view. The `Vie
 set from it before they are drawn and write back to it in their callbacks; the address bar follows it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -43,6 +44,22 @@ def show(new: View, *, follow: bool | None = None) -> None:
     st.session_state.view = new
     if follow is not None:
         st.session_state.follow = follow
+
+
+def turn_to(dataset: str, model: str | None = None) -> None:
+    """Make the view one of this data set (and model), with a user of it: what "Open in Recommend" does.
+
+    A link would not do: within a session the view, not the address bar, is the truth.
+    """
+    current = view()
+    if current.dataset != dataset or current.user is None:
+        try:
+            info = datasets.get(store(), dataset)
+            user = datasets.random_user(store(), info.id, seed=0, min_length=5).user_id
+        except NotFound:
+            user = None
+        current = replace(current, dataset=dataset, user=user, chosen=None)
+    show(replace(current, model=model or current.model), follow=False)
 
 
 def put(key: str, value: Any) -> None:

@@ -203,9 +203,9 @@ def _imported(state: dict[str, Any], job: Job, result: Mapping[str, Any]) -> Non
         uploads.discard(Settings(), Path(state["path"]))
     st.success(f"**{md(result['dataset'])}** is ready. {md(summary(result['report']))}")
     report(result["report"])
-    st.page_link(
-        "screens/recommend.py", label="Open it in Recommend", query_params={"data": result["dataset"]}
-    )
+    if st.button("Open it in Recommend", key="import-open"):
+        session.turn_to(result["dataset"])
+        st.switch_page("screens/recommend.py")
 
 
 def _clear(state: dict[str, Any]) -> None:

@@ -79,7 +79,9 @@ def datasets_table(known: list[DatasetInfo], now: datetime) -> pd.DataFrame:
 def _details(info: DatasetInfo) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{md(info.name)}** · {md(summary(info.report))}", width="stretch")
-        st.page_link("screens/recommend.py", label="Open in Recommend", query_params={"data": info.name})
+        if st.button("Open in Recommend", key="open-data"):
+            session.turn_to(info.name)
+            st.switch_page("screens/recommend.py")
         st.button(
             "Delete", key="delete-data", on_click=_delete, args=(info.name,), help="Can be undone. Runs stay."
         )

@@ -123,7 +123,7 @@ def _use(tuning: Tuning) -> None:
     if tuning.model not in names:
         problem(f"The model {tuning.model!r} was removed from the Library. Its recipe below makes it again.")
         return
-    tuning_form.recommend_with(str(tuning.model), str(tuning.asked.get("dataset")))
+    session.turn_to(str(tuning.asked.get("dataset")), str(tuning.model))
     st.switch_page("screens/recommend.py")
 
 

@@ -12,7 +12,7 @@ from dashboard.tunings import WHAT, Tuning, What, learnt_from
 from dashboard.widgets.notices import problem
 from db import datasets, jobs, models
 from db.datasets import DatasetInfo
-from db.errors import BadInput, NotFound
+from db.errors import BadInput
 from db.jobs import Job
 from db.models import ModelInfo
 from db.tunings import TuneRequest
@@ -216,16 +216,3 @@ def start(request: TuneRequest) -> Job:
 def again(job: Job) -> Job:
     """File an equal job: a stopped or failed one goes on from its last checkpoint."""
     return jobs.submit(session.store(), "tune", job.payload, jobs.BACKGROUND)
-
-
-def recommend_with(model: str, dataset: str) -> None:
-    """Make the view one of this model on this data set, with a user of it."""
-    view = session.view()
-    if view.dataset != dataset or view.user is None:
-        try:
-            info = datasets.get(session.store(), dataset)
-            user = datasets.random_user(session.store(), info.id, seed=0, min_length=5).user_id
-        except NotFound:
-            user = None
-        view = replace(view, dataset=dataset, user=user, chosen=None)
-    session.show(replace(view, model=model), follow=False)

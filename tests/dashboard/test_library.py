@@ -62,10 +62,14 @@ def test_import_from_a_path(open_page: Open, store: Store) -> None:
         next(each for each in app.text_input if each.label == "Name of the data set").set_value("toys")
         button(app, "Import").click().run()
         until(app, "is ready")
+        said = [each.value.replace("\\", "") for each in app.success]
+    button(app, "Open it in Recommend").click().run()
+    assert "Not ranked yet" in texts(app)
+    assert app.query_params["data"] == "toys"
     assert [each.name for each in datasets.listing(store)] == ["toys"]
     filed = jobs.listing(store, kinds=["import"])[0].payload
     assert filed["options"] == {"k_core": 0, "min_history": 3, "min_rating": None}
-    assert any("405 of 410 rows kept" in each.value.replace("\\", "") for each in app.success)
+    assert any("405 of 410 rows kept" in each for each in said)
 
 
 def test_a_file_that_cannot_be_read_is_told_and_nothing_is_stored(open_page: Open, store: Store) -> None:

@@ -8,7 +8,7 @@ The contract:
 - A stop of a RUNNING job is a request: the owner learns of it by the next `heartbeat` and gives the job
   back by `release`, which ends it as STOPPED.
 - `partial` is what the job has so far. It outlives owner and stop: the next attempt finds it, and so does an
-  equal job filed after this one was stopped or failed.
+  equal job filed after this one was stopped or failed. A result takes its place.
 - QUEUED -> RUNNING -> COMPLETED | ERROR | STOPPED, and back to QUEUED by `release`; the last three are final.
 
 Times are unix seconds of the caller's clock: processes on several machines need clocks that agree to a
@@ -165,8 +165,12 @@ def heartbeat(
 
 
 def finish(store: Store, job_id: int, owner: str, result: dict) -> bool:
-    """End the job as COMPLETED with its result; False where the lease was lost (nothing is changed then)."""
-    return _end(store, job_id, owner, COMPLETED, progress=1.0, result=canonical_json(result))
+    """End the job as COMPLETED with its result; False where the lease was lost (nothing is changed then).
+
+    What it had so far is dropped: the result says it better, and lists of jobs stay quick to read.
+    """
+    done = {"progress": 1.0, "result": canonical_json(result), "partial": None}
+    return _end(store, job_id, owner, COMPLETED, **done)
 
 
 def fail(store: Store, job_id: int, owner: str, error: str) -> bool:

@@ -258,6 +258,7 @@ def test_what_a_job_has_so_far_outlives_its_owner_and_its_stop(store: Store, clo
     assert jobs.submit(store, "tune", {"steps": 4}, BACKGROUND).partial is None
     claim(store)
     assert jobs.finish(store, again.id, "one", {})
+    assert jobs.get(store, again.id).partial is None, "the result took its place"
     assert jobs.submit(store, "tune", {"steps": 3}, BACKGROUND).partial is None
 
 

@@ -127,3 +127,26 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
         else f"{abs(taken):.2f} nats {'better' if taken > 0 else 'worse'}"
     )
     return f"From A to B the target, {plain(b['target']['title'], 60)}, {moved}; B's loss on it is {better}."
+
+
+def peers(result: Mapping[str, Any], lists: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Where the model and each conventional recommender place the target."""
+    metrics, total = result["metrics"], len(result["items"])
+    own = f"The model ranks {plain(result['target']['title'], 60)} {ordinal(metrics['rank'])} of {total}"
+    if result["demonstrations"]:
+        own += f" ({ordinal(metrics['zero_shot']['rank'])} without demonstrations)"
+    others = [
+        f"{name} {ordinal(row['rank'])}" for name, items in lists.items() for row in items if row["is_target"]
+    ]
+    return f"{own}; {', '.join(others)}." if others else f"{own}."
+
+
+def catalogue(found: Mapping[str, Any], target: str) -> str:
+    """Whether the target is among the best of the whole catalogue, and how many of them changed."""
+    lists = (found["zero_shot"], found["items"])
+    both = [next((row["rank"] for row in some if row["is_target"]), None) for some in lists]
+    before, after = (ordinal(rank) if rank else "not among them" for rank in both)
+    moved = f"is {after}" if before == after else f"is {after} with demonstrations and {before} without"
+    new = {row["item"] for row in found["items"]} - {row["item"] for row in found["zero_shot"]}
+    share = f" The demonstrations bring {len(new)} of the {len(found['items'])} in." if new else ""
+    return f"The target, {plain(target, 60)}, {moved}.{share}"

@@ -189,7 +189,10 @@ def bump(
     """
     count = max([rank for row in rows for rank in (row.left, row.right) if rank is not None], default=1)
     most = min(most, count) if count <= most else most
-    places = shown(count, most)
+    elsewhere = any(row.left is None or row.right is None for row in rows)
+    places = shown(count, most) + (
+        count <= most and elsewhere
+    )  # a line under the last for what comes and goes
     inside = [
         row
         for row in rows

@@ -12,7 +12,7 @@ from dashboard.formats import ARROW, ago, number, plural, seconds, signed
 from dashboard.literal import md
 from dashboard.outcome import Outcome
 from dashboard.view import View
-from dashboard.widgets import progress
+from dashboard.widgets import beside, progress
 from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
 from db.runs import Run
 
@@ -30,6 +30,8 @@ def board(view: View, outcome: Outcome) -> Any:
         horizontal=True, vertical_alignment="center", key="board-head", height=HEAD_PX, border=False
     ):
         st.subheader("Recommendations", anchor=False, width="content")
+        if run is not None and outcome.current:
+            beside.opener(run)
         _status(outcome)
     gold = "really bought next" if view.target == "test" else "bought before the last"
     st.caption(
@@ -91,7 +93,7 @@ def _numbers(run: Run) -> Any:
     result, metrics = run.result, run.result["metrics"]
     zero = metrics["zero_shot"]
     up = zero["rank"] - metrics["rank"]
-    cells = st.columns((1, 1.35, 1.1, 1.15, 0.8), gap="xsmall")
+    cells = st.columns((0.95, 1.35, 1.05, 1.12, 0.93), gap="xsmall")
     cells[0].metric(
         "Target's rank",
         _change(zero["rank"], metrics["rank"], 0),
@@ -137,7 +139,7 @@ def total_effect(cell: Any, run: Run, effects: Mapping[str, Any] | None) -> None
         "Total effect",
         signed(total),
         help=total_help(effects),
-        delta="nats off the loss",
+        delta="nats off loss",
         delta_color="blue" if total > 0.005 else "orange" if total < -0.005 else "gray",
         delta_arrow="off",
     )

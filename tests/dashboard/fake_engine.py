@@ -209,6 +209,28 @@ def effects(store: Store, run: Run) -> str:
     return key
 
 
+def peers(run: Run) -> dict[str, Any]:
+    """The run's candidates in another order, twice, and one list that is not there."""
+    target, titles = run.result["target"]["item"], {row["item"]: row["title"] for row in run.result["items"]}
+    lists = [
+        {"name": name, "items": ranked({item: number(0, 1, name, item) for item in titles}, titles, target)}
+        for name in ("itemknn", "popularity")
+    ]
+    return {"lists": [*lists, {"name": "sasrec", "missing": "sasrec has <b>not</b> been fitted."}]}
+
+
+def catalogue(store: Store, request: RunRequest, top: int) -> dict[str, Any]:
+    """The first items of the catalogue in two orders."""
+    known = datasets.catalogue(store, datasets.get(store, request.dataset).id)
+    titles = dict(zip(known.item_ids, known.titles, strict=True))
+    some = [
+        ranked({item: number(0, 1, way, item) for item in titles}, titles, "i3")[:top]
+        for way in ("with", "without")
+    ]
+    search = {"titles": len(titles), "width": 100, "proven": True}
+    return {"items": some[0], "zero_shot": some[1], "search": search, "timings_ms": {"total": 840.0}}
+
+
 def preview(payload: dict[str, Any]) -> dict[str, Any]:
     """A file of three columns, whatever the path; the mapping asked for wins."""
     if "missing" in payload["path"]:
@@ -236,6 +258,10 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
         return {
             "demonstrations": pool(store, RunRequest.from_json(job.payload["request"]), job.payload["size"])
         }
+    if job.kind == "peers":
+        return peers(runs.get(store, job.payload["run"]))
+    if job.kind == "catalogue":
+        return catalogue(store, RunRequest.from_json(job.payload["request"]), job.payload["top"])
     if job.kind == "register_model":
         models.register(
             store, models.ModelInfo(job.payload["name"], job.payload["source"], "r1", "Toy", 1000, 128)
@@ -253,10 +279,13 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
 
 
 class FakeEngine(threading.Thread):
-    """A worker thread: `with FakeEngine(store): ...`. `delay_s` per job kind makes it slow."""
+    """A worker thread: `with FakeEngine(store): ...`. `delay_s` per job kind makes it slow, `errors` fail."""
 
-    def __init__(self, store: Store, delay_s: dict[str, float] | None = None) -> None:
+    def __init__(
+        self, store: Store, delay_s: dict[str, float] | None = None, errors: dict[str, str] | None = None
+    ) -> None:
         super().__init__(daemon=True)
+        self.errors = errors or {}
         self.store, self.delay_s, self.closed = store, delay_s or {}, threading.Event()
 
     def run(self) -> None:
@@ -275,6 +304,8 @@ class FakeEngine(threading.Thread):
                 continue
             time.sleep(self.delay_s.get(job.kind, 0.0))
             try:
+                if job.kind in self.errors:
+                    raise DualensError(self.errors[job.kind])
                 if job.kind == "tune":
                     result = fake_tuning.tune(
                         self.store, job, OWNER, lambda: self.delay_s.get("tune point", 0.0)

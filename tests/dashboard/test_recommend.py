@@ -11,6 +11,7 @@ from db.store import Store
 from tests.dashboard import shop
 from tests.dashboard.fake_engine import FakeEngine, effects, pool, rank
 from tests.dashboard.reading import button, read, texts
+from tests.dashboard.test_library import until
 
 Open = Callable[..., AppTest]
 LINK = {"data": "simulated", "user": "shopper 0012", "model": "embedded"}
@@ -183,3 +184,22 @@ def test_hostile_titles_are_shown_literally(open_page: Open, store: Store) -> No
     assert len(past) == len(shop.HOSTILE)
     for block in [*app.markdown, *app.caption]:
         assert not block.allow_html
+
+
+def test_other_lists_are_asked_for_when_they_are_opened(open_page: Open, stocked: Store) -> None:
+    with FakeEngine(stocked):
+        app = open_page(**LINK)
+        assert not jobs.listing(stocked, kinds=["peers", "catalogue"])
+        app.button(key="beside").click().run()
+        until(app, "The model ranks")
+        assert not app.exception
+        assert "item-kNN" in texts(app)
+        assert "sasrec has <b>not</b> been fitted" in texts(app)
+    assert [job.kind for job in jobs.listing(stocked, kinds=["peers", "catalogue"])] == ["peers"]
+
+
+def test_other_lists_that_fail_say_why(open_page: Open, stocked: Store) -> None:
+    with FakeEngine(stocked, errors={"peers": "no <i>luck</i> with $x$"}):
+        app = open_page(**LINK)
+        app.button(key="beside").click().run()
+        assert "no <i>luck</i> with $x$" in texts(app)

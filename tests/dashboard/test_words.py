@@ -111,3 +111,21 @@ def test_compare_says_better_or_worse_only_for_one_target() -> None:
     assert "0.50 nats better" in words.compare(a, b)
     other = {**b, "target": {"item": "other", "title": "Other", "kind": "test"}}
     assert "different targets" in words.compare(a, other)
+
+
+def test_other_lists_in_words() -> None:
+    listed = [{"item": "a", "rank": 1, "is_target": False}, {"item": "t", "rank": 2, "is_target": True}]
+    result = {
+        "metrics": {"rank": 1, "zero_shot": {"rank": 2}},
+        "items": listed,
+        "target": {"title": "T"},
+        "demonstrations": [{}],
+    }
+    assert words.peers(result, {"item-kNN": listed}) == (
+        "The model ranks T 1st of 2 (2nd without demonstrations); item-kNN 2nd."
+    )
+    found = {"items": listed, "zero_shot": [{"item": "b", "rank": 1, "is_target": False}]}
+    assert words.catalogue(found, "T") == (
+        "The target, T, is 2nd with demonstrations and not among them without. The demonstrations bring 2 of "
+        "the 2 in."
+    )

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from db import texts
 from db.canonical import canonical_json, digest
+from db.datasets import DatasetInfo
+from db.errors import BadInput
 from db.schema import demonstrations as table
 from db.schema import texts as text_table
 from db.store import Store
@@ -21,7 +23,9 @@ class Demonstration:
 
     `source` says how it was found first (proximal, neighbours, ...) and is not part of its identity, nor is
     `timestamp` (unix seconds of the answer). `position` is the answer's place in the user's history, None for
-    one that a person wrote; `text_override` replaces the rendered text.
+    one that a person wrote. `text_override`: titles by a person instead of the catalogue's, one a line, the
+    answer's last; an item's id is then empty where it is no item of the catalogue. `merged`: (user id,
+    position of the answer) of the windows that were put together, empty for a window as it is.
     """
 
     id: str
@@ -33,6 +37,44 @@ class Demonstration:
     position: int | None
     timestamp: int | None
     text_override: str | None = None
+    merged: tuple[tuple[str, int], ...] = ()
+
+
+HAND_WRITTEN = "hand-written"
+"""The source of demonstrations that a person wrote or edited."""
+
+MOST_TITLES = 5
+"""History titles of a demonstration, at most: more are not shown."""
+
+
+def hand_written(
+    dataset: DatasetInfo, history: Sequence[str], answer: str, edited: Demonstration | None = None
+) -> Demonstration:
+    """A demonstration in a person's words: titles of a history, oldest first, and of what came next.
+
+    `edited`: the one whose titles were changed; it stays that user's window, known when that one was. Without
+    it nothing says when such a purchase was made, so nothing can keep it from giving a target away. Raises
+    BadInput for an empty title and for no or too many titles.
+    """
+    titles = [" ".join(title.split()) for title in (*history, answer)]
+    if not all(titles):
+        raise BadInput("A demonstration's titles: one of them is empty. Write it, or leave its line out.")
+    if not 2 <= len(titles) <= MOST_TITLES + 1:
+        raise BadInput(
+            f"A demonstration shows 1 to {MOST_TITLES} history items and an answer, not {len(history)}."
+        )
+    of = edited or Demonstration("", dataset.id, HAND_WRITTEN, "", (), "", None, None)
+    ids = of.history if len(of.history) == len(history) else ("",) * len(history)
+    text = "\n".join(titles)
+    return replace(
+        of,
+        id=demonstration_id(
+            dataset.fingerprint, of.user_id, ids, of.answer, of.position, text, merged=of.merged
+        ),
+        source=HAND_WRITTEN,
+        history=ids,
+        text_override=text,
+    )
 
 
 def demonstration_id(
@@ -42,6 +84,7 @@ def demonstration_id(
     answer: str,
     position: int | None,
     text_override: str | None = None,
+    merged: Sequence[tuple[str, int]] = (),
 ) -> str:
     """16 hexadecimal digits over the content; `fingerprint` is the data set's, which gives ids a meaning."""
     content = {
@@ -52,6 +95,8 @@ def demonstration_id(
         "position": position,
         "text": text_override,
     }
+    if merged:
+        content["merged"] = [list(place) for place in merged]
     return digest(content)[:16]
 
 
@@ -72,6 +117,7 @@ def save_many(store: Store, demonstrations: Iterable[Demonstration]) -> None:
                 "position": one.position,
                 "timestamp": one.timestamp,
                 "text_hash": None if one.text_override is None else texts.put(connection, one.text_override),
+                "merged": canonical_json(one.merged) if one.merged else None,
             }
             for one in rows
         ]
@@ -95,6 +141,19 @@ def get_many(store: Store, ids: Iterable[str], dataset_id: int | None = None) ->
     return found
 
 
+def written(store: Store, dataset_id: int, limit: int) -> list[Demonstration]:
+    """Demonstrations of a data set that a person wrote or edited, by id."""
+    query = (
+        sa.select(table, text_table.c.text)
+        .outerjoin(text_table)
+        .where(table.c.dataset_id == dataset_id, table.c.source == HAND_WRITTEN)
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    with store.read() as connection:
+        return [_typed(row) for row in connection.execute(query)]
+
+
 def _typed(row: sa.Row) -> Demonstration:
     return Demonstration(
         id=row.id,
@@ -106,4 +165,5 @@ def _typed(row: sa.Row) -> Demonstration:
         position=row.position,
         timestamp=row.timestamp,
         text_override=row.text,
+        merged=tuple((user, position) for user, position in json.loads(row.merged or "[]")),
     )

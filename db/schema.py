@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0002"
+REVISION = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -145,6 +145,7 @@ demonstrations = Table(
     Column("position", Integer),
     Column("timestamp", BigInteger),
     Column("text_hash", Text, ForeignKey("texts.hash")),
+    Column("merged", Text),
     Index("ix_demonstrations_id", "id"),
 )
 

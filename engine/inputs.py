@@ -16,6 +16,7 @@ from db.store import Store
 from engine.data.candidates import candidate_list
 from engine.demos import history, strategies
 from engine.demos import query as queries
+from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
 from engine.hints import Hint, hint_for
 from engine.readers import reader_for
@@ -65,7 +66,7 @@ def chosen_for(
     """
     store = engine.store
     if request.demonstrations is not None:
-        chosen = strategies.named(store, dataset, query, [choice.id for choice in request.demonstrations])
+        chosen = named(store, dataset, query, [choice.id for choice in request.demonstrations])
         return tuple(chosen), tuple(choice.weight for choice in request.demonstrations)
     spec = strategies.parse_spec(request.demos).times(request.prompts)
     chosen = strategies.choose(store, dataset, query, spec, request.seed, reader_for(engine, request))

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from db import datasets, demonstrations, runs, texts
 from db.canonical import digest
+from db.demonstrations import HAND_WRITTEN
 from db.errors import BadInput
 from db.requests import RunRequest, request_digest
 from db.runs import Effects, Run
 from db.version import ENGINE_VERSION
 from engine import views
 from engine.demos import strategies
+from engine.demos.named import by_hand
 from engine.inputs import Inputs, gather, query_of
 from engine.session import Engine
 
@@ -133,10 +135,16 @@ def effects(
 
 
 def pool(engine: Engine, request: RunRequest, sources: Sequence[str], size: int) -> list[dict[str, Any]]:
-    """Demonstrations that could be put before a user's history, best first within each source."""
+    """Demonstrations that could be put before a user's history, best first within each source.
+
+    Besides the sources of `engine.demos.strategies` there is `hand-written`: what was written so far.
+    """
     request = engine.resolved(request)
     dataset, query = query_of(engine.store, request)
-    offered = strategies.pool(engine.store, dataset, query, sources, size, request.seed)
+    found = [source for source in sources if source != HAND_WRITTEN]
+    offered = strategies.pool(engine.store, dataset, query, found, size, request.seed)
+    if HAND_WRITTEN in sources:
+        offered += by_hand(engine.store, dataset, query, size)
     demonstrations.save_many(engine.store, [entry.demonstration for entry in offered])
     return [views.demonstration(entry, 1.0, request) for entry in offered]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from db.datasets import Interaction
+from db.demonstrations import HAND_WRITTEN
 from db.requests import RunRequest
 from db.runs import Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
 from engine.demos.strategies import parse_spec
+from engine.demos.written import places
 from engine.evaluation.metrics import metrics, order, rank_of
 from engine.inputs import Inputs
 
@@ -132,6 +134,10 @@ def notes(inputs: Inputs, result: RankResult) -> list[str]:
         )
     if inputs.target_tie:
         said.append("The target shares its time with the purchase before it; the file's order decided.")
+    if any(e.demonstration.source == HAND_WRITTEN and not places(e.demonstration) for e in inputs.chosen):
+        said.append(
+            "A demonstration was written by hand: nothing can check that what it shows was known by then."
+        )
     spec = parse_spec(inputs.request.demos)
     asked = spec.size * inputs.request.prompts
     if inputs.request.demonstrations is None and spec.tokens is None and len(inputs.chosen) < asked:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from db.datasets import DatasetInfo
 from db.datasets.known import known_lengths
 from db.store import Store
-from engine.data.draws import keys, shuffled
+from engine.data.draws import Part, keys, shuffled
 from engine.demos.query import Query
 from engine.demos.windows import Offer, Window, load
 
@@ -23,8 +23,8 @@ def random_users(store: Store, dataset: DatasetInfo, query: Query, size: int, se
     windows: list[Window] = []
     drawn = _others(dataset, query, size, seed)
     for start in range(0, len(drawn), 2 * size):
-        places = _places(store, dataset, query, drawn[start : start + 2 * size])
-        windows += load(store, dataset, query, places)
+        found = places(store, dataset, query, drawn[start : start + 2 * size])
+        windows += load(store, dataset, query, found)
         if len(windows) >= size:
             break
     rated = similarities(store, dataset, query, windows)
@@ -37,25 +37,17 @@ def similarities(store: Store, dataset: DatasetInfo, query: Query, windows: Sequ
     return [sum(item in bought for item in window.items) / len(window.items) for window in windows]
 
 
-def _others(dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[tuple[int, int]]:
-    """Different users other than the query's, in random order, each with the key of a random place.
-
-    All users of a small data set; of a large one as many as are likely to be needed.
-    """
-    parts = (SOURCE, dataset.fingerprint, query.user, query.target_position, seed)
-    wanted = TRIES * size
+def users_drawn(dataset: DatasetInfo, wanted: int, *parts: Part) -> list[int]:
+    """Different users in random order: all of a small data set, about `wanted` of a large one."""
     if dataset.users <= 2 * wanted:
-        drawn = shuffled(dataset.users, *parts).tolist()
-    else:
-        drawn = [key % dataset.users for key in keys(wanted, *parts).tolist()]
-    users = [user for user in dict.fromkeys(drawn) if user != query.user]
-    return list(zip(users, keys(len(users), "place", *parts).tolist(), strict=True))
+        return shuffled(dataset.users, *parts).tolist()
+    return list(dict.fromkeys(key % dataset.users for key in keys(wanted, *parts).tolist()))
 
 
-def _places(
-    store: Store, dataset: DatasetInfo, query: Query, drawn: list[tuple[int, int]]
+def places(
+    store: Store, dataset: DatasetInfo, query: Query, drawn: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """One answer per user with at least two known interactions: `key` picks it among all but the first."""
+    """One answer per (user, key) with at least two known interactions: any but the first, by the key."""
     known = known_lengths(
         store,
         dataset.id,
@@ -64,3 +56,10 @@ def _places(
         hide_last=query.held_out,
     )
     return [(user, 1 + key % (known[user] - 1)) for user, key in drawn if known.get(user, 0) >= 2]
+
+
+def _others(dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[tuple[int, int]]:
+    """Different users other than the query's, in random order, each with the key of a random place."""
+    parts = (SOURCE, dataset.fingerprint, query.user, query.target_position, seed)
+    users = [user for user in users_drawn(dataset, TRIES * size, *parts) if user != query.user]
+    return list(zip(users, keys(len(users), "place", *parts).tolist(), strict=True))

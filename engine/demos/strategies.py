@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from db import datasets, demonstrations
 from db.datasets import DatasetInfo
-from db.errors import BadInput, NotFound
+from db.errors import BadInput
 from db.store import Store
-from engine.demos import neighbours, proximal, random_users
+from engine.demos import aggregated, neighbours, proximal, random_users, representatives
 from engine.demos.bm25 import bm25
 from engine.demos.dpp import dpp
 from engine.demos.embedding import embedding
@@ -25,7 +24,7 @@ from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Embed, Reader
 from engine.demos.recent import recent
 from engine.demos.votek import votek
-from engine.demos.windows import Offer, Window, entries, load
+from engine.demos.windows import Offer, Place, Window, entries
 
 Strategy = Callable[[Store, DatasetInfo, Query, int, int], list[Offer]]
 EmbeddingStrategy = Callable[[Store, DatasetInfo, Query, int, int, Embed], list[Offer]]
@@ -45,6 +44,8 @@ SOURCES: dict[str, Source] = {
         (neighbours, neighbours.neighbours),
         (proximal, proximal.proximal),
         (random_users, random_users.random_users),
+        (representatives, representatives.representatives),
+        (aggregated, aggregated.aggregated),
     )
 }
 
@@ -60,6 +61,8 @@ STRATEGIES: dict[str, Strategy] = {
     "bm25": bm25,
     "neighbours": neighbours.neighbours,
     "proximal": proximal.proximal,
+    "global": representatives.representatives,
+    "aggregated": aggregated.aggregated,
 }
 
 EMBEDDING_STRATEGIES: dict[str, EmbeddingStrategy] = {
@@ -179,38 +182,12 @@ def pool(
     """
     if not 1 <= size <= MOST:
         raise BadInput(f"size is {size}: a pool takes 1 to {MOST} windows of each source.")
-    offers: dict[tuple[int, int], Offer] = {}
+    offers: dict[tuple[Place, ...], Offer] = {}
     for source in sources:
         if source not in SOURCES:
             raise BadInput(
                 f"There is no source {source!r} of demonstrations; there are {', '.join(SOURCES)}."
             )
         for offer in SOURCES[source].find(store, dataset, query, size, seed):
-            offers.setdefault(offer.window.place, offer)
+            offers.setdefault(offer.window.key, offer)
     return entries(store, dataset, query, list(offers.values()))
-
-
-def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) -> list[PoolEntry]:
-    """Stored demonstrations in the order given, read anew; their similarity is that of their source.
-
-    NotFound for an id the data set does not have. BadInput for one that is not known yet at the query: what
-    may stand before one query can give away the target of another.
-    """
-    stored = demonstrations.get_many(store, ids, dataset.id)
-    offers = []
-    for name in ids:
-        demonstration = stored.get(name)
-        if demonstration is None or demonstration.position is None:
-            raise NotFound(
-                f"{dataset.name!r} has no demonstration {name!r}. Choose one from the query's pool."
-            )
-        user = datasets.user(store, dataset.id, demonstration.user_id).user
-        windows = load(store, dataset, query, [(user, demonstration.position)])
-        if not windows:
-            raise BadInput(
-                f"Demonstration {name!r} (a window of user {demonstration.user_id!r}) is not known yet when "
-                f"the next purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
-            )
-        rate = SOURCES[demonstration.source].similarities
-        offers += [Offer(demonstration.source, windows[0], *rate(store, dataset, query, windows))]
-    return entries(store, dataset, query, offers)

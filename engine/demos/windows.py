@@ -13,7 +13,7 @@ Nothing here looks at the target. An answer that happens to be the target's item
 bought it earlier, and "after these, that" is the association a demonstration is there to show.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from db import datasets
@@ -32,15 +32,24 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """One answer and what came right before it, oldest first; `history` holds 1 to `LENGTH` interactions."""
+    """One answer and what came right before it, oldest first; `history` holds 1 to `LENGTH` interactions.
+
+    `parts`: the windows, of the answer's user and of others, that were put together into this one.
+    """
 
     user: int
     history: list[Interaction]
     answer: Interaction
+    parts: tuple["Window", ...] = ()
 
     @property
     def place(self) -> Place:
         return self.user, self.answer.position
+
+    @property
+    def key(self) -> tuple[Place, ...]:
+        """What tells windows apart: the places they were read from."""
+        return tuple(part.place for part in self.parts) or (self.place,)
 
     @property
     def items(self) -> list[int]:
@@ -98,10 +107,10 @@ def _all_before(inside: list[Interaction], moment: int) -> bool:
 
 def entries(store: Store, dataset: DatasetInfo, query: Query, offers: Sequence[Offer]) -> list[PoolEntry]:
     """The offers as demonstrations with their content id, order kept."""
-    names = user_ids(store, dataset.id, sorted({offer.window.user for offer in offers}))
+    names = user_ids(store, dataset.id, sorted({user for o in offers for user, _ in o.window.key}))
     return [
         PoolEntry(
-            demonstration=_demonstration(dataset, offer, names[offer.window.user]),
+            demonstration=_demonstration(dataset, offer, names),
             history=offer.window.history,
             answer=offer.window.answer,
             similarity=offer.similarity,
@@ -111,16 +120,22 @@ def entries(store: Store, dataset: DatasetInfo, query: Query, offers: Sequence[O
     ]
 
 
-def _demonstration(dataset: DatasetInfo, offer: Offer, user_id: str) -> Demonstration:
-    answer = offer.window.answer
-    history = tuple(interaction.item_id for interaction in offer.window.history)
+def _demonstration(dataset: DatasetInfo, offer: Offer, names: Mapping[int, str]) -> Demonstration:
+    window, answer = offer.window, offer.window.answer
+    history = tuple(interaction.item_id for interaction in window.history)
+    position: int | None = answer.position
+    user_id, merged = names[window.user], ()
+    if window.parts:
+        position, merged = None, tuple((names[user], place) for user, place in window.key)
+        user_id = ", ".join(dict.fromkeys(name for name, _ in merged))
     return Demonstration(
-        id=demonstration_id(dataset.fingerprint, user_id, history, answer.item_id, answer.position),
+        id=demonstration_id(dataset.fingerprint, user_id, history, answer.item_id, position, merged=merged),
         dataset_id=dataset.id,
         source=offer.source,
         user_id=user_id,
         history=history,
         answer=answer.item_id,
-        position=answer.position,
+        position=position,
         timestamp=answer.timestamp,
+        merged=merged,
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from db import datasets, runs
+from db import datasets, demonstrations, runs
 from db.datasets import DatasetColumns
+from db.demonstrations import hand_written
 from db.errors import BadInput, ModelError, NotFound
 from db.requests import HISTORY_WAYS, Chosen, RunRequest, request_digest
 from db.settings import Settings
@@ -242,3 +243,20 @@ def test_a_folder_that_holds_no_sentence_encoder_is_refused(
 ) -> None:
     with pytest.raises(BadInput, match=r"embedding: .*modules\.json"):
         service.rank(engine, replace(request_, demos="embedding:3", embedding=str(tmp_path)))
+
+
+def test_a_demonstration_in_a_persons_own_words_is_ranked_with(engine: Engine, request_: RunRequest) -> None:
+    dataset = datasets.get(engine.store, "toy")
+    made = hand_written(dataset, ["A thing of my own", "Tetris"], "Portal 2")
+    demonstrations.save_many(engine.store, [made])
+    run = service.rank(engine, replace(request_, demonstrations=(Chosen(made.id, 2.0),)))
+    [shown] = run.result["demonstrations"]
+    assert (shown["source"], shown["answer"]["title"], shown["weight"]) == ("hand-written", "Portal 2", 2.0)
+    assert "A thing of my own" in shown["text"]
+    assert any("written by hand" in note for note in run.result["notes"])
+    bare = service.rank(engine, replace(request_, demos="none"))
+    assert run.result["loss"] != bare.result["loss"]
+    offered = service.pool(engine, request_, ["neighbours", "hand-written"], 4)
+    assert [view["source"] for view in offered] == ["neighbours"] * 4 + ["hand-written"]
+    _, found = service.effects(engine, run.request)
+    assert len(found.result["demonstrations"]) == 1

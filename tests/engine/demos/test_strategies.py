@@ -12,9 +12,10 @@ from db.datasets import DatasetInfo
 from db.errors import BadInput, NotFound
 from db.store import Store
 from engine.demos import proximal
+from engine.demos.named import named
 from engine.demos.query import PoolEntry, build
 from engine.demos.reader import Reader
-from engine.demos.strategies import NAMES, SOURCES, choose, named, parse_spec, pool
+from engine.demos.strategies import NAMES, SOURCES, choose, parse_spec, pool
 from tests.engine.demos.histories import READER, Histories, embed, histories
 from tests.toys import toy_columns
 
@@ -297,7 +298,7 @@ def test_bm25_goes_by_the_words_of_the_titles(store: Store) -> None:
 def test_a_pool_holds_every_source_and_no_window_twice(store: Store) -> None:
     dataset = toy(store)
     query = build(store, dataset, "u9")
-    offered = pool(store, dataset, query, ["neighbours", "proximal", "random"], 6, 0)
+    offered = pool(store, dataset, query, list(SOURCES), 6, 0)
     assert len({entry.demonstration.id for entry in offered}) == len(offered)
     assert {entry.demonstration.source for entry in offered} == set(SOURCES)
     assert [entry.demonstration.source for entry in offered[:6]] == ["neighbours"] * 6
@@ -306,7 +307,7 @@ def test_a_pool_holds_every_source_and_no_window_twice(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "sources, size, says", [(["global"], 3, "no source 'global'"), (["random"], 0, "size is 0")]
+    "sources, size, says", [(["globe"], 3, "no source 'globe'"), (["random"], 0, "size is 0")]
 )
 def test_a_senseless_pool_is_refused(store: Store, sources: list[str], size: int, says: str) -> None:
     dataset = toy(store)

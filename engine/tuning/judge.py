@@ -15,7 +15,9 @@ from engine.demos import strategies
 from engine.evaluation.metrics import metrics, rank_of
 from engine.llm.load import LoadedModel
 from engine.llm.measure import Scoring, Task, rank_candidates
+from engine.llm.memory import PrefillCache
 from engine.prompts import Example
+from engine.service import Report, quiet
 from engine.tuning.samples import Sampler
 
 WAYS: tuple[Scoring, ...] = ("sum", "calibrated")
@@ -23,14 +25,21 @@ CANDIDATES = 20
 
 
 def judged(
-    store: Store, dataset: DatasetInfo, loaded: LoadedModel, sampler: Sampler, users: int
+    store: Store,
+    dataset: DatasetInfo,
+    loaded: LoadedModel,
+    sampler: Sampler,
+    users: int,
+    report: Report = quiet,
 ) -> dict[str, float]:
     """Mean NDCG@10 of each way over at most `users` validating answers, laid out as the tuning's samples."""
     request = sampler.request
     spec = f"neighbours:{max(1, request.demos)}" if request.layout == "recicl" else "none"
     rows = sampler.material.validation.tolist()
     found: dict[str, list[float]] = {way: [] for way in WAYS}
+    cache = PrefillCache()
     for row in random.Random(request.seed).sample(rows, min(users, len(rows))):
+        report(1.0, "choosing how it scores")
         query = _query(store, dataset, sampler, row)
         offered = candidate_list(
             store, dataset, query.user, query.target_position, "random", CANDIDATES, request.seed
@@ -44,7 +53,7 @@ def judged(
         )
         place = offered.index(query.target.item)
         for way in WAYS:
-            scores = rank_candidates(loaded, replace(task, scoring=way)).scores
+            scores = rank_candidates(loaded, replace(task, scoring=way), cache).scores
             found[way].append(metrics(rank_of(scores, place))["ndcg10"])
     return {way: round(sum(values) / max(1, len(values)), 4) for way, values in found.items()}
 

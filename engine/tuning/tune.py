@@ -162,9 +162,8 @@ def _tuned(
     }
     _export(model, loaded, stored, folder / "model", {**made, "scoring": scoring})
     if scoring == "sum":
-        report(1.0, "choosing how it scores")
         tuned = load(str(folder / "model"), engine.settings.device)
-        made["judged"] = found = judged(engine.store, dataset, tuned, sampler, JUDGED)
+        made["judged"] = found = judged(engine.store, dataset, tuned, sampler, JUDGED, report)
         scoring = max(found, key=lambda way: found[way])
         _recipe(folder / "model", {**made, "scoring": scoring})
     return {**made, "scoring": scoring}

@@ -156,7 +156,10 @@ def main() -> None:
     print(json.dumps(result, indent=1))
     if arguments.write:
         path = arguments.model / "RECIPE.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "measured": result}, indent=1) + "\n")
+        recipe = json.loads(path.read_text())
+        name = arguments.data.name if arguments.data else "simulated"
+        recipe["measured"] = {**recipe.get("measured", {}), name: result}
+        path.write_text(json.dumps(recipe, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ def test_fits_into_a_repository() -> None:
     assert (EMBEDDED / "model.safetensors").stat().st_size <= 30_000_000
     recipe = json.loads((EMBEDDED / "RECIPE.json").read_text())
     assert recipe["training_minutes"] <= 120
+    assert 6_000_000 <= recipe["shape"]["parameters"] <= 15_000_000
     assert {"seed", "stages", "curve", "measured", "data_fingerprint"} <= set(recipe)
 
 
@@ -48,7 +49,7 @@ def _tokenizer():
 
 def test_learns_in_context_on_unseen_shoppers(store: Store) -> None:
     """The shipped store has rules that no training world shares: four neighbours' windows lift NDCG@10
-    over 20 candidates far above no demonstrations, and random windows do not."""
+    over 20 candidates to half as much again as without demonstrations, and random windows do not lift it."""
     torch.set_num_threads(1)
     columns = simulate(0)
     dataset = datasets.insert(
@@ -58,4 +59,6 @@ def test_learns_in_context_on_unseen_shoppers(store: Store) -> None:
     table = evaluate(load(str(EMBEDDED)), store, dataset, columns, users=80, specs=specs)
     gain = table["neighbours:4"] - table["none"]
     assert interval(gain)[0] > 0.15, f"mean gain {gain.mean():.3f}"
-    assert table["neighbours:4"].mean() > table["random:4"].mean() + 0.15
+    assert table["neighbours:4"].mean() > 1.4 * table["none"].mean()
+    assert table["neighbours:4"].mean() > table["item-kNN"].mean()
+    assert interval(table["neighbours:4"] - table["random:4"])[0] > 0.2

@@ -12,7 +12,7 @@ from engine.tuning.trainer import precision
 if TYPE_CHECKING:
     from engine.tuning.trainer import State
 
-_SIZE = 1024
+_SIZES = {"cpu": 1024, "cuda": 8192}  # rows and columns: large enough that starting a product costs nothing
 
 
 def flop_floor_ratio(model: torch.nn.Module, state: State, device: torch.device) -> float:
@@ -29,14 +29,21 @@ def flop_floor_ratio(model: torch.nn.Module, state: State, device: torch.device)
 
 
 def matmul_rate(device: torch.device) -> float:
-    """Flops per second of a matrix product in the precision that training uses."""
-    one = torch.randn(_SIZE, _SIZE, device=device)
+    """Flops per second of a matrix product in the precision that training uses, the best of a few."""
+    size = _SIZES[device.type]
     best = float("inf")
     with torch.no_grad(), precision(device):
+        one = torch.randn(size, size, device=device) / size**0.5
+        one = torch.mm(one, one)  # comes out in the precision of the block
         for _ in range(6):
+            _wait(device)
             started = time.perf_counter()
             torch.mm(one, one)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            _wait(device)
             best = min(best, time.perf_counter() - started)
-    return 2 * _SIZE**3 / best
+    return 2 * size**3 / best
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

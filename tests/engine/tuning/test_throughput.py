@@ -24,7 +24,7 @@ def test_the_floor_counts_the_products_of_each_token(
     if learning == "few":
         net.requires_grad_(False)
         net.get_parameter("model.norm.weight").requires_grad_(True)
-    # One layer: four projections 32 x 32 and three 32 x 64, and three norms; the shared embedding is looked up.
+    # One layer: four projections 32 x 32, three 32 x 64, three norms; the shared embedding is looked up.
     products = 4 * 32 * 32 + 3 * 32 * 64 + 3 * 32
     state = State(tokens=1000, working=60.0, elapsed=500.0)
     ratio = throughput.flop_floor_ratio(net, state, CPU)

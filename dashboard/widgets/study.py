@@ -51,13 +51,13 @@ def one(study: Study | None) -> None:
             ROOM_PX + 2 * LINE_PX,
         )
         return
-    st.fragment(_one, run_every=LOOK_S if study.open else None)(study.job.id, study.open)
+    st.fragment(_one, run_every=LOOK_S if study.open else None)(study.job.id, study.job.state)
 
 
-def _one(job_id: int, was_open: bool) -> None:
+def _one(job_id: int, drawn: str) -> None:
     study = Study(jobs.get(session.store(), job_id))
-    if was_open and not study.open:
-        st.rerun()
+    if study.job.state != drawn:
+        st.rerun()  # the list below tells the state, too
     with st.container(
         horizontal=True, vertical_alignment="center", key="study-head", height=HEAD_PX, border=False
     ):

@@ -43,13 +43,13 @@ def one(tuning: Tuning | None) -> None:
             HEIGHT_PX + 2 * LINE_PX,
         )
         return
-    st.fragment(_one, run_every=LOOK_S if tuning.open else None)(tuning.job.id, tuning.open)
+    st.fragment(_one, run_every=LOOK_S if tuning.open else None)(tuning.job.id, tuning.job.state)
 
 
-def _one(job_id: int, was_open: bool) -> None:
+def _one(job_id: int, drawn: str) -> None:
     tuning = Tuning(jobs.get(session.store(), job_id))
-    if was_open and not tuning.open:
-        st.rerun()
+    if tuning.job.state != drawn:
+        st.rerun()  # the list below tells the state, too
     with st.container(
         horizontal=True, vertical_alignment="center", key="tuning-head", height=HEAD_PX, border=False
     ):

@@ -146,7 +146,7 @@ def catalogue(found: Mapping[str, Any], target: str) -> str:
     lists = (found["zero_shot"], found["items"])
     both = [next((row["rank"] for row in some if row["is_target"]), None) for some in lists]
     before, after = (ordinal(rank) if rank else "not among them" for rank in both)
-    moved = f"is {after}" if before == after else f"is {after} with demonstrations and {before} without"
+    moved = f"is {after}" if before == after else f"is {before} without demonstrations and {after} with"
     new = {row["item"] for row in found["items"]} - {row["item"] for row in found["zero_shot"]}
     share = f" The demonstrations bring {len(new)} of the {len(found['items'])} in." if new else ""
     return f"The target, {plain(target, 60)}, {moved}.{share}"

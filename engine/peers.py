@@ -35,7 +35,7 @@ def peers(engine: Engine, run: Run) -> dict[str, Any]:
         try:
             scores = scores_of(engine, dataset, name, request.user, request.target, offered).tolist()
         except NotFound as error:
-            lists.append({"name": name, "missing": str(error)})
+            lists.append({"name": name, "missing": str(error).removeprefix("hint: ")})
             continue
         items = [
             {**listed[place], "rank": rank, "score": scores[place]}

@@ -126,6 +126,6 @@ def test_other_lists_in_words() -> None:
     )
     found = {"items": listed, "zero_shot": [{"item": "b", "rank": 1, "is_target": False}]}
     assert words.catalogue(found, "T") == (
-        "The target, T, is 2nd with demonstrations and not among them without. The demonstrations bring 2 of "
+        "The target, T, is not among them without demonstrations and 2nd with. The demonstrations bring 2 of "
         "the 2 in."
     )

@@ -1,6 +1,6 @@
 """Whole-catalogue search: time and recall of its top 10 by beam width, against the proven best list.
 
-    python -m tests.benchmarks.catalogue --dataset games [--users 5] [--widths 20 400] [--threads 2]
+    python -m tests.benchmarks.catalogue --dataset games [--users 5] [--widths 20 800] [--threads 2]
 
 Reads a data set of the workspace (`python -m engine import`). The best list is that of a search so wide that
 it proves its list; with --check it is compared with every title scored on its own (slow: minutes a user on a
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--demos", default="neighbours:4")
     parser.add_argument("--users", type=int, default=5)
-    parser.add_argument("--widths", type=int, nargs="+", default=[10, 20, 50, 100, 200, 400])
+    parser.add_argument("--widths", type=int, nargs="+", default=[10, 20, 50, 200, 800])
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()

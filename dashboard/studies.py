@@ -14,7 +14,7 @@ import pandas as pd
 
 from dashboard.formats import ago, number, plural, seconds, signed
 from dashboard.literal import md, plain
-from dashboard.waiting import ENDED
+from dashboard.waiting import ENDED, STATES
 from db.jobs import Job
 
 SURE = 0.05
@@ -39,13 +39,6 @@ NAMES = {  # of rows, conditions and series: as a heading, in a narrow column, i
     "itemknn_retrained": ("item-kNN, retrained each period", "item-kNN, retrained", "item-kNN retrained"),
 }
 HEADING, SHORT, SPOKEN = range(3)
-STATES = {
-    "QUEUED": "waiting",
-    "RUNNING": "running",
-    "COMPLETED": "done",
-    "STOPPED": "stopped",
-    "ERROR": "failed",
-}
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,8 @@ import pandas as pd
 
 from dashboard.formats import ago, count, number, seconds
 from dashboard.literal import plain
-from dashboard.waiting import ENDED
+from dashboard.waiting import ENDED, STATES
 from db.jobs import ERROR, STOPPED, Job
-
-STATES = {
-    "QUEUED": "waiting",
-    "RUNNING": "running",
-    "COMPLETED": "done",
-    "STOPPED": "stopped",
-    "ERROR": "failed",
-}
 
 
 @dataclass(frozen=True)

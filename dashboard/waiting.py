@@ -15,6 +15,13 @@ from db.store import Store
 
 POLL_S = 0.03
 ENDED = frozenset({"COMPLETED", "STOPPED", "ERROR"})
+STATES = {  # in the words of pages
+    "QUEUED": "waiting",
+    "RUNNING": "running",
+    "COMPLETED": "done",
+    "STOPPED": "stopped",
+    "ERROR": "failed",
+}
 
 
 @dataclass(frozen=True)

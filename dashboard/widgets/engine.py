@@ -43,7 +43,8 @@ def state(alive: Sequence[Worker], sizes: Mapping[str, str]) -> list[str]:
             lines.append(f":blue[●] **engine busy** with {md(worker.message or 'a job', 60)}")
         else:
             lines.append(":green[●] **engine ready**")
-        loaded = ", ".join(f"{md(name, 24)}{sizes.get(name, '')}" for name in worker.models)
+        names = [f"{md(name, 24)}{sizes.get(name, '')}" for name in worker.models]
+        loaded = names[0] if len(names) == 1 else f"{len(names)} models loaded" if names else None
         lines.append(f"{loaded or 'no model loaded yet'} · {md(worker.device)} {md(worker.dtype)}")
     return lines
 

@@ -11,7 +11,7 @@ from dashboard import session, uploads
 from dashboard.formats import ago, count, parameters, plural, seconds, size
 from dashboard.literal import md, plain
 from dashboard.reports import summary
-from dashboard.waiting import ENDED
+from dashboard.waiting import ENDED, STATES
 from dashboard.widgets import imports, progress
 from dashboard.widgets.notices import empty, problem
 from db import datasets, jobs, models
@@ -23,13 +23,7 @@ from db.models import ModelInfo
 LOOK_S = 1.0
 IDLE_S = 4.0
 JOBS_SHOWN = 100
-STATES = {
-    "QUEUED": "waiting",
-    "RUNNING": "running",
-    "COMPLETED": "done",
-    "STOPPED": "stopped",
-    "ERROR": "failed",
-}
+OUTCOMES = ("claim", "model", "dataset", "run")  # of a result, the part that tells what came out
 
 
 def data_sets() -> None:
@@ -246,9 +240,17 @@ def jobs_table(known: list[Job], now: datetime) -> pd.DataFrame:
             "progress": [1.0 if each.state == "COMPLETED" else each.progress for each in known],
             "filed": [ago(each.created_at, now) for each in known],
             "took": [seconds(_took(each, now.timestamp())) for each in known],
-            "message": [plain(each.error or each.message or "–", 300) for each in known],
+            "message": [plain(_told(each), 300) for each in known],
         }
     )
+
+
+def _told(job: Job) -> str:
+    """What it says of itself; of a finished one, what came out."""
+    if job.state != "COMPLETED":
+        return job.error or job.message or "–"
+    found = job.result or {}
+    return next((found[name] for name in OUTCOMES if isinstance(found.get(name), str)), "–")
 
 
 def _took(job: Job, now: float) -> float | None:
@@ -266,7 +268,13 @@ def storage() -> None:
     for path in settings.home.glob("*.db*"):
         database, files = database + path.stat().st_size, files + 1
     rows.append(("database", size(database), plural(files, "file")))
-    for name, folder in (("models", settings.models), ("uploads", settings.uploads)):
+    folders = {
+        "models": settings.models,
+        "tuned models": settings.home / "tunings",
+        "baselines": settings.baselines,
+        "uploads": settings.uploads,
+    }
+    for name, folder in folders.items():
         total, number = uploads.used(folder)
         rows.append((name, size(total), plural(number, "file")))
     st.dataframe(

@@ -1,12 +1,12 @@
 """The form of the Studies page: what to ask of which models, sensible defaults; files a job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from dashboard import session
-from dashboard.literal import plain
+from dashboard.literal import md, plain
 from dashboard.studies import WHAT, What
 from db import jobs
 from db.datasets import DatasetInfo
@@ -48,6 +48,11 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
     with right:
         payload["cut"] = _cut(info, payload)
     payload |= _more(what)
+    if late := seen_too_much(what, info, payload):
+        st.caption(
+            f":orange[Before starting:] {md(', '.join(late))} learnt from later periods, too, and may know "
+            f"the answers. Tune on the first {payload['cut']} periods instead."
+        )
     if what.times and not info.has_timestamps:
         st.caption(
             ":orange[Before starting:] this data set has no times, so nothing drifts that could be seen."
@@ -137,6 +142,20 @@ def _cut(info: DatasetInfo, payload: dict[str, Any]) -> int:
         else "This data set has no times: everybody's last purchase is asked about.",
     )
     return until if cut is None else int(cut)
+
+
+def seen_too_much(what: What, info: DatasetInfo, payload: Mapping[str, Any]) -> list[str]:
+    """The chosen models that were tuned on this data set beyond the periods that they may know."""
+    if not info.has_timestamps:
+        return []
+    done = jobs.listing(session.store(), states=[jobs.COMPLETED], kinds=["tune"])
+    until: dict[str, int | None] = {
+        job.result["model"]: job.payload.get("until")
+        for job in reversed(done)
+        if job.result and job.result.get("model") and job.payload.get("dataset") == info.name
+    }
+    chosen: set[str] = {payload[field] for field in ("model", *what.layouts) if payload[field] in until}
+    return sorted(name for name in chosen if (until[name] or PERIODS) > payload["cut"])
 
 
 def _more(what: What) -> dict[str, Any]:

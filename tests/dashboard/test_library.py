@@ -111,7 +111,28 @@ def test_jobs_and_storage(open_page: Open, store: Store) -> None:
     assert list(table["state"]) == ["failed"]
     assert list(table["message"]) == ["<b>no</b>"]
     app = open_page("library", shelf="Storage")
-    assert list(app.dataframe[0].value["part"]) == ["database", "models", "uploads"]
+    assert list(app.dataframe[0].value["part"]) == [
+        "database",
+        "models",
+        "tuned models",
+        "baselines",
+        "uploads",
+    ]
+
+
+def test_a_finished_job_tells_what_came_out(store: Store) -> None:
+    for kind, result, told in (
+        ("tune", {"model": "<b>mine</b>"}, "<b>mine</b>"),
+        ("study", {"dataset": "toys", "claim": "It holds."}, "It holds."),
+        ("study", {"dataset": "toys", "model": {"model": "x"}}, "toys"),
+        ("pool", {"demonstrations": []}, "–"),
+    ):
+        job = jobs.submit(store, kind, {"told": told})
+        jobs.claim(store, "me")
+        jobs.heartbeat(store, job.id, "me", message="1 s left")
+        jobs.finish(store, job.id, "me", result)
+        table = shelves.jobs_table([jobs.get(store, job.id)], datetime.now(UTC))
+        assert list(table["message"]) == [told]
 
 
 def test_a_running_job_tells_progress_rate_and_time_left(store: Store) -> None:
@@ -166,5 +187,7 @@ def test_the_foot_says_what_is_loaded_where() -> None:
     ]
     busy = replace(worker, state="busy", message="import <b>", models=[])
     lines = [line.replace("\\", "").replace(JOINER, "") for line in engine.state([busy], {})]
+    two = replace(worker, models=["embedded", "tuned"])
+    assert engine.state([two], {})[1] == "2 models loaded · cpu float32"
     assert lines == [":blue[●] **engine busy** with import <b>", "no model loaded yet · cpu float32"]
     assert "no engine" in engine.state([], {})[0]

@@ -144,9 +144,25 @@ def test_tuned_models_are_proposed(open_page: Open, store: Store) -> None:
     jobs.claim(store, "me")
     jobs.finish(store, tuning.id, "me", {"model": "mine"})
     app = open_page("studies")
+    assert "may know the answers" not in seen(app)
     button(app, "Start study").click().run()
     payload = jobs.listing(store, kinds=["study"])[0].payload
     assert (payload["recicl"], payload["single"], payload["cut"]) == ("mine", None, 4)
+
+
+@pytest.mark.parametrize("until", [None, 7])
+def test_a_model_that_learnt_from_later_periods_is_named_before_it_is_asked(
+    open_page: Open, store: Store, until: int | None
+) -> None:
+    shop.stock(store)
+    models.register(store, ModelInfo("*mine*", "/models/mine", "r", "Toy", 1000, 128))
+    asked = {"dataset": "simulated", "layout": "recicl", "until": until}
+    tuning = jobs.submit(store, "tune", asked)
+    jobs.claim(store, "me")
+    jobs.finish(store, tuning.id, "me", {"model": "*mine*"})
+    app = open_page("studies")
+    next(each for each in app.number_input if each.label == "Periods learnt from").set_value(5).run()
+    assert "*mine* learnt from later periods, too, and may know the answers" in seen(app)
 
 
 def test_drift_needs_times(open_page: Open, store: Store) -> None:

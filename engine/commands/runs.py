@@ -84,6 +84,9 @@ def recommend(
     whole_catalogue: Annotated[
         bool, typer.Option(help="Search every title; so it is anyway unless --free is given.")
     ] = True,
+    zero_shot: Annotated[
+        bool, typer.Option("--zero-shot", help="Also the list without demonstrations: twice the time.")
+    ] = False,
     free: Annotated[
         bool, typer.Option("--free", help="Let the model write titles of its own; count what they are.")
     ] = False,
@@ -98,7 +101,7 @@ def recommend(
         else:
             from engine.recommend import recommend as search
 
-            view = search(engine, request, top=top, width=width)
+            view = search(engine, request, top=top, width=width, zero_shot=zero_shot)
     if json:
         show.as_json(view)
     elif free:

@@ -78,6 +78,14 @@ def test_no_demonstrations_means_one_list(engine: Engine, request_: RunRequest) 
     assert found["demonstrations"] == []
 
 
+def test_the_list_without_demonstrations_may_be_left_out(engine: Engine, request_: RunRequest) -> None:
+    both = recommend(engine, request_, top=5)
+    alone = recommend(engine, request_, top=5, zero_shot=False)
+    assert alone["items"] == both["items"]
+    assert "zero_shot" in both
+    assert "zero_shot" not in alone
+
+
 @pytest.mark.parametrize("scoring", ["calibrated", "yes_no", "listwise"])
 def test_other_scorings_are_refused_by_name(engine: Engine, request_: RunRequest, scoring: str) -> None:
     with pytest.raises(BadInput, match=scoring):

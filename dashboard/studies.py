@@ -18,6 +18,7 @@ from dashboard.waiting import ENDED, STATES
 from db.jobs import Job
 
 SURE = 0.05
+NO_BREAK = "\u00a0"
 MEASURES = {"ndcg10": "NDCG@10", "auc": "AUC", "uauc": "uAUC"}
 NAMES = {  # of rows, conditions and series: as a heading, in a narrow column, in a sentence
     "base": ("before tuning", "before tuning", "the model before tuning"),
@@ -145,7 +146,8 @@ def cell_text(value: Mapping[str, Any], *, best: bool = False) -> str:
     mean = f"**{number(value['mean'], 3)}**" if best else number(value["mean"], 3)
     if value.get("low") is None:
         return f"{mean} :gray[n {value.get('n', '?')}]"
-    return f"{mean} :gray[{number(value['low'], 3)} to {number(value['high'], 3)}]"
+    interval = f"{number(value['low'], 3)} to {number(value['high'], 3)}".replace(" ", NO_BREAK)
+    return f"{mean}{NO_BREAK}:gray[{interval}]"
 
 
 def grid(found: Mapping[str, Any], measure: str) -> pd.DataFrame:
@@ -229,7 +231,7 @@ def _difference(value: Mapping[str, Any]) -> str:
 
 def p_text(p: float) -> str:
     """p of a test, as papers write it."""
-    return "p <\u00a00.001" if p < 0.001 else f"p = {p:.3f}"
+    return f"p <{NO_BREAK}0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def points(found: Mapping[str, Any]) -> pd.DataFrame:

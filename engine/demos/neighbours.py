@@ -7,9 +7,11 @@ before its answer, the sum of
     recency of the item in the query x rarity of the item x nearness to the window's answer.
 
 Cost: a bounded sample of each history item's purchases and the best windows' rows are read, however large the
-data set. A neighbour gives one window, and no two windows hold the same items, unless there are too few.
+data set. A neighbour gives one window, and no two windows hold the same items, unless there are too few. Of
+windows that score alike the newest come first: what people buy next changes.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -43,13 +45,23 @@ NEARNESS = 1 / np.arange(1, LENGTH + 1)
 READ_AT_MOST = 512
 """Windows looked at before the source makes do with what it found."""
 
+COMPARED = 12
+"""Windows read for each one that is asked for, so that there is a choice among those that score alike.
+
+The probe is among 4 windows' answers for 74 % of 600 simulated shoppers with the newest first, for 72 %
+without; Beauty points the same way (2.8 and 2.5 %).
+"""
+
 
 def neighbours(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
     """Up to `size` windows of other users, best first; similarity = score, 1 being the most."""
     known = _known(store, dataset, query, PER_ITEM, seed)
     weights = item_weights(query, known)
     places = ranked(known, weights, seed)[:READ_AT_MOST]
-    windows = spread(_read(store, dataset, query, places, 2 * size), size)
+    found = _read(store, dataset, query, places, COMPARED * size)
+    windows = spread(
+        itertools.chain(newest_first(itertools.islice(found, COMPARED * size), weights), found), size
+    )
     offers = [Offer(SOURCE, window, similarity(window, weights)) for window in windows]
     return sorted(offers, key=lambda offer: -offer.similarity)
 
@@ -93,6 +105,12 @@ def ranked(known: Mapping[int, Purchases], weights: Mapping[int, float], seed: i
     # Rounded, so that the order of summation decides no tie.
     best = places[np.lexsort((keys_of(places, SOURCE, seed), -scores.round(12)))]
     return [(place >> 32, place & 0xFFFFFFFF) for place in best.tolist()]
+
+
+def newest_first(windows: Iterable[Window], weights: Mapping[int, float]) -> list[Window]:
+    """Best first, and of equally good ones the newest; in the order given where there are no timestamps."""
+    # Rounded, so that the order of summation decides no tie.
+    return sorted(windows, key=lambda w: (-round(similarity(w, weights), 12), -(w.answer.timestamp or 0)))
 
 
 def spread(windows: Iterable[Window], size: int) -> list[Window]:

@@ -235,13 +235,17 @@ def p_text(p: float) -> str:
 
 
 def points(found: Mapping[str, Any]) -> pd.DataFrame:
-    """The series as a table in Markdown: a line per series, a column per period."""
-    at = {
-        (str(series["name"]), f"period {point['period']}"): cell_text(point)
-        for series in found.get("series") or []
-        for point in series["points"]
-    }
-    return _table(at, {})
+    """The series as a long table to sort and to take away, plain text and numbers."""
+    rows = [(each["label"], point) for each in found.get("series") or [] for point in each["points"]]
+    return pd.DataFrame(
+        {
+            "series": [plain(label, 60) for label, _ in rows],
+            **{
+                name: [point.get(name) for _, point in rows]
+                for name in ("elapsed", "mean", "low", "high", "n")
+            },
+        }
+    )
 
 
 def sentence(study: Study) -> str:

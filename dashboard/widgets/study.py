@@ -158,7 +158,15 @@ def _result(study: Study) -> None:
             alt=describe(series, name),
         )
         with st.popover("All numbers", key="study-points"):
-            _table(points(found))
+            number = st.column_config.NumberColumn(format="%.3f", width="small")
+            st.dataframe(
+                points(found),
+                hide_index=True,
+                height=320,
+                width=620,
+                column_config=dict.fromkeys(("mean", "low", "high"), number),
+                alt=f"{name} of every series, periods since the model was frozen",
+            )
     compared = tests(found, measure)
     if not compared.empty:
         st.markdown("**Paired tests over users**")

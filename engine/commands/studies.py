@@ -26,9 +26,7 @@ Scoring = Annotated[str, typer.Option(help="auto (each model's own), or one way 
 Seed = Annotated[int, typer.Option(help="Draws users, purchases, candidate lists and resamples.")]
 
 
-@study.command(
-    epilog="Example: python -m engine study recicl -d simulated --single my-single --recicl my-recicl --json"
-)
+@study.command(epilog="Example: python -m engine study recicl -d simulated --users 300 --minutes 10 --json")
 def recicl(
     dataset: Dataset = "simulated",
     users: Users = 300,
@@ -39,6 +37,10 @@ def recicl(
         str | None, typer.Option(help="Model tuned from it on samples without demonstrations.")
     ] = None,
     recicl: Annotated[str | None, typer.Option(help="Model tuned from it on in-context samples.")] = None,
+    tune: Annotated[
+        bool, typer.Option(help="Tune the models that are not named, on what was before the cut.")
+    ] = True,
+    minutes: Annotated[float, typer.Option(help="Of tuning per model.")] = 5.0,
     demos: Demos = "neighbours:4",
     periods: Periods = 10,
     cut: Cut = 5,

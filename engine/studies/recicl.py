@@ -10,6 +10,7 @@ usable times, leave-one-out stands in for that, and nothing is stale.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from db import datasets
 from db.errors import BadInput
 from db.models import ModelInfo
+from db.tunings import TuneRequest
 from engine.evaluation.metrics import auc_parts, metrics, rank_of, uauc
 from engine.evaluation.statistics import estimate
 from engine.service import Report
@@ -39,16 +41,36 @@ def recicl(
     """
     request = StudyRequest.from_json(payload)
     plan = planned(engine, request)
-    rows = {
-        row: engine.registered(name)
-        for row, name in ((BASE, request.model), (SINGLE, request.single), (RECICL, request.recicl))
-        if name is not None
-    }
+    names = {BASE: request.model, SINGLE: request.single, RECICL: request.recicl}
+    if request.tune:
+        names |= {row: tuned(engine, request, plan, row, report) for row in names if names[row] is None}
+    rows = {row: engine.registered(name) for row, name in names.items() if name is not None}
     ledger = Ledger(identity(request, plan, rows), len(rows) * len(plan.questions), report, before, so_far)
     for row, info in rows.items():
         measure_row(engine, request, plan, row, info, ledger)
     found = {row: [ledger[key(row, n)] for n in range(len(plan.questions))] for row in rows}
     return result(request, plan, rows, found, ledger.seconds)
+
+
+def tuned(engine: Engine, request: StudyRequest, plan: Plan, layout: str, report: Report) -> str:
+    """The name of the base tuned in this layout on what was before the cut; done once."""
+    from engine.tuning.tune import default_name, tune
+
+    wanted = TuneRequest(
+        dataset=request.dataset,
+        base=request.model,
+        layout=layout,
+        periods=request.periods,
+        until=None if plan.cut is None else request.cut,
+        minutes=request.minutes,
+        seed=request.seed,
+    )
+    # A name of its own: the default one may be that of a tuning somebody asked for in another way.
+    wanted = replace(wanted, name=f"{default_name(wanted)}-{request.minutes:g}-minutes")
+    # Without the tuning's own partial: what an earlier attempt measured must stay for the next one.
+    return tune(engine, wanted, lambda _, message, *so_far: report(None, f"tuning {layout}: {message}"))[
+        "model"
+    ]
 
 
 def planned(engine: Engine, request: StudyRequest) -> Plan:

@@ -24,9 +24,9 @@ class StudyRequest:
     """A study over users of a data set.
 
     `model`: the one studied, as it is before tuning; `single`, `recicl`: models tuned from it in these
-    layouts on what happened before period `cut` (of `periods`, counted from 0), or None. `users`: how many,
-    in the drift study in each period. `demos`: strategy of the demonstrations. `scoring` auto is each model's
-    own. `minutes`: of training per SASRec.
+    layouts on what happened before period `cut` (of `periods`, counted from 0), or None: left out, or with
+    `tune` tuned by the study itself. `users`: how many, in the drift study in each period. `demos`: strategy
+    of the demonstrations. `scoring` auto is each model's own. `minutes`: of training per model (per SASRec).
     """
 
     study: str
@@ -44,6 +44,7 @@ class StudyRequest:
     scoring: str = "auto"
     history: int = 10
     minutes: float = 5.0
+    tune: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` gives the equal request back."""
@@ -78,6 +79,8 @@ class StudyRequest:
             raise BadInput(f"demos: a study compares some with none, so {self.demos!r} is no choice.")
         if not isinstance(self.minutes, int | float) or not self.minutes > 0:
             raise BadInput(f"minutes: expected a number above 0, got {self.minutes!r}.")
+        if not isinstance(self.tune, bool):
+            raise BadInput(f"tune: expected true or false, got {self.tune!r}.")
         return self
 
 

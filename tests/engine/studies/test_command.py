@@ -18,6 +18,7 @@ from engine.studies import plan
 from tests.toys import toy_columns
 
 SMALL = ["--users", "3", "--periods", "4", "--cut", "2", "--demos", "neighbours:1", "-c", "6"]
+BARE = {"recicl": ["--no-tune"], "drift": []}
 
 
 @pytest.fixture
@@ -39,7 +40,9 @@ def call(
     model = str(model_folder("llama"))
 
     def run(name: str, *words: str) -> Result:
-        return CliRunner().invoke(cli.app, ["study", name, "-d", "toy", "-m", model, *SMALL, *words])
+        return CliRunner().invoke(
+            cli.app, ["study", name, "-d", "toy", "-m", model, *SMALL, *BARE[name], *words]
+        )
 
     return run
 

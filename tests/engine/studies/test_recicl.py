@@ -55,6 +55,23 @@ def test_nine_cells_with_intervals_and_tests(engine: Engine, reports: Callable[.
     assert 0 <= shares[0] < shares[-1] < 1
 
 
+def test_models_that_are_not_named_are_tuned_on_what_was_before_the_cut(
+    engine: Engine, reports: Callable[..., Any]
+) -> None:
+    payload = {**PAYLOAD, "single": None, "recicl": None, "tune": True, "minutes": 0.02, "users": 3}
+    found = recicl(engine, payload, reports())
+    assert [cell["row"] for cell in found["cells"]] == ["base"] * 3 + ["single"] * 3 + ["recicl"] * 3
+    assert found["rows"]["recicl"]["model"] == "toy-recicl-until-3-from-tiny-0.02-minutes"
+    assert not [
+        note for note in found["notes"] if "tuned" in note
+    ]  # nothing speaks against what they have seen
+    tuned = found["rows"]["single"]["revision"]
+    assert recicl(engine, payload, reports())["rows"]["single"]["revision"] == tuned
+    assert [cell["row"] for cell in recicl(engine, {**payload, "tune": False}, reports())["cells"]] == [
+        "base"
+    ] * 3
+
+
 def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the_target(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

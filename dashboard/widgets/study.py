@@ -105,12 +105,11 @@ def _button(job: Job) -> None:
             args=(job.id,),
             help="What it has measured so far is kept, and it can go on from there.",
         )
-    elif job.state in (jobs.STOPPED, jobs.ERROR):
-        st.button("Go on", key=f"again-study-{job.id}", type="primary", on_click=_again, args=(job,))
-
-
-def _again(job: Job) -> None:
-    st.session_state.study = jobs.submit(session.store(), "study", job.payload, jobs.BACKGROUND).id
+        return
+    ended = job.state in (jobs.STOPPED, jobs.ERROR)
+    if ended and st.button("Go on", key=f"again-study-{job.id}", type="primary"):
+        st.session_state.study = jobs.submit(session.store(), "study", job.payload, jobs.BACKGROUND).id
+        st.rerun()  # the whole page: this card follows one job
 
 
 def _so_far(study: Study) -> None:

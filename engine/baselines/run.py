@@ -14,13 +14,13 @@ from db.canonical import digest
 from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import BadInput
 from db.store import Store
-from db.version import ENGINE_VERSION
 from engine.baselines import bm25, itemknn, popularity, sasrec, training
 from engine.baselines.evaluation import drawn_users, evaluate
 from engine.baselines.sasrec import Sasrec
 from engine.baselines.scorer import Progress, Scorer, visible
 from engine.baselines.training import Recipe
 
+FITS = 1  # raised when a baseline is fitted otherwise than before, so that kept ones are not taken for new
 FIT_SHARE = 0.8  # of the progress, for what is trained
 
 
@@ -169,7 +169,7 @@ def place(
     before: int | None = None,
 ) -> Path:
     """The file in which a baseline fitted to this data set is kept."""
-    name = digest([kind, dataset.fingerprint, target, seed, before, ENGINE_VERSION])[:16]
+    name = digest([kind, dataset.fingerprint, target, seed, before, FITS])[:16]
     return folder / f"{kind}-{name}.safetensors"
 
 

@@ -1,5 +1,7 @@
 """The bank gives the losses of plain prompts, and computes a demonstration once."""
 
+from dataclasses import replace
+
 import pytest
 
 from engine.llm import bank, score
@@ -30,6 +32,15 @@ def test_the_bank_gives_what_a_prompt_with_one_demonstration_gives(family: str, 
     assert found == pytest.approx([written(loaded, task, demo) for demo in POOL], abs=1e-4)
     # Teeth: the demonstrations differ (a label after a long list is out of a sliding window's sight of them).
     assert scoring == "listwise" or len({round(loss, 6) for loss in found}) > len(POOL) // 2
+
+
+def test_the_bank_shows_the_tasks_hint() -> None:
+    loaded = make_loaded("llama")
+    task = Task((), HISTORY, CANDIDATES, 2, hint=TITLES[:2])
+    found = single_losses(loaded, task, POOL[:3])
+    alone = [demonstration_effects(loaded, replace(task, demos=(demo,))).loss for demo in POOL[:3]]
+    assert found == pytest.approx(alone, abs=1e-4)
+    assert found != pytest.approx(single_losses(loaded, replace(task, hint=()), POOL[:3]), abs=1e-3)
 
 
 def test_another_query_computes_no_demonstration_again(monkeypatch: pytest.MonkeyPatch) -> None:

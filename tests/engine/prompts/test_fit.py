@@ -43,6 +43,21 @@ def test_then_whole_demonstrations_go_the_farthest_first() -> None:
     assert [(d.kind, d.index) for d in fitted.dropped[-2:]] == [("demo", 0), ("demo", 1)]
 
 
+def test_a_hint_stands_with_the_query_and_is_never_dropped() -> None:
+    hint = TITLES[7:9]
+    segments = render("plain", "sum", DEMOS[:2], HISTORY, hint)
+    assert [one.kind for one in segments] == ["prefix", "demo", "demo", "hint", "query"]
+    assert segments[3].text == f"Another recommender suggests:\n- {hint[0]}\n- {hint[1]}\n\n"
+    whole = encode(ENCODER, segments)
+    bare = encode(ENCODER, render("plain", "sum", DEMOS[:2], HISTORY))
+    assert whole.before("query") == bare.before("query")  # what is shared does not know the hint
+    assert set(whole.owners()[len(whole.before("query")) :]) == {-1}
+    least = len(encode(ENCODER, render("plain", "sum", [], HISTORY[-1:], hint)))
+    fitted = fit(ENCODER, "plain", "sum", DEMOS[:2], HISTORY, least, hint)
+    assert [one.kind for one in fitted.segments] == ["prefix", "hint", "query"]
+    assert len(fitted.encoded) == least
+
+
 def test_a_query_that_cannot_fit_is_an_error_that_says_the_numbers() -> None:
     with pytest.raises(ModelError, match="room for 5"):
         fit(ENCODER, "plain", "sum", DEMOS, HISTORY, 5)

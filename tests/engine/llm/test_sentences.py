@@ -1,4 +1,4 @@
-"""A sentence encoder from a local folder; a tiny random one is made on the spot where the package is there."""
+"""A sentence encoder from a local folder; a tiny random one is made where the package is there."""
 
 import importlib.util
 from pathlib import Path

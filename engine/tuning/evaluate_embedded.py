@@ -12,7 +12,9 @@ import argparse
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -31,7 +33,7 @@ from engine.demos.query import Query
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import interval, paired_p
 from engine.llm.load import LoadedModel, load
-from engine.llm.measure import Task, rank_candidates
+from engine.llm.measure import Scoring, Task, rank_candidates
 from engine.prompts import Example
 
 EMBEDDED = Path(__file__).parents[1] / "embedded"
@@ -47,6 +49,7 @@ def evaluate(
     users: int,
     seed: int = 0,
     specs: Sequence[str] = SETTINGS,
+    scoring: Scoring = "calibrated",
 ) -> dict[str, np.ndarray]:
     """NDCG@10 per user ``[users]`` of ``none``, each of ``specs`` and ``item-kNN``, on the same lists."""
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -65,7 +68,7 @@ def evaluate(
         ).items
         place = listed.index(query.target.item)
         for spec in specs:
-            task = _task(store, dataset, columns, query, spec, listed, seed)
+            task = replace(_task(store, dataset, columns, query, spec, listed, seed), scoring=scoring)
             result = rank_candidates(loaded, task)
             table[spec].append(_ndcg(result.scores, place))
         table["none"].append(_ndcg(result.scores_zero_shot, place))
@@ -95,7 +98,6 @@ def _task(
         history=tuple(row.title for row in query.history),
         candidates=tuple(columns.titles[item] for item in listed),
         target=listed.index(query.target.item),
-        scoring="calibrated",  # what `rank` does with this model
     )
 
 
@@ -120,8 +122,18 @@ def _short(value: float) -> float:
     return round(float(value), 4)
 
 
-def measured(model: Path, users: int, seed: int, data: Path | None = None) -> dict:
-    """Evaluate the model folder on ``simulate(0)`` or on imported data; what RECIPE.json keeps."""
+def measured(
+    model: Path,
+    users: int,
+    seed: int,
+    data: Path | None = None,
+    specs: Sequence[str] = SETTINGS,
+    scoring: Scoring = "calibrated",
+) -> dict:
+    """Evaluate the model folder on ``simulate(0)`` or on imported data; what RECIPE.json keeps.
+
+    scoring: by default what `rank` does with this model.
+    """
     loaded = load(str(model))
     with tempfile.TemporaryDirectory() as home, Store.open(Settings(home=Path(home))) as store:
         if data is None:
@@ -130,12 +142,15 @@ def measured(model: Path, users: int, seed: int, data: Path | None = None) -> di
             )
         else:
             dataset, _ = import_path(store, data)
-        table = evaluate(loaded, store, dataset, datasets.columns(store, dataset.id), users, seed)
+        table = evaluate(
+            loaded, store, dataset, datasets.columns(store, dataset.id), users, seed, specs, scoring
+        )
     given = "" if data is None else f" --data {data.name}"
     return {
         "command": f"python -m engine.tuning.evaluate_embedded --users {users} --seed {seed}{given}",
         "users": users,
         "candidates": CANDIDATES,
+        "scoring": scoring,
         "ndcg10": summary(table),
     }
 
@@ -146,13 +161,17 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0, help="draws users and candidate lists")
     parser.add_argument("--data", type=Path, help="a folder or file to import instead of the simulated store")
+    parser.add_argument("--demos", nargs="+", default=SETTINGS, help="strategies besides none")
+    parser.add_argument("--scoring", default="calibrated", choices=get_args(Scoring))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--write", action="store_true", help="keep the result in the model folder's RECIPE.json"
     )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    result = measured(arguments.model, arguments.users, arguments.seed, arguments.data)
+    result = measured(
+        arguments.model, arguments.users, arguments.seed, arguments.data, arguments.demos, arguments.scoring
+    )
     print(json.dumps(result, indent=1))
     if arguments.write:
         path = arguments.model / "RECIPE.json"

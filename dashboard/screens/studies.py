@@ -31,6 +31,7 @@ def page() -> None:
     with card("studies", stretch=False):
         heading("All studies", "Newest first. Select a row to see it above.")
         study.listing(everything, current)
+    study.follow(current)
 
 
 with told():

@@ -33,6 +33,7 @@ def page() -> None:
     with card("tunings", stretch=False):
         heading("All tunings", "Newest first. Select a row to see its curve and recipe above.")
         tuning.listing(everything, current)
+    tuning.follow(current)
 
 
 with told():

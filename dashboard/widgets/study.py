@@ -17,6 +17,7 @@ from db import jobs, workers
 from db.jobs import Job
 
 LOOK_S = 1.0
+FOLLOW_S = 2.0
 SHOWN = 100
 LINE_PX = 46  # the line that says how far it is
 ROOM_PX = 300  # kept while there is nothing to show
@@ -40,6 +41,23 @@ def shown(all_of_them: list[Study]) -> Study | None:
         each for state in (jobs.RUNNING, jobs.QUEUED) for each in all_of_them if each.job.state == state
     ]
     return next(iter([*order, *all_of_them]), None)
+
+
+def follow(study: Study | None) -> None:
+    """Draw the page again when another study is to be shown, or this one came into another state.
+
+    Looks by itself: a command may have filed one, and a browser may have missed a redraw.
+    """
+    st.fragment(_follow, run_every=FOLLOW_S)(_mark(study))
+
+
+def _follow(drawn: tuple[int, str] | None) -> None:
+    if _mark(shown(known())) != drawn:
+        st.rerun()
+
+
+def _mark(study: Study | None) -> tuple[int, str] | None:
+    return (study.job.id, study.job.state) if study else None
 
 
 def one(study: Study | None) -> None:

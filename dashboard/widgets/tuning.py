@@ -15,6 +15,7 @@ from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
 from db import jobs, models, workers
 
 LOOK_S = 1.0
+FOLLOW_S = 2.0
 SHOWN = 100
 LINE_PX = 46  # the line that says how far it is
 ENDINGS = {"COMPLETED": "Done.", "STOPPED": "Stopped.", "ERROR": "Failed."}
@@ -32,6 +33,23 @@ def shown(all_of_them: list[Tuning]) -> Tuning | None:
     order = [each for each in all_of_them if each.job.id == picked]
     order += [each for state in states for each in all_of_them if each.job.state == state]
     return next(iter([*order, *all_of_them]), None)
+
+
+def follow(tuning: Tuning | None) -> None:
+    """Draw the page again when another tuning is to be shown, or this one came into another state.
+
+    Looks by itself: a command may have filed one, and a browser may have missed a redraw.
+    """
+    st.fragment(_follow, run_every=FOLLOW_S)(_mark(tuning))
+
+
+def _follow(drawn: tuple[int, str] | None) -> None:
+    if _mark(shown(known())) != drawn:
+        st.rerun()
+
+
+def _mark(tuning: Tuning | None) -> tuple[int, str] | None:
+    return (tuning.job.id, tuning.job.state) if tuning else None
 
 
 def one(tuning: Tuning | None) -> None:

@@ -180,6 +180,15 @@ def test_from_start_to_recommend(open_page: Open, store: Store) -> None:
     assert "Not ranked yet" in texts(app)
 
 
+def test_a_tuning_that_a_command_filed_is_shown(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    app = open_page("tune")
+    assert "Nothing was tuned yet" in texts(app)
+    claimed(store, filed(store, layout="single"), upto=2)
+    app.run()
+    assert "fell from 5.300 to 4.250" in texts(app)
+
+
 def test_a_model_that_was_removed_is_not_opened(open_page: Open, store: Store) -> None:
     shop.stock(store)
     done(store, filed(store))

@@ -18,7 +18,7 @@ def test_a_tuning_from_start_to_recommend(page: Any, dashboard: str, store: Stor
         page.goto(f"{dashboard}/tune")
         page.get_by_text("Nothing was tuned yet").wait_for()
         page.get_by_role("button", name="Start tuning").click()
-        page.locator(".st-key-card-tuning .js-plotly-plot").wait_for()
+        page.locator(".st-key-card-tuning .js-plotly-plot").first.wait_for()
         seen = page.locator(".st-key-card-tuning").inner_text()
         page.get_by_role("button", name="Stop", exact=True).click()
         page.get_by_text("it goes on from its last checkpoint").wait_for()
@@ -41,7 +41,7 @@ def test_the_form_keeps_its_choices_while_the_curve_grows_and_across_pages(
     with FakeEngine(store, {"tune point": 0.8}):
         page.goto(f"{dashboard}/tune")
         page.get_by_role("button", name="Start tuning").click()
-        page.locator(".st-key-card-tuning .js-plotly-plot").wait_for()
+        page.locator(".st-key-card-tuning .js-plotly-plot").first.wait_for()
         minutes = page.locator(".st-key-tune-minutes input")
         minutes.fill("42")
         page.wait_for_timeout(2500)  # the curve is drawn again meanwhile

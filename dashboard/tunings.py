@@ -224,7 +224,9 @@ def sentence(tuning: Tuning) -> str:
     first = next(point for point in tuning.curve if is_number(point.get("validation")))
     unit = f" {measure.unit}" if measure.unit else ""
     name = "loss on held-out answers" if measure.less_is_better else "NDCG@10 on held-out purchases"
-    if best is first and len(tuning.curve) > 1:
+    if best is not first and number(best["validation"], 3) == number(first["validation"], 3):
+        moved = f"the {name} has stayed at {number(first['validation'], 3)}{unit}"
+    elif best is first and len(tuning.curve) > 1:
         moved = f"the {name} has not become better than {number(first['validation'], 3)}{unit}"
     elif best is first:
         moved = f"the {name} is {number(first['validation'], 3)}{unit}"

@@ -292,3 +292,11 @@ def test_a_tuning_that_never_got_better_says_so(store: Store) -> None:
     tuning = Tuning(jobs.get(store, job.id))
     assert "has not become better than 3.000" in sentence(tuning)
     assert numbers(tuning)[0][1] == "3.000"
+
+
+def test_a_change_too_small_to_show_is_no_fall(store: Store) -> None:
+    shop.stock(store)
+    job = claimed(store, filed(store))
+    flat = [{"step": at, "tokens": 10 * at, "seconds": at, "validation": 3.0 - at / 1e5} for at in range(3)]
+    jobs.finish(store, job.id, "me", {"curve": flat, "seconds": 2.0, "model": "m"})
+    assert "has stayed at 3.000 nats per token" in sentence(Tuning(jobs.get(store, job.id)))

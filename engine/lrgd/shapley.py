@@ -8,9 +8,7 @@ quickly at first. So `strata` takes the smallest and largest coalitions and inte
 
 import itertools
 import math
-import random
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -83,7 +81,7 @@ def strata(objective: Objective, weights: Tensor) -> Effects:
         k - 2: [[everyone - {b, c} for c in partners[b]] for b in range(k)],
     }
     marginals: dict[int, list[float]] = {}
-    found, changed, gain = np.zeros(k), math.inf, 0.0
+    found, changed, gain = [0.0] * k, math.inf, 0.0
     for steps in ((0, k - 1), (1,), (k - 2,)):
         wanted = {c | more for s in steps for b in range(k) for c in joined[s][b] for more in (set(), {b})}
         _evaluate(objective, weights, sorted(wanted - losses.keys(), key=sorted), losses)
@@ -91,7 +89,7 @@ def strata(objective: Objective, weights: Tensor) -> Effects:
             marginals[s] = [mean_marginal(b, joined[s][b]) for b in range(k)]
         gain = losses[frozenset()] - losses[everyone]
         last, found = found, _interpolated(marginals, k, gain)
-        changed = float(np.abs(found - last).max())
+        changed = max(abs(now - was) for now, was in zip(found, last, strict=True))
         if len(marginals) > 2 and changed <= max(TOLERANCE * abs(gain), FLOOR):
             break
     values = torch.tensor(found, dtype=weights.dtype, device=weights.device)
@@ -106,8 +104,8 @@ def _pairs(k: int) -> list[tuple[int, int]]:
     everyone = list(itertools.combinations(range(k), 2))
     if len(everyone) <= PAIRS:
         return everyone
-    circle = list(range(k))
-    random.Random(0).shuffle(circle)  # so that partners are not neighbours in the prompt
+    # Spread round the circle by the golden ratio, so that partners are not neighbours in the prompt.
+    circle = sorted(range(k), key=lambda b: b * 0.6180339887498949 % 1)
     steps = range(1, 1 + max(1, PAIRS // k))
     return [(circle[i], circle[(i + step) % k]) for i in range(k) for step in steps]
 
@@ -123,10 +121,21 @@ def _evaluate(
     losses.update(zip(members, objective.value(inside * weights).tolist(), strict=True))
 
 
-def _interpolated(marginals: dict[int, list[float]], k: int, gain: float) -> np.ndarray:
+def _interpolated(marginals: dict[int, list[float]], k: int, gain: float) -> list[float]:
     """Mean over all sizes [k], interpolated linearly in 1 / (1 + size), shifted to add up to the gain."""
     known = sorted(marginals)
-    at = [-1 / (1 + s) for s in range(k)]
-    shares = [np.interp(at, [-1 / (1 + s) for s in known], row).mean() for row in np.eye(len(known))]
-    found = np.array(shares) @ np.array([marginals[s] for s in known])
-    return found + (gain - found.sum()) / k
+    shares = dict.fromkeys(known, 0.0)
+    for size in range(k):
+        after = next(s for s in known if s >= size)
+        before = next(s for s in reversed(known) if s <= size)
+        # How far `size` is from `before` on the way to `after`, where 1 / (1 + size) is the measure.
+        way = (
+            0.0
+            if before == after
+            else (1 / (1 + before) - 1 / (1 + size)) / (1 / (1 + before) - 1 / (1 + after))
+        )
+        shares[before] += (1 - way) / k
+        shares[after] += way / k
+    found = [math.fsum(shares[s] * marginals[s][b] for s in known) for b in range(k)]
+    rest = (gain - math.fsum(found)) / k
+    return [value + rest for value in found]

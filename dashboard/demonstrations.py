@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard import session
 from db import datasets, demonstrations
 from db.datasets import DatasetInfo
+from db.demonstrations import Demonstration
 from db.requests import Chosen
 
 
@@ -41,13 +42,18 @@ def _from_store(ids: Sequence[str], info: DatasetInfo) -> list[dict[str, Any]]:
     def named(item: str) -> dict[str, str]:
         return {"item": item, "title": titles[item].title if item in titles else item}
 
+    def shown(demo: Demonstration) -> list[dict[str, str]]:
+        if demo.text_override:  # a person's own words: one title a line, the answer last
+            return [{"item": "", "title": line} for line in demo.text_override.splitlines()]
+        return [named(item) for item in (*demo.history, demo.answer)]
+
     return [
         {
             "id": demo.id,
             "source": demo.source,
             "user": demo.user_id,
-            "history": [named(item) for item in demo.history],
-            "answer": named(demo.answer),
+            "history": shown(demo)[:-1],
+            "answer": shown(demo)[-1],
             "timestamp": demo.timestamp,
         }
         for demo in found

@@ -6,7 +6,14 @@ from typing import Any
 from dashboard.formats import day, ordinal, plural, signed
 from dashboard.literal import plain
 
-SOURCES = {"proximal": "own window", "neighbours": "neighbour", "random": "random user"}
+SOURCES = {
+    "proximal": "own window",
+    "neighbours": "neighbour",
+    "aggregated": "several neighbours",
+    "global": "typical of everybody",
+    "random": "random user",
+    "hand-written": "own words",
+}
 NOTICEABLE = 0.05  # nats: smaller effects are not worth a word
 TARGETS = {
     "test": "the item really bought next",

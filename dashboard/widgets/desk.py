@@ -22,7 +22,13 @@ ROW_PX = 78
 STRATEGIES = {
     "neighbours": "similar users",
     "proximal": "own earlier windows",
+    "aggregated": "similar users, merged in time",
     "bm25": "words in common (BM25)",
+    "embedding": "nearest in meaning",
+    "mmr": "near but different (MMR)",
+    "dpp": "a varied set (DPP)",
+    "votek": "most typical (Vote-k)",
+    "global": "typical of everybody",
     "recent": "newest windows",
     "random": "random users",
     "none": "none",

@@ -22,7 +22,7 @@ from db.requests import Chosen
 SIZE = 12
 WAIT_S = 2.0
 LOOK_S = 0.5
-SOURCES = ("neighbours", "proximal", "random")
+SOURCES = ("neighbours", "proximal", "aggregated", "global", "random")
 
 
 @st.dialog("Add demonstrations", width="large")

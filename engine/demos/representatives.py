@@ -72,9 +72,9 @@ def middles(rows: NDArray[np.float64], size: int) -> list[int]:
     centres = rows[_apart(rows, size)]
     for _ in range(ROUNDS):
         nearest, _ = _assigned(rows, centres)
-        member = np.equal.outer(np.arange(size), nearest)  # [size, n]
+        member = np.arange(size)[:, None] == nearest[None, :]  # [size, n]
         # A cluster that lost its members keeps its middle.
-        centres = np.where(member.any(axis=1)[:, None], unit(member.astype(np.float64) @ rows), centres)
+        centres = np.where(member.any(axis=1, keepdims=True), unit(member.astype(np.float64) @ rows), centres)
     nearest, likeness = _assigned(rows, centres)
     members = [np.flatnonzero(nearest == cluster) for cluster in range(size)]
     members.sort(key=lambda places: -len(places))

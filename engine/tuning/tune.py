@@ -185,7 +185,7 @@ def _trainable(loaded: LoadedModel, method: str, seed: int) -> PreTrainedModel:
         model.requires_grad_(True)
         return model
     try:
-        import peft
+        import peft  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ModelError(
             "LoRA needs the package peft: pip install -r requirements-peft.txt. Or tune all parameters with "

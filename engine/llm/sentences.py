@@ -44,8 +44,8 @@ def _encoder(folder: str, device: str) -> Any:
     except ImportError as error:
         raise ModelError(
             f"A sentence-transformers model needs a package that is not installed ({error}). Run `pip "
-            "install -r requirements-embedding.txt`, or leave --embedding out: the ranking model's own states "
-            "serve."
+            "install -r requirements-embedding.txt`, or leave --embedding out: the ranking model's own "
+            "states serve."
         ) from error
     try:
         return SentenceTransformer(

@@ -104,7 +104,7 @@ def main() -> None:
             f"rank {count:3d} candidates: shared {with_demos:8.1f} ms (and zero-shot: {shared:8.1f} ms), "
             f"one full prompt each {plain:8.1f} ms, ratio {plain / with_demos:5.1f}"
         )
-    plan: tuple[tuple[int, Estimator], ...] = ((4, "exact"), (4, "path"), (8, "path"))
+    plan: tuple[tuple[int, Estimator], ...] = ((4, "exact"), (4, "path"), (8, "strata"), (8, "path"))
     for demos, estimator in plan:
         asked = task(demos, 20)
         with own_attention(loaded.model):

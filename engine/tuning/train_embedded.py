@@ -28,6 +28,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTraine
 from db.canonical import digest
 from engine.tuning.start import sketch_induction
 from engine.tuning.tokenizer import train_tokenizer
+from engine.tuning.trainer import collate, packed
 from engine.tuning.worlds import SCALES, STAGES, Layout, Sample, samples
 
 SHAPE = {"hidden_size": 256, "intermediate_size": 704, "num_attention_heads": 4}
@@ -91,27 +92,9 @@ def batches(layout: Layout, seed: int, stage: str) -> Iterator[list[Sample]]:
     while True:
         kinds = rng.choices(list(shares), weights=list(shares.values()), k=POOL)
         pool = sorted((next(sources[kind]) for kind in kinds), key=lambda s: len(s.ids))
-        groups: list[list[Sample]] = [[]]
-        for sample in pool:
-            if (len(groups[-1]) + 1) * len(sample.ids) > BATCH_TOKENS[stage]:
-                groups.append([])
-            groups[-1].append(sample)
+        groups = list(packed(pool, BATCH_TOKENS[stage]))
         rng.shuffle(groups)
         yield from groups
-
-
-def collate(batch: list[Sample]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Ids, loss weights and positions, ``[batch, longest]``, padded on the right with weight 0."""
-    longest = max(len(sample.ids) for sample in batch)
-    ids = torch.zeros(len(batch), longest, dtype=torch.long)
-    weights = torch.zeros(len(batch), longest)
-    positions = torch.zeros(len(batch), longest, dtype=torch.long)
-    for row, sample in enumerate(batch):
-        size = len(sample.ids)
-        ids[row, :size] = torch.tensor(sample.ids)
-        weights[row, :size] = torch.tensor(sample.weights)
-        positions[row, :size] = torch.tensor(sample.positions)
-    return ids, weights, positions
 
 
 def loss_on(model: torch.nn.Module, batch: list[Sample]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -81,20 +81,25 @@ def precision(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, torch.bfloat16) if quick else nullcontext()
 
 
-def answer_losses(
-    model: torch.nn.Module, batch: Sequence[Sample], device: torch.device
-) -> tuple[Tensor, float]:
-    """Summed weighted loss of the samples' answers (nats), and the summed weight."""
+def collate(batch: Sequence[Sample]) -> tuple[Tensor, Tensor, Tensor]:
+    """Ids, loss weights and positions, ``[batch, longest]``, padded on the right with weight 0."""
     longest = max(len(sample.ids) for sample in batch)
     ids = torch.zeros(len(batch), longest, dtype=torch.long)
     weights = torch.zeros(len(batch), longest)
-    places = torch.zeros(len(batch), longest, dtype=torch.long)
+    positions = torch.zeros(len(batch), longest, dtype=torch.long)
     for row, sample in enumerate(batch):
         size = len(sample.ids)
         ids[row, :size] = torch.tensor(sample.ids)
         weights[row, :size] = torch.tensor(sample.weights)
-        places[row, :size] = torch.tensor(sample.positions)
-    ids, weights, places = ids.to(device), weights.to(device), places.to(device)
+        positions[row, :size] = torch.tensor(sample.positions)
+    return ids, weights, positions
+
+
+def answer_losses(
+    model: torch.nn.Module, batch: Sequence[Sample], device: torch.device
+) -> tuple[Tensor, float]:
+    """Summed weighted loss of the samples' answers (nats), and the summed weight."""
+    ids, weights, places = (part.to(device) for part in collate(batch))
     asked = torch.zeros_like(weights, dtype=torch.bool)
     asked[:, :-1] = weights[:, 1:] > 0  # the token before predicts
     # An explicit mask of ones: without it transformers takes position gaps for borders of packed sequences.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from engine.llm.load import LoadedModel
-    from engine.tuning.trainer import State
+    from engine.tuning.trainer import Budget, State
 
 SMALL = 100_000_000  # parameters up to which `auto` tunes all of them
 RATES = {"small": 3e-4, "full": 2e-5, "lora": 2e-4}  # peak learning rates
@@ -128,23 +129,8 @@ def _tuned(
         "trained_parameters": sum(p.numel() for p in trainer.trained.values()),
         "data_fingerprint": dataset.fingerprint,
     }
-    told = 0.0
-
-    def tell(state: State) -> None:
-        nonlocal told
-        if time.monotonic() - told < TOLD_EVERY_S:
-            return
-        told = time.monotonic()
-        share = trainer.budget.share(state)
-        left = state.elapsed * (1 - share) / share if share else 0.0
-        report(
-            share,
-            f"step {state.step}, loss {state.loss:.3f}, {_speed(state):,.0f} tokens/s, {_minutes(left)} left",
-            {**facts, **_progress(state)},
-        )
-
     model.train()
-    state = trainer.run(tell)
+    state = trainer.run(_teller(trainer.budget, facts, report))
     report(1.0, "writing the model")
     scoring = "yes_no" if request.answers == "yes_no" else "sum"
     made = {
@@ -167,6 +153,26 @@ def _tuned(
         scoring = max(found, key=lambda way: found[way])
         _recipe(folder / "model", {**made, "scoring": scoring})
     return {**made, "scoring": scoring}
+
+
+def _teller(budget: Budget, facts: dict[str, Any], report: Report) -> Callable[[State], None]:
+    """Tells where a run stands, at most once in `TOLD_EVERY_S`."""
+    told = 0.0
+
+    def tell(state: State) -> None:
+        nonlocal told
+        if time.monotonic() - told < TOLD_EVERY_S:
+            return
+        told = time.monotonic()
+        share = budget.share(state)
+        left = state.elapsed * (1 - share) / share if share else 0.0
+        report(
+            share,
+            f"step {state.step}, loss {state.loss:.3f}, {_speed(state):,.0f} tokens/s, {_minutes(left)} left",
+            {**facts, **_progress(state)},
+        )
+
+    return tell
 
 
 def _method(request: TuneRequest, parameters: int) -> str:

@@ -11,14 +11,12 @@ from dashboard.charts.base import CONFIG
 from dashboard.charts.drift import describe, drift
 from dashboard.literal import md
 from dashboard.studies import Study, about, grid, measured, points, sentence, so_far, table, tests
-from dashboard.widgets import progress
+from dashboard.widgets import progress, watched
 from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
 from db import jobs, workers
 from db.jobs import Job
 
 LOOK_S = 1.0
-FOLLOW_S = 2.0
-SHOWN = 100
 LINE_PX = 46  # the line that says how far it is
 ROOM_PX = 300  # kept while there is nothing to show
 ENDED = {
@@ -30,34 +28,17 @@ ENDED = {
 
 def known() -> list[Study]:
     """All studies the store knows, newest first."""
-    return [Study(job) for job in jobs.listing(session.store(), kinds=["study"], limit=SHOWN)]
+    return watched.known("study", Study)
 
 
 def shown(all_of_them: list[Study]) -> Study | None:
-    """The one that was picked or started; else the one that runs, waits, or was filed last."""
-    picked = st.session_state.get("study")
-    order = [each for each in all_of_them if each.job.id == picked]
-    order += [
-        each for state in (jobs.RUNNING, jobs.QUEUED) for each in all_of_them if each.job.state == state
-    ]
-    return next(iter([*order, *all_of_them]), None)
+    """The one that the page is about."""
+    return watched.shown(all_of_them, st.session_state.get("study"))
 
 
 def follow(study: Study | None) -> None:
-    """Draw the page again when another study is to be shown, or this one came into another state.
-
-    Looks by itself: a command may have filed one, and a browser may have missed a redraw.
-    """
-    st.fragment(_follow, run_every=FOLLOW_S)(_mark(study))
-
-
-def _follow(drawn: tuple[int, str] | None) -> None:
-    if _mark(shown(known())) != drawn:
-        st.rerun()
-
-
-def _mark(study: Study | None) -> tuple[int, str] | None:
-    return (study.job.id, study.job.state) if study else None
+    """Draw the page again when it is about another one, or this one came into another state."""
+    watched.follow(study, lambda: shown(known()))
 
 
 def one(study: Study | None) -> None:

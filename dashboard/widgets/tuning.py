@@ -10,46 +10,28 @@ from dashboard.charts.base import CONFIG
 from dashboard.charts.curve import HEIGHT_PX, curve, describe
 from dashboard.literal import md, plain
 from dashboard.tunings import Tuning, numbers, recipe, sentence, table
-from dashboard.widgets import progress, tuning_form
+from dashboard.widgets import progress, tuning_form, watched
 from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
 from db import jobs, models, workers
 
 LOOK_S = 1.0
-FOLLOW_S = 2.0
-SHOWN = 100
 LINE_PX = 46  # the line that says how far it is
 ENDINGS = {"COMPLETED": "Done.", "STOPPED": "Stopped.", "ERROR": "Failed."}
 
 
 def known() -> list[Tuning]:
     """All tunings the store knows, newest first."""
-    return [Tuning(job) for job in jobs.listing(session.store(), kinds=["tune"], limit=SHOWN)]
+    return watched.known("tune", Tuning)
 
 
 def shown(all_of_them: list[Tuning]) -> Tuning | None:
-    """The one that was picked or started; else the one that runs, waits, or was filed last."""
-    picked = st.session_state.get("tuning")
-    states = (jobs.RUNNING, jobs.QUEUED)
-    order = [each for each in all_of_them if each.job.id == picked]
-    order += [each for state in states for each in all_of_them if each.job.state == state]
-    return next(iter([*order, *all_of_them]), None)
+    """The one that the page is about."""
+    return watched.shown(all_of_them, st.session_state.get("tuning"))
 
 
 def follow(tuning: Tuning | None) -> None:
-    """Draw the page again when another tuning is to be shown, or this one came into another state.
-
-    Looks by itself: a command may have filed one, and a browser may have missed a redraw.
-    """
-    st.fragment(_follow, run_every=FOLLOW_S)(_mark(tuning))
-
-
-def _follow(drawn: tuple[int, str] | None) -> None:
-    if _mark(shown(known())) != drawn:
-        st.rerun()
-
-
-def _mark(tuning: Tuning | None) -> tuple[int, str] | None:
-    return (tuning.job.id, tuning.job.state) if tuning else None
+    """Draw the page again when it is about another one, or this one came into another state."""
+    watched.follow(tuning, lambda: shown(known()))
 
 
 def one(tuning: Tuning | None) -> None:

@@ -24,7 +24,7 @@ from transformers.utils import logging as hf_logging
 
 from db.errors import BadInput, DualensError, ModelError, OutOfMemory
 from db.requests import SCORINGS
-from engine.llm import lens
+from engine.llm import lens, linear
 from engine.llm.sources import PROVEN, Source, context_length, locate, read_config
 from engine.prompts import PieceEncoder
 
@@ -295,6 +295,7 @@ def _weights(place: Source, device: torch.device, dtype: torch.dtype) -> PreTrai
             f"or have another shape, the first is {lacking[0]}."
         )
     model.requires_grad_(False)
+    linear.quicken(model)
     return model.eval()
 
 

@@ -119,8 +119,8 @@ class Measured:
 
 def measure(run: Run | None) -> Measured:
     """The stored effects of a run; asked for when there are none and the session follows."""
-    if run is None or not run.result["demonstrations"]:
-        return Measured()
+    if run is None or not run.result["demonstrations"] or run.request.prompts > 1:
+        return Measured()  # effects are of the demonstrations of one prompt
     store = session.store()
     stored = runs.effects(store, run.key)
     if stored:

@@ -9,16 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from db.requests import CANDIDATE_KINDS, SCORINGS, TARGETS, Chosen, RunRequest
+from db.requests import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS, Chosen, RunRequest
 
 MOST_DEMONSTRATIONS = 24
+MOST_PROMPTS = 16
 WEIGHT_MOST = 3.0
 CANDIDATE_COUNTS = (20, 50, 100)
 
 
 @dataclass(frozen=True)
 class View:
-    """The pickers, the options and the desk. `chosen` None: the strategy `demos` fills the desk."""
+    """The pickers, the options and the desk. `chosen` None: the strategy `demos` fills the desk.
+
+    `prompts` counts only then: what is chosen by hand stands in one prompt.
+    """
 
     dataset: str | None = None
     user: str | None = None
@@ -31,6 +35,8 @@ class View:
     scoring: str = "auto"
     history: int = 10
     target: str = "test"
+    history_by: str = "recent"
+    prompts: int = 1
 
     def request(self) -> RunRequest | None:
         """The run this view asks for; None while data set, user or model is missing."""
@@ -48,6 +54,8 @@ class View:
             scoring=self.scoring,
             history=self.history,
             target=self.target,
+            history_by=self.history_by,
+            prompts=self.prompts if self.chosen is None else 1,
         )
 
 
@@ -65,13 +73,21 @@ def from_request(request: RunRequest) -> View:
         scoring=request.scoring,
         history=request.history,
         target=request.target,
+        history_by=request.history_by,
+        prompts=request.prompts,
     )
 
 
 # Parameters in the order of the address bar; only the first three are there even at their default.
 _ALWAYS = ("data", "user", "model")
 _PLAIN = (("demos", "demos"), ("n", "candidates"), ("kind", "kind"), ("seed", "seed"))
-_MORE = (("scoring", "scoring"), ("history", "history"), ("target", "target"))
+_MORE = (
+    ("scoring", "scoring"),
+    ("history", "history"),
+    ("by", "history_by"),
+    ("prompts", "prompts"),
+    ("target", "target"),
+)
 
 
 def to_params(view: View) -> dict[str, str]:
@@ -98,6 +114,7 @@ def from_params(params: Mapping[str, Any]) -> tuple[View, list[str]]:
         ("kind", "kind", CANDIDATE_KINDS),
         ("scoring", "scoring", SCORINGS),
         ("target", "target", TARGETS),
+        ("by", "history_by", HISTORY_WAYS),
     ):
         value = _text(params.get(name))
         if value in allowed:
@@ -108,6 +125,7 @@ def from_params(params: Mapping[str, Any]) -> tuple[View, list[str]]:
         ("n", "candidates", 2, 1000),
         ("seed", "seed", 0, 2**31 - 1),
         ("history", "history", 1, 50),
+        ("prompts", "prompts", 1, MOST_PROMPTS),
     ):
         value = _text(params.get(name))
         if value is None:

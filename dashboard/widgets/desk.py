@@ -11,8 +11,8 @@ from dashboard.charts.base import CONFIG
 from dashboard.charts.effects import Bar, describe, effects
 from dashboard.literal import md, plain
 from dashboard.outcome import Measured, Outcome, forget
-from dashboard.view import WEIGHT_MOST, View
-from dashboard.widgets import pool, progress
+from dashboard.view import MOST_PROMPTS, WEIGHT_MOST, View
+from dashboard.widgets import optimizing, pool, progress
 from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
 from db.datasets import DatasetInfo
 from db.requests import Chosen
@@ -20,6 +20,8 @@ from db.runs import Run
 
 ROW_PX = 78
 STRATEGIES = {
+    "twostage": "chosen and weighed for this user",
+    "greedy": "chosen for this user by effect",
     "neighbours": "similar users",
     "proximal": "own earlier windows",
     "aggregated": "similar users, merged in time",
@@ -33,6 +35,7 @@ STRATEGIES = {
     "random": "random users",
     "none": "none",
 }
+UNITS = {"count": "a number", "tokens": "tokens"}
 MOVES = {"up": "Move up", "down": "Move down, nearer to the question", "drop": "Drop"}
 ABOUT = (
     "Weight 1 is as written, 0 removed. Bar: nats a demonstration takes off the target's loss, right helps, "
@@ -135,12 +138,19 @@ def _rows(place: Any, rows: list[dict[str, Any]], view: View) -> Any:
             return right
         if view.chosen is None and view.demos != "none":
             name, _, count = view.demos.partition(":")
-            title = f"{md(count or '4')} by {md(STRATEGIES.get(name, name))}"
+            title = f"{md(size_told(count))}: {md(STRATEGIES.get(name, name))}"
             empty(title, "Chosen when you press Run. Add some by hand to choose yourself.", 2 * ROW_PX)
         else:
             about = "The model sees the history alone. Add some, or fill the desk."
             empty("No demonstrations", about, 2 * ROW_PX)
     return None
+
+
+def size_told(size: str) -> str:
+    """How many a strategy chooses, in words: `4`, or `300t` for tokens."""
+    if size.endswith("t"):
+        return f"as many as fit in {size[:-1]} tokens"
+    return size or "4"
 
 
 def _bars(rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measured) -> tuple[list[Bar], bool]:
@@ -236,16 +246,19 @@ def _actions(view: View, info: DatasetInfo, outcome: Outcome) -> None:
             pool.choose(view, info)
         with st.popover("Fill by", key="fill"):
             _fill(view)
+        optimizing.opener(view)
         if outcome.run is not None and outcome.current and outcome.previous:
             st.page_link(
                 "screens/compare.py",
                 label="Compare with the previous run",
                 query_params={"a": outcome.previous, "b": outcome.run.key},
             )
+    optimizing.status(view)
 
 
 def _fill(view: View) -> None:
     name, _, count = view.demos.partition(":")
+    by_tokens = count.endswith("t")
     st.selectbox(
         "Strategy",
         list(STRATEGIES),
@@ -253,15 +266,48 @@ def _fill(view: View) -> None:
         format_func=STRATEGIES.__getitem__,
         key="fill-name",
     )
-    st.number_input("How many", 1, 16, value=int(count) if count.isdigit() else 4, key="fill-count")
+    unit = st.segmented_control(
+        "As many as",
+        list(UNITS),
+        default="tokens" if by_tokens else "count",
+        required=True,
+        format_func=UNITS.__getitem__,
+        key="fill-unit",
+        help="A token budget compares strategies at equal length of the prompt.",
+    )
+    if unit == "tokens":
+        st.number_input(
+            "Tokens", 20, 99_999, value=int(count[:-1]) if by_tokens else 300, step=20, key="fill-tokens"
+        )
+    else:
+        st.number_input("How many", 1, 16, value=int(count) if count.isdigit() else 4, key="fill-count")
+    prompts = st.number_input(
+        "Prompts averaged",
+        1,
+        MOST_PROMPTS,
+        value=view.prompts,
+        key="fill-prompts",
+        help="Each prompt shows other demonstrations of the strategy; the model's scores are averaged over "
+        "them. One prompt has effects and weights, several have neither.",
+    )
+    if prompts and prompts > 1:
+        st.caption("Several prompts: no weights, no effects.")
     st.button("Fill the desk", on_click=_filled, key="fill-go", type="primary")
 
 
 def _filled() -> None:
-    name, count = st.session_state["fill-name"], st.session_state["fill-count"]
-    demos = "none" if name == "none" else f"{name}:{count}"
+    name, state = st.session_state["fill-name"], st.session_state
+    size = f"{state['fill-tokens']}t" if state["fill-unit"] == "tokens" else str(state["fill-count"])
+    none = name == "none"
     forget()
-    session.show(replace(session.view(), demos=demos, chosen=() if name == "none" else None))
+    session.show(
+        replace(
+            session.view(),
+            demos="none" if none else f"{name}:{size}",
+            chosen=() if none else None,
+            prompts=1 if none else int(state["fill-prompts"] or 1),
+        )
+    )
 
 
 def _verdict(outcome: Outcome, measured: Measured) -> None:

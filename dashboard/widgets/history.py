@@ -61,7 +61,9 @@ def target_position(length: int, target: str) -> int:
 def about(view: View, user: UserInfo, before: Sequence[Interaction]) -> str:
     """The muted sentence of the card."""
     used = min(view.history, len(before))
-    text = f"What this user bought, oldest first; the newest {used} of {len(before)} enter the prompt."
+    which = {"semantic": f"{used} most like the candidates", "clusters": f"{used} from all along the time"}
+    entered = which.get(view.history_by, f"the newest {used}")
+    text = f"What this user bought, oldest first; {entered} of {len(before)} enter the prompt."
     if view.target == "probe":
         text += " The purchase before the last is the target; the last one stays unseen."
     else:

@@ -13,7 +13,7 @@ from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import NotFound
 from db.models import ModelInfo
-from db.requests import CANDIDATE_KINDS, SCORINGS, TARGETS
+from db.requests import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS
 
 SCORING_NAMES = {
     "auto": "what the model was made for",
@@ -24,6 +24,11 @@ SCORING_NAMES = {
     "listwise": "one label of a list",
 }
 TARGET_NAMES = {"test": "last purchase (to report)", "probe": "the one before (to curate)"}
+HISTORY_NAMES = {
+    "recent": "the newest",
+    "semantic": "those most like the candidates",
+    "clusters": "some of every stretch of time",
+}
 KIND_NAMES = {"random": "random", "popular": "popular", "hard": "hard"}
 
 
@@ -106,7 +111,8 @@ def _options(view: View) -> None:
         _choice("Score by", "scoring", SCORINGS, SCORING_NAMES, view)
         _choice("Target", "target", TARGETS, TARGET_NAMES, view)
         st.caption("Choose and weigh demonstrations on the one before; report on the last purchase.")
-        _number("Newest history items in the prompt", "history", 1, 50, view)
+        _number("History items in the prompt, at most", "history", 1, 50, view)
+        _choice("Which of the history", "history_by", HISTORY_WAYS, HISTORY_NAMES, view)
         _number("Seed of the candidates and of random choices", "seed", 0, 2**31 - 1, view)
 
 

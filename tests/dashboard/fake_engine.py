@@ -20,7 +20,7 @@ from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.store import Store
 from db.workers import Worker
-from tests.dashboard import fake_study, fake_tuning, shop
+from tests.dashboard import fake_optimize, fake_study, fake_tuning, shop
 
 OWNER = "fake engine"
 
@@ -312,6 +312,10 @@ class FakeEngine(threading.Thread):
                     )
                 elif job.kind == "study":
                     result = fake_study.study(self.store, job, OWNER, self.delay_s.get("study step", 0.0))
+                elif job.kind == "optimize":
+                    asked = RunRequest(job.payload["dataset"], job.payload["user"], job.payload["model"])
+                    step_s, offered = self.delay_s.get("optimize step", 0.0), pool(self.store, asked)
+                    result = fake_optimize.optimize(self.store, job, OWNER, step_s, offered)
                 else:
                     result = answer(self.store, job)
                 if result is not None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from db import datasets, models
+from db import datasets, models, perturbations
 from db.canonical import digest
 from db.errors import BadInput
 from db.store import Store
@@ -30,7 +30,7 @@ _CHOICES = {
 _RANGES = {"candidates": (2, 100_000), "seed": (0, 2**31 - 1), "history": (1, 10_000), "prompts": (1, 16)}
 _TEXTS = ("dataset", "user", "model", "demos", "template")
 # Fields that came later: they are written only where set, so that the digests of older requests stay theirs.
-_LATER = {"hint": None, "history_by": "recent", "embedding": None, "prompts": 1}
+_LATER = {"hint": None, "history_by": "recent", "embedding": None, "prompts": 1, "perturb": None}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class RunRequest:
     `history_by` = which purchases are in the prompt: the newest, those most like the candidates, or some of
     every stretch of time. `embedding` = folder of a sentence-transformers model that compares titles, or None
     for the model's own states. `prompts` = so many prompts, with other demonstrations each, whose scores are
-    averaged.
+    averaged. `perturb` = edits of the dual model under which to rank, such as ridge:0.2+negatives:0.5
+    (`db.perturbations`), or None.
     """
 
     dataset: str
@@ -75,6 +76,7 @@ class RunRequest:
     history_by: str = "recent"
     embedding: str | None = None
     prompts: int = 1
+    perturb: str | None = None
 
     def validate(self) -> "RunRequest":
         """The request itself. Raises BadInput naming the field that makes no sense and what it may be."""
@@ -93,6 +95,10 @@ class RunRequest:
             raise BadInput(f"hint: expected the name of a baseline or nothing, got {self.hint!r}.")
         if self.embedding is not None and (not isinstance(self.embedding, str) or not self.embedding.strip()):
             raise BadInput(f"embedding: expected a folder or nothing, got {self.embedding!r}.")
+        if self.perturb is not None:
+            if not isinstance(self.perturb, str):
+                raise BadInput(f"perturb: expected text such as ridge:0.2 or nothing, got {self.perturb!r}.")
+            perturbations.parse(self.perturb)
         self._validate_demonstrations()
         return self
 

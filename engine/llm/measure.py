@@ -5,7 +5,7 @@ nats.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -35,6 +35,8 @@ from engine.lrgd.shapley import EXACT_LIMIT, FLOOR, TOLERANCE
 from engine.prompts import Dropped, Example, Fitted, fit
 
 Scoring = Literal["sum", "mean", "calibrated", "yes_no", "listwise"]
+# (model, keys and values of prefix and demonstrations, cache) -> the same prefix, edited
+Edit = Callable[[LoadedModel, Prefix, PrefillCache], Prefix]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Task:
     candidates, or None. weights: one sample weight >= 0 per demonstration (None: all 1). target_rating: stars
     of the target if known; yes_no then counts a rating below 4 as a right No. seed: order of listwise lists.
     hint: titles that another recommender suggests, shown before the query with and without demonstrations.
+    edits: what is done to the keys and values of prefix and demonstrations before the query looks at them.
     """
 
     demos: tuple[Example, ...]
@@ -57,6 +60,7 @@ class Task:
     target_rating: float | None = None
     seed: int = 0
     hint: tuple[str, ...] = ()
+    edits: "tuple[Edit, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -129,9 +133,9 @@ def rank_candidates(loaded: LoadedModel, task: Task, cache: PrefillCache | None 
     clock = _Clock()
     question, fitted, zero, _ = prepare(loaded, task)
     with clock("prefill"):
-        head = _demo_head(loaded, fitted, cache)
+        head = demo_head(loaded, fitted, cache, task.edits)
     with clock("score"):
-        answers = _answers(loaded, fitted, head, question, _kept_weights(task, fitted), cache)
+        answers = _answers(loaded, fitted, head, question, kept_weights(task, fitted), cache)
     with clock("zero_shot"):
         bare = answers if not fitted.kept else _zero_shot(loaded, zero, question, cache)
     return RankResult(
@@ -164,6 +168,8 @@ def demonstration_effects(
     """
     if task.target is None:
         raise BadInput("Effects need a target: say which candidate is the right one.")
+    if mode == "total" and task.edits:
+        raise BadInput("Mode total reads the demonstrations anew, which undoes what was edited in them.")
     cache = cache or PrefillCache()
     clock = _Clock()
     question, fitted, zero, _ = prepare(loaded, task)
@@ -173,10 +179,10 @@ def demonstration_effects(
             f"prompt has {len(fitted.kept)}. Use strata or path."
         )
     with clock("prefill"):
-        head = _demo_head(loaded, fitted, cache)
+        head = demo_head(loaded, fitted, cache, task.edits)
     loss = DemonstrationLoss(loaded, fitted, head, question, mode)
     objective = Remembered(loss)
-    weights = torch.tensor(_kept_weights(task, fitted), dtype=loss.dtype, device=loaded.device)
+    weights = torch.tensor(kept_weights(task, fitted), dtype=loss.dtype, device=loaded.device)
     with clock("effects"):
         found = effects(objective, weights, estimator)
         mass = loss.attention_mass(weights)
@@ -186,7 +192,7 @@ def demonstration_effects(
     if leave_one_out:
         with clock("leave_one_out"):
             removal = agreement.removal(objective, weights).tolist()
-            reprompt = _reprompts(loaded, task, fitted, head, question, found.loss_on)
+            reprompt = _reprompts(loaded, task, fitted, head, question, found.loss_on, cache)
     return _effects_result(task, fitted, found, mode, bare, mass, removal, reprompt, clock.read())
 
 
@@ -230,16 +236,20 @@ def _check(task: Task) -> None:
             raise BadInput(f"Weight {b + 1} is {weight}. A weight is a finite number of at least 0.")
 
 
-def _kept_weights(task: Task, fitted: Fitted) -> list[float]:
+def kept_weights(task: Task, fitted: Fitted) -> list[float]:
+    """Weights of the demonstrations that are in the prompt."""
     given = task.weights or (1.0,) * len(task.demos)
     return [float(given[b]) for b in fitted.kept]
 
 
-def _demo_head(loaded: LoadedModel, fitted: Fitted, cache: PrefillCache) -> Prefix:
-    """Keys and values of everything before the query. They do not depend on the weights, so they are kept."""
+def demo_head(loaded: LoadedModel, fitted: Fitted, cache: PrefillCache, edits: Sequence[Edit] = ()) -> Prefix:
+    """Keys and values of everything before the query, kept, as they do not depend on the weights; edited."""
     part = fitted.encoded.before("query")
     key = (loaded.key, "prefill", part.ids, tuple(part.owners()))
-    return cache.get(key, lambda: prefill(loaded, part.ids, part.owners()), lambda made: made.nbytes)
+    head = cache.get(key, lambda: prefill(loaded, part.ids, part.owners()), lambda made: made.nbytes)
+    for edit in edits:
+        head = edit(loaded, head, cache)
+    return head
 
 
 def _answers(
@@ -293,10 +303,16 @@ def reprompt_loss(
 
 
 def _reprompts(
-    loaded: LoadedModel, task: Task, fitted: Fitted, head: Prefix, question: Question, loss: float
+    loaded: LoadedModel,
+    task: Task,
+    fitted: Fitted,
+    head: Prefix,
+    question: Question,
+    loss: float,
+    cache: PrefillCache,
 ) -> list[float]:
     """What the loss rises by when the prompt is written without demonstration b, for each b."""
-    weights = _kept_weights(task, fitted)
+    weights = kept_weights(task, fitted)
     demos = [task.demos[b] for b in fitted.kept]
     rises = []
     for b in range(len(demos)):
@@ -310,7 +326,9 @@ def _reprompts(
             loaded.context_length,
             task.hint,
         )
-        rises.append(reprompt_loss(loaded, shorter, question, weights[:b] + weights[b + 1 :], head) - loss)
+        # Nothing can be built on edited keys and values: they are edited again for the shorter prompt.
+        full = demo_head(loaded, shorter, cache, task.edits) if task.edits else head
+        rises.append(reprompt_loss(loaded, shorter, question, weights[:b] + weights[b + 1 :], full) - loss)
     return rises
 
 

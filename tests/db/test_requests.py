@@ -44,12 +44,21 @@ def requests_(draw: st.DrawFn) -> RunRequest:
         history_by=draw(st.sampled_from(HISTORY_WAYS)),
         embedding=draw(st.none() | names),
         prompts=1 if explicit or weighted else draw(st.integers(1, 16)),
+        perturb=draw(st.none() | st.sampled_from(["ridge:0.2", "order+weights:1"])),
     )
 
 
 @given(requests_())
 def test_a_request_survives_json(request: RunRequest) -> None:
     assert RunRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+def test_a_request_without_edits_reads_as_before_there_were_edits() -> None:
+    assert "perturb" not in RunRequest("toy", "u1").to_json()
+    assert RunRequest("toy", "u1", perturb="ridge:0.2").to_json()["perturb"] == "ridge:0.2"
+    for wrong in ("ridge:7", "magic", 3):
+        with pytest.raises(BadInput, match="perturb"):
+            RunRequest.from_json({"dataset": "toy", "user": "u1", "perturb": wrong})
 
 
 def test_a_request_without_a_hint_reads_as_before_there_were_hints() -> None:

@@ -13,7 +13,10 @@ from typing import Any
 from db.canonical import digest
 from db.datasets import DatasetInfo
 from db.models import ModelInfo
+from db.requests import RunRequest
 from db.version import ENGINE_VERSION
+from engine.demos.reader import Reader
+from engine.readers import reader_for
 from engine.session import Engine
 from engine.studies.ledger import Ledger
 from engine.studies.provenance import doubts
@@ -65,11 +68,12 @@ def measure_row(
     from engine.llm.memory import PrefillCache
 
     cache = PrefillCache(_CACHE_BYTES)
+    reader = reader_of(engine, request)
 
     def measure(question: Question) -> dict[str, Any]:
         loaded = engine.load(info)
         asked = look_up(engine.store, plan.dataset, question, request, request.history)
-        prompts = tasks(engine.store, plan.dataset, asked, request, plan.cut)
+        prompts = tasks(engine.store, plan.dataset, asked, request, plan.cut, reader)
         return {
             "scores": scores(loaded, asked, prompts, scoring(request, info), cache),
             "shown": {column: len(task.demos) for column, task in prompts.items()},
@@ -82,6 +86,12 @@ def measure_row(
             lambda question=question: measure(question),
             f"{row} ({info.name}): {number + 1} of {count}",
         )
+
+
+def reader_of(engine: Engine, request: StudyRequest) -> Reader:
+    """What tells strategies about titles: the untuned model, so that all rows share demonstrations."""
+    asked = RunRequest(dataset=request.dataset, user="", model=request.model, scoring=request.scoring)
+    return reader_for(engine, engine.resolved(asked))
 
 
 def described(request: StudyRequest, plan: Plan) -> dict[str, Any]:

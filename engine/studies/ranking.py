@@ -19,6 +19,7 @@ from engine.data.candidates import candidate_list
 from engine.demos import query as queries
 from engine.demos import strategies
 from engine.demos.query import PoolEntry, Query
+from engine.demos.reader import Reader
 from engine.studies.questions import Question
 from engine.studies.request import StudyRequest
 
@@ -64,16 +65,22 @@ def look_up(
 
 
 def tasks(
-    store: Store, dataset: DatasetInfo, asked: Asked, request: StudyRequest, cut: int | None
+    store: Store,
+    dataset: DatasetInfo,
+    asked: Asked,
+    request: StudyRequest,
+    cut: int | None,
+    reader: Reader | None = None,
 ) -> dict[str, Task]:
     """The prompts with demonstrations. `cut`: the moment (unix seconds) until which stale ones are known;
-    None: there are only fresh ones, of everything known before the target."""
+    None: there are only fresh ones, of everything known before the target. `reader`: for strategies that
+    compare titles by a model's vectors, and for budgets in tokens."""
     moments = {FRESH: None} if cut is None else {STALE: cut, FRESH: None}
     return {
         column: _task(
             asked,
             strategies.choose(
-                store, dataset, replace(asked.query, known_until=until), request.demos, request.seed
+                store, dataset, replace(asked.query, known_until=until), request.demos, request.seed, reader
             ),
             request.seed,
         )

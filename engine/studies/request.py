@@ -6,7 +6,8 @@ from typing import Any
 
 from db.errors import BadInput
 from db.requests import CANDIDATE_KINDS, SCORINGS
-from engine.demos.strategies import parse_spec
+from engine.demos.strategies import MOST, parse_spec
+from engine.studies.compared import COMPARED
 
 _CHOICES = {"candidate_kind": CANDIDATE_KINDS, "scoring": SCORINGS}
 _RANGES = {
@@ -16,7 +17,10 @@ _RANGES = {
     "cut": (1, 999),
     "candidates": (2, 100_000),
     "history": (1, 10_000),
+    "k": (1, MOST),
 }
+# Fields that came later: written only where set, so that a study that was stopped before stays the same one.
+_LATER = {"k": 4, "only": None}
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class StudyRequest:
     layouts on what happened before period `cut` (of `periods`, counted from 0), or None: left out, or with
     `tune` tuned by the study itself. `users`: how many, in the drift study in each period. `demos`: strategy
     of the demonstrations. `scoring` auto is each model's own. `minutes`: of training per model (per SASRec).
+    `k`: demonstrations of every strategy where strategies are compared; `only`: those compared, None: all.
     """
 
     study: str
@@ -45,10 +50,13 @@ class StudyRequest:
     history: int = 10
     minutes: float = 5.0
     tune: bool = False
+    k: int = 4
+    only: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` gives the equal request back."""
-        return asdict(self)
+        plain = {**asdict(self), "only": None if self.only is None else list(self.only)}
+        return {name: value for name, value in plain.items() if name not in _LATER or value != _LATER[name]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "StudyRequest":
@@ -58,6 +66,8 @@ class StudyRequest:
             raise BadInput(f"{unknown[0]}: not a field of a study. There are: {', '.join(known)}.")
         if missing := [name for name in ("study", "dataset") if name not in data]:
             raise BadInput(f"{missing[0]}: missing from the study.")
+        if isinstance(data.get("only"), list):
+            data = {**data, "only": tuple(data["only"])}
         return cls(**data)._checked()
 
     def _checked(self) -> "StudyRequest":
@@ -81,9 +91,18 @@ class StudyRequest:
             raise BadInput(f"minutes: expected a number above 0, got {self.minutes!r}.")
         if not isinstance(self.tune, bool):
             raise BadInput(f"tune: expected true or false, got {self.tune!r}.")
+        if self.only is not None:
+            _check_only(self.only)
         return self
 
 
 def _check_text(name: str, value: Any) -> None:
     if not isinstance(value, str) or not value.strip():
         raise BadInput(f"{name}: expected text, got {value!r}.")
+
+
+def _check_only(only: Any) -> None:
+    if not isinstance(only, tuple) or not only:
+        raise BadInput(f"only: expected a list of strategies, got {only!r}.")
+    if unknown := [name for name in only if name not in COMPARED]:
+        raise BadInput(f"only: there is no strategy {unknown[0]!r}. There are: {', '.join(COMPARED)}.")

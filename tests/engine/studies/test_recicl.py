@@ -81,8 +81,8 @@ def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the
     cut = planned(engine, StudyRequest.from_json(PAYLOAD)).cut
     assert cut is not None
 
-    def watched(store: Any, dataset: Any, query: Any, spec: str, seed: int) -> Any:
-        chosen = choose(store, dataset, query, spec, seed)
+    def watched(store: Any, dataset: Any, query: Any, *rest: Any) -> Any:
+        chosen = choose(store, dataset, query, *rest)
         assert query.target_timestamp >= cut
         until = query.target_timestamp if query.known_until is None else cut
         stamps = [row.timestamp for entry in chosen for row in [*entry.history, entry.answer]]
@@ -160,6 +160,16 @@ def test_a_model_tuned_on_what_it_is_asked_is_named(engine: Engine, reports: Cal
     recipe["recipe"]["request"] |= {"until": 3, "layout": "recicl"}
     (folder / "RECIPE.json").write_text(json.dumps(recipe))
     assert recicl(engine, {**PAYLOAD, "single": None}, reports())["notes"] == []
+
+
+@pytest.mark.parametrize("demos", ["embedding:2", "votek:2", "neighbours:400t"])
+def test_strategies_that_read_titles_and_budgets_in_tokens_are_asked_too(
+    engine: Engine, reports: Callable[..., Any], demos: str
+) -> None:
+    payload = {**PAYLOAD, "single": None, "recicl": None, "users": 2, "demos": demos}
+    found = recicl(engine, payload, reports())
+    shown = {cell["column"]: cell["demonstrations"] for cell in found["cells"]}
+    assert shown["zero_shot"] == 0 < shown["fresh"]
 
 
 def test_nobody_to_ask_is_said(engine: Engine, reports: Callable[..., Any]) -> None:

@@ -8,10 +8,11 @@ no store. A result is drawn from the parts it has, whatever study it is of: `cel
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 
+from dashboard import words
 from dashboard.formats import ago, number, plural, seconds, signed
 from dashboard.literal import md, plain
 from dashboard.waiting import ENDED, STATES
@@ -19,7 +20,15 @@ from db.jobs import Job
 
 SURE = 0.05
 NO_BREAK = "\u00a0"
-MEASURES = {"ndcg10": "NDCG@10", "auc": "AUC", "uauc": "uAUC"}
+MEASURES = {
+    "ndcg10": "NDCG@10",
+    "hr1": "HR@1",
+    "auc": "AUC",
+    "uauc": "uAUC",
+    "spearman": "rank correlation",
+    "pearson": "linear correlation",
+    "top1": "same top demonstration",
+}
 NAMES = {  # of rows, conditions and series: as a heading, in a narrow column, in a sentence
     "base": ("before tuning", "before tuning", "the model before tuning"),
     "single": ("tuned on single questions", "single", "the single layout"),
@@ -45,7 +54,8 @@ HEADING, SHORT, SPOKEN = range(3)
 @dataclass(frozen=True)
 class What:
     """A study that can be started. `layouts`: tuned models it wants beside the plain one; `times`: the data
-    set must have them; `users`: how many by default, and of what."""
+    set must have them; `users`: how many by default, and of what; `asks`: the fields of its form besides;
+    `count`: demonstrations by default."""
 
     label: str
     about: str
@@ -54,6 +64,8 @@ class What:
     users: int
     of: str
     reads: str
+    asks: tuple[str, ...] = ("cut", "demos")
+    count: int = 4
 
 
 WHAT = {
@@ -78,6 +90,31 @@ WHAT = {
         of="Users in each period",
         reads="Mean of the users asked in each period since the freeze; the band is the 95 % interval of "
         "fresh demonstrations. All rank the same candidates.",
+    ),
+    "strategies": What(
+        "Strategies: which way of choosing works?",
+        "Every way of choosing demonstrations, at the same number, for the same users and candidates; "
+        "tested in pairs against none, random and BM25, on purchases that chose nothing.",
+        (),
+        times=False,
+        users=100,
+        of="Users",
+        reads="Mean over users with its 95 % interval, best on top; the line is no demonstrations. Blue: "
+        "surely better than none; orange: surely worse.",
+        asks=("k", "only"),
+    ),
+    "faithfulness": What(
+        "Faithfulness: can effects be trusted?",
+        "How far effects agree with taking demonstrations out exactly, beside rival scores: attention, one "
+        "gradient, similarity, recency (arXiv 2504.04386, reconstructed).",
+        (),
+        times=False,
+        users=100,
+        of="Users",
+        reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: the effects "
+        "shown on Recommend; grey: rival scores.",
+        asks=("demos",),
+        count=8,
     ),
 }
 
@@ -117,13 +154,27 @@ class Study:
             key for cell in self.found.get("cells") or [] for key, each in cell.items() if is_estimate(each)
         ]
         told += [str(self.found["metric"])] if self.found.get("metric") else []
+        told += [
+            key
+            for each in (self.found.get("strategies") or {}).values()
+            for key, value in each.items()
+            if is_estimate(value)
+        ]
+        told += [
+            key
+            for score in (self.found.get("scores") or {}).values()
+            for truth in score.values()
+            if isinstance(truth, Mapping)
+            for key, value in truth.items()
+            if is_estimate(value) and key in MEASURES
+        ]
         return [
             *(key for key in MEASURES if key in told),
             *(key for key in dict.fromkeys(told) if key not in MEASURES),
         ]
 
 
-def is_estimate(value: object) -> bool:
+def is_estimate(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Whether this is a mean over users."""
     return isinstance(value, Mapping) and "mean" in value
 
@@ -133,7 +184,9 @@ def named(name: object, form: int = HEADING) -> str:
     if isinstance(name, list | tuple):
         return ", ".join(named(each, form) for each in name)
     known = NAMES.get(str(name))
-    return known[form] if known else plain(str(name).replace("_", " "), 60)
+    if known:
+        return known[form]
+    return words.STRATEGIES.get(str(name)) or plain(str(name).replace("_", " "), 60)
 
 
 def measured(name: str) -> str:
@@ -276,6 +329,7 @@ def about(found: Mapping[str, Any]) -> str:
     """What was asked of whom, in one line. Plain text."""
     split, asked = found.get("split") or {}, found.get("request") or {}
     users = next((cell.get("n") for cell in found.get("cells") or []), found.get("users"))
+    users = found.get("measured", users)
     parts = [plural(users, "user")] if isinstance(users, int) else []
     if split.get("kind") == "periods":
         parts.append(
@@ -283,9 +337,13 @@ def about(found: Mapping[str, Any]) -> str:
         )
     elif split:
         parts.append("everybody's last purchase")
+    if found.get("short"):
+        parts.append(f"{found['short']} left out with too few demonstrations")
     if asked.get("candidates"):
         parts.append(f"{asked['candidates']} candidates")
-    if asked.get("demos"):
+    if found.get("k"):
+        parts.append(plural(found["k"], "demonstration"))
+    elif asked.get("demos"):
         parts.append(str(asked["demos"]).replace(":", " "))
     if found.get("seconds") is not None:
         parts.append(f"measured in {seconds(found['seconds'])}")

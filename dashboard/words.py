@@ -14,6 +14,22 @@ SOURCES = {
     "random": "random user",
     "hand-written": "own words",
 }
+STRATEGIES = {
+    "twostage": "chosen and weighed for this user",
+    "greedy": "chosen for this user by effect",
+    "neighbours": "similar users",
+    "proximal": "own earlier windows",
+    "aggregated": "similar users, merged in time",
+    "bm25": "words in common (BM25)",
+    "embedding": "nearest in meaning",
+    "mmr": "near but different (MMR)",
+    "dpp": "a varied set (DPP)",
+    "votek": "most typical (Vote-k)",
+    "global": "typical of everybody",
+    "recent": "newest windows",
+    "random": "random users",
+    "none": "none",
+}
 NOTICEABLE = 0.05  # nats: smaller effects are not worth a word
 TARGETS = {
     "test": "the item really bought next",

@@ -19,22 +19,6 @@ from db.requests import Chosen
 from db.runs import Run
 
 ROW_PX = 78
-STRATEGIES = {
-    "twostage": "chosen and weighed for this user",
-    "greedy": "chosen for this user by effect",
-    "neighbours": "similar users",
-    "proximal": "own earlier windows",
-    "aggregated": "similar users, merged in time",
-    "bm25": "words in common (BM25)",
-    "embedding": "nearest in meaning",
-    "mmr": "near but different (MMR)",
-    "dpp": "a varied set (DPP)",
-    "votek": "most typical (Vote-k)",
-    "global": "typical of everybody",
-    "recent": "newest windows",
-    "random": "random users",
-    "none": "none",
-}
 UNITS = {"count": "a number", "tokens": "tokens"}
 MOVES = {"up": "Move up", "down": "Move down, nearer to the question", "drop": "Drop"}
 ABOUT = (
@@ -138,7 +122,7 @@ def _rows(place: Any, rows: list[dict[str, Any]], view: View) -> Any:
             return right
         if view.chosen is None and view.demos != "none":
             name, _, count = view.demos.partition(":")
-            title = f"{md(size_told(count))}: {md(STRATEGIES.get(name, name))}"
+            title = f"{md(size_told(count))}: {md(words.STRATEGIES.get(name, name))}"
             empty(title, "Chosen when you press Run. Add some by hand to choose yourself.", 2 * ROW_PX)
         else:
             about = "The model sees the history alone. Add some, or fill the desk."
@@ -261,9 +245,9 @@ def _fill(view: View) -> None:
     by_tokens = count.endswith("t")
     st.selectbox(
         "Strategy",
-        list(STRATEGIES),
-        index=list(STRATEGIES).index(name) if name in STRATEGIES else 0,
-        format_func=STRATEGIES.__getitem__,
+        list(words.STRATEGIES),
+        index=list(words.STRATEGIES).index(name) if name in words.STRATEGIES else 0,
+        format_func=words.STRATEGIES.__getitem__,
         key="fill-name",
     )
     unit = st.segmented_control(

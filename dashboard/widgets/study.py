@@ -3,22 +3,20 @@
 import time
 from datetime import UTC, datetime
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import session
-from dashboard.charts.base import CONFIG
-from dashboard.charts.drift import describe, drift
 from dashboard.literal import md
-from dashboard.studies import Study, about, grid, measured, points, sentence, so_far, table, tests
+from dashboard.studies import Study, about, measured, sentence, so_far
+from dashboard.studies import table as studies_table
 from dashboard.widgets import progress, watched
-from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
+from dashboard.widgets.notices import HEAD_PX, empty, problem
+from dashboard.widgets.study_results import ROOM_PX, result, table, take_away
 from db import jobs, workers
 from db.jobs import Job
 
 LOOK_S = 1.0
 LINE_PX = 46  # the line that says how far it is
-ROOM_PX = 300  # kept while there is nothing to show
 ENDED = {
     "COMPLETED": "Done.",
     "STOPPED": "Stopped. What it had measured is kept: it goes on from there.",
@@ -61,12 +59,15 @@ def _one(job_id: int, drawn: str) -> None:
         horizontal=True, vertical_alignment="center", key="study-head", height=HEAD_PX, border=False
     ):
         st.subheader(md(study.title), anchor=False, width="stretch")
-        _button(study.job)
+        if study.job.state == "COMPLETED":
+            take_away(study)
+        else:
+            _button(study.job)
     room = LINE_PX if study.open else "content"
     with st.container(height=room, border=False, key="study-line", vertical_alignment="center"):
         _line(study)
     if study.job.state == "COMPLETED":
-        _result(study)
+        result(study)
     else:
         _so_far(study)
     if study.job.state == "ERROR":
@@ -121,59 +122,7 @@ def _so_far(study: Study) -> None:
     st.caption(
         f"{md(measured(measure))} so far, mean over the n users done. Intervals and tests come at the end."
     )
-    _table(means)
-
-
-def _result(study: Study) -> None:
-    """Every part the result has, whatever study it is of."""
-    found, measures = study.found, study.measures()
-    if not measures:
-        empty("Nothing was measured", "The result holds neither cells nor series.", ROOM_PX)
-        return
-    measure = measures[0]
-    if len(measures) > 1:
-        picked = st.segmented_control(
-            "Measure",
-            measures,
-            default=measure,
-            required=True,
-            format_func=measured,
-            key=f"study-measure-{study.job.id}",
-            label_visibility="collapsed",
-        )
-        measure = picked or measure
-    if study.what is not None:
-        st.caption(study.what.reads)
-    if found.get("cells"):
-        _table(grid(found, measure))
-    if series := found.get("series"):
-        name = measured(measure)
-        st.plotly_chart(
-            drift(series, name, colours()),
-            key=f"drift-{study.job.id}",
-            theme=None,
-            config=CONFIG,
-            alt=describe(series, name),
-        )
-        with st.popover("All numbers", key="study-points"):
-            number = st.column_config.NumberColumn(format="%.3f", width="small")
-            st.dataframe(
-                points(found),
-                hide_index=True,
-                height=320,
-                width=620,
-                column_config=dict.fromkeys(("mean", "low", "high"), number),
-                alt=f"{name} of every series, periods since the model was frozen",
-            )
-    compared = tests(found, measure)
-    if not compared.empty:
-        st.markdown("**Paired tests over users**")
-        st.caption("Two-sided permutation tests. A difference below zero means the first is worse.")
-        _table(compared)
-
-
-def _table(frame: pd.DataFrame) -> None:
-    st.table(frame, border="horizontal", hide_index=True)
+    table(means)
 
 
 def listing(all_of_them: list[Study], current: Study | None) -> None:
@@ -185,7 +134,7 @@ def listing(all_of_them: list[Study], current: Study | None) -> None:
     # A row that is filed moves the others: a table of its own, or the mark would stand at another study.
     key = f"studies-{all_of_them[0].job.id}-{current.job.id if current else 0}"
     st.dataframe(
-        table(all_of_them, datetime.now(UTC)),
+        studies_table(all_of_them, datetime.now(UTC)),
         key=key,
         hide_index=True,
         height="content" if len(all_of_them) < 9 else 320,

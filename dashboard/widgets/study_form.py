@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import session
+from dashboard import session, words
 from dashboard.literal import md, plain
 from dashboard.studies import WHAT, What
 from db import jobs
@@ -16,7 +16,20 @@ from db.models import ModelInfo
 PERIODS = 10
 CUT = 5  # the first period asked about, where no tuned model says another
 NONE = ""
-STRATEGIES = {"neighbours": "similar users", "proximal": "own earlier windows", "bm25": "words in common"}
+BARS = ("none", "random", "bm25")  # strategies that every other one is tested against
+CHOICES = (
+    "neighbours",
+    "proximal",
+    "bm25",
+    "aggregated",
+    "embedding",
+    "mmr",
+    "dpp",
+    "votek",
+    "global",
+    "recent",
+    "random",
+)
 LAYOUTS = {"single": "Tuned on single questions", "recicl": "Tuned with demonstrations"}
 
 
@@ -40,14 +53,13 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
         persist_state="session",
     )
     info = next(each for each in known if each.name == name)
-    payload: dict[str, Any] = {"study": study, "dataset": name, "periods": PERIODS}
-    payload |= _models(what, info, known_models)
+    payload: dict[str, Any] = {"study": study, "dataset": name, **_models(what, info, known_models)}
     left, right = st.columns(2, gap="small")
     with left:
         payload["users"] = int(_number(what.of, f"study-users-{study}", 2, 100_000, what.users))
     with right:
-        payload["cut"] = _cut(info, payload)
-    payload |= _more(what)
+        payload |= _second(what, study, info, payload)
+    payload |= _more(what, study)
     if late := seen_too_much(what, info, payload):
         st.caption(
             f":orange[Before starting:] {md(', '.join(late))} learnt from later periods, too, and may know "
@@ -58,12 +70,41 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
             ":orange[Before starting:] this data set has no times, so nothing drifts that could be seen."
         )
     ready = bool(payload["model"]) and (info.has_timestamps or not what.times)
-    if st.button("Start study", type="primary", key="study-start", width="stretch", disabled=not ready):
-        st.session_state.study = jobs.submit(session.store(), "study", payload, jobs.BACKGROUND).id
-        st.rerun()
+    _start(payload, ready)
     st.caption(
         "It goes on when you leave, and a stopped one goes on where it was; ranking goes first meanwhile."
     )
+
+
+def _start(payload: Mapping[str, Any], ready: bool) -> None:
+    """File the study; one that was answered already is shown instead, and measured again only on request."""
+    stored = answered(payload)
+    label = "Show the stored result" if stored else "Start study"
+    started = st.button(label, type="primary", key="study-start", width="stretch", disabled=not ready)
+    again = stored is not None and st.button(
+        "Measure again", key="study-anew", width="stretch", type="tertiary"
+    )
+    if not (started or again):
+        return
+    filed = stored if stored is not None and not again else None
+    filed = filed or jobs.submit(session.store(), "study", dict(payload), jobs.BACKGROUND)
+    st.session_state.study = filed.id
+    st.rerun()
+
+
+def answered(payload: Mapping[str, Any]) -> Job | None:
+    """The newest finished study that was asked just this."""
+    done = jobs.listing(session.store(), states=[jobs.COMPLETED], kinds=["study"])
+    return next((job for job in done if job.payload == payload), None)
+
+
+def _second(what: What, study: str, info: DatasetInfo, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The field beside the number of users."""
+    if "cut" in what.asks:
+        return {"periods": PERIODS, "cut": _cut(info, payload)}
+    label = "Demonstrations" if "k" in what.asks else "Demonstrations each"
+    count = int(_number(label, f"study-count-{study}", 1, 16, what.count))
+    return {"k": count} if "k" in what.asks else {"demos": f"{CHOICES[0]}:{count}"}
 
 
 def _start_with(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
@@ -121,7 +162,7 @@ def _number(label: str, key: str, low: int, high: int, value: int, note: str | N
     return value if found is None else found
 
 
-def _cut(info: DatasetInfo, payload: dict[str, Any]) -> int:
+def _cut(info: DatasetInfo, payload: Mapping[str, Any]) -> int:
     """The first period asked about: the one at which the tuned models stopped."""
     found = [
         job.payload.get("until")
@@ -146,7 +187,7 @@ def _cut(info: DatasetInfo, payload: dict[str, Any]) -> int:
 
 def seen_too_much(what: What, info: DatasetInfo, payload: Mapping[str, Any]) -> list[str]:
     """The chosen models that were tuned on this data set beyond the periods that they may know."""
-    if not info.has_timestamps:
+    if not info.has_timestamps or "cut" not in payload:
         return []
     done = jobs.listing(session.store(), states=[jobs.COMPLETED], kinds=["tune"])
     until: dict[str, int | None] = {
@@ -158,21 +199,37 @@ def seen_too_much(what: What, info: DatasetInfo, payload: Mapping[str, Any]) -> 
     return sorted(name for name in chosen if (until[name] or PERIODS) > payload["cut"])
 
 
-def _more(what: What) -> dict[str, Any]:
+def _more(what: What, study: str) -> dict[str, Any]:
     with st.popover("More options", width="stretch", key="study-more"):
-        strategy = st.selectbox(
-            "Demonstrations",
-            list(STRATEGIES),
-            key="study-demos",
-            format_func=STRATEGIES.__getitem__,
-            persist_state="session",
-        )
-        count = _number("How many", "study-demos-count", 1, 16, 4)
+        more: dict[str, Any] = {}
+        if "demos" in what.asks:
+            strategy = st.selectbox(
+                "Chosen by",
+                CHOICES,
+                key=f"study-demos-{study}",
+                format_func=words.STRATEGIES.__getitem__,
+                persist_state="session",
+            )
+            count = what.count
+            if "cut" in what.asks:
+                count = int(_number("How many", "study-demos-count", 1, 16, what.count))
+            else:
+                count = int(st.session_state.get(f"study-count-{study}") or what.count)
+            more["demos"] = f"{strategy}:{count}"
+        if "only" in what.asks:
+            picked = st.pills(
+                "Only these",
+                list(words.STRATEGIES),
+                selection_mode="multi",
+                format_func=words.STRATEGIES.__getitem__,
+                key="study-only",
+                persist_state="session",
+                help="None picked: all of them. No demonstrations, random and BM25 are always measured.",
+            )
+            if picked:
+                more["only"] = [name for name in words.STRATEGIES if name in (*picked, *BARS)]
         note = "Draws users, candidate lists and resamples."
-        more: dict[str, Any] = {
-            "demos": f"{strategy}:{count}",
-            "seed": _number("Seed", "study-seed", 0, 2**31 - 1, 0, note),
-        }
+        more["seed"] = _number("Seed", "study-seed", 0, 2**31 - 1, 0, note)
         if what.times:
             minutes = st.number_input(
                 "Minutes per SASRec, at most",

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import studies
+from dashboard import rivals, studies
+from dashboard.charts.dots import dots
 from dashboard.charts.drift import describe, drift
 from dashboard.theme import LIGHT
 from db import jobs, models
@@ -29,6 +30,12 @@ ASKED = {
     "users": 20,
     "periods": 10,
     "cut": 5,
+}
+WORDS = {
+    "recicl": "fresh demonstrations",
+    "drift": "fresh demonstrations",
+    "strategies": "chosen and weighed for 12, chosen, weights left at 1 for 2, none shown for 6.",
+    "faithfulness": "does not hold",
 }
 
 
@@ -67,7 +74,7 @@ def test_without_a_study_the_room_says_so(open_page: Open, store: Store) -> None
     assert "Make the tuned models on the page Tune" in texts(app)
 
 
-@pytest.mark.parametrize("kind", ["recicl", "drift"])
+@pytest.mark.parametrize("kind", ["recicl", "drift", "strategies", "faithfulness"])
 def test_a_study_from_start_to_sentence(open_page: Open, store: Store, kind: str) -> None:
     shop.stock(store)
     with FakeEngine(store):
@@ -84,7 +91,7 @@ def test_a_study_from_start_to_sentence(open_page: Open, store: Store, kind: str
     )
     assert job.payload["model"] == "embedded"
     assert "no real <b>shopper</b>" in seen(app)
-    assert "fresh demonstrations" in seen(app)
+    assert WORDS[kind] in seen(app)
 
 
 def test_a_running_study_shows_its_means_and_can_be_stopped(open_page: Open, store: Store) -> None:
@@ -181,6 +188,72 @@ def test_a_result_of_an_unknown_study_is_drawn_from_its_parts(open_page: Open, s
     assert not app.exception
     assert "effect greedy" in seen(app)
     assert "tested nothing" in seen(app)
+
+
+def test_the_strategies_are_ranked_in_a_table_with_their_tests(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    asked = {"study": "strategies", "dataset": "simulated", "model": "embedded", "users": 20, "k": 4}
+    ended(
+        store, "done", asked, result={"study": "strategies", "dataset": "x", **fake_study.strategies(asked)}
+    )
+    app = open_page("studies")
+    assert not app.exception
+    table = app.table[0].value
+    means = [float(text.replace("*", "").split("\u00a0")[0]) for text in table["NDCG@\u206010"]]
+    assert means == sorted(means, reverse=True)
+    assert len(table) == len(fake_study.STRATEGIES)
+    assert "none <i>x</i>" in seen(app)
+    assert "Two-stage is never worse on simulated" in seen(app)
+    assert "**< 0.001**" in seen(app).replace("\u00a0", " ")
+
+
+def test_faithfulness_can_be_read_against_each_truth(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    asked = {"study": "faithfulness", "dataset": "simulated", "users": 20, "demos": "neighbours:8"}
+    ended(store, "done", asked, result={"study": "faithfulness", **fake_study.faithfulness(asked)})
+    app = open_page("studies")
+    assert not app.exception
+    assert app.segmented_control[0].options == [
+        "Shapley value by removal",
+        "Shapley by reprompt",
+    ]
+    app.segmented_control[0].set_value("reprompt").run()
+    app.segmented_control[1].set_value("top1").run()
+    assert not app.exception
+    assert {metric.label for metric in app.metric} >= {"Complete to 2 %", "Path nodes"}
+    assert "2 left out with too few demonstrations" in seen(app)
+
+
+def test_an_equal_finished_study_is_shown_not_repeated(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    with FakeEngine(store):
+        app = open_page("studies")
+        app.selectbox(key="study-what").set_value("strategies").run()
+        button(app, "Start study").click().run()
+        until(app, "In one sentence")
+        app.run()
+        button(app, "Show the stored result").click().run()
+        assert len(jobs.listing(store, kinds=["study"])) == 1
+        button(app, "Measure again").click().run()
+        assert len(jobs.listing(store, kinds=["study"])) == 2
+
+
+def test_dots_and_tables_take_what_is_there() -> None:
+    asked = {"dataset": "d", "users": 20, "k": 4}
+    rows, line = rivals.strategy_dots(fake_study.strategies(asked), "ndcg10")
+    assert [row.mean for row in rows] == sorted((row.mean for row in rows), reverse=True)
+    assert line == fake_study.strategies(asked)["strategies"]["none"]["ndcg10"]["mean"]
+    assert {row.colour for row in rows if "none" not in row.label} <= {"up", "down"}
+    found = fake_study.faithfulness(asked)
+    assert rivals.score_dots(found, "exact", "spearman")[0].colour == "up"
+    figure: Any = dots(rivals.score_dots(found, "exact", "spearman"), "x", LIGHT, None, 1.0)
+    assert any("&lt;b&gt;" in note.text for note in figure.layout.annotations)
+    assert figure.layout.xaxis.range[1] <= 1.02
+    for empty in ({}, {"scores": {"a": {"kind": "effect"}}}, {"strategies": {"none": {}}}):
+        assert rivals.score_dots(empty, "exact", "spearman") == []
+        assert rivals.strategy_dots(empty, "ndcg10") == ([], None)
+        assert rivals.completeness_numbers(empty) == []
+        assert rivals.guard_told(empty) == ""
 
 
 def test_verdicts_follow_p_and_sign() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from engine import show
-from engine.commands.options import Dataset, Json, opened, service_engine
+from engine.commands.options import Dataset, Json, Model, opened, service_engine
 
 app = typer.Typer()
 study = typer.Typer(
@@ -75,6 +75,24 @@ def drift(
     _run({"study": "drift", **_but_json(locals())}, json, _print_drift)
 
 
+@study.command(epilog="Example: python -m engine study strategies -d simulated --users 300 --k 4 --json")
+def strategies(
+    dataset: Dataset = "simulated",
+    users: Users = 300,
+    model: Model = "embedded",
+    k: Annotated[int, typer.Option(help="Demonstrations of every strategy.")] = 4,
+    only: Annotated[str | None, typer.Option(help="Only these strategies, e.g. none,bm25,twostage.")] = None,
+    candidates: Candidates = 20,
+    candidate_kind: CandidateKind = "random",
+    scoring: Scoring = "auto",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Every way of choosing demonstrations at the same number of them, ranking held-out purchases."""
+    given = {**_but_json(locals()), "only": only.split(",") if only else None}
+    _run({"study": "strategies", **given}, json, _print_strategies)
+
+
 def _but_json(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name != "json"}
 
@@ -124,6 +142,25 @@ def _print_drift(done: dict[str, Any]) -> None:
         ],
         *("paired difference of", "and", done["metric"]),
     )
+    _print_rest(done)
+
+
+def _print_strategies(done: dict[str, Any]) -> None:
+    compared = ("p_zero_shot", "p_random", "p_bm25", "p_best")
+    show.table(
+        [
+            [
+                *(name, _interval(one["ndcg10"]), _interval(one["hr1"])),
+                *("" if one[p] is None else f"{one[p]:.4f}" for p in compared),
+                *(round(one["shown"], 2), round(one["seconds"], 2)),
+            ]
+            for name, one in ((name, done["strategies"][name]) for name in done["order"])
+        ],
+        *("strategy", "NDCG@10", "HR@1", "p none", "p random", "p bm25", "p best", "shown", "s choosing"),
+    )
+    if verdicts := done.get("guard"):
+        show.line("guard: " + ", ".join(f"{verdict} {count}" for verdict, count in verdicts.items()))
+    show.line(done["claim"])
     _print_rest(done)
 
 

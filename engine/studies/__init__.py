@@ -10,5 +10,10 @@ from typing import Any
 
 from engine.studies.drift import drift
 from engine.studies.recicl import recicl
+from engine.studies.strategies import strategies
 
-STUDIES: dict[str, Callable[..., dict[str, Any]]] = {"recicl": recicl, "drift": drift}
+STUDIES: dict[str, Callable[..., dict[str, Any]]] = {
+    "recicl": recicl,
+    "drift": drift,
+    "strategies": strategies,
+}

@@ -37,7 +37,7 @@ class Ledger:
         self._worked = float(before["seconds"]) if before and same else 0.0
         self._identity, self._total, self._report, self._summary = identity, total, report, summary
         self._started = time.perf_counter()
-        self._told = -math.inf
+        self._told, self._said = -math.inf, ""
         self._new = self._new_told = 0  # values measured by this attempt, and those of them that were told
 
     @property
@@ -60,6 +60,7 @@ class Ledger:
 
     def tell(self, message: str, share: float = 0.0) -> None:
         """Report. May raise, to end the study. `share`: done of what is being measured."""
+        self._said = message
         done = (len(self._values) + share) / max(self._total, 1)
         now = time.perf_counter()
         rare = now - self._told < TELL_S + TELL_MORE_S * len(self._values)
@@ -68,6 +69,10 @@ class Ledger:
             return
         self._told, self._new_told = now, self._new
         self._report(done, message, self.partial())
+
+    def further(self, share: float) -> None:
+        """Report the same words again. `share`: done of what is being measured."""
+        self.tell(self._said, share)
 
     def _left(self) -> str:
         """How long the rest takes if it goes on like this; nothing where it cannot be told yet."""

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from db import datasets
 from db.canonical import digest
 from db.datasets import DatasetInfo
+from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest
 from db.version import ENGINE_VERSION
@@ -20,11 +22,11 @@ from engine.readers import reader_for
 from engine.session import Engine
 from engine.studies.ledger import Ledger
 from engine.studies.provenance import doubts
-from engine.studies.questions import Question
+from engine.studies.questions import Question, drawn, last_ones
 from engine.studies.ranking import FRESH, STALE, ZERO_SHOT, look_up, scores, tasks
 from engine.studies.request import StudyRequest
 
-_CACHE_BYTES = 1 << 28
+CACHE_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,23 @@ class Plan:
     dataset: DatasetInfo
     questions: list[Question]
     cut: int | None
+    by_time: bool = True  # whether the study cuts time into periods wherever it can
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The conditions every question is put under."""
         return (ZERO_SHOT, FRESH) if self.cut is None else (ZERO_SHOT, STALE, FRESH)
+
+
+def last_purchases(engine: Engine, request: StudyRequest) -> Plan:
+    """The last purchase of at most `users` users each. NotFound, BadInput where there are not two."""
+    dataset = datasets.get(engine.store, request.dataset)
+    columns = datasets.columns(engine.store, dataset.id)
+    parts = (request.study, dataset.fingerprint, request.seed)
+    questions = drawn(columns, last_ones(columns), None, request.users, *parts)
+    if len(questions) < 2:
+        raise BadInput(f"{request.dataset!r} has no two users whose last purchase could be predicted.")
+    return Plan(dataset, questions, None, by_time=False)
 
 
 def identity(request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> str:
@@ -67,7 +81,7 @@ def measure_row(
     """
     from engine.llm.memory import PrefillCache
 
-    cache = PrefillCache(_CACHE_BYTES)
+    cache = PrefillCache(CACHE_BYTES)
     reader = reader_of(engine, request)
 
     def measure(question: Question) -> dict[str, Any]:
@@ -113,7 +127,7 @@ def described(request: StudyRequest, plan: Plan) -> dict[str, Any]:
 def notes(request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> list[str]:
     """What a reader of the numbers must know."""
     said = []
-    if plan.cut is None:
+    if plan.cut is None and plan.by_time:
         said.append(
             f"{plan.dataset.name} has no usable times: leave-one-out instead of periods, no stale column."
         )

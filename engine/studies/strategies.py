@@ -1,0 +1,174 @@
+"""Every way of choosing demonstrations at the same number of them, on the same users and candidate lists.
+
+Boundary: a request in, per strategy the ranking of held-out purchases with intervals and paired tests out.
+The purchase to be ranked is everybody's last (target `test`); what chooses and optimizes demonstrations knows
+only what was before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.canonical import digest
+from db.models import ModelInfo
+from db.requests import RunRequest
+from engine.evaluation.metrics import metrics, rank_of
+from engine.evaluation.statistics import estimate
+from engine.inputs import Inputs, gather
+from engine.service import Report, task_of
+from engine.session import Engine
+from engine.studies.compared import COMPARED, LABELS, NONE, spec
+from engine.studies.contest import MEASURES, best_of, claim, contests, p_of
+from engine.studies.ledger import Ledger
+from engine.studies.plan import (
+    CACHE_BYTES,
+    Plan,
+    described,
+    identity,
+    key,
+    last_purchases,
+    mean,
+    notes,
+    scoring,
+)
+from engine.studies.questions import Question
+from engine.studies.request import StudyRequest
+
+if TYPE_CHECKING:
+    from engine.llm.memory import PrefillCache
+
+ROW = "user"
+
+
+def strategies(
+    engine: Engine, payload: Mapping[str, Any], report: Report, before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The table, the paired tests and what they say of two-stage optimization, ready for JSON.
+
+    `report(progress, message, partial)` is called before every choice; given the last `partial` as `before`,
+    an equal study goes on from it. Raises BadInput, NotFound, ModelError.
+    """
+    from engine.llm.memory import PrefillCache
+
+    request = StudyRequest.from_json(payload)
+    plan, info = last_purchases(engine, request), engine.registered(request.model)
+    names = [name for name in COMPARED if request.only is None or name in request.only]
+    count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
+    whose = digest([identity(request, plan, {ROW: info}), names])
+    ledger = Ledger(whose, count, report, before, so_far)
+    for number, question in enumerate(plan.questions):
+        measure = partial(asked, engine, request, names, question, cache, ledger)
+        ledger.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
+    found = [ledger[key(ROW, number)] for number in range(count)]
+    return result(request, plan, info, names, found, ledger.seconds)
+
+
+def asked(
+    engine: Engine,
+    request: StudyRequest,
+    names: Sequence[str],
+    question: Question,
+    cache: PrefillCache,
+    ledger: Ledger,
+) -> dict[str, Any]:
+    """One user under every strategy: `{rank, shown, seconds: {strategy: number}, guard: verdict or None}`.
+
+    Strategies that choose the same demonstrations with the same weights share one ranking.
+    """
+    run = RunRequest(
+        dataset=request.dataset,
+        user=question.user_id,
+        model=request.model,
+        demos=NONE,
+        candidates=request.candidates,
+        candidate_kind=request.candidate_kind,
+        seed=request.seed,
+        scoring=request.scoring,
+        history=request.history,
+    )
+    gather(engine, run)  # draws the candidate list, which no strategy's time is to hold
+    known: dict[tuple[Any, ...], tuple[int, int]] = {}
+    value: dict[str, Any] = {"rank": {}, "shown": {}, "seconds": {}, "guard": None}
+    for place, name in enumerate(names):
+        ledger.further(place / len(names))
+        started = time.perf_counter()
+        inputs = gather(engine, replace(run, demos=spec(name, request.k)))
+        value["seconds"][name] = round(time.perf_counter() - started, 4)
+        same = (tuple(entry.demonstration.id for entry in inputs.chosen), inputs.weights)
+        if same not in known:
+            known[same] = ranked(engine, inputs, cache)
+        value["rank"][name], value["shown"][name] = known[same]
+        if optimization := getattr(inputs, "optimization", None):
+            value["guard"] = optimization["guard"]["verdict"]
+    return value
+
+
+def ranked(engine: Engine, inputs: Inputs, cache: PrefillCache) -> tuple[int, int]:
+    """The target's rank with the demonstrations, and how many of them the prompt had room for."""
+    from engine.llm.measure import rank_candidates
+
+    done = rank_candidates(engine.load(inputs.model), task_of(inputs), cache)
+    return rank_of(done.scores, inputs.target_index), len(done.kept)
+
+
+def result(
+    request: StudyRequest,
+    plan: Plan,
+    info: ModelInfo,
+    names: Sequence[str],
+    found: Sequence[Mapping[str, Any]],
+    seconds: float,
+) -> dict[str, Any]:
+    """The table as JSON, from what was measured per user."""
+    values = {name: per_user([one["rank"][name] for one in found]) for name in names}
+    best = best_of(values)
+    tested = contests(values, best, request.seed)
+    sentence, holds = claim(plan.dataset.name, values, best, tested)
+    table = {
+        name: {
+            "label": LABELS[name],
+            **{measure: estimate(values[name][measure], request.seed) for measure in MEASURES},
+            **p_of(name, best, tested),
+            "shown": mean([one["shown"][name] for one in found]),
+            "seconds": round(mean([one["seconds"][name] for one in found]), 4),
+        }
+        for name in names
+    }
+    verdicts = [one["guard"] for one in found if one["guard"] is not None]
+    guard = {verdict: verdicts.count(verdict) for verdict in sorted(set(verdicts))}
+    return {
+        **described(request, plan),
+        "k": request.k,
+        "users": len(found),
+        "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
+        "order": list(names),
+        "strategies": table,
+        "best": best,
+        "tests": tested,
+        **({"guard": guard} if guard else {}),
+        "claim": sentence,
+        "claim_holds": holds,
+        "notes": notes(request, plan, {ROW: info}),
+        "seconds": round(seconds, 1),
+    }
+
+
+def per_user(ranks: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    """Each measure per user [users], from the ranks of their targets."""
+    return {measure: np.array([metrics(rank)[measure] for rank in ranks]) for measure in MEASURES}
+
+
+def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The mean NDCG@10 of each strategy over the users done, for a page to show."""
+    cells: dict[str, list[float]] = {}
+    for one in values.values():
+        for name, rank in one["rank"].items():
+            cells.setdefault(name, []).append(metrics(rank)["ndcg10"])
+    return {"ndcg10": {name: {"mean": mean(cell), "n": len(cell)} for name, cell in cells.items()}}

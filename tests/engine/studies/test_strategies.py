@@ -1,0 +1,163 @@
+"""The table of strategies on a tiny model: held-out targets only, shared work, tests, and going on."""
+
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from db.requests import RunRequest
+from engine import inputs as gathering
+from engine.evaluation.metrics import rank_of
+from engine.inputs import gather
+from engine.llm import measure
+from engine.service import task_of
+from engine.session import Engine
+from engine.studies.compared import COMPARED
+from engine.studies.contest import MEASURES
+from engine.studies.strategies import strategies
+
+PAYLOAD = {
+    "study": "strategies",
+    "dataset": "toy",
+    "model": "tiny",
+    "users": 4,
+    "k": 2,
+    "candidates": 6,
+    "only": ["none", "random", "bm25", "neighbours"],
+}
+module = importlib.import_module("engine.studies.strategies")  # its function has the same name
+
+
+def bare(result: dict[str, Any]) -> dict[str, Any]:
+    """Without what a clock told."""
+    told = {name: value for name, value in result.items() if name != "seconds"}
+    table = {name: {**one, "seconds": None} for name, one in result["strategies"].items()}
+    return {**told, "strategies": table}
+
+
+def test_a_row_for_every_strategy_with_intervals_and_p(engine: Engine, reports: Callable[..., Any]) -> None:
+    told = reports()
+    payload = {name: value for name, value in PAYLOAD.items() if name != "only"}
+    found = strategies(engine, {**payload, "users": 2}, told)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["order"] == list(found["strategies"]) == list(COMPARED)
+    for name, one in found["strategies"].items():
+        for shown in MEASURES:
+            assert 0 <= one[shown]["low"] <= one[shown]["mean"] <= one[shown]["high"] <= 1
+            assert one[shown]["n"] == 2
+        assert (one["shown"] > 0) == (name != "none")
+        assert one["shown"] <= 2
+        assert (one["p_zero_shot"] is None) == (name == "none")
+        assert (one["p_random"] is None) == (name == "random")
+        assert (one["p_bm25"] is None) == (name == "bm25")
+        assert (one["p_best"] is None) == (name == found["best"])
+    shares = [share for share, _ in told.told]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] < 1
+
+
+def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
+    engine: Engine, reports: Callable[..., Any]
+) -> None:
+    """Each user asked alone, from the start, gives the mean that the table tells."""
+    found = strategies(engine, PAYLOAD, reports())
+    plan = module.last_purchases(engine, module.StudyRequest.from_json(PAYLOAD))
+    loaded = engine.load(engine.registered("tiny"))
+    for name, spec in (("none", "none"), ("neighbours", "neighbours:2")):
+        ranks = []
+        for question in plan.questions:
+            request = RunRequest("toy", question.user_id, "tiny", spec, candidates=6)
+            inputs = gather(engine, request)
+            assert inputs.query.target_position == 8  # the last of nine
+            ranks.append(
+                rank_of(measure.rank_candidates(loaded, task_of(inputs)).scores, inputs.target_index)
+            )
+        assert found["strategies"][name]["hr1"]["mean"] == pytest.approx(sum(r == 1 for r in ranks) / 4)
+        expected = module.per_user(ranks)["ndcg10"].mean()
+        assert found["strategies"][name]["ndcg10"]["mean"] == pytest.approx(expected)
+
+
+def test_equal_choices_share_one_ranking_and_one_zero_shot(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranks, zeros = [], []
+    rank, zero = measure.rank_candidates, measure.prefill
+    monkeypatch.setattr(measure, "rank_candidates", lambda *given: ranks.append(1) or rank(*given))
+    monkeypatch.setattr(measure, "prefill", lambda *given: zeros.append(given[1]) or zero(*given))
+
+    def same(engine: Engine, request: RunRequest) -> Any:
+        """All strategies but none choose what random chooses; neighbours weights it otherwise."""
+        if request.demos == "none":
+            return gather(engine, request)
+        chosen = gather(engine, replace(request, demos="random:2"))
+        return replace(chosen, weights=(1.0, 0.5)) if request.demos.startswith("neighbours") else chosen
+
+    monkeypatch.setattr(module, "gather", same)
+    found = strategies(engine, PAYLOAD, reports())
+    assert len(ranks) == 4 * 3
+    assert len(zeros) == len(set(zeros))  # nothing is read twice
+    rows = found["strategies"]
+    assert rows["random"]["ndcg10"] == rows["bm25"]["ndcg10"]
+    assert rows["bm25"]["p_random"] == 1
+
+
+def test_what_strategies_choose_from_is_known_before_the_target(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Watched where they choose: nothing of the target's day or later is shown."""
+    choose, watched = gathering.strategies.choose, []
+
+    def seen(store: Any, dataset: Any, query: Any, *rest: Any) -> Any:
+        chosen = choose(store, dataset, query, *rest)
+        watched.extend(
+            row.timestamp < query.target_timestamp for e in chosen for row in [*e.history, e.answer]
+        )
+        return chosen
+
+    monkeypatch.setattr(gathering.strategies, "choose", seen)
+    strategies(engine, PAYLOAD, reports())
+    assert watched
+    assert all(watched)
+
+
+def test_a_killed_study_goes_on_and_ends_the_same(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = strategies(engine, PAYLOAD, reports())
+    killed = reports(ends_after=12)
+    with pytest.raises(KeyboardInterrupt):
+        strategies(engine, PAYLOAD, killed)
+    kept = json.loads(json.dumps(killed.partial))
+    assert len(kept["measured"]) == 2
+    assert kept["so_far"]["ndcg10"]["bm25"]["n"] == 2
+    asked, users = module.asked, []
+    monkeypatch.setattr(module, "asked", lambda *given: users.append(given[3]) or asked(*given))
+    again = strategies(engine, PAYLOAD, reports(), kept)
+    assert bare(again) == bare(whole)
+    assert len(users) == 2
+    other = {**PAYLOAD, "only": ["none", "random", "bm25"]}
+    assert list(strategies(engine, other, reports(), kept)["strategies"]) == other["only"]
+
+
+def test_the_guard_is_counted(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdicts = iter(["zero-shot", "two-stage", "two-stage", "stage 1"])
+
+    def optimized(engine: Engine, request: RunRequest) -> Any:
+        found = gather(engine, request)
+        if request.demos != "neighbours:2":
+            return found
+        view = {**vars(found), "optimization": {"guard": {"verdict": next(verdicts)}}}
+        plain = SimpleNamespace(**view)
+        plain.target_index = found.target_index
+        plain.target = found.target
+        return plain
+
+    monkeypatch.setattr(module, "gather", optimized)
+    found = strategies(engine, PAYLOAD, reports())
+    assert found["guard"] == {"zero-shot": 1, "two-stage": 2, "stage 1": 1}

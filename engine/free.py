@@ -19,9 +19,12 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from engine import views
 from engine.inputs import gather
+from engine.llm.measure import kept_weights
 from engine.llm.write import write
-from engine.prompts import Example, fit, layout
+from engine.perturbed import edited, refuse_drawn
+from engine.prompts import fit, layout
 from engine.recommend import Clock, gate_of, whole_prompt
+from engine.service import task_of
 from engine.session import Engine
 
 STATUSES = ("candidate", "catalogue", "history", "duplicate", "unknown", "unparseable")
@@ -47,6 +50,7 @@ def free(engine: Engine, request: RunRequest, top: int = 10) -> dict[str, Any]:
     """
     if top < 1:
         raise BadInput(f"top is a whole number from 1 up, got {top}.")
+    refuse_drawn(request, "one prompt is written on")
     clock = Clock()
     inputs = gather(engine, request)
     catalogue = datasets.catalogue(engine.store, inputs.dataset.id)
@@ -57,15 +61,11 @@ def free(engine: Engine, request: RunRequest, top: int = 10) -> dict[str, Any]:
     asked = loaded.encoder.joined(layout(request.template, "free").ask(inputs.titles))
     longest = max(len(loaded.encoder.joined((f" {title}\n",))) for title in inputs.titles)
     most = top * (longest + SPARE)
-    demos = [
-        Example(tuple(i.title for i in e.history), e.answer.title, e.answer.rating) for e in inputs.chosen
-    ]
-    history = [one.title for one in inputs.query.history]
+    task = edited(inputs.request, task_of(inputs), inputs.disliked)
     room = loaded.context_length - len(asked) - most
-    hint = inputs.hint.titles if inputs.hint else ()
-    fitted = fit(loaded.encoder, request.template, "free", demos, history, room, hint)
-    gate = gate_of(loaded, [inputs.weights[b] for b in fitted.kept])
-    prompt = whole_prompt(engine, loaded, fitted, gate, asked)
+    fitted = fit(loaded.encoder, request.template, "free", task.demos, task.history, room, task.hint)
+    gate = gate_of(loaded, kept_weights(task, fitted))
+    prompt = whole_prompt(engine, loaded, fitted, gate, asked, task.edits)
     clock.note("prefill")
     text = write(loaded, prompt, top, most, gate)
     clock.note("write")

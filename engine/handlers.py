@@ -99,6 +99,20 @@ def study_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
     return STUDIES[name](engine, payload, report, getattr(report, "before", None))
 
 
+def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, kinds, draws, kappa}` -> effects over draws of each edit (`engine.perturbed`)."""
+    from engine.perturbed import spread
+
+    return spread(
+        engine,
+        RunRequest.from_json(payload["request"]),
+        payload.get("kinds") or (),
+        payload.get("draws"),
+        payload.get("kappa"),
+        report,
+    )
+
+
 def peers_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{run}` -> what conventional recommenders make of the run's candidates (`engine.peers`)."""
     from engine.peers import peers

@@ -6,7 +6,7 @@ No model is needed for it; what is gathered here is what the run's key digests.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from db import datasets
+from db import datasets, perturbations
 from db.candidates import CandidateList
 from db.datasets import DatasetInfo, Interaction
 from db.errors import BadInput
@@ -18,6 +18,7 @@ from engine.demos import history, strategies
 from engine.demos import query as queries
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
+from engine.dislikes import disliked_titles
 from engine.hints import Hint, hint_for
 from engine.readers import reader_for
 from engine.session import Engine
@@ -39,6 +40,7 @@ class Inputs:
     item_ids: tuple[str, ...]  # of the candidates, in the list's order
     titles: tuple[str, ...]
     hint: Hint | None  # what a conventional recommender says of these candidates, if asked for
+    disliked: tuple[str, ...] = ()  # titles that negatives take off, if asked for
 
     @property
     def target(self) -> Interaction:
@@ -90,6 +92,13 @@ def shown_history(
     return history.select(known, request.history, request.history_by, candidates, embed)
 
 
+def disliked_for(store: Store, dataset: DatasetInfo, query: Query, request: RunRequest) -> tuple[str, ...]:
+    """Titles that the request's edits take off, if any do. Raises BadInput where nothing was disliked."""
+    edits = perturbations.parse(request.perturb) if request.perturb is not None else ()
+    wanted = any(edit.name == "negatives" for edit in edits)
+    return disliked_titles(store, dataset, query) if wanted else ()
+
+
 def dealt(chosen: Sequence[PoolEntry], prompts: int) -> list[tuple[PoolEntry, ...]]:
     """Demonstrations in prompt order dealt to several prompts, the best ones round by round, order kept."""
     best_first = chosen[::-1]
@@ -128,4 +137,5 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
         hint=None
         if request.hint is None
         else hint_for(engine, dataset, request.hint, request.user, request.target, candidates.items),
+        disliked=disliked_for(store, dataset, query, request),
     )

@@ -17,12 +17,14 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from engine import views
 from engine.hints import hint_for
-from engine.inputs import chosen_for, query_of, shown_history
+from engine.inputs import chosen_for, disliked_for, query_of, shown_history
 from engine.llm.gates import log_gate
 from engine.llm.generate import WIDTH, Found, search
 from engine.llm.load import LoadedModel
+from engine.llm.measure import Edit, Task, demo_head, kept_weights
 from engine.llm.prefix_tree import TitleTree, build
-from engine.llm.score import Prefix, extend, prefill
+from engine.llm.score import Prefix, extend
+from engine.perturbed import edited, refuse_drawn
 from engine.prompts import Example, Fitted, fit
 from engine.session import Engine
 
@@ -72,9 +74,11 @@ def recommend(
     titles = [one.title for one in shown]
     fitted = fit(loaded.encoder, request.template, request.scoring, demos, titles, room, hinted)
     zero = fit(loaded.encoder, request.template, request.scoring, [], fitted.history, room, hinted)
-    gate = gate_of(loaded, [weights[b] for b in fitted.kept])
+    task = Task(tuple(demos), tuple(titles), (), weights=tuple(weights), template=request.template)
+    task = edited(request, task, disliked_for(store, dataset, query, request))
+    gate = gate_of(loaded, kept_weights(task, fitted))
     mean = request.scoring == "mean"
-    prompt = whole_prompt(engine, loaded, fitted, gate)
+    prompt = whole_prompt(engine, loaded, fitted, gate, edits=task.edits)
     clock.note("prefill")
     found = search(loaded, prompt, tree, top, width, gate, mean, excluded)
     clock.note("search")
@@ -118,6 +122,7 @@ def _check(request: RunRequest, top: int, width: int) -> None:
         raise BadInput("history_by: semantic compares with a candidate list; the whole catalogue has none.")
     if request.prompts > 1:
         raise BadInput("prompts: the whole catalogue is searched after one prompt. Set prompts to 1.")
+    refuse_drawn(request, "the whole catalogue is searched after one prompt")
     if top < 1 or width < 1:
         raise BadInput(f"top and width are whole numbers from 1 up, got {top} and {width}.")
 
@@ -136,19 +141,20 @@ def gate_of(loaded: LoadedModel, weights: Sequence[float]) -> Tensor | None:
 
 
 def whole_prompt(
-    engine: Engine, loaded: LoadedModel, fitted: Fitted, gate: Tensor | None, asked: Sequence[int] = ()
+    engine: Engine,
+    loaded: LoadedModel,
+    fitted: Fitted,
+    gate: Tensor | None,
+    asked: Sequence[int] = (),
+    edits: Sequence[Edit] = (),
 ) -> Prefix:
     """Keys and values of a whole prompt, with what is asked about it behind; the gate acts on what all behind
     the demonstrations sees of them.
 
-    What comes before the query does not depend on the gate: ranking (engine.llm.measure) shares it.
+    What comes before the query does not depend on the gate: ranking shares it (`demo_head`, edits as there).
     """
-    part, ids = fitted.encoded.before("query"), fitted.encoded.ids
-    key = (loaded.key, "prefill", part.ids, tuple(part.owners()))
-    head = engine.prefills.get(
-        key, lambda: prefill(loaded, part.ids, part.owners()), lambda made: made.nbytes
-    )
-    query = [*ids[len(head) :], *asked]
+    head = demo_head(loaded, fitted, engine.prefills, edits)
+    query = [*fitted.encoded.ids[len(head) :], *asked]
     return extend(loaded, head.head(), query, [-1] * len(query), gate)
 
 

@@ -16,6 +16,7 @@ from db import datasets, demonstrations, runs, texts
 from db.canonical import digest
 from db.demonstrations import HAND_WRITTEN
 from db.errors import BadInput
+from db.perturbations import drawn
 from db.requests import RunRequest, request_digest
 from db.runs import Effects, Run
 from db.version import ENGINE_VERSION
@@ -23,6 +24,7 @@ from engine import views
 from engine.demos import strategies
 from engine.demos.named import by_hand
 from engine.inputs import Inputs, gather, query_of
+from engine.perturbed import edited, edits_of, ranker, refuse_drawn
 from engine.session import Engine
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
 
     from engine.llm.ensemble import rank_by_prompts
 
-    result = rank_by_prompts(loaded, tasks_of(inputs), engine.prefills)
+    result = rank_by_prompts(loaded, tasks_of(inputs), engine.prefills, ranker(inputs))
     timings = {
         "prepare": round((loading - started) * 1000, 3),
         "load": round((ready - loading) * 1000, 3),
@@ -109,6 +111,7 @@ def effects(
         raise BadInput(f"There is no estimator {estimator!r}. Choose auto, exact, strata or path.")
     if request.prompts > 1:
         raise BadInput("prompts: effects explain the demonstrations of one prompt. Set prompts to 1.")
+    refuse_drawn(request, "effects explain one prompt")
     run = rank(engine, request, report)
     options = {"estimator": estimator, "leave_one_out": leave_one_out}
     for richer in (options, {**options, "leave_one_out": True}):
@@ -124,7 +127,7 @@ def effects(
     report(None, f"measuring {len(inputs.chosen)} demonstrations")
     result = demonstration_effects(
         loaded,
-        task_of(inputs),
+        edited(inputs.request, task_of(inputs), inputs.disliked),
         estimator=estimator,  # type: ignore[arg-type]  # checked above
         leave_one_out=leave_one_out,
         cache=engine.prefills,
@@ -194,9 +197,12 @@ def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
     hint = {"hint": inputs.hint.as_dict()} if inputs.hint else {}
     ways = {} if request.history_by == "recent" else {"shown": [row.position for row in inputs.query.history]}
     parts = {} if request.prompts == 1 else {"prompts": inputs.prompts}
+    edits = edits_of(request)
+    under = {"perturb": [str(edit) for edit in edits]} if edits else {}
     return digest(
         {
             **hint,
+            **under,
             **ways,
             **parts,
             "engine": ENGINE_VERSION,
@@ -208,7 +214,7 @@ def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
             "demonstrations": chosen,
             "template": request.template,
             "scoring": request.scoring,
-            "seed": request.seed if request.scoring == "listwise" else None,
+            "seed": request.seed if request.scoring == "listwise" or drawn(edits) else None,
             "model": loaded.revision,
             "dtype": loaded.dtype_name,
         }

@@ -144,6 +144,7 @@ HANDLERS: dict[str, Handler] = {
     "tune": handlers.tune_job,
     "study": handlers.study_job,
     "peers": handlers.peers_job,
+    "spread": handlers.spread_job,
     "catalogue": handlers.catalogue_job,
 }
 

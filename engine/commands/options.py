@@ -79,6 +79,13 @@ REQUEST_OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "perturb": (
+        Annotated[
+            str | None,
+            option("Rank under edits of the dual model, e.g. ridge:0.2+negatives:0.5 (see `spread`)."),
+        ],
+        None,
+    ),
     "seed": (Annotated[int, option("Seed of the candidate list and of random choices.")], 0),
 }
 

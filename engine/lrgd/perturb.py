@@ -9,9 +9,8 @@ Every draw has a generator of its own, made of the seed, the edit's name and the
 same however many draws are asked for and in whatever order they are computed.
 """
 
-import zlib
+import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,11 +20,11 @@ def weight_noise(weights: Tensor, draws: int, sigma: float, seed: int) -> Tensor
 
     The first row is unperturbed. A weight of 0 stays 0.
     """
-    factors = np.ones((draws, weights.numel()))
+    factors = torch.ones(draws, weights.numel(), dtype=torch.float64)
     for draw in range(1, draws):
-        noise = _rng(seed, "weights", draw).standard_normal(weights.numel())
-        factors[draw] = np.exp(sigma * noise - sigma * sigma / 2)
-    return weights * torch.from_numpy(factors).to(weights)
+        noise = _normal(_rng(seed, "weights", draw), weights.numel())
+        factors[draw] = torch.exp(sigma * noise - sigma * sigma / 2)
+    return weights * factors.to(weights)
 
 
 def dropout(weights: Tensor, draws: int, rate: float, seed: int) -> Tensor:
@@ -33,10 +32,10 @@ def dropout(weights: Tensor, draws: int, rate: float, seed: int) -> Tensor:
 
     The first row is unperturbed. What stays keeps its weight: nothing is scaled up in its place.
     """
-    kept = np.ones((draws, weights.numel()))
+    kept = torch.ones(draws, weights.numel(), dtype=torch.float64)
     for draw in range(1, draws):
-        kept[draw] = _rng(seed, "dropout", draw).random(weights.numel()) >= rate
-    return weights * torch.from_numpy(kept).to(weights)
+        kept[draw] = (_uniform(_rng(seed, "dropout", draw), weights.numel()) >= rate).double()
+    return weights * kept.to(weights)
 
 
 def ridge(weights: Tensor, rho: float) -> Tensor:
@@ -46,7 +45,8 @@ def ridge(weights: Tensor, rho: float) -> Tensor:
 
 def orders(count: int, draws: int, seed: int) -> list[tuple[int, ...]]:
     """Permutations of 0 to count - 1: place p shows demonstration `order[p]`. The first is as it stands."""
-    drawn = [tuple(_rng(seed, "order", d).permutation(count).tolist()) for d in range(1, draws)]
+    made = [torch.randperm(count, generator=_rng(seed, "order", draw)) for draw in range(1, draws)]
+    drawn = [tuple(order.tolist()) for order in made]
     return [tuple(range(count)), *drawn][:draws]
 
 
@@ -61,12 +61,9 @@ def value_noise(values: Tensor, owners: Tensor, sigma: float, seed: int, draw: i
     if draw == 0 or not bool(inside.any()):
         return noise
     own = values[..., inside, :]
-    first = (
-        int(inside.sum()),
-        *own.shape[:-2],
-        own.shape[-1],
-    )  # token by token, more of them change no earlier
-    drawn = torch.from_numpy(_rng(seed, "values", draw, layer).standard_normal(first)).movedim(0, -2)
+    # Token by token, so that more tokens leave the earlier ones' noise as it is.
+    first = (int(inside.sum()), *own.shape[:-2], own.shape[-1])
+    drawn = _normal(_rng(seed, "values", draw, layer), math.prod(first)).view(first).movedim(0, -2)
     scale = own.to(torch.promote_types(own.dtype, torch.float32)).square().mean().sqrt()
     noise[..., inside, :] = (sigma * scale * drawn.to(scale)).to(values.dtype)
     return noise
@@ -87,5 +84,20 @@ def robust(values: Tensor, kappa: float) -> Tensor:
     return values.mean(-1) - kappa * values.std(-1, correction=0)
 
 
-def _rng(seed: int, name: str, *at: int) -> np.random.Generator:
-    return np.random.default_rng([seed, zlib.crc32(name.encode()), *at])
+def _rng(seed: int, name: str, *at: int) -> torch.Generator:
+    """A generator of its own for every name and place; only the low 32 bits of a CPU seed count."""
+    mixed = 0x9E3779B9
+    for number in (seed, *name.encode(), *at):
+        mixed = ((mixed ^ number) * 0x85EBCA6B + 0xC2B2AE35) % 2**64
+        mixed ^= mixed >> 29
+    return torch.Generator().manual_seed(mixed % 2**32)
+
+
+def _uniform(rng: torch.Generator, count: int) -> Tensor:
+    """[count] in [0, 1), float64: more of them begin with the same ones."""
+    return torch.rand(count, generator=rng, dtype=torch.float64)
+
+
+def _normal(rng: torch.Generator, count: int) -> Tensor:
+    """[count] standard normal. Through the quantile, as `torch.randn` draws other ones for other counts."""
+    return torch.special.ndtri(_uniform(rng, count).clamp_min(2.0**-54))

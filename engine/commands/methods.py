@@ -1,0 +1,46 @@
+"""Commands about other methods of the field, one user at a time."""
+
+from typing import Annotated
+
+import typer
+
+from db.requests import RunRequest
+from engine import show
+from engine.commands.options import Json, opened, service_engine, takes_request
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: python -m engine spread -d simulated -u s0412 --kinds weights:0.5,order --json")
+@takes_request
+def spread(
+    request: RunRequest,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            help="Edits separated by commas: weights:0.5, dropout:0.25, values:0.1, order, typos:0.1, "
+            "truncation:0.3, ridge:0.2, negatives:0.5; all that the data allow if left out."
+        ),
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Draws of each edit that is left to chance.")] = 16,
+    kappa: Annotated[
+        float, typer.Option(help="The robust effect is the mean less so many deviations.")
+    ] = 1.0,
+    json: Json = False,
+) -> None:
+    """Measure how far effects depend on chance: mean and deviation over draws of each edit, in nats."""
+    from engine.perturbed import spread as measure
+
+    with opened() as store, service_engine(store) as engine:
+        named = [one for one in (kinds or "").split(",") if one.strip()]
+        view = measure(engine, request, named, draws, kappa)
+    if json:
+        show.as_json(view)
+        return
+    rows = []
+    for kind in view["kinds"]:
+        parts = {"all": kind["total"], **kind["effects"]}
+        rows += [[kind["label"], name, one["mean"], one["std"], one["robust"]] for name, one in parts.items()]
+    show.table(rows, "edit", "demonstration", "effect (nats)", "deviation", "robust effect")
+    for one in view["left_out"]:
+        show.line(f"{one['name']} left out: {one['reason']}")

@@ -22,7 +22,10 @@ st.html(css())
 # Not in a folder named `pages`: Streamlit takes one beside this script for its older page system and shows
 # the first visitor of a deep link that page without this frame.
 PAGES = {
-    "Explore": [st.Page("screens/recommend.py", title="Recommend", default=True)],
+    "Explore": [
+        st.Page("screens/recommend.py", title="Recommend", default=True),
+        st.Page("screens/explain.py", title="Explain"),
+    ],
     "Prove": [
         st.Page("screens/compare.py", title="Compare"),
         st.Page("screens/studies.py", title="Studies"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from dashboard.charts.base import framed
-from dashboard.formats import number
+from dashboard.formats import number, signed
 from dashboard.literal import plain, svg
 from dashboard.theme import Palette
 
@@ -16,7 +16,10 @@ MARGIN = {"l": 236, "r": 62, "t": 8, "b": 40}
 
 @dataclass(frozen=True)
 class Dot:
-    """A mean and its 95 % interval. `colour`: a name of the palette; `hover`: more about it, plain text."""
+    """A mean and its interval. `colour`: a name of the palette; `hover`: more about it, plain text.
+
+    `tick`, `ring`: other values of the same thing, marked so.
+    """
 
     label: str
     mean: float
@@ -24,17 +27,27 @@ class Dot:
     high: float | None
     colour: str = "same"
     hover: str = ""
+    tick: float | None = None
+    ring: float | None = None
 
 
 def dots(
-    rows: Sequence[Dot], measure: str, palette: Palette, line: float | None = None, most: float | None = None
+    rows: Sequence[Dot],
+    measure: str,
+    palette: Palette,
+    line: float | None = None,
+    most: float | None = None,
+    room: int = MARGIN["l"],
 ) -> go.Figure:
     """A row per dot in the order given, the mean as a number at the right edge.
 
-    `line`: a value to compare with, dashed; `most`: the axis goes no further.
+    `line`: a value to compare with, dashed (zero: what gains are counted from, and then with their sign);
+    `most`: the axis goes no further; `room`: pixels for the labels.
     """
     height = MARGIN["t"] + MARGIN["b"] + ROW_PX * max(1, len(rows))
-    figure = go.Figure(layout=framed(palette, height, MARGIN))
+    figure = go.Figure(layout=framed(palette, height, {**MARGIN, "l": room}))
+    gains = line == 0
+    _marks(figure, rows, palette)
     for at, row in enumerate(rows):
         if row.low is not None and row.high is not None:
             figure.add_scatter(
@@ -54,21 +67,22 @@ def dots(
         hoverinfo="text",
     )
     if line is not None:
-        figure.add_vline(x=line, line={"color": palette.muted, "width": 1.2, "dash": "dash"}, layer="below")
+        dash = "solid" if gains else "dash"
+        figure.add_vline(x=line, line={"color": palette.muted, "width": 1.2, "dash": dash}, layer="below")
     low, high = span(rows, line)
     figure.update_xaxes(
         range=[low, high if most is None else min(high, most + 0.02)],
         title_text=svg(measure, 60),
         showgrid=True,
-        tickformat=".2~f",
+        tickformat="+.2~f" if gains else ".2~f",
     )
     figure.update_yaxes(range=[len(rows) - 0.4, -0.6], visible=False)
     inks = {"up": palette.up_text, "down": palette.down_text, "same": palette.muted, "text": palette.text}
     for at, row in enumerate(rows):
         ink = inks.get(row.colour, palette.text)
         for x, anchor, shift, text, colour in (
-            (0.0, "right", -10, svg(row.label, 40), palette.text),
-            (1.0, "left", 10, f"<b>{number(row.mean, 3)}</b>", ink),
+            (0.0, "right", -10, svg(row.label, max(8, room // 6)), palette.text),
+            (1.0, "left", 10, f"<b>{signed(row.mean) if gains else number(row.mean, 3)}</b>", ink),
         ):
             figure.add_annotation(
                 x=x,
@@ -83,9 +97,26 @@ def dots(
     return figure
 
 
+def _marks(figure: go.Figure, rows: Sequence[Dot], palette: Palette) -> None:
+    for field, symbol, size in (("tick", "line-ns", 13), ("ring", "circle-open", 13)):
+        known = [(getattr(row, field), at) for at, row in enumerate(rows) if getattr(row, field) is not None]
+        figure.add_scatter(
+            x=[value for value, _ in known],
+            y=[at for _, at in known],
+            mode="markers",
+            marker={
+                "symbol": symbol,
+                "size": size,
+                "color": palette.text,
+                "line": {"width": 1.8, "color": palette.text},
+            },
+            hoverinfo="skip",
+        )
+
+
 def span(rows: Sequence[Dot], line: float | None) -> tuple[float, float]:
     """The range of the axis: all means and intervals inside."""
-    values = [v for row in rows for v in (row.mean, row.low, row.high) if v is not None]
+    values = [v for row in rows for v in (row.mean, row.low, row.high, row.tick, row.ring) if v is not None]
     values += [line] if line is not None else []
     low, high = min(values, default=0.0), max(values, default=1.0)
     pad = 0.05 * (high - low) or 0.05

@@ -231,6 +231,8 @@ def _actions(view: View, info: DatasetInfo, outcome: Outcome) -> None:
         with st.popover("Fill by", key="fill"):
             _fill(view)
         optimizing.opener(view)
+        if outcome.run is not None and outcome.current and outcome.run.result["demonstrations"]:
+            st.page_link("screens/explain.py", label="Explain", query_params={"run": outcome.run.key})
         if outcome.run is not None and outcome.current and outcome.previous:
             st.page_link(
                 "screens/compare.py",

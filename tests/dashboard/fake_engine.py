@@ -231,6 +231,33 @@ def catalogue(store: Store, request: RunRequest, top: int) -> dict[str, Any]:
     return {"items": some[0], "zero_shot": some[1], "search": search, "timings_ms": {"total": 840.0}}
 
 
+def spread(store: Store, request: RunRequest, kinds: list[str], draws: int) -> dict[str, Any]:
+    """Effects under each kind of disturbance; the last demonstration's spread is larger than its effect."""
+    views = demonstrations_of(store, request)
+    told = []
+    for name in kinds:
+        values = {}
+        for at, view in enumerate(views):
+            mean = effect_of(view)
+            std = 2 * abs(mean) if at == len(views) - 1 else 0.1 * abs(mean)
+            values[view["id"]] = {"mean": mean, "std": std, "robust": mean - std}
+        total = {"mean": 1.0, "std": 0.2, "robust": 0.8}
+        told.append(
+            {"name": name, "label": f"{name} <b>x</b>", "effects": values, "total": total, "draws": draws}
+        )
+    return {"kinds": told, "kappa": 1.0, "demonstrations": [view["id"] for view in views]}
+
+
+def forward(iterations: int) -> dict[str, Any]:
+    """A curve that is best at the second pass."""
+    losses = [9.0, 8.6, 8.4, *(8.5 + 0.1 * at for at in range(iterations))][: iterations + 1]
+    points = [
+        {"iteration": at, "loss": loss, "margin": 0.1, "rank": max(1, 7 - at), "ndcg10": 0.3}
+        for at, loss in enumerate(losses)
+    ]
+    return {"curve": points}
+
+
 def preview(payload: dict[str, Any]) -> dict[str, Any]:
     """A file of three columns, whatever the path; the mapping asked for wins."""
     if "missing" in payload["path"]:
@@ -262,6 +289,11 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
         return peers(runs.get(store, job.payload["run"]))
     if job.kind == "catalogue":
         return catalogue(store, RunRequest.from_json(job.payload["request"]), job.payload["top"])
+    if job.kind == "spread":
+        asked = RunRequest.from_json(job.payload["request"])
+        return spread(store, asked, job.payload["kinds"], job.payload["draws"])
+    if job.kind == "forward":
+        return forward(job.payload["iterations"])
     if job.kind == "register_model":
         models.register(
             store, models.ModelInfo(job.payload["name"], job.payload["source"], "r1", "Toy", 1000, 128)

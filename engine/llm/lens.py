@@ -24,6 +24,7 @@ from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from db.errors import ModelError
+from engine.llm.attend import attend, gated, owned, weights
 
 NAME = "dualens"
 _BAND = 512  # queries per block where a sliding window binds; keeps the mask at _BAND x (_BAND + window)
@@ -65,24 +66,17 @@ class Pass:
     observe: Callable[[Seen], None] | None = None
     keys: dict[int, Tensor] = field(default_factory=dict)
     values: dict[int, Tensor] = field(default_factory=dict)
-    _bias: dict[int | None, Tensor] = field(default_factory=dict)
+    _masks: dict[int | None, Tensor] = field(default_factory=dict)
 
-    def bias(self, shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
-        """Additive scores [R or 1, S, T + S]: -inf outside the causal window, log alpha on gated edges."""
-        if window not in self._bias:
-            self._bias[window] = self._gate(like, _causal(shared, own, window, like))
-        return self._bias[window]
+    def mask(self, shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
+        """Additive scores: 0 where a suffix token may look, -inf elsewhere.
 
-    def _gate(self, like: Tensor, mask: Tensor) -> Tensor:
-        if self.log_alpha is None or self.key_owners is None or self.query_owners is None:
-            return mask
-        nothing = self.log_alpha.new_zeros(self.log_alpha.shape[0], 1)
-        table = torch.cat([self.log_alpha, nothing], dim=1).to(like.dtype)  # owner -1 reads the last column
-        gate = table[:, self.key_owners][:, None, :]  # [R, 1, T + S]
-        if bool((self.query_owners >= 0).any()):
-            own = self.query_owners[:, None] == self.key_owners[None, :]  # [S, T + S]
-            gate = torch.where(own & (self.query_owners >= 0)[:, None], gate.new_zeros(()), gate)
-        return gate + mask
+        [S, S], of the suffix alone, or [S, T + S] where a sliding window binds.
+        """
+        if window not in self._masks:
+            binds = window is not None and shared + own > window
+            self._masks[window] = _causal(shared if binds else 0, own, window if binds else None, like)
+        return self._masks[window]
 
 
 _active: ContextVar[Pass | None] = ContextVar("dualens_pass", default=None)
@@ -99,7 +93,7 @@ def looking(current: Pass) -> Iterator[Pass]:
 
 
 def _causal(shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
-    """[1, S, T + S]: 0 where a suffix token may look, -inf elsewhere."""
+    """[S, T + S]: 0 where a suffix token may look, -inf elsewhere."""
     at = torch.arange(shared, shared + own, device=like.device)[:, None]
     key = torch.arange(shared + own, device=like.device)[None, :]
     hidden = key > at
@@ -107,7 +101,7 @@ def _causal(shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
         hidden = hidden | (at - key >= window)
     return torch.zeros(own, shared + own, dtype=like.dtype, device=like.device).masked_fill_(
         hidden, float("-inf")
-    )[None]
+    )
 
 
 def _refuse(extra: dict) -> None:
@@ -198,33 +192,22 @@ def _plain(query: Tensor, key: Tensor, value: Tensor, scale: float, window: int 
 def _shared(
     current: Pass, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None
 ) -> tuple[Tensor, Tensor | None]:
-    """Exact attention over shared prefix + own suffix; for the prefix, rows fold into the query length."""
-    rows, heads, own, size = query.shape
-    kv_heads = key.shape[1]
-    group = heads // kv_heads
+    """Exact attention over shared prefix + own suffix (engine/llm/attend.py), and its weights if observed."""
+    heads, own, size = key.shape[1], query.shape[2], query.shape[-1]
     # Scores and softmax in at least float32, as flash kernels keep them; float64 stays float64.
     work = torch.promote_types(query.dtype, torch.float32)
-    q = query.reshape(rows, kv_heads, group * own, size).to(work) * scale
-    scores = q @ key.to(work).transpose(-1, -2)  # [R, Hkv, G*S, S]
-    shared = 0
+    q, k = query.to(work) * scale, key.to(work)
+    before_k, before_v = k.new_empty(heads, 0, size), value.new_empty(heads, 0, value.shape[-1])
     if current.prefix_keys:
-        prefix_k, prefix_v = current.prefix_keys[layer][0], current.prefix_values[layer][0]  # [Hkv, T, d]
-        shared = prefix_k.shape[1]
-        folded = q.transpose(0, 1).reshape(kv_heads, rows * group * own, size)
-        left = folded @ prefix_k.to(work).transpose(-1, -2)  # [Hkv, R*G*S, T]
-        left = left.view(kv_heads, rows, group * own, shared).transpose(0, 1)
-        scores = torch.cat([left, scores], dim=-1)
-    scores = scores.view(rows, kv_heads, group, own, shared + own)
-    bias = current.bias(shared, own, window, scores)  # [R or 1, S, T+S]
-    weights = torch.softmax(scores + bias[:, None, None], dim=-1).to(value.dtype)
-    weights = weights.view(rows, kv_heads, group * own, shared + own)
-    output = weights[..., shared:] @ value  # [R, Hkv, G*S, dv]
-    if shared:
-        folded = weights[..., :shared].transpose(0, 1).reshape(kv_heads, rows * group * own, shared)
-        left = (folded @ prefix_v).view(kv_heads, rows, group * own, -1)
-        output = output + left.transpose(0, 1)
-    seen = weights.view(rows, heads, own, shared + own) if current.observe else None
-    return output.reshape(rows, heads, own, -1), seen
+        before_k, before_v = current.prefix_keys[layer][0].to(work), current.prefix_values[layer][0]
+    shared = before_k.shape[1]
+    if current.log_alpha is not None and current.key_owners is not None and current.query_owners is not None:
+        many, owners = current.log_alpha.shape[1], current.key_owners
+        q = gated(q, current.log_alpha, current.query_owners)
+        k, before_k = owned(k, many, owners[shared:]), owned(before_k[None], many, owners[:shared])[0]
+    mask = current.mask(shared, own, window, q)
+    seen = weights(q, k, before_k, mask) if current.observe else None
+    return attend(q, k, value, before_k, before_v, mask), seen
 
 
 def _no_mask(*_: object, attention_mask: Tensor | None = None, **__: object) -> None:

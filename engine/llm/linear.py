@@ -18,6 +18,11 @@ _X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x [..., n] times weight [m, n] transposed, plus bias [m]: [..., m], without a graph."""
+    # Anything but densely stored weights falls back to a kernel that is a thousand times slower.
+    if not (weight.is_contiguous() or weight.t().is_contiguous()):
+        weight = weight.contiguous()
+    if x.stride(-1) != 1:
+        x = x.contiguous()
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 

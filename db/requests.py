@@ -29,8 +29,21 @@ _CHOICES = {
 }
 _RANGES = {"candidates": (2, 100_000), "seed": (0, 2**31 - 1), "history": (1, 10_000), "prompts": (1, 16)}
 _TEXTS = ("dataset", "user", "model", "demos", "template")
+_OPTIONAL = {
+    "hint": "the name of a baseline",
+    "embedding": "a folder",
+    "perturb": "edits such as ridge:0.2",
+    "prescore": "the name of a model",
+}
 # Fields that came later: they are written only where set, so that the digests of older requests stay theirs.
-_LATER = {"hint": None, "history_by": "recent", "embedding": None, "prompts": 1, "perturb": None}
+_LATER = {
+    "hint": None,
+    "history_by": "recent",
+    "embedding": None,
+    "prompts": 1,
+    "perturb": None,
+    "prescore": None,
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,8 @@ class RunRequest:
     every stretch of time. `embedding` = folder of a sentence-transformers model that compares titles, or None
     for the model's own states. `prompts` = so many prompts, with other demonstrations each, whose scores are
     averaged. `perturb` = edits of the dual model under which to rank, such as ridge:0.2+negatives:0.5
-    (`db.perturbations`), or None.
+    (`db.perturbations`), or None. `prescore` = a registered model that looks through four times as many of
+    the strategy's demonstrations and keeps the best by its own effects on probes, or None.
     """
 
     dataset: str
@@ -77,6 +91,7 @@ class RunRequest:
     embedding: str | None = None
     prompts: int = 1
     perturb: str | None = None
+    prescore: str | None = None
 
     def validate(self) -> "RunRequest":
         """The request itself. Raises BadInput naming the field that makes no sense and what it may be."""
@@ -91,13 +106,11 @@ class RunRequest:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 raise BadInput(f"{name}: expected a whole number from {low} to {high}, got {value!r}.")
-        if self.hint is not None and (not isinstance(self.hint, str) or not self.hint.strip()):
-            raise BadInput(f"hint: expected the name of a baseline or nothing, got {self.hint!r}.")
-        if self.embedding is not None and (not isinstance(self.embedding, str) or not self.embedding.strip()):
-            raise BadInput(f"embedding: expected a folder or nothing, got {self.embedding!r}.")
+        for name, what in _OPTIONAL.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value.strip()):
+                raise BadInput(f"{name}: expected {what} or nothing, got {value!r}.")
         if self.perturb is not None:
-            if not isinstance(self.perturb, str):
-                raise BadInput(f"perturb: expected text such as ridge:0.2 or nothing, got {self.perturb!r}.")
             perturbations.parse(self.perturb)
         self._validate_demonstrations()
         return self
@@ -113,6 +126,8 @@ class RunRequest:
             raise BadInput(
                 "prompts: several prompts take a strategy, no demonstrations by name and no weights."
             )
+        if self.prescore is not None and self.demonstrations is not None:
+            raise BadInput("prescore: a model looks through what a strategy finds, not through named ones.")
         for weight in self.weights or ():
             _check_weight("weights", weight)
         if self.demonstrations is not None:
@@ -170,8 +185,10 @@ def request_digest(store: Store, request: RunRequest, revision: str | None = Non
     if revision is None:
         model = models.get(store, request.model)
         request, revision = request.scored_by(model.scoring), model.revision
+    small = {} if request.prescore is None else {"prescore": models.get(store, request.prescore).revision}
     return digest(
         {
+            **small,
             "request": request.to_json(),
             "fingerprint": datasets.get(store, request.dataset).fingerprint,
             "revision": revision,

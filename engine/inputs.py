@@ -20,6 +20,7 @@ from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
 from engine.dislikes import disliked_titles
 from engine.hints import Hint, hint_for
+from engine.prescore import prescored
 from engine.readers import reader_for
 from engine.session import Engine
 
@@ -71,7 +72,10 @@ def chosen_for(
         chosen = named(store, dataset, query, [choice.id for choice in request.demonstrations])
         return tuple(chosen), tuple(choice.weight for choice in request.demonstrations)
     spec = strategies.parse_spec(request.demos).times(request.prompts)
-    chosen = strategies.choose(store, dataset, query, spec, request.seed, reader_for(engine, request))
+    if request.prescore is not None:
+        chosen = prescored(engine, dataset, query, request, spec)
+    else:
+        chosen = strategies.choose(store, dataset, query, spec, request.seed, reader_for(engine, request))
     weights = request.weights or (1.0,) * len(chosen)
     if len(weights) != len(chosen):
         raise BadInput(

@@ -20,7 +20,7 @@ from db.perturbations import drawn
 from db.requests import RunRequest, request_digest
 from db.runs import Effects, Run
 from db.version import ENGINE_VERSION
-from engine import views
+from engine import prescore, views
 from engine.demos import strategies
 from engine.demos.named import by_hand
 from engine.inputs import Inputs, gather, query_of
@@ -47,6 +47,8 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
     store = engine.store
     datasets.get(store, request.dataset)  # a data set that is not there is found out before the hub is asked
     model = engine.registered(request.model)
+    if request.prescore is not None:
+        engine.registered(request.prescore)
     wanted = request_digest(store, request)
     found = runs.by_request(store, wanted)
     if found and engine.settings.dtype not in ("auto", found.result["model"]["dtype"]):
@@ -140,7 +142,8 @@ def effects(
 def pool(engine: Engine, request: RunRequest, sources: Sequence[str], size: int) -> list[dict[str, Any]]:
     """Demonstrations that could be put before a user's history, best first within each source.
 
-    Besides the sources of `engine.demos.strategies` there is `hand-written`: what was written so far.
+    Besides the sources of `engine.demos.strategies` there is `hand-written`: what was written so far. Where
+    the request names a model to prescore with, its effect in nats stands with each, the best of all first.
     """
     request = engine.resolved(request)
     dataset, query = query_of(engine.store, request)
@@ -149,7 +152,11 @@ def pool(engine: Engine, request: RunRequest, sources: Sequence[str], size: int)
     if HAND_WRITTEN in sources:
         offered += by_hand(engine.store, dataset, query, size)
     demonstrations.save_many(engine.store, [entry.demonstration for entry in offered])
-    return [views.demonstration(entry, 1.0, request) for entry in offered]
+    shown = [views.demonstration(entry, 1.0, request) for entry in offered]
+    if request.prescore is None:
+        return shown
+    found = prescore.effects(engine, dataset, query, request, offered)
+    return [{**shown[i], "prescore": found[i]} for i in prescore.best(found)]
 
 
 def verify(engine: Engine, name: str) -> dict[str, Any]:

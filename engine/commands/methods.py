@@ -11,6 +11,31 @@ from engine.commands.options import Json, opened, service_engine, takes_request
 app = typer.Typer()
 
 
+@app.command(epilog="Example: python -m engine pool -d simulated -u s0412 --prescore embedded --json")
+@takes_request
+def pool(
+    request: RunRequest,
+    sources: Annotated[
+        str,
+        typer.Option(
+            help="Separated by commas: neighbours, proximal, random, global, aggregated, hand-written."
+        ),
+    ] = "neighbours,proximal,random",
+    size: Annotated[int, typer.Option(help="Demonstrations of each source.")] = 12,
+    json: Json = False,
+) -> None:
+    """List demonstrations that could go before a user's history; --prescore MODEL tries them on probes."""
+    from engine import service
+
+    with opened() as store, service_engine(store) as engine:
+        found = service.pool(engine, request, sources.split(","), size)
+    if json:
+        show.as_json({"demonstrations": found})
+        return
+    rows = [[d["id"], d["source"], d["similarity"], d.get("prescore"), d["answer"]["title"]] for d in found]
+    show.table(rows, "demonstration", "source", "similarity", "effect on probes (nats)", "answer")
+
+
 @app.command(epilog="Example: python -m engine spread -d simulated -u s0412 --kinds weights:0.5,order --json")
 @takes_request
 def spread(

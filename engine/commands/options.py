@@ -79,6 +79,13 @@ REQUEST_OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "prescore": (
+        Annotated[
+            str | None,
+            option("Let this model look through 4 times as many demonstrations and keep its best."),
+        ],
+        None,
+    ),
     "perturb": (
         Annotated[
             str | None,

@@ -146,7 +146,7 @@ def choose(
         return []
     best_first = entries(store, dataset, query, _found(store, dataset, query, wanted, seed, reader))
     if wanted.tokens is not None:
-        best_first = _within(best_first, wanted.tokens, _needed(reader, wanted).tokens)
+        best_first = within(best_first, wanted.tokens, _needed(reader, wanted).tokens)
     return best_first[::-1]
 
 
@@ -165,7 +165,7 @@ def _needed(reader: Reader | None, wanted: Spec) -> Reader:
     return reader
 
 
-def _within(
+def within(
     best_first: Sequence[PoolEntry], budget: int, tokens: Callable[[PoolEntry], int]
 ) -> list[PoolEntry]:
     """The longest beginning that takes at most `budget` tokens, so that a larger budget only adds."""

@@ -1,0 +1,43 @@
+"""Probes: a user's last known purchases, to try demonstrations on instead of the target to be predicted.
+
+Boundary: a query in, earlier moments of the same user out; nothing from the target's position on is read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from db import datasets
+from db.datasets import DatasetInfo, Interaction
+from db.store import Store
+from engine.data.splits import MIN_HISTORY
+from engine.demos.query import PoolEntry, Query
+from engine.demos.windows import LENGTH
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A purchase before the target, and the newest ones before it, oldest first."""
+
+    history: tuple[Interaction, ...]
+    purchase: Interaction
+
+
+def own_probes(store: Store, dataset: DatasetInfo, query: Query, count: int, history: int) -> list[Probe]:
+    """The user's last `count` purchases before the target, newest first, each with at most `history` before.
+
+    Fewer where the history is short; none where the target is the second purchase.
+    """
+    known = datasets.history(store, dataset.id, query.user)[: query.target_position]
+    places = range(len(known) - 1, MIN_HISTORY - 1, -1)[:count]
+    return [Probe(tuple(known[max(0, at - history) : at]), known[at]) for at in places]
+
+
+def gives_away(entry: PoolEntry, query: Query, probe: Probe) -> bool:
+    """Whether a demonstration shows the probe itself, so that it says nothing to try it on this probe.
+
+    Of a window put together from several, whether one of its parts may.
+    """
+    made = entry.demonstration
+    places: Sequence[tuple[str, int]] = made.merged or ((made.user_id, made.position or 0),)
+    at = probe.purchase.position
+    return any(user == query.user_id and at <= place <= at + LENGTH for user, place in places)

@@ -93,6 +93,23 @@ def strategies(
     _run({"study": "strategies", **given}, json, _print_strategies)
 
 
+@study.command(epilog="Example: python -m engine study faithfulness -d simulated --users 200 --k 4 --json")
+def faithfulness(
+    dataset: Dataset = "simulated",
+    users: Users = 200,
+    model: Model = "embedded",
+    k: Annotated[int, typer.Option(help="Demonstrations, 2 to 8; reprompt is exact up to 5.")] = 4,
+    demos: Annotated[str, typer.Option(help="Strategy that chooses them.")] = "neighbours",
+    scoring: Scoring = "auto",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Whether effects say what demonstrations do: every score against exact and leave-one-out truths."""
+    given = {name: value for name, value in _but_json(locals()).items() if name != "k"}
+    payload = {**given, "study": "faithfulness", "demos": f"{demos}:{k}"}
+    _run(payload, json, _print_faithfulness)
+
+
 def _but_json(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name != "json"}
 
@@ -162,6 +179,28 @@ def _print_strategies(done: dict[str, Any]) -> None:
         show.line("guard: " + ", ".join(f"{verdict} {count}" for verdict, count in verdicts.items()))
     show.line(done["claim"])
     _print_rest(done)
+
+
+def _print_faithfulness(done: dict[str, Any]) -> None:
+    truths = done["truth_order"]
+    for measure in ("spearman", "pearson", "top1"):
+        cells = [
+            [
+                done["scores"][name]["label"],
+                *(_found(done["scores"][name].get(truth), measure) for truth in truths),
+            ]
+            for name in done["order"]
+        ]
+        show.table(cells, f"{measure} with", *(done["truths"][truth]["label"] for truth in truths))
+    for row in done["bars"]:
+        found = f"{_interval(row['found'])}, bar {row['bar']:g}"
+        show.line(f"{'holds' if row['holds'] else 'does not hold'}: {row['what']}: {found}")
+    show.line(done["claim"])
+    _print_rest(done)
+
+
+def _found(cell: dict[str, Any] | None, measure: str) -> str:
+    return _interval(cell[measure]) if cell and cell[measure] else ""
 
 
 def _print_rest(done: dict[str, Any]) -> None:

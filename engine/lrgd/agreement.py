@@ -1,4 +1,4 @@
-"""How far effects agree with leaving a demonstration out: losses without each, and rank correlation."""
+"""How far scores of demonstrations agree with a truth: losses without each, correlations, the best one."""
 
 from collections.abc import Sequence
 
@@ -27,3 +27,31 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
     if len(first) < 2 or len(set(first)) < 2 or len(set(second)) < 2:
         return None
     return float(stats.spearmanr(first, second)[0])  # type: ignore[reportArgumentType]
+
+
+def pearson(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Pearson's linear correlation; None where it is undefined (fewer than two values, or all equal)."""
+    if len(first) < 2 or len(set(first)) < 2 or len(set(second)) < 2:
+        return None
+    return float(stats.pearsonr(first, second)[0])  # type: ignore[reportArgumentType]
+
+
+def same_best(scores: Sequence[float], truth: Sequence[float], tolerance: float = 0.0) -> float:
+    """The chance that a demonstration drawn from those with the highest score is one of the truly best.
+
+    Truly best: within `tolerance` of the highest truth.
+    """
+    highest, most = max(scores), max(truth)
+    chosen = [true >= most - tolerance for score, true in zip(scores, truth, strict=True) if score == highest]
+    return sum(chosen) / len(chosen)
+
+
+def tied(values: Sequence[float], tolerance: float) -> list[float]:
+    """The values, those within `tolerance` of the lowest of their group set to it: they count as equal."""
+    found = [0.0] * len(values)
+    lowest = None
+    for place in sorted(range(len(values)), key=lambda place: values[place]):
+        if lowest is None or values[place] - lowest > tolerance:
+            lowest = values[place]
+        found[place] = lowest
+    return found

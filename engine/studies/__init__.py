@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.studies.drift import drift
+from engine.studies.faithfulness import faithfulness
 from engine.studies.recicl import recicl
 from engine.studies.strategies import strategies
 
@@ -16,4 +17,5 @@ STUDIES: dict[str, Callable[..., dict[str, Any]]] = {
     "recicl": recicl,
     "drift": drift,
     "strategies": strategies,
+    "faithfulness": faithfulness,
 }

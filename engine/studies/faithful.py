@@ -1,0 +1,132 @@
+"""How far scores agree with truths over many users, and which of the product's bars hold.
+
+Pure functions of what `engine.studies.scores` measured per user.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.evaluation.statistics import difference, estimate
+from engine.lrgd import agreement
+from engine.lrgd.effects import EXACT_UP_TO
+from engine.studies.scores import RIVAL, SCORES, TRUTHS
+
+LEVEL = 0.01  # of the gain: demonstrations whose truths differ by less count as equal
+SMALL = 0.05  # nats: a gain below it stands for this much
+MEASURES = ("spearman", "spearman_ties", "pearson", "top1", "top1_ties")
+
+COMPLETE, WITHIN, GAIN = 0.02, 32, 0.2  # of the gain, in so many nodes, where the gain is above (nats)
+PATH_BAR, REPROMPT_BAR, COMPLETE_BAR = 0.93, 0.8, 0.95
+
+User = Mapping[str, Any]
+Agreement = dict[str, float | None]
+
+
+def agreement_of(score: Sequence[float], truth: Sequence[float], gain: float) -> Agreement | None:
+    """Correlations and the best demonstration of one user; None where the truth is constant.
+
+    A constant score ranks nothing and counts as a correlation of 0. `_ties`: truths within 1 % of the gain
+    count as equal; None where all are.
+    """
+    if len(set(truth)) < 2:
+        return None
+    level = LEVEL * max(abs(gain), SMALL)
+    equal = agreement.tied(truth, level)
+    return {
+        "spearman": agreement.spearman(score, truth) or 0.0,
+        "spearman_ties": (agreement.spearman(score, equal) or 0.0) if len(set(equal)) > 1 else None,
+        "pearson": agreement.pearson(score, truth) or 0.0,
+        "top1": agreement.same_best(score, truth),
+        "top1_ties": agreement.same_best(score, truth, level),
+    }
+
+
+def agreements(users: Sequence[User], name: str, truth: str) -> list[Agreement]:
+    """One score's agreement with one truth, of the users whose truth is not constant, in their order."""
+    found = [agreement_of(user["values"][name], user["values"][truth], user["gain"]) for user in users]
+    return [one for one in found if one is not None]
+
+
+def summary(found: Sequence[Agreement], seed: int) -> dict[str, Any]:
+    """Every measure's mean over users with its interval; None where no user has it."""
+    lists = {measure: [one[measure] for one in found if one[measure] is not None] for measure in MEASURES}
+    return {measure: estimate(listed, seed) if listed else None for measure, listed in lists.items()}  # type: ignore[arg-type]
+
+
+def completeness(users: Sequence[User], seed: int) -> dict[str, Any] | None:
+    """Of the path integral: the share of users with a gain whose error and nodes stay within the bar."""
+    some = [user for user in users if user["gain"] > GAIN]
+    if not some:
+        return None
+    relative = np.array([user["error"]["path"] / user["gain"] for user in some])
+    nodes = np.array([user["nodes"]["path"] for user in some])
+    held = (relative <= COMPLETE) & (nodes <= WITHIN)
+    return {
+        "users": len(some),
+        "share": estimate(held.astype(float), seed),
+        "relative": {
+            "median": float(np.median(relative)),
+            "p95": float(np.quantile(relative, 0.95)),
+            "max": float(relative.max()),
+        },
+        "nodes": {"median": float(np.median(nodes)), "max": int(nodes.max())},
+    }
+
+
+def effect_of(truth: str, k: int) -> str:
+    """What has to agree with a truth: the path integral with exact values, else what `auto` takes."""
+    return "path" if truth == "exact" else "exact" if k <= EXACT_UP_TO else "strata"
+
+
+def strongest(users: Sequence[User], truth: str) -> str:
+    """The rival whose mean rank correlation with a truth is highest."""
+    rivals = [name for name, score in SCORES.items() if score.kind == RIVAL]
+    return max(rivals, key=lambda name: np.mean(_ranks(users, name, truth)))
+
+
+def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict[str, Any]]:
+    """`{what, bar, found, holds}` of everything that is to hold at this k; rivals as paired differences."""
+    rows: list[dict[str, Any]] = []
+
+    def row(what: str, bar: float, found: dict[str, Any], holds: bool) -> None:
+        rows.append({"what": what, "bar": bar, "found": found, "holds": holds})
+
+    if done := completeness(users, seed):
+        said = f"path integral complete to 2 % within {WITHIN} nodes, gain above {GAIN} nats (share of users)"
+        row(said, COMPLETE_BAR, done["share"], done["share"]["mean"] >= COMPLETE_BAR)
+    known = [truth for truth in TRUTHS if truth in users[0]["values"]]
+    for truth in known:
+        name, label = effect_of(truth, k), SCORES[truth].label
+        ranks = _ranks(users, name, truth)
+        if not len(ranks):
+            continue
+        own = estimate(ranks, seed)
+        if truth == "exact" and k == 8:
+            row(f"path integral with {label} (Spearman)", PATH_BAR, own, own["mean"] >= PATH_BAR)
+        if truth == "reprompt" and simulated:
+            row(f"effects with {label} (Spearman)", REPROMPT_BAR, own, own["mean"] >= REPROMPT_BAR)
+        rival = strongest(users, truth)
+        over = difference(ranks, _ranks(users, rival, truth), seed)
+        said = f"{SCORES[name].label} above every rival in {label}; the strongest is {SCORES[rival].label}"
+        row(said, 0.0, over, over["mean"] > 0)
+    return rows
+
+
+def claim(dataset: str, k: int, rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the bars say, in a sentence for each that does not hold."""
+    held = sum(row["holds"] for row in rows)
+    said = f"On {dataset} with {k} demonstrations {held} of {len(rows)} bars hold."
+    for row in rows:
+        if not row["holds"]:
+            said += f" Not held: {row['what']}: {_told(row['found'])}, bar {row['bar']:g}."
+    return said
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    return f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+
+
+def _ranks(users: Sequence[User], name: str, truth: str) -> np.ndarray:
+    return np.array([one["spearman"] for one in agreements(users, name, truth)], dtype=np.float64)

@@ -1,0 +1,165 @@
+"""Whether effects say what demonstrations do: every score against every ground truth, over many users.
+
+Boundary: a request in, correlations with intervals out. The loss is that of the item really bought next; the
+demonstrations are chosen without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from db.errors import BadInput
+from db.models import ModelInfo
+from db.requests import RunRequest
+from engine.demos.strategies import parse_spec
+from engine.evaluation.statistics import estimate
+from engine.inputs import gather
+from engine.service import Report
+from engine.session import Engine
+from engine.studies.faithful import MEASURES, agreements, bars, claim, completeness, summary
+from engine.studies.ledger import Ledger
+from engine.studies.plan import (
+    Plan,
+    described,
+    identity,
+    key,
+    last_purchases,
+    mean,
+    notes,
+    scoring,
+)
+from engine.studies.questions import Question
+from engine.studies.request import StudyRequest
+from engine.studies.scores import SCORES, TRUTHS, scored
+
+ROW = "user"
+CACHE_BYTES = 1 << 26  # one user's prompt at a time
+
+
+def faithfulness(
+    engine: Engine, payload: Mapping[str, Any], report: Report, before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Every score's agreement with every truth, completeness and bars, ready for JSON.
+
+    `report(progress, message, partial)` is called before every user; given the last `partial` as `before`, an
+    equal study goes on from it. Raises BadInput, NotFound, ModelError.
+    """
+    from engine.llm.memory import PrefillCache
+
+    request = StudyRequest.from_json(payload)
+    k = players(request)
+    plan, info = last_purchases(engine, request), engine.registered(request.model)
+    count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
+    ledger = Ledger(identity(request, plan, {ROW: info}), count, report, before, so_far)
+    for number, question in enumerate(plan.questions):
+        measure = partial(measured, engine, request, k, question, cache)
+        ledger.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
+    found = [ledger[key(ROW, number)] for number in range(count)]
+    return result(request, plan, info, k, found, ledger.seconds)
+
+
+def players(request: StudyRequest) -> int:
+    """How many demonstrations are scored. Raises BadInput where exact values cannot be had of so many."""
+    from engine.lrgd.shapley import EXACT_LIMIT
+
+    spec = parse_spec(request.demos)
+    if spec.tokens is not None or not 2 <= spec.size <= EXACT_LIMIT:
+        raise BadInput(
+            f"demos is {request.demos!r}: faithfulness compares with exact Shapley values, so write "
+            f"{spec.name}:K with K from 2 to {EXACT_LIMIT}."
+        )
+    return spec.size
+
+
+def measured(engine: Engine, request: StudyRequest, k: int, question: Question, cache: Any) -> dict[str, Any]:
+    """The scores of one user's demonstrations (`engine.studies.scores.scored`)."""
+    run = RunRequest(
+        dataset=request.dataset,
+        user=question.user_id,
+        model=request.model,
+        demos=request.demos,
+        candidates=request.candidates,
+        candidate_kind=request.candidate_kind,
+        seed=request.seed,
+        scoring=request.scoring,
+        history=request.history,
+    )
+    inputs = gather(engine, run)
+    return scored(engine.load(inputs.model), inputs, k, cache)
+
+
+def result(
+    request: StudyRequest,
+    plan: Plan,
+    info: ModelInfo,
+    k: int,
+    found: list[dict[str, Any]],
+    seconds: float,
+) -> dict[str, Any]:
+    """The tables as JSON, from what was measured per user. Raises BadInput where fewer than two were."""
+    users = [one for one in found if "short" not in one]
+    if len(users) < 2:
+        raise BadInput(
+            f"Of {len(found)} users of {plan.dataset.name!r} fewer than two have {k} demonstrations by "
+            f"{request.demos} that fit the prompt. Ask for fewer, or for more users."
+        )
+    seed, short = request.seed, len(found) - len(users)
+    order = [name for name in SCORES if name in users[0]["values"]]
+    truths = [name for name in TRUTHS if name in order]
+    rows = bars(users, k, plan.dataset.simulated, seed)
+    said = notes(request, plan, {ROW: info})
+    if short:
+        said.append(f"{short} of {len(found)} users were left out: fewer than {k} demonstrations.")
+    return {
+        **described(request, plan),
+        "k": k,
+        "users": len(found),
+        "measured": len(users),
+        "short": short,
+        "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
+        "gain": estimate([user["gain"] for user in users], seed),
+        "gain_reprompt": estimate([user["gain_reprompt"] for user in users], seed),
+        "truth_order": truths,
+        "truths": {
+            truth: {
+                "label": SCORES[truth].label,
+                "constant": len(users) - len(agreements(users, truth, truth)),
+            }
+            for truth in truths
+        },
+        "order": order,
+        "measures": list(MEASURES),
+        "scores": {
+            name: {
+                "label": SCORES[name].label,
+                "kind": SCORES[name].kind,
+                **{truth: summary(agreements(users, name, truth), seed) for truth in truths if truth != name},
+            }
+            for name in order
+        },
+        "completeness": completeness(users, seed),
+        "nodes": {
+            name: {"mean": mean([user["nodes"][name] for user in users]), "max": _most(users, name)}
+            for name in users[0]["nodes"]
+        },
+        "bars": rows,
+        "claim": claim(plan.dataset.name, k, rows),
+        "notes": said,
+        "seconds": round(seconds, 1),
+    }
+
+
+def _most(users: list[dict[str, Any]], name: str) -> int:
+    return max(user["nodes"][name] for user in users)
+
+
+def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Each score's mean rank correlation with exact Shapley values so far, for a page to show."""
+    users = [one for one in values.values() if "short" not in one]
+    names = [name for name in (users[0]["values"] if users else ()) if name != "exact"]
+    ranks = {name: [one["spearman"] for one in agreements(users, name, "exact")] for name in names}
+    return {
+        "spearman": {name: {"mean": mean(cell), "n": len(cell)} for name, cell in ranks.items() if cell}  # type: ignore[arg-type]
+    }

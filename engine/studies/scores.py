@@ -1,0 +1,110 @@
+"""All scores of one user's demonstrations: effects by every estimator, ground truths, and rivals of effects.
+
+Boundary: a gathered request and a loaded model in, `[k]` numbers per score out, all on the loss of the title
+that was really bought next. No statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.data.similar_titles import TitleIndex
+from engine.demos.bm25 import text
+from engine.inputs import Inputs
+from engine.service import task_of
+
+if TYPE_CHECKING:
+    from engine.llm.load import LoadedModel
+    from engine.llm.memory import PrefillCache
+
+EFFECT, TRUTH, RIVAL = "effect", "truth", "rival"
+ALL_PROMPTS_UP_TO = 5  # demonstrations for which all 2^k prompts are written, and mode total is run
+_DIGITS = 7
+
+
+@dataclass(frozen=True)
+class Score:
+    """A way to score demonstrations. kind: what it is to the study; a truth may be compared with others."""
+
+    label: str
+    kind: str
+
+
+SCORES = {
+    "exact": Score("exact Shapley values by removal", EFFECT),
+    "strata": Score("Shapley values by strata", EFFECT),
+    "path": Score("path integral", EFFECT),
+    "total": Score("exact Shapley values, mode total", EFFECT),
+    "removal": Score("leave-one-out by removal", TRUTH),
+    "reprompt": Score("exact Shapley values by reprompt", TRUTH),
+    "reprompt_loo": Score("leave-one-out by reprompt", TRUTH),
+    "gradient": Score("one gradient at alpha = 1", RIVAL),
+    "gradient_input": Score("gradient times input", RIVAL),
+    "mass": Score("attention mass", RIVAL),
+    "bm25": Score("BM25 similarity to the query", RIVAL),
+    "place": Score("recency: nearest to the query", RIVAL),
+}
+
+TRUTHS = ("exact", "removal", "reprompt", "reprompt_loo")
+
+
+def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> dict[str, Any]:
+    """`{values: {score: [k]}, gain, gain_reprompt, nodes, error}` in nats, in prompt order.
+
+    nodes, error: what each estimator took, and its completeness error. Where fewer than k demonstrations were
+    found or fit: `{short: how many}`.
+    """
+    import torch
+
+    from engine.llm.gates import DemonstrationLoss
+    from engine.llm.measure import demo_head, prepare
+    from engine.llm.reprompt import Reprompts
+    from engine.llm.saliency import gradient_times_input
+    from engine.lrgd import agreement
+    from engine.lrgd.effects import ESTIMATORS
+    from engine.lrgd.objective import Remembered
+    from engine.lrgd.shapley import exact, shapley
+
+    question, fitted, _, _ = prepare(loaded, task_of(inputs))
+    if len(fitted.kept) < k:
+        return {"short": len(fitted.kept)}
+    head = demo_head(loaded, fitted, cache)
+    loss = DemonstrationLoss(loaded, fitted, head, question)
+    objective = Remembered(loss)
+    ones = torch.ones(k, dtype=loss.dtype, device=loaded.device)
+    found = {name: estimate(objective, ones) for name, estimate in ESTIMATORS.items()}
+    values = {name: one.effects.tolist() for name, one in found.items()}
+    values["removal"] = agreement.removal(objective, ones).tolist()
+    values["gradient"] = (-loss.gradient(ones[None])[1][0]).tolist()
+    values["gradient_input"] = gradient_times_input(loaded, fitted, question).tolist()
+    values["mass"] = loss.attention_mass(ones).tolist()
+    values["bm25"] = likeness(inputs)
+    values["place"] = [float(b) for b in range(k)]
+    again, everyone = Reprompts(loaded, fitted, head, question), range(k)
+    if k <= ALL_PROMPTS_UP_TO:
+        whole = DemonstrationLoss(loaded, fitted, head, question, "total")
+        values["total"] = exact(whole, ones).effects.tolist()
+        values["reprompt"] = shapley(again.all()).tolist()
+    with_all, without, *shorter = again([everyone, [], *([c for c in everyone if c != b] for b in everyone)])
+    values["reprompt_loo"] = [loss_b - with_all for loss_b in shorter]
+    return {
+        "values": {name: plain(one) for name, one in values.items()},
+        "gain": found["exact"].total,
+        "gain_reprompt": without - with_all,
+        "nodes": {name: one.nodes for name, one in found.items()},
+        "error": {name: one.completeness_error for name, one in found.items()},
+    }
+
+
+def likeness(inputs: Inputs) -> list[float]:
+    """BM25 score of each demonstration's titles for the titles of the query's history [k]."""
+    asked = text(inputs.query.history)
+    shown = [text([*entry.history, entry.answer]) for entry in inputs.chosen]
+    return TitleIndex([*shown, asked]).scores(asked).tolist()[: len(shown)]
+
+
+def plain(values: Sequence[float]) -> list[float]:
+    """Of few digits, so that a study gone on with is equal to one in a single piece."""
+    return [float(f"{value:.{_DIGITS}g}") for value in values]

@@ -45,7 +45,7 @@ def attend(
     """Output [R, H, S, dv]. query [R, H, S, e] is scaled; key [R, Hkv, S, e] and value [R, Hkv, S, dv].
 
     shared_key [Hkv, T, e], shared_value [Hkv, T, dv] (T may be 0): of all rows, taken as constants by the
-    gradient. mask [S, n], n = S or T + S: added to the last n scores.
+    gradient. mask [R or 1, S, n], n = S or T + S: added to the last n scores.
     """
     return _Attend.apply(query, key, value, shared_key, shared_value, mask)  # type: ignore[return-value]
 
@@ -57,7 +57,7 @@ def weights(query: Tensor, key: Tensor, shared_key: Tensor, mask: Tensor) -> Ten
     found = query.new_empty(rows, heads, own, total)
     folded = _folded(found, key.shape[1])
     for r, h in _parts(query, key, total):
-        folded[r, h] = _weights(_folded(query, key.shape[1])[r, h], key[r, h], shared_key[h], mask)
+        folded[r, h] = _weights(_folded(query, key.shape[1])[r, h], key[r, h], shared_key[h], _of(mask, r))
     return found
 
 
@@ -71,7 +71,7 @@ class _Attend(torch.autograd.Function):
         output = value.new_empty(*query.shape[:3], value.shape[-1])
         asked, given = _folded(query, heads), _folded(output, heads)
         for r, h in _parts(query, key, shared + key.shape[2]):
-            found = _weights(asked[r, h], key[r, h], shared_key[h], mask).to(value.dtype)
+            found = _weights(asked[r, h], key[r, h], shared_key[h], _of(mask, r)).to(value.dtype)
             torch.matmul(found[..., shared:], value[r, h], out=given[r, h])
             if shared:
                 given[r, h] += _over_shared(found[..., :shared], shared_value[h].transpose(-1, -2))
@@ -85,7 +85,7 @@ class _Attend(torch.autograd.Function):
         slopes = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
         asked, pushed, given = (_folded(t, heads) for t in (query, slope.contiguous(), slopes[0]))
         for r, h in _parts(query, key, shared + key.shape[2]):
-            found = _weights(asked[r, h], key[r, h], shared_key[h], mask)
+            found = _weights(asked[r, h], key[r, h], shared_key[h], _of(mask, r))
             onto = torch.empty_like(found)  # slopes of the weights, then of the scores
             onto[..., shared:] = pushed[r, h] @ value[r, h].transpose(-1, -2)
             if shared:
@@ -118,6 +118,10 @@ def _parts(query: Tensor, key: Tensor, total: int) -> Iterator[tuple[slice, slic
             yield slice(r, r + step), slice(h, h + 1)
 
 
+def _of(mask: Tensor, rows: slice) -> Tensor:
+    return mask if len(mask) == 1 else mask[rows]
+
+
 def _weights(query: Tensor, key: Tensor, shared_key: Tensor, mask: Tensor) -> Tensor:
     """Softmax [r, h, G*S, T + S]: query [r, h, G*S, e], key [r, h, S, e], shared_key [h, T, e]."""
     shared, own = shared_key.shape[1], key.shape[2]
@@ -125,7 +129,7 @@ def _weights(query: Tensor, key: Tensor, shared_key: Tensor, mask: Tensor) -> Te
     scores[..., shared:] = query @ key.transpose(-1, -2)
     if shared:
         scores[..., :shared] = _over_shared(query, shared_key)
-    scores.view(*query.shape[:2], -1, own, shared + own)[..., -mask.shape[1] :] += mask
+    scores.view(*query.shape[:2], -1, own, shared + own)[..., -mask.shape[-1] :] += mask[:, None, None]
     return torch.softmax(scores, dim=-1, out=scores)
 
 

@@ -89,7 +89,7 @@ class _Branching(lens.Pass):
     gate: Tensor | None
     _made: dict[int | None, Tensor] = field(default_factory=dict)
 
-    def bias(self, shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
+    def mask(self, shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
         """Additive scores [R, S, K + S]."""
         if window not in self._made:
             rows = len(self.at)

@@ -69,9 +69,9 @@ class Pass:
     _masks: dict[int | None, Tensor] = field(default_factory=dict)
 
     def mask(self, shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
-        """Additive scores: 0 where a suffix token may look, -inf elsewhere.
+        """Additive scores [R or 1, S, n]: 0 where a suffix token may look, -inf elsewhere.
 
-        [S, S], of the suffix alone, or [S, T + S] where a sliding window binds.
+        Of the suffix alone (n = S), or of all keys (n = T + S) where a sliding window binds.
         """
         if window not in self._masks:
             binds = window is not None and shared + own > window
@@ -93,7 +93,7 @@ def looking(current: Pass) -> Iterator[Pass]:
 
 
 def _causal(shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
-    """[S, T + S]: 0 where a suffix token may look, -inf elsewhere."""
+    """[1, S, T + S]: 0 where a suffix token may look, -inf elsewhere."""
     at = torch.arange(shared, shared + own, device=like.device)[:, None]
     key = torch.arange(shared + own, device=like.device)[None, :]
     hidden = key > at
@@ -101,7 +101,7 @@ def _causal(shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
         hidden = hidden | (at - key >= window)
     return torch.zeros(own, shared + own, dtype=like.dtype, device=like.device).masked_fill_(
         hidden, float("-inf")
-    )
+    )[None]
 
 
 def _refuse(extra: dict) -> None:

@@ -102,6 +102,15 @@ def test_single_precision_through_quick_products_is_as_near(monkeypatch) -> None
     assert float(removed.abs().max()) == 0.0  # removed is removed, not nearly
 
 
+def test_each_row_may_have_its_own_mask(monkeypatch) -> None:
+    monkeypatch.setitem(attend._PART, "cpu", 100)
+    t = tensors()
+    mask = _causal(SHARED, OWN, None, t["query"]).repeat(ROWS, 1, 1)
+    mask[torch.arange(ROWS), :, torch.arange(ROWS)] = float("-inf")
+    for ours, truth in zip(in_parts(t, None, mask), written_out(t, None, mask[:, None]), strict=True):
+        torch.testing.assert_close(ours, truth, atol=1e-13, rtol=1e-12)
+
+
 def test_a_query_token_of_a_demonstration_passes_its_own_gate() -> None:
     t = tensors()
     own = torch.tensor([0, 0, 1, 1, -1, -1])

@@ -7,7 +7,7 @@ from torch.nn import functional
 from db.errors import ModelError
 from engine.llm import lens
 from engine.llm.gates import DemonstrationLoss, log_gate
-from engine.llm.measure import Task, _demo_head, prepare
+from engine.llm.measure import Task, demo_head, prepare
 from engine.llm.memory import PrefillCache
 from engine.prompts import Example, encode, render
 from engine.prompts.segments import title_answer
@@ -20,7 +20,7 @@ HISTORY = TITLES[2:6]
 def objective(loaded, demos, mode="direct", scoring="sum") -> DemonstrationLoss:
     task = Task(demos, HISTORY, TITLES[5:10], 2, scoring)
     question, fitted, *_ = prepare(loaded, task)
-    return DemonstrationLoss(loaded, fitted, _demo_head(loaded, fitted, PrefillCache()), question, mode)
+    return DemonstrationLoss(loaded, fitted, demo_head(loaded, fitted, PrefillCache()), question, mode)
 
 
 def reference_loss(loaded, demos: tuple[Example, ...], alpha: list[float], mode: str) -> float:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -216,6 +216,18 @@ effects = Table(
     Column("created_at", Double, nullable=False),
     Column("result", Text, nullable=False),
     Index("ix_effects_run_key", "run_key"),
+)
+
+optimizations = Table(
+    "optimizations",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("dataset_id", Integer, ForeignKey("datasets.id", ondelete="CASCADE")),
+    Column("user_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("result", Text, nullable=False),
+    Index("ix_optimizations_dataset_id_user_id", "dataset_id", "user_id"),
 )
 
 _OPEN_JOB = text("state IN ('QUEUED', 'RUNNING') AND NOT stop_asked")

@@ -15,7 +15,15 @@ from engine.llm.load import LoadedModel
 from engine.llm.measure import Task, prepare
 from engine.llm.memory import PrefillCache
 from engine.llm.question import Question, combine, loss_rows
-from engine.llm.score import Head, Row, continuations, prefill, suffix_logprobs
+from engine.llm.score import (
+    Head,
+    Row,
+    continuations,
+    prefill,
+    side_by_side,
+    suffix_logprobs,
+    windowed,
+)
 from engine.prompts import Example, Fitted, fit
 
 _SIDE_BY_SIDE = 8  # demonstrations whose keys stand in one pass; each row sees only its own
@@ -41,7 +49,7 @@ def single_losses(
     whole.sort(key=lambda i: len(fitted[i].encoded))
     heads = _heads(loaded, [fitted[i] for i in whole], cache)
     losses: dict[int, float] = {}
-    step = 1 if _windowed(loaded) else _SIDE_BY_SIDE
+    step = 1 if windowed(loaded) else _SIDE_BY_SIDE
     for start in range(0, len(whole), step):
         part = slice(start, start + step)
         found = _losses(loaded, fitted[whole[start]], heads[part], question, cache)
@@ -49,11 +57,6 @@ def single_losses(
     for i in set(range(len(pool))) - losses.keys():
         losses[i] = _alone(loaded, fitted[i], question)
     return [losses[i] for i in range(len(pool))]
-
-
-def _windowed(loaded: LoadedModel) -> bool:
-    """A sliding window counts places among the keys, which standing side by side would move."""
-    return getattr(loaded.model.config.get_text_config(), "sliding_window", None) is not None
 
 
 def _heads(loaded: LoadedModel, fitted: Sequence[Fitted], cache: PrefillCache) -> list[Head]:
@@ -85,7 +88,7 @@ def _losses(
     prefix = _prefix(loaded, like, cache)
     query = like.encoded.ids[len(like.encoded.before("query")) :]
     asked = [Row((*query, *row.ids), row.scored) for row in loss_rows(loaded.encoder, question)]
-    base = _joined(prefix, heads)
+    base = side_by_side(prefix, heads)
     count = len(heads)
     gates = torch.full((count, count), float("-inf"), dtype=torch.float64, device=loaded.device)
     gates.fill_diagonal_(0.0)
@@ -100,23 +103,6 @@ def _losses(
             starts=[len(prefix.ids) + len(heads[b].ids) for b in which],
         )
     return combine(question, logprobs.view(count, len(asked))).tolist()
-
-
-def _joined(prefix: Head, heads: Sequence[Head]) -> Head:
-    """Prefix and demonstrations, each at the positions right after the prefix, as keys side by side."""
-    layers = range(len(heads[0].keys))
-    before = [prefix] if prefix.ids else []
-    parts = [*before, *heads]
-    owners = [
-        *(part.owners for part in before),
-        *(torch.full_like(head.owners, b) for b, head in enumerate(heads)),
-    ]
-    return Head(
-        tuple(torch.cat([part.keys[layer] for part in parts], dim=2) for layer in layers),
-        tuple(torch.cat([part.values[layer] for part in parts], dim=2) for layer in layers),
-        torch.cat(owners),
-        tuple(i for part in parts for i in part.ids),
-    )
 
 
 def _alone(loaded: LoadedModel, fitted: Fitted, question: Question) -> float:

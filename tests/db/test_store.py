@@ -73,6 +73,7 @@ def test_the_migrated_tables_are_written_as_in_the_schema(store: Store) -> None:
 def test_an_older_store_is_brought_up_to_date_with_its_jobs(store: Store) -> None:
     job = jobs.submit(store, "rank", {"a": 1})
     with store.write() as connection:
+        connection.execute(sa.text("DROP TABLE optimizations"))
         connection.execute(sa.text("ALTER TABLE demonstrations DROP COLUMN merged"))
         connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN partial"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))

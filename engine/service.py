@@ -106,11 +106,11 @@ def effects(
     """The run of a request with the effect of each demonstration in it (arXiv 2504.04386, reconstructed).
 
     `estimator`: auto, exact (Shapley values from all 2^k weightings), strata (from the smallest and largest
-    coalitions) or path (Aumann-Shapley integral).
+    coalitions), path (Owen's integral over chances) or aumann (Aumann-Shapley's, over weights).
     Raises what `rank` raises.
     """
-    if estimator not in ("auto", "exact", "strata", "path"):
-        raise BadInput(f"There is no estimator {estimator!r}. Choose auto, exact, strata or path.")
+    if estimator not in ("auto", "exact", "strata", "path", "aumann"):
+        raise BadInput(f"There is no estimator {estimator!r}. Choose auto, exact, strata, path or aumann.")
     if request.prompts > 1:
         raise BadInput("prompts: effects explain the demonstrations of one prompt. Set prompts to 1.")
     refuse_drawn(request, "effects explain one prompt")

@@ -30,7 +30,7 @@ def rank(request: RunRequest, json: Json = False) -> None:
 def effects(
     request: RunRequest,
     estimator: Annotated[
-        str, typer.Option(help="auto, exact (2^k weightings), strata or path (integral).")
+        str, typer.Option(help="auto, exact (2^k weightings), strata, path or aumann (integrals).")
     ] = "auto",
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Also drop each one: by weight and by a new prompt.")

@@ -97,7 +97,7 @@ class EffectsResult:
     the prompt written without demonstrations (what ranking calls zero-shot), whose positions differ.
     removal, reprompt: rise of the loss when b's weight goes to 0, or when the prompt is written without b;
     None unless leave-one-out was asked for. mass: attention of the answer's positions that goes to b,
-    averaged over layers and heads. nodes: weightings (exact, strata) or gradients (path) used;
+    averaged over layers and heads. nodes: weightings used, for aumann gradients;
     certified_error: nats by which an effect may be off (engine/lrgd/objective.py).
     """
 

@@ -25,11 +25,11 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Effects:
-    """effects [k] in nats. `nodes`: weightings (exact, strata) or gradients (path) it took.
+    """effects [k] in nats. `nodes`: weightings it took, for aumann gradients.
 
     completeness_error: |sum of effects - (loss_off - loss_on)| in nats. certified_error: what the estimator
-    knows of its own error, nats: 0 (exact), the completeness error (path), or the largest change of an effect
-    when the last coalitions were added (strata).
+    knows of its own error, nats: 0 (exact), the completeness error (aumann), the largest change of an effect
+    when the last coalitions were added (strata), or what each was given of the rest of the gain (path).
     """
 
     effects: Tensor

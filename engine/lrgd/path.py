@@ -1,116 +1,63 @@
-"""The path integral of Aumann and Shapley: effects along alpha = t^p w, with gradients (arXiv 1703.01365).
+"""The path integral of Owen: Shapley values as an integral over the chance of being in the prompt.
 
-Complete, and certified by the losses at the ends of its intervals; but where demonstrations interact it is
-not the Shapley value: many demonstrations at a small weight are not the same as few at their full weight.
+Let every demonstration be in the prompt with chance t, independently of the others. As t goes from 0 to 1 the
+expected loss falls by the gain, and what it falls by because of demonstration b is exactly b's Shapley value
+(the multilinear extension; Owen 1972). The integrand is taken at three nodes: at t = 0 (joining nobody) and
+t = 1 (joining all others) it takes k losses each and is exact; at t = 1/2 it takes a balanced design of a few
+coalitions in which whatever pairs do together cancels (fold-over of a Hadamard matrix, resolution IV).
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from engine.lrgd.objective import Effects, Objective
-from engine.lrgd.shapley import FLOOR, TOLERANCE
+from engine.lrgd.objective import Effects, Objective, Remembered
+from engine.lrgd.shapley import exact
 
-POWER = 6  # the loss moves mostly at small weights; t^6 spreads the nodes there
-ORDER = 3  # Gauss-Legendre nodes per interval
-START = 4  # intervals before any is halved
-NODES = 32  # gradients the path integral may take
+WHOLE = 4  # up to so many demonstrations the nodes take every coalition there is
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """The path between two times: what each demonstration contributed, and what the losses say in all."""
+def path(objective: Objective, weights: Tensor) -> Effects:
+    """Effects [k] from about 2k + 2n losses, n the power of two from k on: 32 at k = 8, 64 at k = 16.
 
-    start: float
-    stop: float
-    parts: Tensor  # [k]
-    drop: float  # loss(start) - loss(stop)
-
-    @property
-    def error(self) -> float:
-        return abs(float(self.parts.sum()) - self.drop)
-
-
-def path(
-    objective: Objective,
-    weights: Tensor,
-    *,
-    tolerance: float = TOLERANCE,
-    floor: float = FLOOR,
-    budget: int = NODES,
-    power: int = POWER,
-    order: int = ORDER,
-) -> Effects:
-    """Aumann-Shapley effects by adaptive Gauss-Legendre integration of `-d loss / d alpha` along t^power w.
-
-    Every interval is checked against the exact losses at its ends. While the intervals' errors add up to more
-    than `tolerance` times the gain (or `floor` nats), those that err most are halved, until `budget`
-    gradients are spent. The completeness error that was reached is reported, never spread over the effects.
+    The nodes' weights are 1 / k, (k - 2) / k and 1 / k: a Shapley value is the mean over the k sizes of the
+    coalition that is joined, the ends are one size each, and t = 1/2 stands for those between. What is left
+    of the gain is shared equally, so the effects are complete; `certified_error` is that share.
     """
-    losses: dict[float, float] = {}
-    spans = [(i / START, (i + 1) / START) for i in range(START)]
-    pieces = _integrate(objective, weights, spans, losses, power, order)
-    nodes = START * order
-    while True:
-        gain = losses[0.0] - losses[1.0]
-        allowed = max(tolerance * abs(gain), floor)
-        chosen = _to_split(pieces, allowed, (budget - nodes) // (2 * order))
-        if not chosen:
-            break
-        halves = [h for p in chosen for m in [(p.start + p.stop) / 2] for h in ((p.start, m), (m, p.stop))]
-        pieces = [p for p in pieces if p not in chosen]
-        pieces += _integrate(objective, weights, halves, losses, power, order)
-        nodes += order * len(halves)
-    found = torch.stack([p.parts for p in pieces]).sum(0)
+    k = weights.numel()
+    if k <= WHOLE:
+        return replace(exact(objective, weights), estimator="path")
+    objective = Remembered(objective)
+    one = torch.eye(k, dtype=weights.dtype, device=weights.device)
+    ends = torch.cat([torch.zeros_like(one[:1]), torch.ones_like(one[:1]), one, 1 - one])
+    losses = objective.value(ends * weights)
+    off, on, first, last = losses[0], losses[1], losses[0] - losses[2 : k + 2], losses[k + 2 :] - losses[1]
+    members = design(first)
+    middle = -((2 * members - 1).T @ objective.value(members * weights)) * 2 / len(members)
+    found = (first + (k - 2) * middle + last) / k
+    gain = float(off - on)
+    rest = (gain - float(found.sum())) / k
+    found = found + rest
+    nodes = len(torch.unique(torch.cat([ends, members]), dim=0))
     error = abs(float(found.sum()) - gain)
-    return Effects(found, losses[0.0], losses[1.0], "path", nodes, error, error)
+    return Effects(found, float(off), float(on), "path", nodes, error, abs(rest))
 
 
-def _to_split(pieces: list[_Piece], allowed: float, most: int) -> list[_Piece]:
-    """Pieces to halve: the worst ones, until what remains would pass if the halved ones were exact."""
-    left = sum(p.error for p in pieces)
-    chosen: list[_Piece] = []
-    for piece in sorted(pieces, key=lambda p: -p.error):
-        if left <= allowed or len(chosen) >= most:
-            break
-        chosen.append(piece)
-        left -= piece.error
-    return chosen
+def design(first: Tensor) -> Tensor:
+    """Coalitions [2n, k] of 0 and 1, nobody and everybody first: every demonstration is in half of them,
+    every two and every three of them in each combination equally often.
 
-
-def _integrate(
-    objective: Objective,
-    weights: Tensor,
-    spans: list[tuple[float, float]],
-    losses: dict[float, float],
-    power: int,
-    order: int,
-) -> list[_Piece]:
-    """All nodes of all spans in one gradient batch, all new ends in one loss batch."""
-    ends = sorted({t for span in spans for t in span} - losses.keys())
-    at = torch.tensor(ends, dtype=weights.dtype, device=weights.device)[:, None] ** power * weights
-    losses.update(zip(ends, objective.value(at).tolist(), strict=True))
-    x, w = _legendre(order)
-    times = torch.tensor(
-        [[(b - a) / 2 * xi + (a + b) / 2 for xi in x] for a, b in spans],
-        dtype=weights.dtype,
-        device=weights.device,
-    )  # [spans, order]
-    alpha = times.reshape(-1, 1) ** power * weights
-    _, slopes = objective.gradient(alpha)  # [spans * order, k]
-    speed = power * times.reshape(-1, 1) ** (power - 1) * weights  # d alpha / d t
-    rate = (-slopes * speed).view(len(spans), order, -1)
-    by = torch.tensor(w, dtype=weights.dtype, device=weights.device)[None, :, None]
-    return [
-        _Piece(a, b, part * (b - a) / 2, losses[a] - losses[b])
-        for (a, b), part in zip(spans, (rate * by).sum(1), strict=True)
-    ]
-
-
-def _legendre(order: int) -> tuple[list[float], list[float]]:
-    """Gauss-Legendre nodes and weights on [-1, 1] by the Golub-Welsch eigenvalue method."""
-    n = torch.arange(1, order, dtype=torch.float64)
-    off = n / torch.sqrt(4 * n * n - 1)
-    nodes, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
-    return nodes.tolist(), (2 * vectors[0] ** 2).tolist()
+    What three do together cannot be told from what a fourth one does with whom they make up an even count.
+    Columns go by `first` [k], what each does alone, largest first: demonstrations that carry one answer,
+    whose joint doing is largest, then fall on each other and not on strangers.
+    """
+    k = first.numel()
+    size = 1 << (k - 1).bit_length()
+    rows = torch.arange(size, device=first.device)[:, None]
+    place = torch.empty(k, dtype=torch.long, device=first.device)
+    place[torch.argsort(first, descending=True, stable=True)] = torch.arange(k, device=first.device)
+    shared = rows & place[None, :]
+    odd = sum(((shared >> bit) & 1 for bit in range(size.bit_length())), torch.zeros_like(shared)) % 2
+    folded = torch.stack([odd, 1 - odd], dim=1).reshape(2 * size, k)
+    return folded.to(first.dtype)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.lrgd.agreement import removal, spearman
+from engine.lrgd.aumann import aumann
 from engine.lrgd.effects import effects
 from engine.lrgd.objective import Differentiable, Effects, Remembered
 from engine.lrgd.path import path
@@ -61,13 +62,13 @@ def test_coalitions_are_the_bits_of_the_row() -> None:
 
 
 @given(slopes=st.lists(numbers, min_size=1, max_size=6), weights=st.lists(st.floats(0, 3), min_size=6))
-def test_on_an_additive_loss_both_estimators_give_each_its_own_part(
+def test_on_an_additive_loss_all_estimators_give_each_its_own_part(
     slopes: list[float], weights: list[float]
 ) -> None:
     slope = torch.tensor(slopes, dtype=torch.float64)
     weight = torch.tensor(weights[: len(slopes)], dtype=torch.float64)
     objective = Differentiable(lambda alpha: 1 - alpha @ slope)
-    for found in (exact(objective, weight), path(objective, weight)):
+    for found in (exact(objective, weight), aumann(objective, weight), path(objective, weight)):
         assert torch.allclose(found.effects, slope * weight, atol=1e-9)
         assert found.completeness_error < 1e-9
 
@@ -80,7 +81,7 @@ def test_both_estimators_are_symmetric_and_complete(seed: int) -> None:
     objective = Differentiable(
         lambda a: inner._loss(torch.stack([a[:, 0] + a[:, 1], a[:, 3]], dim=1))  # b 0 and 1 alike, 2 unused
     )
-    for found in (exact(objective, ones(4)), path(objective, ones(4))):
+    for found in (exact(objective, ones(4)), aumann(objective, ones(4))):
         assert float(found.effects[0]) == pytest.approx(float(found.effects[1]), abs=1e-9)
         assert float(found.effects[2]) == pytest.approx(0, abs=1e-9)
         assert found.completeness_error == pytest.approx(
@@ -89,8 +90,8 @@ def test_both_estimators_are_symmetric_and_complete(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_path_refines_until_it_is_complete_to_two_percent(seed: int) -> None:
-    found = path(steep(6, seed), ones(6))
+def test_the_integral_refines_until_it_is_complete_to_two_percent(seed: int) -> None:
+    found = aumann(steep(6, seed), ones(6))
     assert abs(found.total) > 1
     assert found.completeness_error <= 0.02 * abs(found.total)
     assert found.nodes <= 32
@@ -99,8 +100,8 @@ def test_the_path_refines_until_it_is_complete_to_two_percent(seed: int) -> None
 def test_without_refinement_a_jump_is_not_resolved_and_the_error_says_so() -> None:
     """Teeth: the certificate sees what a fixed rule misses."""
     sharp = Differentiable(lambda a: 5 * torch.sigmoid((0.02 - a.mean(1)) * 2000))
-    once = path(sharp, ones(3), budget=12)
-    more = path(sharp, ones(3), budget=200)
+    once = aumann(sharp, ones(3), budget=12)
+    more = aumann(sharp, ones(3), budget=200)
     assert once.nodes == 12
     assert once.completeness_error > 0.02 * 5
     assert more.completeness_error <= 0.02 * 5 < once.completeness_error
@@ -108,16 +109,16 @@ def test_without_refinement_a_jump_is_not_resolved_and_the_error_says_so() -> No
 
 
 def test_a_gain_of_nothing_ends_at_once() -> None:
-    found = path(Differentiable(lambda a: 3 + 1e-5 * torch.sin(20 * a).sum(1)), ones(4))
+    found = aumann(Differentiable(lambda a: 3 + 1e-5 * torch.sin(20 * a).sum(1)), ones(4))
     assert found.nodes == 12
     assert found.completeness_error < 1e-3
 
 
-def test_the_path_agrees_with_exact_shapley_values_where_demonstrations_barely_interact() -> None:
+def test_the_integral_agrees_with_exact_shapley_values_where_demonstrations_barely_interact() -> None:
     draw = torch.Generator().manual_seed(3)
     pull = torch.rand(5, generator=draw, dtype=torch.float64)
     objective = Differentiable(lambda a: -torch.log1p(a @ pull * 0.1))
-    first, second = exact(objective, ones(5)).effects, path(objective, ones(5)).effects
+    first, second = exact(objective, ones(5)).effects, aumann(objective, ones(5)).effects
     assert torch.allclose(first, second, atol=2e-3)
     assert spearman(first.tolist(), second.tolist()) == pytest.approx(1)
 
@@ -150,7 +151,7 @@ def test_strata_come_near_shapley_values_for_a_quarter_of_the_losses(make, seed:
     rank = spearman(found.effects.tolist(), true.effects.tolist())
     assert rank is not None
     assert rank > 0.9
-    assert _error(found, true) <= _error(path(objective, ones(8)), true)
+    assert _error(found, true) <= _error(aumann(objective, ones(8)), true)
 
 
 def test_strata_treat_twins_alike_and_find_those_that_do_nothing() -> None:
@@ -186,7 +187,8 @@ def test_auto_is_exact_up_to_six_and_strata_beyond() -> None:
     found = {k: effects(steep(k), ones(k)) for k in (1, 6, 7)}
     assert [found[k].estimator for k in found] == ["exact", "exact", "strata"]
     assert [found[k].nodes for k in (1, 6)] == [2, 64]
-    assert effects(steep(3), ones(3), "path").estimator == "path"
+    for name in ("path", "aumann"):
+        assert effects(steep(3), ones(3), name).estimator == name  # type: ignore[arg-type]
     assert effects(steep(7), ones(7), "exact").nodes == 128
 
 
@@ -195,7 +197,7 @@ def test_more_than_eight_demonstrations_have_no_exact_values() -> None:
         exact(steep(9), ones(9))
 
 
-@pytest.mark.parametrize("estimator", ["auto", "exact", "strata", "path"])
+@pytest.mark.parametrize("estimator", ["auto", "exact", "strata", "path", "aumann"])
 def test_no_demonstrations_have_no_effects(estimator) -> None:
     found = effects(
         Differentiable(lambda a: torch.full((len(a),), 2.5, dtype=torch.float64)), ones(0), estimator

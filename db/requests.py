@@ -27,7 +27,14 @@ _CHOICES = {
     "target": TARGETS,
     "history_by": HISTORY_WAYS,
 }
-_RANGES = {"candidates": (2, 100_000), "seed": (0, 2**31 - 1), "history": (1, 10_000), "prompts": (1, 16)}
+FORWARD_MOST = 64
+_RANGES = {
+    "candidates": (2, 100_000),
+    "seed": (0, 2**31 - 1),
+    "history": (1, 10_000),
+    "prompts": (1, 16),
+    "forward": (0, FORWARD_MOST),
+}
 _TEXTS = ("dataset", "user", "model", "demos", "template")
 _OPTIONAL = {
     "hint": "the name of a baseline",
@@ -43,6 +50,7 @@ _LATER = {
     "prompts": 1,
     "perturb": None,
     "prescore": None,
+    "forward": 0,
 }
 
 
@@ -70,7 +78,8 @@ class RunRequest:
     for the model's own states. `prompts` = so many prompts, with other demonstrations each, whose scores are
     averaged. `perturb` = edits of the dual model under which to rank, such as ridge:0.2+negatives:0.5
     (`db.perturbations`), or None. `prescore` = a registered model that looks through four times as many of
-    the strategy's demonstrations and keeps the best by its own effects on probes, or None.
+    the strategy's demonstrations and keeps the best by its own effects on probes, or None. `forward` = so
+    many times the demonstrations are read again before the query is answered (arXiv 2305.13016).
     """
 
     dataset: str
@@ -92,6 +101,7 @@ class RunRequest:
     prompts: int = 1
     perturb: str | None = None
     prescore: str | None = None
+    forward: int = 0
 
     def validate(self) -> "RunRequest":
         """The request itself. Raises BadInput naming the field that makes no sense and what it may be."""

@@ -113,6 +113,21 @@ def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[
     )
 
 
+def forward_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, iterations, step, momentum, at}` -> curve and ranking of forward tuning."""
+    from engine.forward import ITERATIONS, forward
+
+    return forward(
+        engine,
+        RunRequest.from_json(payload["request"]),
+        int(payload.get("iterations") or ITERATIONS),
+        payload.get("step"),
+        payload.get("momentum"),
+        payload.get("at"),
+        report,
+    )
+
+
 def peers_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{run}` -> what conventional recommenders make of the run's candidates (`engine.peers`)."""
     from engine.peers import peers

@@ -18,6 +18,7 @@ from db.requests import RunRequest
 from engine import views
 from engine.hints import hint_for
 from engine.inputs import chosen_for, disliked_for, query_of, shown_history
+from engine.llm.forward import ForwardTuned
 from engine.llm.gates import log_gate
 from engine.llm.generate import WIDTH, Found, search
 from engine.llm.load import LoadedModel
@@ -74,7 +75,10 @@ def recommend(
     titles = [one.title for one in shown]
     fitted = fit(loaded.encoder, request.template, request.scoring, demos, titles, room, hinted)
     zero = fit(loaded.encoder, request.template, request.scoring, [], fitted.history, room, hinted)
-    task = Task(tuple(demos), tuple(titles), (), weights=tuple(weights), template=request.template)
+    again = (ForwardTuned(request.forward),) if request.forward else ()
+    task = Task(
+        tuple(demos), tuple(titles), (), weights=tuple(weights), template=request.template, edits=again
+    )
     task = edited(request, task, disliked_for(store, dataset, query, request))
     gate = gate_of(loaded, kept_weights(task, fitted))
     mean = request.scoring == "mean"

@@ -169,9 +169,11 @@ def verify(engine: Engine, name: str) -> dict[str, Any]:
 
 def task_of(inputs: Inputs) -> Task:
     """The request in titles, as the language model's side takes it."""
+    from engine.llm.forward import ForwardTuned
     from engine.llm.measure import Task
     from engine.prompts import Example
 
+    forward = inputs.request.forward
     return Task(
         demos=tuple(
             Example(tuple(i.title for i in e.history), e.answer.title, e.answer.rating) for e in inputs.chosen
@@ -185,6 +187,7 @@ def task_of(inputs: Inputs) -> Task:
         target_rating=inputs.target.rating,
         seed=inputs.request.seed,
         hint=inputs.hint.titles if inputs.hint else (),
+        edits=(ForwardTuned(forward),) if forward else (),
     )
 
 
@@ -205,7 +208,9 @@ def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
     ways = {} if request.history_by == "recent" else {"shown": [row.position for row in inputs.query.history]}
     parts = {} if request.prompts == 1 else {"prompts": inputs.prompts}
     edits = edits_of(request)
-    under = {"perturb": [str(edit) for edit in edits]} if edits else {}
+    under: dict[str, Any] = {"perturb": [str(edit) for edit in edits]} if edits else {}
+    if request.forward:
+        under["forward"] = request.forward
     return digest(
         {
             **hint,

@@ -145,6 +145,7 @@ HANDLERS: dict[str, Handler] = {
     "study": handlers.study_job,
     "peers": handlers.peers_job,
     "spread": handlers.spread_job,
+    "forward": handlers.forward_job,
     "catalogue": handlers.catalogue_job,
 }
 

@@ -69,3 +69,34 @@ def spread(
     show.table(rows, "edit", "demonstration", "effect (nats)", "deviation", "robust effect")
     for one in view["left_out"]:
         show.line(f"{one['name']} left out: {one['reason']}")
+
+
+@app.command(epilog="Example: python -m engine forward -d simulated -u s0412 --iterations 8 --json")
+@takes_request
+def forward(
+    request: RunRequest,
+    iterations: Annotated[int, typer.Option(help="How often the demonstrations are read again.")] = 8,
+    step: Annotated[float | None, typer.Option(help="Share of each reading that is mixed in.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Share of the last change that goes on.")] = None,
+    at: Annotated[
+        int | None, typer.Option(help="Rank with this one; else with the best on the last known purchase.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Iterative forward tuning: read the demonstrations again and again, then answer once."""
+    from engine.forward import forward as tune
+
+    with opened() as store, service_engine(store) as engine:
+        view = tune(engine, request, iterations, step, momentum, at)
+    if json:
+        show.as_json(view)
+        return
+    tried = {one["iteration"]: one["loss"] for one in view["probe_curve"]}
+    show.table(
+        [
+            [p["iteration"], tried.get(p["iteration"]), p["loss"], p["margin"], p["rank"]]
+            for p in view["curve"]
+        ],
+        *("iteration", "loss, last known purchase", f"loss, {request.target} target", "margin", "rank"),
+    )
+    show.line(f"Ranked with iteration {view['chosen']} (chosen by: {view['chosen_by']}).")

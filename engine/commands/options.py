@@ -86,6 +86,10 @@ REQUEST_OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "forward": (
+        Annotated[int, option("Read the demonstrations again so many times before answering (`forward`).")],
+        0,
+    ),
     "perturb": (
         Annotated[
             str | None,

@@ -45,6 +45,7 @@ def requests_(draw: st.DrawFn) -> RunRequest:
         embedding=draw(st.none() | names),
         prompts=1 if explicit or weighted else draw(st.integers(1, 16)),
         perturb=draw(st.none() | st.sampled_from(["ridge:0.2", "order+weights:1"])),
+        forward=draw(st.integers(0, 64)),
         prescore=None if explicit else draw(st.none() | names),
     )
 

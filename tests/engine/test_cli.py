@@ -15,7 +15,7 @@ from engine import __main__ as cli
 from tests.toys import toy_columns
 
 COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
-COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool"]
+COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool", "forward"]
 
 
 @pytest.fixture

@@ -98,7 +98,8 @@ def estimator(effects: Result) -> str:
     how = {
         "exact": f"Shapley values from all {many} of these demonstrations.",
         "strata": f"Shapley values from the smallest and largest groups of them, {many} in all.",
-        "path": f"The loss followed while all weights grow from 0 to 1, {many} on the way (Aumann-Shapley).",
+        "path": f"An integral over the chance of being in the prompt (Owen), {many} in all.",
+        "aumann": f"The loss followed while all weights grow from 0 to 1, {many} (Aumann-Shapley).",
     }.get(str(effects.get("estimator")), f"Measured at {many}.")
     return f"{how} {certified(effects)}"
 

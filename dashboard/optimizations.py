@@ -18,7 +18,6 @@ from dashboard.waiting import ENDED
 from db.jobs import Job
 from db.requests import Chosen
 
-SOURCES = ("proximal", "neighbours", "aggregated", "global")
 ACTIONS = {
     "zero-shot": "nothing before the question",
     "start": "the first set",
@@ -127,7 +126,12 @@ def chosen_at(step: Step) -> tuple[Chosen, ...]:
 def concerns(job: Job, view: View) -> bool:
     """Whether a job optimizes for the user, model and target of this view."""
     asked = job.payload
-    return (asked.get("dataset"), asked.get("user"), asked.get("model"), asked.get("target", "test")) == (
+    return (
+        asked.get("dataset"),
+        asked.get("user"),
+        asked.get("model", "embedded"),
+        asked.get("target", "test"),
+    ) == (
         view.dataset,
         view.user,
         view.model,

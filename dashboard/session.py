@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard.view import View, from_params, from_request, to_params
 from db import datasets, models, runs
 from db.errors import NotFound
+from db.requests import Chosen
 from db.settings import Settings
 from db.store import Store
 
@@ -60,6 +61,16 @@ def turn_to(dataset: str, model: str | None = None) -> None:
             user = None
         current = replace(current, dataset=dataset, user=user, chosen=None)
     show(replace(current, model=model or current.model), follow=False)
+
+
+def replace_chosen(name: str, other: str, weight: float) -> None:
+    """Put demonstration `other` in the place of `name` on the desk; behind all where `name` is not there."""
+    on_desk = [Chosen(row["id"], float(row["weight"])) for row in st.session_state.get("desk", [])]
+    kept = [each for each in on_desk if each.id != other]
+    chosen = [Chosen(other, weight) if each.id == name else each for each in kept]
+    if all(each.id != other for each in chosen):
+        chosen.append(Chosen(other, weight))
+    show(replace(view(), chosen=tuple(chosen)))
 
 
 def put(key: str, value: Any) -> None:

@@ -50,7 +50,8 @@ def source_line(view: Mapping[str, Any]) -> str:
     if view["source"] != "proximal":
         if view.get("shared"):
             parts.append(f"{view['shared']} shared")
-        parts.append(plain(view["user"], 24))
+        if view["user"]:
+            parts.append(plain(view["user"], 24))
     if view.get("timestamp") is not None:
         parts.append(day(view["timestamp"]))
     return " · ".join(parts)

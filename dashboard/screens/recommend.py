@@ -8,7 +8,7 @@ from dashboard import session
 from dashboard.literal import md
 from dashboard.outcome import asked, known, measure
 from dashboard.view import View
-from dashboard.widgets import optimizing, pickers, progress
+from dashboard.widgets import beside, optimizing, pickers, pool, progress, writing
 from dashboard.widgets.board import board, total_effect
 from dashboard.widgets.desk import finish, start
 from dashboard.widgets.history import target_card, timeline
@@ -92,6 +92,9 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     with desk_card:
         finish(desk, view, outcome, measured_now, info)
     session.sync_address(view)
+    pool.shown(view, info)
+    writing.shown(info)
+    beside.shown()
     optimizing.shown(view)
 
 

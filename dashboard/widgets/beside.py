@@ -12,12 +12,14 @@ from dashboard.charts.bump import bump, describe, pair
 from dashboard.formats import plural, seconds
 from dashboard.literal import md
 from dashboard.waiting import Answer, ask, wait
+from dashboard.widgets import dialogs
 from dashboard.widgets.notices import colours, problem
 from dashboard.widgets.progress import describe as told
 from db import jobs, runs
 from db.errors import DualensError
 from db.runs import Run
 
+NAME = "beside"  # of the dialog
 TOP = 10
 WAIT_S = 1.5
 LOOK_S = 0.5
@@ -33,13 +35,29 @@ WITH = "with demonstrations"
 
 def opener(run: Run) -> None:
     """The button that opens the dialog; what was answered for an earlier opening is asked again."""
-    if st.button("Other lists", key="beside", help="Conventional recommenders, and the whole catalogue."):
-        st.session_state.beside_jobs = {}
-        beside(run.key)
+    st.button(
+        "Other lists",
+        key="beside",
+        help="Conventional recommenders, and the whole catalogue.",
+        on_click=_opened,
+        args=(run.key,),
+    )
 
 
-@st.dialog("Other lists for this user", width="large")
-def beside(key: str) -> None:
+def _opened(key: str) -> None:
+    st.session_state.beside_jobs = {}
+    dialogs.show(NAME, key)
+
+
+def shown() -> None:
+    """The dialog, as long as it is open."""
+    about = dialogs.about(NAME)
+    if about is not None:
+        _beside(about[0])
+
+
+@st.dialog("Other lists for this user", width="large", on_dismiss=dialogs.close)
+def _beside(key: str) -> None:
     """Two tabs, each asked for when it is opened."""
     try:
         run = runs.get(session.store(), key)

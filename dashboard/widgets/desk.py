@@ -12,15 +12,20 @@ from dashboard.charts.effects import Bar, describe, effects
 from dashboard.literal import md, plain
 from dashboard.outcome import Measured, Outcome, forget
 from dashboard.view import MOST_PROMPTS, WEIGHT_MOST, View
-from dashboard.widgets import optimizing, pool, progress
+from dashboard.widgets import dialogs, optimizing, pool, progress, writing
 from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
 from db.datasets import DatasetInfo
 from db.requests import Chosen
 from db.runs import Run
 
 ROW_PX = 78
-UNITS = {"count": "a number", "tokens": "tokens"}
-MOVES = {"up": "Move up", "down": "Move down, nearer to the question", "drop": "Drop"}
+UNITS = {"count": "this many", "tokens": "this many tokens"}
+MOVES = {
+    "up": "Move up",
+    "down": "Move down, nearer to the question",
+    "edit": "Edit the words",
+    "drop": "Drop",
+}
 ABOUT = (
     "Weight 1 is as written, 0 removed. Bar: nats a demonstration takes off the target's loss, right helps, "
     "left hurts; tick: exact removal."
@@ -96,7 +101,7 @@ def finish(desk: Desk, view: View, outcome: Outcome, measured: Measured, info: D
         with cell:
             figure = effects(bars, colours(), ROW_PX, stale=stale)
             st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
-    _actions(view, info, outcome)
+    _actions(view, outcome)
     _verdict(outcome, measured)
 
 
@@ -152,7 +157,7 @@ def _bars(rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measure
 
 
 def _row(index: int, row: dict[str, Any], count: int) -> None:
-    """Number, last history item, answer, source; the slider; up, down, drop. Always `ROW_PX` high."""
+    """Number, last history item, answer, source; the slider; up, down, edit, drop. Always `ROW_PX` high."""
     with st.container(height=ROW_PX, border=False, key=f"desk-row-{index}", gap=None):
         text, control = st.columns((1.9, 1), gap="xsmall")
         with text, st.container(gap=None):
@@ -176,10 +181,11 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
                 args=(row["id"], key),
             )
             with st.container(horizontal=True, horizontal_alignment="center", gap=None, key=f"move-{index}"):
-                for name, icon, step, off in (
-                    ("up", "arrow_upward", -1, index == 0),
-                    ("down", "arrow_downward", 1, index == count - 1),
-                    ("drop", "close", 0, False),
+                for name, icon, off, press, args in (
+                    ("up", "arrow_upward", index == 0, _move, (row["id"], -1)),
+                    ("down", "arrow_downward", index == count - 1, _move, (row["id"], 1)),
+                    ("edit", "edit", False, dialogs.show, (writing.NAME, row["id"], float(row["weight"]))),
+                    ("drop", "close", False, _move, (row["id"], 0)),
                 ):
                     st.button(
                         f"{MOVES[name].partition(',')[0]}: demonstration {index + 1}",
@@ -188,8 +194,8 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
                         type="tertiary",
                         disabled=off,
                         help=MOVES[name],
-                        on_click=_move,
-                        args=(row["id"], step),
+                        on_click=press,
+                        args=args,
                     )
 
 
@@ -224,10 +230,9 @@ def _move(name: str, step: int) -> None:
     _show(rows)
 
 
-def _actions(view: View, info: DatasetInfo, outcome: Outcome) -> None:
+def _actions(view: View, outcome: Outcome) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="desk-actions"):
-        if st.button("Add…", key="add", disabled=view.user is None):
-            pool.choose(view, info)
+        pool.opener(view)
         with st.popover("Fill by", key="fill"):
             _fill(view)
         optimizing.opener(view)
@@ -253,7 +258,7 @@ def _fill(view: View) -> None:
         key="fill-name",
     )
     unit = st.segmented_control(
-        "As many as",
+        "Size",
         list(UNITS),
         default="tokens" if by_tokens else "count",
         required=True,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import streamlit as st
@@ -13,7 +13,6 @@ from dashboard.charts.path import HEIGHT_PX, describe, path
 from dashboard.formats import plural
 from dashboard.literal import md, plain
 from dashboard.optimizations import (
-    SOURCES,
     Optimization,
     Step,
     chosen_at,
@@ -27,16 +26,17 @@ from dashboard.optimizations import (
     told,
 )
 from dashboard.view import View
-from dashboard.widgets import progress, watched
+from dashboard.widgets import dialogs, progress, watched
 from dashboard.widgets.notices import colours, empty, problem
 from dashboard.words import SOURCES as SOURCE_NAMES
 from db import jobs, workers
 from db.jobs import Job
+from db.optimizations import SOURCES, OptimizeRequest
 
 LOOK_S = 1.0
-OPEN = "optimize_open"  # session: the dialog stays open while the page behind it is drawn again
-PICKED = "optimize_job"
-DEFAULTS = {"size": 4, "probes": 8, "beam": 2, "stages": 2}
+NAME = "optimize"  # of the dialog
+PICKED = "optimize_job"  # in the session: the one that was asked for last
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(OptimizeRequest)}
 STAGES = {2: "choose, then weigh", 1: "choose only"}
 
 
@@ -53,7 +53,7 @@ def opener(view: View) -> None:
 
 def _opened() -> None:
     """One press is enough: what is there is shown, else the usual question is asked at once."""
-    st.session_state[OPEN] = True
+    dialogs.show(NAME)
     st.session_state[PICKED] = None
     view = session.view()
     if not mine(view):
@@ -67,16 +67,16 @@ def mine(view: View) -> list[Optimization]:
 
 def _file(view: View, options: dict[str, Any]) -> Job:
     """Ask the engine; an equal question that it answered before is answered from the store."""
-    payload = {
-        "dataset": view.dataset,
-        "user": view.user,
-        "model": view.model,
+    wanted = {
         "target": view.target,
         "history": view.history,
+        "scoring": view.scoring,
         "seed": view.seed,
-        **DEFAULTS,
         **options,
     }
+    # What nobody changed is left out: its default is the engine's.
+    changed = {name: value for name, value in wanted.items() if value != DEFAULTS[name]}
+    payload = {"dataset": view.dataset, "user": view.user, "model": view.model, **changed}
     job = jobs.submit(session.store(), "optimize", payload)
     st.session_state[PICKED] = job.id
     return job
@@ -84,7 +84,7 @@ def _file(view: View, options: dict[str, Any]) -> Job:
 
 def status(view: View) -> None:
     """Under the desk's buttons: the work for this user that goes on while the dialog is closed."""
-    if st.session_state.get(OPEN):
+    if dialogs.about(NAME) is not None:
         return
     working = next((each for each in mine(view) if each.open), None)
     if working is not None:
@@ -93,15 +93,11 @@ def status(view: View) -> None:
 
 def shown(view: View) -> None:
     """The dialog, as long as it is open."""
-    if st.session_state.get(OPEN):
+    if dialogs.about(NAME) is not None:
         _dialog(view)
 
 
-def _closed() -> None:
-    st.session_state[OPEN] = False
-
-
-@st.dialog("Choose for me", width="large", on_dismiss=_closed)
+@st.dialog("Choose for me", width="large", on_dismiss=dialogs.close)
 def _dialog(view: View) -> None:
     st.caption(
         f"Past purchases of {md(view.user, 40)} and of similar users serve as targets. Demonstrations stay "
@@ -154,7 +150,7 @@ def _working(current: Optimization) -> None:
         )
     if current.path:
         steps = current.path
-        _chart(steps, len(steps) - 1, f"path-live-{job.id}", selectable=False)
+        _chart(steps, len(steps) - 1, f"path-live-{job.id}")
     else:
         st.skeleton(height=HEIGHT_PX)
     st.caption("It goes on when you close this, and when you close the browser.")
@@ -175,9 +171,9 @@ def _result(current: Optimization, view: View) -> None:
     with left:
         st.caption(
             "What each step is worth against no demonstrations: grey on the purchases that chose, blue on "
-            "those held out. Click a step, or move the slider."
+            "those held out. Move the slider to see every step's set."
         )
-        _chart(steps, at, f"path-{current.job.id}", selectable=True)
+        _chart(steps, at, f"path-{current.job.id}")
         if len(steps) > 1:
             st.select_slider(
                 "Step",
@@ -205,23 +201,8 @@ def _step_at(job_id: int, count: int) -> int:
     return st.session_state[key]
 
 
-def _chart(steps: Sequence[Step], at: int, key: str, *, selectable: bool) -> None:
-    def clicked() -> None:
-        points = st.session_state[key].selection.points
-        row = points[0].get("customdata") if points else None
-        row = row[0] if isinstance(row, list) else row
-        if row is not None:
-            st.session_state[_key(int(key.rpartition("-")[2]))] = int(row)
-
-    st.plotly_chart(
-        path(steps, at, colours()),
-        key=key,
-        theme=None,
-        config=CONFIG,
-        alt=describe(steps),
-        on_select=clicked if selectable else "ignore",
-        selection_mode="points",
-    )
+def _chart(steps: Sequence[Step], at: int, key: str) -> None:
+    st.plotly_chart(path(steps, at, colours()), key=key, theme=None, config=CONFIG, alt=describe(steps))
 
 
 def _step(current: Optimization, steps: Sequence[Step], at: int) -> None:
@@ -248,7 +229,7 @@ def _apply(current: Optimization, steps: Sequence[Step], at: int, view: View) ->
     if last and not chosen:
         label = "Empty the desk"
     if st.button(label, type="primary", key=f"optimize-apply-{current.job.id}"):
-        _closed()
+        dialogs.close()
         session.show(replace(view, chosen=chosen), follow=True)
         st.rerun()
 
@@ -272,7 +253,9 @@ def _options(view: View, current: Optimization | None) -> None:
     with st.expander("Options", key="optimize-options"):
         left, middle, right = st.columns(3, gap="small")
         with left:
-            size = st.number_input("Demonstrations, at most", 1, 16, value=4, key="optimize-size")
+            size = st.number_input(
+                "Demonstrations, at most", 1, 16, value=DEFAULTS["size"], key="optimize-size"
+            )
             tokens = st.number_input(
                 "Tokens, at most",
                 50,
@@ -288,12 +271,17 @@ def _options(view: View, current: Optimization | None) -> None:
                 "Past purchases to judge on",
                 2,
                 64,
-                value=8,
+                value=DEFAULTS["probes"],
                 key="optimize-probes",
                 help="More make the choice surer and slower.",
             )
             beam = st.number_input(
-                "Sets followed at once (beam)", 1, 16, value=2, key="optimize-beam", help="1 is plain greedy."
+                "Sets followed at once (beam)",
+                1,
+                16,
+                value=DEFAULTS["beam"],
+                key="optimize-beam",
+                help="1 is plain greedy.",
             )
         with right:
             stages = st.segmented_control(
@@ -308,7 +296,7 @@ def _options(view: View, current: Optimization | None) -> None:
         sources = st.pills(
             "Choose among",
             list(SOURCES),
-            default=list(SOURCES[:2]),
+            default=list(DEFAULTS["sources"]),
             selection_mode="multi",
             format_func=SOURCE_NAMES.__getitem__,
             key="optimize-sources",
@@ -316,12 +304,14 @@ def _options(view: View, current: Optimization | None) -> None:
         busy = current is not None and current.open
         if st.button("Choose again", key="optimize-again", disabled=busy or not sources):
             asked: dict[str, Any] = {
-                "size": int(size or 4),
-                "probes": int(probes or 8),
-                "beam": int(beam or 2),
-                "stages": int(stages or 2),
+                "size": int(size or DEFAULTS["size"]),
+                "probes": int(probes or DEFAULTS["probes"]),
+                "beam": int(beam or DEFAULTS["beam"]),
+                "stages": int(stages or DEFAULTS["stages"]),
                 "seed": int(seed or 0),
-                "sources": list(sources),
+                "tokens": int(tokens) if tokens else None,
             }
-            _file(view, asked | ({"tokens": int(tokens)} if tokens else {}))
+            if set(sources) != set(DEFAULTS["sources"]):
+                asked["sources"] = [name for name in SOURCES if name in sources]
+            _file(view, asked)
             st.rerun()

@@ -12,25 +12,56 @@ from dashboard.formats import day, plural
 from dashboard.literal import plain
 from dashboard.view import MOST_DEMONSTRATIONS, View
 from dashboard.waiting import Answer, ask, wait
+from dashboard.widgets import dialogs, writing
 from dashboard.widgets.notices import problem
 from dashboard.widgets.progress import describe
 from db import jobs
 from db.datasets import DatasetInfo
 from db.errors import DualensError
-from db.requests import Chosen
+from db.requests import Chosen, RunRequest
 
+NAME = "pool"  # of the dialog
 SIZE = 12
 WAIT_S = 2.0
 LOOK_S = 0.5
-SOURCES = ("neighbours", "proximal", "aggregated", "global", "random")
+SOURCES = ("neighbours", "proximal", "aggregated", "global", "random", "hand-written")
 
 
-@st.dialog("Add demonstrations", width="large")
-def choose(view: View, info: DatasetInfo) -> None:
+def opener(view: View) -> None:
+    """The button that opens the dialog."""
+    st.button("Add…", key="add", disabled=view.user is None, on_click=dialogs.show, args=(NAME,))
+
+
+def shown(view: View, info: DatasetInfo) -> None:
+    """The dialog, as long as it is open."""
+    if dialogs.about(NAME) is not None:
+        _choose(view, info)
+
+
+@st.dialog("Add demonstrations", width="large", on_dismiss=dialogs.close)
+def _choose(view: View, info: DatasetInfo) -> None:
     """Ask the engine for the pool of this view's user and let the person pick from it."""
     request = view.request()
     if request is None:
         return
+    offered, written = st.tabs(["From the pool", "In your own words"], key="pool-tab", on_change="rerun")
+    if written.open:
+        with written:
+            _write(info)
+    if offered.open:
+        with offered:
+            _offered(request, info)
+
+
+def _write(info: DatasetInfo) -> None:
+    name = writing.write(info)
+    if name is not None:
+        session.replace_chosen("", name, 1.0)
+        dialogs.close()
+        st.rerun()
+
+
+def _offered(request: RunRequest, info: DatasetInfo) -> None:
     st.caption(
         "Windows of other users and of this user's own past, none of them later than the target. "
         "Select rows, then add them; they come last, next to the question."
@@ -43,9 +74,9 @@ def choose(view: View, info: DatasetInfo) -> None:
         problem(str(error))
         return
     if answer.pending:
-        st.fragment(_later, run_every=LOOK_S)(answer.job.id)
+        st.fragment(_later, run_every=LOOK_S)(answer.job.id, info)
     else:
-        _table(answer)
+        _table(answer, info)
 
 
 def _asked(payload: dict[str, Any]) -> Answer:
@@ -61,16 +92,16 @@ def _asked(payload: dict[str, Any]) -> Answer:
     return answer
 
 
-def _later(job_id: int) -> None:
+def _later(job_id: int, info: DatasetInfo) -> None:
     answer = wait(session.store(), jobs.get(session.store(), job_id), 0.0)
     if answer.pending:
         st.markdown(describe(answer.job, "Collecting the pool", answer.job.created_at, True))
         st.skeleton(height=300)
     else:
-        _table(answer)
+        _table(answer, info)
 
 
-def _table(answer: Answer) -> None:
+def _table(answer: Answer, info: DatasetInfo) -> None:
     if answer.result is None:
         problem(answer.error or "")
         return
@@ -98,6 +129,11 @@ def _table(answer: Answer) -> None:
     room = MOST_DEMONSTRATIONS - len(on_desk)
     if len(picked) > room:
         st.caption(f"The desk has room for {room} more.")
+    with st.container(horizontal=True, key="pool-actions"):
+        _actions(picked, room, info)
+
+
+def _actions(picked: Sequence[Mapping[str, Any]], room: int, info: DatasetInfo) -> None:
     if st.button(
         f"Add {plural(len(picked), 'demonstration')}" if picked else "Add",
         type="primary",
@@ -105,7 +141,23 @@ def _table(answer: Answer) -> None:
         disabled=not picked or len(picked) > room,
     ):
         add(picked)
+        dialogs.close()
         st.rerun()
+    one = picked[0]["id"] if len(picked) == 1 else None
+    if st.button(
+        "Edit before adding",
+        key="pool-edit",
+        disabled=one is None,
+        help="Select one row to change its words.",
+    ):
+        st.session_state.pool_edit = one
+    if one is not None and st.session_state.get("pool_edit") == one:
+        with st.container(key="pool-edit-form"):
+            name = writing.edited(one, info)
+        if name is not None:
+            session.replace_chosen("", name, 1.0)
+            dialogs.close()
+            st.rerun()
 
 
 def add(picked: Sequence[Mapping[str, Any]]) -> None:

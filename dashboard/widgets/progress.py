@@ -7,7 +7,8 @@ import streamlit as st
 from dashboard import session
 from dashboard.formats import seconds
 from dashboard.literal import md
-from dashboard.waiting import ENDED
+from dashboard.waiting import ENDED, STATES
+from dashboard.widgets import dialogs
 from db import jobs, workers
 from db.jobs import Job
 
@@ -26,7 +27,7 @@ def watch(job: Job, what: str) -> None:
 
 def _look(job_id: int, what: str) -> None:
     job = jobs.get(session.store(), job_id)
-    if job.state in ENDED:
+    if job.state in ENDED and not dialogs.any_open():  # closing a dialog draws the page again
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"watch-{job_id}"):
         text = describe(job, what, time.time(), bool(workers.alive(session.store())))
@@ -58,6 +59,8 @@ def describe(job: Job, what: str, now: float, engine_alive: bool) -> str:
                 else NO_ENGINE
             )
         return f"{md(what)}: waiting for the engine to finish what it is doing."
+    if job.state in ENDED:
+        return f"{md(what)}: {STATES[job.state]}."
     parts = [md(what)]
     if job.message:
         parts.append(md(job.message, 120))

@@ -78,11 +78,23 @@ def demonstrations_of(store: Store, request: RunRequest) -> list[dict[str, Any]]
     """What stands on the desk for this request."""
     known = {view["id"]: view for view in pool(store, request)}
     if request.demonstrations is not None:
-        return [{**known[chosen.id], "weight": chosen.weight} for chosen in request.demonstrations]
+        own = written(store, [each.id for each in request.demonstrations if each.id not in known])
+        return [{**(known | own)[each.id], "weight": each.weight} for each in request.demonstrations]
     name, _, count = request.demos.partition(":")
     if name == "none":
         return []
     return [view for view in known.values() if name != "proximal" or view["source"] == name][: int(count)]
+
+
+def written(store: Store, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Demonstrations that a person wrote, as the JSON that pages read."""
+    views = {}
+    for name, one in demonstrations.get_many(store, ids).items():
+        titles = [{"item": "", "title": title} for title in (one.text_override or "").splitlines()]
+        views[name] = {"id": name, "source": one.source, "user": one.user_id, "text": ""}
+        views[name] |= {"history": titles[:-1], "answer": titles[-1], "timestamp": one.timestamp}
+        views[name] |= {"similarity": 0.0, "shared": 0}
+    return views
 
 
 def effect_of(view: dict[str, Any]) -> float:

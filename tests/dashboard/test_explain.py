@@ -127,7 +127,9 @@ def test_open_in_recommend_brings_the_runs_own_desk(open_page: Open, store: Stor
 
 
 def test_how_sure_effects_are_is_told_with_its_bound() -> None:
-    assert "8 weightings on the way" in explain.estimator(measured())
+    assert "An integral over the chance of being in the prompt (Owen), 8 weightings" in explain.estimator(
+        measured()
+    )
     assert "Certified to 0.02 nats each, their sum to 1.5 % of the whole gain." in explain.estimator(
         measured()
     )
@@ -169,11 +171,12 @@ def test_spread_rows_are_mean_and_deviation() -> None:
         "total": {"mean": 1.1, "std": 0.4, "robust": 0.7},
     }
     rows = explain.spread_dots(kind, measured(), THREE)
-    assert [(row.low, row.high, row.tick, row.ring) for row in rows][0] == (0.9, 1.1, 0.9, 1.0)
+    first = rows[0]
+    assert (first.low, first.high, first.tick, first.ring) == (0.9, 1.1, 0.9, 1.0)
     told = explain.spread_sentence(kind, THREE)
     assert told == (
-        "Under order over 8 draws do not rely on number 2 (x): the spread is more than half of the effect. All "
-        "together take off +1.10 ± 0.40 nats, +0.70 robust."
+        "Under order over 8 draws do not rely on number 2 (x): the spread is more than half of the effect. "
+        "All together take off +1.10 ± 0.40 nats, +0.70 robust."
     )
 
 

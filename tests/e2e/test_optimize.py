@@ -1,0 +1,61 @@
+"""Choose for me in a real browser: press, replay, put on the desk, rank; dialogs outlive the work."""
+
+from typing import Any
+
+import pytest
+
+from dashboard.literal import JOINER
+from db import jobs, runs
+from db.requests import RunRequest
+from db.store import Store
+from tests.dashboard import shop
+from tests.dashboard.fake_engine import FakeEngine, effects, rank
+
+pytestmark = pytest.mark.e2e
+LINK = "?data=simulated&user=shopper+0012&model=embedded"
+
+
+def test_from_optimize_over_the_desk_to_a_ranking(page: Any, dashboard: str, store: Store) -> None:
+    shop.stock(store)
+    effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
+    with FakeEngine(store, {"optimize step": 0.6}):
+        page.goto(f"{dashboard}/{LINK}")
+        page.get_by_role("button", name="Optimize").click()
+        page.get_by_text("Optimizing").first.wait_for()
+        page.get_by_role("button", name="Close").click()
+        page.get_by_role("button", name="Optimize").click()
+        page.get_by_text("Chosen and weighed.").wait_for()
+        assert "it beats <b>zero-shot</b>" in page.get_by_role("dialog").inner_text().replace(JOINER, "")
+
+        for step in (4, 3):
+            page.get_by_role("slider", name="Step").press("ArrowLeft")
+            page.get_by_role("button", name=f"Put step {step} on the desk").wait_for()
+        page.get_by_role("slider", name="Step").press("End")
+        page.get_by_role("button", name="Put this on the desk").click()
+        page.wait_for_url("**/*1.6*0.7*")
+        page.get_by_text("Computed just now").wait_for()
+        page.get_by_text("exact removal by at most").wait_for()
+        assert [page.get_by_role("slider").nth(at).input_value() for at in range(2)] == ["1.6", "0.7"]
+    assert len(jobs.listing(store, kinds=["optimize"])) == 1
+    assert [each.weight for each in runs.listing(store)[0].request.demonstrations or ()] == [1.6, 0.7]
+
+
+def test_a_dialog_stays_open_while_the_work_behind_it_ends(page: Any, dashboard: str, store: Store) -> None:
+    shop.stock(store)
+    with FakeEngine(store, {"rank": 0.5, "effects": 4.0}):
+        page.goto(f"{dashboard}/{LINK}")
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_text("Measuring effects").wait_for()
+        page.get_by_role("button", name="Edit the words").first.click()
+        answer = page.get_by_label("Then bought", exact=True)
+        answer.fill("in my own words")
+        for _ in range(200):
+            if runs.listing(store) and runs.effects(store, runs.listing(store)[0].key):
+                break
+            page.wait_for_timeout(50)
+        page.wait_for_timeout(1500)
+        assert answer.input_value() == "in my own words"
+        answer.press("Enter")
+        page.get_by_role("button", name="Use these words").click()
+        page.get_by_text("in my own words").first.wait_for()
+        page.get_by_text("Computed just now").wait_for()

@@ -192,6 +192,14 @@ def _print_faithfulness(done: dict[str, Any]) -> None:
             for name in done["order"]
         ]
         show.table(cells, f"{measure} with", *(done["truths"][truth]["label"] for truth in truths))
+    show.table(
+        [
+            [name, round(one["nodes"]["mean"], 1), one["nodes"]["max"]]
+            + [f"{one[kind][part]:.1%}" for kind in ("error", "certified") for part in ("median", "p95")]
+            for name, one in done["estimators"].items()
+        ],
+        *("estimator", "nodes", "at most", "error, median", "95 %", "certified, median", "95 %"),
+    )
     for row in done["bars"]:
         found = f"{_interval(row['found'])}, bar {row['bar']:g}"
         show.line(f"{'holds' if row['holds'] else 'does not hold'}: {row['what']}: {found}")

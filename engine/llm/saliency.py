@@ -13,8 +13,11 @@ from engine.llm.question import Question, combine, loss_rows
 from engine.prompts import Fitted
 
 
-def gradient_times_input(loaded: LoadedModel, fitted: Fitted, question: Question) -> Tensor:
-    """`- sum over b's tokens of embedding . d loss / d embedding` [k], float64: above 0 helps the target."""
+def gradient_times_input(loaded: LoadedModel, fitted: Fitted, question: Question) -> tuple[Tensor, Tensor]:
+    """Sums over each demonstration's tokens of `- embedding . d loss / d embedding`, and of its size.
+
+    [k] each, float64; the first is above 0 where longer embeddings would help the target.
+    """
     prompt, owners = fitted.encoded.ids, torch.tensor(fitted.encoded.owners())
     rows = loss_rows(loaded.encoder, question)
     table = loaded.model.get_input_embeddings()
@@ -32,9 +35,9 @@ def gradient_times_input(loaded: LoadedModel, fitted: Fitted, question: Question
             leaves.append(leaf)
         loss = combine(question, torch.stack(logprobs)[None])[0]
         slopes = torch.autograd.grad(loss, leaves)
-    found = torch.zeros(len(fitted.kept), dtype=torch.float64)
+    found = torch.zeros(2, len(fitted.kept), dtype=torch.float64)
     for leaf, slope in zip(leaves, slopes, strict=True):
         pushed = -(leaf.detach() * slope).sum(-1)[0, : len(prompt)].double().cpu()
         inside = owners >= 0
-        found.index_add_(0, owners[inside], pushed[inside])
-    return found
+        found.index_add_(1, owners[inside], torch.stack([pushed, pushed.abs()])[:, inside])
+    return found[0], found[1]

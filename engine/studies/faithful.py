@@ -20,6 +20,8 @@ MEASURES = ("spearman", "spearman_ties", "pearson", "top1", "top1_ties")
 COMPLETE, WITHIN, GAIN = 0.02, 32, 0.2  # of the gain, in so many nodes, where the gain is above (nats)
 PATH_BAR, REPROMPT_BAR, COMPLETE_BAR = 0.93, 0.8, 0.95
 
+INTEGRALS = ("path", "aumann")
+
 User = Mapping[str, Any]
 Agreement = dict[str, float | None]
 
@@ -55,24 +57,42 @@ def summary(found: Sequence[Agreement], seed: int) -> dict[str, Any]:
     return {measure: estimate(listed, seed) if listed else None for measure, listed in lists.items()}  # type: ignore[arg-type]
 
 
-def completeness(users: Sequence[User], seed: int) -> dict[str, Any] | None:
-    """Of the path integral: the share of users with a gain whose error and nodes stay within the bar."""
+def completeness(users: Sequence[User], name: str, seed: int) -> dict[str, Any] | None:
+    """Of an integral: the share of users with a gain whose completeness error and nodes keep to the bar."""
     some = [user for user in users if user["gain"] > GAIN]
     if not some:
         return None
-    relative = np.array([user["error"]["path"] / user["gain"] for user in some])
-    nodes = np.array([user["nodes"]["path"] for user in some])
+    relative = np.array([user["error"][name] / user["gain"] for user in some])
+    nodes = np.array([user["nodes"][name] for user in some])
     held = (relative <= COMPLETE) & (nodes <= WITHIN)
     return {
         "users": len(some),
         "share": estimate(held.astype(float), seed),
-        "relative": {
-            "median": float(np.median(relative)),
-            "p95": float(np.quantile(relative, 0.95)),
-            "max": float(relative.max()),
-        },
+        "relative": spread(relative),
         "nodes": {"median": float(np.median(nodes)), "max": int(nodes.max())},
     }
+
+
+def estimators(users: Sequence[User]) -> dict[str, Any]:
+    """Each estimator's nodes, its largest error against exact values, and what it said of it, by the gain."""
+    gains = np.array([max(abs(user["gain"]), SMALL) for user in users])
+    exact = np.array([user["values"]["exact"] for user in users])
+    rows = {}
+    for name in users[0]["nodes"]:
+        values = np.array([user["values"][name] for user in users])
+        nodes = [user["nodes"][name] for user in users]
+        rows[name] = {
+            "nodes": {"mean": float(np.mean(nodes)), "max": max(nodes)},
+            "error": spread(np.abs(values - exact).max(axis=1) / gains),
+            "certified": spread(np.array([user["certified"][name] for user in users]) / gains),
+        }
+    return rows
+
+
+def spread(values: np.ndarray) -> dict[str, float]:
+    """`{median, p95, max}`."""
+    middle, high = np.quantile(values, (0.5, 0.95))
+    return {"median": float(middle), "p95": float(high), "max": float(values.max())}
 
 
 def effect_of(truth: str, k: int) -> str:
@@ -93,9 +113,11 @@ def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict
     def row(what: str, bar: float, found: dict[str, Any], holds: bool) -> None:
         rows.append({"what": what, "bar": bar, "found": found, "holds": holds})
 
-    if done := completeness(users, seed):
-        said = f"path integral complete to 2 % within {WITHIN} nodes, gain above {GAIN} nats (share of users)"
-        row(said, COMPLETE_BAR, done["share"], done["share"]["mean"] >= COMPLETE_BAR)
+    for name in INTEGRALS:
+        if done := completeness(users, name, seed):
+            within = f"complete to 2 % of the gain within {WITHIN} nodes, gain above {GAIN} nats"
+            said = f"{SCORES[name].label}: {within} (share of users)"
+            row(said, COMPLETE_BAR, done["share"], done["share"]["mean"] >= COMPLETE_BAR)
     known = [truth for truth in TRUTHS if truth in users[0]["values"]]
     for truth in known:
         name, label = effect_of(truth, k), SCORES[truth].label
@@ -104,7 +126,7 @@ def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict
             continue
         own = estimate(ranks, seed)
         if truth == "exact" and k == 8:
-            row(f"path integral with {label} (Spearman)", PATH_BAR, own, own["mean"] >= PATH_BAR)
+            row(f"{SCORES['path'].label} with {label} (Spearman)", PATH_BAR, own, own["mean"] >= PATH_BAR)
         if truth == "reprompt" and simulated:
             row(f"effects with {label} (Spearman)", REPROMPT_BAR, own, own["mean"] >= REPROMPT_BAR)
         rival = strongest(users, truth)

@@ -18,7 +18,15 @@ from engine.evaluation.statistics import estimate
 from engine.inputs import gather
 from engine.service import Report
 from engine.session import Engine
-from engine.studies.faithful import MEASURES, agreements, bars, claim, completeness, summary
+from engine.studies.faithful import (
+    MEASURES,
+    agreements,
+    bars,
+    claim,
+    completeness,
+    estimators,
+    summary,
+)
 from engine.studies.ledger import Ledger
 from engine.studies.plan import (
     Plan,
@@ -139,20 +147,14 @@ def result(
             }
             for name in order
         },
-        "completeness": completeness(users, seed),
-        "nodes": {
-            name: {"mean": mean([user["nodes"][name] for user in users]), "max": _most(users, name)}
-            for name in users[0]["nodes"]
-        },
+        "completeness": completeness(users, "path", seed),
+        "completeness_aumann": completeness(users, "aumann", seed),
+        "estimators": estimators(users),
         "bars": rows,
         "claim": claim(plan.dataset.name, k, rows),
         "notes": said,
         "seconds": round(seconds, 1),
     }
-
-
-def _most(users: list[dict[str, Any]], name: str) -> int:
-    return max(user["nodes"][name] for user in users)
 
 
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:

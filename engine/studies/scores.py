@@ -35,13 +35,15 @@ class Score:
 SCORES = {
     "exact": Score("exact Shapley values by removal", EFFECT),
     "strata": Score("Shapley values by strata", EFFECT),
-    "path": Score("path integral", EFFECT),
+    "path": Score("path integral over chances (Owen)", EFFECT),
+    "aumann": Score("integral over weights (Aumann-Shapley)", EFFECT),
     "total": Score("exact Shapley values, mode total", EFFECT),
     "removal": Score("leave-one-out by removal", TRUTH),
     "reprompt": Score("exact Shapley values by reprompt", TRUTH),
     "reprompt_loo": Score("leave-one-out by reprompt", TRUTH),
     "gradient": Score("one gradient at alpha = 1", RIVAL),
     "gradient_input": Score("gradient times input", RIVAL),
+    "gradient_input_size": Score("gradient times input, size", RIVAL),
     "mass": Score("attention mass", RIVAL),
     "bm25": Score("BM25 similarity to the query", RIVAL),
     "place": Score("recency: nearest to the query", RIVAL),
@@ -51,10 +53,10 @@ TRUTHS = ("exact", "removal", "reprompt", "reprompt_loo")
 
 
 def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> dict[str, Any]:
-    """`{values: {score: [k]}, gain, gain_reprompt, nodes, error}` in nats, in prompt order.
+    """`{values: {score: [k]}, gain, gain_reprompt, nodes, error, certified}` in nats, in prompt order.
 
-    nodes, error: what each estimator took, and its completeness error. Where fewer than k demonstrations were
-    found or fit: `{short: how many}`.
+    nodes, error, certified: what each estimator took, its completeness error, and what it knows of the error
+    of an effect. Where fewer than k demonstrations were found or fit: `{short: how many}`.
     """
     import torch
 
@@ -78,7 +80,8 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     values = {name: one.effects.tolist() for name, one in found.items()}
     values["removal"] = agreement.removal(objective, ones).tolist()
     values["gradient"] = (-loss.gradient(ones[None])[1][0]).tolist()
-    values["gradient_input"] = gradient_times_input(loaded, fitted, question).tolist()
+    signed, size = gradient_times_input(loaded, fitted, question)
+    values |= {"gradient_input": signed.tolist(), "gradient_input_size": size.tolist()}
     values["mass"] = loss.attention_mass(ones).tolist()
     values["bm25"] = likeness(inputs)
     values["place"] = [float(b) for b in range(k)]
@@ -95,6 +98,7 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
         "gain_reprompt": without - with_all,
         "nodes": {name: one.nodes for name, one in found.items()},
         "error": {name: one.completeness_error for name, one in found.items()},
+        "certified": {name: one.certified_error for name, one in found.items()},
     }
 
 

@@ -1,0 +1,129 @@
+"""The faithfulness study on a tiny model: all scores of each user, honest truths, and going on."""
+
+import importlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from db.errors import BadInput
+from db.requests import RunRequest
+from engine.inputs import gather
+from engine.llm.measure import demonstration_effects
+from engine.llm.memory import PrefillCache
+from engine.lrgd.effects import ESTIMATORS
+from engine.service import task_of
+from engine.session import Engine
+from engine.studies.faithfulness import faithfulness
+from engine.studies.scores import SCORES, likeness, scored
+
+module = importlib.import_module("engine.studies.faithfulness")  # its function has the same name
+PAYLOAD = {"study": "faithfulness", "dataset": "toy", "model": "tiny", "users": 3, "demos": "neighbours:3"}
+
+
+def bare(result: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in result.items() if name != "seconds"}
+
+
+def test_every_score_is_held_against_every_truth_but_itself(
+    engine: Engine, reports: Callable[..., Any]
+) -> None:
+    told = reports()
+    found = faithfulness(engine, PAYLOAD, told)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert (found["k"], found["users"], found["measured"], found["short"]) == (3, 3, 3, 0)
+    assert found["order"] == list(SCORES)
+    assert found["truth_order"] == ["exact", "removal", "reprompt", "reprompt_loo"]
+    for name, score in found["scores"].items():
+        assert (set(score) - {"label", "kind"}) == set(found["truth_order"]) - {name}
+        for truth in set(found["truth_order"]) - {name}:
+            for measure in ("spearman", "pearson", "top1"):
+                one = score[truth][measure]
+                assert -1 <= one["low"] <= one["mean"] <= one["high"] <= 1
+    assert found["scores"]["path"]["exact"]["spearman"]["mean"] == 1  # three take all coalitions
+    assert found["estimators"]["path"]["error"]["max"] == pytest.approx(0, abs=1e-4)
+    assert found["estimators"]["exact"]["nodes"] == {"mean": 8, "max": 8}
+    assert found["bars"]
+    assert found["claim"].startswith("On toy with 3 demonstrations")
+    shares = [share for share, _ in told.told]
+    assert shares == sorted(shares)
+
+
+def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
+    inputs = gather(engine, RunRequest("toy", "u5", "tiny", "neighbours:3"))
+    loaded = engine.load(inputs.model)
+    found = scored(loaded, inputs, 3, PrefillCache())
+    for name in ESTIMATORS:
+        alone = demonstration_effects(loaded, task_of(inputs), name, leave_one_out=True)  # type: ignore[arg-type]
+        assert found["values"][name] == pytest.approx(alone.effects, abs=1e-5)
+        assert found["nodes"][name] == alone.nodes
+    total = demonstration_effects(loaded, task_of(inputs), "exact", mode="total")
+    assert found["values"]["total"] == pytest.approx(total.effects, abs=1e-5)
+    assert found["values"]["removal"] == pytest.approx(alone.removal, abs=1e-5)
+    assert found["values"]["reprompt_loo"] == pytest.approx(alone.reprompt, abs=1e-4)
+    assert found["values"]["mass"] == pytest.approx(alone.mass, abs=1e-5)
+    assert found["gain"] == pytest.approx(alone.effect_total, abs=1e-6)
+    assert found["gain_reprompt"] == pytest.approx(alone.loss_reprompt_zero_shot - alone.loss, abs=1e-4)
+    assert sum(found["values"]["reprompt"]) == pytest.approx(found["gain_reprompt"], abs=1e-5)
+    assert found["values"]["bm25"] == pytest.approx(likeness(inputs))
+    assert found["values"]["place"] == [0, 1, 2]
+    assert found["values"]["gradient"] != found["values"]["removal"]
+
+
+def test_with_many_demonstrations_not_all_prompts_are_written(
+    engine: Engine, reports: Callable[..., Any]
+) -> None:
+    found = faithfulness(engine, {**PAYLOAD, "users": 2, "demos": "random:6"}, reports())
+    assert "reprompt" not in found["order"]
+    assert "total" not in found["order"]
+    assert found["truth_order"] == ["exact", "removal", "reprompt_loo"]
+    assert found["estimators"]["path"]["nodes"]["max"] <= 32
+
+
+def test_likeness_counts_shared_words(engine: Engine) -> None:
+    inputs = gather(engine, RunRequest("toy", "u5", "tiny", "neighbours:3"))
+    words = {word for row in inputs.query.history for word in row.title.lower().split()}
+    for score, entry in zip(likeness(inputs), inputs.chosen, strict=True):
+        shown = {word for row in [*entry.history, entry.answer] for word in row.title.lower().split()}
+        assert (score > 0) == bool(words & shown)
+
+
+def test_a_killed_study_goes_on_and_ends_the_same(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = faithfulness(engine, PAYLOAD, reports())
+    killed = reports(ends_after=3)
+    with pytest.raises(KeyboardInterrupt):
+        faithfulness(engine, PAYLOAD, killed)
+    kept = json.loads(json.dumps(killed.partial))
+    assert len(kept["measured"]) == 2
+    assert kept["so_far"]["spearman"]["path"] == {"mean": pytest.approx(1), "n": 2}
+    measured, asked = module.measured, []
+    monkeypatch.setattr(module, "measured", lambda *given: asked.append(1) or measured(*given))
+    assert bare(faithfulness(engine, PAYLOAD, reports(), kept)) == bare(whole)
+    assert len(asked) == 1
+
+
+def test_users_with_too_few_are_left_out_and_counted(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored, seen = module.scored, []
+
+    def first_is_short(*given: Any) -> Any:
+        seen.append(1)
+        return {"short": 1} if len(seen) == 1 else scored(*given)
+
+    monkeypatch.setattr(module, "scored", first_is_short)
+    found = faithfulness(engine, PAYLOAD, reports())
+    assert (found["users"], found["measured"], found["short"]) == (3, 2, 1)
+    assert any("1 of 3 users were left out" in note for note in found["notes"])
+    monkeypatch.setattr(module, "scored", lambda *given: {"short": 0})
+    with pytest.raises(BadInput, match="fewer than two have 3 demonstrations"):
+        faithfulness(engine, PAYLOAD, reports())
+
+
+@pytest.mark.parametrize("demos", ["neighbours:1", "neighbours:9", "neighbours:90t"])
+def test_so_many_have_no_exact_values(engine: Engine, reports: Callable[..., Any], demos: str) -> None:
+    with pytest.raises(BadInput, match="K from 2 to 8"):
+        faithfulness(engine, {**PAYLOAD, "demos": demos}, reports())

@@ -61,7 +61,7 @@ def agrees(found: Found, scores: np.ndarray, top: int) -> None:
     assert found.scores == sorted(found.scores, reverse=True)
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS, (0.0, 1.0)])
+@pytest.mark.parametrize("weights", [None, WEIGHTS, (0.0, 1.0), (0.0, 0.0)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_beam_as_wide_as_the_catalogue_gives_the_exhaustive_ranking(family: str, weights) -> None:
     loaded = make_loaded(family)
@@ -70,6 +70,17 @@ def test_a_beam_as_wide_as_the_catalogue_gives_the_exhaustive_ranking(family: st
     found = search(loaded, prompt, tree, len(CATALOGUE), EVERYTHING, gate)
     assert found.proven
     agrees(found, exhaustive(loaded, weights), len(CATALOGUE))
+
+
+def test_weight_one_finds_the_plain_list_and_weight_zero_another() -> None:
+    loaded = make_loaded("llama")
+    tree = build(loaded.encoder, CATALOGUE)
+    plain, ones, zeros = (
+        search(loaded, prompt, tree, len(CATALOGUE), EVERYTHING, gate)
+        for prompt, gate in (asked(loaded, weights) for weights in (None, (1.0, 1.0), (0.0, 0.0)))
+    )
+    assert ones.scores == pytest.approx(plain.scores, abs=1e-5)
+    assert zeros.scores != pytest.approx(plain.scores, abs=1e-3)
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)

@@ -15,6 +15,7 @@ from tests.engine.llm.reference import answer_logprob, stock_logprobs
 HISTORY = TITLES[2:6]
 CANDIDATES = TITLES[5:10]
 WEIGHTS = (0.5, 0.0, 2.0)
+SCORINGS = ("sum", "mean", "calibrated", "yes_no", "listwise")
 
 
 def task(demos: tuple[Example, ...], scoring: str, weights: tuple[float, ...] | None = None) -> Task:
@@ -55,7 +56,7 @@ def expected(loaded, demos, scoring, weights) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("scoring", ["sum", "mean", "calibrated", "yes_no", "listwise"])
+@pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_scores_equal_one_full_prompt_per_candidate(family: str, scoring: str, demos) -> None:
     loaded = make_loaded(family)
@@ -64,11 +65,29 @@ def test_scores_equal_one_full_prompt_per_candidate(family: str, scoring: str, d
     assert result.scores_zero_shot == pytest.approx(expected(loaded, (), scoring, None), abs=1e-4)
 
 
+@pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_weighted_scores_equal_a_full_prompt_under_a_written_out_mask(family: str, demos) -> None:
+def test_weighted_scores_equal_a_full_prompt_under_a_written_out_mask(
+    family: str, scoring: str, demos
+) -> None:
     loaded = make_loaded(family)
-    result = rank_candidates(loaded, task(demos, "sum", WEIGHTS))
-    assert result.scores == pytest.approx(expected(loaded, demos, "sum", WEIGHTS), abs=1e-4)
+    result = rank_candidates(loaded, task(demos, scoring, WEIGHTS))
+    assert result.scores == pytest.approx(expected(loaded, demos, scoring, WEIGHTS), abs=1e-4)
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+@pytest.mark.parametrize("family", ["llama", "qwen2", "gpt2"])
+def test_weight_zero_hides_the_demonstrations_and_weight_one_is_the_plain_prompt(
+    family: str, scoring: str, demos
+) -> None:
+    """Hidden from the query and from all that follows it: every edge into a demonstration is cut."""
+    loaded = make_loaded(family)
+    hidden, plain = (rank_candidates(loaded, task(demos, scoring, (w,) * 3)) for w in (0.0, 1.0))
+    assert hidden.scores == pytest.approx(expected(loaded, demos, scoring, (0.0,) * 3), abs=1e-4)
+    assert plain.scores == rank_candidates(loaded, task(demos, scoring)).scores
+    nearly = rank_candidates(loaded, task(demos, scoring, (1.0 + 1e-9, 1.0, 1.0)))  # runs through the gate
+    assert nearly.scores == pytest.approx(plain.scores, abs=1e-4)
+    assert hidden.scores != pytest.approx(plain.scores, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["crossing", "metaspace", "wordpiece", "chat"])

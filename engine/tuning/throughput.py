@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,17 +32,22 @@ def flop_floor_ratio(model: torch.nn.Module, state: State, device: torch.device)
 def matmul_rate(device: torch.device) -> float:
     """Flops per second of a matrix product in the precision that training uses, the best of a few."""
     size = _SIZES[device.type]
-    best = float("inf")
     with torch.no_grad(), precision(device):
         one = torch.randn(size, size, device=device) / size**0.5
         one = torch.mm(one, one)  # comes out in the precision of the block
-        for _ in range(6):
-            _wait(device)
-            started = time.perf_counter()
-            torch.mm(one, one)
-            _wait(device)
-            best = min(best, time.perf_counter() - started)
-    return 2 * size**3 / best
+        return rate_of(lambda: torch.mm(one, one), 2 * size**3, device)
+
+
+def rate_of(multiply: Callable[[], object], flops: float, device: torch.device) -> float:
+    """Flops per second of a product that takes so many flops: the best of a few calls."""
+    best = float("inf")
+    for _ in range(6):
+        _wait(device)
+        started = time.perf_counter()
+        multiply()
+        _wait(device)
+        best = min(best, time.perf_counter() - started)
+    return flops / best
 
 
 def _wait(device: torch.device) -> None:

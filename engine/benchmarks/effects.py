@@ -1,0 +1,192 @@
+"""Effects of demonstrations beside re-prompting and beside one plain forward pass of the same prompt.
+
+`loo`: leave-one-out by re-prompting, k whole prompts. `ablations`: 64 whole prompts with random halves of the
+demonstrations, as lasso attribution takes them (the fit itself is not counted). Each is measured with this
+engine's products of matrices and, as `..._stock`, as transformers runs the model.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from engine.benchmarks.timing import Written, bar, described, flops, in_turn, middle, rate, sample, whole
+from engine.llm.load import LoadedModel
+from engine.llm.measure import EffectsResult, Task, demonstration_effects, prepare
+from engine.llm.question import loss_rows
+from engine.lrgd.aumann import ORDER, START
+from engine.lrgd.effects import Estimator
+from engine.lrgd.shapley import FLOOR, TOLERANCE
+from engine.prompts import Example, Fitted, fit
+
+ABLATIONS = 64
+PLAN: dict[int, tuple[Estimator, ...]] = {
+    4: ("exact", "aumann"),
+    8: ("path", "strata", "aumann"),
+    16: ("path", "strata", "aumann"),
+}
+RIVALS = ("plain", "loo", "ablations")
+
+
+def effects(loaded: LoadedModel, tasks: Sequence[Task], ks: Sequence[int], most: int = 8) -> dict:
+    """Medians over the tasks' users, each with its k nearest demonstrations; of a rival's prompts at most
+    `most` are run, the others counted by their tokens."""
+    speed = rate(loaded)
+    rows = []
+    for k in ks:
+        trimmed = [replace(task, demos=task.demos[-k:], weights=None) for task in tasks]
+        _timed(loaded, trimmed[0], PLAN[k], 1)  # once unmeasured: kernels are made, memory is taken
+        rows.append(_row(loaded, k, [_timed(loaded, task, PLAN[k], most) for task in trimmed], speed))
+    speed = max(speed, rate(loaded))
+    return {
+        "bench": "effects",
+        **described(loaded, speed),
+        "users": len(tasks),
+        "rows": rows,
+        "bars": _bars(rows),
+    }
+
+
+def rivals(loaded: LoadedModel, task: Task, seed: int = 0) -> dict[str, list[Written]]:
+    """The whole prompts that each rival runs."""
+    demos, draw = task.demos, random.Random(seed)
+    sets = {
+        "plain": [demos],
+        "loo": [demos[:b] + demos[b + 1 :] for b in range(len(demos))],
+        "ablations": [tuple(d for d in demos if draw.random() < 0.5) for _ in range(ABLATIONS)],
+    }
+    return {name: [_written(loaded, task, shown) for shown in each] for name, each in sets.items()}
+
+
+def _written(loaded: LoadedModel, task: Task, demos: Sequence[Example]) -> Written:
+    question, _, _, room = prepare(loaded, task)
+    shown = fit(loaded.encoder, task.template, task.scoring, list(demos), task.history, room, task.hint)
+    (row,) = loss_rows(loaded.encoder, question)
+    return Written((*shown.encoded.ids, *row.ids), row.scored)
+
+
+def _timed(loaded: LoadedModel, task: Task, estimators: Sequence[Estimator], most: int) -> dict:
+    """Seconds, floors and certificates of one user."""
+    ways: dict[str, Callable[[], object]] = {}
+    scale: dict[str, float] = {}
+    found: dict[str, EffectsResult] = {}
+
+    def explained(estimator: Estimator) -> None:
+        found[estimator] = demonstration_effects(loaded, task, estimator)
+
+    for name, prompts in rivals(loaded, task).items():
+        few, times = sample(prompts, most)
+        for stock in (False, True):
+            label = f"{name}_stock" if stock else name
+            ways[label] = lambda few=few, stock=stock: whole(loaded, few, stock)
+            scale[label] = times
+    for estimator in estimators:
+        ways[estimator] = lambda estimator=estimator: explained(estimator)
+    seconds = in_turn(ways, loaded.device)
+    fitted = prepare(loaded, task)[1]
+    answer = len(loss_rows(loaded.encoder, prepare(loaded, task)[0])[0].ids)
+    return {
+        "tokens": len(fitted.encoded) + answer,
+        "seconds": {name: value * scale.get(name, 1.0) for name, value in seconds.items()},
+        "flops": {
+            "plain": flops(loaded, len(fitted.encoded) + answer - 1, 0, answer),
+            **{name: floor(loaded, fitted, answer, name, result.nodes) for name, result in found.items()},
+        },
+        "nodes": {name: result.nodes for name, result in found.items()},
+        "certified": {name: certified(result) for name, result in found.items()},
+    }
+
+
+def certified(found: EffectsResult) -> bool:
+    """Whether the estimator says of itself that it is within 2 % of the gain (or a thousandth of a nat)."""
+    return found.certified_error <= max(TOLERANCE * abs(found.effect_total), FLOOR)
+
+
+def floor(loaded: LoadedModel, fitted: Fitted, answer: int, estimator: str, nodes: int) -> float:
+    """Flops of an estimator's products: all before the query once, and the suffix once per weighting.
+
+    A gradient (`aumann`) takes two: the weights are frozen, so going back costs what going forward does. It
+    also takes the losses at the ends of its intervals.
+    """
+    before = len(fitted.encoded.before("query"))
+    suffix = flops(loaded, len(fitted.encoded) - before + answer - 1, before, answer)
+    passes = nodes
+    if estimator == "aumann":
+        intervals = START + (nodes - START * ORDER) // (2 * ORDER)
+        passes = 2 * nodes + intervals + 1
+    return flops(loaded, before) + passes * suffix
+
+
+def _row(loaded: LoadedModel, k: int, users: Sequence[dict], speed: float) -> dict:
+    """One k: medians over users of times and of ratios within each user."""
+
+    def median(value: Callable[[dict], float], digits: int = 2) -> float:
+        return middle([value(user) for user in users], digits)
+
+    ways = {}
+    for name in PLAN[k]:
+        ratios = {
+            f"{kind}_{rival}": median(lambda u, n=name, r=rival: u["seconds"][r] / u["seconds"][n])
+            for kind, rivals_of in (("faster_than", ("loo", "ablations")),)
+            for rival in (r + s for r in rivals_of for s in ("", "_stock"))
+        }
+        ways[name] = {
+            "ms": median(lambda u, n=name: 1000 * u["seconds"][n], 1),
+            "nodes": median(lambda u, n=name: u["nodes"][n], 0),
+            "certified": round(sum(u["certified"][name] for u in users) / len(users), 3),
+            "times_plain": median(lambda u, n=name: u["seconds"][n] / u["seconds"]["plain"]),
+            "times_plain_stock": median(lambda u, n=name: u["seconds"][n] / u["seconds"]["plain_stock"]),
+            "flops_times_plain": median(lambda u, n=name: u["flops"][n] / u["flops"]["plain"]),
+            **ratios,
+            "floor_ms": median(lambda u, n=name: 1000 * u["flops"][n] / speed, 1),
+            "times_floor": median(lambda u, n=name: u["seconds"][n] * speed / u["flops"][n]),
+        }
+    times = {
+        f"{rival}_ms": median(lambda u, r=rival: 1000 * u["seconds"][r], 1)
+        for rival in (r + s for r in RIVALS for s in ("", "_stock"))
+    }
+    plain = median(lambda u: u["seconds"]["plain"] * speed / u["flops"]["plain"])
+    return {
+        "k": k,
+        "tokens": median(lambda u: u["tokens"], 0),
+        **times,
+        "plain_times_floor": plain,
+        "ways": ways,
+    }
+
+
+def _bars(rows: Sequence[dict]) -> list[dict]:
+    """The bars that these rows can show."""
+    bars = []
+    for row in rows:
+        ways = row["ways"]
+        most = max(way["certified"] for way in ways.values())
+        sure = {name: way for name, way in ways.items() if way["certified"] == most}
+        if row["k"] == 4:
+            bars.append(
+                bar(
+                    "exact effects at k = 4 over one plain forward pass of the prompt",
+                    *(2.5, ways["exact"]["times_plain"]),
+                    at_most=True,
+                )
+            )
+        if row["k"] == 8:
+            name = max(sure, key=lambda n: sure[n]["faster_than_ablations"])
+            bars.append(
+                bar(
+                    f"64 ablations by re-prompting over effects ({name}) certified to 2 % at k = 8",
+                    *(4.0, ways[name]["faster_than_ablations"]),
+                )
+            )
+        if row["k"] == 16:
+            name = max(sure, key=lambda n: sure[n]["faster_than_loo"])
+            bars.append(
+                bar(
+                    f"leave-one-out by re-prompting over effects ({name}) at k = 16",
+                    *(1.0, ways[name]["faster_than_loo"]),
+                )
+            )
+    worst = max(((way["times_floor"], name, row["k"]) for row in rows for name, way in row["ways"].items()))
+    bars.append(
+        bar(f"effects over their flop floor, at worst ({worst[1]}, k = {worst[2]})", 2.0, worst[0], True)
+    )
+    return bars

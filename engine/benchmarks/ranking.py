@@ -1,0 +1,97 @@
+"""Ranking candidates after one shared prompt beside one whole prompt per candidate."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from engine.benchmarks.timing import Written, bar, described, flops, in_turn, middle, rate, sample, whole
+from engine.llm.load import LoadedModel
+from engine.llm.measure import RankResult, Task, prepare, rank_candidates
+from engine.prompts.segments import title_answer
+
+TOKENS = 1000  # of the prompt, as near as whole demonstrations come
+CANDIDATES = (20, 100)
+
+
+def ranking(loaded: LoadedModel, tasks: Sequence[Task], most: int = 8) -> dict:
+    """Medians over the tasks' users. Of the whole prompts at most `most` are run, the others counted by their
+    tokens. The ranking without demonstrations, which `rank` gives too, is not counted."""
+    speed = rate(loaded)
+    rows = []
+    for count in CANDIDATES:
+        asked = [cut(loaded, task, count) for task in tasks]
+        _timed(loaded, asked[0], 1)  # once unmeasured
+        users = [_timed(loaded, task, most) for task in asked]
+        rows.append(
+            {
+                "candidates": count,
+                **{
+                    name: middle([user[name] for user in users])
+                    for name in ("tokens", "ms", "whole_ms", "whole_stock_ms")
+                },
+                "faster_than_whole": middle([user["whole_ms"] / user["ms"] for user in users]),
+                "faster_than_whole_stock": middle([user["whole_stock_ms"] / user["ms"] for user in users]),
+                "floor_ms": middle([1000 * user["flops"] / speed for user in users]),
+                "times_floor": middle([user["ms"] / 1000 * speed / user["flops"] for user in users]),
+            }
+        )
+    at = {row["candidates"]: row for row in rows}
+    return {
+        "bench": "ranking",
+        **described(loaded, speed),
+        "users": len(tasks),
+        "rows": rows,
+        "bars": [
+            bar("100 whole prompts over ranking 100 candidates", 15.0, at[100]["faster_than_whole"]),
+            *(
+                bar(f"ranking {count} candidates over its flop floor", 2.0, row["times_floor"], at_most=True)
+                for count, row in at.items()
+            ),
+        ],
+    }
+
+
+def cut(loaded: LoadedModel, task: Task, candidates: int) -> Task:
+    """The task with so many candidates, the target among them, and a prompt of about TOKENS tokens."""
+    assert task.target is not None
+    names = task.candidates[:candidates]
+    if task.target >= candidates:
+        names = (*names[:-1], task.candidates[task.target])
+    found = replace(task, candidates=names, target=names.index(task.candidates[task.target]), weights=None)
+    while len(found.demos) > 1 and len(prepare(loaded, found)[1].encoded) > TOKENS:
+        found = replace(found, demos=found.demos[1:])
+    return found
+
+
+def prompts(loaded: LoadedModel, task: Task) -> list[Written]:
+    """One whole prompt per candidate."""
+    shared = prepare(loaded, task)[1].encoded.ids
+    answers = [loaded.encoder.joined(title_answer(title)) for title in task.candidates]
+    return [Written((*shared, *answer), len(answer)) for answer in answers]
+
+
+def floor(loaded: LoadedModel, task: Task) -> float:
+    """Flops of the shared prompt once and of each answer's own tokens after it."""
+    shared = len(prepare(loaded, task)[1].encoded)
+    answers = [len(loaded.encoder.joined(title_answer(title))) for title in task.candidates]
+    return flops(loaded, shared, 0, 1) + sum(flops(loaded, n - 1, shared, n - 1) for n in answers if n > 1)
+
+
+def _timed(loaded: LoadedModel, task: Task, most: int) -> dict[str, float]:
+    few, times = sample(prompts(loaded, task), most)
+    results: list[RankResult] = []
+    seconds = in_turn(
+        {
+            "whole": lambda: whole(loaded, few, False),
+            "whole_stock": lambda: whole(loaded, few, True),
+            "shared": lambda: results.append(rank_candidates(loaded, task)),
+        },
+        loaded.device,
+    )
+    spent = results[0].timings_ms
+    return {
+        "tokens": results[0].tokens,
+        "ms": spent["prefill"] + spent["score"],
+        "whole_ms": 1000 * seconds["whole"] * times,
+        "whole_stock_ms": 1000 * seconds["whole_stock"] * times,
+        "flops": floor(loaded, task),
+    }

@@ -180,9 +180,10 @@ def _agrees(rho: float) -> str:
     return f"{verb} ({signed(rho)})"
 
 
-def spread_dots(kind: Result, effects: Result | None, demonstrations: Sequence[Result]) -> list[Dot]:
+def spread_dots(
+    kind: Result, undisturbed: Mapping[str, float], demonstrations: Sequence[Result]
+) -> list[Dot]:
     """A row per demonstration: mean and deviation, the robust effect as a tick, the plain one as a ring."""
-    plain_effects = {each["id"]: each["effect"] for each in (effects or {}).get("demonstrations", [])}
     rows = []
     for name, label in names(demonstrations).items():
         told = kind["effects"].get(name)
@@ -201,7 +202,7 @@ def spread_dots(kind: Result, effects: Result | None, demonstrations: Sequence[R
                 colour(mean),
                 hover,
                 tick=told.get("robust"),
-                ring=plain_effects.get(name),
+                ring=undisturbed.get(name),
             )
         )
     return rows
@@ -230,25 +231,30 @@ def spread_sentence(kind: Result, demonstrations: Sequence[Result]) -> str:
 
 
 def forward_sentence(found: Result, target: Result) -> str:
-    """What going over the demonstrations again does. Plain text."""
-    curve = found.get("curve") or []
-    if len(curve) < 2:
-        return "Only one pass was made."
-    first, best = curve[0], min(curve, key=lambda point: point["loss"])
-    last, who = curve[-1], words.TARGETS.get(str(target.get("kind")), "the target")
-    ranks = ""
-    if first.get("rank") is not None and last.get("rank") is not None:
-        moved = "stays" if first["rank"] == last["rank"] else f"goes from {ordinal(first['rank'])} to"
-        ranks = f" and it {moved} {ordinal(last['rank'])}"
+    """What reading the demonstrations again does, and how often the past advises it. Plain text."""
+    curve = {point["iteration"]: point for point in found.get("curve") or []}
+    if 0 not in curve or len(curve) < 2:
+        return "They were read once only."
+    chosen, who = found.get("chosen"), words.TARGETS.get(str(target.get("kind")), "the target")
+    by = {"asked": "As asked", "probe": "The last known purchase advises"}.get(
+        str(found.get("chosen_by")), "With no past purchase to try it on"
+    )
+    if not isinstance(chosen, int) or chosen not in curve:
+        chosen, by = max(curve), "At the end"
+    if chosen == 0:
+        best = min(curve.values(), key=lambda point: point["loss"])
+        lost = curve[0]["loss"] - best["loss"]
+        missed = f" It would have taken {lost:.2f} nats off the loss of {who}." if lost >= NOTICEABLE else ""
+        return f"{by}: do not read again.{missed}"
+    first, last = curve[0], curve[chosen]
     change = first["loss"] - last["loss"]
     way = (
         "stays the same"
         if abs(change) < 0.005
         else f"{'falls' if change > 0 else 'rises'} by {abs(change):.2f} nats"
     )
-    told = f"Over {plural(len(curve) - 1, 'more pass', 'more passes')} the loss of {who} {way}{ranks}."
-    if best is first:
-        return f"{told} The first pass is best: going over them again does not help here."
-    if best is last:
-        return f"{told} The last pass is best."
-    return f"{told} Pass {best['iteration']} is best: more is too much."
+    ranks = ""
+    if first.get("rank") is not None and last.get("rank") is not None:
+        moved = "stays" if first["rank"] == last["rank"] else f"goes from {ordinal(first['rank'])} to"
+        ranks = f" and it {moved} {ordinal(last['rank'])}"
+    return f"{by}: read again {plural(chosen, 'time')}, and the loss of {who} {way}{ranks}."

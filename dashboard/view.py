@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from db.requests import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS, Chosen, RunRequest
+from db.requests import (
+    CANDIDATE_KINDS,
+    FORWARD_MOST,
+    HISTORY_WAYS,
+    SCORINGS,
+    TARGETS,
+    Chosen,
+    RunRequest,
+)
 
 MOST_DEMONSTRATIONS = 24
 MOST_PROMPTS = 16
@@ -21,7 +29,7 @@ CANDIDATE_COUNTS = (20, 50, 100)
 class View:
     """The pickers, the options and the desk. `chosen` None: the strategy `demos` fills the desk.
 
-    `prompts` counts only then: what is chosen by hand stands in one prompt.
+    `prompts` and `prescore` count only then: what is chosen by hand stands in one prompt, and is chosen.
     """
 
     dataset: str | None = None
@@ -37,6 +45,11 @@ class View:
     target: str = "test"
     history_by: str = "recent"
     prompts: int = 1
+    hint: str | None = None
+    embedding: str | None = None
+    perturb: str | None = None
+    prescore: str | None = None
+    forward: int = 0
 
     def request(self) -> RunRequest | None:
         """The run this view asks for; None while data set, user or model is missing."""
@@ -56,6 +69,11 @@ class View:
             target=self.target,
             history_by=self.history_by,
             prompts=self.prompts if self.chosen is None else 1,
+            hint=self.hint,
+            embedding=self.embedding,
+            perturb=self.perturb,
+            prescore=self.prescore if self.chosen is None else None,
+            forward=self.forward,
         )
 
 
@@ -75,6 +93,11 @@ def from_request(request: RunRequest) -> View:
         target=request.target,
         history_by=request.history_by,
         prompts=request.prompts,
+        hint=request.hint,
+        embedding=request.embedding,
+        perturb=request.perturb,
+        prescore=request.prescore,
+        forward=request.forward,
     )
 
 
@@ -87,7 +110,9 @@ _MORE = (
     ("by", "history_by"),
     ("prompts", "prompts"),
     ("target", "target"),
+    ("forward", "forward"),
 )
+_TEXTS = ("hint", "embedding", "perturb", "prescore")  # checked with the request
 
 
 def to_params(view: View) -> dict[str, str]:
@@ -95,7 +120,7 @@ def to_params(view: View) -> dict[str, str]:
     default = View()
     params = {"data": view.dataset, "user": view.user, "model": view.model}
     result = {name: str(params[name]) for name in _ALWAYS if params[name]}
-    for name, field in (*_PLAIN, *_MORE):
+    for name, field in (*_PLAIN, *_MORE, *((name, name) for name in _TEXTS)):
         value = getattr(view, field)
         if value != getattr(default, field):
             result[name] = str(value)
@@ -126,6 +151,7 @@ def from_params(params: Mapping[str, Any]) -> tuple[View, list[str]]:
         ("seed", "seed", 0, 2**31 - 1),
         ("history", "history", 1, 50),
         ("prompts", "prompts", 1, MOST_PROMPTS),
+        ("forward", "forward", 0, FORWARD_MOST),
     ):
         value = _text(params.get(name))
         if value is None:
@@ -134,6 +160,7 @@ def from_params(params: Mapping[str, Any]) -> tuple[View, list[str]]:
             view = replace(view, **{field: int(value)})
         else:
             notes.append(_unread(name, value, getattr(view, field)))
+    view = replace(view, **{name: _text(params.get(name)) for name in _TEXTS})
     if demos := _text(params.get("demos")):
         view = replace(view, demos=demos)
     if (text := _text(params.get("set"))) is not None:

@@ -10,14 +10,35 @@ from dashboard.formats import number, ordinal
 from dashboard.theme import Palette
 
 HEIGHT_PX = 240
-MARGIN = {"l": 56, "r": 96, "t": 12, "b": 40}
+MARGIN = {"l": 56, "r": 132, "t": 12, "b": 40}
+PROBE = "last known purchase"
+APART_PX = 32
 Point = Mapping[str, Any]
 
 
-def forward(curve: Sequence[Point], palette: Palette, before: float | None = None) -> go.Figure:
-    """A line of losses (nats) over passes, the best ringed; `before`: the loss without demonstrations."""
+def forward(
+    curve: Sequence[Point],
+    palette: Palette,
+    before: float | None = None,
+    probe: Sequence[Point] = (),
+    chosen: int | None = None,
+) -> go.Figure:
+    """Losses (nats) over times read again: of the target, and in grey of the past purchase that chooses.
+
+    `before`: the loss without demonstrations; `chosen`: the point that is ringed.
+    """
     figure = go.Figure(layout=framed(palette, HEIGHT_PX, MARGIN))
     xs, ys = [point["iteration"] for point in curve], [point["loss"] for point in curve]
+    if probe:
+        figure.add_scatter(
+            x=[point["iteration"] for point in probe],
+            y=[point["loss"] for point in probe],
+            mode="lines+markers",
+            line={"color": palette.same, "width": 2},
+            marker={"size": 5},
+            hovertext=[f"{PROBE}<br>{_hover(point)}" for point in probe],
+            hoverinfo="text",
+        )
     figure.add_scatter(
         x=xs,
         y=ys,
@@ -27,30 +48,38 @@ def forward(curve: Sequence[Point], palette: Palette, before: float | None = Non
         hovertext=[_hover(point) for point in curve],
         hoverinfo="text",
     )
-    ends = [(before, "without", palette.muted)] if before is not None else []
+    ends = [(before, "no demonstrations", palette.muted)] if before is not None else []
+    ends += [(probe[-1]["loss"], PROBE, palette.muted)] if probe else []
     if before is not None:
         line = {"color": palette.muted, "width": 1.2, "dash": "dash"}
         figure.add_hline(y=before, line=line, layer="below")
     if ys:
-        at = ys.index(min(ys))
+        ends.append((ys[-1], "target", palette.up_text))
+    if chosen is not None and chosen in xs:
+        at = xs.index(chosen)
         ring = {"size": 13, "color": "rgba(0,0,0,0)", "line": {"color": palette.up, "width": 2}}
         figure.add_scatter(x=[xs[at]], y=[ys[at]], mode="markers", marker=ring, hoverinfo="skip")
-        ends.append((ys[-1], "with", palette.up_text))
-    values = [*ys, *([before] if before is not None else [])]
+    values = [*ys, *(point["loss"] for point in probe), *([before] if before is not None else [])]
     low, high = min(values, default=0.0), max(values, default=1.0)
     pad = 0.12 * (high - low) or 0.1
     figure.update_xaxes(
-        tickvals=xs, title_text="pass", range=[min(xs, default=0) - 0.2, max(xs, default=1) + 0.2]
+        tickvals=xs, title_text="times read again", range=[min(xs, default=0) - 0.2, max(xs, default=1) + 0.2]
     )
     figure.update_yaxes(range=[low - pad, high + pad], title_text="loss, nats", tickformat=".2~f")
-    for value, name, ink in ends:
+    tall = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
+    scale = tall / (high - low + 2 * pad)
+    place = -float(APART_PX)
+    for value, name, ink in sorted(ends, reverse=True):  # from the top, kept apart
+        place = max((high + pad - value) * scale, place + APART_PX)
         figure.add_annotation(
             x=1.0,
             xref="paper",
             xanchor="left",
             xshift=8,
-            y=value,
-            text=f"<b>{number(value)}</b> {name}",
+            y=1 - place / tall,
+            yref="paper",
+            align="left",
+            text=f"<b>{number(value)}</b><br>{name}",
             showarrow=False,
             font={"color": ink, "size": 12},
         )
@@ -58,7 +87,7 @@ def forward(curve: Sequence[Point], palette: Palette, before: float | None = Non
 
 
 def _hover(point: Point) -> str:
-    lines = [f"<b>pass {point['iteration']}</b>", f"loss {number(point['loss'], 3)} nats"]
+    lines = [f"<b>read again {point['iteration']} times</b>", f"loss {number(point['loss'], 3)} nats"]
     if point.get("rank") is not None:
         lines.append(f"{ordinal(point['rank'])} in the list")
     if point.get("ndcg10") is not None:

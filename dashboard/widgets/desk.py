@@ -14,6 +14,7 @@ from dashboard.outcome import Measured, Outcome, forget
 from dashboard.view import MOST_PROMPTS, WEIGHT_MOST, View
 from dashboard.widgets import dialogs, optimizing, pool, progress, writing
 from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
+from db import models
 from db.datasets import DatasetInfo
 from db.requests import Chosen
 from db.runs import Run
@@ -283,6 +284,16 @@ def _fill(view: View) -> None:
     )
     if prompts and prompts > 1:
         st.caption("Several prompts: no weights, no effects.")
+    names = [each.name for each in models.listing(session.store())]
+    st.selectbox(
+        "Pre-scored by",
+        ["", *names],
+        index=1 + names.index(view.prescore) if view.prescore in names else 0,
+        key="fill-prescore",
+        format_func=lambda name: plain(name) if name else "no other model",
+        help="A smaller model looks through four times as many and keeps the best by its own effects on past "
+        "purchases (arXiv 2410.18779).",
+    )
     st.button("Fill the desk", on_click=_filled, key="fill-go", type="primary")
 
 
@@ -297,6 +308,7 @@ def _filled() -> None:
             demos="none" if none else f"{name}:{size}",
             chosen=() if none else None,
             prompts=1 if none else int(state["fill-prompts"] or 1),
+            prescore=None if none else state["fill-prescore"] or None,
         )
     )
 

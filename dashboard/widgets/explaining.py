@@ -29,6 +29,7 @@ from dashboard.widgets.notices import colours, empty, heading, problem
 from db import jobs, runs
 from db.jobs import Job
 from db.perturbations import KINDS
+from db.requests import FORWARD_MOST
 from db.runs import Run
 
 ROOM_PX = 240
@@ -133,11 +134,11 @@ def spread_card(run: Run, effects: Result | None) -> None:
     heading(
         "Perturbation spread",
         "Effects while something is disturbed at random: dot and bar are mean and standard deviation, tick "
-        "the robust effect (mean less one deviation), ring the undisturbed one.",
+        "the robust effect (mean less the deviation), ring the undisturbed one.",
     )
     picked = st.pills(
         "Disturb",
-        [name for name, kind in KINDS.items() if kind.drawn],
+        list(KINDS),
         selection_mode="multi",
         default=list(DRAWN),
         format_func=lambda name: KINDS[name].label,
@@ -172,24 +173,38 @@ def _spread(found: Result, run: Run, effects: Result | None) -> None:
     about = KINDS[kind["name"]].about if kind["name"] in KINDS else ""
     if about:
         st.caption(f"{md(about[0].upper() + about[1:])}.")
-    _dots(spread_dots(kind, effects, run.result["demonstrations"]), f"spread-{run.key}-{kind['name']}")
+    undisturbed = (found.get("plain") or {}).get("effects") or {
+        each["id"]: each["effect"] for each in (effects or {}).get("demonstrations", [])
+    }
+    _dots(spread_dots(kind, undisturbed, run.result["demonstrations"]), f"spread-{run.key}-{kind['name']}")
     st.markdown(md(spread_sentence(kind, run.result["demonstrations"])))
+    for each in found.get("left_out") or []:
+        st.caption(f":orange[Left out:] {md(each.get('reason'), 200)}")
 
 
 def forward_card(run: Run) -> None:
     """Going over the demonstrations several times before the question."""
     heading(
         "Forward tuning",
-        "The model reads the demonstrations several times, each time moved by what it read before, then "
-        "answers (arXiv 2305.13016). Lower is better.",
+        "The demonstrations are read several times, each time moved by what was read before, then the "
+        "question is answered (arXiv 2305.13016). Lower is better.",
     )
     with st.container(horizontal=True, vertical_alignment="bottom", key="forward-start"):
-        count = st.number_input("Passes", 2, 32, value=5, key="forward-count", width=140)
+        count = st.number_input("Times, at most", 1, FORWARD_MOST, value=8, key="forward-count", width=140)
         step = st.number_input(
-            "Step", 0.01, 2.0, value=0.1, step=0.05, format="%.2f", key="forward-step", width=140
+            "Step",
+            0.01,
+            2.0,
+            value=None,
+            step=0.05,
+            format="%.2f",
+            key="forward-step",
+            width=140,
+            placeholder="usual",
         )
         if st.button("Read again", key="forward-go"):
-            _ask("forward", run, {"iterations": int(count or 5), "step": float(step or 0.1)})
+            asked = {"iterations": int(count or 8)} | ({"step": float(step)} if step else {})
+            _ask("forward", run, asked)
             st.rerun()
     told = ("Not measured yet", "Choose how often they are read and press Read again.")
     _waits(latest("forward", run), "Reading again", lambda found: _forward(found, run), told)
@@ -201,15 +216,20 @@ def _forward(found: Result, run: Run) -> None:
         empty("Nothing was measured", "The result holds no pass.", HEIGHT_PX)
         return
     st.plotly_chart(
-        forward(curve, colours(), run.result.get("loss_zero_shot")),
+        forward(
+            curve,
+            colours(),
+            found.get("loss_zero_shot", run.result.get("loss_zero_shot")),
+            found.get("probe_curve") or (),
+            found.get("chosen"),
+        ),
         key=f"forward-{run.key}",
         theme=None,
         config=CONFIG,
         alt=describe_forward(curve),
     )
     st.markdown(md(forward_sentence(found, run.result["target"])))
-    if run.request.target == "test":
-        st.caption(
-            "This curve uses the answer. To choose a number of passes honestly, set the target to the one "
-            "before, under Options on Recommend."
-        )
+    st.caption(
+        "The ring is chosen on the last known purchase alone; the target's own curve is there to report. To "
+        "rank with it, set the times under Options, Methods on Recommend."
+    )

@@ -1,6 +1,7 @@
 """The top row of the Recommend page: data set, user, candidates, model, options, Surprise me, Run."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 
 import streamlit as st
@@ -11,9 +12,10 @@ from dashboard.view import CANDIDATE_COUNTS, View
 from dashboard.widgets import users
 from db import datasets
 from db.datasets import DatasetInfo
-from db.errors import NotFound
+from db.errors import BadInput, NotFound
 from db.models import ModelInfo
-from db.requests import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS
+from db.perturbations import KINDS, Edit, parse
+from db.requests import CANDIDATE_KINDS, FORWARD_MOST, HISTORY_WAYS, SCORINGS, TARGETS
 
 SCORING_NAMES = {
     "auto": "what the model was made for",
@@ -29,6 +31,8 @@ HISTORY_NAMES = {
     "semantic": "those most like the candidates",
     "clusters": "some of every stretch of time",
 }
+HINTS = {"popularity": "popularity", "itemknn": "item-kNN", "bm25": "BM25 on titles", "sasrec": "SASRec"}
+NONE = ""
 KIND_NAMES = {"random": "random", "popular": "popular", "hard": "hard"}
 
 
@@ -114,12 +118,63 @@ def _options(view: View) -> None:
         _number("History items in the prompt, at most", "history", 1, 50, view)
         _choice("Which of the history", "history_by", HISTORY_WAYS, HISTORY_NAMES, view)
         _number("Seed of the candidates and of random choices", "seed", 0, 2**31 - 1, view)
+        with st.expander("Methods", key="methods"):
+            _maybe("A recommender's list as a hint", "hint", HINTS, view)
+            _disturbed(view)
+            _number("Times the demonstrations are read again", "forward", 0, FORWARD_MOST, view)
+            st.caption("Reading again: forward tuning (arXiv 2305.13016); its curve is on Explain.")
 
 
 def _choice(label: str, field: str, options: tuple[str, ...], names: dict[str, str], view: View) -> None:
     key = f"pick-{field}"
     session.put(key, getattr(view, field))
     st.selectbox(label, options, key=key, format_func=names.__getitem__, on_change=_picked, args=(field, key))
+
+
+def _maybe(label: str, field: str, options: Mapping[str, str], view: View) -> None:
+    """One of several, or none of them."""
+    key, current = f"pick-{field}", getattr(view, field)
+    known = {NONE: "none", **options, **({current: plain(current, 30)} if current else {}), **options}
+    session.put(key, current or NONE)
+    st.selectbox(
+        label,
+        list(known),
+        key=key,
+        format_func=known.__getitem__,
+        on_change=_picked_or_none,
+        args=(field, key),
+    )
+
+
+def _picked_or_none(field: str, key: str) -> None:
+    session.show(replace(session.view(), **{field: st.session_state[key] or None}), follow=False)
+
+
+def _disturbed(view: View) -> None:
+    """Edits of the dual model, each by its usual amount; other amounts come by a link."""
+    try:
+        current = {edit.name: str(edit) for edit in parse(view.perturb)} if view.perturb else {}
+    except BadInput:
+        current = {}
+    session.put("pick-perturb", list(current))
+    st.multiselect(
+        "Edits of what the demonstrations teach",
+        list(KINDS),
+        key="pick-perturb",
+        format_func=lambda name: KINDS[name].label,
+        on_change=_edited,
+        args=(current,),
+        placeholder="none",
+        help="The list is ranked under them; effects under chance are on Explain (perturbation spread).",
+    )
+
+
+def _edited(current: Mapping[str, str]) -> None:
+    names = st.session_state["pick-perturb"]
+    written = "+".join(
+        current.get(name, str(Edit(name, KINDS[name].amount))) for name in KINDS if name in names
+    )
+    session.show(replace(session.view(), perturb=written or None), follow=False)
 
 
 def _number(label: str, field: str, low: int, high: int, view: View) -> None:

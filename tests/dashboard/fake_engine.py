@@ -267,7 +267,7 @@ def forward(iterations: int) -> dict[str, Any]:
         {"iteration": at, "loss": loss, "margin": 0.1, "rank": max(1, 7 - at), "ndcg10": 0.3}
         for at, loss in enumerate(losses)
     ]
-    return {"curve": points}
+    return {"curve": points, "probe_curve": points[::-1], "chosen": min(2, iterations), "chosen_by": "probe"}
 
 
 def preview(payload: dict[str, Any]) -> dict[str, Any]:

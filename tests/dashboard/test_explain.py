@@ -1,6 +1,7 @@
 """The Explain page: effects with what they are checked by, spread, forward tuning, each with its sentence."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -92,7 +93,7 @@ def test_spread_and_forward_tuning_from_the_press_to_the_sentence(
         button(app, "Disturb").click().run()
         until(app, "do not rely on number 4")
         button(app, "Read again").click().run()
-        until(app, "Pass 2 is best")
+        until(app, "read again 2 times")
         assert not app.exception
         app.segmented_control[0].set_value("order").run()
         assert "Under order <b>x</b> over 16 draws" in read(texts(app))
@@ -100,7 +101,7 @@ def test_spread_and_forward_tuning_from_the_press_to_the_sentence(
     assert kinds["spread"]["kinds"] == ["weights", "dropout", "order"]
     assert kinds["forward"]["request"] == run.request.to_json()
     again = open_page("explain")
-    assert "Pass 2 is best" in texts(again), "a result is found again by whoever opens the page"
+    assert "read again 2 times" in texts(again), "a result is found again by whoever opens the page"
 
 
 def test_what_fails_says_why_as_plain_text(open_page: Open, store: Store, run: Run) -> None:
@@ -170,7 +171,7 @@ def test_spread_rows_are_mean_and_deviation() -> None:
         },
         "total": {"mean": 1.1, "std": 0.4, "robust": 0.7},
     }
-    rows = explain.spread_dots(kind, measured(), THREE)
+    rows = explain.spread_dots(kind, {"a": 1.0}, THREE)
     first = rows[0]
     assert (first.low, first.high, first.tick, first.ring) == (0.9, 1.1, 0.9, 1.0)
     told = explain.spread_sentence(kind, THREE)
@@ -182,11 +183,19 @@ def test_spread_rows_are_mean_and_deviation() -> None:
 
 def test_the_forward_curve_rings_its_best_pass() -> None:
     curve = fake_engine.forward(4)["curve"]
-    figure: Any = forward(curve, LIGHT, 10.0)
-    assert list(figure.data[1].x) == [2]
+    figure: Any = forward(curve, LIGHT, 10.0, curve, 2)
+    assert list(figure.data[-1].x) == [2]
+    heights = sorted(note.y for note in figure.layout.annotations)
+    assert len(heights) == 3
+    assert all(later - earlier > 0.1 for earlier, later in pairwise(heights))
     assert "9.00, 8.60" in describe(curve)
-    told = explain.forward_sentence({"curve": curve}, {"kind": "test"})
-    assert "falls by 0.40 nats" in told
-    assert "Pass 2 is best" in told
-    assert explain.forward_sentence({"curve": curve[:1]}, {}) == "Only one pass was made."
-    assert "first pass is best" in explain.forward_sentence({"curve": curve[2:]}, {})
+    told = explain.forward_sentence(fake_engine.forward(4), {"kind": "test"})
+    assert told == (
+        "The last known purchase advises: read again 2 times, and the loss of the item really bought next "
+        "falls by 0.60 nats and it goes from 7th to 5th."
+    )
+    kept = explain.forward_sentence({"curve": curve, "chosen": 0, "chosen_by": "probe"}, {"kind": "test"})
+    assert kept.startswith(
+        "The last known purchase advises: do not read again. It would have taken 0.60 nats"
+    )
+    assert explain.forward_sentence({"curve": curve[:1]}, {}) == "They were read once only."

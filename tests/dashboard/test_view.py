@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.view import View, from_params, from_request, to_params
-from db.requests import CANDIDATE_KINDS, SCORINGS, TARGETS, Chosen
+from db.requests import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS, Chosen
 
 names = st.text(min_size=1, max_size=20)
 ids = st.text("0123456789abcdef", min_size=16, max_size=16)
@@ -25,6 +25,12 @@ views = st.builds(
     scoring=st.sampled_from(SCORINGS),
     history=st.integers(1, 50),
     target=st.sampled_from(TARGETS),
+    history_by=st.sampled_from(HISTORY_WAYS),
+    prompts=st.integers(1, 4),
+    hint=st.sampled_from([None, "bm25"]),
+    perturb=st.sampled_from([None, "ridge:0.2+order"]),
+    prescore=st.sampled_from([None, "small"]),
+    forward=st.integers(0, 3),
 )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from db.errors import ModelError
 from engine.llm import lens
+from engine.llm.footprint import check_room
 from engine.llm.load import LoadedModel
 from engine.llm.memory import in_batches, rows_at_once
 
@@ -85,6 +86,7 @@ class Row:
 def prefill(loaded: LoadedModel, ids: Sequence[int], owners: Sequence[int]) -> Prefix:
     """Runs a prompt from its start through SDPA's causal kernel; nothing of size T x T is built."""
     _check_length(loaded, len(ids))
+    check_room(loaded, len(ids), len(ids))
     return _run(loaded, None, ids, owners, None)
 
 
@@ -97,6 +99,7 @@ def extend(
 ) -> Prefix:
     """Appends tokens to a prefix. log_alpha [k] gates edges from tokens outside b to tokens of b."""
     _check_length(loaded, len(base.ids) + len(ids))
+    check_room(loaded, len(base.ids) + len(ids), min(len(ids), _CHUNK))
     built, done = base, None
     for start in range(0, len(ids), _CHUNK):
         part = slice(start, start + _CHUNK)

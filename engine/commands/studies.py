@@ -183,7 +183,7 @@ def _print_strategies(done: dict[str, Any]) -> None:
 
 def _print_faithfulness(done: dict[str, Any]) -> None:
     truths = done["truth_order"]
-    for measure in ("spearman", "pearson", "top1"):
+    for measure in ("spearman", "pearson", "top1", "pairs"):
         cells = [
             [
                 done["scores"][name]["label"],

@@ -1,6 +1,7 @@
 """How far scores of demonstrations agree with a truth: losses without each, correlations, the best one."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import torch
 from scipy import stats
@@ -46,12 +47,15 @@ def same_best(scores: Sequence[float], truth: Sequence[float], tolerance: float 
     return sum(chosen) / len(chosen)
 
 
-def tied(values: Sequence[float], tolerance: float) -> list[float]:
-    """The values, those within `tolerance` of the lowest of their group set to it: they count as equal."""
-    found = [0.0] * len(values)
-    lowest = None
-    for place in sorted(range(len(values)), key=lambda place: values[place]):
-        if lowest is None or values[place] - lowest > tolerance:
-            lowest = values[place]
-        found[place] = lowest
-    return found
+def same_order(scores: Sequence[float], truth: Sequence[float], tolerance: float) -> float | None:
+    """Of the pairs whose truths are more than `tolerance` apart: share ordered alike minus share reversed.
+
+    Pairs with equal scores count as neither; None where no pair is apart. Goodman and Kruskal's gamma, but
+    that a score cannot gain by leaving pairs undecided.
+    """
+    found = [
+        (first > second) - (first < second) if ours > theirs else (first < second) - (first > second)
+        for (first, ours), (second, theirs) in combinations(zip(scores, truth, strict=True), 2)
+        if abs(ours - theirs) > tolerance
+    ]
+    return sum(found) / len(found) if found else None

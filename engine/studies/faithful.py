@@ -11,11 +11,12 @@ import numpy as np
 from engine.evaluation.statistics import difference, estimate
 from engine.lrgd import agreement
 from engine.lrgd.effects import EXACT_UP_TO
+from engine.lrgd.shapley import EXACT_LIMIT
 from engine.studies.scores import RIVAL, SCORES, TRUTHS
 
 LEVEL = 0.01  # of the gain: demonstrations whose truths differ by less count as equal
 SMALL = 0.05  # nats: a gain below it stands for this much
-MEASURES = ("spearman", "spearman_ties", "pearson", "top1", "top1_ties")
+MEASURES = ("spearman", "pearson", "top1", "pairs", "top1_ties")
 
 COMPLETE, WITHIN, GAIN = 0.02, 32, 0.2  # of the gain, in so many nodes, where the gain is above (nats)
 PATH_BAR, REPROMPT_BAR, COMPLETE_BAR = 0.93, 0.8, 0.95
@@ -29,18 +30,18 @@ Agreement = dict[str, float | None]
 def agreement_of(score: Sequence[float], truth: Sequence[float], gain: float) -> Agreement | None:
     """Correlations and the best demonstration of one user; None where the truth is constant.
 
-    A constant score ranks nothing and counts as a correlation of 0. `_ties`: truths within 1 % of the gain
-    count as equal; None where all are.
+    A constant score ranks nothing and counts as a correlation of 0. Demonstrations with one answer nearly
+    tie: `pairs` looks only at those whose truths are more than 1 % of the gain apart (None where none are),
+    `top1_ties` takes whatever is within 1 % of the best for the best.
     """
     if len(set(truth)) < 2:
         return None
     level = LEVEL * max(abs(gain), SMALL)
-    equal = agreement.tied(truth, level)
     return {
         "spearman": agreement.spearman(score, truth) or 0.0,
-        "spearman_ties": (agreement.spearman(score, equal) or 0.0) if len(set(equal)) > 1 else None,
         "pearson": agreement.pearson(score, truth) or 0.0,
         "top1": agreement.same_best(score, truth),
+        "pairs": agreement.same_order(score, truth, level),
         "top1_ties": agreement.same_best(score, truth, level),
     }
 
@@ -107,11 +108,14 @@ def strongest(users: Sequence[User], truth: str) -> str:
 
 
 def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict[str, Any]]:
-    """`{what, bar, found, holds}` of everything that is to hold at this k; rivals as paired differences."""
+    """`{what, bar, found, holds}` of everything that is to hold at this k.
+
+    Rivals as paired differences, with `truth` and the strongest `rival`.
+    """
     rows: list[dict[str, Any]] = []
 
-    def row(what: str, bar: float, found: dict[str, Any], holds: bool) -> None:
-        rows.append({"what": what, "bar": bar, "found": found, "holds": holds})
+    def row(what: str, bar: float, found: dict[str, Any], holds: bool, **more: str) -> None:
+        rows.append({"what": what, "bar": bar, "found": found, "holds": holds, **more})
 
     for name in INTEGRALS:
         if done := completeness(users, name, seed):
@@ -125,15 +129,27 @@ def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict
         if not len(ranks):
             continue
         own = estimate(ranks, seed)
-        if truth == "exact" and k == 8:
-            row(f"{SCORES['path'].label} with {label} (Spearman)", PATH_BAR, own, own["mean"] >= PATH_BAR)
+        if truth == "exact" and k == EXACT_LIMIT:
+            row(f"{SCORES[name].label} with {label} (Spearman)", PATH_BAR, own, own["mean"] >= PATH_BAR)
         if truth == "reprompt" and simulated:
             row(f"effects with {label} (Spearman)", REPROMPT_BAR, own, own["mean"] >= REPROMPT_BAR)
         rival = strongest(users, truth)
         over = difference(ranks, _ranks(users, rival, truth), seed)
         said = f"{SCORES[name].label} above every rival in {label}; the strongest is {SCORES[rival].label}"
-        row(said, 0.0, over, over["mean"] > 0)
+        row(said, 0.0, over, over["mean"] > 0, truth=truth, rival=rival)
     return rows
+
+
+def explained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why a bar need not hold, where that is known."""
+    lost = [row for row in rows if not row["holds"] and row.get("rival") == "gradient"]
+    if not any(row["truth"] in ("removal", "reprompt_loo") for row in lost):
+        return []
+    return [
+        "Leaving one out asks what a demonstration adds when all others are there, a Shapley value what it "
+        "adds on average over all sets of others. One gradient at alpha = 1 is the slope of the former, so "
+        "it may come nearer to it than any Shapley value. Leave-one-out by removal is told beside the effects."
+    ]
 
 
 def claim(dataset: str, k: int, rows: Sequence[Mapping[str, Any]]) -> str:

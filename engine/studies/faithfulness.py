@@ -25,6 +25,7 @@ from engine.studies.faithful import (
     claim,
     completeness,
     estimators,
+    explained,
     summary,
 )
 from engine.studies.ledger import Ledger
@@ -117,7 +118,7 @@ def result(
     order = [name for name in SCORES if name in users[0]["values"]]
     truths = [name for name in TRUTHS if name in order]
     rows = bars(users, k, plan.dataset.simulated, seed)
-    said = notes(request, plan, {ROW: info})
+    said = notes(request, plan, {ROW: info}) + explained(rows)
     if short:
         said.append(f"{short} of {len(found)} users were left out: fewer than {k} demonstrations.")
     return {

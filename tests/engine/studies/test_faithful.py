@@ -2,13 +2,21 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.lrgd.agreement import pearson, same_best, spearman, tied
-from engine.studies.faithful import agreement_of, bars, claim, completeness, effect_of, estimators, summary
+from engine.lrgd.agreement import pearson, same_best, same_order, spearman
+from engine.studies.faithful import (
+    agreement_of,
+    bars,
+    claim,
+    completeness,
+    effect_of,
+    estimators,
+    explained,
+    summary,
+)
 from engine.studies.scores import RIVAL, SCORES
 
 NAMES = [name for name in SCORES if name not in ("total", "reprompt")]
@@ -35,14 +43,16 @@ def test_one_user_by_hand() -> None:
     assert found["top1"] == 0
 
 
-def test_truths_closer_than_a_hundredth_of_the_gain_are_tied() -> None:
+def test_truths_closer_than_a_hundredth_of_the_gain_count_as_equal() -> None:
     found = agreement_of([1.0, 2.0, 3.0], [5.0, 0.02, 0.01], 5.03)
     assert found is not None
-    assert found["spearman"] == pytest.approx(-1)
-    assert found["spearman_ties"] == pytest.approx(-0.8660254)  # of the ranks 3, 1.5, 1.5
+    assert (found["spearman"], found["pairs"]) == (pytest.approx(-1), -1)
+    found = agreement_of([3.0, 1.0, 2.0], [5.0, 0.02, 0.01], 5.03)
+    assert found is not None
+    assert (found["spearman"], found["pairs"]) == (pytest.approx(0.5), 1)
     near = agreement_of([2.0, 1.0], [1.0, 1.01], 2.01)
     assert near is not None
-    assert (near["top1"], near["top1_ties"], near["spearman_ties"]) == (0, 1, None)
+    assert (near["top1"], near["top1_ties"], near["pairs"]) == (0, 1, None)
 
 
 def test_a_constant_score_ranks_nothing_and_a_constant_truth_is_left_out() -> None:
@@ -52,15 +62,14 @@ def test_a_constant_score_ranks_nothing_and_a_constant_truth_is_left_out() -> No
     assert agreement_of([1.0, 2.0], [0.0, 0.0], 0.0) is None
 
 
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=9), st.floats(0, 2))
-def test_tied_values_are_moved_by_less_than_the_tolerance_and_keep_their_order(
-    values: list[float], tolerance: float
-) -> None:
-    found = tied(values, tolerance)
-    assert all(0 <= value - low <= tolerance for value, low in zip(values, found, strict=True))
-    order = np.argsort(values, kind="stable")
-    assert all(np.diff(np.array(found)[order]) >= 0)
-    assert tied(values, 0.0) == values
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=7), st.integers(0, 3))
+def test_the_order_of_pairs_that_are_apart(rows: list[tuple[int, int]], tolerance: int) -> None:
+    scores, truth = [row[0] for row in rows], [row[1] for row in rows]
+    apart = [(a, b) for a in rows for b in rows if a[1] - b[1] > tolerance]
+    alike = sum(a[0] > b[0] for a, b in apart) - sum(a[0] < b[0] for a, b in apart)
+    found = same_order(scores, truth, tolerance)
+    assert found == (pytest.approx(alike / len(apart)) if apart else None)
+    assert same_order(truth, truth, tolerance) == (1 if apart else None)
 
 
 def test_the_best_is_shared_where_several_are_highest() -> None:
@@ -77,9 +86,9 @@ def test_a_summary_counts_only_the_users_who_have_the_measure() -> None:
     assert near is not None
     assert far is not None
     found = summary([near, far], 0)
-    assert (found["spearman"]["n"], found["spearman_ties"]["n"]) == (2, 1)
-    assert (found["spearman"]["mean"], found["spearman_ties"]["mean"]) == pytest.approx((0, 1))
-    assert summary([near], 0)["spearman_ties"] is None
+    assert (found["spearman"]["n"], found["pairs"]["n"]) == (2, 1)
+    assert (found["spearman"]["mean"], found["pairs"]["mean"]) == pytest.approx((0, 1))
+    assert summary([near], 0)["pairs"] is None
 
 
 def test_completeness_is_of_those_who_gain_and_within_error_and_nodes() -> None:
@@ -139,3 +148,11 @@ def test_a_rival_that_ranks_better_is_named_and_the_bar_does_not_hold() -> None:
     assert said.startswith(
         f"On toys with 3 demonstrations {len(rows) - 3} of {len(rows)} bars hold. Not held"
     )
+
+
+def test_a_gradient_nearer_to_leave_one_out_is_explained() -> None:
+    lost = {"what": "", "holds": False, "rival": "gradient", "truth": "removal"}
+    assert len(explained([lost])) == 1
+    for change in ({"holds": True}, {"rival": "mass"}, {"truth": "exact"}):
+        assert explained([{**lost, **change}]) == []
+    assert explained([{"what": "", "holds": False}]) == []

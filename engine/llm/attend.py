@@ -1,4 +1,4 @@
-"""Exact softmax attention of many rows over one shared prefix and over each row's own causal suffix.
+"""Exact softmax attention of many rows over one shared prefix and over keys of each row's own.
 
 Nothing is held but q, k, v and the output: scores exist for one part (a few rows of one head) at a time, so
 that on a processor they stay in its cache, and are computed again for the gradient. Adding `log alpha_b` to
@@ -42,19 +42,18 @@ def owned(key: Tensor, demonstrations: int, owners: Tensor) -> Tensor:
 def attend(
     query: Tensor, key: Tensor, value: Tensor, shared_key: Tensor, shared_value: Tensor, mask: Tensor
 ) -> Tensor:
-    """Output [R, H, S, dv]. query [R, H, S, e] is scaled; key [R, Hkv, S, e] and value [R, Hkv, S, dv].
+    """Output [R, H, S, dv]. query [R, H, S, e] is scaled; key [R, Hkv, O, e] and value [R, Hkv, O, dv].
 
     shared_key [Hkv, T, e], shared_value [Hkv, T, dv] (T may be 0): of all rows, taken as constants by the
-    gradient. mask [R or 1, S, n], n = S or T + S: added to the last n scores.
+    gradient. mask [R or 1, S, n], n = O or T + O: added to the last n scores.
     """
     return _Attend.apply(query, key, value, shared_key, shared_value, mask)  # type: ignore[return-value]
 
 
 def weights(query: Tensor, key: Tensor, shared_key: Tensor, mask: Tensor) -> Tensor:
-    """What `attend` weighs values with [R, H, S, T + S], without a graph."""
-    rows, heads, own, _ = query.shape
-    total = shared_key.shape[1] + own
-    found = query.new_empty(rows, heads, own, total)
+    """What `attend` weighs values with [R, H, S, T + O], without a graph."""
+    total = shared_key.shape[1] + key.shape[2]
+    found = query.new_empty(*query.shape[:3], total)
     folded = _folded(found, key.shape[1])
     for r, h in _parts(query, key, total):
         folded[r, h] = _weights(_folded(query, key.shape[1])[r, h], key[r, h], shared_key[h], _of(mask, r))
@@ -123,13 +122,14 @@ def _of(mask: Tensor, rows: slice) -> Tensor:
 
 
 def _weights(query: Tensor, key: Tensor, shared_key: Tensor, mask: Tensor) -> Tensor:
-    """Softmax [r, h, G*S, T + S]: query [r, h, G*S, e], key [r, h, S, e], shared_key [h, T, e]."""
-    shared, own = shared_key.shape[1], key.shape[2]
-    scores = query.new_empty(*query.shape[:3], shared + own)
+    """Softmax [r, h, G*S, T + O]: query [r, h, G*S, e], key [r, h, O, e], shared_key [h, T, e]."""
+    shared, total = shared_key.shape[1], shared_key.shape[1] + key.shape[2]
+    scores = query.new_empty(*query.shape[:3], total)
     scores[..., shared:] = query @ key.transpose(-1, -2)
     if shared:
         scores[..., :shared] = _over_shared(query, shared_key)
-    scores.view(*query.shape[:2], -1, own, shared + own)[..., -mask.shape[-1] :] += mask[:, None, None]
+    by_token = scores.view(*query.shape[:2], -1, mask.shape[1], total)  # [r, h, G, S, T + O]
+    by_token[..., -mask.shape[-1] :] += mask[:, None, None]
     return torch.softmax(scores, dim=-1, out=scores)
 
 

@@ -15,18 +15,8 @@ from engine.llm.load import LoadedModel
 from engine.llm.measure import Task, prepare
 from engine.llm.memory import PrefillCache
 from engine.llm.question import Question, combine, loss_rows
-from engine.llm.score import (
-    Head,
-    Row,
-    continuations,
-    prefill,
-    side_by_side,
-    suffix_logprobs,
-    windowed,
-)
+from engine.llm.score import Head, Row, continuations, prefill, suffix_logprobs
 from engine.prompts import Example, Fitted, fit
-
-_SIDE_BY_SIDE = 8  # demonstrations whose keys stand in one pass; each row sees only its own
 
 
 def single_losses(
@@ -45,15 +35,11 @@ def single_losses(
     ]
     # A prompt that had to be shortened has another query: those are run as they are, one by one.
     whole = [i for i, each in enumerate(fitted) if each.kept and each.history == bare.history]
-    # Like lengths together: keys that stand side by side then waste little.
+    # Like lengths together: little is padded then.
     whole.sort(key=lambda i: len(fitted[i].encoded))
     heads = _heads(loaded, [fitted[i] for i in whole], cache)
-    losses: dict[int, float] = {}
-    step = 1 if windowed(loaded) else _SIDE_BY_SIDE
-    for start in range(0, len(whole), step):
-        part = slice(start, start + step)
-        found = _losses(loaded, fitted[whole[start]], heads[part], question, cache)
-        losses.update(zip(whole[part], found, strict=True))
+    found = _losses(loaded, fitted[whole[0]], heads, question, cache) if whole else []
+    losses = dict(zip(whole, found, strict=True))
     for i in set(range(len(pool))) - losses.keys():
         losses[i] = _alone(loaded, fitted[i], question)
     return [losses[i] for i in range(len(pool))]
@@ -84,25 +70,17 @@ def _prefix(loaded: LoadedModel, fitted: Fitted, cache: PrefillCache) -> Head:
 def _losses(
     loaded: LoadedModel, like: Fitted, heads: Sequence[Head], question: Question, cache: PrefillCache
 ) -> list[float]:
-    """Losses of one query after each of the heads: one pass, each row gated to one head."""
-    prefix = _prefix(loaded, like, cache)
+    """Losses of one query behind each of the heads."""
     query = like.encoded.ids[len(like.encoded.before("query")) :]
     asked = [Row((*query, *row.ids), row.scored) for row in loss_rows(loaded.encoder, question)]
-    base = side_by_side(prefix, heads)
-    count = len(heads)
-    gates = torch.full((count, count), float("-inf"), dtype=torch.float64, device=loaded.device)
-    gates.fill_diagonal_(0.0)
-    which = [b for b in range(count) for _ in asked]
     with torch.no_grad():
         logprobs = suffix_logprobs(
             loaded,
-            base,
-            asked * count,
-            gates,
-            row_gates=which,
-            starts=[len(prefix.ids) + len(heads[b].ids) for b in which],
+            _prefix(loaded, like, cache),
+            asked * len(heads),
+            behind=[head for head in heads for _ in asked],
         )
-    return combine(question, logprobs.view(count, len(asked))).tolist()
+    return combine(question, logprobs.view(len(heads), len(asked))).tolist()
 
 
 def _alone(loaded: LoadedModel, fitted: Fitted, question: Question) -> float:

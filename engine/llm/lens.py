@@ -55,6 +55,8 @@ class Pass:
     prefix_keys, prefix_values: per layer [1, Hkv, T, d], shared by all rows; empty for none.
     key_owners [T + S]: demonstration of each key token, -1 for none. query_owners [S]: of each query token.
     log_alpha [R or 1, k]: gate, None for plain. keep: collect this pass's own keys and values.
+    row_keys, row_values: per layer [R, Hkv, D, d], of tokens between the prefix and each row's suffix, of no
+    demonstration; row_lengths [R]: how many of the D are there. Empty for none.
     """
 
     prefix_keys: list[Tensor] = field(default_factory=list)
@@ -64,6 +66,9 @@ class Pass:
     log_alpha: Tensor | None = None
     keep: bool = False
     observe: Callable[[Seen], None] | None = None
+    row_keys: list[Tensor] = field(default_factory=list)
+    row_values: list[Tensor] = field(default_factory=list)
+    row_lengths: Tensor | None = None
     keys: dict[int, Tensor] = field(default_factory=dict)
     values: dict[int, Tensor] = field(default_factory=dict)
     _masks: dict[int | None, Tensor] = field(default_factory=dict)
@@ -71,11 +76,13 @@ class Pass:
     def mask(self, shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
         """Additive scores [R or 1, S, n]: 0 where a suffix token may look, -inf elsewhere.
 
-        Of the suffix alone (n = S), or of all keys (n = T + S) where a sliding window binds.
+        Of the row's own keys alone (n = D + S), or of all (n = T + D + S) where a sliding window binds.
         """
         if window not in self._masks:
-            binds = window is not None and shared + own > window
-            self._masks[window] = _causal(shared if binds else 0, own, window if binds else None, like)
+            between = self.row_keys[0].shape[2] if self.row_keys else 0
+            binds = window is not None and shared + between + own > window
+            shown, window_here = (shared, window) if binds else (0, None)
+            self._masks[window] = _causal(shown, own, window_here, like, between, self.row_lengths)
         return self._masks[window]
 
 
@@ -92,16 +99,25 @@ def looking(current: Pass) -> Iterator[Pass]:
         _active.reset(token)
 
 
-def _causal(shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
-    """[1, S, T + S]: 0 where a suffix token may look, -inf elsewhere."""
-    at = torch.arange(shared, shared + own, device=like.device)[:, None]
-    key = torch.arange(shared + own, device=like.device)[None, :]
-    hidden = key > at
+def _causal(
+    shared: int,
+    own: int,
+    window: int | None,
+    like: Tensor,
+    between: int = 0,
+    lengths: Tensor | None = None,
+) -> Tensor:
+    """[R or 1, S, T + D + S]: 0 where a suffix token may look, -inf elsewhere; lengths [R]: of the D."""
+    device = like.device
+    there = torch.zeros(1, dtype=torch.long, device=device) if lengths is None else lengths
+    middle = torch.arange(between, device=device).expand(len(there), -1)
+    suffix = there[:, None] + torch.arange(own, device=device)
+    before = torch.arange(-shared, 0, device=device).expand(len(there), -1)
+    key = torch.cat([before, middle.masked_fill(middle >= there[:, None], 1 << 40), suffix], 1)[:, None]
+    hidden = key > suffix[:, :, None]
     if window is not None:
-        hidden = hidden | (at - key >= window)
-    return torch.zeros(own, shared + own, dtype=like.dtype, device=like.device).masked_fill_(
-        hidden, float("-inf")
-    )[None]
+        hidden = hidden | (suffix[:, :, None] - key >= window)
+    return torch.zeros(hidden.shape, dtype=like.dtype, device=device).masked_fill_(hidden, float("-inf"))
 
 
 def _refuse(extra: dict) -> None:
@@ -140,7 +156,10 @@ def attention(
     layer = int(getattr(module, "layer_idx"))  # noqa: B009 - every attention module of the interface has one
     if current.keep:
         current.keys[layer], current.values[layer] = key, value
-    if not current.prefix_keys and current.log_alpha is None:
+    if current.row_keys:
+        key = torch.cat([current.row_keys[layer], key], dim=2)
+        value = torch.cat([current.row_values[layer], value], dim=2)
+    if not current.prefix_keys and not current.row_keys and current.log_alpha is None:
         output, weights = _plain(query, key, value, scale, sliding_window), None
         keys, values = key, value
     else:
@@ -204,7 +223,9 @@ def _shared(
     if current.log_alpha is not None and current.key_owners is not None and current.query_owners is not None:
         many, owners = current.log_alpha.shape[1], current.key_owners
         q = gated(q, current.log_alpha, current.query_owners)
-        k, before_k = owned(k, many, owners[shared:]), owned(before_k[None], many, owners[:shared])[0]
+        between = owners.new_full((k.shape[2] - own,), -1)
+        k = owned(k, many, torch.cat([between, owners[shared:]]))
+        before_k = owned(before_k[None], many, owners[:shared])[0]
     mask = current.mask(shared, own, window, q)
     seen = weights(q, k, before_k, mask) if current.observe else None
     return attend(q, k, value, before_k, before_v, mask), seen

@@ -143,12 +143,14 @@ def suffix_logprobs(
     owners: Sequence[int] | None = None,
     observe: Callable[[lens.Seen], None] | None = None,
     starts: Sequence[int] | None = None,
+    behind: Sequence[Head] | None = None,
 ) -> Tensor:
     """Summed log-probabilities [R] (float32 or better) of the scored tokens of each row.
 
     log_alpha [G, k]: gates; row_gates[r] is the gate of row r (default: the only one for all rows).
     owners: demonstrations of the suffix tokens, the same for all rows (default: none in the suffix).
     starts [R]: position of each row's first token (default: right after the base).
+    behind [R]: a continuation of the base that this row alone sees and follows (default: none).
     Rows of like length are run together in micro-batches. Differentiable in log_alpha if gradients are
     enabled.
     """
@@ -158,11 +160,16 @@ def suffix_logprobs(
     def work(chosen: Sequence[int]) -> Tensor:
         gate = None if log_alpha is None else log_alpha[[gates[r] for r in chosen]]
         places = None if starts is None else [starts[r] for r in chosen]
-        return _score(loaded, base, [rows[r] for r in chosen], gate, owners, observe, places)
+        heads = None if behind is None else [behind[r] for r in chosen]
+        return _score(loaded, base, [rows[r] for r in chosen], gate, owners, observe, places, heads)
 
     longest = max(len(row.ids) for row in rows)
+    between = 0 if behind is None else max(len(head.ids) for head in behind)
+    if behind is not None and starts is None:
+        starts = [len(base.ids) + len(head.ids) for head in behind]
     _check_length(loaded, (len(base.ids) if starts is None else max(starts)) + longest)
-    size = rows_at_once(loaded.device, elements_per_row(loaded, len(base.ids), longest, _scored(rows)))
+    elements = elements_per_row(loaded, len(base.ids) + between, longest, _scored(rows))
+    size = rows_at_once(loaded.device, elements)
     groups = _alike(order, [len(row.ids) for row in rows], _PASS.get(loaded.device.type, 64))
     parts = torch.cat([p for group in groups for p in in_batches(group, size, work, _WHAT)])
     back = torch.empty(len(order), dtype=torch.long)
@@ -201,6 +208,7 @@ def _score(
     owners: Sequence[int] | None,
     observe: Callable[[lens.Seen], None] | None,
     starts: Sequence[int] | None,
+    behind: Sequence[Head] | None,
 ) -> Tensor:
     """One micro-batch of rows."""
     fed = [row.ids[:-1] for row in rows]  # the last token is predicted, never fed
@@ -212,7 +220,7 @@ def _score(
     wanted = torch.tensor([i for row in rows for i in row.ids[-row.scored :]], device=loaded.device)
     counts = torch.tensor([row.scored for row in rows], device=loaded.device)
     logits = _forward(
-        loaded, base, padded, owners, gate, keep.to(loaded.device), observe=observe, starts=starts
+        loaded, base, padded, owners, gate, keep.to(loaded.device), False, observe, starts, behind
     )[0]
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # [sum of scored, V]
     picked = logits.gather(1, wanted[:, None])[:, 0] - torch.logsumexp(logits, dim=1)
@@ -325,6 +333,7 @@ def _forward(
     keep: bool = False,
     observe: Callable[[lens.Seen], None] | None = None,
     starts: Sequence[int] | None = None,
+    behind: Sequence[Head] | None = None,
 ) -> tuple[Tensor, lens.Pass]:
     """tokens [R, S] after the base; returns the logits at `logits_at` [R, S] flattened to [N, V]."""
     own = torch.full((tokens.shape[1],), -1, device=loaded.device, dtype=torch.long)
@@ -336,6 +345,11 @@ def _forward(
     if base is not None and shared:
         current.prefix_keys, current.prefix_values = list(base.keys), list(base.values)
         current.key_owners = torch.cat([base.owners, own])
+    if behind is not None:
+        layers = range(loaded.layers)
+        current.row_keys = [_stacked([head.keys[layer] for head in behind]) for layer in layers]
+        current.row_values = [_stacked([head.values[layer] for head in behind]) for layer in layers]
+        current.row_lengths = torch.tensor([len(head.ids) for head in behind], device=loaded.device)
     first = torch.tensor([shared] if starts is None else list(starts), device=loaded.device)
     places = (first[:, None] + torch.arange(tokens.shape[1], device=loaded.device)).expand_as(tokens)
     with lens.looking(current):
@@ -343,6 +357,15 @@ def _forward(
             input_ids=tokens, position_ids=places, use_cache=False, logits_to_keep=logits_at
         ).logits
     return logits.reshape(-1, logits.shape[-1]), current
+
+
+def _stacked(parts: Sequence[Tensor]) -> Tensor:
+    """[1, Hkv, n, d] of various n as [R, Hkv, longest n, d], zeros behind the shorter ones."""
+    longest = max(part.shape[2] for part in parts)
+    made = parts[0].new_zeros(len(parts), parts[0].shape[1], longest, parts[0].shape[3])
+    for row, part in enumerate(parts):
+        made[row, :, : part.shape[2]] = part[0]
+    return made
 
 
 def _check_length(loaded: LoadedModel, tokens: int) -> None:

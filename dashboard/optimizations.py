@@ -14,7 +14,7 @@ from dashboard import words
 from dashboard.formats import count, number, plural, seconds, signed
 from dashboard.literal import md, plain
 from dashboard.view import WEIGHT_MOST, View
-from dashboard.waiting import ENDED
+from dashboard.work import Work
 from db.jobs import Job
 from db.requests import Chosen
 
@@ -55,23 +55,13 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Optimization:
+class Optimization(Work):
     """One `optimize` job: what was asked, what it found."""
-
-    job: Job
-
-    @property
-    def asked(self) -> Mapping[str, Any]:
-        return self.job.payload
 
     @property
     def found(self) -> Mapping[str, Any]:
         """The result, else what a running or stopped job told."""
         return self.job.result or self.job.partial or {}
-
-    @property
-    def open(self) -> bool:
-        return self.job.state not in ENDED
 
     @property
     def path(self) -> list[Step]:

@@ -15,8 +15,8 @@ import pandas as pd
 from dashboard import words
 from dashboard.formats import ago, number, plural, seconds, signed
 from dashboard.literal import md, plain
-from dashboard.waiting import ENDED, STATES
-from db.jobs import Job
+from dashboard.waiting import STATES
+from dashboard.work import Work
 
 SURE = 0.05
 NO_BREAK = "\u00a0"
@@ -120,14 +120,8 @@ WHAT = {
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Work):
     """One `study` job: what was asked and what it found, whole or so far."""
-
-    job: Job
-
-    @property
-    def asked(self) -> Mapping[str, Any]:
-        return self.job.payload
 
     @property
     def found(self) -> Mapping[str, Any]:
@@ -137,10 +131,6 @@ class Study:
     def what(self) -> What | None:
         """None for a study this page starts none of; its result is shown all the same."""
         return WHAT.get(str(self.asked.get("study")))
-
-    @property
-    def open(self) -> bool:
-        return self.job.state not in ENDED
 
     @property
     def title(self) -> str:

@@ -15,8 +15,9 @@ import pandas as pd
 
 from dashboard.formats import ago, count, number, seconds
 from dashboard.literal import plain
-from dashboard.waiting import ENDED, STATES
-from db.jobs import ERROR, STOPPED, Job
+from dashboard.waiting import STATES
+from dashboard.work import Work
+from db.jobs import ERROR, STOPPED
 
 
 @dataclass(frozen=True)
@@ -91,14 +92,8 @@ WHAT = {
 
 
 @dataclass(frozen=True)
-class Tuning:
+class Tuning(Work):
     """One `tune` job: what was asked and what it has, whole or so far."""
-
-    job: Job
-
-    @property
-    def asked(self) -> Mapping[str, Any]:
-        return self.job.payload
 
     @property
     def found(self) -> Mapping[str, Any]:
@@ -113,10 +108,6 @@ class Tuning:
     def what(self) -> What:
         kind, layout = self.asked.get("kind", "llm"), self.asked.get("layout", "recicl")
         return WHAT.get(layout if kind == "llm" else kind, WHAT["recicl"])
-
-    @property
-    def open(self) -> bool:
-        return self.job.state not in ENDED
 
     @property
     def resumable(self) -> bool:

@@ -1,5 +1,7 @@
 """What every figure shares: font, transparent ground, no axes, no tool bar."""
 
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 
 from dashboard.theme import FONT, Palette
@@ -29,6 +31,41 @@ def bare(palette: Palette, height: int, margin: dict[str, int]) -> go.Layout:
         },
         transition={"duration": 0},
     )
+
+
+def ends(
+    figure: go.Figure,
+    height: int,
+    names: Sequence[tuple[float, str, str]],
+    span: tuple[float, float],
+    apart: float,
+) -> None:
+    """Names (value, text, ink) beside the ends of lines, at the right edge, at least `apart` pixels apart.
+
+    `height`: pixels of the plot itself; `span`: the range of its axis.
+    """
+    low, high = span
+    placed = sorted((height * (high - value) / (high - low), text, ink) for value, text, ink in names)
+    places: list[float] = []
+    for at, *_ in placed:
+        places.append(max(at, places[-1] + apart) if places else at)
+    over = (places[-1] - height) if places else 0.0
+    for at in range(len(places) - 1, -1, -1):  # pushed out at the bottom: move up as far as needed
+        if over > 0:
+            places[at] = min(places[at], height - apart * (len(places) - 1 - at))
+    for (_, text, ink), place in zip(placed, places, strict=True):
+        figure.add_annotation(
+            x=1.0,
+            xref="paper",
+            xanchor="left",
+            xshift=8,
+            y=1 - place / height,
+            yref="paper",
+            align="left",
+            text=text,
+            showarrow=False,
+            font={"color": ink, "size": 12},
+        )
 
 
 def framed(palette: Palette, height: int, margin: dict[str, int]) -> go.Layout:

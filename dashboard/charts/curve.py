@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboard.charts.base import framed
+from dashboard.charts.base import ends, framed
 from dashboard.formats import number
 from dashboard.theme import Palette
 from dashboard.tunings import Measure, amount, is_number
@@ -64,7 +64,8 @@ def curve(points: Sequence[Point], measure: Measure, palette: Palette) -> go.Fig
             "fixedrange": True,
         },
     )
-    _names(figure, lines, ranges)
+    height = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
+    ends(figure, height, _names(lines, ranges), (0.0, 1.0), 2 * APART_PX)
     return figure
 
 
@@ -103,32 +104,17 @@ def _range(lines: Sequence[list[float]]) -> list[float]:
     return [low - pad, high + pad]
 
 
-def _names(figure: go.Figure, lines: Sequence[Any], ranges: Mapping[str, Sequence[float]]) -> None:
-    """The lines' names and last values beside their ends, kept apart."""
-    height = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
-    ends = []
-    for (_, ys), name, ink, _, axis in lines:
-        if ys:
-            low, high = ranges[axis]
-            ends.append([height * (high - ys[-1]) / (high - low), axis, ys[-1], name, ink])
-    ends.sort(key=lambda end: end[0])
-    places = [end[0] for end in ends]
-    if len(ends) == 2 and places[1] - places[0] < 2 * APART_PX:
-        middle = sum(places) / 2
-        places = [middle - APART_PX, middle + APART_PX]
-    for (_, _, value, name, ink), place in zip(ends, places, strict=True):
-        figure.add_annotation(
-            x=1.0,
-            xref="paper",
-            xanchor="left",
-            xshift=8,
-            y=1 - place / height,
-            yref="paper",
-            align="left",
-            text=f"<b>{number(value, 3)}</b><br>{name}",
-            showarrow=False,
-            font={"color": ink, "size": 12},
+def _names(lines: Sequence[Any], ranges: Mapping[str, Sequence[float]]) -> list[tuple[float, str, str]]:
+    """The lines' last values, as parts of the range of their own axis, with their names and inks."""
+    return [
+        (
+            (ys[-1] - ranges[axis][0]) / (ranges[axis][1] - ranges[axis][0]),
+            f"<b>{number(ys[-1], 3)}</b><br>{name}",
+            ink,
         )
+        for (_, ys), name, ink, _, axis in lines
+        if ys
+    ]
 
 
 def describe(points: Sequence[Point], measure: Measure) -> str:

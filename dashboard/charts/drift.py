@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboard.charts.base import framed
+from dashboard.charts.base import ends, framed
 from dashboard.formats import number
 from dashboard.literal import svg
 from dashboard.theme import Palette
@@ -56,7 +56,8 @@ def drift(series: Sequence[Series], measure: str, palette: Palette) -> go.Figure
         title_text="periods since the model was frozen",
     )
     figure.update_yaxes(range=[low - pad, high + pad], title_text=svg(measure, 20), tickformat=".2f")
-    _names(figure, shown, (low - pad, high + pad), palette)
+    height = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
+    ends(figure, height, _names(shown, palette), (low - pad, high + pad), APART_PX)
     return figure
 
 
@@ -86,37 +87,17 @@ def _hover(series: Series, point: Mapping[str, Any], measure: str) -> str:
     )
 
 
-def _names(figure: go.Figure, series: Sequence[Series], span: tuple[float, float], palette: Palette) -> None:
-    """Every line's name beside its end, kept apart in the order of the ends."""
-    height = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
-    low, high = span
-    ends = [
-        [height * (high - each["points"][-1]["mean"]) / (high - low), at, each]
+def _names(series: Sequence[Series], palette: Palette) -> list[tuple[float, str, str]]:
+    """Every line's last value, its name and its ink."""
+    inks = {"up": palette.up_text, "text": palette.text}
+    return [
+        (
+            each["points"][-1]["mean"],
+            svg(each["label"], 40),
+            inks.get(style(each["name"], at)[0], palette.muted),
+        )
         for at, each in enumerate(series)
     ]
-    ends.sort(key=lambda end: end[0])
-    place = -APART_PX
-    for end in ends:
-        place = end[0] = max(end[0], place + APART_PX)
-    over = place - height
-    for end in reversed(ends):  # pushed out at the bottom: move up as far as needed
-        if over <= 0:
-            break
-        end[0] = min(end[0], height - APART_PX * ends[::-1].index(end))
-    for top, at, each in ends:
-        colour = style(each["name"], at)[0]
-        ink = palette.up_text if colour == "up" else palette.text if colour == "text" else palette.muted
-        figure.add_annotation(
-            x=1.0,
-            xref="paper",
-            xanchor="left",
-            xshift=8,
-            y=1 - top / height,
-            yref="paper",
-            text=svg(each["label"], 40),
-            showarrow=False,
-            font={"color": ink, "size": 12},
-        )
 
 
 def describe(series: Sequence[Series], measure: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboard.charts.base import framed
+from dashboard.charts.base import ends, framed
 from dashboard.formats import number, ordinal
 from dashboard.theme import Palette
 
@@ -48,13 +48,13 @@ def forward(
         hovertext=[_hover(point) for point in curve],
         hoverinfo="text",
     )
-    ends = [(before, "no demonstrations", palette.muted)] if before is not None else []
-    ends += [(probe[-1]["loss"], PROBE, palette.muted)] if probe else []
+    names = [(before, "no demonstrations", palette.muted)] if before is not None else []
+    names += [(probe[-1]["loss"], PROBE, palette.muted)] if probe else []
     if before is not None:
         line = {"color": palette.muted, "width": 1.2, "dash": "dash"}
         figure.add_hline(y=before, line=line, layer="below")
     if ys:
-        ends.append((ys[-1], "target", palette.up_text))
+        names.append((ys[-1], "target", palette.up_text))
     if chosen is not None and chosen in xs:
         at = xs.index(chosen)
         ring = {"size": 13, "color": "rgba(0,0,0,0)", "line": {"color": palette.up, "width": 2}}
@@ -66,23 +66,8 @@ def forward(
         tickvals=xs, title_text="times read again", range=[min(xs, default=0) - 0.2, max(xs, default=1) + 0.2]
     )
     figure.update_yaxes(range=[low - pad, high + pad], title_text="loss, nats", tickformat=".2~f")
-    tall = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
-    scale = tall / (high - low + 2 * pad)
-    place = -float(APART_PX)
-    for value, name, ink in sorted(ends, reverse=True):  # from the top, kept apart
-        place = max((high + pad - value) * scale, place + APART_PX)
-        figure.add_annotation(
-            x=1.0,
-            xref="paper",
-            xanchor="left",
-            xshift=8,
-            y=1 - place / tall,
-            yref="paper",
-            align="left",
-            text=f"<b>{number(value)}</b><br>{name}",
-            showarrow=False,
-            font={"color": ink, "size": 12},
-        )
+    told = [(value, f"<b>{number(value)}</b><br>{name}", ink) for value, name, ink in names]
+    ends(figure, HEIGHT_PX - MARGIN["t"] - MARGIN["b"], told, (low - pad, high + pad), APART_PX)
     return figure
 
 

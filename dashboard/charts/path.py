@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from dashboard.charts.base import framed
+from dashboard.charts.base import ends, framed
 from dashboard.formats import number, signed
 from dashboard.literal import svg
 from dashboard.optimizations import ACTIONS, STAGES, Step
@@ -31,7 +31,7 @@ def path(steps: Sequence[Step], at: int, palette: Palette) -> go.Figure:
     figure.add_hline(y=0, line={"color": palette.border, "width": 1.5}, layer="below")
     if 0 <= at < len(steps):
         figure.add_vline(x=at, line={"color": palette.text, "width": 1.5}, layer="below")
-    ends = []
+    names: list[tuple[float, str, str]] = []
     for field, name, colour, ink, symbol in lines:
         known = [
             (row, value) for row, step in enumerate(steps) if (value := getattr(step, field)) is not None
@@ -49,13 +49,13 @@ def path(steps: Sequence[Step], at: int, palette: Palette) -> go.Figure:
             hoverinfo="text",
         )
         if known:
-            ends.append((known[-1][1], name, ink))
+            names.append((known[-1][1], f"<b>{signed(known[-1][1])}</b><br>{name}", ink))
     last = max(len(steps) - 1, 1)
     figure.update_xaxes(
         range=[-0.35, last + 0.35], tickvals=list(range(len(steps))), title_text="step", tickformat="d"
     )
     figure.update_yaxes(range=[low, high], title_text="gain, nats", tickformat="+.2~f")
-    _names(figure, ends, (low, high))
+    ends(figure, HEIGHT_PX - MARGIN["t"] - MARGIN["b"], names, (low, high), APART_PX)
     return figure
 
 
@@ -97,30 +97,6 @@ def _stages(figure: go.Figure, steps: Sequence[Step], palette: Palette) -> None:
             text=STAGES.get(stage, f"stage {stage}"),
             showarrow=False,
             font={"color": palette.muted, "size": 12},
-        )
-
-
-def _names(figure: go.Figure, ends: Sequence[tuple[float, str, str]], span: tuple[float, float]) -> None:
-    """The lines' names and last values at the right edge, kept apart."""
-    low, high = span
-    height = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
-    placed = sorted((height * (high - value) / (high - low), value, name, ink) for value, name, ink in ends)
-    places = [place for place, *_ in placed]
-    if len(places) == 2 and places[1] - places[0] < APART_PX:
-        middle = sum(places) / 2
-        places = [middle - APART_PX / 2, middle + APART_PX / 2]
-    for (_, value, name, ink), place in zip(placed, places, strict=True):
-        figure.add_annotation(
-            x=1.0,
-            xref="paper",
-            xanchor="left",
-            xshift=8,
-            y=1 - place / height,
-            yref="paper",
-            align="left",
-            text=f"<b>{signed(value)}</b><br>{name}",
-            showarrow=False,
-            font={"color": ink, "size": 12},
         )
 
 

@@ -11,13 +11,13 @@ from db import datasets, models
 def page() -> None:
     """The form, the study that runs or was picked, and all of them."""
     known, known_models = datasets.listing(session.store()), models.listing(session.store())
-    everything = study.known()
+    everything = study.SHELF.known()
     if not known and not everything:
         about = "Import one in the Library, or set up the simulated store on Recommend."
         empty("No data set yet", about, 200)
         st.page_link("screens/library.py", label="Open the Library")
         return
-    current = study.shown(everything)
+    current = study.SHELF.shown(everything)
     left, right = st.columns((1, 2.1), gap="small")
     with left, card("study-form"):
         heading("New study", "One question to many users, with intervals and paired tests.")
@@ -31,7 +31,7 @@ def page() -> None:
     with card("studies", stretch=False):
         heading("All studies", "Newest first. Select a row to see it above.")
         study.listing(everything, current)
-    study.follow(current)
+    study.SHELF.follow(current)
 
 
 with told():

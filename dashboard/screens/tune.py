@@ -11,14 +11,14 @@ from db import datasets, models
 def page() -> None:
     """The form, the tuning that runs or was picked, and all of them."""
     known = datasets.listing(session.store())
-    everything = tuning.known()
+    everything = tuning.SHELF.known()
     if not known and not everything:
         empty(
             "No data set yet", "Import one in the Library, or set up the simulated store on Recommend.", 200
         )
         st.page_link("screens/library.py", label="Open the Library")
         return
-    current = tuning.shown(everything)
+    current = tuning.SHELF.shown(everything)
     left, right = st.columns((1, 2.1), gap="small")
     with left, card("tune"):
         heading(
@@ -33,7 +33,7 @@ def page() -> None:
     with card("tunings", stretch=False):
         heading("All tunings", "Newest first. Select a row to see its curve and recipe above.")
         tuning.listing(everything, current)
-    tuning.follow(current)
+    tuning.SHELF.follow(current)
 
 
 with told():

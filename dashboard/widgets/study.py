@@ -15,7 +15,6 @@ from dashboard.widgets.study_results import ROOM_PX, result, table, take_away
 from db import jobs, workers
 from db.jobs import Job
 
-LOOK_S = 1.0
 LINE_PX = 46  # the line that says how far it is
 ENDED = {
     "COMPLETED": "Done.",
@@ -24,19 +23,7 @@ ENDED = {
 }
 
 
-def known() -> list[Study]:
-    """All studies the store knows, newest first."""
-    return watched.known("study", Study)
-
-
-def shown(all_of_them: list[Study]) -> Study | None:
-    """The one that the page is about."""
-    return watched.shown(all_of_them, st.session_state.get("study"))
-
-
-def follow(study: Study | None) -> None:
-    """Draw the page again when it is about another one, or this one came into another state."""
-    watched.follow(study, lambda: shown(known()))
+SHELF = watched.Shelf("study", Study, "study")
 
 
 def one(study: Study | None) -> None:
@@ -48,13 +35,10 @@ def one(study: Study | None) -> None:
             ROOM_PX + 2 * LINE_PX,
         )
         return
-    st.fragment(_one, run_every=LOOK_S if study.open else None)(study.job.id, study.job.state)
+    SHELF.card(study, _one)
 
 
-def _one(job_id: int, drawn: str) -> None:
-    study = Study(jobs.get(session.store(), job_id))
-    if study.job.state != drawn:
-        st.rerun()  # the list below tells the state, too
+def _one(study: Study) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", key="study-head", height=HEAD_PX, border=False
     ):
@@ -108,7 +92,7 @@ def _button(job: Job) -> None:
         return
     ended = job.state in (jobs.STOPPED, jobs.ERROR)
     if ended and st.button("Go on", key=f"again-study-{job.id}", type="primary"):
-        st.session_state.study = jobs.submit(session.store(), "study", job.payload, jobs.BACKGROUND).id
+        SHELF.pick(jobs.submit(session.store(), "study", job.payload, jobs.BACKGROUND).id)
         st.rerun()  # the whole page: this card follows one job
 
 
@@ -127,26 +111,6 @@ def _so_far(study: Study) -> None:
 
 def listing(all_of_them: list[Study], current: Study | None) -> None:
     """All studies; a selected row is shown above."""
-    if not all_of_them:
-        st.caption("None yet.")
-        return
-    rows = [at for at, each in enumerate(all_of_them) if current and each.job.id == current.job.id]
-    # A row that is filed moves the others: a table of its own, or the mark would stand at another study.
-    key = f"studies-{all_of_them[0].job.id}-{current.job.id if current else 0}"
-    st.dataframe(
-        studies_table(all_of_them, datetime.now(UTC)),
-        key=key,
-        hide_index=True,
-        height="content" if len(all_of_them) < 9 else 320,
-        on_select=lambda: _pick(key, all_of_them),
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
-        column_config={"says": st.column_config.TextColumn(width="large")},
-        alt="Studies, newest first",
-    )
-
-
-def _pick(key: str, all_of_them: list[Study]) -> None:
-    rows = st.session_state[key].selection.rows
-    if rows and rows[0] < len(all_of_them):
-        st.session_state.study = all_of_them[rows[0]].job.id
+    frame = studies_table(all_of_them, datetime.now(UTC))
+    wide = {"says": st.column_config.TextColumn(width="large")}
+    SHELF.listing(all_of_them, current, frame, wide, "Studies, newest first")

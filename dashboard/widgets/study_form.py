@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import session, words
 from dashboard.literal import md, plain
 from dashboard.studies import WHAT, What
+from dashboard.widgets import forms
 from db import jobs
 from db.datasets import DatasetInfo
 from db.jobs import Job
@@ -35,7 +36,6 @@ LAYOUTS = {"single": "Tuned on single questions", "recicl": "Tuned with demonstr
 
 def form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
     """Draw the fields that matter for the study, and Start."""
-    _start_with(known, known_models)
     study = st.selectbox(
         "Study",
         list(WHAT),
@@ -45,18 +45,11 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
     )
     what = WHAT[study]
     st.caption(what.about)
-    name = st.selectbox(
-        "Data set",
-        [each.name for each in known],
-        key="study-dataset",
-        format_func=plain,
-        persist_state="session",
-    )
-    info = next(each for each in known if each.name == name)
-    payload: dict[str, Any] = {"study": study, "dataset": name, **_models(what, info, known_models)}
+    info = forms.data_set("study-dataset", known)
+    payload: dict[str, Any] = {"study": study, "dataset": info.name, **_models(what, info, known_models)}
     left, right = st.columns(2, gap="small")
     with left:
-        payload["users"] = int(_number(what.of, f"study-users-{study}", 2, 100_000, what.users))
+        payload["users"] = forms.number(what.of, f"study-users-{study}", 2, 100_000, what.users)
     with right:
         payload |= _second(what, study, info, payload)
     payload |= _more(what, study)
@@ -103,18 +96,8 @@ def _second(what: What, study: str, info: DatasetInfo, payload: Mapping[str, Any
     if "cut" in what.asks:
         return {"periods": PERIODS, "cut": _cut(info, payload)}
     label = "Demonstrations" if "k" in what.asks else "Demonstrations each"
-    count = int(_number(label, f"study-count-{study}", 1, 16, what.count))
+    count = forms.number(label, f"study-count-{study}", 1, 16, what.count)
     return {"k": count} if "k" in what.asks else {"demos": f"{CHOICES[0]}:{count}"}
-
-
-def _start_with(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
-    """The data set the person looks at; a choice that is no longer in the store falls back to the first."""
-    names, models = [each.name for each in known], [each.name for each in known_models]
-    if st.session_state.get("study-dataset") not in names:
-        shown = session.view().dataset if "view" in st.session_state else None
-        st.session_state["study-dataset"] = shown if shown in names else names[0]
-    if models and st.session_state.get("study-model") not in models:
-        st.session_state["study-model"] = "embedded" if "embedded" in models else models[0]
 
 
 def tuned(layout: str, dataset: str, known_models: Sequence[ModelInfo]) -> Job | None:
@@ -136,8 +119,7 @@ def _models(what: What, info: DatasetInfo, known_models: list[ModelInfo]) -> dic
     """The plain model and its tuned ones; what was tuned on this data set is proposed."""
     names = [each.name for each in known_models]
     label = "Model before tuning" if what.layouts else "Model"
-    model = st.selectbox(label, names, key="study-model", format_func=plain, persist_state="session")
-    asked: dict[str, Any] = {"model": model}
+    asked: dict[str, Any] = {"model": forms.model(label, "study-model", known_models)}
     missing = []
     for layout in what.layouts:
         found = tuned(layout, info.name, known_models)
@@ -155,11 +137,6 @@ def _models(what: What, info: DatasetInfo, known_models: list[ModelInfo]) -> dic
         st.caption("Make the tuned models on the page Tune, learning from the first periods alone.")
         st.page_link("screens/tune.py", label="Open Tune")
     return asked
-
-
-def _number(label: str, key: str, low: int, high: int, value: int, note: str | None = None) -> int:
-    found = st.number_input(label, low, high, value=value, key=key, persist_state="session", help=note)
-    return value if found is None else found
 
 
 def _cut(info: DatasetInfo, payload: Mapping[str, Any]) -> int:
@@ -212,7 +189,7 @@ def _more(what: What, study: str) -> dict[str, Any]:
             )
             count = what.count
             if "cut" in what.asks:
-                count = int(_number("How many", "study-demos-count", 1, 16, what.count))
+                count = forms.number("How many", "study-demos-count", 1, 16, what.count)
             else:
                 count = int(st.session_state.get(f"study-count-{study}") or what.count)
             more["demos"] = f"{strategy}:{count}"
@@ -229,18 +206,10 @@ def _more(what: What, study: str) -> dict[str, Any]:
             if picked:
                 more["only"] = [name for name in words.STRATEGIES if name in (*picked, *BARS)]
         note = "Draws users, candidate lists and resamples."
-        more["seed"] = _number("Seed", "study-seed", 0, 2**31 - 1, 0, note)
+        more["seed"] = forms.seed("study-seed", note)
         if what.times:
-            minutes = st.number_input(
-                "Minutes per SASRec, at most",
-                0.5,
-                1000.0,
-                value=5.0,
-                step=1.0,
-                format="%g",
-                key="study-minutes",
-                persist_state="session",
-                help="One is trained for each period, and one is frozen.",
+            note = "One is trained for each period, and one is frozen."
+            more["minutes"] = forms.minutes(
+                "Minutes per SASRec, at most", "study-minutes", 1000.0, 5.0, 1.0, note
             )
-            more["minutes"] = float(minutes or 5.0)
     return more

@@ -12,26 +12,13 @@ from dashboard.literal import md, plain
 from dashboard.tunings import Tuning, numbers, recipe, sentence, table
 from dashboard.widgets import progress, tuning_form, watched
 from dashboard.widgets.notices import HEAD_PX, colours, empty, problem
-from db import jobs, models, workers
+from db import models, workers
 
-LOOK_S = 1.0
 LINE_PX = 46  # the line that says how far it is
 ENDINGS = {"COMPLETED": "Done.", "STOPPED": "Stopped.", "ERROR": "Failed."}
 
 
-def known() -> list[Tuning]:
-    """All tunings the store knows, newest first."""
-    return watched.known("tune", Tuning)
-
-
-def shown(all_of_them: list[Tuning]) -> Tuning | None:
-    """The one that the page is about."""
-    return watched.shown(all_of_them, st.session_state.get("tuning"))
-
-
-def follow(tuning: Tuning | None) -> None:
-    """Draw the page again when it is about another one, or this one came into another state."""
-    watched.follow(tuning, lambda: shown(known()))
+SHELF = watched.Shelf("tune", Tuning, "tuning")
 
 
 def one(tuning: Tuning | None) -> None:
@@ -43,13 +30,10 @@ def one(tuning: Tuning | None) -> None:
             HEIGHT_PX + 2 * LINE_PX,
         )
         return
-    st.fragment(_one, run_every=LOOK_S if tuning.open else None)(tuning.job.id, tuning.job.state)
+    SHELF.card(tuning, _one)
 
 
-def _one(job_id: int, drawn: str) -> None:
-    tuning = Tuning(jobs.get(session.store(), job_id))
-    if tuning.job.state != drawn:
-        st.rerun()  # the list below tells the state, too
+def _one(tuning: Tuning) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", key="tuning-head", height=HEAD_PX, border=False
     ):
@@ -92,7 +76,7 @@ def _after(tuning: Tuning) -> str:
         kept = "What it had learnt is kept: it goes on from its last checkpoint."
         return kept if tuning.resumable else "It had learnt nothing yet."
     if tuning.model is None:
-        return f"{tuning.what.label} is kept for comparisons and studies; an equal fit is not made again."
+        return f"{tuning.what.label} is kept: its list is under Other lists on Recommend, and studies use it."
     return f"Registered as {plain(tuning.model, 60)}."
 
 
@@ -108,22 +92,26 @@ def _button(tuning: Tuning) -> None:
             args=(job.id,),
             help="What it has learnt so far is kept, and it can go on from there.",
         )
-    elif tuning.model is not None:
+    elif job.state == "COMPLETED":
         if st.button("Open in Recommend", key=f"use-{job.id}", type="primary"):
             _use(tuning)
     elif job.state in ("STOPPED", "ERROR"):
         label = "Go on" if tuning.resumable else "Try again"
         if st.button(label, key=f"again-{job.id}", type="primary"):
-            st.session_state.tuning = tuning_form.again(job).id
+            SHELF.pick(tuning_form.again(job).id)
             st.rerun()
 
 
 def _use(tuning: Tuning) -> None:
+    dataset = str(tuning.asked.get("dataset"))
+    if tuning.what.kind != "llm":  # its list stands beside the model's: Other lists
+        session.turn_to(dataset)
+        st.switch_page("screens/recommend.py")
     names = {each.name for each in models.listing(session.store())}
     if tuning.model not in names:
         problem(f"The model {tuning.model!r} was removed from the Library. Its recipe below makes it again.")
         return
-    session.turn_to(str(tuning.asked.get("dataset")), str(tuning.model))
+    session.turn_to(dataset, str(tuning.model))
     st.switch_page("screens/recommend.py")
 
 
@@ -149,25 +137,5 @@ def _curve(tuning: Tuning) -> None:
 
 def listing(all_of_them: list[Tuning], current: Tuning | None) -> None:
     """All tunings; a selected row is shown above."""
-    if not all_of_them:
-        st.caption("None yet.")
-        return
-    rows = [at for at, each in enumerate(all_of_them) if current and each.job.id == current.job.id]
-    # A row that is filed moves the others: a table of its own, or the mark would stand at another tuning.
-    key = f"tunings-{all_of_them[0].job.id}-{current.job.id if current else 0}"
-    st.dataframe(
-        table(all_of_them, datetime.now(UTC)),
-        key=key,
-        hide_index=True,
-        height="content" if len(all_of_them) < 9 else 320,
-        on_select=lambda: _pick(key, all_of_them),
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
-        alt="Tunings, newest first",
-    )
-
-
-def _pick(key: str, all_of_them: list[Tuning]) -> None:
-    rows = st.session_state[key].selection.rows
-    if rows and rows[0] < len(all_of_them):
-        st.session_state.tuning = all_of_them[rows[0]].job.id
+    frame = table(all_of_them, datetime.now(UTC))
+    SHELF.listing(all_of_them, current, frame, {}, "Tunings, newest first")

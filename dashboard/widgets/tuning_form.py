@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import session
 from dashboard.literal import md, plain
 from dashboard.tunings import WHAT, Tuning, What, learnt_from
+from dashboard.widgets import forms
 from dashboard.widgets.notices import problem
 from db import datasets, jobs, models
 from db.datasets import DatasetInfo
@@ -24,15 +25,7 @@ METHODS = {"auto": "what suits the size", "full": "all weights", "lora": "LoRA a
 
 def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Sequence[Tuning]) -> None:
     """Draw the fields that matter for what is chosen, and Start. `earlier`: all tunings there are."""
-    _start_with(known, known_models)
-    name = st.selectbox(
-        "Data set",
-        [each.name for each in known],
-        key="tune-dataset",
-        format_func=plain,
-        persist_state="session",
-    )
-    info = next(each for each in known if each.name == name)
+    info = forms.data_set("tune-dataset", known)
     key = st.selectbox(
         "What to train",
         list(WHAT),
@@ -42,7 +35,9 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Seque
     )
     what = WHAT[key]
     st.caption(what.about)
-    request = _fields(TuneRequest(dataset=name, kind=what.kind, layout=what.layout), what, info, known_models)
+    request = _fields(
+        TuneRequest(dataset=info.name, kind=what.kind, layout=what.layout), what, info, known_models
+    )
     request = named(request, [each.name for each in known_models], earlier)
     try:
         request = request.validate()
@@ -55,59 +50,25 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Seque
         st.rerun()
 
 
-def _start_with(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
-    """The data set the person looks at; a choice that is no longer in the store falls back to the first."""
-    names = [each.name for each in known]
-    if st.session_state.get("tune-dataset") not in names:
-        shown = session.view().dataset if "view" in st.session_state else None
-        st.session_state["tune-dataset"] = shown if shown in names else names[0]
-    bases = [each.name for each in known_models]
-    if bases and st.session_state.get("tune-base") not in bases:
-        st.session_state["tune-base"] = "embedded" if "embedded" in bases else bases[0]
-
-
 def _fields(
     request: TuneRequest, what: What, info: DatasetInfo, known_models: list[ModelInfo]
 ) -> TuneRequest:
     if what.kind == "llm":
-        base = st.selectbox(
-            "Base model",
-            [each.name for each in known_models],
-            key="tune-base",
-            format_func=plain,
-            placeholder="register one in the Library",
-            persist_state="session",
-            help="It stays as it is; the tuned model gets a name of its own.",
-        )
+        note = "It stays as it is; the tuned model gets a name of its own."
+        base = forms.model("Base model", "tune-base", known_models, note)
         request = replace(request, base=base or "")
     until = _learn_from(info)
     left, right = st.columns(2, gap="small")
     if what.measure is not None:
         with left:
-            minutes = st.number_input(
-                "Minutes, at most",
-                0.5,
-                10_000.0,
-                value=10.0,
-                step=5.0,
-                format="%g",
-                key="tune-minutes",
-                persist_state="session",
-                help="It ends earlier where the held-out answers no longer get better.",
-            )
-        request = replace(request, minutes=float(minutes or 10))
+            note = "It ends earlier where the held-out answers no longer get better."
+            minutes = forms.minutes("Minutes, at most", "tune-minutes", 10_000.0, 10.0, 5.0, note)
+        request = replace(request, minutes=minutes)
     if what.kind == "llm" and what.layout == "recicl":
         with right:
-            demos = st.number_input(
-                "Demonstrations",
-                1,
-                16,
-                value=4,
-                key="tune-demos",
-                persist_state="session",
-                help="Each sample holds 0 to this many, so that it also answers without any.",
-            )
-        request = replace(request, demos=int(demos or 4))
+            note = "Each sample holds 0 to this many, so that it also answers without any."
+            demos = forms.number("Demonstrations", "tune-demos", 1, 16, 4, note)
+        request = replace(request, demos=demos)
     if what.kind == "llm":
         answers = st.segmented_control(
             "Answers",
@@ -143,16 +104,8 @@ def _learn_from(info: DatasetInfo) -> int | None:
 
 def _more(request: TuneRequest, what: What) -> TuneRequest:
     with st.popover("More options", width="stretch", key="tune-more"):
-        seed = st.number_input(
-            "Seed",
-            0,
-            2**31 - 1,
-            value=0,
-            key="tune-seed",
-            persist_state="session",
-            help="Draws the samples and the order they are learnt in.",
-        )
-        request = replace(request, seed=int(seed or 0))
+        seed = forms.seed("tune-seed", "Draws the samples and the order they are learnt in.")
+        request = replace(request, seed=seed)
         if what.kind == "llm":
             name = st.text_input(
                 "Name of the tuned model",

@@ -236,7 +236,10 @@ def test_conventional_recommenders_are_shown_without_a_model(open_page: Open, st
     app = open_page("tune")
     assert not app.exception
     assert "NDCG@10 on held-out purchases rose from 0.200 to 0.340" in texts(app)
-    assert not [each for each in app.button if each.label == "Open in Recommend"]
+    assert "its list is under Other lists on Recommend" in texts(app)
+    button(app, "Open in Recommend").click().run()
+    assert not app.exception
+    assert app.query_params["data"] == "simulated"
     done(store, filed(store, kind="itemknn"))
     app = open_page("tune")
     assert "It was fitted in 0.42 s, on interactions before each target's moment." in texts(app)

@@ -62,10 +62,10 @@ class OptimizeRequest:
     tokens: int | None = None
     sources: tuple[str, ...] = ("neighbours", "aggregated", "proximal")
     pool: int = 8
-    probes: int = 16
-    beam: int = 2
+    probes: int = 12
+    beam: int = 1
     stages: int = 2
-    steps: int = 6
+    steps: int = 3
     ridge: float = 0.2
     noise: float = 0.2
     kappa: float = 0.5

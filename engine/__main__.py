@@ -10,7 +10,17 @@ from typing import Any
 import typer
 
 from db.errors import DualensError
-from engine.commands import baselines, bench, methods, preferences, runs, studies, tuning, workspace
+from engine.commands import (
+    baselines,
+    bench,
+    methods,
+    optimizing,
+    preferences,
+    runs,
+    studies,
+    tuning,
+    workspace,
+)
 
 app = typer.Typer(
     name="python -m engine",
@@ -19,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (workspace, runs, baselines, tuning, studies, preferences, methods, bench):
+for group in (workspace, runs, optimizing, baselines, tuning, studies, preferences, methods, bench):
     app.add_typer(group.app)
 
 

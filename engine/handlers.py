@@ -7,6 +7,7 @@ from typing import Any
 
 from db import runs
 from db.errors import BadInput
+from db.optimizations import OptimizeRequest
 from db.requests import RunRequest
 from db.tunings import TuneRequest
 from engine import service
@@ -25,12 +26,13 @@ def rank_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
 
 
 def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{request, estimator, leave_one_out}` -> `{run, effects}`."""
+    """`{request, estimator, leave_one_out, mode}` -> `{run, effects}`."""
     run, found = service.effects(
         engine,
         RunRequest.from_json(payload["request"]),
         estimator=payload.get("estimator", "auto"),
         leave_one_out=bool(payload.get("leave_one_out", False)),
+        mode=payload.get("mode", "direct"),
         report=report,
     )
     return {"run": run.key, "effects": found.effects_key}
@@ -133,6 +135,13 @@ def peers_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
     from engine.peers import peers
 
     return peers(engine, runs.get(engine.store, payload["run"]))
+
+
+def optimize_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """An `OptimizeRequest` -> the demonstrations it chose, the path and the verdict (`engine.optimize`)."""
+    from engine.optimize import optimize
+
+    return optimize(engine, OptimizeRequest.from_json(payload), report).result
 
 
 def catalogue_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -5,6 +5,7 @@ No model is needed for it; what is gathered here is what the run's key digests.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from db import datasets, perturbations
 from db.candidates import CandidateList
@@ -20,6 +21,7 @@ from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
 from engine.dislikes import disliked_titles
 from engine.hints import Hint, hint_for
+from engine.optimize.specs import is_optimized, optimized
 from engine.prescore import prescored
 from engine.readers import reader_for
 from engine.session import Engine
@@ -41,6 +43,7 @@ class Inputs:
     item_ids: tuple[str, ...]  # of the candidates, in the list's order
     titles: tuple[str, ...]
     hint: Hint | None  # what a conventional recommender says of these candidates, if asked for
+    optimization: dict[str, Any] | None  # what the optimizer tells of its choice, where one chose
     disliked: tuple[str, ...] = ()  # titles that negatives take off, if asked for
 
     @property
@@ -60,18 +63,26 @@ def query_of(store: Store, request: RunRequest) -> tuple[DatasetInfo, Query]:
     return dataset, queries.build(store, dataset, request.user, request.target, request.history)
 
 
-def chosen_for(
-    engine: Engine, dataset: DatasetInfo, query: Query, request: RunRequest
-) -> tuple[tuple[PoolEntry, ...], tuple[float, ...]]:
-    """The request's demonstrations in prompt order, with their weights. Raises NotFound or BadInput.
+class Choice(NamedTuple):
+    """Demonstrations in prompt order, a weight for each, and the optimization that found them, if one did."""
+
+    entries: tuple[PoolEntry, ...]
+    weights: tuple[float, ...]
+    optimization: dict[str, Any] | None = None
+
+
+def chosen_for(engine: Engine, dataset: DatasetInfo, query: Query, request: RunRequest) -> Choice:
+    """The request's demonstrations. Raises NotFound or BadInput.
 
     For several prompts there are so many times more, still in one order, the best match last.
     """
     store = engine.store
     if request.demonstrations is not None:
         chosen = named(store, dataset, query, [choice.id for choice in request.demonstrations])
-        return tuple(chosen), tuple(choice.weight for choice in request.demonstrations)
+        return Choice(tuple(chosen), tuple(choice.weight for choice in request.demonstrations))
     spec = strategies.parse_spec(request.demos).times(request.prompts)
+    if is_optimized(spec):
+        return Choice(*optimized(engine, dataset, query, request, spec))
     if request.prescore is not None:
         chosen = prescored(engine, dataset, query, request, spec)
     else:
@@ -82,7 +93,7 @@ def chosen_for(
             f"weights: {len(weights)} given, but {request.demos} found {len(chosen)} demonstrations for this "
             "user. Give one weight for each, in prompt order."
         )
-    return tuple(chosen), weights
+    return Choice(tuple(chosen), weights)
 
 
 def shown_history(
@@ -113,7 +124,7 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
     """Read what a request names. Raises NotFound or BadInput saying which part is wrong."""
     store, request = engine.store, engine.resolved(request)
     dataset, query = query_of(store, request)
-    chosen, weights = chosen_for(engine, dataset, query, request)
+    chosen, weights, optimization = chosen_for(engine, dataset, query, request)
     parts = dealt(chosen, request.prompts)
     candidates = candidate_list(
         store,
@@ -142,4 +153,5 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
         if request.hint is None
         else hint_for(engine, dataset, request.hint, request.user, request.target, candidates.items),
         disliked=disliked_for(store, dataset, query, request),
+        optimization=optimization,
     )

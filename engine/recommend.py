@@ -24,12 +24,13 @@ from engine.llm.generate import WIDTH, Found, search
 from engine.llm.load import LoadedModel
 from engine.llm.measure import Edit, Task, demo_head, kept_weights
 from engine.llm.prefix_tree import TitleTree, build
-from engine.llm.score import Prefix, extend
+from engine.llm.scales import Calibrated, Mean, Scale, Sum, priors
+from engine.llm.score import Prefix, extend, prefill
 from engine.perturbed import edited, refuse_drawn
-from engine.prompts import Example, Fitted, fit
+from engine.prompts import Example, Fitted, encode, fit, render
 from engine.session import Engine
 
-SCORINGS = ("sum", "mean")  # what a title spelled token by token has: no Yes, no label, no prior
+SCORINGS = ("sum", "mean", "calibrated")  # what a title spelled token by token has: no Yes, no label
 
 
 def recommend(
@@ -44,9 +45,11 @@ def recommend(
 
     zero_shot False leaves out the list without, and half the time.
 
-    Scores are those that ranking gives under the same scoring (sum, which auto means here, or mean). width:
-    branches of the titles' prefix tree followed at each depth (default `WIDTH`). exclude_history: leave out
-    what the user bought before the target. `search.proven` says that no wider search could change the list.
+    Scores are those that ranking gives under the same scoring: sum, which auto means here, mean, or calibrated
+    (the first time for a catalogue it takes every title's prior, and a list is seldom proven, as a title's score
+    may rise with each token). width: branches of the titles' prefix tree followed at each depth (default
+    `WIDTH`). exclude_history: leave out what the user bought before the target. `search.proven` says that no
+    wider search could change the list.
     Raises BadInput, NotFound, ModelError, OutOfMemory.
     """
     request = request.scored_by("sum")
@@ -55,7 +58,7 @@ def recommend(
     clock = Clock()
     store = engine.store
     dataset, query = query_of(store, request)
-    chosen, weights = chosen_for(engine, dataset, query, request)
+    chosen, weights, _ = chosen_for(engine, dataset, query, request)
     catalogue = datasets.catalogue(store, dataset.id)
     own = datasets.history(store, dataset.id, query.user)[: query.target_position]
     excluded = sorted({one.item for one in own}) if exclude_history else []
@@ -81,15 +84,16 @@ def recommend(
     )
     task = edited(request, task, disliked_for(store, dataset, query, request))
     gate = gate_of(loaded, kept_weights(task, fitted))
-    mean = request.scoring == "mean"
+    scale = _scale(engine, loaded, dataset, tree, request)
+    clock.note("prior")
     prompt = whole_prompt(engine, loaded, fitted, gate, edits=task.edits)
     clock.note("prefill")
-    found = search(loaded, prompt, tree, top, width, gate, mean, excluded)
+    found = search(loaded, prompt, tree, top, width, gate, scale, excluded)
     clock.note("search")
     bare = found if zero_shot else None
     if zero_shot and fitted.kept:
         again = whole_prompt(engine, loaded, zero, None)
-        bare = search(loaded, again, tree, top, width, None, mean, excluded)
+        bare = search(loaded, again, tree, top, width, None, scale, excluded)
     clock.note("zero_shot")
     return {
         "items": _listed(catalogue, found, query.target.item),
@@ -135,6 +139,21 @@ def _tree(engine: Engine, loaded: LoadedModel, dataset: DatasetInfo, catalogue: 
     """The titles' prefix tree, kept for the next request about this data set and tokenizer."""
     key = ("titles", dataset.fingerprint, loaded.source, loaded.revision)
     return engine.prefills.get(key, lambda: build(loaded.encoder, catalogue.titles), lambda tree: tree.nbytes)
+
+
+def _scale(
+    engine: Engine, loaded: LoadedModel, dataset: DatasetInfo, tree: TitleTree, request: RunRequest
+) -> Scale:
+    """What a title's score is; every title's prior is kept for the next request about this catalogue."""
+    if request.scoring != "calibrated":
+        return Mean(tree) if request.scoring == "mean" else Sum()
+
+    def make() -> Calibrated:
+        empty = encode(loaded.encoder, render(request.template, request.scoring, [], []))
+        return Calibrated(tree, priors(loaded, prefill(loaded, empty.ids, empty.owners()), tree))
+
+    key = ("priors", dataset.fingerprint, loaded.key, request.template)
+    return engine.prefills.get(key, make, lambda made: made.nbytes)
 
 
 def gate_of(loaded: LoadedModel, weights: Sequence[float]) -> Tensor | None:

@@ -147,6 +147,7 @@ HANDLERS: dict[str, Handler] = {
     "spread": handlers.spread_job,
     "forward": handlers.forward_job,
     "catalogue": handlers.catalogue_job,
+    "optimize": handlers.optimize_job,
 }
 
 

@@ -37,7 +37,7 @@ REQUEST_OPTIONS: dict[str, tuple[Any, Any]] = {
             str,
             option(
                 "none, or STRATEGY:K, or STRATEGY:Tt for T tokens of them: random, recent, bm25, neighbours, "
-                "proximal, global, aggregated, embedding, mmr, dpp, votek."
+                "proximal, global, aggregated, embedding, mmr, dpp, votek, greedy, twostage."
             ),
         ],
         "neighbours:4",

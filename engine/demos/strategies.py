@@ -72,7 +72,10 @@ EMBEDDING_STRATEGIES: dict[str, EmbeddingStrategy] = {
     "votek": votek,
 }
 
-NAMES = (*STRATEGIES, *EMBEDDING_STRATEGIES)
+OPTIMIZED = ("greedy", "twostage")
+"""Strategies that ask a model about past purchases; `engine.optimize` chooses for them."""
+
+NAMES = (*STRATEGIES, *EMBEDDING_STRATEGIES, *OPTIMIZED)
 
 MOST = 64
 """Demonstrations a strategy can be asked for: more fit no prompt."""
@@ -155,6 +158,10 @@ def _found(
 ) -> list[Offer]:
     if wanted.name in STRATEGIES:
         return STRATEGIES[wanted.name](store, dataset, query, wanted.size, seed)
+    if wanted.name in OPTIMIZED:
+        raise BadInput(
+            f"demos is {str(wanted)!r}, which optimizes for one user with a model: not possible here."
+        )
     find = EMBEDDING_STRATEGIES[wanted.name]
     return find(store, dataset, query, wanted.size, seed, _needed(reader, wanted).embed)
 

@@ -47,7 +47,7 @@ class Width:
 def prompt_of(engine: Engine, loaded: LoadedModel, request: RunRequest, room: int) -> Prefix:
     """Keys and values of the prompt that ranking would write."""
     dataset, query = query_of(engine.store, request)
-    chosen, _ = chosen_for(engine, dataset, query, request)
+    chosen = chosen_for(engine, dataset, query, request).entries
     demos = [Example(tuple(i.title for i in e.history), e.answer.title, e.answer.rating) for e in chosen]
     titles = [one.title for one in query.history]
     encoded = fit(loaded.encoder, "plain", "sum", demos, titles, room).encoded

@@ -1,0 +1,12 @@
+"""Two-stage optimization: demonstrations chosen (stage 1), weighed (stage 2), and kept from doing harm.
+
+Boundary: `optimize(engine, OptimizeRequest)` gives the stored result with its path; `optimized` gives
+what a strategy spec (`greedy:K`, `twostage:K`) puts before a query. Everything is decided on probes, past
+purchases of the user and of similar ones; the target is never read. A reconstruction of LRGD's two stages
+(arXiv 2504.04386), whose exact formulas were not available to us.
+"""
+
+from engine.optimize.optimize import optimize
+from engine.optimize.specs import SPECS, is_optimized, optimized
+
+__all__ = ["SPECS", "is_optimized", "optimize", "optimized"]

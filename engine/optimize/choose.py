@@ -1,0 +1,163 @@
+"""Stage 1: which demonstrations, and in which order. A beam search over sets, by their effect on probes.
+
+Pure: demonstrations are places 0 to n - 1 of a pool, and what a set is worth comes from a function. A set's
+effects are conditional on what is in it, so that redundancy falls out by itself. A reconstruction of the
+first stage of LRGD (arXiv 2504.04386).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Set = tuple[int, ...]
+Gains = NDArray[np.float64]
+
+CAUTION = 1.0
+"""Standard errors by which a set must be better than the one it replaces (the one-standard-error rule of
+Breiman et al. 1984): a dozen probes tell small differences by chance, and the best of many by chance more so.
+"""
+
+MATTERS = 0.01
+"""Nats below which a difference is none: no list changes for it."""
+
+
+class Worth(Protocol):
+    """What sets are worth on the probes that choose."""
+
+    def gains(self, chosen: Set) -> Gains:
+        """Nats [P] that a set takes off each probe's loss; minus infinity where it does not fit."""
+        ...
+
+    def without(self, chosen: Set) -> NDArray[np.float64]:
+        """Gains [k, P] of the set with one demonstration's weight at 0, for each in turn."""
+        ...
+
+    def robust(self, chosen: Set) -> float:
+        """The robust effect in nats: mean minus kappa standard deviations over perturbed weightings."""
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """A set that was taken, and why. `objective`: mean gain in nats over the probes that choose."""
+
+    action: str
+    chosen: Set
+    objective: float
+    note: str
+    tried: int
+
+
+@dataclass
+class Search:
+    """A search in progress: what was tried, and the steps taken.
+
+    share [P]: what each probe counts, adding up to 1. size: at most so many demonstrations. allowed: whether
+    a set keeps to the budget.
+    """
+
+    worth: Worth
+    share: Gains
+    size: int
+    allowed: Callable[[Set], bool] = lambda chosen: True
+    said: Callable[[Step], None] = lambda step: None
+    steps: list[Step] = field(default_factory=list)
+    _known: dict[Set, Gains] = field(default_factory=dict)
+
+    def gains(self, chosen: Set) -> Gains:
+        """Gains [P], computed once per set."""
+        if chosen not in self._known:
+            self._known[chosen] = self.worth.gains(chosen)
+        return self._known[chosen]
+
+    def mean(self, chosen: Set) -> float:
+        """Mean gain over the probes, nats."""
+        return float(self.share @ self.gains(chosen))
+
+    def took(self, action: str, chosen: Set, note: str) -> None:
+        step = Step(action, chosen, self.mean(chosen), note, len(self._known))
+        self.steps.append(step)
+        self.said(step)
+
+    def surer(self, one: Set, other: Set, caution: float = CAUTION) -> bool:
+        """Whether `one` is better than `other` by more than `caution` standard errors of the difference."""
+        if not np.isfinite(self.mean(one)):
+            return False
+        difference = self.gains(one) - self.gains(other)
+        mean = float(self.share @ difference)
+        spread = float(np.sqrt(self.share**2 @ (difference - mean) ** 2))
+        return mean > MATTERS and mean >= caution * spread
+
+
+def choose(search: Search, starts: dict[str, Set], order: Sequence[int], beam: int, tries: int) -> Set:
+    """The best set found, in prompt order (the last stands next to the query); () where nothing helps.
+
+    starts: named sets to begin with; without a surely good one the search begins with nothing. order: the
+    pool's places, most promising first. beam: sets that are pursued at once. tries: places that are tried
+    at each step, the next ones once one of them is taken.
+    """
+    found = {name: chosen for name, chosen in starts.items() if chosen and search.allowed(chosen)}
+    best = [chosen for chosen in _best(found.values(), search.mean, beam) if search.surer(chosen, ())]
+    if best:
+        name = next(name for name, chosen in found.items() if chosen == best[0])
+        search.took("start", best[0], f"What {name} chooses is the best of {len(found)} sets to begin with.")
+    best = best or [()]
+    for _ in range(2 * search.size):
+        moves = {new: how for chosen in best for new, how in _moves(search, chosen, order, tries)}
+        better = [new for new in moves if search.surer(new, best[0])]
+        if not better:
+            break
+        top = max(better, key=search.mean)
+        search.took(*moves[top])
+        best = _best(dict.fromkeys([top, *best, *better]), search.mean, beam)
+    return _sturdiest(search, best)
+
+
+def _best(sets: Iterable[Set], mean: Callable[[Set], float], count: int) -> list[Set]:
+    """The best so many sets; of equal ones the first."""
+    return sorted(dict.fromkeys(sets), key=lambda chosen: -mean(chosen))[:count]
+
+
+def _moves(
+    search: Search, chosen: Set, order: Sequence[int], tries: int
+) -> list[tuple[Set, tuple[str, Set, str]]]:
+    """Sets one step away: one more, the least useful one left out or replaced, the most useful one last."""
+    made: dict[Set, tuple[str, Set, str]] = {}
+
+    def offer(action: str, new: Set, note: str) -> None:
+        if new != chosen and search.allowed(new):
+            made.setdefault(new, (action, new, note))
+
+    fresh = [place for place in order if place not in chosen][:tries]
+    if len(chosen) < search.size:
+        for place in fresh:
+            offer("add", (*chosen, place), "One more lowers the probes' loss.")
+    if not chosen:
+        return list(made.items())
+    rest = search.worth.without(chosen) @ search.share  # [k]: what the set is worth without each
+    least, most = int(np.argmax(rest)), int(np.argmin(rest))
+    left = chosen[:least] + chosen[least + 1 :]
+    offer("drop", left, "One less: it stood in the way of the others.")
+    for place in fresh:
+        offer("swap", (*left, place), "Another instead of the one that helps least.")
+    last = (*chosen[:most], *chosen[most + 1 :], chosen[most])
+    offer("order", last, "The one that helps most stands next to the question.")
+    return list(made.items())
+
+
+def _sturdiest(search: Search, sets: Iterable[Set]) -> Set:
+    """The set of the largest robust effect, the first of equal ones; () where none is above 0."""
+    worth = {chosen: search.worth.robust(chosen) if chosen else 0.0 for chosen in sets}
+    first = next(iter(worth))
+    top = max(worth, key=lambda chosen: worth[chosen])
+    if worth[top] <= 0:
+        top = ()
+    if top != first:
+        note = (
+            "Under disturbed weights this set holds up best." if top else "Nothing helps these probes surely."
+        )
+        search.took("swap" if top else "drop", top, note)
+    return top

@@ -1,0 +1,91 @@
+"""The collapse guard: whether what was chosen may be applied, judged on probes that did not choose it.
+
+A set is applied only where the lower bound of its gain on the held-out probes is above zero, and weights only
+where they are better than none by the same rule; else the guard falls back and says why. Pure: gains in nats
+in, a verdict out. After the collapse prevention of LRGD (arXiv 2504.04386, reconstructed).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+SURE = 0.9
+"""Confidence of the one-sided lower bound. At 0.9 one user in ten whose set helps nothing gets it applied."""
+
+FEWEST = 3
+"""Held-out probes below which nothing can be told."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A weighted mean gain in nats with the two ends of its `SURE` bounds."""
+
+    mean: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, float]:
+        return {"mean": self.mean, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`verdict`: two-stage, stage 1 or zero-shot. The gains are None where nothing could be told."""
+
+    verdict: str
+    reason: str
+    gain_stage1: Bound | None = None
+    gain_stage2: Bound | None = None
+    over_stage1: Bound | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        gains = {
+            name: None if (found := getattr(self, name)) is None else found.to_json()
+            for name in ("gain_stage1", "gain_stage2", "over_stage1")
+        }
+        return {"verdict": self.verdict, "reason": self.reason, **gains}
+
+
+def bound(gains: NDArray[np.float64], share: NDArray[np.float64]) -> Bound:
+    """Mean and t bounds of gains [P] whose probes count `share` [P]; infinitely wide for a single probe.
+
+    With unequal shares the degrees of freedom are those of Kish's effective number of probes.
+    """
+    share = share / share.sum()
+    mean = float(share @ gains)
+    effective = 1 / float(share @ share)
+    if effective < 1 + 1e-9:
+        return Bound(mean, -float("inf"), float("inf"))
+    variance = float(share @ (gains - mean) ** 2) * effective / (effective - 1)
+    reach = float(stats.t.ppf(SURE, effective - 1)) * float(np.sqrt(variance / effective))
+    return Bound(mean, mean - reach, mean + reach)
+
+
+def judge(one: NDArray[np.float64], two: NDArray[np.float64] | None, share: NDArray[np.float64]) -> Verdict:
+    """The verdict from the gains [P] over zero-shot of stage 1 and of stage 2 (None: there was none)."""
+    if len(share) < FEWEST:
+        probes = f"{len(share)} held-out probe{'' if len(share) == 1 else 's'}"
+        return Verdict("zero-shot", f"Too little to judge by: {probes}, at least {FEWEST} are needed.")
+    first = bound(one, share)
+    second = None if two is None else bound(two, share)
+    over = None if two is None else bound(two - one, share)
+    if second and over and second.low > 0 and over.low > 0:
+        reason = (
+            f"On {len(share)} held-out probes the weighted set gains {second.mean:.2f} nats "
+            f"({second.low:.2f} at least), {over.mean:.2f} more than without weights."
+        )
+        return Verdict("two-stage", reason, first, second, over)
+    if first.low > 0:
+        told = "" if over is None else f" The weights are not surely better ({over.mean:+.2f} nats)."
+        reason = (
+            f"On {len(share)} held-out probes the set gains {first.mean:.2f} nats ({first.low:.2f} at least)."
+        )
+        return Verdict("stage 1", reason + told, first, second, over)
+    reason = (
+        f"On {len(share)} held-out probes the set gains {first.mean:+.2f} nats, which may be nothing or harm "
+        f"({first.low:+.2f} at worst): no demonstrations are applied."
+    )
+    return Verdict("zero-shot", reason, first, second, over)

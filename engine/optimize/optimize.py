@@ -1,0 +1,357 @@
+"""From a request to stored demonstrations with weights, by the two stages and the guard.
+
+Boundary: an `OptimizeRequest` in, a stored result out (JSON, `Optimization.result`). The search, the learning
+of weights and the verdict are pure and live beside this; here they get a store and a model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from db import datasets, demonstrations, optimizations
+from db.canonical import digest
+from db.datasets import DatasetInfo
+from db.demonstrations import HAND_WRITTEN
+from db.models import ModelInfo
+from db.optimizations import Optimization, OptimizeRequest
+from db.requests import RunRequest
+from db.version import ENGINE_VERSION
+from engine.demos import query as queries
+from engine.demos import strategies
+from engine.demos.named import by_hand
+from engine.demos.query import PoolEntry, Query
+from engine.optimize import probes
+from engine.optimize.choose import Search, Set, Step, choose
+from engine.optimize.guard import Verdict, judge
+from engine.optimize.learn import learn
+from engine.optimize.probes import Target
+from engine.readers import reader_for
+from engine.session import Engine
+
+if TYPE_CHECKING:
+    from engine.optimize.objective import ProbeLoss
+
+STARTS = ("neighbours", "aggregated", "recent", "bm25", "proximal")
+"""Strategies whose sets the search begins with."""
+
+TRIES = 3
+"""Demonstrations of the pool that are tried at each step of the search."""
+
+
+def optimize(engine: Engine, request: OptimizeRequest, report=lambda *said: None) -> Optimization:
+    """The optimized demonstrations of a user, from the store where the same was asked before.
+
+    report(progress, message, partial). Raises NotFound, BadInput, ModelError, OutOfMemory; the store is as
+    before then.
+    """
+    dataset = datasets.get(engine.store, request.dataset)
+    query = queries.build(engine.store, dataset, request.user, request.target, request.history)
+    return at_query(engine, request, dataset, query, report)
+
+
+def at_query(
+    engine: Engine,
+    request: OptimizeRequest,
+    dataset: DatasetInfo,
+    query: Query,
+    report=lambda *said: None,
+) -> Optimization:
+    """The same for any moment of a user's history."""
+    model = engine.registered(request.model)
+    asked = {**request.to_json(), "scoring": _scoring(request, model)}
+    place = [query.target_position, query.known_until]
+    key = digest([asked, place, dataset.fingerprint, model.revision, ENGINE_VERSION])
+    known = optimizations.find(engine.store, key)
+    if known is not None:
+        return Optimization(**{**vars(known), "result": {**known.result, "cached": True}})
+    began = time.perf_counter()
+    work = _Work(engine, request, dataset, query, model, report)
+    result = {"request": asked, "key": key, **work.result(), "cached": False}
+    result["seconds"] = round(time.perf_counter() - began, 3)
+    demonstrations.save_many(engine.store, [entry.demonstration for entry in work.pool])
+    made = Optimization(key, dataset.id, query.user_id, model.name, result)
+    return optimizations.save(engine.store, made)
+
+
+def _scoring(request: OptimizeRequest, model: ModelInfo) -> str:
+    return model.scoring if request.scoring == "auto" else request.scoring
+
+
+@dataclass
+class _Work:
+    """One optimization: the pool, the probes, and the path as it grows."""
+
+    engine: Engine
+    request: OptimizeRequest
+    dataset: DatasetInfo
+    query: Query
+    model: ModelInfo
+    report: Any
+    path: list[dict[str, Any]] = field(default_factory=list)
+
+    def result(self) -> dict[str, Any]:
+        """Both stages and the verdict."""
+        self.report(None, "looking for probes and demonstrations", None)
+        self._tell(0, "zero-shot", (), (), 0.0, 0, "No demonstrations: what every gain is measured from.")
+        chosen, weights, verdict = (), (), judge(np.zeros(0), None, np.zeros(0))
+        if self.choosing and self.pool and (self.judging or not self.request.guard):
+            chosen = self._stage_one()
+            weights = (1.0,) * len(chosen)
+            learnt = self._stage_two(chosen) if chosen and self.request.stages == 2 else None
+            verdict = self._verdict(chosen, learnt)
+            if verdict.verdict == "two-stage" and learnt is not None:
+                weights = learnt
+        if verdict.verdict == "zero-shot":
+            chosen, weights = (), ()
+        last = self.path[-1]["objective"] if chosen else 0.0
+        self._tell(3, "guard", chosen, weights, last, 0, verdict.reason)
+        return {
+            "probes": [_shown(target) for target in self.targets],
+            "pool": [_described(entry) for entry in self.pool],
+            "path": self.path,
+            "chosen": [
+                {"id": self.pool[place].demonstration.id, "weight": weight}
+                for place, weight in zip(chosen, weights, strict=True)
+            ],
+            "guard": verdict.to_json(),
+        }
+
+    @cached_property
+    def targets(self) -> list[Target]:
+        ask = self.request
+        return probes.targets(self.engine.store, self.dataset, self.query, ask.probes, ask.history, ask.seed)
+
+    @cached_property
+    def choosing(self) -> list[Target]:
+        """Without a guard every probe may choose."""
+        return [each for each in self.targets if not (each.held_out and self.request.guard)]
+
+    @cached_property
+    def judging(self) -> list[Target]:
+        return [each for each in self.targets if each.held_out]
+
+    @cached_property
+    def starts(self) -> dict[str, list[PoolEntry]]:
+        """What the plain strategies choose, in prompt order."""
+        if not self.request.start:
+            return {}
+        ask = self.request
+        reader = reader_for(self.engine, RunRequest(ask.dataset, ask.user, ask.model, template=ask.template))
+        return {
+            name: strategies.choose(
+                self.engine.store, self.dataset, self.query, f"{name}:{ask.size}", ask.seed, reader
+            )
+            for name in STARTS
+        }
+
+    @cached_property
+    def pool(self) -> list[PoolEntry]:
+        """Every demonstration looked at, each once: of the starts, then source by source."""
+        ask, store = self.request, self.engine.store
+        sources = [source for source in ask.sources if source != HAND_WRITTEN]
+        found = [entry for entries in self.starts.values() for entry in entries]
+        if sources:
+            found += strategies.pool(store, self.dataset, self.query, sources, ask.pool, ask.seed)
+        if HAND_WRITTEN in ask.sources:
+            found += by_hand(store, self.dataset, self.query, ask.pool)
+        return list({entry.demonstration.id: entry for entry in found}.values())
+
+    @cached_property
+    def tokens(self) -> list[int]:
+        """Of each demonstration of the pool."""
+        ask = self.request
+        reader = reader_for(self.engine, RunRequest(ask.dataset, ask.user, ask.model, template=ask.template))
+        return [reader.tokens(entry) for entry in self.pool]
+
+    @cached_property
+    def worth(self) -> _Worth:
+        return _Worth(self, self.choosing)
+
+    @cached_property
+    def judged(self) -> _Worth:
+        return _Worth(self, self.judging)
+
+    def _allowed(self, chosen: Set) -> bool:
+        budget = self.request.tokens
+        if budget is not None and sum(self.tokens[place] for place in chosen) > budget:
+            return False
+        return self.worth.fits(chosen)
+
+    def _stage_one(self) -> Set:
+        place = {entry.demonstration.id: n for n, entry in enumerate(self.pool)}
+        starts = {
+            name: tuple(place[entry.demonstration.id] for entry in entries)
+            for name, entries in self.starts.items()
+        }
+        search = Search(self.worth, probes.share(self.choosing), self.request.size, self._allowed, self._took)
+        order = sorted(range(len(self.pool)), key=lambda n: -self.pool[n].similarity)
+        return choose(search, starts, order, self.request.beam, TRIES)
+
+    def _took(self, step: Step) -> None:
+        ones = (1.0,) * len(step.chosen)
+        self._tell(1, step.action, step.chosen, ones, step.objective, step.tried, step.note)
+
+    def _stage_two(self, chosen: Set) -> tuple[float, ...]:
+        share = probes.share(self.choosing)
+        ask = self.request
+        found = learn(
+            self.worth.slope(chosen, share),
+            len(chosen),
+            steps=ask.steps,
+            ridge=ask.ridge,
+            noise=ask.noise,
+            seed=ask.seed,
+            told=lambda step, loss: self.report(None, f"learning weights, step {step + 1}", None),
+        )
+        mean = float(share @ self.worth.weighted(chosen, found.weights))
+        note = f"Weights learnt in {len(found.losses)} steps of gradient descent."
+        self._tell(2, "weights", chosen, found.weights, mean, len(found.losses), note)
+        return found.weights
+
+    def _verdict(self, chosen: Set, learnt: tuple[float, ...] | None) -> Verdict:
+        if not self.request.guard:
+            told = "two-stage" if learnt is not None else "stage 1"
+            return Verdict(told if chosen else "zero-shot", "Applied without a guard.")
+        if not chosen:
+            return Verdict("zero-shot", "No demonstration lowers the probes' loss surely.")
+        two = None if learnt is None else self.judged.weighted(chosen, learnt)
+        return judge(self.judged.gains(chosen), two, probes.share(self.judging))
+
+    def _tell(
+        self,
+        stage: int,
+        action: str,
+        chosen: Set,
+        weights: Sequence[float],
+        objective: float,
+        tried: int,
+        note: str,
+    ) -> None:
+        """One more step of the path, with what it is worth on the probes that did not choose."""
+        held_out = None
+        if self.judging and self.request.guard:
+            gains = self.judged.weighted(chosen, weights) if chosen else np.zeros(len(self.judging))
+            held_out = float(probes.share(self.judging) @ gains)
+        self.path.append(
+            {
+                "stage": stage,
+                "step": len(self.path),
+                "action": action,
+                "demonstrations": [self.pool[place].demonstration.id for place in chosen],
+                "weights": list(weights),
+                "objective": objective,
+                "held_out": held_out,
+                "tried": tried,
+                "note": note,
+            }
+        )
+        self.report(None, note, {"path": self.path})
+
+
+class _Worth:
+    """`choose.Worth` by a model: what sets of the pool are worth on some of the probes."""
+
+    def __init__(self, work: _Work, among: Sequence[Target]) -> None:
+        self._work, self._among = work, among
+        self._zero = self._loss.losses([])[0].numpy()
+
+    @cached_property
+    def _loss(self) -> ProbeLoss:
+        from engine.optimize.objective import ProbeLoss, Trial
+
+        work = self._work
+        listed = probes.candidates(
+            work.engine.store, work.dataset, work.query, self._among, work.request.seed
+        )
+        trials = [
+            Trial(tuple(row.title for row in each.history), titles)
+            for each, titles in zip(self._among, listed, strict=True)
+        ]
+        loaded = work.engine.load(work.model)
+        return ProbeLoss(
+            loaded, work.request.template, _scoring(work.request, work.model), trials, work.engine.prefills
+        )
+
+    def fits(self, chosen: Set) -> bool:
+        return self._loss.fits(self._examples(chosen))
+
+    def gains(self, chosen: Set) -> np.ndarray:
+        """[P]."""
+        return self._gained(chosen, None)[0]
+
+    def weighted(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
+        """Gains [P] at these weights."""
+        import torch
+
+        return self._gained(chosen, torch.tensor([list(weights)], dtype=torch.float64))[0]
+
+    def without(self, chosen: Set) -> np.ndarray:
+        """Gains [k, P]; the weights' zeros are exact removals."""
+        import torch
+
+        count = len(chosen)
+        return self._gained(chosen, 1 - torch.eye(count, dtype=torch.float64))
+
+    def robust(self, chosen: Set) -> float:
+        import torch
+
+        from engine.lrgd.perturb import robust, weight_noise
+
+        ask = self._work.request
+        weights = weight_noise(torch.ones(len(chosen), dtype=torch.float64), ask.draws, ask.noise, ask.seed)
+        gains = torch.from_numpy(self._gained(chosen, weights) @ probes.share(self._among))  # [draws]
+        return float(robust(gains, ask.kappa))
+
+    def slope(self, chosen: Set, share: np.ndarray):
+        """weights [k] -> loss over the probes and its gradient [k]."""
+        import torch
+
+        mask = torch.from_numpy(self._hidden(chosen))
+        return lambda alpha: self._loss.gradient(self._examples(chosen), alpha, mask, torch.from_numpy(share))
+
+    def _gained(self, chosen: Set, weights) -> np.ndarray:
+        """Gains [m, P] at weightings [m, k]; None: one, all at 1."""
+        import torch
+
+        mask = torch.from_numpy(self._hidden(chosen))
+        return self._zero - self._loss.losses(self._examples(chosen), weights, mask).numpy()
+
+    def _hidden(self, chosen: Set) -> np.ndarray:
+        return probes.hidden(self._among, [self._work.pool[n] for n in chosen], self._work.query)
+
+    def _examples(self, chosen: Set):
+        from engine.prompts import Example
+
+        entries = [self._work.pool[place] for place in chosen]
+        return [
+            Example(tuple(row.title for row in e.history), e.answer.title, e.answer.rating) for e in entries
+        ]
+
+
+def _shown(target: Target) -> dict[str, Any]:
+    """A probe as JSON."""
+    return {
+        "kind": target.kind,
+        "user": target.user_id,
+        "target": target.purchase.title,
+        "history": [row.title for row in target.history],
+        "held_out": target.held_out,
+        "weight": round(target.weight, 4),
+    }
+
+
+def _described(entry: PoolEntry) -> dict[str, Any]:
+    """A demonstration of the pool as JSON."""
+    return {
+        "id": entry.demonstration.id,
+        "source": entry.demonstration.source,
+        "similarity": entry.similarity,
+        "history": [row.title for row in entry.history],
+        "answer": entry.answer.title,
+    }

@@ -1,8 +1,8 @@
 """Beam search over a catalogue's titles: the likeliest ones after a prompt, spelled along their prefix tree.
 
-Scores are those of the likelihood ranking (`sum` or `mean` of a title's token log-probabilities, nothing
+Scores are those of the likelihood ranking (engine/llm/scales.py: `sum`, `mean` or `calibrated`, nothing
 renormalised over the tree), so a search wide enough gives the ranking's own list. A narrow search goes first:
-a sum only falls with each token, so its list tells a wide one which branches cannot matter. A title that no
+its list tells a wide one which branches cannot matter, as no branch can exceed its bound. A title that no
 other one can continue is scored to its end instead of token by token.
 Knows token ids and rows of a `TitleTree`: no titles, no store.
 """
@@ -18,6 +18,7 @@ from engine.llm import lens
 from engine.llm.load import LoadedModel
 from engine.llm.memory import in_batches, rows_at_once
 from engine.llm.prefix_tree import TitleTree
+from engine.llm.scales import Scale, Sum
 from engine.llm.score import Prefix, elements_per_row
 
 WIDTH = 800  # tests/benchmarks/catalogue.py: the exact top 10 of 16,403 titles for all users; at 400 85 %
@@ -48,16 +49,16 @@ def search(
     top: int,
     width: int = WIDTH,
     log_alpha: Tensor | None = None,
-    mean: bool = False,
+    scale: Scale | None = None,
     excluded: Sequence[int] = (),
 ) -> Found:
     """The `top` likeliest items after a prompt; at most `width` branches are followed at each depth.
 
-    log_alpha [k]: gate on the prompt's demonstrations. mean: score per token. excluded: items never given.
-    A branch is left as soon as it cannot reach the list: a sum only falls with each token. Deterministic.
+    log_alpha [k]: gate on the prompt's demonstrations. scale: what a title's score is (default: the sum).
+    excluded: items never given. A branch is left as soon as it cannot reach the list. Deterministic.
     """
     with torch.no_grad():
-        return _Search(loaded, prompt, tree, top, width, log_alpha, mean, excluded).run()
+        return _Search(loaded, prompt, tree, top, width, log_alpha, scale or Sum(), excluded).run()
 
 
 @dataclass(frozen=True)
@@ -174,11 +175,11 @@ class _Search:
         top: int,
         width: int,
         log_alpha: Tensor | None,
-        mean: bool,
+        scale: Scale,
         excluded: Sequence[int],
     ) -> None:
         self._loaded, self._prompt, self._tree = loaded, prompt, tree
-        self._top, self._width, self._mean = top, width, mean
+        self._top, self._width, self._scale = top, width, scale
         self._written = _Written(prompt, log_alpha)
         self._lengths = tree.lengths
         offered = ~np.isin(tree.items, np.fromiter(excluded, dtype=np.int64))
@@ -224,10 +225,11 @@ class _Search:
         scores = scores + logprobs[index].double().cpu().numpy()
         ended = self._lengths[starts] == depth + 1
         self._end(starts[ended], scores[ended])
-        bounds = self._bounds(scores, starts, stops)
+        bounds = self._scale.bounds(scores, starts, stops)
+        promise = self._scale.so_far(scores, starts, depth + 1)
         starts = starts + ended
         titles = self._rows_before[stops] - self._rows_before[starts]
-        order = np.lexsort((starts, -scores))
+        order = np.lexsort((starts, -promise))
         order = order[(titles[order] > 0) & (bounds[order] >= self._floor)]
         if len(order) > self._width:
             self._lost = max(self._lost, float(bounds[order[self._width :]].max()))
@@ -239,13 +241,6 @@ class _Search:
             )
             (self._single if titles[c] == 1 else alive).append(branch)
         return alive
-
-    def _bounds(self, scores: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-        """What no title of these branches can exceed: the score so far, spread over the longest one."""
-        if not self._mean:
-            return scores
-        longest = [self._lengths[a:b].max() for a, b in zip(starts, stops, strict=True)]
-        return scores / np.array(longest)
 
     def _feed(self, branches: Sequence[_Branch]) -> tuple[Tensor, range]:
         """One token of each: log-probabilities [B, V] of the next one, and where its keys are kept."""
@@ -293,10 +288,10 @@ class _Search:
             size = self._rows_at_once(self._left(pairs[alike[-1]]))
             parts = in_batches([(*pairs[p], tokens) for p in alike], size, self._rest, _WHAT)
             for p, more in zip(alike, torch.cat(parts).tolist(), strict=True):
-                branch, row = pairs[p]
-                total = branch.score + more
-                found[p] = total / self._lengths[row] if self._mean and not ended else total
-        return found
+                found[p] = pairs[p][0].score + more
+        if ended:
+            return found
+        return self._scale.scores(np.array(found), np.array([row for _, row in pairs], dtype=int)).tolist()
 
     def _left(self, pair: tuple[_Branch, int]) -> int:
         """Tokens of a title that are not yet scored."""
@@ -346,7 +341,7 @@ class _Search:
 
     def _end(self, rows: np.ndarray, sums: np.ndarray) -> None:
         """Notes finished titles and raises the floor: the score that a title must reach to be listed."""
-        scores = sums / self._lengths[rows] if self._mean else sums
+        scores = self._scale.scores(sums, rows)
         for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
             if self._offered[row]:
                 self._done.setdefault(row, score)

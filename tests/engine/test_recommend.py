@@ -33,7 +33,7 @@ def request_() -> RunRequest:
     return RunRequest(dataset="toy", user="u8", model="tiny", demos="neighbours:3")
 
 
-@pytest.mark.parametrize("scoring", ["sum", "mean"])
+@pytest.mark.parametrize("scoring", ["sum", "mean", "calibrated"])
 def test_every_item_has_the_score_that_ranking_gives_it(
     engine: Engine, request_: RunRequest, scoring: str
 ) -> None:
@@ -72,6 +72,15 @@ def test_the_titles_are_encoded_once_per_data_set(
     assert len(first["items"]) == len(again["items"]) == 5
 
 
+def test_the_priors_are_taken_once_per_catalogue(
+    engine: Engine, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = replace(request_, scoring="calibrated")
+    recommend(engine, asked, top=5)
+    monkeypatch.setattr("engine.recommend.priors", lambda *_: pytest.fail("the priors are kept"))
+    assert len(recommend(engine, replace(asked, user="u9"), top=5)["items"]) == 5
+
+
 def test_no_demonstrations_means_one_list(engine: Engine, request_: RunRequest) -> None:
     found = recommend(engine, replace(request_, demos="none"), top=5)
     assert found["items"] == found["zero_shot"]
@@ -86,7 +95,7 @@ def test_the_list_without_demonstrations_may_be_left_out(engine: Engine, request
     assert "zero_shot" not in alone
 
 
-@pytest.mark.parametrize("scoring", ["calibrated", "yes_no", "listwise"])
+@pytest.mark.parametrize("scoring", ["yes_no", "listwise"])
 def test_other_scorings_are_refused_by_name(engine: Engine, request_: RunRequest, scoring: str) -> None:
     with pytest.raises(BadInput, match=scoring):
         recommend(engine, replace(request_, scoring=scoring))

@@ -10,6 +10,7 @@ from engine.llm.gates import log_gate
 from engine.llm.generate import Found, search
 from engine.llm.load import LoadedModel
 from engine.llm.prefix_tree import TitleTree, build
+from engine.llm.scales import Calibrated, Mean, Scale, Sum, priors
 from engine.llm.score import Prefix, extend, prefill
 from engine.prompts import Example, encode, render
 from engine.prompts.segments import title_answer
@@ -28,6 +29,7 @@ CATALOGUE = (
 DEMOS = (Example(TITLES[:3], TITLES[3]), Example(TITLES[4:6], TITLES[7]))
 WEIGHTS = (0.5, 2.0)
 EVERYTHING = 1000
+SCALES = ("sum", "mean", "calibrated")
 
 
 def asked(loaded: LoadedModel, weights: tuple[float, ...] | None = None) -> tuple[Prefix, Tensor | None]:
@@ -40,15 +42,27 @@ def asked(loaded: LoadedModel, weights: tuple[float, ...] | None = None) -> tupl
     return extend(loaded, head.head(), rest, [-1] * len(rest), gate), gate
 
 
-def exhaustive(loaded: LoadedModel, weights: tuple[float, ...] | None = None, mean: bool = False):
+def scale_of(loaded: LoadedModel, name: str) -> Scale:
+    """One of SCALES for the catalogue's tree."""
+    tree = build(loaded.encoder, CATALOGUE)
+    if name == "calibrated":
+        empty = encode(loaded.encoder, render("plain", "sum", [], []))
+        return Calibrated(tree, priors(loaded, prefill(loaded, empty.ids, empty.owners()), tree))
+    return Mean(tree) if name == "mean" else Sum()
+
+
+def exhaustive(loaded: LoadedModel, weights: tuple[float, ...] | None = None, scale: str = "sum"):
     """Every item's score by one whole forward of the model's own attention."""
+    empty = encode(loaded.encoder, render("plain", "sum", [], [])).ids
     prompt = encode(loaded.encoder, render("plain", "sum", DEMOS, TITLES[2:5]))
     scores = []
     for title in CATALOGUE:
         ids = loaded.encoder.joined(title_answer(title))
         alpha = None if weights is None else list(weights)
         score = answer_logprob(loaded, prompt.ids, ids, prompt.owners(), alpha)
-        scores.append(score / len(ids) if mean else score)
+        if scale == "calibrated":
+            score -= answer_logprob(loaded, empty, ids)
+        scores.append(score / len(ids) if scale == "mean" else score)
     return np.array(scores)
 
 
@@ -84,28 +98,30 @@ def test_weight_one_finds_the_plain_list_and_weight_zero_another() -> None:
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
-@pytest.mark.parametrize("mean", [False, True])
-def test_pruning_loses_nothing_on_any_tokenizer(tokenizer: str, mean: bool) -> None:
+@pytest.mark.parametrize("scale", SCALES)
+def test_pruning_loses_nothing_on_any_tokenizer(tokenizer: str, scale: str) -> None:
     loaded = make_loaded("qwen2", tokenizer)
     prompt, _ = asked(loaded)
-    found = search(loaded, prompt, build(loaded.encoder, CATALOGUE), 7, EVERYTHING, mean=mean)
+    found = search(
+        loaded, prompt, build(loaded.encoder, CATALOGUE), 7, EVERYTHING, scale=scale_of(loaded, scale)
+    )
     assert found.proven
-    agrees(found, exhaustive(loaded, mean=mean), 7)
+    agrees(found, exhaustive(loaded, scale=scale), 7)
 
 
-@pytest.mark.parametrize("mean", [False, True])
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 8])
-def test_a_narrow_beam_gives_true_scores_and_knows_when_it_is_exact(width: int, mean: bool) -> None:
+def test_a_narrow_beam_gives_true_scores_and_knows_when_it_is_exact(width: int, scale: str) -> None:
     for family in ("llama", "mistral"):
         loaded = make_loaded(family)
         prompt, gate = asked(loaded, WEIGHTS)
         tree = build(loaded.encoder, CATALOGUE)
-        found = search(loaded, prompt, tree, 3, width, gate, mean)
-        scores = exhaustive(loaded, WEIGHTS, mean)
+        found = search(loaded, prompt, tree, 3, width, gate, scale_of(loaded, scale))
+        scores = exhaustive(loaded, WEIGHTS, scale)
         np.testing.assert_allclose(found.scores, scores[found.items], atol=1e-4)
         if found.proven:
             agrees(found, scores, 3)
-        assert found == search(loaded, prompt, tree, 3, width, gate, mean)
+        assert found == search(loaded, prompt, tree, 3, width, gate, scale_of(loaded, scale))
 
 
 def test_a_narrow_beam_can_be_wrong_and_then_does_not_call_itself_proven() -> None:

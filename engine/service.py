@@ -101,21 +101,27 @@ def effects(
     *,
     estimator: str = "auto",
     leave_one_out: bool = False,
+    mode: str = "direct",
     report: Report = quiet,
 ) -> tuple[Run, Effects]:
     """The run of a request with the effect of each demonstration in it (arXiv 2504.04386, reconstructed).
 
     `estimator`: auto, exact (Shapley values from all 2^k weightings), strata (from the smallest and largest
     coalitions), path (Owen's integral over chances) or aumann (Aumann-Shapley's, over weights).
-    Raises what `rank` raises.
+    `mode`: what leaving one out means: direct (query and answer do not see it), total (later demonstrations
+    do not either) or reprompt (the prompt is written without it). Raises what `rank` raises.
     """
     if estimator not in ("auto", "exact", "strata", "path", "aumann"):
         raise BadInput(f"There is no estimator {estimator!r}. Choose auto, exact, strata, path or aumann.")
+    if mode not in ("direct", "total", "reprompt"):
+        raise BadInput(f"There is no mode {mode!r} of effects. Choose direct, total or reprompt.")
     if request.prompts > 1:
         raise BadInput("prompts: effects explain the demonstrations of one prompt. Set prompts to 1.")
     refuse_drawn(request, "effects explain one prompt")
     run = rank(engine, request, report)
-    options = {"estimator": estimator, "leave_one_out": leave_one_out}
+    options: dict[str, Any] = {"estimator": estimator, "leave_one_out": leave_one_out}
+    if mode != "direct":  # which was all there was, and keeps its keys
+        options["mode"] = mode
     for richer in (options, {**options, "leave_one_out": True}):
         found = runs.find_effects(engine.store, effects_key(run, richer))
         if found:
@@ -132,6 +138,7 @@ def effects(
         edited(inputs.request, task_of(inputs), inputs.disliked),
         estimator=estimator,  # type: ignore[arg-type]  # checked above
         leave_one_out=leave_one_out,
+        mode=mode,  # type: ignore[arg-type]
         cache=engine.prefills,
     )
     view = views.effects_result(inputs, result)

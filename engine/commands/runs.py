@@ -35,13 +35,18 @@ def effects(
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Also drop each one: by weight and by a new prompt.")
     ] = False,
+    mode: Annotated[
+        str, typer.Option(help="Left out means: direct, total (of later ones too) or reprompt (not written).")
+    ] = "direct",
     json: Json = False,
 ) -> None:
     """Measure how far each demonstration moved the model toward the target, in nats."""
     from engine import service, views
 
     with opened() as store, service_engine(store) as engine:
-        run, found = service.effects(engine, request, estimator=estimator, leave_one_out=leave_one_out)
+        run, found = service.effects(
+            engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode
+        )
     view = views.effects_view(run, found)
     if json:
         show.as_json(view)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from db.errors import BadInput
-from engine.llm.gates import DemonstrationLoss, Mode, log_gate
+from engine.llm.gates import DemonstrationLoss, log_gate
 from engine.llm.load import LoadedModel
 from engine.llm.memory import PrefillCache
 from engine.llm.question import (
@@ -22,12 +22,11 @@ from engine.llm.question import (
     Answers,
     Question,
     ask,
-    combine,
     cyclic_orders,
     longest_tail,
-    loss_rows,
 )
-from engine.llm.score import Head, Prefix, Row, extend, prefill, suffix_logprobs
+from engine.llm.reprompt import Reprompts, reprompt_loss
+from engine.llm.score import Prefix, extend, prefill
 from engine.lrgd import agreement
 from engine.lrgd.effects import Estimator, effects
 from engine.lrgd.objective import Effects, Remembered
@@ -35,6 +34,7 @@ from engine.lrgd.shapley import EXACT_LIMIT, FLOOR, TOLERANCE
 from engine.prompts import Dropped, Example, Fitted, fit
 
 Scoring = Literal["sum", "mean", "calibrated", "yes_no", "listwise"]
+EffectMode = Literal["direct", "total", "reprompt"]
 # (model, keys and values of prefix and demonstrations, cache) -> the same prefix, edited
 Edit = Callable[[LoadedModel, Prefix, PrefillCache], Prefix]
 
@@ -158,33 +158,27 @@ def demonstration_effects(
     task: Task,
     estimator: Estimator = "auto",
     leave_one_out: bool = False,
-    mode: Mode = "direct",
+    mode: EffectMode = "direct",
     cache: PrefillCache | None = None,
 ) -> EffectsResult:
     """The effect of each demonstration on the target's loss at the task's weights (engine/lrgd/effects.py).
 
     mode `direct` gates what query and answer see of a demonstration; `total` also what later demonstrations
-    see of it. Raises BadInput where there is no target or exact is asked for more than 8 demonstrations.
+    see of it; `reprompt` writes the prompt anew without those left out. Raises BadInput where there is no
+    target, exact is asked for more than 8 demonstrations, or a mode cannot be had of this estimator or task.
     """
-    if task.target is None:
-        raise BadInput("Effects need a target: say which candidate is the right one.")
-    if mode == "total" and task.edits:
-        raise BadInput("Mode total reads the demonstrations anew, which undoes what was edited in them.")
     cache = cache or PrefillCache()
     clock = _Clock()
     question, fitted, zero, _ = prepare(loaded, task)
-    if estimator == "exact" and len(fitted.kept) > EXACT_LIMIT:
-        raise BadInput(
-            f"Exact effects take 2^k losses and are offered for at most {EXACT_LIMIT} demonstrations; this "
-            f"prompt has {len(fitted.kept)}. Use strata or path."
-        )
+    _check_effects(task, len(fitted.kept), estimator, mode)
     with clock("prefill"):
         head = demo_head(loaded, fitted, cache, task.edits)
-    loss = DemonstrationLoss(loaded, fitted, head, question, mode)
+    loss = DemonstrationLoss(loaded, fitted, head, question, "total" if mode == "total" else "direct")
     objective = Remembered(loss)
+    played = Remembered(Reprompts(loaded, fitted, head, question)) if mode == "reprompt" else objective
     weights = torch.tensor(kept_weights(task, fitted), dtype=loss.dtype, device=loaded.device)
     with clock("effects"):
-        found = effects(objective, weights, estimator)
+        found = effects(played, weights, estimator)
         mass = loss.attention_mass(weights)
     with clock("zero_shot"):
         bare = found.loss_on if not fitted.kept else reprompt_loss(loaded, zero, question, [], head)
@@ -212,6 +206,20 @@ def prepare(loaded: LoadedModel, task: Task) -> tuple[Question, Fitted, Fitted, 
     fitted = fit(loaded.encoder, task.template, task.scoring, task.demos, task.history, room, task.hint)
     zero = fit(loaded.encoder, task.template, task.scoring, [], fitted.history, room, task.hint)
     return question, fitted, zero, room
+
+
+def _check_effects(task: Task, count: int, estimator: Estimator, mode: EffectMode) -> None:
+    if task.target is None:
+        raise BadInput("Effects need a target: say which candidate is the right one.")
+    if mode != "direct" and task.edits:
+        raise BadInput(f"Mode {mode} reads the demonstrations anew, which undoes what was edited in them.")
+    if mode == "reprompt" and estimator == "aumann":
+        raise BadInput("A prompt written anew has no gradient: use exact, strata or path with mode reprompt.")
+    if estimator == "exact" and count > EXACT_LIMIT:
+        raise BadInput(
+            f"Exact effects take 2^k losses and are offered for at most {EXACT_LIMIT} demonstrations; this "
+            f"prompt has {count}. Use strata or path."
+        )
 
 
 def _check(task: Task) -> None:
@@ -277,29 +285,6 @@ def _zero_shot(loaded: LoadedModel, zero: Fitted, question: Question, cache: Pre
 
     key = (loaded.key, "zero", zero.encoded.ids, question)
     return cache.get(key, make, lambda made: 8 * len(made.scores))
-
-
-def reprompt_loss(
-    loaded: LoadedModel, fitted: Fitted, question: Question, weights: Sequence[float], full: Prefix
-) -> float:
-    """Loss of a prompt written anew, sharing with `full` the tokens up to the first difference."""
-    ids, owners = fitted.encoded.ids, fitted.encoded.owners()
-    part = fitted.encoded.before("query")
-    same = next((i for i, (a, b) in enumerate(zip(part.ids, full.ids, strict=False)) if a != b), len(part))
-    same = min(same, len(full))
-    base = full.cut(same)
-    base = Head(
-        base.keys, base.values, torch.tensor(owners[:same], device=loaded.device, dtype=torch.long), base.ids
-    )
-    if same < len(part):
-        base = extend(loaded, base, ids[same : len(part)], owners[same : len(part)]).head()
-    rows = [Row((*ids[len(part) :], *row.ids), row.scored) for row in loss_rows(loaded.encoder, question)]
-    gate = None
-    if weights:
-        gate = log_gate(torch.tensor([list(weights)], dtype=torch.float64, device=loaded.device))
-    with torch.no_grad():
-        logprobs = suffix_logprobs(loaded, base, rows, gate)
-    return float(combine(question, logprobs[None])[0])
 
 
 def _reprompts(

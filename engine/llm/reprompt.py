@@ -1,8 +1,9 @@
 """Losses of the prompt written again with only some of its demonstrations: the second of two ground truths.
 
-The first, `removal`, leaves every position as it was; here what comes after a demonstration that is left out
-moves up. A prompt shares its keys and values with the longest shorter one that it begins with, so all 2^k
-take one reading of a demonstration and one of query and answer each.
+The first, `removal`, leaves every position as it was and later demonstrations as they read; here what comes
+after a demonstration that is left out moves up and never saw it. A prompt shares its keys and values with the
+longest shorter one that it begins with, so all 2^k take one reading of a demonstration and one of query and
+answer each.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from engine.llm.gates import log_gate
 from engine.llm.load import LoadedModel
 from engine.llm.question import Question, combine, loss_rows
 from engine.llm.score import Head, Prefix, Row, extend, suffix_logprobs
@@ -17,13 +19,14 @@ from engine.prompts import Fitted
 
 
 class Reprompts:
-    """Losses (nats) of the prompts with some demonstrations; each coalition's is computed once.
+    """An Objective (engine/lrgd/objective.py) of prompts written anew: weight 0 is not written at all.
 
     `head`: keys and values of the whole prompt before the query. Keeps those of the coalitions asked about.
+    What is written is weighted as in mode `direct`. There is no gradient: a demonstration is there or not.
     """
 
     def __init__(self, loaded: LoadedModel, fitted: Fitted, head: Prefix, question: Question) -> None:
-        self._loaded, self._question, self._full = loaded, question, head
+        self._loaded, self._question = loaded, question
         ids = fitted.encoded.ids
         demos = [span for span in fitted.encoded.spans if span.kind == "demo"]
         self._demos = [ids[span.start : span.stop] for span in demos]
@@ -32,37 +35,59 @@ class Reprompts:
         ]
         # Whatever the full prompt begins with is there already.
         stops = [len(fitted.encoded.before("demo")), *(span.stop for span in demos)]
-        self._heads = {tuple(range(count)): self._plain(head.cut(stop)) for count, stop in enumerate(stops)}
-        self._losses: dict[tuple[int, ...], float] = {}
+        self._heads = {tuple(range(count)): head.cut(stop) for count, stop in enumerate(stops)}
 
-    def __call__(self, coalitions: Sequence[Sequence[int]]) -> list[float]:
-        """The loss with each of these coalitions (numbers of demonstrations in prompt order)."""
-        for members in sorted({tuple(one) for one in coalitions}, key=lambda one: (len(one), one)):
-            if members not in self._losses:
-                self._losses[members] = self._loss(members)
-        return [self._losses[tuple(one)] for one in coalitions]
+    def value(self, alpha: Tensor) -> Tensor:
+        """Losses [m] (nats) at weightings alpha [m, k]."""
+        losses = alpha.new_zeros(len(alpha))
+        # Shorter ones first: longer ones begin with them.
+        for row in sorted(range(len(alpha)), key=lambda row: int((alpha[row] > 0).sum())):
+            losses[row] = self._loss(alpha[row])
+        return losses
 
-    def all(self) -> Tensor:
-        """Losses [2^k], float64: bit b of the place says whether demonstration b is there."""
-        k = len(self._demos)
-        found = self([[b for b in range(k) if place >> b & 1] for place in range(2**k)])
-        return torch.tensor(found, dtype=torch.float64)
+    def gradient(self, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        """Not defined."""
+        raise ValueError("a prompt written anew has no gradient in its demonstrations' weights")
 
     @torch.no_grad()
-    def _loss(self, members: tuple[int, ...]) -> float:
-        logprobs = suffix_logprobs(self._loaded, self._head(members), self._rows)
+    def _loss(self, alpha: Tensor) -> float:
+        members = tuple(torch.nonzero(alpha > 0)[:, 0].tolist())
+        gate = log_gate(alpha)[None] if bool((alpha[list(members)] != 1).any()) else None
+        logprobs = suffix_logprobs(self._loaded, self._head(members), self._rows, gate)
         return float(combine(self._question, logprobs[None])[0])
 
     def _head(self, members: tuple[int, ...]) -> Head:
         """Keys and values of the prompt with these demonstrations, from the longest beginning known."""
         if members not in self._heads:
             known = next(size for size in range(len(members) - 1, -1, -1) if members[:size] in self._heads)
-            ids = [token for b in members[known:] for token in self._demos[b]]
-            whole = extend(self._loaded, self._heads[members[:known]], ids, [-1] * len(ids))
+            more: Sequence[tuple[int, int]] = [
+                (token, b) for b in members[known:] for token in self._demos[b]
+            ]
+            whole = extend(
+                self._loaded, self._heads[members[:known]], [t for t, _ in more], [b for _, b in more]
+            )
             self._heads[members] = whole.head()
         return self._heads[members]
 
-    @staticmethod
-    def _plain(head: Head) -> Head:
-        """Without owners: nothing is gated here."""
-        return Head(head.keys, head.values, torch.full_like(head.owners, -1), head.ids)
+
+def reprompt_loss(
+    loaded: LoadedModel, fitted: Fitted, question: Question, weights: Sequence[float], full: Prefix
+) -> float:
+    """Loss of a prompt written anew, sharing with `full` the tokens up to the first difference."""
+    ids, owners = fitted.encoded.ids, fitted.encoded.owners()
+    part = fitted.encoded.before("query")
+    same = next((i for i, (a, b) in enumerate(zip(part.ids, full.ids, strict=False)) if a != b), len(part))
+    same = min(same, len(full))
+    base = full.cut(same)
+    base = Head(
+        base.keys, base.values, torch.tensor(owners[:same], device=loaded.device, dtype=torch.long), base.ids
+    )
+    if same < len(part):
+        base = extend(loaded, base, ids[same : len(part)], owners[same : len(part)]).head()
+    rows = [Row((*ids[len(part) :], *row.ids), row.scored) for row in loss_rows(loaded.encoder, question)]
+    gate = None
+    if weights:
+        gate = log_gate(torch.tensor([list(weights)], dtype=torch.float64, device=loaded.device))
+    with torch.no_grad():
+        logprobs = suffix_logprobs(loaded, base, rows, gate)
+    return float(combine(question, logprobs[None])[0])

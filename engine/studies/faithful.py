@@ -148,7 +148,7 @@ def explained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         "Leaving one out asks what a demonstration adds when all others are there, a Shapley value what it "
         "adds on average over all sets of others. One gradient at alpha = 1 is the slope of the former, so "
-        "it may come nearer to it than any Shapley value. Leave-one-out by removal is told beside the effects."
+        "it may come nearer to it than any Shapley value. Leave-one-out by removal stands beside effects."
     ]
 
 

@@ -67,7 +67,7 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     from engine.lrgd import agreement
     from engine.lrgd.effects import ESTIMATORS
     from engine.lrgd.objective import Remembered
-    from engine.lrgd.shapley import exact, shapley
+    from engine.lrgd.shapley import exact
 
     question, fitted, _, _ = prepare(loaded, task_of(inputs))
     if len(fitted.kept) < k:
@@ -85,13 +85,13 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     values["mass"] = loss.attention_mass(ones).tolist()
     values["bm25"] = likeness(inputs)
     values["place"] = [float(b) for b in range(k)]
-    again, everyone = Reprompts(loaded, fitted, head, question), range(k)
+    again = Remembered(Reprompts(loaded, fitted, head, question))
     if k <= ALL_PROMPTS_UP_TO:
         whole = DemonstrationLoss(loaded, fitted, head, question, "total")
         values["total"] = exact(whole, ones).effects.tolist()
-        values["reprompt"] = shapley(again.all()).tolist()
-    with_all, without, *shorter = again([everyone, [], *([c for c in everyone if c != b] for b in everyone)])
-    values["reprompt_loo"] = [loss_b - with_all for loss_b in shorter]
+        values["reprompt"] = exact(again, ones).effects.tolist()
+    values["reprompt_loo"] = agreement.removal(again, ones).tolist()
+    without, with_all = again.value(torch.stack([0 * ones, ones])).tolist()
     return {
         "values": {name: plain(one) for name, one in values.items()},
         "gain": found["exact"].total,

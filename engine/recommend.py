@@ -60,7 +60,7 @@ def recommend(
     clock = Clock()
     store = engine.store
     dataset, query = query_of(store, request)
-    chosen, weights = chosen_for(engine, dataset, query, request)
+    chosen, weights, _ = chosen_for(engine, dataset, query, request)
     catalogue = datasets.catalogue(store, dataset.id)
     own = datasets.history(store, dataset.id, query.user)[: query.target_position]
     excluded = sorted({one.item for one in own}) if exclude_history else []

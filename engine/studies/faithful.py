@@ -132,7 +132,16 @@ def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict
         if truth == "exact" and k == EXACT_LIMIT:
             row(f"{SCORES[name].label} with {label} (Spearman)", PATH_BAR, own, own["mean"] >= PATH_BAR)
         if truth == "reprompt" and simulated:
-            row(f"effects with {label} (Spearman)", REPROMPT_BAR, own, own["mean"] >= REPROMPT_BAR)
+            row(
+                f"effects with {label} (Spearman)",
+                REPROMPT_BAR,
+                own,
+                own["mean"] >= REPROMPT_BAR,
+                truth=truth,
+            )
+            total = estimate(_ranks(users, "total", truth), seed)
+            said = f"effects in mode total with {label} (Spearman)"
+            row(said, REPROMPT_BAR, total, total["mean"] >= REPROMPT_BAR)
         rival = strongest(users, truth)
         over = difference(ranks, _ranks(users, rival, truth), seed)
         said = f"{SCORES[name].label} above every rival in {label}; the strongest is {SCORES[rival].label}"
@@ -142,14 +151,21 @@ def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict
 
 def explained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Why a bar need not hold, where that is known."""
-    lost = [row for row in rows if not row["holds"] and row.get("rival") == "gradient"]
-    if not any(row["truth"] in ("removal", "reprompt_loo") for row in lost):
-        return []
-    return [
-        "Leaving one out asks what a demonstration adds when all others are there, a Shapley value what it "
-        "adds on average over all sets of others. One gradient at alpha = 1 is the slope of the former, so "
-        "it may come nearer to it than any Shapley value. Leave-one-out by removal stands beside effects."
-    ]
+    lost = [(row.get("truth"), row.get("rival")) for row in rows if not row["holds"]]
+    said = []
+    if ("reprompt", None) in lost:
+        said.append(
+            "Leaving out by weight keeps every position and what later demonstrations read of the one left "
+            "out, writing the prompt anew changes both. Mode total of effects takes the reading into account, "
+            "mode reprompt both: its exact values are the truth compared with here."
+        )
+    if lost and {("removal", "gradient"), ("reprompt_loo", "gradient")} & set(lost):
+        said.append(
+            "Leaving one out asks what a demonstration adds when all others are there, a Shapley value what "
+            "it adds on average over all sets of others. One gradient at alpha = 1 is the slope of the former, "
+            "so it may come nearer to it than any Shapley value. Leave-one-out by removal stands beside effects."
+        )
+    return said
 
 
 def claim(dataset: str, k: int, rows: Sequence[Mapping[str, Any]]) -> str:

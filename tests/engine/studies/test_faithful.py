@@ -150,9 +150,21 @@ def test_a_rival_that_ranks_better_is_named_and_the_bar_does_not_hold() -> None:
     )
 
 
-def test_a_gradient_nearer_to_leave_one_out_is_explained() -> None:
+def test_what_is_lost_for_a_known_reason_is_explained() -> None:
     lost = {"what": "", "holds": False, "rival": "gradient", "truth": "removal"}
-    assert len(explained([lost])) == 1
+    assert "slope" in explained([lost])[0]
     for change in ({"holds": True}, {"rival": "mass"}, {"truth": "exact"}):
         assert explained([{**lost, **change}]) == []
     assert explained([{"what": "", "holds": False}]) == []
+    assert "positions" not in explained([lost])[0]
+    [said] = explained([{"what": "", "holds": False, "truth": "reprompt"}])
+    assert "keeps every position" in said
+
+
+def test_both_modes_are_held_against_reprompt() -> None:
+    users = [user(total=[0.0, 1.0, 3.0], reprompt=[0.0, 1.0, 3.0], exact=[1.0, 0.0, 3.0]) for _ in range(4)]
+    rows = rows_of(users, 3)
+    direct = rows["effects with exact Shapley values by reprompt (Spearman)"]
+    total = rows["effects in mode total with exact Shapley values by reprompt (Spearman)"]
+    assert (direct["found"]["mean"], direct["holds"]) == (pytest.approx(0.5), False)
+    assert (total["found"]["mean"], total["holds"]) == (pytest.approx(1), True)

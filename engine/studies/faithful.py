@@ -156,14 +156,14 @@ def explained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if ("reprompt", None) in lost:
         said.append(
             "Leaving out by weight keeps every position and what later demonstrations read of the one left "
-            "out, writing the prompt anew changes both. Mode total of effects takes the reading into account, "
-            "mode reprompt both: its exact values are the truth compared with here."
+            "out; writing the prompt anew changes both. Mode total of effects changes the reading, mode "
+            "reprompt both: its exact values are the truth compared with here."
         )
-    if lost and {("removal", "gradient"), ("reprompt_loo", "gradient")} & set(lost):
+    if {("removal", "gradient"), ("reprompt_loo", "gradient")} & set(lost):
         said.append(
             "Leaving one out asks what a demonstration adds when all others are there, a Shapley value what "
-            "it adds on average over all sets of others. One gradient at alpha = 1 is the slope of the former, "
-            "so it may come nearer to it than any Shapley value. Leave-one-out by removal stands beside effects."
+            "it adds on average over all sets of others. One gradient at alpha = 1 is the slope of the "
+            "former, so it may come nearer to it than any Shapley value."
         )
     return said
 

@@ -142,10 +142,9 @@ class _Work:
         if not self.request.start:
             return {}
         ask = self.request
-        reader = reader_for(self.engine, RunRequest(ask.dataset, ask.user, ask.model, template=ask.template))
         return {
             name: strategies.choose(
-                self.engine.store, self.dataset, self.query, f"{name}:{ask.size}", ask.seed, reader
+                self.engine.store, self.dataset, self.query, f"{name}:{ask.size}", ask.seed
             )
             for name in STARTS
         }
@@ -166,7 +165,14 @@ class _Work:
     def tokens(self) -> list[int]:
         """Of each demonstration of the pool."""
         ask = self.request
-        reader = reader_for(self.engine, RunRequest(ask.dataset, ask.user, ask.model, template=ask.template))
+        asked = RunRequest(
+            ask.dataset,
+            ask.user,
+            ask.model,
+            template=ask.template,
+            scoring=_scoring(ask, self.model),
+        )
+        reader = reader_for(self.engine, asked)
         return [reader.tokens(entry) for entry in self.pool]
 
     @cached_property

@@ -17,10 +17,10 @@ from db.errors import BadInput
 from db.store import Store
 from engine.demos import neighbours, windows
 from engine.demos.query import PoolEntry, Query, at, build
-from engine.demos.strategies import NAMES, SOURCES, choose, pool
+from engine.demos.strategies import NAMES, OPTIMIZED, SOURCES, choose, pool
 from tests.engine.demos.histories import READER, SEEDS, Histories, histories
 
-SPECS = [f"{name}:3" for name in NAMES if name != "none"]
+SPECS = [f"{name}:3" for name in NAMES if name not in ("none", *OPTIMIZED)]
 TARGETS = st.sampled_from(["test", "probe"])
 PLACES = st.integers(0, 11)
 UNTIL = st.none() | st.integers(0, 15)

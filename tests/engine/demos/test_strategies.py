@@ -15,9 +15,12 @@ from engine.demos import proximal
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, build
 from engine.demos.reader import Reader
-from engine.demos.strategies import NAMES, SOURCES, choose, parse_spec, pool
+from engine.demos.strategies import NAMES, OPTIMIZED, SOURCES, choose, parse_spec, pool
 from tests.engine.demos.histories import READER, Histories, embed, histories
 from tests.toys import toy_columns
+
+PLAIN = [name for name in NAMES if name not in ("none", *OPTIMIZED)]
+"""Strategies that need no user's optimization."""
 
 
 def sells(*bought: tuple[int, ...], items: int = 20, when: tuple | None = None) -> Histories:
@@ -69,7 +72,7 @@ def test_a_senseless_spec_is_refused_with_what_it_may_be(spec: str, says: str) -
         parse_spec(spec)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "none"])
+@pytest.mark.parametrize("name", PLAIN)
 def test_a_budget_of_tokens_is_used_and_kept(store: Store, name: str) -> None:
     dataset = toy(store)
     query = build(store, dataset, "u9")
@@ -115,7 +118,7 @@ def test_zero_demonstrations_means_zero(store: Store, spec: str) -> None:
 
 
 @pytest.mark.parametrize("timestamps", [True, False])
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "none"])
+@pytest.mark.parametrize("name", PLAIN)
 def test_a_strategy_gives_as_many_as_asked_without_twins(store: Store, name: str, timestamps: bool) -> None:
     dataset = toy(store, timestamps)
     query = build(store, dataset, "u9")
@@ -143,8 +146,8 @@ def test_where_there_is_less_than_asked_all_of_it_is_given(store: Store, data: H
     """Also for a history of nothing but one item, bought by nobody else."""
     dataset = data.store(store)
     query = build(store, dataset, "u0")
-    for name in NAMES:
-        chosen = choose(store, dataset, query, "none" if name == "none" else f"{name}:{size}", 0, READER)
+    for spec in ["none", *(f"{name}:{size}" for name in PLAIN)]:
+        chosen = choose(store, dataset, query, spec, 0, READER)
         assert len({entry.demonstration.id for entry in chosen}) == len(chosen) <= size
 
 

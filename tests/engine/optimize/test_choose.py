@@ -1,0 +1,130 @@
+"""Stage 1 as a pure search: what it takes, what it leaves, and what it counts."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.optimize.choose import MATTERS, Search, Set, Step, choose
+
+PROBES = 5
+
+
+class Coverage:
+    """Each demonstration serves some probes; a probe served twice gains nothing more: redundancy."""
+
+    def __init__(self, serves: list[list[float]]) -> None:
+        self.serves = np.array(serves, dtype=np.float64).reshape(len(serves), PROBES)
+        self.asked: list[Set] = []
+        self.kappa: Callable[[Set], float] = lambda chosen: float(self.gains(chosen).mean())
+
+    def gains(self, chosen: Set) -> np.ndarray:
+        self.asked.append(chosen)
+        if not chosen:
+            return np.zeros(PROBES)
+        served = self.serves[list(chosen)]
+        return served.max(axis=0) + np.minimum(served, 0).sum(axis=0)
+
+    def without(self, chosen: Set) -> np.ndarray:
+        return np.stack([self.gains(chosen[:b] + chosen[b + 1 :]) for b in range(len(chosen))])
+
+    def robust(self, chosen: Set) -> float:
+        return self.kappa(chosen)
+
+
+def search(worth: Coverage, size: int = 3, **more: object) -> Search:
+    return Search(worth, np.full(PROBES, 1 / PROBES), size, **more)  # type: ignore[arg-type]
+
+
+def unit(*served: int) -> list[float]:
+    return [1.0 if p in served else 0.0 for p in range(PROBES)]
+
+
+def test_redundant_ones_are_left_out() -> None:
+    worth = Coverage([unit(0, 1, 2), unit(0, 1, 2), unit(3, 4), unit(0, 1)])
+    found = choose(search(worth, 4), {}, [0, 1, 2, 3], beam=2, tries=4)
+    assert sorted(found) in ([0, 2], [1, 2])
+
+
+def test_where_nothing_helps_nothing_is_chosen() -> None:
+    worth = Coverage([[-1.0] * PROBES, [0.0] * PROBES])
+    made = search(worth)
+    assert choose(made, {"neighbours": (0, 1)}, [0, 1], beam=2, tries=2) == ()
+    assert made.steps == []
+
+
+def test_a_gain_by_chance_on_one_probe_is_not_enough() -> None:
+    noisy = Coverage([[3.0, -0.7, -0.7, -0.7, -0.7]])
+    assert choose(search(noisy), {"bm25": (0,)}, [0], beam=1, tries=1) == ()
+    steady = Coverage([[0.1] * PROBES])
+    assert choose(search(steady), {"bm25": (0,)}, [0], beam=1, tries=1) == (0,)
+    tiny = Coverage([[MATTERS / 2] * PROBES])
+    assert choose(search(tiny), {"bm25": (0,)}, [0], beam=1, tries=1) == ()
+
+
+def test_it_begins_with_the_best_start_and_says_whose_it_is() -> None:
+    worth = Coverage([unit(0), unit(0, 1, 2), unit(4)])
+    made = search(worth, 1)
+    assert choose(made, {"bm25": (0,), "neighbours": (1,)}, [0, 1, 2], beam=1, tries=3) == (1,)
+    assert made.steps[0].action == "start"
+    assert "neighbours" in made.steps[0].note
+
+
+def test_a_harmful_one_is_dropped_or_replaced() -> None:
+    worth = Coverage([unit(0, 1, 2, 3), [-0.5] * PROBES, unit(4)])
+    made = search(worth, 2)
+    assert sorted(choose(made, {"bm25": (0, 1)}, [0, 1, 2], beam=1, tries=3)) == [0, 2]
+    assert {step.action for step in made.steps} <= {"start", "swap", "drop", "add"}
+
+
+def test_the_order_counts() -> None:
+    class Late(Coverage):
+        def gains(self, chosen: Set) -> np.ndarray:
+            return super().gains(chosen) + (0.5 if chosen and chosen[-1] == 0 else 0.0)
+
+    worth = Late([unit(0, 1, 2), unit(3), unit(4)])
+    made = search(worth)
+    assert choose(made, {"bm25": (0, 1, 2)}, [0, 1, 2], beam=1, tries=3)[-1] == 0
+    assert "order" in [step.action for step in made.steps]
+
+
+def test_what_the_budget_forbids_is_never_asked_for() -> None:
+    worth = Coverage([unit(0, 1), unit(2), unit(3), unit(4)])
+    made = search(worth, 4, allowed=lambda chosen: len(chosen) <= 2)
+    found = choose(made, {"bm25": (0, 1, 2)}, [0, 1, 2, 3], beam=2, tries=4)
+    assert len(found) == 2
+    # `without` takes weights to 0 in sets that were allowed; everything else asked for was allowed itself.
+    assert all(len(chosen) <= 2 for chosen in worth.asked)
+
+
+def test_the_sturdiest_of_the_last_sets_is_taken() -> None:
+    worth = Coverage([unit(0, 1), unit(2)])
+    worth.kappa = lambda chosen: -0.1
+    made = search(worth, 1)
+    assert choose(made, {}, [0, 1], beam=2, tries=2) == ()
+    assert made.steps[-1].action == "drop"
+
+
+@given(
+    serves=st.lists(st.lists(st.floats(-1, 2), min_size=PROBES, max_size=PROBES), min_size=1, max_size=6),
+    size=st.integers(1, 3),
+    beam=st.integers(1, 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_search_only_climbs_and_keeps_its_bounds(serves: list[list[float]], size: int, beam: int) -> None:
+    worth = Coverage(serves)
+    said: list[Step] = []
+    made = search(worth, size, said=said.append)
+    places = tuple(range(len(serves)))
+    found = choose(made, {"first": places[:size]}, places, beam, tries=3)
+    assert len(found) <= size
+    assert len(set(found)) == len(found)
+    climbs = [step.objective for step in said if step.action != "drop" or step.chosen]
+    assert all(b > a - 1e-12 for a, b in itertools.pairwise(climbs)) or said[-1].action == "swap"
+    assert said == made.steps
+    if found:
+        assert float(worth.gains(found).mean()) > 0
+        assert said[-1].objective == pytest.approx(float(worth.gains(said[-1].chosen).mean()))

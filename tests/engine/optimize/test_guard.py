@@ -1,0 +1,64 @@
+"""The verdict follows from the held-out gains alone, and its bound is the textbook one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from engine.optimize.guard import FEWEST, SURE, bound, judge
+
+GAINS = st.lists(st.floats(-5, 5), min_size=FEWEST, max_size=12)
+
+
+def even(count: int) -> np.ndarray:
+    return np.full(count, 1 / count)
+
+
+@given(GAINS)
+def test_with_equal_shares_the_bound_is_students_t(gains: list[float]) -> None:
+    values = np.array(gains)
+    found = bound(values, even(len(values)))
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    assert found.mean == pytest.approx(values.mean(), abs=1e-9)
+    assert found.low == pytest.approx(values.mean() - stats.t.ppf(SURE, len(values) - 1) * error, abs=1e-6)
+    assert found.high - found.mean == pytest.approx(found.mean - found.low)
+
+
+def test_a_probe_of_no_weight_changes_nothing_and_unequal_ones_make_it_wider() -> None:
+    values = np.array([1.0, 2.0, 4.0, 3.0])
+    plain = bound(values[:3], np.array([0.4, 0.3, 0.3]))
+    assert bound(values, np.array([0.4, 0.3, 0.3, 0.0])).low == pytest.approx(plain.low)
+    uneven = bound(values, np.array([0.7, 0.1, 0.1, 0.1]))
+    assert uneven.high - uneven.low > bound(values, even(4)).high - bound(values, even(4)).low
+    assert bound(values[:1], np.ones(1)).low == -np.inf
+
+
+@given(GAINS, GAINS)
+def test_what_is_applied_is_surely_above_nothing(one: list[float], two: list[float]) -> None:
+    count = min(len(one), len(two))
+    first, second, share = np.array(one[:count]), np.array(two[:count]), even(count)
+    found = judge(first, second, share)
+    applied = {"two-stage": second, "stage 1": first}.get(found.verdict)
+    if applied is None:
+        assert found.verdict == "zero-shot"
+        assert bound(first, share).low <= 0
+    else:
+        assert bound(applied, share).low > 0
+    if found.verdict == "two-stage":
+        assert bound(second - first, share).low > 0
+
+
+def test_each_verdict_and_its_reason() -> None:
+    share, gains = even(4), np.array([1.0, 1.1, 0.9, 1.0])
+    assert judge(gains, gains + np.array([0.5, 0.4, 0.5, 0.6]), share).verdict == "two-stage"
+    kept = judge(gains, gains + np.array([0.5, -0.6, 0.1, 0.0]), share)
+    assert kept.verdict == "stage 1"
+    assert "weights are not surely better" in kept.reason
+    harm = judge(np.array([1.0, -2.0, 0.5, -1.0]), None, share)
+    assert harm.verdict == "zero-shot"
+    assert "no demonstrations are applied" in harm.reason
+    few = judge(np.array([9.0, 9.0]), None, even(2))
+    assert few.verdict == "zero-shot"
+    assert "at least 3" in few.reason
+    assert few.to_json()["gain_stage1"] is None

@@ -113,7 +113,11 @@ def certified(effects: Result) -> str:
             return "No bound on their error is stored."
         return f"They add up to the whole gain to within {_nats(abs(bound))}."
     share = effects.get("completeness_error_relative")
-    whole = f", their sum to {abs(share) * 100:.1f} % of the whole gain" if share is not None else ""
+    whole = (
+        f", their sum to {abs(share) * 100:.1f} % of the whole gain"
+        if share is not None and abs(share) >= 0.0005
+        else ""
+    )
     return f"Certified to {_nats(abs(bound))} each{whole}."
 
 

@@ -135,6 +135,19 @@ def faithfulness(effects: Mapping[str, Any]) -> str:
     )
 
 
+def how_measured(effects: Mapping[str, Any]) -> str:
+    """Which estimator, its bound, and whether reprompting tells another order; in short."""
+    name = str(effects.get("estimator", ""))
+    told = "Exact" if name == "exact" else f"Estimated ({plain(name, 20)})"
+    bound = effects.get("certified_error")
+    if name != "exact" and bound is not None:
+        told += f", certified to {bound:.2f} nats" if bound >= 0.005 else ", certified to less than 0.01 nats"
+    rho = effects.get("spearman_reprompt")
+    if rho is not None and rho < 0.5:
+        told += f"; prompts written without one tell another order ({signed(rho)})"
+    return f"{told}."
+
+
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
     """What changed for the target between two runs."""
     moved = movement(a["metrics"]["rank"], b["metrics"]["rank"], len(b["items"]))

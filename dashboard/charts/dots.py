@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from dashboard.charts.base import framed
+from dashboard.charts.bump import letters
 from dashboard.formats import number, signed
 from dashboard.literal import plain, svg
 from dashboard.theme import Palette
 
 ROW_PX = 26
+LETTER = 12 / 13.5  # labels are written larger than `letters` counts
 MARGIN = {"l": 236, "r": 62, "t": 8, "b": 40}
 
 
@@ -81,7 +83,7 @@ def dots(
     for at, row in enumerate(rows):
         ink = inks.get(row.colour, palette.text)
         for x, anchor, shift, text, colour in (
-            (0.0, "right", -10, svg(row.label, max(8, room // 6)), palette.text),
+            (0.0, "right", -10, svg(row.label, letters(row.label, LETTER * (room - 12))), palette.text),
             (1.0, "left", 10, f"<b>{signed(row.mean) if gains else number(row.mean, 3)}</b>", ink),
         ):
             figure.add_annotation(

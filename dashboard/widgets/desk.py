@@ -242,7 +242,7 @@ def _actions(view: View, outcome: Outcome) -> None:
         if outcome.run is not None and outcome.current and outcome.previous:
             st.page_link(
                 "screens/compare.py",
-                label="Compare with the previous run",
+                label="Compare with before",
                 query_params={"a": outcome.previous, "b": outcome.run.key},
             )
     optimizing.status(view)
@@ -332,7 +332,8 @@ def _trust(run: Run, measured: Measured) -> None:
         problem(f"The effects could not be measured. {measured.problem}")
     elif measured.result is not None:
         st.caption(
-            f"{md(words.faithfulness(measured.result))} A reconstruction of LRGD "
+            f"{md(words.faithfulness(measured.result))} {md(words.how_measured(measured.result))} A "
+            "reconstruction of LRGD "
             "([arXiv 2504.04386](https://arxiv.org/abs/2504.04386))."
         )
     elif run.result["demonstrations"]:

@@ -187,7 +187,7 @@ def forward_card(run: Run) -> None:
     heading(
         "Forward tuning",
         "The demonstrations are read several times, each time moved by what was read before, then the "
-        "question is answered (arXiv 2305.13016). Lower is better.",
+        "question is answered (arXiv 2305.13016). Below zero is better.",
     )
     with st.container(horizontal=True, vertical_alignment="bottom", key="forward-start"):
         count = st.number_input("Times, at most", 1, FORWARD_MOST, value=8, key="forward-count", width=140)
@@ -219,7 +219,6 @@ def _forward(found: Result, run: Run) -> None:
         forward(
             curve,
             colours(),
-            found.get("loss_zero_shot", run.result.get("loss_zero_shot")),
             found.get("probe_curve") or (),
             found.get("chosen"),
         ),

@@ -209,7 +209,8 @@ def _step(current: Optimization, steps: Sequence[Step], at: int) -> None:
     """The set at one step."""
     step, before = steps[at], steps[at - 1] if at else None
     st.markdown(f"**Step {md(step_name(at, step))}**")
-    note = plain(step.note, 240) if step.note else ""
+    # The verdict's reason stands above already.
+    note = plain(step.note, 240) if step.note and step.note not in told(current.found) else ""
     tried = f"{plural(step.tried, 'set')} tried." if step.tried else ""
     st.caption(f"{md(note) if note else ''} {tried}".strip() or "The question alone.")
     with st.container(height=HEIGHT_PX - 30, border=False, key=f"optimize-set-{current.job.id}"):

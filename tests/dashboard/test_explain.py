@@ -183,10 +183,11 @@ def test_spread_rows_are_mean_and_deviation() -> None:
 
 def test_the_forward_curve_rings_its_best_pass() -> None:
     curve = fake_engine.forward(4)["curve"]
-    figure: Any = forward(curve, LIGHT, 10.0, curve, 2)
-    assert list(figure.data[-1].x) == [2]
+    figure: Any = forward(curve, LIGHT, curve, 2)
+    assert [list(trace.x) for trace in figure.data if len(trace.x) == 1] == [[2], [2]]
+    assert figure.data[-1].y[0] == pytest.approx(-0.6)
     heights = sorted(note.y for note in figure.layout.annotations)
-    assert len(heights) == 3
+    assert len(heights) == 2
     assert all(later - earlier > 0.1 for earlier, later in pairwise(heights))
     assert "9.00, 8.60" in describe(curve)
     told = explain.forward_sentence(fake_engine.forward(4), {"kind": "test"})

@@ -129,3 +129,12 @@ def test_other_lists_in_words() -> None:
         "The target, T, is not among them without demonstrations and 2nd with. The demonstrations bring 2 of "
         "the 2 in."
     )
+
+
+def test_how_effects_were_measured_is_told_with_its_bound_and_its_rival() -> None:
+    assert words.how_measured({"estimator": "exact", "certified_error": 0.0}) == "Exact."
+    assert words.how_measured({"estimator": "path", "certified_error": 0.02}) == (
+        "Estimated (path), certified to 0.02 nats."
+    )
+    told = words.how_measured({"estimator": "strata", "certified_error": 0.0, "spearman_reprompt": 0.1})
+    assert "certified to less than 0.01 nats; prompts written without one tell another order (+0.10)" in told

@@ -26,7 +26,7 @@ def test_from_an_empty_workspace_to_a_weighed_run(
     surprise(page)
     page.get_by_role("slider").first.press("ArrowRight")
     page.wait_for_url("**/*1.1*")
-    page.get_by_role("link", name="Compare with the previous run").wait_for()
+    page.get_by_role("link", name="Compare with before").wait_for()
     page.get_by_text("A reconstruction of LRGD").wait_for()
 
     with Store.open(settings) as store:

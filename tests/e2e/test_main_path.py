@@ -60,13 +60,13 @@ def test_the_main_path(page: Any, dashboard: str, store: Store) -> None:
 
         page.get_by_role("slider").first.press("ArrowRight")
         page.wait_for_url("**/*1.1*")
-        page.get_by_role("link", name="Compare with the previous run").wait_for()
+        page.get_by_role("link", name="Compare with before").wait_for()
         page.get_by_text("exact removal by at most").wait_for()
         two = runs.listing(store)[0]
         assert [each.weight for each in two.request.demonstrations or ()] == [1.1, 1.0]
         link = page.url
 
-        page.get_by_role("link", name="Compare with the previous run").click()
+        page.get_by_role("link", name="Compare with before").click()
         page.get_by_text("Only what changed").wait_for()
         assert one.key in page.url
         assert two.key in page.url

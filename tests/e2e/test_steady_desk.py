@@ -46,7 +46,7 @@ def test_a_slider_moved_while_effects_are_measured_is_not_lost(
             page.get_by_role("slider").first.press("ArrowRight")
             page.get_by_role("slider").nth(2).press("ArrowLeft")
             page.wait_for_url(re.compile(r"1\.1%2C.*0\.9%2C"))
-            page.get_by_role("link", name="Compare with the previous run").wait_for()
+            page.get_by_role("link", name="Compare with before").wait_for()
             values = [page.get_by_role("slider").nth(at).input_value() for at in range(4)]
             assert values == ["1.1", "1", "0.9", "1"]
     weights = [each.weight for each in runs.listing(store)[0].request.demonstrations or ()]

@@ -23,6 +23,7 @@ from db.runs import Run
 RANK_WAIT_S = 0.9  # within a slider's second; longer work is watched by a fragment of its own
 EFFECTS_WAIT_S = 0.35
 CLOCK_S = 1.0  # two clocks may differ; a run older than its job by more was served from the store
+DIRECT = "direct"  # what the desk's weights do: the question and its answers do not see a demonstration
 ESTIMATE = {"estimator": "auto", "leave_one_out": True}
 
 
@@ -121,11 +122,9 @@ def measure(run: Run | None) -> Measured:
     """The stored effects of a run; asked for when there are none and the session follows."""
     if run is None or not run.result["demonstrations"] or run.request.prompts > 1:
         return Measured()  # effects are of the demonstrations of one prompt
-    store = session.store()
-    stored = runs.effects(store, run.key)
-    if stored:
-        checked = [each for each in stored if each.options.get("leave_one_out")] or stored
-        return Measured(result=checked[-1].result)
+    stored = effects_of(run.key)
+    if stored is not None:
+        return Measured(result=stored)
     if not session.following():
         return Measured()
     _drop_superseded(run.key)
@@ -137,8 +136,14 @@ def measure(run: Run | None) -> Measured:
         return Measured(problem=answer.error)
     if answer.result is None:
         return Measured(pending=answer.job)
-    stored = runs.effects(store, run.key)
-    return Measured(result=stored[-1].result if stored else None)
+    return Measured(result=effects_of(run.key))
+
+
+def effects_of(key: str, mode: str = DIRECT) -> Mapping[str, Any] | None:
+    """The stored effects of a run in this mode, those checked by leave-one-out first; None without any."""
+    stored = [each for each in runs.effects(session.store(), key) if each.options.get("mode", DIRECT) == mode]
+    checked = [each for each in stored if each.options.get("leave_one_out")] or stored
+    return checked[-1].result if checked else None
 
 
 def _drop_superseded(key: str) -> None:

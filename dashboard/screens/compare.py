@@ -7,6 +7,7 @@ from dashboard.charts.base import CONFIG
 from dashboard.charts.bump import bump, describe, pair
 from dashboard.differences import changes, demonstrations_table, numbers_table, warnings
 from dashboard.literal import md
+from dashboard.outcome import effects_of
 from dashboard.widgets import runlist
 from dashboard.widgets.notices import card, colours, empty, heading, told
 from db import runs
@@ -58,9 +59,7 @@ def lists(a: Run, b: Run) -> None:
 def numbers(a: Run, b: Run) -> None:
     """Metrics of both, then only what changed between the requests."""
     heading("Numbers", "Each run with its own demonstrations; the last column is B minus A.")
-    effects = [
-        (found[-1].result if (found := runs.effects(session.store(), run.key)) else None) for run in (a, b)
-    ]
+    effects = [effects_of(run.key) for run in (a, b)]
     st.table(numbers_table(a, b, effects[0], effects[1]), border="horizontal")
     changed = changes(a, b)
     heading("Only what changed", "Everything else about the two runs is the same.")
@@ -76,8 +75,7 @@ def demonstrations(a: Run, b: Run) -> None:
         "Demonstrations",
         "Weight and effect (nats taken off the target's loss) in either run; a dash where it is not there.",
     )
-    found = [runs.effects(session.store(), run.key) for run in (a, b)]
-    table = demonstrations_table(a, b, *(each[-1].result if each else None for each in found))
+    table = demonstrations_table(a, b, *(effects_of(run.key) for run in (a, b)))
     if table.empty:
         st.caption("Neither run has demonstrations.")
         return

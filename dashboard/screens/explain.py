@@ -6,12 +6,18 @@ import streamlit as st
 
 from dashboard import session, words
 from dashboard.literal import md
+from dashboard.outcome import DIRECT, effects_of
 from dashboard.view import from_request
 from dashboard.widgets import explaining, runlist
 from dashboard.widgets.notices import card, empty, heading, problem, told
 from db import runs
 from db.errors import NotFound
 from db.runs import Run, RunSummary
+
+EFFECTS = (
+    "Nats each demonstration takes off the target's loss: right helps, left hurts. Tick: taken out exactly; "
+    "ring: the prompt written without it."
+)
 
 
 def page() -> None:
@@ -35,21 +41,24 @@ def page() -> None:
     if not run.result["demonstrations"]:
         empty("No demonstrations", "There is nothing to explain in a run without any.")
         return
-    effects = explaining.measured(run)
+    direct = effects_of(run.key)
     left, right = st.columns((1.13, 1), gap="small")
     with left, card("effects"):
-        explaining.effects_card(run, effects)
+        heading("Effects", EFFECTS)
+        mode = explaining.mode_of()
+        effects = direct if mode == DIRECT else effects_of(run.key, mode)
+        explaining.effects_card(run, effects, mode)
     with right, card("trust"):
         explaining.trust_card(run, effects)
     left, right = st.columns((1.13, 1), gap="small")
     with left, card("spread"):
-        explaining.spread_card(run, effects)
+        explaining.spread_card(run, direct)
     with right, card("forward"):
         explaining.forward_card(run)
     if effects is not None:
         with card("all-effects", stretch=False):
             explaining.table_card(run, effects)
-    heading("In one sentence", md(words.recommend(run.result, effects)))
+    heading("In one sentence", md(words.recommend(run.result, direct)))
 
 
 def chosen(known: list[RunSummary]) -> Run | None:

@@ -22,11 +22,11 @@ from dashboard.explain import (
     spread_sentence,
 )
 from dashboard.literal import md
-from dashboard.outcome import ESTIMATE
+from dashboard.outcome import DIRECT, ESTIMATE
 from dashboard.waiting import Answer
 from dashboard.widgets import progress
 from dashboard.widgets.notices import colours, empty, heading, problem
-from db import jobs, runs
+from db import jobs
 from db.jobs import Job
 from db.perturbations import KINDS
 from db.requests import FORWARD_MOST
@@ -35,22 +35,42 @@ from db.runs import Run
 ROOM_PX = 240
 LABEL_PX = 190
 LOOKED_AT = 60  # newest jobs of a kind
+MODES = {
+    DIRECT: "hidden from the question",
+    "total": "hidden from all that follows",
+    "reprompt": "never written",
+}
+ABOUT = {
+    DIRECT: "Taken out: question and answer do not see it. What the desk's weights do.",
+    "total": "Taken out: later demonstrations do not see it either; every word keeps its place.",
+    "reprompt": "Taken out: the prompt is written without it, so that what follows moves up. Slowest.",
+}
 DRAWN = ("weights", "dropout", "order")
 Result = Mapping[str, Any]
 
 
-def measured(run: Run) -> Result | None:
-    """The stored effects of a run, those checked by taking out first."""
-    stored = runs.effects(session.store(), run.key)
-    checked = [each for each in stored if each.options.get("leave_one_out")] or stored
-    return checked[-1].result if checked else None
+def mode_of() -> str:
+    """What taking one out is to mean; the stored kinds of effects are shown at once, others on request."""
+    picked = st.segmented_control(
+        "Taking one out",
+        list(MODES),
+        default=DIRECT,
+        required=True,
+        format_func=MODES.__getitem__,
+        key="explain-mode",
+        label_visibility="collapsed",
+    )
+    return picked or DIRECT
 
 
-def latest(kind: str, run: Run) -> Job | None:
+def latest(kind: str, run: Run, mode: str = DIRECT) -> Job | None:
     """The newest job of a kind about this run's request."""
     request = run.request.to_json()
     found = jobs.listing(session.store(), kinds=[kind], limit=LOOKED_AT)
-    return next((job for job in found if job.payload.get("request") == request), None)
+    for job in found:
+        if job.payload.get("request") == request and job.payload.get("mode", DIRECT) == mode:
+            return job
+    return None
 
 
 def _ask(kind: str, run: Run, options: Mapping[str, Any]) -> None:
@@ -72,15 +92,11 @@ def _waits(job: Job | None, what: str, draw: Callable[[Result], None], nothing: 
         draw(answer.result)
 
 
-def effects_card(run: Run, effects: Result | None) -> None:
+def effects_card(run: Run, effects: Result | None, mode: str) -> None:
     """A row per demonstration: effect, taking out, reprompting."""
-    heading(
-        "Effects",
-        "Nats each demonstration takes off the target's loss: right helps, left hurts. Tick: taken out "
-        "exactly; ring: the prompt written without it.",
-    )
+    st.caption(ABOUT[mode])
     if effects is None:
-        job = latest("effects", run)
+        job = latest("effects", run, mode)
         if job is not None and job.state in (jobs.QUEUED, jobs.RUNNING):
             progress.watch(job, "Measuring effects")
             st.skeleton(height=ROOM_PX)
@@ -89,10 +105,10 @@ def effects_card(run: Run, effects: Result | None) -> None:
             problem(job.error)
         empty("Not measured yet", "Effects are measured when a run is made on Recommend, or here.", 120)
         if st.button("Measure effects", type="primary", key="explain-measure"):
-            _ask("effects", run, ESTIMATE)
+            _ask("effects", run, ESTIMATE if mode == DIRECT else {**ESTIMATE, "mode": mode})
             st.rerun()
         return
-    _dots(effect_dots(effects, run.result["demonstrations"]), f"explain-effects-{run.key}")
+    _dots(effect_dots(effects, run.result["demonstrations"]), f"explain-effects-{run.key}-{mode}")
     st.markdown(md(words.shares(run.result["demonstrations"], effects)))
 
 

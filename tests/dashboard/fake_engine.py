@@ -189,7 +189,7 @@ def rank(store: Store, request: RunRequest) -> Run:
     )
 
 
-def effects(store: Store, run: Run) -> str:
+def effects(store: Store, run: Run, mode: str = "direct") -> str:
     """Stored effects of a run."""
     views = run.result["demonstrations"]
     entries = [
@@ -214,10 +214,10 @@ def effects(store: Store, run: Run) -> str:
         "spearman_removal": 1.0 if len(views) > 2 else None,
         "spearman_reprompt": 1.0 if len(views) > 2 else None,
     }
-    key = digest(["effects", run.key])
-    runs.save_effects(
-        store, run.key, key, {"estimator": "auto", "leave_one_out": True}, result, {"total": 140.0}
-    )
+    key = digest(["effects", run.key, mode])
+    options = {"estimator": "auto", "leave_one_out": True} | ({} if mode == "direct" else {"mode": mode})
+    result |= {"mode": mode, "nodes": 2 ** len(views) + (mode != "direct")}
+    runs.save_effects(store, run.key, key, options, result, {"total": 140.0})
     return key
 
 
@@ -292,7 +292,9 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
     """The result of one job."""
     if job.kind in ("rank", "effects"):
         run = rank(store, RunRequest.from_json(job.payload["request"]))
-        return {"run": run.key} if job.kind == "rank" else {"run": run.key, "effects": effects(store, run)}
+        if job.kind == "rank":
+            return {"run": run.key}
+        return {"run": run.key, "effects": effects(store, run, job.payload.get("mode", "direct"))}
     if job.kind == "pool":
         return {
             "demonstrations": pool(store, RunRequest.from_json(job.payload["request"]), job.payload["size"])

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import explain
 from dashboard.charts.dots import dots
 from dashboard.charts.forward import describe, forward
+from dashboard.outcome import effects_of
 from dashboard.theme import LIGHT
 from db import jobs, runs
 from db.requests import Chosen, RunRequest
@@ -85,6 +86,28 @@ def test_effects_can_be_measured_here(open_page: Open, store: Store) -> None:
     assert runs.effects(store, found.key)
 
 
+def test_effects_of_another_meaning_stand_beside_the_desks_own(
+    open_page: Open, store: Store, run: Run
+) -> None:
+    with FakeEngine(store):
+        app = open_page("explain")
+        app.segmented_control(key="explain-mode").set_value("reprompt").run()
+        button(app, "Measure effects").click().run()
+        until(app, "from all 17 weightings")
+    assert {each.options.get("mode") for each in runs.effects(store, run.key)} == {None, "reprompt"}
+    desk = open_page()
+    assert not desk.exception
+    found = outcome_effects(store, run)
+    assert found["nodes"] == 16, "the desk goes on showing what its weights do"
+
+
+def outcome_effects(store: Store, run: Run) -> dict[str, Any]:
+    """What pages read as the effects of a run."""
+    direct = [each for each in runs.effects(store, run.key) if each.options.get("mode", "direct") == "direct"]
+    assert effects_of(run.key) == direct[-1].result
+    return direct[-1].result
+
+
 def test_spread_and_forward_tuning_from_the_press_to_the_sentence(
     open_page: Open, store: Store, run: Run
 ) -> None:
@@ -95,7 +118,7 @@ def test_spread_and_forward_tuning_from_the_press_to_the_sentence(
         button(app, "Read again").click().run()
         until(app, "read again 2 times")
         assert not app.exception
-        app.segmented_control[0].set_value("order").run()
+        next(each for each in app.segmented_control if each.label == "Disturbance").set_value("order").run()
         assert "Under order <b>x</b> over 16 draws" in read(texts(app))
     kinds = {job.kind: job.payload for job in jobs.listing(store)}
     assert kinds["spread"]["kinds"] == ["weights", "dropout", "order"]

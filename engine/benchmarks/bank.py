@@ -10,7 +10,18 @@ from typing import Any
 
 import torch
 
-from engine.benchmarks.timing import Written, bar, described, flops, in_turn, middle, rate, sample, whole
+from engine.benchmarks.timing import (
+    MOST,
+    Written,
+    bar,
+    described,
+    flops,
+    in_turn,
+    middle,
+    rate,
+    sample,
+    whole,
+)
 from engine.llm.bank import single_losses
 from engine.llm.load import LoadedModel
 from engine.llm.measure import Task, prepare
@@ -22,12 +33,12 @@ from engine.prompts import Example, fit
 POOL = 64
 
 
-def bank(loaded: LoadedModel, tasks: Sequence[Task], most: int = 8) -> dict:
+def bank(loaded: LoadedModel, tasks: Sequence[Task], most: int = MOST) -> dict:
     """Medians over the tasks' users. The pool is the first task's demonstrations; a warm bank has scored them
-    for another user before. Of the prompts run one by one at most `most` are; tokens count for the others."""
+    for a user before. Of the prompts run one by one at most `most` are; tokens count for the others."""
     speed = rate(loaded)
     pool = tasks[0].demos
-    _timed(loaded, tasks[0], pool, tasks[-1], 1)  # once unmeasured
+    _timed(loaded, tasks[0], pool[:8], tasks[-1], 1)  # once unmeasured
     users = [_timed(loaded, task, pool, tasks[i - 1], most) for i, task in enumerate(tasks)]
     ratios = {
         f"faster_than_{name}": middle([user["seconds"][name] / user["seconds"]["warm"] for user in users])

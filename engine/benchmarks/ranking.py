@@ -3,7 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.benchmarks.timing import Written, bar, described, flops, in_turn, middle, rate, sample, whole
+from engine.benchmarks.timing import (
+    MOST,
+    Written,
+    bar,
+    described,
+    flops,
+    in_turn,
+    middle,
+    rate,
+    sample,
+    whole,
+)
 from engine.llm.load import LoadedModel
 from engine.llm.measure import RankResult, Task, prepare, rank_candidates
 from engine.prompts.segments import title_answer
@@ -12,14 +23,14 @@ TOKENS = 1000  # of the prompt, as near as whole demonstrations come
 CANDIDATES = (20, 100)
 
 
-def ranking(loaded: LoadedModel, tasks: Sequence[Task], most: int = 8) -> dict:
+def ranking(loaded: LoadedModel, tasks: Sequence[Task], most: int = MOST) -> dict:
     """Medians over the tasks' users. Of the whole prompts at most `most` are run, the others counted by their
     tokens. The ranking without demonstrations, which `rank` gives too, is not counted."""
     speed = rate(loaded)
     rows = []
+    _timed(loaded, cut(loaded, tasks[0], CANDIDATES[0]), 1)  # once unmeasured
     for count in CANDIDATES:
         asked = [cut(loaded, task, count) for task in tasks]
-        _timed(loaded, asked[0], 1)  # once unmeasured
         users = [_timed(loaded, task, most) for task in asked]
         rows.append(
             {

@@ -17,6 +17,7 @@ from engine.tuning.throughput import rate_of
 
 _SQUARE = {"cpu": 1024, "cuda": 8192}  # sides of the product that every machine is measured with
 _ROWS = {"cpu": 512, "cuda": 8192}  # tokens at once through the model's own widest layer
+MOST = 8  # whole prompts of one rival that are run for one user
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,14 @@ app.add_typer(bench, name="bench")
 Model = Annotated[
     str, typer.Option("--model", "-m", help="embedded, random-0.5b, a registered name, a folder or a hub id.")
 ]
-Users = Annotated[int, typer.Option(min=1, help="Users measured; numbers are medians over them.")]
-Items = Annotated[int, typer.Option(min=1, help="Purchases in the query, and at most in a demonstration.")]
+Users = Annotated[
+    int | None,
+    typer.Option(min=1, help="Users measured; numbers are medians. 5, or 1 where a model is slow."),
+]
+Items = Annotated[
+    int | None, typer.Option(min=1, help="Purchases in the query, and at most in a demonstration.")
+]
+_SLOW = 100_000_000  # parameters from which a processor takes seconds for one prompt
 Seed = Annotated[int, typer.Option(help="Draws users and candidates.")]
 K = Annotated[str, typer.Option("--k", help="Numbers of demonstrations, out of 4, 8 and 16.")]
 
@@ -30,8 +36,8 @@ K = Annotated[str, typer.Option("--k", help="Numbers of demonstrations, out of 4
 )
 def effects(
     model: Model = "embedded",
-    users: Users = 5,
-    items: Items = 10,
+    users: Users = None,
+    items: Items = None,
     k: K = "4,8,16",
     seed: Seed = 0,
     json: Json = False,
@@ -49,7 +55,13 @@ def effects(
             f"--k takes numbers out of {', '.join(map(str, measure.PLAN))}, such as 4,8; not {k!r}."
         )
     done = _measured(
-        model, lambda loaded, asked: measure.effects(loaded, asked, ks), users, max(ks), 20, items, seed
+        model,
+        lambda *given: measure.effects(given[0], given[1], ks, given[2]),
+        users,
+        max(ks),
+        20,
+        items,
+        seed,
     )
     show.as_json(done) if json else _print_effects(done)
 
@@ -57,7 +69,7 @@ def effects(
 @bench.command(epilog="Example: python -m engine bench ranking --model random-0.5b --users 1")
 def ranking(
     model: Model = "embedded",
-    users: Users = 5,
+    users: Users = None,
     items: Items = 10,
     seed: Seed = 0,
     json: Json = False,
@@ -72,7 +84,7 @@ def ranking(
 @bench.command(epilog="Example: python -m engine bench bank --json")
 def bank(
     model: Model = "embedded",
-    users: Users = 5,
+    users: Users = None,
     items: Items = 5,
     seed: Seed = 0,
     json: Json = False,
@@ -80,25 +92,35 @@ def bank(
     """A pool of 64 demonstrations, each scored alone: with a warm bank and without one."""
     from engine.benchmarks import bank as measure
 
-    done = _measured(model, measure.bank, max(2, users), measure.POOL, 20, items, seed)
+    done = _measured(model, measure.bank, users, measure.POOL, 20, items, seed)
     known = {name: value for name, value in done.items() if isinstance(value, int | float)}
     show.as_json(done) if json else _print_rows(done, [known])
 
 
 def _measured(
-    model: str, work: Callable[..., dict], users: int, demos: int, candidates: int, items: int, seed: int
+    model: str,
+    work: Callable[..., dict],
+    users: int | None,
+    demos: int,
+    candidates: int,
+    items: int | None,
+    seed: int,
 ) -> dict[str, Any]:
+    """A large model on a processor is asked about one user with short prompts, and runs few of a rival's."""
     from db.settings import Settings
     from engine.benchmarks.models import measured
     from engine.benchmarks.prompts import shop, tasks
+    from engine.benchmarks.timing import MOST
 
+    show.aside(f"Loading {model}...")
+    loaded = measured(model, Settings())
+    slow = loaded.device.type == "cpu" and loaded.parameters > _SLOW
+    users, items = users or (1 if slow else 5), items or (2 if slow else 10)
     show.aside("Making the simulated store and the prompts...")
     with shop() as engine:
         asked = tasks(engine, users, demos, candidates, items, seed)
-    show.aside(f"Loading {model}...")
-    loaded = measured(model, Settings())
     show.aside("Measuring...")
-    return {**work(loaded, asked), "items": items, "seed": seed}
+    return {**work(loaded, asked, 2 if slow else MOST), "items": items, "seed": seed}
 
 
 def _print_effects(done: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from dashboard.studies import MEASURES, SURE, cell_text, is_estimate, p_text
 NONE = "none"
 RIVALS_OF = {"p_random": "against random", "p_bm25": "against BM25", "p_zero_shot": "against none"}
 COLOURS = {"effect": "up", "rival": "same", "truth": "text"}
-AGREEMENTS = ("spearman", "pearson", "top1")
+AGREEMENTS = ("spearman", "pearson", "top1", "pairs")
 VERDICTS = {
     "two-stage": "chosen and weighed",
     "stage 1": "chosen, weights left at 1",

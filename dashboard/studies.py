@@ -15,6 +15,7 @@ import pandas as pd
 from dashboard import words
 from dashboard.formats import ago, number, plural, seconds, signed
 from dashboard.literal import md, plain
+from dashboard.trust import trusted
 from dashboard.waiting import STATES
 from dashboard.work import Work
 
@@ -28,6 +29,7 @@ MEASURES = {
     "spearman": "rank correlation",
     "pearson": "linear correlation",
     "top1": "same top demonstration",
+    "pairs": "pairs in the same order",
 }
 NAMES = {  # of rows, conditions and series: as a heading, in a narrow column, in a sentence
     "base": ("before tuning", "before tuning", "the model before tuning"),
@@ -296,6 +298,8 @@ def sentence(study: Study) -> str:
     found = study.found
     if study.job.state != "COMPLETED":
         return "It is not finished: means may still move, and nothing is tested yet."
+    if said := trusted(found):
+        return said
     if found.get("claim"):
         return str(found["claim"])
     measure = next(iter(study.measures()), "")

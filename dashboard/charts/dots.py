@@ -67,6 +67,7 @@ def dots(
         marker={"size": 10, "color": [getattr(palette, row.colour) for row in rows]},
         hovertext=[_hover(row, measure) for row in rows],
         hoverinfo="text",
+        cliponaxis=False,
     )
     if line is not None:
         dash = "solid" if gains else "dash"

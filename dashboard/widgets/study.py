@@ -60,6 +60,9 @@ def _one(study: Study) -> None:
         with st.container(key="verdict", gap="xsmall"):
             st.subheader("In one sentence", anchor=False)
             st.markdown(md(sentence(study)))
+            claim = study.found.get("claim")
+            if claim and claim != sentence(study):
+                st.caption(md(claim))
     for note in study.found.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")
 

@@ -26,6 +26,8 @@ from dashboard.rivals import (
 from dashboard.studies import Study, grid, measured, points, tests
 from dashboard.widgets.notices import colours, empty
 
+FEW = 2  # long names that stand side by side; more of them are a list to choose from
+MANY = 8  # paired tests; more are shown when asked for
 ROOM_PX = 300  # kept while there is nothing to show
 NUMBER = st.column_config.NumberColumn(format="%.3f", width="small")
 
@@ -59,9 +61,6 @@ def result(study: Study) -> None:
         _tests(compared)
 
 
-MANY = 8  # paired tests; more are shown when asked for
-
-
 def _tests(compared: pd.DataFrame) -> None:
     st.caption("Two-sided permutation tests. A difference below zero means the first is worse.")
     table(compared)
@@ -71,6 +70,8 @@ def _choice(label: str, key: str, options: Sequence[str], names: dict[str, str] 
     """One of several; nothing is drawn where there is nothing to choose."""
     if len(options) < 2:
         return options[0]
+    if names and len(options) > FEW:
+        return st.selectbox(label, options, key=key, format_func=names.__getitem__)
     picked = st.segmented_control(
         label,
         options,

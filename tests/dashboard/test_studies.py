@@ -11,6 +11,7 @@ from dashboard import rivals, studies
 from dashboard.charts.dots import dots
 from dashboard.charts.drift import describe, drift
 from dashboard.theme import LIGHT
+from dashboard.trust import trusted
 from db import jobs, models
 from db.jobs import Job
 from db.models import ModelInfo
@@ -254,6 +255,23 @@ def test_dots_and_tables_take_what_is_there() -> None:
         assert rivals.strategy_dots(empty, "ndcg10") == ([], None)
         assert rivals.completeness_numbers(empty) == []
         assert rivals.guard_told(empty) == ""
+
+
+def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
+    found = fake_study.faithfulness({"dataset": "<b>d</b>", "users": 20}) | {"dataset": "<b>d</b>"}
+    found["scores"]["path"] = {
+        "kind": "effect",
+        **{k: found["scores"]["effect"][k] for k in ("exact", "reprompt")},
+    }
+    assert trusted(found) == (
+        "On <b>d</b> effects can be trusted for what taking demonstrations out would do (rank correlation "
+        "0.95, best rival one gradient at weight 1 0.60) and can mostly be trusted for what prompts written "
+        "without them would do (rank correlation 0.85, best rival one gradient at weight 1 0.50)."
+    )
+    assert trusted({}) == ""
+    assert trusted({"scores": {"path": {"exact": {"spearman": {"mean": 0.2}}}}}).startswith(
+        "On this data set effects cannot be trusted for what taking"
+    )
 
 
 def test_verdicts_follow_p_and_sign() -> None:

@@ -41,7 +41,7 @@ def test_a_coalition_reads_only_what_no_shorter_one_has_read(demos, monkeypatch:
     monkeypatch.setattr(reprompt, "extend", lambda *given: read.append(given[2]) or extend(*given))
     monkeypatch.setattr(reprompt, "suffix_logprobs", lambda *given: losses.append(1) or score(*given))
     ask = asked(loaded, demos)
-    ask.value(coalitions(3, torch.ones(3)))
+    ask.value(coalitions(3, torch.ones(3)).flip(0))  # whatever the order they are asked in
     _, fitted, _, _ = prepare(loaded, Task(demos, HISTORY, CANDIDATES, 2))
     spans = [span for span in fitted.encoded.spans if span.kind == "demo"]
     alone = {tuple(fitted.encoded.ids[span.start : span.stop]) for span in spans}

@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from db.errors import BadInput
 from db.requests import RunRequest
 from engine.inputs import gather
-from engine.llm.measure import demonstration_effects
+from engine.llm.measure import demonstration_effects, rank_candidates
 from engine.llm.memory import PrefillCache
 from engine.lrgd.effects import ESTIMATORS
 from engine.service import task_of
@@ -68,7 +69,23 @@ def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
     assert sum(found["values"]["reprompt"]) == pytest.approx(found["gain_reprompt"], abs=1e-5)
     assert found["values"]["bm25"] == pytest.approx(likeness(inputs))
     assert found["values"]["place"] == [0, 1, 2]
-    assert found["values"]["gradient"] != found["values"]["removal"]
+    assert scored(loaded, inputs, 4, PrefillCache()) == {"short": 3}
+
+
+def test_the_gradient_is_what_a_little_more_weight_lowers_the_loss_by(engine: Engine) -> None:
+    inputs = gather(engine, RunRequest("toy", "u5", "tiny", "neighbours:3"))
+    loaded, task = engine.load(inputs.model), task_of(inputs)
+    found = scored(loaded, inputs, 3, PrefillCache())["values"]["gradient"]
+    for b in range(3):
+        more, less = (
+            rank_candidates(
+                loaded, replace(task, weights=tuple(1 + sign * 0.05 * (c == b) for c in range(3)))
+            )
+            for sign in (1, -1)
+        )
+        assert more.loss is not None
+        assert less.loss is not None
+        assert found[b] == pytest.approx((less.loss - more.loss) / 0.1, rel=0.05, abs=1e-4)
 
 
 def test_with_many_demonstrations_not_all_prompts_are_written(

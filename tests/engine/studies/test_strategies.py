@@ -58,6 +58,7 @@ def test_a_row_for_every_strategy_with_intervals_and_p(engine: Engine, reports: 
     shares = [share for share, _ in told.told]
     assert shares == sorted(shares)
     assert 0 <= shares[0] < shares[-1] < 1
+    assert len(set(shares)) == 2 * len(COMPARED)  # a step for every choice
 
 
 def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
@@ -141,6 +142,18 @@ def test_a_killed_study_goes_on_and_ends_the_same(
     assert len(users) == 2
     other = {**PAYLOAD, "only": ["none", "random", "bm25"]}
     assert list(strategies(engine, other, reports(), kept)["strategies"]) == other["only"]
+
+
+def test_a_strategy_that_came_later_is_measured(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = {name: value for name, value in PAYLOAD.items() if name != "only"}
+    monkeypatch.setattr(module, "COMPARED", ("none", "random"))
+    first = reports()
+    strategies(engine, payload, first)
+    monkeypatch.setattr(module, "COMPARED", ("none", "random", "bm25"))
+    found = strategies(engine, payload, reports(), first.partial)
+    assert found["order"] == ["none", "random", "bm25"]
 
 
 def test_the_guard_is_counted(

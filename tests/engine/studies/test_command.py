@@ -47,6 +47,13 @@ def call(
     return run
 
 
+@pytest.fixture
+def plain(call: Callable[..., Result], model_folder: Callable[..., Path]) -> Callable[..., Result]:
+    """Run `study` with these words, in the workspace of `call`."""
+    model = str(model_folder("llama"))
+    return lambda name, *words: CliRunner().invoke(cli.app, ["study", name, "-d", "toy", "-m", model, *words])
+
+
 def test_the_table_as_json_and_for_people(call: Callable[..., Result]) -> None:
     found = json.loads(call("recicl", "--json").stdout)
     assert [(cell["row"], cell["column"]) for cell in found["cells"]] == [
@@ -96,7 +103,30 @@ def test_a_stopped_study_goes_on_by_the_same_command(
     assert again["users"] == whole["users"] + 1
 
 
-@pytest.mark.parametrize("name", ["recicl", "drift"])
+def test_strategies_as_json_and_for_people(plain: Callable[..., Result]) -> None:
+    words = ["strategies", "--users", "3", "--k", "2", "--only", "none,bm25,random", "-c", "6"]
+    found = json.loads(plain(*words, "--json").stdout)
+    assert found["order"] == ["none", "random", "bm25"]
+    assert (found["k"], found["users"], found["request"]["only"]) == (2, 3, ["none", "bm25", "random"])
+    assert found["strategies"]["bm25"]["p_random"] is not None
+    shown = plain(*words).stdout
+    lines = [line.split()[0] for line in shown.splitlines() if line.strip()]
+    assert lines[1:4] == found["order"]
+    assert found["claim"] in " ".join(shown.split())
+    assert "no strategy 'magic'" in str(plain("strategies", "--only", "none,magic").exception)
+
+
+def test_faithfulness_as_json_and_for_people(plain: Callable[..., Result]) -> None:
+    words = ["faithfulness", "--users", "3", "--k", "2", "--demos", "random"]
+    found = json.loads(plain(*words, "--json").stdout)
+    assert (found["k"], found["request"]["demos"]) == (2, "random:2")
+    shown = " ".join(plain(*words).stdout.split())
+    assert all(each["label"] in shown for each in found["scores"].values())
+    assert found["claim"] in shown
+    assert "holds: path integral over chances (Owen)" in shown or "does not hold: path" in shown
+
+
+@pytest.mark.parametrize("name", ["recicl", "drift", "strategies", "faithfulness"])
 def test_help_has_an_example(name: str) -> None:
     shown = CliRunner().invoke(cli.app, ["study", name, "--help"]).output
     assert f"Example: python -m engine study {name}" in " ".join(shown.split())

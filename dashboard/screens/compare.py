@@ -84,7 +84,9 @@ def demonstrations(a: Run, b: Run) -> None:
         hide_index=True,
         height="content",
         column_config={
-            name: st.column_config.TextColumn(width="small", alignment="right") for name in table.columns[2:]
+            "demonstration": st.column_config.TextColumn(width=330),
+            "source": st.column_config.TextColumn(width=220),
+            **{name: st.column_config.TextColumn(width=95, alignment="right") for name in table.columns[2:]},
         },
         alt="Demonstrations of both runs",
     )

@@ -23,7 +23,24 @@ from db.models import ModelInfo
 LOOK_S = 1.0
 IDLE_S = 4.0
 JOBS_SHOWN = 100
-OUTCOMES = ("claim", "model", "dataset", "run")  # of a result, the part that tells what came out
+FEW = 12  # rows; more of them scroll
+OUTCOMES = ("claim", "model", "dataset")  # of a result, the part that tells what came out
+WORK = {
+    "setup": "setting up",
+    "rank": "ranking",
+    "effects": "effects",
+    "pool": "pool of demonstrations",
+    "optimize": "choosing demonstrations",
+    "spread": "perturbation spread",
+    "forward": "forward tuning",
+    "peers": "other recommenders",
+    "catalogue": "whole catalogue",
+    "preview": "look at files",
+    "import": "import",
+    "register_model": "registering a model",
+    "tune": "tuning",
+    "study": "study",
+}
 
 
 def data_sets() -> None:
@@ -214,13 +231,13 @@ def _jobs() -> None:
     waiting = [each for each in known if each.state not in ENDED]
     for each in waiting[:4]:
         with st.container(horizontal=True, vertical_alignment="center", key=f"open-job-{each.id}"):
-            st.markdown(progress.describe(each, each.kind, time.time(), True), width="stretch")
+            st.markdown(progress.describe(each, _what(each), time.time(), True), width="stretch")
             st.button("Stop", key=f"stop-job-{each.id}", on_click=progress.stop, args=(each.id,))
     st.dataframe(
         jobs_table(known, datetime.now(UTC)),
         key="jobs",
         hide_index=True,
-        height=420,
+        height="content" if len(known) < FEW else 420,
         column_config={
             "progress": st.column_config.ProgressColumn(
                 min_value=0, max_value=1, format="percent", width="small"
@@ -235,7 +252,8 @@ def jobs_table(known: list[Job], now: datetime) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "job": [each.id for each in known],
-            "what": [plain(each.kind) for each in known],
+            "what": [_what(each) for each in known],
+            "of": [_of(each) for each in known],
             "state": [STATES.get(each.state, each.state) for each in known],
             "progress": [1.0 if each.state == "COMPLETED" else each.progress for each in known],
             "filed": [ago(each.created_at, now) for each in known],
@@ -245,11 +263,28 @@ def jobs_table(known: list[Job], now: datetime) -> pd.DataFrame:
     )
 
 
+def _what(job: Job) -> str:
+    """The work in words. Plain text."""
+    return plain(WORK.get(job.kind, job.kind), 40)
+
+
+def _of(job: Job) -> str:
+    """For whom or on what, in a few words. Plain text."""
+    asked = job.payload.get("request") or job.payload
+    asked = asked if isinstance(asked, dict) else {}
+    parts = [asked.get("user") or asked.get("study"), asked.get("dataset") or asked.get("name")]
+    return plain(" · ".join(str(each) for each in parts if each) or "–", 60)
+
+
 def _told(job: Job) -> str:
     """What it says of itself; of a finished one, what came out."""
     if job.state != "COMPLETED":
         return job.error or job.message or "–"
     found = job.result or {}
+    if isinstance(found.get("guard"), dict) and found["guard"].get("reason"):
+        return str(found["guard"]["reason"])
+    if isinstance(found.get("run"), str):
+        return f"run {found['run'][:10]}"
     return next((found[name] for name in OUTCOMES if isinstance(found.get(name), str)), "–")
 
 

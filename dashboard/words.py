@@ -138,7 +138,7 @@ def faithfulness(effects: Mapping[str, Any]) -> str:
 def how_measured(effects: Mapping[str, Any]) -> str:
     """Which estimator, its bound, and whether reprompting tells another order; in short."""
     name = str(effects.get("estimator", ""))
-    told = "Exact" if name == "exact" else f"Estimated ({plain(name, 20)})"
+    told = "Measured exactly" if name == "exact" else f"Estimated ({plain(name, 20)})"
     bound = effects.get("certified_error")
     if name != "exact" and bound is not None:
         told += f", certified to {bound:.2f} nats" if bound >= 0.005 else ", certified to less than 0.01 nats"

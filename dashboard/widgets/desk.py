@@ -175,7 +175,7 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
                 0.0,
                 WEIGHT_MOST,
                 step=0.1,
-                format="%.1f",
+                format="%.1f" if round(row["weight"], 1) == row["weight"] else "%.2f",  # learnt weights
                 key=key,
                 label_visibility="collapsed",
                 on_change=_weigh,

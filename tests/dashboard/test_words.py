@@ -132,7 +132,7 @@ def test_other_lists_in_words() -> None:
 
 
 def test_how_effects_were_measured_is_told_with_its_bound_and_its_rival() -> None:
-    assert words.how_measured({"estimator": "exact", "certified_error": 0.0}) == "Exact."
+    assert words.how_measured({"estimator": "exact", "certified_error": 0.0}) == "Measured exactly."
     assert words.how_measured({"estimator": "path", "certified_error": 0.02}) == (
         "Estimated (path), certified to 0.02 nats."
     )

@@ -80,6 +80,12 @@ def dots(
         tickformat="+.2~f" if gains else ".2~f",
     )
     figure.update_yaxes(range=[len(rows) - 0.4, -0.6], visible=False)
+    _labels(figure, rows, palette, room, gains=gains)
+    return figure
+
+
+def _labels(figure: go.Figure, rows: Sequence[Dot], palette: Palette, room: int, *, gains: bool) -> None:
+    """What each row is, left of the plot, and its mean, right of it."""
     inks = {"up": palette.up_text, "down": palette.down_text, "same": palette.muted, "text": palette.text}
     for at, row in enumerate(rows):
         ink = inks.get(row.colour, palette.text)
@@ -97,7 +103,6 @@ def dots(
                 showarrow=False,
                 font={"color": colour, "size": 13},
             )
-    return figure
 
 
 def _marks(figure: go.Figure, rows: Sequence[Dot], palette: Palette) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -26,18 +26,14 @@ from dashboard.optimizations import (
     told,
 )
 from dashboard.view import View
-from dashboard.widgets import dialogs, progress, watched
+from dashboard.widgets import dialogs, optimize_form, progress, watched
 from dashboard.widgets.notices import colours, empty, problem
-from dashboard.words import SOURCES as SOURCE_NAMES
 from db import jobs, workers
 from db.jobs import Job
-from db.optimizations import SOURCES, OptimizeRequest
 
 LOOK_S = 1.0
 NAME = "optimize"  # of the dialog
 PICKED = "optimize_job"  # in the session: the one that was asked for last
-DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(OptimizeRequest)}
-STAGES = {2: "choose, then weigh", 1: "choose only"}
 
 
 def opener(view: View) -> None:
@@ -67,17 +63,7 @@ def mine(view: View) -> list[Optimization]:
 
 def _file(view: View, options: dict[str, Any]) -> Job:
     """Ask the engine; an equal question that it answered before is answered from the store."""
-    wanted = {
-        "target": view.target,
-        "history": view.history,
-        "scoring": view.scoring,
-        "seed": view.seed,
-        **options,
-    }
-    # What nobody changed is left out: its default is the engine's.
-    changed = {name: value for name, value in wanted.items() if value != DEFAULTS[name]}
-    payload = {"dataset": view.dataset, "user": view.user, "model": view.model, **changed}
-    job = jobs.submit(session.store(), "optimize", payload)
+    job = jobs.submit(session.store(), "optimize", optimize_form.payload(view, options))
     st.session_state[PICKED] = job.id
     return job
 
@@ -252,67 +238,8 @@ def _probes(found: Any) -> None:
 def _options(view: View, current: Optimization | None) -> None:
     """What can be asked otherwise; the defaults suit."""
     with st.expander("Options", key="optimize-options"):
-        left, middle, right = st.columns(3, gap="small")
-        with left:
-            size = st.number_input(
-                "Demonstrations, at most", 1, 16, value=DEFAULTS["size"], key="optimize-size"
-            )
-            tokens = st.number_input(
-                "Tokens, at most",
-                50,
-                100_000,
-                value=None,
-                step=50,
-                key="optimize-tokens",
-                placeholder="what the model holds",
-                help="Demonstrations together take no more than this in the prompt.",
-            )
-        with middle:
-            probes = st.number_input(
-                "Past purchases to judge on",
-                2,
-                64,
-                value=DEFAULTS["probes"],
-                key="optimize-probes",
-                help="More make the choice surer and slower.",
-            )
-            beam = st.number_input(
-                "Sets followed at once (beam)",
-                1,
-                16,
-                value=DEFAULTS["beam"],
-                key="optimize-beam",
-                help="1 is plain greedy.",
-            )
-        with right:
-            stages = st.segmented_control(
-                "Do",
-                list(STAGES),
-                default=2,
-                required=True,
-                format_func=STAGES.__getitem__,
-                key="optimize-stages",
-            )
-            seed = st.number_input("Seed", 0, 2**31 - 1, value=view.seed, key="optimize-seed")
-        sources = st.pills(
-            "Choose among",
-            list(SOURCES),
-            default=list(DEFAULTS["sources"]),
-            selection_mode="multi",
-            format_func=SOURCE_NAMES.__getitem__,
-            key="optimize-sources",
-        )
+        asked = optimize_form.fields(view)
         busy = current is not None and current.open
-        if st.button("Choose again", key="optimize-again", disabled=busy or not sources):
-            asked: dict[str, Any] = {
-                "size": int(size or DEFAULTS["size"]),
-                "probes": int(probes or DEFAULTS["probes"]),
-                "beam": int(beam or DEFAULTS["beam"]),
-                "stages": int(stages or DEFAULTS["stages"]),
-                "seed": int(seed or 0),
-                "tokens": int(tokens) if tokens else None,
-            }
-            if set(sources) != set(DEFAULTS["sources"]):
-                asked["sources"] = [name for name in SOURCES if name in sources]
+        if st.button("Choose again", key="optimize-again", disabled=busy or not asked["sources"]):
             _file(view, asked)
             st.rerun()

@@ -62,7 +62,7 @@ class OptimizeRequest:
     tokens: int | None = None
     sources: tuple[str, ...] = ("neighbours", "aggregated", "proximal")
     pool: int = 8
-    probes: int = 12
+    probes: int = 16
     beam: int = 1
     stages: int = 2
     steps: int = 3

@@ -4,4 +4,4 @@ Bumped whenever the numbers of a run change for the same inputs, so that stored 
 what the current code would compute.
 """
 
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"

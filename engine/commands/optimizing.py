@@ -29,7 +29,7 @@ def optimize(
         str, typer.Option(help="Whose demonstrations: of the test purchase, or of the one before (probe).")
     ] = "test",
     scoring: Scoring = "auto",
-    probes: Probes = 12,
+    probes: Probes = 16,
     sources: Annotated[
         str,
         typer.Option(
@@ -71,7 +71,7 @@ def lasting(
     ] = None,
     size: Size = 4,
     scoring: Scoring = "auto",
-    probes: Probes = 12,
+    probes: Probes = 16,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:

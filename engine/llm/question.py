@@ -104,12 +104,12 @@ def _titles(
     if question.scoring == "mean":
         found = [value / len(answer) for value, answer in zip(found, answers, strict=True)]
     if question.scoring == "calibrated":
-        base_scores = prior(loaded, question, answers, cache)
-        found = [value - base for value, base in zip(found, base_scores, strict=True)]
+        prior = _prior(loaded, question, answers, cache)
+        found = [value - base for value, base in zip(found, prior, strict=True)]
     return Answers(found, loss)
 
 
-def prior(
+def _prior(
     loaded: LoadedModel, question: Question, answers: list[tuple[int, ...]], cache: PrefillCache
 ) -> list[float]:
     """Log-likelihood of each title after the prompt with neither history nor demonstrations."""

@@ -235,55 +235,21 @@ def _padded(loaded: LoadedModel, rows: Sequence[Sequence[int]]) -> Tensor:
 
 
 @torch.no_grad()
-def continuations(
-    loaded: LoadedModel,
-    base: Head,
-    rows: Sequence[Sequence[int]],
-    log_alpha: Tensor | None = None,
-    row_gates: Sequence[int] | None = None,
-) -> list[Head]:
-    """Keys and values of each row of tokens right after the base, without the base's own; in batches.
-
-    log_alpha [G, k]: gates of the base's demonstrations; row_gates[r] is the gate of row r.
-    """
+def continuations(loaded: LoadedModel, base: Head, rows: Sequence[Sequence[int]]) -> list[Head]:
+    """Keys and values of each row of tokens right after the base, without the base's own; in batches."""
     longest = max(len(ids) for ids in rows)
     _check_length(loaded, len(base.ids) + longest)
 
-    def work(chosen: Sequence[int]) -> list[Head]:
-        tokens = _padded(loaded, [rows[r] for r in chosen])
+    def work(chosen: Sequence[Sequence[int]]) -> list[Head]:
+        tokens = _padded(loaded, chosen)
         # A prediction has to be asked for; one of the first token costs least.
         last = torch.zeros_like(tokens, dtype=torch.bool)
         last[:, 0] = True
-        gate = None if log_alpha is None else log_alpha[[(row_gates or [0] * len(rows))[r] for r in chosen]]
-        seen = _forward(loaded, base, tokens, None, gate, last, keep=True)[1]
-        return [_own(loaded, seen, place, rows[r]) for place, r in enumerate(chosen)]
+        seen = _forward(loaded, base, tokens, None, None, last, keep=True)[1]
+        return [_own(loaded, seen, row, ids) for row, ids in enumerate(chosen)]
 
     size = rows_at_once(loaded.device, elements_per_row(loaded, len(base.ids), longest, 1))
-    parts = in_batches(range(len(rows)), size, work, "the demonstrations of the pool")
-    return [head for part in parts for head in part]
-
-
-def side_by_side(base: Head, heads: Sequence[Head]) -> Head:
-    """A base and several continuations of it as keys side by side, each at its own positions.
-
-    Their owners follow the base's demonstrations: a gate must leave each row one of them. Not for models with
-    a sliding window, which counts places among the keys (`windowed`).
-    """
-    first = 1 + max(base.owners.tolist(), default=-1)
-    parts = [base, *heads] if base.ids else list(heads)
-    owners = [base.owners, *(torch.full_like(head.owners, first + b) for b, head in enumerate(heads))]
-    layers = range(len(heads[0].keys))
-    return Head(
-        tuple(torch.cat([part.keys[layer] for part in parts], dim=2) for layer in layers),
-        tuple(torch.cat([part.values[layer] for part in parts], dim=2) for layer in layers),
-        torch.cat(owners),
-        tuple(i for part in parts for i in part.ids),
-    )
-
-
-def windowed(loaded: LoadedModel) -> bool:
-    """Whether the model's attention has a sliding window."""
-    return getattr(loaded.model.config.get_text_config(), "sliding_window", None) is not None
+    return [head for part in in_batches(rows, size, work, "the demonstrations of the pool") for head in part]
 
 
 def _own(loaded: LoadedModel, seen: lens.Pass, row: int, ids: Sequence[int]) -> Head:

@@ -26,6 +26,7 @@ from engine.demos import query as queries
 from engine.demos import strategies
 from engine.demos.named import by_hand
 from engine.demos.query import PoolEntry, Query
+from engine.evaluation.metrics import ndcg, rank_of
 from engine.optimize import probes
 from engine.optimize.choose import Search, Set, Step, choose
 from engine.optimize.guard import Verdict, judge
@@ -35,10 +36,13 @@ from engine.readers import reader_for
 from engine.session import Engine
 
 if TYPE_CHECKING:
-    from engine.optimize.objective import ProbeLoss
+    from engine.optimize.objective import ProbeLoss, Trial
 
 STARTS = ("neighbours", "aggregated", "recent", "bm25", "proximal")
 """Strategies whose sets the search begins with."""
+
+SAME = 0.02
+"""How far from 1 a weight must be to be told from 1."""
 
 TRIES = 3
 """Demonstrations of the pool that are tried at each step of the search."""
@@ -226,8 +230,11 @@ class _Work:
             return Verdict(told if chosen else "zero-shot", "Applied without a guard.")
         if not chosen:
             return Verdict("zero-shot", "No demonstration lowers the probes' loss surely.")
-        two = None if learnt is None else self.judged.weighted(chosen, learnt)
-        return judge(self.judged.gains(chosen), two, probes.share(self.judging))
+        one = self.judged.ranking_gains(chosen, (1.0,) * len(chosen))
+        # Weights that are all but 1 change no list.
+        same = learnt is None or max(abs(weight - 1) for weight in learnt) < SAME
+        two = None if same or learnt is None else self.judged.ranking_gains(chosen, learnt)
+        return judge(one, two, probes.share(self.judging))
 
     def _tell(
         self,
@@ -268,21 +275,45 @@ class _Worth:
         self._zero = self._loss.losses([])[0].numpy()
 
     @cached_property
-    def _loss(self) -> ProbeLoss:
-        from engine.optimize.objective import ProbeLoss, Trial
+    def _trials(self) -> list[Trial]:
+        from engine.optimize.objective import Trial
 
         work = self._work
         listed = probes.candidates(
             work.engine.store, work.dataset, work.query, self._among, work.request.seed
         )
-        trials = [
+        return [
             Trial(tuple(row.title for row in each.history), titles)
             for each, titles in zip(self._among, listed, strict=True)
         ]
-        loaded = work.engine.load(work.model)
-        return ProbeLoss(
-            loaded, work.request.template, _scoring(work.request, work.model), trials, work.engine.prefills
-        )
+
+    @cached_property
+    def _loss(self) -> ProbeLoss:
+        from engine.optimize.objective import ProbeLoss
+
+        work, loaded = self._work, self._work.engine.load(self._work.model)
+        scoring = _scoring(work.request, work.model)
+        return ProbeLoss(loaded, work.request.template, scoring, self._trials, work.engine.prefills)
+
+    def ranking_gains(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
+        """NDCG@10 [P] of each probe among its candidates, less that without demonstrations."""
+        from engine.llm.measure import Task, rank_candidates
+
+        work, loaded = self._work, self._work.engine.load(self._work.model)
+        found = []
+        for trial, hides in zip(self._trials, self._hidden(chosen), strict=True):
+            task = Task(
+                demos=tuple(self._examples(chosen)),
+                history=trial.history,
+                candidates=trial.candidates,
+                target=0,
+                scoring=_scoring(work.request, work.model),  # type: ignore[arg-type]  # checked with the request
+                weights=tuple(0.0 if hide else w for hide, w in zip(hides, weights, strict=True)),
+                template=work.request.template,
+            )
+            ranked = rank_candidates(loaded, task, work.engine.prefills)
+            found.append(ndcg(rank_of(ranked.scores, 0), 10) - ndcg(rank_of(ranked.scores_zero_shot, 0), 10))
+        return np.array(found)
 
     def fits(self, chosen: Set) -> bool:
         return self._loss.fits(self._examples(chosen))

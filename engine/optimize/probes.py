@@ -24,11 +24,11 @@ from engine.demos.windows import entries
 OWN = 2
 """Own purchases among the probes, at most."""
 
-OWN_WEIGHT = 0.5
+OWN_WEIGHT = 0.25
 """What an own purchase counts; a similar user's counts its similarity, which is at most 1."""
 
-NEGATIVES = 5
-"""Other titles that a probe's answer is compared with."""
+NEGATIVES = 19
+"""Other titles that a held-out probe's answer is ranked among."""
 
 
 @dataclass(frozen=True)

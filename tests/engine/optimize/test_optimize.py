@@ -89,9 +89,9 @@ def test_the_objective_told_is_the_gain_on_the_probes_that_chose(
         )
         ranked = rank_candidates(model, task)
         bare = rank_candidates(model, replace(task, demos=(), weights=None))
-        assert ranked.margin is not None
-        assert bare.margin is not None
-        gains.append(ranked.margin - bare.margin)
+        assert ranked.loss is not None
+        assert bare.loss is not None
+        gains.append(bare.loss - ranked.loss)
     assert step["objective"] == pytest.approx(float(probes.share(among) @ gains), abs=2e-3)
 
 

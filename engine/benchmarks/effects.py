@@ -169,7 +169,7 @@ def _row(loaded: LoadedModel, k: int, users: Sequence[dict], speed: float) -> di
 
 
 def _bars(rows: Sequence[dict]) -> list[dict]:
-    """The bars that these rows can show, against rivals with the same products and as transformers has them."""
+    """The bars that these rows can show, against rivals with our products and as transformers has them."""
     bars = []
     for row in rows:
         ways = row["ways"]

@@ -18,6 +18,8 @@ from engine.llm.question import Question, combine, loss_rows
 from engine.llm.score import Head, Row, continuations, prefill, suffix_logprobs
 from engine.prompts import Example, Fitted, fit
 
+_AT_ONCE = 128  # demonstrations whose keys and values are held together, whatever the cache's budget
+
 
 def single_losses(
     loaded: LoadedModel, task: Task, pool: Sequence[Example], cache: PrefillCache | None = None
@@ -37,9 +39,11 @@ def single_losses(
     whole = [i for i, each in enumerate(fitted) if each.kept and each.history == bare.history]
     # Like lengths together: little is padded then.
     whole.sort(key=lambda i: len(fitted[i].encoded))
-    heads = _heads(loaded, [fitted[i] for i in whole], cache)
-    found = _losses(loaded, fitted[whole[0]], heads, question, cache) if whole else []
-    losses = dict(zip(whole, found, strict=True))
+    losses: dict[int, float] = {}
+    for start in range(0, len(whole), _AT_ONCE):
+        part = whole[start : start + _AT_ONCE]
+        heads = _heads(loaded, [fitted[i] for i in part], cache)
+        losses.update(zip(part, _losses(loaded, fitted[part[0]], heads, question, cache), strict=True))
     for i in set(range(len(pool))) - losses.keys():
         losses[i] = _alone(loaded, fitted[i], question)
     return [losses[i] for i in range(len(pool))]

@@ -62,17 +62,18 @@ def in_batches(
 ) -> list[Result]:
     """`work` over slices of at most `size` rows. Where memory runs out the slice is halved and tried again.
 
-    Raises OutOfMemory when a single row does not fit.
+    `work` may take its slice in batches itself: where even those of one row do not fit (a graph keeps them
+    all), this slice is halved. Raises OutOfMemory when a single row does not fit.
     """
     done: list[Result] = []
     start = 0
     while start < len(rows):
         try:
             done.append(work(rows[start : start + size]))
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
+        except (OutOfMemory, torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             failed = min(size, len(rows) - start)
+            if not out_of_memory(error) or (failed == 1 and isinstance(error, OutOfMemory)):
+                raise
         else:
             start += size
             continue
@@ -88,6 +89,6 @@ def in_batches(
 
 
 def out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+    if isinstance(error, (OutOfMemory, torch.OutOfMemoryError, MemoryError)):
         return True
     return "can't allocate memory" in str(error) or "out of memory" in str(error).lower()

@@ -116,3 +116,17 @@ def test_a_query_token_of_a_demonstration_passes_its_own_gate() -> None:
     own = torch.tensor([0, 0, 1, 1, -1, -1])
     query = attend.gated(t["query"], torch.tensor([[-3.0, -5.0]]).double(), own)
     assert query[0, 0, :, SIZE:].tolist() == [[0, -5], [0, -5], [-3, 0], [-3, 0], [-3, -5], [-3, -5]]
+
+
+def test_half_precision_keeps_its_scores_in_single() -> None:
+    """As on a GPU: values in bfloat16, scores in float32, forward and back."""
+    t = tensors(torch.float32)
+    t["value"], t["shared_value"] = t["value"].bfloat16(), t["shared_value"].bfloat16()
+    mask = _causal(0, OWN, None, t["query"])
+    t["query"].requires_grad_(True)
+    found = in_parts(t, GATES, mask)[1]
+    truth = written_out(tensors(), GATES.double(), _causal(SHARED, OWN, None, tensors()["query"]))[1]
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), truth, atol=0.03, rtol=0.03)
+    (slope,) = torch.autograd.grad(found.float().sum(), t["query"])
+    assert slope.dtype == torch.float32

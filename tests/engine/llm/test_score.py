@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from db.errors import ModelError, OutOfMemory
-from engine.llm import lens, memory, score
-from engine.llm.measure import Task, rank_candidates
+from engine.llm import gates, lens, memory, score
+from engine.llm.gates import DemonstrationLoss
+from engine.llm.measure import Task, demo_head, prepare, rank_candidates
 from engine.llm.question import cyclic_orders
 from engine.prompts import Example, encode, render
 from engine.prompts.segments import label_answer, layout, title_answer, yes_no_answer
@@ -140,6 +141,46 @@ def test_one_row_that_does_not_fit_is_a_clear_error(demos, monkeypatch) -> None:
     monkeypatch.setattr(score, "_score", never)
     with pytest.raises(OutOfMemory, match="one row at a time"):
         rank_candidates(make_loaded("llama"), task(demos, "sum"))
+
+
+@pytest.mark.parametrize("way", ["value", "gradient"])
+def test_losses_and_gradients_halve_what_does_not_fit(way: str, demos, monkeypatch) -> None:
+    """A graph keeps what its rows take: then the gradient's own batch is halved, not only those inside it."""
+    loaded = make_loaded("llama")
+    question, fitted, *_ = prepare(loaded, task(demos, "sum"))
+    loss = DemonstrationLoss(loaded, fitted, demo_head(loaded, fitted, memory.PrefillCache()), question)
+    alpha = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
+    truth = getattr(loss, way)(alpha)
+    honest, held = score._score, [0]
+
+    def small(loaded, base, rows, *rest):
+        held[0] += len(rows)
+        if held[0] > 2:
+            held[0] = 0  # whoever catches this lets go of the graph
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        found = honest(loaded, base, rows, *rest)
+        held[0] *= torch.is_grad_enabled()
+        return found
+
+    def fresh(rows, size, work, what, true=memory.in_batches):
+        def begun(part):
+            held[0] = 0
+            return work(part)
+
+        return true(rows, size, begun, what)
+
+    monkeypatch.setattr(score, "_score", small)
+    monkeypatch.setattr(gates, "in_batches", fresh)
+    for ours, whole in zip(getattr(loss, way)(alpha), truth, strict=True):
+        torch.testing.assert_close(ours, whole, atol=1e-5, rtol=1e-5)
+
+
+def test_an_error_that_says_what_did_not_fit_is_kept() -> None:
+    def work(rows):
+        raise OutOfMemory("This prompt of 200 tokens does not fit.")
+
+    with pytest.raises(OutOfMemory, match="200 tokens"):
+        memory.in_batches([1, 2], 2, work, "a test")
 
 
 def test_another_error_is_not_mistaken_for_one_of_memory() -> None:

@@ -4,6 +4,7 @@ Boundary: an `optimize` job's payload, partial and result in; plain text, steps 
 no store. A result names demonstrations by id and describes them in its `pool`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,11 @@ VERDICTS = {
     "two-stage": "Chosen and weighed",
     "stage 1": "Chosen, weights left at 1",
     "zero-shot": "No demonstrations",
+}
+GAINS = {
+    "gain_stage1": "Chosen, held out",
+    "gain_stage2": "Chosen and weighed, held out",
+    "over_stage1": "Weights add",
 }
 SAME = 0.005  # weights nearer than this are shown as equal
 
@@ -134,15 +140,6 @@ def step_name(at: int, step: Step) -> str:
     return f"{at}: {ACTIONS.get(step.action, plain(step.action, 30))}"
 
 
-def gain(value: Mapping[str, Any] | None) -> str:
-    """+0.42 nats (0.10 to 0.71), or a dash."""
-    if not value or value.get("mean") is None:
-        return "–"
-    if value.get("low") is None:
-        return f"{signed(value['mean'])} nats"
-    return f"{signed(value['mean'])} nats ({signed(value['low'])} to {signed(value['high'])})"
-
-
 def told(found: Mapping[str, Any]) -> str:
     """The guard's verdict and reason as one sentence. Plain text."""
     reason = str((found.get("guard") or {}).get("reason") or "").strip()
@@ -150,22 +147,24 @@ def told(found: Mapping[str, Any]) -> str:
 
 
 def numbers(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Label, value and note of the row of numbers."""
+    """Label, value and note of the row of numbers: gains in NDCG@10 where nothing was chosen."""
     guard = found.get("guard") or {}
+    cells = [
+        (label, signed(value["mean"], 3), between(value))
+        for label, field in GAINS.items()
+        if (value := guard.get(field)) and value.get("mean") is not None
+    ]
     tried = sum(step.get("tried") or 0 for step in found.get("path") or [])
-    cells = []
-    for label, field in (("Chosen", "gain_stage1"), ("Chosen and weighed", "gain_stage2")):
-        value = guard.get(field) or {}
-        mean = value.get("mean")
-        low_high = f"{signed(value.get('low'))} to {signed(value.get('high'))} nats" if value else "not tried"
-        cells.append((f"{label}, held out", signed(mean), low_high))
-    over = guard.get("over_stage1") or {}
-    if over:
-        between = f"{signed(over.get('low'))} to {signed(over.get('high'))} nats"
-        cells.append(("Weights add", signed(over.get("mean")), between))
     took = seconds(found.get("seconds"))
-    cells.append(("Sets tried", count(tried), f"{took}, cached" if found.get("cached") else took))
-    return cells
+    return [*cells, ("Sets tried", count(tried), f"{took}, cached" if found.get("cached") else took)]
+
+
+def between(value: Mapping[str, Any]) -> str:
+    """The bounds of a gain in NDCG@10, as far as there are any."""
+    low, high = value.get("low"), value.get("high")
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return "NDCG@10, not sure"
+    return f"{signed(low)} to {signed(high)} NDCG@10"
 
 
 def probes_told(found: Mapping[str, Any]) -> str:

@@ -156,8 +156,8 @@ def _result(current: Optimization, view: View) -> None:
     left, right = st.columns((1.25, 1), gap="medium")
     with left:
         st.caption(
-            "What each step is worth against no demonstrations: grey on the purchases that chose, blue on "
-            "those held out. Move the slider to see every step's set."
+            "What each step takes off the loss: grey on the purchases that chose, blue on those held out. "
+            "Move the slider to see its set. The verdict above goes by the lists, in NDCG@10."
         )
         _chart(steps, at, f"path-{current.job.id}")
         if len(steps) > 1:

@@ -1,5 +1,6 @@
 """Choose for me: asked by one press, watched, replayed, put on the desk with its weights."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -164,6 +165,18 @@ def test_weights_are_put_where_the_desk_can_hold_them() -> None:
     assert optimizations.on_desk(7.2) == 3.0
     assert optimizations.on_desk(-0.1) == 0.0
     assert optimizations.on_desk(1.2345) == 1.23
+
+
+def test_gains_are_told_as_far_as_they_are_sure() -> None:
+    found = fake_optimize.result({"user": "u"}, offered_views())
+    cells = optimizations.numbers(found)
+    assert cells[0] == ("Chosen, held out", "+0.410", "+0.12 to +0.72 NDCG@10")
+    assert cells[-1][:2] == ("Sets tried", "56")
+    one = {"guard": {"gain_stage1": {"mean": 0.2, "low": -math.inf, "high": math.inf}, "gain_stage2": None}}
+    assert optimizations.numbers(one) == [
+        ("Chosen, held out", "+0.200", "NDCG@10, not sure"),
+        ("Sets tried", "0", "–"),
+    ]
 
 
 def test_probes_are_told_in_words() -> None:

@@ -151,7 +151,7 @@ def numbers(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     guard = found.get("guard") or {}
     cells = [
         (label, signed(value["mean"], 3), between(value))
-        for label, field in GAINS.items()
+        for field, label in GAINS.items()
         if (value := guard.get(field)) and value.get("mean") is not None
     ]
     tried = sum(step.get("tried") or 0 for step in found.get("path") or [])

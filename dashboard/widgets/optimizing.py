@@ -134,7 +134,7 @@ def _working(current: Optimization) -> None:
             args=(job.id,),
             disabled=job.stop_asked,
         )
-    if current.path:
+    if len(current.path) > 1:
         steps = current.path
         _chart(steps, len(steps) - 1, f"path-live-{job.id}")
     else:
@@ -145,9 +145,10 @@ def _working(current: Optimization) -> None:
 def _result(current: Optimization, view: View) -> None:
     found, steps = current.found, current.path
     at = _step_at(current.job.id, len(steps))
-    with st.container(horizontal=True, vertical_alignment="center", key="optimize-verdict"):
-        if current.job.state == "COMPLETED":
-            st.markdown(f"**{md(current.verdict)}.** {md(told(found))}", width="stretch")
+    reason, button = st.columns((1, 0.21), gap="medium", vertical_alignment="center")
+    if current.job.state == "COMPLETED":
+        reason.markdown(f"**{md(current.verdict)}.** {md(told(found))}")
+    with button:
         _apply(current, steps, at, view)
     if current.job.state == "COMPLETED":
         cells = numbers(found)
@@ -195,10 +196,11 @@ def _step(current: Optimization, steps: Sequence[Step], at: int) -> None:
     """The set at one step."""
     step, before = steps[at], steps[at - 1] if at else None
     st.markdown(f"**Step {md(step_name(at, step))}**")
-    # The verdict's reason stands above already.
-    note = plain(step.note, 240) if step.note and step.note not in told(current.found) else ""
-    tried = f"{plural(step.tried, 'set')} tried." if step.tried else ""
-    st.caption(f"{md(note) if note else ''} {tried}".strip() or "The question alone.")
+    note = md(step.note, 240) if step.note else "The question alone." if not step.ids else ""
+    if step.note and step.note in told(current.found):
+        note = "As the verdict above says."
+    tried = f" {plural(step.tried, 'set')} tried." if step.tried else ""
+    st.caption(f"{note}{tried}".strip())
     with st.container(height=HEIGHT_PX - 30, border=False, key=f"optimize-set-{current.job.id}"):
         if step.ids:
             st.table(set_table(step, before, current.pool), border="horizontal", hide_index=True)
@@ -215,7 +217,7 @@ def _apply(current: Optimization, steps: Sequence[Step], at: int, view: View) ->
     label = "Put this on the desk" if last else f"Put step {at} on the desk"
     if last and not chosen:
         label = "Empty the desk"
-    if st.button(label, type="primary", key=f"optimize-apply-{current.job.id}"):
+    if st.button(label, type="primary", width="stretch", key=f"optimize-apply-{current.job.id}"):
         dialogs.close()
         session.show(replace(view, chosen=chosen), follow=True)
         st.rerun()

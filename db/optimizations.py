@@ -32,6 +32,7 @@ _WHOLE = {
     "beam": (1, 16),
     "steps": (1, 200),
     "draws": (1, 64),
+    "calibrate": (0, 10_000),
 }
 _NUMBERS = {"ridge": (0.0, 100.0), "noise": (0.0, 2.0), "kappa": (0.0, 10.0)}
 
@@ -45,7 +46,8 @@ class OptimizeRequest:
     similar users, that serve as targets; a part of them is held out from choosing. `beam`: sets that are
     pursued at once. `stages` 1 chooses only, 2 learns weights too, in `steps` steps of gradient descent with
     a `ridge` toward weight 1 and lognormal weight `noise`. Sets are compared by their robust effect: mean
-    minus `kappa` standard deviations over `draws` perturbed weightings. `guard` false keeps what was chosen
+    minus `kappa` standard deviations over `draws` perturbed weightings. `calibrate`: users of the data set on
+    whose past purchases the plain strategies are tried, once for all, to know what to expect. `guard` false keeps what was chosen
     even where held-out probes do not confirm it. `start` false begins with nothing instead of with what the
     other strategies choose.
     """
@@ -62,14 +64,15 @@ class OptimizeRequest:
     tokens: int | None = None
     sources: tuple[str, ...] = ("neighbours", "aggregated", "proximal")
     pool: int = 8
-    probes: int = 16
+    probes: int = 10
     beam: int = 1
     stages: int = 2
-    steps: int = 3
+    steps: int = 2
     ridge: float = 0.2
     noise: float = 0.2
     kappa: float = 0.5
-    draws: int = 3
+    draws: int = 2
+    calibrate: int = 40
     guard: bool = True
     start: bool = True
 

@@ -29,7 +29,7 @@ def optimize(
         str, typer.Option(help="Whose demonstrations: of the test purchase, or of the one before (probe).")
     ] = "test",
     scoring: Scoring = "auto",
-    probes: Probes = 16,
+    probes: Probes = 10,
     sources: Annotated[
         str,
         typer.Option(
@@ -39,11 +39,11 @@ def optimize(
     pool: Annotated[int, typer.Option(help="Demonstrations of each source.")] = 8,
     beam: Annotated[int, typer.Option(help="Sets that are pursued at once.")] = 1,
     stages: Annotated[int, typer.Option(help="1 chooses, 2 learns weights too.")] = 2,
-    steps: Annotated[int, typer.Option(help="Steps of gradient descent on the weights.")] = 3,
+    steps: Annotated[int, typer.Option(help="Steps of gradient descent on the weights.")] = 2,
     ridge: Annotated[float, typer.Option(help="How strongly weights are drawn toward 1.")] = 0.2,
     noise: Annotated[float, typer.Option(help="Log-spread of the noise on weights.")] = 0.2,
     kappa: Annotated[float, typer.Option(help="Deviations taken off for the robust effect.")] = 0.5,
-    draws: Annotated[int, typer.Option(help="Perturbed weightings of the robust effect.")] = 3,
+    draws: Annotated[int, typer.Option(help="Perturbed weightings of the robust effect.")] = 2,
     guard: Annotated[bool, typer.Option(help="Apply only what held-out purchases confirm.")] = True,
     seed: Seed = 0,
     json: Json = False,
@@ -71,7 +71,7 @@ def lasting(
     ] = None,
     size: Size = 4,
     scoring: Scoring = "auto",
-    probes: Probes = 16,
+    probes: Probes = 10,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:

@@ -92,19 +92,24 @@ class Search:
         return mean > MATTERS and mean >= caution * spread
 
 
-def choose(search: Search, starts: dict[str, Set], order: Sequence[int], beam: int, tries: int) -> Set:
+def choose(
+    search: Search, starts: dict[str, Set], base: str | None, order: Sequence[int], beam: int, tries: int
+) -> Set:
     """The best set found, in prompt order (the last stands next to the query); () where nothing helps.
 
-    starts: named sets to begin with; without a surely good one the search begins with nothing. order: the
-    pool's places, most promising first. beam: sets that are pursued at once. tries: places that are tried
-    at each step, the next ones once one of them is taken.
+    starts: named sets to begin with. base: the one that is best for users as a whole, None for the empty set;
+    another start, or the empty set, takes its place only where the probes prefer it surely. order: the pool's
+    places, most promising first. beam: sets that are pursued at once. tries: places that are tried at each
+    step, the next ones once one of them is taken.
     """
     found = {name: chosen for name, chosen in starts.items() if chosen and search.allowed(chosen)}
-    best = [chosen for chosen in _best(found.values(), search.mean, beam) if search.surer(chosen, ())]
-    if best:
+    first = found.get(base or "", ())
+    others = [chosen for chosen in dict.fromkeys([*found.values(), ()]) if search.surer(chosen, first)]
+    best = _best(others, search.mean, beam) or [first]
+    if best[0]:
         name = next(name for name, chosen in found.items() if chosen == best[0])
-        search.took("start", best[0], f"What {name} chooses is the best of {len(found)} sets to begin with.")
-    best = best or [()]
+        why = "is the best of" if best[0] != first else "does best for other users, of"
+        search.took("start", best[0], f"What {name} chooses {why} {len(found)} sets to begin with.")
     for _ in range(2 * search.size):
         moves = {new: how for chosen in best for new, how in _moves(search, chosen, order, tries)}
         better = [new for new in moves if search.surer(new, best[0])]
@@ -148,16 +153,12 @@ def _moves(
     return list(made.items())
 
 
-def _sturdiest(search: Search, sets: Iterable[Set]) -> Set:
-    """The set of the largest robust effect, the first of equal ones; () where none is above 0."""
+def _sturdiest(search: Search, sets: Sequence[Set]) -> Set:
+    """The set of the largest robust effect, the first of equal ones."""
+    if len(sets) == 1:
+        return sets[0]
     worth = {chosen: search.worth.robust(chosen) if chosen else 0.0 for chosen in sets}
-    first = next(iter(worth))
     top = max(worth, key=lambda chosen: worth[chosen])
-    if worth[top] <= 0:
-        top = ()
-    if top != first:
-        note = (
-            "Under disturbed weights this set holds up best." if top else "Nothing helps these probes surely."
-        )
-        search.took("swap" if top else "drop", top, note)
+    if top != sets[0]:
+        search.took("swap", top, "Under disturbed weights this set holds up best.")
     return top

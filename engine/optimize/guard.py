@@ -3,8 +3,9 @@
 A set is applied only where the lower bound of its gain on the held-out probes is above zero, and weights only
 where they are better than none by the same rule; else the guard falls back and says why. What counts is the
 gain in NDCG@10: a likelihood can rise while the list gets worse, and one confident mistake outweighs many
-good answers in nats. Pure: gains in, a verdict out. After the collapse prevention of LRGD (arXiv 2504.04386,
-reconstructed).
+good answers in nats. A user's few probes are judged together with what the plain strategy did for other
+users (engine/optimize/calibration.py), half and half. Pure: gains in, a verdict out. After the collapse
+prevention of LRGD (arXiv 2504.04386, reconstructed).
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,10 @@ SURE = 0.8
 five, and one that helps as much as neighbours do on the simulated store is seldom refused."""
 
 FEWEST = 3
-"""Held-out probes below which nothing can be told."""
+"""Purchases below which nothing can be told."""
+
+EXPECTED = 0.5
+"""What other users' purchases count together, of 1."""
 
 
 @dataclass(frozen=True)
@@ -67,28 +71,48 @@ def bound(gains: NDArray[np.float64], share: NDArray[np.float64]) -> Bound:
     return Bound(mean, mean - reach, mean + reach)
 
 
-def judge(one: NDArray[np.float64], two: NDArray[np.float64] | None, share: NDArray[np.float64]) -> Verdict:
-    """The verdict from the gains [P] in NDCG@10 over zero-shot of stage 1 and of stage 2 (None: none)."""
-    if len(share) < FEWEST:
-        probes = f"{len(share)} held-out probe{'' if len(share) == 1 else 's'}"
-        return Verdict("zero-shot", f"Too little to judge by: {probes}, at least {FEWEST} are needed.")
-    first = bound(one, share)
-    second = None if two is None else bound(two, share)
+def judge(
+    one: NDArray[np.float64],
+    two: NDArray[np.float64] | None,
+    share: NDArray[np.float64],
+    expected: NDArray[np.float64] | None = None,
+) -> Verdict:
+    """The verdict from the gains [P] in NDCG@10 over zero-shot of stage 1 and of stage 2 (None: none).
+
+    expected [n]: gains that the plain strategy brought other users; none where nothing is known of them.
+    """
+    others = np.zeros(0) if expected is None else expected
+    if len(share) + len(others) < FEWEST:
+        what = f"{len(share)} held-out probe{'' if len(share) == 1 else 's'}"
+        return Verdict("zero-shot", f"Too little to judge by: {what}, at least {FEWEST} are needed.")
+    first = _together(one, share, others)
+    second = None if two is None else _together(two, share, others)
     over = None if two is None else bound(two - one, share)
+    where = f"On {len(share)} held-out probes" + (
+        f" and {len(others)} purchases of other users" if len(others) else ""
+    )
     if second and over and second.low > 0 and over.low > 0:
         reason = (
-            f"On {len(share)} held-out probes the weighted set gains {second.mean:.2f} NDCG@10 "
-            f"({second.low:.2f} at least), {over.mean:.2f} more than without weights."
+            f"{where} the weighted set gains {second.mean:.2f} NDCG@10 ({second.low:.2f} at least), "
+            f"{over.mean:.2f} more than without weights."
         )
         return Verdict("two-stage", reason, first, second, over)
     if first.low > 0:
         told = "" if over is None else f" The weights are not surely better ({over.mean:+.2f})."
-        gain = f"gains {first.mean:.2f} NDCG@10 ({first.low:.2f} at least)."
-        return Verdict(
-            "stage 1", f"On {len(share)} held-out probes the set {gain}{told}", first, second, over
-        )
+        gain = f"{where} the set gains {first.mean:.2f} NDCG@10 ({first.low:.2f} at least)."
+        return Verdict("stage 1", gain + told, first, second, over)
     reason = (
-        f"On {len(share)} held-out probes the set gains {first.mean:+.2f} NDCG@10, which may be nothing or "
-        f"harm ({first.low:+.2f} at worst): no demonstrations are applied."
+        f"{where} the set gains {first.mean:+.2f} NDCG@10, which may be nothing or harm "
+        f"({first.low:+.2f} at worst): no demonstrations are applied."
     )
     return Verdict("zero-shot", reason, first, second, over)
+
+
+def _together(own: NDArray[np.float64], share: NDArray[np.float64], others: NDArray[np.float64]) -> Bound:
+    """The bound of a user's own gains and other users', where there are both."""
+    if not len(others):
+        return bound(own, share)
+    if not len(own):
+        return bound(others, np.ones(len(others)))
+    theirs = np.full(len(others), EXPECTED / len(others))
+    return bound(np.concatenate([own, others]), np.concatenate([share * (1 - EXPECTED), theirs]))

@@ -12,17 +12,15 @@ from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.optimizations import OptimizeRequest
-from engine.data.candidates import candidate_list
 from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries
 from engine.demos import strategies
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
-from engine.evaluation.metrics import metrics, rank_of
 from engine.optimize.optimize import at_query
+from engine.optimize.ranked import ranked
 from engine.session import Engine
 
-CANDIDATES = 20
 WAYS = {"stale": "chosen then", "fresh": "neighbours now", "reoptimized": "optimized now"}
 
 
@@ -76,15 +74,21 @@ def _point(
         "fresh": (fresh, (1.0,) * len(fresh)),
         "reoptimized": _entries(engine, dataset, query, anew),
     }
-    found = {way: _ranked(engine, dataset, request, query, *each) for way, each in sets.items()}
+    found = {way: ranked(engine, dataset, request, query, *each) for way, each in sets.items()}
     elapsed = None
     if query.target_timestamp is not None and then.target_timestamp is not None:
         elapsed = query.target_timestamp - then.target_timestamp
-    zero = found["stale"].pop("zero_shot")
-    for each in found.values():
-        each.pop("zero_shot", None)
-        each["effect"] = zero["loss"] - each["loss"]
-    return {"place": query.target_position, "elapsed_s": elapsed, "zero_shot": zero, **found}
+    any_ = found["stale"]
+    zero = {"loss": any_.loss_zero_shot, "ndcg10": any_.ndcg10_zero_shot}
+    return {
+        "place": query.target_position,
+        "elapsed_s": elapsed,
+        "zero_shot": zero,
+        **{
+            way: {"loss": one.loss, "ndcg10": one.ndcg10, "effect": zero["loss"] - one.loss}
+            for way, one in found.items()
+        },
+    }
 
 
 def _entries(
@@ -92,44 +96,3 @@ def _entries(
 ) -> tuple[list[PoolEntry], tuple[float, ...]]:
     entries = named(engine.store, dataset, query, [each["id"] for each in chosen])
     return entries, tuple(float(each["weight"]) for each in chosen)
-
-
-def _ranked(
-    engine: Engine,
-    dataset: DatasetInfo,
-    request: OptimizeRequest,
-    query: Query,
-    entries: list[PoolEntry],
-    weights: tuple[float, ...],
-) -> dict[str, Any]:
-    """Loss and NDCG@10 with these demonstrations, and without any."""
-    from engine.llm.measure import Task, rank_candidates
-    from engine.prompts import Example
-
-    listed = candidate_list(
-        engine.store, dataset, query.user, query.target_position, "random", CANDIDATES, request.seed
-    )
-    items = datasets.items(engine.store, dataset.id, listed.items)
-    model = engine.registered(request.model)
-    task = Task(
-        demos=tuple(
-            Example(tuple(row.title for row in e.history), e.answer.title, e.answer.rating) for e in entries
-        ),
-        history=tuple(row.title for row in query.history),
-        candidates=tuple(items[item].title for item in listed.items),
-        target=listed.items.index(query.target.item),
-        scoring=model.scoring if request.scoring == "auto" else request.scoring,  # type: ignore[arg-type]
-        weights=weights,
-        template=request.template,
-        seed=request.seed,
-    )
-    result = rank_candidates(engine.load(model), task, engine.prefills)
-    place = task.target or 0
-    return {
-        "loss": result.loss,
-        "ndcg10": metrics(rank_of(result.scores, place))["ndcg10"],
-        "zero_shot": {
-            "loss": result.loss_zero_shot,
-            "ndcg10": metrics(rank_of(result.scores_zero_shot, place))["ndcg10"],
-        },
-    }

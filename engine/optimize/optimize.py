@@ -27,24 +27,23 @@ from engine.demos import strategies
 from engine.demos.named import by_hand
 from engine.demos.query import PoolEntry, Query
 from engine.evaluation.metrics import ndcg, rank_of
-from engine.optimize import probes
+from engine.optimize import calibration, probes
 from engine.optimize.choose import Search, Set, Step, choose
 from engine.optimize.guard import Verdict, judge
 from engine.optimize.learn import learn
 from engine.optimize.probes import Target
+from engine.optimize.ranked import examples, scoring_of
 from engine.readers import reader_for
 from engine.session import Engine
 
 if TYPE_CHECKING:
     from engine.optimize.objective import ProbeLoss, Trial
-
-STARTS = ("neighbours", "aggregated", "recent", "bm25", "proximal")
-"""Strategies whose sets the search begins with."""
+    from engine.prompts import Example
 
 SAME = 0.02
 """How far from 1 a weight must be to be told from 1."""
 
-TRIES = 3
+TRIES = 2
 """Demonstrations of the pool that are tried at each step of the search."""
 
 
@@ -68,7 +67,7 @@ def at_query(
 ) -> Optimization:
     """The same for any moment of a user's history."""
     model = engine.registered(request.model)
-    asked = {**request.to_json(), "scoring": _scoring(request, model)}
+    asked = {**request.to_json(), "scoring": scoring_of(request, model)}
     place = [query.target_position, query.known_until]
     key = digest([asked, place, dataset.fingerprint, model.revision, ENGINE_VERSION])
     known = optimizations.find(engine.store, key)
@@ -81,10 +80,6 @@ def at_query(
     demonstrations.save_many(engine.store, [entry.demonstration for entry in work.pool])
     made = Optimization(key, dataset.id, query.user_id, model.name, result)
     return optimizations.save(engine.store, made)
-
-
-def _scoring(request: OptimizeRequest, model: ModelInfo) -> str:
-    return model.scoring if request.scoring == "auto" else request.scoring
 
 
 @dataclass
@@ -150,8 +145,24 @@ class _Work:
             name: strategies.choose(
                 self.engine.store, self.dataset, self.query, f"{name}:{ask.size}", ask.seed
             )
-            for name in STARTS
+            for name in calibration.STARTS
         }
+
+    @cached_property
+    def expected(self) -> dict[str, np.ndarray]:
+        """What each start brought other users [n], in NDCG@10."""
+        ask = self.request
+        if not (ask.start and ask.calibrate):
+            return {}
+        scoring = scoring_of(ask, self.model)
+        return calibration.gains(self.engine, ask, self.dataset, self.query, self.model, scoring, self.report)
+
+    @cached_property
+    def base(self) -> str | None:
+        """The start that helps other users most; None where none does, or nothing is known."""
+        means = {name: float(gains.mean()) for name, gains in self.expected.items() if len(gains)}
+        best = max(means, key=lambda name: means[name], default=None)
+        return best if best is not None and means[best] > 0 else None
 
     @cached_property
     def pool(self) -> list[PoolEntry]:
@@ -174,7 +185,7 @@ class _Work:
             ask.user,
             ask.model,
             template=ask.template,
-            scoring=_scoring(ask, self.model),
+            scoring=scoring_of(ask, self.model),
         )
         reader = reader_for(self.engine, asked)
         return [reader.tokens(entry) for entry in self.pool]
@@ -201,7 +212,7 @@ class _Work:
         }
         search = Search(self.worth, probes.share(self.choosing), self.request.size, self._allowed, self._took)
         order = sorted(range(len(self.pool)), key=lambda n: -self.pool[n].similarity)
-        return choose(search, starts, order, self.request.beam, TRIES)
+        return choose(search, starts, self.base, order, self.request.beam, TRIES)
 
     def _took(self, step: Step) -> None:
         ones = (1.0,) * len(step.chosen)
@@ -234,7 +245,10 @@ class _Work:
         # Weights that are all but 1 change no list.
         same = learnt is None or max(abs(weight - 1) for weight in learnt) < SAME
         two = None if same or learnt is None else self.judged.ranking_gains(chosen, learnt)
-        return judge(one, two, probes.share(self.judging))
+        expected = max(
+            self.expected.values(), key=lambda gains: gains.mean() if len(gains) else 0, default=None
+        )
+        return judge(one, two, probes.share(self.judging), expected)
 
     def _tell(
         self,
@@ -292,7 +306,7 @@ class _Worth:
         from engine.optimize.objective import ProbeLoss
 
         work, loaded = self._work, self._work.engine.load(self._work.model)
-        scoring = _scoring(work.request, work.model)
+        scoring = scoring_of(work.request, work.model)
         return ProbeLoss(loaded, work.request.template, scoring, self._trials, work.engine.prefills)
 
     def ranking_gains(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
@@ -303,11 +317,11 @@ class _Worth:
         found = []
         for trial, hides in zip(self._trials, self._hidden(chosen), strict=True):
             task = Task(
-                demos=tuple(self._examples(chosen)),
+                demos=self._examples(chosen),
                 history=trial.history,
                 candidates=trial.candidates,
                 target=0,
-                scoring=_scoring(work.request, work.model),  # type: ignore[arg-type]  # checked with the request
+                scoring=scoring_of(work.request, work.model),  # type: ignore[arg-type]  # checked with the request
                 weights=tuple(0.0 if hide else w for hide, w in zip(hides, weights, strict=True)),
                 template=work.request.template,
             )
@@ -362,13 +376,8 @@ class _Worth:
     def _hidden(self, chosen: Set) -> np.ndarray:
         return probes.hidden(self._among, [self._work.pool[n] for n in chosen], self._work.query)
 
-    def _examples(self, chosen: Set):
-        from engine.prompts import Example
-
-        entries = [self._work.pool[place] for place in chosen]
-        return [
-            Example(tuple(row.title for row in e.history), e.answer.title, e.answer.rating) for e in entries
-        ]
+    def _examples(self, chosen: Set) -> tuple[Example, ...]:
+        return examples([self._work.pool[place] for place in chosen])
 
 
 def _shown(target: Target) -> dict[str, Any]:

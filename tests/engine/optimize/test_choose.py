@@ -45,30 +45,30 @@ def unit(*served: int) -> list[float]:
 
 def test_redundant_ones_are_left_out() -> None:
     worth = Coverage([unit(0, 1, 2), unit(0, 1, 2), unit(3, 4), unit(0, 1)])
-    found = choose(search(worth, 4), {}, [0, 1, 2, 3], beam=2, tries=4)
+    found = choose(search(worth, 4), {}, None, [0, 1, 2, 3], beam=2, tries=4)
     assert sorted(found) in ([0, 2], [1, 2])
 
 
 def test_where_nothing_helps_nothing_is_chosen() -> None:
     worth = Coverage([[-1.0] * PROBES, [0.0] * PROBES])
     made = search(worth)
-    assert choose(made, {"neighbours": (0, 1)}, [0, 1], beam=2, tries=2) == ()
+    assert choose(made, {"neighbours": (0, 1)}, None, [0, 1], beam=2, tries=2) == ()
     assert made.steps == []
 
 
 def test_a_gain_by_chance_on_one_probe_is_not_enough() -> None:
     noisy = Coverage([[3.0, -0.7, -0.7, -0.7, -0.7]])
-    assert choose(search(noisy), {"bm25": (0,)}, [0], beam=1, tries=1) == ()
+    assert choose(search(noisy), {"bm25": (0,)}, None, [0], beam=1, tries=1) == ()
     steady = Coverage([[0.1] * PROBES])
-    assert choose(search(steady), {"bm25": (0,)}, [0], beam=1, tries=1) == (0,)
+    assert choose(search(steady), {"bm25": (0,)}, None, [0], beam=1, tries=1) == (0,)
     tiny = Coverage([[MATTERS / 2] * PROBES])
-    assert choose(search(tiny), {"bm25": (0,)}, [0], beam=1, tries=1) == ()
+    assert choose(search(tiny), {"bm25": (0,)}, None, [0], beam=1, tries=1) == ()
 
 
 def test_it_begins_with_the_best_start_and_says_whose_it_is() -> None:
     worth = Coverage([unit(0), unit(0, 1, 2), unit(4)])
     made = search(worth, 1)
-    assert choose(made, {"bm25": (0,), "neighbours": (1,)}, [0, 1, 2], beam=1, tries=3) == (1,)
+    assert choose(made, {"bm25": (0,), "neighbours": (1,)}, None, [0, 1, 2], beam=1, tries=3) == (1,)
     assert made.steps[0].action == "start"
     assert "neighbours" in made.steps[0].note
 
@@ -76,7 +76,7 @@ def test_it_begins_with_the_best_start_and_says_whose_it_is() -> None:
 def test_a_harmful_one_is_dropped_or_replaced() -> None:
     worth = Coverage([unit(0, 1, 2, 3), [-0.5] * PROBES, unit(4)])
     made = search(worth, 2)
-    assert sorted(choose(made, {"bm25": (0, 1)}, [0, 1, 2], beam=1, tries=3)) == [0, 2]
+    assert sorted(choose(made, {"bm25": (0, 1)}, None, [0, 1, 2], beam=1, tries=3)) == [0, 2]
     assert {step.action for step in made.steps} <= {"start", "swap", "drop", "add"}
 
 
@@ -87,25 +87,35 @@ def test_the_order_counts() -> None:
 
     worth = Late([unit(0, 1, 2), unit(3), unit(4)])
     made = search(worth)
-    assert choose(made, {"bm25": (0, 1, 2)}, [0, 1, 2], beam=1, tries=3)[-1] == 0
+    assert choose(made, {"bm25": (0, 1, 2)}, None, [0, 1, 2], beam=1, tries=3)[-1] == 0
     assert "order" in [step.action for step in made.steps]
 
 
 def test_what_the_budget_forbids_is_never_asked_for() -> None:
     worth = Coverage([unit(0, 1), unit(2), unit(3), unit(4)])
     made = search(worth, 4, allowed=lambda chosen: len(chosen) <= 2)
-    found = choose(made, {"bm25": (0, 1, 2)}, [0, 1, 2, 3], beam=2, tries=4)
+    found = choose(made, {"bm25": (0, 1, 2)}, None, [0, 1, 2, 3], beam=2, tries=4)
     assert len(found) == 2
     # `without` takes weights to 0 in sets that were allowed; everything else asked for was allowed itself.
     assert all(len(chosen) <= 2 for chosen in worth.asked)
 
 
 def test_the_sturdiest_of_the_last_sets_is_taken() -> None:
-    worth = Coverage([unit(0, 1), unit(2)])
-    worth.kappa = lambda chosen: -0.1
+    worth = Coverage([unit(0, 1, 2), unit(0, 1), unit(2, 3)])
+    worth.kappa = lambda chosen: 1.0 if chosen == (2,) else 0.1
     made = search(worth, 1)
-    assert choose(made, {}, [0, 1], beam=2, tries=2) == ()
-    assert made.steps[-1].action == "drop"
+    assert choose(made, {}, None, [0, 1, 2], beam=3, tries=3) == (2,)
+    assert made.steps[-1].action == "swap"
+
+
+def test_what_does_best_for_others_stays_unless_the_probes_surely_prefer_another() -> None:
+    worth = Coverage([unit(0), [0.21] * PROBES, unit(0, 1, 2, 3), [-1.0] * PROBES])
+    starts = {"neighbours": (0,), "bm25": (1,)}
+    kept = search(worth, 1)
+    assert choose(kept, starts, "neighbours", [], beam=1, tries=0) == (0,)
+    assert "does best for other users" in kept.steps[0].note
+    assert choose(search(worth, 1), starts | {"recent": (2,)}, "neighbours", [], 1, 0) == (2,)
+    assert choose(search(worth, 1), {"neighbours": (3,)}, "neighbours", [], 1, 0) == ()
 
 
 @given(
@@ -119,7 +129,7 @@ def test_the_search_only_climbs_and_keeps_its_bounds(serves: list[list[float]], 
     said: list[Step] = []
     made = search(worth, size, said=said.append)
     places = tuple(range(len(serves)))
-    found = choose(made, {"first": places[:size]}, places, beam, tries=3)
+    found = choose(made, {"first": places[:size]}, None, places, beam, tries=3)
     assert len(found) <= size
     assert len(set(found)) == len(found)
     climbs = [step.objective for step in said if step.action != "drop" or step.chosen]

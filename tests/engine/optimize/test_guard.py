@@ -62,3 +62,14 @@ def test_each_verdict_and_its_reason() -> None:
     assert few.verdict == "zero-shot"
     assert "at least 3" in few.reason
     assert few.to_json()["gain_stage1"] is None
+
+
+def test_other_users_count_half() -> None:
+    share, own, others = even(4), np.array([0.0, 0.1, -0.1, 0.0]), np.array([0.3, 0.5, 0.4, 0.4])
+    alone, together = judge(own, None, share), judge(own, None, share, others)
+    assert (alone.verdict, together.verdict) == ("zero-shot", "stage 1")
+    assert together.gain_stage1 is not None
+    assert together.gain_stage1.mean == pytest.approx((own.mean() + others.mean()) / 2)
+    assert "4 purchases of other users" in together.reason
+    assert judge(own - 1, None, share, others).verdict == "zero-shot"
+    assert judge(np.zeros(0), None, np.zeros(0), others).verdict == "stage 1"

@@ -14,7 +14,7 @@ from db.requests import RunRequest
 from engine import handlers, service
 from engine.demos import query as queries
 from engine.inputs import gather
-from engine.optimize import optimize, probes
+from engine.optimize import calibration, optimize, probes
 from engine.optimize.lasting import lasting
 from engine.session import Engine
 
@@ -119,7 +119,15 @@ def test_the_target_is_never_read(
             raise AssertionError(f"the target's {name} was read")
 
     engine, build = opened(), queries.build
-    monkeypatch.setattr(queries, "build", lambda *given: replace(build(*given), target=Unseen()))
+    monkeypatch.setattr(
+        queries,
+        "build",
+        lambda store, dataset, user, *rest: (
+            replace(build(store, dataset, user, *rest), target=Unseen())
+            if (user, *rest[:1]) == ("u8", "test")
+            else build(store, dataset, user, *rest)
+        ),
+    )
     for guard in (True, False):
         assert optimize(engine, replace(asked, guard=guard)).result["path"]
 
@@ -136,6 +144,32 @@ def test_another_target_changes_nothing(
         with store.write() as connection:
             connection.exec_driver_sql("DELETE FROM datasets")
     assert found[0] == found[1]
+
+
+def test_what_to_expect_is_taken_from_other_users_known_purchases(
+    opened: Opened, asked: OptimizeRequest
+) -> None:
+    engine = opened()
+    dataset, query = _query(engine)
+    model = engine.registered("tiny")
+    ask = replace(asked, calibrate=6)
+
+    def found(query: queries.Query) -> dict[str, Any]:
+        return calibration.gains(engine, ask, dataset, query, model, "sum", lambda *said: None)
+
+    moments = [
+        queries.build(engine.store, dataset, user, "probe").target_timestamp
+        for user in calibration._users(engine, dataset, ask)
+        if user != "u8"
+    ]
+    early = replace(query, target_timestamp=sorted(m for m in moments if m is not None)[2])
+    assert {len(gains) for gains in found(early).values()} == {2}
+    everything = replace(query, target_timestamp=2**40)
+    assert {len(gains) for gains in found(everything).values()} == {len(moments)}
+    assert set(found(query)) == set(calibration.STARTS)
+    before = found(query)
+    engine.load = lambda info: pytest.fail("tried once")  # type: ignore[method-assign]
+    assert all((found(query)[name] == before[name]).all() for name in before)
 
 
 def test_probes_are_past_purchases_and_half_of_them_judge(opened: Opened) -> None:

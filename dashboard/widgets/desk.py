@@ -85,7 +85,7 @@ def start(view: View, outcome: Outcome | None, info: DatasetInfo) -> Desk:
         body = st.empty()
         body.skeleton(height=ROW_PX * _expected(view))
         return Desk(None, notes, body, None)
-    return Desk(rows, notes, None, _rows(st.container(), rows, view))
+    return Desk(rows, notes, None, _rows(st.container(), rows, view, outcome))
 
 
 def finish(desk: Desk, view: View, outcome: Outcome, measured: Measured, info: DatasetInfo) -> None:
@@ -96,7 +96,7 @@ def finish(desk: Desk, view: View, outcome: Outcome, measured: Measured, info: D
         _left_out(desk.notes, lost)
         st.session_state.desk = rows or []
         if rows is not None:
-            cell = _rows(desk.body.container(), rows, view)
+            cell = _rows(desk.body.container(), rows, view, outcome)
     if rows and cell is not None:
         bars, stale = _bars(rows, outcome, measured)
         with cell:
@@ -117,8 +117,9 @@ def _expected(view: View) -> int:
     return max(2, int(count)) if count.isdigit() else 2
 
 
-def _rows(place: Any, rows: list[dict[str, Any]], view: View) -> Any:
+def _rows(place: Any, rows: list[dict[str, Any]], view: View, outcome: Outcome | None) -> Any:
     """Draw the rows, or why there are none; returns the cell of the bars."""
+    ranked = outcome is not None and outcome.run is not None and outcome.current
     with place:
         if rows:
             left, right = st.columns((1.95, 1), gap="xsmall")
@@ -129,7 +130,12 @@ def _rows(place: Any, rows: list[dict[str, Any]], view: View) -> Any:
         if view.chosen is None and view.demos != "none":
             name, _, count = view.demos.partition(":")
             title = f"{md(size_told(count))}: {md(words.STRATEGIES.get(name, name))}"
-            empty(title, "Chosen when you press Run. Add some by hand to choose yourself.", 2 * ROW_PX)
+            about = (
+                "It chose none for this user: the model sees the history alone."
+                if ranked
+                else "Chosen when you press Run. Add some by hand to choose yourself."
+            )
+            empty(title, about, 2 * ROW_PX)
         else:
             about = "The model sees the history alone. Add some, or fill the desk."
             empty("No demonstrations", about, 2 * ROW_PX)

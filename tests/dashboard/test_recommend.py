@@ -129,6 +129,35 @@ def test_fill_by_none_empties_the_desk(open_page: Open, stocked: Store) -> None:
     assert not app.slider
 
 
+def test_a_strategy_that_chose_none_says_so(open_page: Open, stocked: Store) -> None:
+    rank(stocked, RunRequest("simulated", "shopper 0012", demos="twostage:0"))
+    app = open_page(**LINK, demos="twostage:0")
+    assert not app.exception
+    assert "It chose none for this user" in texts(app)
+
+
+def test_a_token_budget_and_several_prompts_are_asked_for(open_page: Open, stocked: Store) -> None:
+    app = open_page(**LINK)
+    app.segmented_control(key="fill-unit").set_value("tokens").run()
+    app.number_input(key="fill-tokens").set_value(200).run()
+    app.number_input(key="fill-prompts").set_value(3).run()
+    app.button(key="fill-go").click().run()
+    assert not app.exception
+    assert (app.query_params["demos"], app.query_params["prompts"]) == ("neighbours:200t", "3")
+    assert "as many as fit in 200 tokens: similar users" in texts(app)
+
+
+def test_edits_hints_and_reading_again_are_part_of_the_question(open_page: Open, stocked: Store) -> None:
+    app = open_page(**LINK)
+    app.multiselect(key="pick-perturb").set_value(["ridge", "order"]).run()
+    app.number_input(key="pick-forward").set_value(2).run()
+    app.selectbox(key="pick-hint").set_value("bm25").run()
+    button(app, "Run").click().run()
+    assert not app.exception
+    asked = jobs.listing(stocked, kinds=["rank"])[0].payload["request"]
+    assert (asked["perturb"], asked["forward"], asked["hint"]) == ("ridge:0.2+order", 2, "bm25")
+
+
 def test_surprise_me_picks_another_user_and_ranks(open_page: Open, stocked: Store) -> None:
     with FakeEngine(stocked):
         app = open_page(**LINK)

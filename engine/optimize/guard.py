@@ -93,19 +93,24 @@ def judge(
     )
     if second and over and second.low > 0 and over.low > 0:
         reason = (
-            f"{where} the weighted set gains {second.mean:.2f} NDCG@10 ({second.low:.2f} at least), "
-            f"{over.mean:.2f} more than without weights."
+            f"{where} the weighted set gains {_signed(second.mean)} NDCG@10 (at least "
+            f"{_signed(second.low)}), {_signed(over.mean)} over the same set without weights."
         )
         return Verdict("two-stage", reason, first, second, over)
     if first.low > 0:
-        told = "" if over is None else f" The weights are not surely better ({over.mean:+.2f})."
-        gain = f"{where} the set gains {first.mean:.2f} NDCG@10 ({first.low:.2f} at least)."
+        told = "" if over is None else f" The weights are not surely better ({_signed(over.mean)})."
+        gain = f"{where} the set gains {_signed(first.mean)} NDCG@10 (at least {_signed(first.low)})."
         return Verdict("stage 1", gain + told, first, second, over)
     reason = (
-        f"{where} the set gains {first.mean:+.2f} NDCG@10, which may be nothing or harm "
-        f"({first.low:+.2f} at worst): no demonstrations are applied."
+        f"{where} the set gains {_signed(first.mean)} NDCG@10, which may be nothing or harm (at worst "
+        f"{_signed(first.low)}): no demonstrations are applied."
     )
     return Verdict("zero-shot", reason, first, second, over)
+
+
+def _signed(value: float) -> str:
+    """+0.12, −0.05, or 0.00 without a sign."""
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") if abs(value) >= 0.005 else "0.00"
 
 
 def _together(own: NDArray[np.float64], share: NDArray[np.float64], others: NDArray[np.float64]) -> Bound:

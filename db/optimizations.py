@@ -72,7 +72,7 @@ class OptimizeRequest:
     noise: float = 0.2
     kappa: float = 0.5
     draws: int = 2
-    calibrate: int = 40
+    calibrate: int = 60
     guard: bool = True
     start: bool = True
 

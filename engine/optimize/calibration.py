@@ -1,9 +1,10 @@
 """How much each plain strategy helps the users of a data set: what the guard expects before it knows a user.
 
 One user's few probes tell a real gain from chance badly; a data set's users together tell it well. So each
-strategy is tried once on past purchases of some users, drawn by seed (their last but one, never a target),
-and the gains in NDCG@10 are kept in the store under all that they depend on. A query may use only those that
-were known at its moment. Boundary: a data set and a model in, gains per strategy and purchase out.
+strategy is tried once on a past purchase of some users, drawn by seed (never their last one, and without
+timestamps their last but one), and the gains in NDCG@10 are kept in the store under all that they depend on.
+A query may use only those that were known at its moment. Boundary: a data set and a model in, gains per
+strategy and purchase out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from db.datasets.known import user_ids
 from db.models import ModelInfo
 from db.optimizations import Optimization, OptimizeRequest
 from db.version import ENGINE_VERSION
-from engine.data.draws import shuffled
+from engine.data.draws import keys, shuffled
+from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries
 from engine.demos import strategies
 from engine.demos.query import Query
@@ -86,7 +88,7 @@ def _tried(
     for number, user in enumerate(users):
         said = f"trying strategies on user {number + 1} of {len(users)}, once for this data set and model"
         report(number / len(users), said, None)
-        query = queries.build(engine.store, dataset, user, "probe", request.history)
+        query = _earlier(engine, dataset, user, request)
         gain = {}
         for name in STARTS:
             spec = f"{name}:{request.size}"
@@ -97,8 +99,18 @@ def _tried(
     return rows
 
 
+def _earlier(engine: Engine, dataset: DatasetInfo, user: str, request: OptimizeRequest) -> Query:
+    """The moment of a purchase before the user's last: any one where it is known what others had bought."""
+    if not dataset.has_timestamps:
+        return queries.build(engine.store, dataset, user, "probe", request.history)
+    length = datasets.user(engine.store, dataset.id, user).length
+    drawn = keys(1, dataset.fingerprint, "calibration", user, request.seed)[0]
+    place = MIN_HISTORY + int(drawn % (length - 1 - MIN_HISTORY))
+    return queries.at(engine.store, dataset, user, place, request.history)
+
+
 def _users(engine: Engine, dataset: DatasetInfo, request: OptimizeRequest) -> Sequence[str]:
-    """Ids of so many users, drawn, with at least three purchases."""
+    """Ids of so many users, drawn, with at least four purchases."""
     order = shuffled(dataset.users, dataset.fingerprint, "calibration", request.seed).tolist()
     lengths = datasets.lengths(engine.store, dataset.id, order[: 8 * request.calibrate])
     chosen = [user for user in order[: 8 * request.calibrate] if lengths.get(user, 0) >= 4]

@@ -4,7 +4,7 @@ A set is applied only where the lower bound of its gain on the held-out probes i
 where they are better than none by the same rule; else the guard falls back and says why. What counts is the
 gain in NDCG@10: a likelihood can rise while the list gets worse, and one confident mistake outweighs many
 good answers in nats. A user's few probes are judged together with what the plain strategy did for other
-users (engine/optimize/calibration.py), half and half. Pure: gains in, a verdict out. After the collapse
+users (engine/optimize/calibration.py). Pure: gains in, a verdict out. After the collapse
 prevention of LRGD (arXiv 2504.04386, reconstructed).
 """
 
@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-SURE = 0.8
-"""Confidence of the one-sided lower bound: a set that changes nothing on average is applied to one user in
-five, and one that helps as much as neighbours do on the simulated store is seldom refused."""
+SURE = 0.7
+"""Confidence of the one-sided lower bound. What is at stake is one list, not a claim: at 0.95 a set that
+helps as much as neighbours do on the simulated store would be refused to most of its users."""
 
 FEWEST = 3
 """Purchases below which nothing can be told."""
 
-EXPECTED = 0.5
-"""What other users' purchases count together, of 1."""
+EXPECTED = 0.6
+"""What many of other users' purchases count together, of 1; n of them count n / (n + FEW) of it."""
+
+FEW = 5
 
 
 @dataclass(frozen=True)
@@ -119,5 +121,6 @@ def _together(own: NDArray[np.float64], share: NDArray[np.float64], others: NDAr
         return bound(own, share)
     if not len(own):
         return bound(others, np.ones(len(others)))
-    theirs = np.full(len(others), EXPECTED / len(others))
-    return bound(np.concatenate([own, others]), np.concatenate([share * (1 - EXPECTED), theirs]))
+    part = EXPECTED * len(others) / (len(others) + FEW)
+    theirs = np.full(len(others), part / len(others))
+    return bound(np.concatenate([own, others]), np.concatenate([share * (1 - part), theirs]))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from engine.optimize.guard import FEWEST, SURE, bound, judge
+from engine.optimize.guard import EXPECTED, FEW, FEWEST, SURE, bound, judge
 
 GAINS = st.lists(st.floats(-5, 5), min_size=FEWEST, max_size=12)
 
@@ -64,12 +64,13 @@ def test_each_verdict_and_its_reason() -> None:
     assert few.to_json()["gain_stage1"] is None
 
 
-def test_other_users_count_half() -> None:
+def test_other_users_count_by_their_number() -> None:
     share, own, others = even(4), np.array([0.0, 0.1, -0.1, 0.0]), np.array([0.3, 0.5, 0.4, 0.4])
     alone, together = judge(own, None, share), judge(own, None, share, others)
     assert (alone.verdict, together.verdict) == ("zero-shot", "stage 1")
     assert together.gain_stage1 is not None
-    assert together.gain_stage1.mean == pytest.approx((own.mean() + others.mean()) / 2)
+    part = EXPECTED * 4 / (4 + FEW)
+    assert together.gain_stage1.mean == pytest.approx((1 - part) * own.mean() + part * others.mean())
     assert "4 purchases of other users" in together.reason
     assert judge(own - 1, None, share, others).verdict == "zero-shot"
     assert judge(np.zeros(0), None, np.zeros(0), others).verdict == "stage 1"

@@ -158,7 +158,7 @@ def test_what_to_expect_is_taken_from_other_users_known_purchases(
         return calibration.gains(engine, ask, dataset, query, model, "sum", lambda *said: None)
 
     moments = [
-        queries.build(engine.store, dataset, user, "probe").target_timestamp
+        calibration._earlier(engine, dataset, user, ask).target_timestamp
         for user in calibration._users(engine, dataset, ask)
         if user != "u8"
     ]

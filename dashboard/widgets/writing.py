@@ -60,7 +60,7 @@ def edited(name: str, info: DatasetInfo) -> str | None:
         return None
     st.caption("The window stays that user's and known when it was; only its words change.")
     key = f"edit-{name}"
-    titles = [plain(item["title"]) for item in (*view[0]["history"], view[0]["answer"])]
+    titles = [_line(item["title"]) for item in (*view[0]["history"], view[0]["answer"])]
     st.session_state.setdefault(f"{key}-history", "\n".join(titles[:-1]))
     st.session_state.setdefault(f"{key}-answer", titles[-1])
     history, answer = _fields(info, key)
@@ -88,6 +88,11 @@ def _fields(info: DatasetInfo, key: str) -> tuple[list[str], str]:
     return [line for line in lines if line], " ".join((answer or "").split())
 
 
+def _line(title: str) -> str:
+    """A title as a field takes it: itself on one line, without what `plain` adds for showing it."""
+    return " ".join(title.split()) or plain(title)
+
+
 def _search(info: DatasetInfo, key: str) -> None:
     words = st.text_input(
         "Find in the catalogue",
@@ -107,7 +112,7 @@ def _search(info: DatasetInfo, key: str) -> None:
                     label,
                     key=f"{key}-{field}-{at}",
                     on_click=_take,
-                    args=(f"{key}-{field}", plain(title), field == "history"),
+                    args=(f"{key}-{field}", _line(title), field == "history"),
                 )
     if total > len(found):
         st.caption(f"{plural(total, 'title')} in all; more words narrow them down.")

@@ -89,6 +89,18 @@ def test_one_on_the_desk_is_edited_in_its_place_with_its_weight(open_page: Open,
     assert (written.user_id, written.position) == (original.user_id, original.position)
 
 
+def test_a_title_is_edited_as_it_is_not_as_it_is_shown(open_page: Open, store: Store) -> None:
+    shop.stock(store, titles=shop.HOSTILE)
+    run = rank(store, RunRequest("simulated", "shopper 0000", demos="proximal:2"))
+    effects(store, run)
+    app = open_page(data="simulated", user="shopper 0000", model="embedded", demos="proximal:2")
+    view = run.result["demonstrations"][1]
+    app.button(key=f"edit-{view['id']}").click().run()
+    assert not app.exception
+    shown = app.text_area(key=f"edit-{view['id']}-history").value.split("\n")
+    assert shown == [" ".join(each["title"].split()) or "(no title)" for each in view["history"]]
+
+
 def test_too_many_titles_are_refused_with_a_reason(open_page: Open, stocked: Store) -> None:
     app = open_page()
     app.session_state["pool-tab"] = "In your own words"

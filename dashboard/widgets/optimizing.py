@@ -72,9 +72,11 @@ def status(view: View) -> None:
     """Under the desk's buttons: the work for this user that goes on while the dialog is closed."""
     if dialogs.about(NAME) is not None:
         return
-    working = next((each for each in mine(view) if each.open), None)
-    if working is not None:
-        progress.watch(working.job, "Optimizing")
+    working = jobs.listing(session.store(), states=[jobs.QUEUED, jobs.RUNNING], kinds=["optimize"])
+    for job in working:
+        if concerns(job, view):
+            progress.watch(job, "Optimizing")
+            return
 
 
 def shown(view: View) -> None:

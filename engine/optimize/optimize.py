@@ -7,7 +7,7 @@ of weights and the verdict are pure and live beside this; here they get a store 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,19 +26,19 @@ from engine.demos import query as queries
 from engine.demos import strategies
 from engine.demos.named import by_hand
 from engine.demos.query import PoolEntry, Query
-from engine.evaluation.metrics import ndcg, rank_of
 from engine.optimize import calibration, probes
 from engine.optimize.choose import Search, Set, Step, choose
 from engine.optimize.guard import Verdict, judge
-from engine.optimize.learn import learn
 from engine.optimize.probes import Target
-from engine.optimize.ranked import examples, scoring_of
+from engine.optimize.ranked import scoring_of
 from engine.readers import reader_for
 from engine.session import Engine
 
 if TYPE_CHECKING:
-    from engine.optimize.objective import ProbeLoss, Trial
-    from engine.prompts import Example
+    from engine.optimize.worth import ModelWorth
+
+if TYPE_CHECKING:
+    pass
 
 SAME = 0.02
 """How far from 1 a weight must be to be told from 1."""
@@ -47,7 +47,9 @@ TRIES = 2
 """Demonstrations of the pool that are tried at each step of the search."""
 
 
-def optimize(engine: Engine, request: OptimizeRequest, report=lambda *said: None) -> Optimization:
+def optimize(
+    engine: Engine, request: OptimizeRequest, report: Callable[..., None] = lambda *said: None
+) -> Optimization:
     """The optimized demonstrations of a user, from the store where the same was asked before.
 
     report(progress, message, partial). Raises NotFound, BadInput, ModelError, OutOfMemory; the store is as
@@ -63,7 +65,7 @@ def at_query(
     request: OptimizeRequest,
     dataset: DatasetInfo,
     query: Query,
-    report=lambda *said: None,
+    report: Callable[..., None] = lambda *said: None,
 ) -> Optimization:
     """The same for any moment of a user's history."""
     model = engine.registered(request.model)
@@ -91,7 +93,7 @@ class _Work:
     dataset: DatasetInfo
     query: Query
     model: ModelInfo
-    report: Any
+    report: Callable[..., None]
     path: list[dict[str, Any]] = field(default_factory=list)
 
     def result(self) -> dict[str, Any]:
@@ -191,12 +193,17 @@ class _Work:
         return [reader.tokens(entry) for entry in self.pool]
 
     @cached_property
-    def worth(self) -> _Worth:
-        return _Worth(self, self.choosing)
+    def worth(self) -> ModelWorth:
+        return self._worth_on(self.choosing)
 
     @cached_property
-    def judged(self) -> _Worth:
-        return _Worth(self, self.judging)
+    def judged(self) -> ModelWorth:
+        return self._worth_on(self.judging)
+
+    def _worth_on(self, among: Sequence[Target]) -> ModelWorth:
+        from engine.optimize.worth import ModelWorth
+
+        return ModelWorth(self.engine, self.request, self.dataset, self.query, self.model, self.pool, among)
 
     def _allowed(self, chosen: Set) -> bool:
         budget = self.request.tokens
@@ -219,6 +226,8 @@ class _Work:
         self._tell(1, step.action, step.chosen, ones, step.objective, step.tried, step.note)
 
     def _stage_two(self, chosen: Set) -> tuple[float, ...]:
+        from engine.optimize.learn import learn
+
         share = probes.share(self.choosing)
         ask = self.request
         found = learn(
@@ -279,105 +288,6 @@ class _Work:
             }
         )
         self.report(None, note, {"path": self.path})
-
-
-class _Worth:
-    """`choose.Worth` by a model: what sets of the pool are worth on some of the probes."""
-
-    def __init__(self, work: _Work, among: Sequence[Target]) -> None:
-        self._work, self._among = work, among
-        self._zero = self._loss.losses([])[0].numpy()
-
-    @cached_property
-    def _trials(self) -> list[Trial]:
-        from engine.optimize.objective import Trial
-
-        work = self._work
-        listed = probes.candidates(
-            work.engine.store, work.dataset, work.query, self._among, work.request.seed
-        )
-        return [
-            Trial(tuple(row.title for row in each.history), titles)
-            for each, titles in zip(self._among, listed, strict=True)
-        ]
-
-    @cached_property
-    def _loss(self) -> ProbeLoss:
-        from engine.optimize.objective import ProbeLoss
-
-        work, loaded = self._work, self._work.engine.load(self._work.model)
-        scoring = scoring_of(work.request, work.model)
-        return ProbeLoss(loaded, work.request.template, scoring, self._trials, work.engine.prefills)
-
-    def ranking_gains(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
-        """NDCG@10 [P] of each probe among its candidates, less that without demonstrations."""
-        from engine.llm.measure import Task, rank_candidates
-
-        work, loaded = self._work, self._work.engine.load(self._work.model)
-        found = []
-        for trial, hides in zip(self._trials, self._hidden(chosen), strict=True):
-            task = Task(
-                demos=self._examples(chosen),
-                history=trial.history,
-                candidates=trial.candidates,
-                target=0,
-                scoring=scoring_of(work.request, work.model),  # type: ignore[arg-type]  # checked with the request
-                weights=tuple(0.0 if hide else w for hide, w in zip(hides, weights, strict=True)),
-                template=work.request.template,
-            )
-            ranked = rank_candidates(loaded, task, work.engine.prefills)
-            found.append(ndcg(rank_of(ranked.scores, 0), 10) - ndcg(rank_of(ranked.scores_zero_shot, 0), 10))
-        return np.array(found)
-
-    def fits(self, chosen: Set) -> bool:
-        return self._loss.fits(self._examples(chosen))
-
-    def gains(self, chosen: Set) -> np.ndarray:
-        """[P]."""
-        return self._gained(chosen, None)[0]
-
-    def weighted(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
-        """Gains [P] at these weights."""
-        import torch
-
-        return self._gained(chosen, torch.tensor([list(weights)], dtype=torch.float64))[0]
-
-    def without(self, chosen: Set) -> np.ndarray:
-        """Gains [k, P]; the weights' zeros are exact removals."""
-        import torch
-
-        count = len(chosen)
-        return self._gained(chosen, 1 - torch.eye(count, dtype=torch.float64))
-
-    def robust(self, chosen: Set) -> float:
-        import torch
-
-        from engine.lrgd.perturb import robust, weight_noise
-
-        ask = self._work.request
-        weights = weight_noise(torch.ones(len(chosen), dtype=torch.float64), ask.draws, ask.noise, ask.seed)
-        gains = torch.from_numpy(self._gained(chosen, weights) @ probes.share(self._among))  # [draws]
-        return float(robust(gains, ask.kappa))
-
-    def slope(self, chosen: Set, share: np.ndarray):
-        """weights [k] -> loss over the probes and its gradient [k]."""
-        import torch
-
-        mask = torch.from_numpy(self._hidden(chosen))
-        return lambda alpha: self._loss.gradient(self._examples(chosen), alpha, mask, torch.from_numpy(share))
-
-    def _gained(self, chosen: Set, weights) -> np.ndarray:
-        """Gains [m, P] at weightings [m, k]; None: one, all at 1."""
-        import torch
-
-        mask = torch.from_numpy(self._hidden(chosen))
-        return self._zero - self._loss.losses(self._examples(chosen), weights, mask).numpy()
-
-    def _hidden(self, chosen: Set) -> np.ndarray:
-        return probes.hidden(self._among, [self._work.pool[n] for n in chosen], self._work.query)
-
-    def _examples(self, chosen: Set) -> tuple[Example, ...]:
-        return examples([self._work.pool[place] for place in chosen])
 
 
 def _shown(target: Target) -> dict[str, Any]:

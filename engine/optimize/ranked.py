@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from db import datasets
 from db.datasets import DatasetInfo
@@ -15,8 +16,10 @@ from db.optimizations import OptimizeRequest
 from engine.data.candidates import candidate_list
 from engine.demos.query import PoolEntry, Query
 from engine.evaluation.metrics import ndcg, rank_of
-from engine.prompts import Example
 from engine.session import Engine
+
+if TYPE_CHECKING:
+    from engine.prompts import Example
 
 CANDIDATES = 20
 
@@ -38,6 +41,8 @@ def scoring_of(request: OptimizeRequest, model: ModelInfo) -> str:
 
 def examples(entries: Sequence[PoolEntry]) -> tuple[Example, ...]:
     """Demonstrations as the prompt takes them."""
+    from engine.prompts import Example
+
     return tuple(
         Example(tuple(row.title for row in e.history), e.answer.title, e.answer.rating) for e in entries
     )

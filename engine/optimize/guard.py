@@ -8,6 +8,7 @@ users (engine/optimize/calibration.py). Pure: gains in, a verdict out. After the
 prevention of LRGD (arXiv 2504.04386, reconstructed).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 SURE = 0.7
 """Confidence of the one-sided lower bound. What is at stake is one list, not a claim: at 0.95 a set that
 helps as much as neighbours do on the simulated store would be refused to most of its users."""
+
+SURELY = 0.9
+"""The same for what a strategy does for a data set's users as a whole, being the best of several."""
 
 FEWEST = 3
 """Purchases below which nothing can be told."""
@@ -29,7 +33,7 @@ FEW = 5
 
 @dataclass(frozen=True)
 class Bound:
-    """A weighted mean gain in NDCG@10 with its bounds, each sure by `SURE`."""
+    """A weighted mean gain in NDCG@10 with its bounds, each sure by itself."""
 
     mean: float
     low: float
@@ -57,7 +61,7 @@ class Verdict:
         return {"verdict": self.verdict, "reason": self.reason, **gains}
 
 
-def bound(gains: NDArray[np.float64], share: NDArray[np.float64]) -> Bound:
+def bound(gains: NDArray[np.float64], share: NDArray[np.float64], sure: float = SURE) -> Bound:
     """Mean and t bounds of gains [P] whose probes count `share` [P]; infinitely wide for a single probe.
 
     With unequal shares the degrees of freedom are those of Kish's effective number of probes.
@@ -70,8 +74,28 @@ def bound(gains: NDArray[np.float64], share: NDArray[np.float64]) -> Bound:
     if effective < 1 + 1e-9:
         return Bound(mean, -float("inf"), float("inf"))
     variance = float(share @ (gains - mean) ** 2) * effective / (effective - 1)
-    reach = float(stats.t.ppf(SURE, effective - 1)) * float(np.sqrt(variance / effective))
+    reach = float(stats.t.ppf(sure, effective - 1)) * float(np.sqrt(variance / effective))
     return Bound(mean, mean - reach, mean + reach)
+
+
+def expectation(expected: Mapping[str, NDArray[np.float64]]) -> tuple[str | None, Verdict | None]:
+    """The strategy that helps other users most, and the verdict where none of them helps surely.
+
+    expected: per strategy the gains [n] it brought other users. Both None where too little is known to tell.
+    """
+    known = {name: gains for name, gains in expected.items() if len(gains) >= FEWEST}
+    if not known:
+        return None, None
+    best = max(known, key=lambda name: float(known[name].mean()))
+    found = bound(known[best], np.ones(len(known[best])), SURELY)
+    if found.low > 0:
+        return best, None
+    reason = (
+        f"Demonstrations do not surely help this data set's users: on {len(known[best])} purchases of others "
+        f"the best of {len(known)} strategies gains {_signed(found.mean)} NDCG@10 (at worst "
+        f"{_signed(found.low)}). None are applied."
+    )
+    return None, Verdict("zero-shot", reason, found)
 
 
 def judge(

@@ -28,7 +28,7 @@ from engine.demos.named import by_hand
 from engine.demos.query import PoolEntry, Query
 from engine.optimize import calibration, probes
 from engine.optimize.choose import Search, Set, Step, choose
-from engine.optimize.guard import Verdict, judge
+from engine.optimize.guard import Verdict, expectation, judge
 from engine.optimize.probes import Target
 from engine.optimize.ranked import scoring_of
 from engine.readers import reader_for
@@ -100,16 +100,13 @@ class _Work:
         """Both stages and the verdict."""
         self.report(None, "looking for probes and demonstrations", None)
         self._tell(0, "zero-shot", (), (), 0.0, 0, "No demonstrations: what every gain is measured from.")
-        chosen, weights, verdict = (), (), judge(np.zeros(0), None, np.zeros(0))
-        if self.choosing and self.pool and (self.judging or not self.request.guard):
-            chosen = self._stage_one()
-            weights = (1.0,) * len(chosen)
-            learnt = self._stage_two(chosen) if chosen and self.request.stages == 2 else None
-            verdict = self._verdict(chosen, learnt)
-            if verdict.verdict == "two-stage" and learnt is not None:
-                weights = learnt
-        if verdict.verdict == "zero-shot":
-            chosen, weights = (), ()
+        base, refused = expectation(self.expected)
+        if refused and self.request.guard:
+            chosen, weights, verdict = (), (), refused
+        elif self.choosing and self.pool and (self.judging or not self.request.guard):
+            chosen, weights, verdict = self._both_stages(base)
+        else:
+            chosen, weights, verdict = (), (), judge(np.zeros(0), None, np.zeros(0))
         last = self.path[-1]["objective"] if chosen else 0.0
         self._tell(3, "guard", chosen, weights, last, 0, verdict.reason)
         return {
@@ -122,6 +119,17 @@ class _Work:
             ],
             "guard": verdict.to_json(),
         }
+
+    def _both_stages(self, base: str | None) -> tuple[Set, tuple[float, ...], Verdict]:
+        """What is applied after both stages, and why."""
+        chosen = self._stage_one(base)
+        learnt = self._stage_two(chosen) if chosen and self.request.stages == 2 else None
+        verdict = self._verdict(chosen, learnt, base)
+        if verdict.verdict == "zero-shot":
+            return (), (), verdict
+        if verdict.verdict == "two-stage" and learnt is not None:
+            return chosen, learnt, verdict
+        return chosen, (1.0,) * len(chosen), verdict
 
     @cached_property
     def targets(self) -> list[Target]:
@@ -158,13 +166,6 @@ class _Work:
             return {}
         scoring = scoring_of(ask, self.model)
         return calibration.gains(self.engine, ask, self.dataset, self.query, self.model, scoring, self.report)
-
-    @cached_property
-    def base(self) -> str | None:
-        """The start that helps other users most; None where none does, or nothing is known."""
-        means = {name: float(gains.mean()) for name, gains in self.expected.items() if len(gains)}
-        best = max(means, key=lambda name: means[name], default=None)
-        return best if best is not None and means[best] > 0 else None
 
     @cached_property
     def pool(self) -> list[PoolEntry]:
@@ -211,7 +212,7 @@ class _Work:
             return False
         return self.worth.fits(chosen)
 
-    def _stage_one(self) -> Set:
+    def _stage_one(self, base: str | None) -> Set:
         place = {entry.demonstration.id: n for n, entry in enumerate(self.pool)}
         starts = {
             name: tuple(place[entry.demonstration.id] for entry in entries)
@@ -219,7 +220,7 @@ class _Work:
         }
         search = Search(self.worth, probes.share(self.choosing), self.request.size, self._allowed, self._took)
         order = sorted(range(len(self.pool)), key=lambda n: -self.pool[n].similarity)
-        return choose(search, starts, self.base, order, self.request.beam, TRIES)
+        return choose(search, starts, base, order, self.request.beam, TRIES)
 
     def _took(self, step: Step) -> None:
         ones = (1.0,) * len(step.chosen)
@@ -244,7 +245,7 @@ class _Work:
         self._tell(2, "weights", chosen, found.weights, mean, len(found.losses), note)
         return found.weights
 
-    def _verdict(self, chosen: Set, learnt: tuple[float, ...] | None) -> Verdict:
+    def _verdict(self, chosen: Set, learnt: tuple[float, ...] | None, base: str | None) -> Verdict:
         if not self.request.guard:
             told = "two-stage" if learnt is not None else "stage 1"
             return Verdict(told if chosen else "zero-shot", "Applied without a guard.")
@@ -254,9 +255,7 @@ class _Work:
         # Weights that are all but 1 change no list.
         same = learnt is None or max(abs(weight - 1) for weight in learnt) < SAME
         two = None if same or learnt is None else self.judged.ranking_gains(chosen, learnt)
-        expected = max(
-            self.expected.values(), key=lambda gains: gains.mean() if len(gains) else 0, default=None
-        )
+        expected = None if base is None else self.expected[base]
         return judge(one, two, probes.share(self.judging), expected)
 
     def _tell(

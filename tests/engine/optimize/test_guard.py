@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from engine.optimize.guard import EXPECTED, FEW, FEWEST, SURE, bound, judge
+from engine.optimize.guard import EXPECTED, FEW, FEWEST, SURE, bound, expectation, judge
 
 GAINS = st.lists(st.floats(-5, 5), min_size=FEWEST, max_size=12)
 
@@ -74,3 +74,18 @@ def test_other_users_count_by_their_number() -> None:
     assert "4 purchases of other users" in together.reason
     assert judge(own - 1, None, share, others).verdict == "zero-shot"
     assert judge(np.zeros(0), None, np.zeros(0), others).verdict == "stage 1"
+
+
+def test_where_no_strategy_surely_helps_a_data_set_nobody_gets_demonstrations() -> None:
+    helps, harms = np.array([0.2, 0.4, 0.3, 0.3]), np.array([0.1, -0.4, 0.3, -0.2])
+    assert expectation({"bm25": harms, "recent": helps}) == ("recent", None)
+    name, refused = expectation({"bm25": harms, "recent": harms - 0.1})
+    assert name is None
+    assert refused is not None
+    assert refused.verdict == "zero-shot"
+    assert "best of 2 strategies gains \N{MINUS SIGN}0.05" in refused.reason
+    # Too little known to refuse, or to expect anything.
+    assert expectation({"bm25": harms[:2]}) == expectation({}) == (None, None)
+    # The best of several has to be surer than a single user's set.
+    assert expectation({"bm25": np.array([0.3, -0.1, 0.2, 0.0])})[1] is not None
+    assert bound(np.array([0.3, -0.1, 0.2, 0.0]), even(4)).low > 0

@@ -47,9 +47,9 @@ class OptimizeRequest:
     pursued at once. `stages` 1 chooses only, 2 learns weights too, in `steps` steps of gradient descent with
     a `ridge` toward weight 1 and lognormal weight `noise`. Sets are compared by their robust effect: mean
     minus `kappa` standard deviations over `draws` perturbed weightings. `calibrate`: users of the data set on
-    whose past purchases the plain strategies are tried, once for all, to know what to expect. `guard` false keeps what was chosen
-    even where held-out probes do not confirm it. `start` false begins with nothing instead of with what the
-    other strategies choose.
+    whose past purchases the plain strategies are tried, once for all, to know what to expect. `guard` false
+    keeps what was chosen even where neither they nor the held-out probes confirm it. `start` false begins
+    with nothing instead of with what the other strategies choose.
     """
 
     dataset: str

@@ -57,6 +57,12 @@ def fields(view: View) -> dict[str, Any]:
             key="optimize-stages",
         )
         seed = st.number_input("Seed", 0, 2**31 - 1, value=view.seed, key="optimize-seed")
+        guard = st.toggle(
+            "Apply only what is confirmed",
+            value=USUAL["guard"],
+            key="optimize-guard",
+            help="By purchases that did not choose, this user's and others'. Off: what was chosen is applied.",
+        )
     sources = st.pills(
         "Choose among",
         list(SOURCES),
@@ -72,6 +78,7 @@ def fields(view: View) -> dict[str, Any]:
         "beam": beam,
         "stages": int(stages or USUAL["stages"]),
         "seed": int(seed or 0),
+        "guard": guard,
         # In the order of the defaults where these are picked, so that they count as unchanged.
         "sources": USUAL["sources"]
         if set(sources) == set(USUAL["sources"])

@@ -8,6 +8,7 @@ users (engine/optimize/calibration.py). Pure: gains in, a verdict out. After the
 prevention of LRGD (arXiv 2504.04386, reconstructed).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,8 +40,10 @@ class Bound:
     low: float
     high: float
 
-    def to_json(self) -> dict[str, float]:
-        return {"mean": self.mean, "low": self.low, "high": self.high}
+    def to_json(self) -> dict[str, float | None]:
+        """An end that is infinitely far is null: JSON has no infinity."""
+        low, high = (end if math.isfinite(end) else None for end in (self.low, self.high))
+        return {"mean": self.mean, "low": low, "high": high}
 
 
 @dataclass(frozen=True)

@@ -124,9 +124,10 @@ def test_other_options_ask_anew(open_page: Open, stocked: Store) -> None:
     button(app, "Optimize").click().run()
     app.number_input(key="optimize-size").set_value(2).run()
     app.number_input(key="optimize-tokens").set_value(150).run()
+    app.toggle(key="optimize-guard").set_value(False).run()
     button(app, "Choose again").click().run()
     newest = jobs.listing(stocked, kinds=["optimize"])[0].payload
-    assert (newest["size"], newest["tokens"]) == (2, 150)
+    assert (newest["size"], newest["tokens"], newest["guard"]) == (2, 150, False)
     assert not {"stages", "beam", "sources"} & set(newest), "what nobody changed is the engine's to choose"
     OptimizeRequest.from_json(newest)
 

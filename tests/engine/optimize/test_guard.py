@@ -89,3 +89,10 @@ def test_where_no_strategy_surely_helps_a_data_set_nobody_gets_demonstrations() 
     # The best of several has to be surer than a single user's set.
     assert expectation({"bm25": np.array([0.3, -0.1, 0.2, 0.0])})[1] is not None
     assert bound(np.array([0.3, -0.1, 0.2, 0.0]), even(4)).low > 0
+
+
+def test_what_cannot_be_bounded_is_null_in_json() -> None:
+    others = np.array([0.2, 0.3, 0.4])
+    found = judge(np.array([0.5]), np.array([0.6]), np.ones(1), others)
+    assert found.to_json()["over_stage1"] == {"mean": pytest.approx(0.1), "low": None, "high": None}
+    assert found.verdict == "stage 1"

@@ -61,7 +61,7 @@ def fields(view: View) -> dict[str, Any]:
             "Apply only what is confirmed",
             value=USUAL["guard"],
             key="optimize-guard",
-            help="By purchases that did not choose, this user's and others'. Off: what was chosen is applied.",
+            help="By purchases that did not choose. Off: what was chosen is applied.",
         )
     sources = st.pills(
         "Choose among",

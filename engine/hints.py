@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import NotFound
-from engine.baselines.run import checked, fitted, place
 from engine.baselines.scorer import Scorer
 from engine.demos import query as queries
 from engine.session import Engine
@@ -62,6 +61,8 @@ def scores_of(
 
 def _scorer(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> Scorer:
     """The fitted baseline, kept in memory until its file changes."""
+    from engine.baselines.run import checked, fitted, place  # torch: seconds, for who asks for a hint only
+
     kind = checked(name)
     path = place(engine.settings.baselines, dataset, name, target)
     if not path.exists():

@@ -49,7 +49,10 @@ def test_a_row_for_every_strategy_with_intervals_and_p(engine: Engine, reports: 
         for shown in MEASURES:
             assert 0 <= one[shown]["low"] <= one[shown]["mean"] <= one[shown]["high"] <= 1
             assert one[shown]["n"] == 2
-        assert (one["shown"] > 0) == (name != "none")
+        if name == "none":
+            assert one["shown"] == 0
+        elif name != "twostage":  # whose guard may leave everybody without demonstrations
+            assert one["shown"] > 0
         assert one["shown"] <= 2
         assert (one["p_zero_shot"] is None) == (name == "none")
         assert (one["p_random"] is None) == (name == "random")

@@ -7,7 +7,7 @@ from db.datasets import DatasetInfo
 from db.demonstrations import HAND_WRITTEN, Demonstration
 from db.errors import BadInput, NotFound
 from db.store import Store
-from engine.demos import aggregated, written
+from engine.demos import aggregated, neighbours, proximal, written
 from engine.demos.query import PoolEntry, Query
 from engine.demos.strategies import SOURCES
 from engine.demos.windows import Offer, Window, entries, load
@@ -47,8 +47,18 @@ def _entry(store: Store, dataset: DatasetInfo, query: Query, one: Demonstration)
     if one.source == HAND_WRITTEN:
         return written.entry(store, dataset, query, one)
     window = aggregated.merge(windows) if one.merged else windows[0]
-    [rating] = SOURCES[one.source].similarities(store, dataset, query, [window])
-    return entries(store, dataset, query, [Offer(one.source, window, rating)])[0]
+    source = _source(query, one, window)
+    [rating] = SOURCES[source].similarities(store, dataset, query, [window])
+    return entries(store, dataset, query, [Offer(source, window, rating)])[0]
+
+
+def _source(query: Query, one: Demonstration, window: Window) -> str:
+    """What the window is to this query: it is stored as what it was to the query that first found it."""
+    if one.merged:
+        return one.source
+    if window.user == query.user:
+        return proximal.SOURCE
+    return neighbours.SOURCE if one.source == proximal.SOURCE else one.source
 
 
 def _windows(store: Store, dataset: DatasetInfo, query: Query, one: Demonstration) -> list[Window] | None:

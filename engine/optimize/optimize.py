@@ -37,9 +37,6 @@ from engine.session import Engine
 if TYPE_CHECKING:
     from engine.optimize.worth import ModelWorth
 
-if TYPE_CHECKING:
-    pass
-
 SAME = 0.02
 """How far from 1 a weight must be to be told from 1."""
 

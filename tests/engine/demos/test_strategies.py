@@ -16,6 +16,7 @@ from engine.demos.named import named
 from engine.demos.query import PoolEntry, build
 from engine.demos.reader import Reader
 from engine.demos.strategies import NAMES, OPTIMIZED, SOURCES, choose, parse_spec, pool
+from engine.demos.windows import Offer, entries, load
 from tests.engine.demos.histories import READER, Histories, embed, histories
 from tests.toys import toy_columns
 
@@ -327,6 +328,21 @@ def test_demonstrations_called_by_name_are_the_ones_that_were_offered(store: Sto
     again = named(store, dataset, query, [entry.demonstration.id for entry in reversed(offered)])
     assert again == offered[::-1]
     assert named(store, dataset, query, []) == []
+
+
+def test_one_users_own_window_is_a_neighbours_to_another(store: Store) -> None:
+    """Its answer stands as far along as the other's target does: as an own window it would be 0 steps away."""
+    dataset = toy(store)
+    place = (datasets.user(store, dataset.id, "u8").user, 4)
+    query = build(store, dataset, "u9")
+    [window] = load(store, dataset, query, [place])
+    [own] = entries(store, dataset, query, [Offer("proximal", window, 1.0)])
+    demonstrations.save_many(store, [own.demonstration])
+    [found] = named(store, dataset, query, [own.demonstration.id])
+    assert window.answer.position == query.target_position
+    assert found.demonstration.source == "neighbours"
+    assert found.demonstration.id == own.demonstration.id
+    assert 0 <= found.similarity <= 1
 
 
 def test_a_demonstration_that_gives_an_earlier_target_away_is_refused(store: Store) -> None:

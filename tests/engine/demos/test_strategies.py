@@ -331,10 +331,10 @@ def test_demonstrations_called_by_name_are_the_ones_that_were_offered(store: Sto
 
 
 def test_one_users_own_window_is_a_neighbours_to_another(store: Store) -> None:
-    """Its answer stands as far along as the other's target does: as an own window it would be 0 steps away."""
+    """Its answer stands as far along as the other's target does: 0 steps from it as an own window."""
     dataset = toy(store)
-    place = (datasets.user(store, dataset.id, "u8").user, 4)
     query = build(store, dataset, "u9")
+    place = (datasets.user(store, dataset.id, "u8").user, query.target_position)
     [window] = load(store, dataset, query, [place])
     [own] = entries(store, dataset, query, [Offer("proximal", window, 1.0)])
     demonstrations.save_many(store, [own.demonstration])

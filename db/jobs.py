@@ -263,8 +263,8 @@ def _bury(connection: Connection, now: float) -> None:
 
 _DEADLY = (
     f"The engine died {MOST_ATTEMPTS} times while it worked on this job, most likely for want of memory. "
-    "What a study or a tuning had done until then is kept: asking again goes on from there. If that dies too, "
-    "try a smaller model, fewer candidates or a smaller file."
+    "What a study or a tuning had done until then is kept: asking again goes on from there. If that dies, "
+    "too, try a smaller model, fewer candidates or a smaller file."
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from db import perturbations
 from db.canonical import canonical_json
 from db.errors import BadInput
 from db.requests import SCORINGS, TARGETS
@@ -45,11 +46,12 @@ class OptimizeRequest:
     `pool`: demonstrations looked through of each of the `sources`. `probes`: past purchases, own and of
     similar users, that serve as targets; a part of them is held out from choosing. `beam`: sets that are
     pursued at once. `stages` 1 chooses only, 2 learns weights too, in `steps` steps of gradient descent with
-    a `ridge` toward weight 1 and lognormal weight `noise`. Sets are compared by their robust effect: mean
-    minus `kappa` standard deviations over `draws` perturbed weightings. `calibrate`: users of the data set on
-    whose past purchases the plain strategies are tried, once for all, to know what to expect. `guard` false
-    keeps what was chosen even where neither they nor the held-out probes confirm it. `start` false begins
-    with nothing instead of with what the other strategies choose.
+    a `ridge` toward weight 1 and lognormal weight `noise`. The last sets of a beam are compared by their
+    robust effect: mean minus `kappa` standard deviations over `draws` draws of `perturb` (edits as in
+    `db.perturbations`; None: weight noise); where it is given, two sets are pursued at least. `calibrate`:
+    users of the data set on whose past purchases the plain strategies are tried, once for all, to know what
+    to expect. `guard` false keeps what was chosen even where neither they nor the held-out probes confirm it.
+    `start` false begins with nothing instead of with what the other strategies choose.
     """
 
     dataset: str
@@ -72,6 +74,7 @@ class OptimizeRequest:
     noise: float = 0.2
     kappa: float = 0.5
     draws: int = 2
+    perturb: str | None = None
     calibrate: int = 60
     guard: bool = True
     start: bool = True
@@ -94,6 +97,10 @@ class OptimizeRequest:
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if not (number and least <= value <= most):
                 raise BadInput(f"{name}: expected a number from {least:g} to {most:g}, got {value!r}.")
+        if self.perturb is not None:
+            if not isinstance(self.perturb, str):
+                raise BadInput(f"perturb: expected text, got {self.perturb!r}.")
+            perturbations.parse(self.perturb)
         for name in ("guard", "start"):
             if not isinstance(getattr(self, name), bool):
                 raise BadInput(f"{name}: expected true or false, got {getattr(self, name)!r}.")

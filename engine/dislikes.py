@@ -3,12 +3,20 @@
 Boundary: a query in, titles out; no model, and nothing from the target on.
 """
 
+from collections.abc import Sequence
+
 from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import BadInput
-from db.perturbations import DISLIKED
+from db.perturbations import DISLIKED, Edit
 from db.store import Store
 from engine.demos.query import Query
+
+
+def disliked_for(store: Store, dataset: DatasetInfo, query: Query, edits: Sequence[Edit]) -> tuple[str, ...]:
+    """Titles that these edits take off, if any does. Raises BadInput where nothing was disliked."""
+    wanted = any(edit.name == "negatives" for edit in edits)
+    return disliked_titles(store, dataset, query) if wanted else ()
 
 
 def disliked_titles(store: Store, dataset: DatasetInfo, query: Query) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from engine.demos import history, strategies
 from engine.demos import query as queries
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
-from engine.dislikes import disliked_titles
+from engine.dislikes import disliked_for
 from engine.hints import Hint, hint_for
 from engine.optimize.specs import is_optimized, optimized
 from engine.prescore import prescored
@@ -107,13 +107,6 @@ def shown_history(
     return history.select(known, request.history, request.history_by, candidates, embed)
 
 
-def disliked_for(store: Store, dataset: DatasetInfo, query: Query, request: RunRequest) -> tuple[str, ...]:
-    """Titles that the request's edits take off, if any do. Raises BadInput where nothing was disliked."""
-    edits = perturbations.parse(request.perturb) if request.perturb is not None else ()
-    wanted = any(edit.name == "negatives" for edit in edits)
-    return disliked_titles(store, dataset, query) if wanted else ()
-
-
 def dealt(chosen: Sequence[PoolEntry], prompts: int) -> list[tuple[PoolEntry, ...]]:
     """Demonstrations in prompt order dealt to several prompts, the best ones round by round, order kept."""
     best_first = chosen[::-1]
@@ -126,6 +119,7 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
     dataset, query = query_of(store, request)
     chosen, weights, optimization = chosen_for(engine, dataset, query, request)
     parts = dealt(chosen, request.prompts)
+    edits = perturbations.parse(request.perturb) if request.perturb is not None else ()
     candidates = candidate_list(
         store,
         dataset,
@@ -152,6 +146,6 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
         hint=None
         if request.hint is None
         else hint_for(engine, dataset, request.hint, request.user, request.target, candidates.items),
-        disliked=disliked_for(store, dataset, query, request),
+        disliked=disliked_for(store, dataset, query, edits),
         optimization=optimization,
     )

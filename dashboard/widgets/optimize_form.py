@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard.view import View
 from dashboard.words import SOURCES as SOURCE_NAMES
 from db.optimizations import SOURCES, OptimizeRequest
+from db.perturbations import KINDS, Edit
 
 USUAL: dict[str, Any] = {field.name: field.default for field in fields_of(OptimizeRequest)}
 STAGES = {2: "choose, then weigh", 1: "choose only"}
@@ -71,6 +72,14 @@ def fields(view: View) -> dict[str, Any]:
         format_func=SOURCE_NAMES.__getitem__,
         key="optimize-sources",
     )
+    edits = st.multiselect(
+        "Prefer what holds up under",
+        list(KINDS),
+        key="optimize-perturb",
+        format_func=lambda name: KINDS[name].label,
+        placeholder="noise on the weights",
+        help="Of the best sets, the one that gains most in spite of these is taken.",
+    )
     return {
         "size": size,
         "tokens": int(tokens) if tokens else None,
@@ -79,6 +88,7 @@ def fields(view: View) -> dict[str, Any]:
         "stages": int(stages or USUAL["stages"]),
         "seed": int(seed or 0),
         "guard": guard,
+        "perturb": "+".join(str(Edit(name, KINDS[name].amount)) for name in KINDS if name in edits) or None,
         # In the order of the defaults where these are picked, so that they count as unchanged.
         "sources": USUAL["sources"]
         if set(sources) == set(USUAL["sources"])

@@ -43,7 +43,10 @@ def optimize(
     ridge: Annotated[float, typer.Option(help="How strongly weights are drawn toward 1.")] = 0.2,
     noise: Annotated[float, typer.Option(help="Log-spread of the noise on weights.")] = 0.2,
     kappa: Annotated[float, typer.Option(help="Deviations taken off for the robust effect.")] = 0.5,
-    draws: Annotated[int, typer.Option(help="Perturbed weightings of the robust effect.")] = 2,
+    draws: Annotated[int, typer.Option(help="Draws of the robust effect.")] = 2,
+    perturb: Annotated[
+        str | None, typer.Option(help="Edits to hold up under, e.g. typos:0.1+order; weight noise.")
+    ] = None,
     guard: Annotated[bool, typer.Option(help="Apply only what held-out purchases confirm.")] = True,
     seed: Seed = 0,
     json: Json = False,

@@ -36,7 +36,7 @@ class Worth(Protocol):
         ...
 
     def robust(self, chosen: Set) -> float:
-        """The robust effect in nats: mean minus kappa standard deviations over perturbed weightings."""
+        """The robust effect in nats: mean minus kappa standard deviations over perturbations of the set."""
         ...
 
 
@@ -160,5 +160,5 @@ def _sturdiest(search: Search, sets: Sequence[Set]) -> Set:
     worth = {chosen: search.worth.robust(chosen) if chosen else 0.0 for chosen in sets}
     top = max(worth, key=lambda chosen: worth[chosen])
     if top != sets[0]:
-        search.took("swap", top, "Under disturbed weights this set holds up best.")
+        search.took("swap", top, "Perturbed, this set holds up best.")
     return top

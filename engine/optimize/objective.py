@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engine.llm.gates import log_gate
 from engine.llm.load import LoadedModel
+from engine.llm.measure import Edit
 from engine.llm.memory import PrefillCache
 from engine.llm.question import Question, combine, cyclic_orders, loss_rows
 from engine.llm.score import Head, Prefix, Row, extend, prefill, suffix_logprobs
@@ -58,17 +59,22 @@ class ProbeLoss:
         return len(self._before(demos).ids) + longest <= self._loaded.context_length
 
     def losses(
-        self, demos: Sequence[Example], alpha: Tensor | None = None, hidden: Tensor | None = None
+        self,
+        demos: Sequence[Example],
+        alpha: Tensor | None = None,
+        hidden: Tensor | None = None,
+        edits: Sequence[Edit] = (),
     ) -> Tensor:
         """Losses [m, P] (nats, float64, on the CPU) at weightings alpha [m, k]; None: one, all at 1.
 
-        hidden [P, k]: which demonstrations a trial must not see, as they would give it away.
+        hidden [P, k]: which demonstrations a trial must not see, as they would give it away. edits: what is
+        done to the keys and values of prefix and demonstrations before a trial looks at them.
         Raises ModelError where a prompt is too long, OutOfMemory.
         """
         if alpha is None:
             alpha = torch.ones(1, len(demos), dtype=torch.float64)
         with torch.no_grad():
-            return self._losses(self._head(demos), alpha, hidden).double().cpu()
+            return self._losses(self._head(demos, edits), alpha, hidden).double().cpu()
 
     def gradient(
         self, demos: Sequence[Example], alpha: Tensor, hidden: Tensor, share: Tensor
@@ -111,8 +117,8 @@ class ProbeLoss:
         encoded = encode(self._loaded.encoder, render(self._template, self._scoring, demos, ["-"]))
         return encoded.before("query")
 
-    def _head(self, demos: Sequence[Example]) -> Head:
-        """Keys and values of prefix and demonstrations."""
+    def _head(self, demos: Sequence[Example], edits: Sequence[Edit] = ()) -> Head:
+        """Keys and values of prefix and demonstrations; edited ones are not kept."""
         part = self._before(demos)
 
         def make() -> Prefix:
@@ -122,7 +128,10 @@ class ProbeLoss:
                 return extend(self._loaded, self._head(demos[:-1]), part.ids[size:], part.owners()[size:])
             return prefill(self._loaded, part.ids, part.owners())
 
-        return self._cache.get(self._key(part), make, lambda made: made.nbytes).head()
+        found = self._cache.get(self._key(part), make, lambda made: made.nbytes)
+        for edit in edits:
+            found = edit(self._loaded, found, self._cache)
+        return found.head()
 
     def _key(self, part: Encoded) -> tuple[object, ...]:
         return (self._loaded.key, "prefill", part.ids, tuple(part.owners()))

@@ -217,7 +217,8 @@ class _Work:
         }
         search = Search(self.worth, probes.share(self.choosing), self.request.size, self._allowed, self._took)
         order = sorted(range(len(self.pool)), key=lambda n: -self.pool[n].similarity)
-        return choose(search, starts, base, order, self.request.beam, TRIES)
+        beam = self.request.beam if self.request.perturb is None else max(2, self.request.beam)
+        return choose(search, starts, base, order, beam, TRIES)
 
     def _took(self, step: Step) -> None:
         ones = (1.0,) * len(step.chosen)

@@ -15,10 +15,13 @@ from torch import Tensor
 from db.datasets import DatasetInfo
 from db.models import ModelInfo
 from db.optimizations import OptimizeRequest
+from db.perturbations import drawn, parse
 from engine.demos.query import PoolEntry, Query
+from engine.dislikes import disliked_for
 from engine.evaluation.metrics import ndcg, rank_of
 from engine.llm.measure import Task, rank_candidates
-from engine.lrgd.perturb import robust, weight_noise
+from engine.llm.perturb import draws_of
+from engine.lrgd.perturb import robust
 from engine.optimize import probes
 from engine.optimize.choose import Set
 from engine.optimize.objective import ProbeLoss, Trial
@@ -52,6 +55,8 @@ class ModelWorth:
         ]
         self._loss = ProbeLoss(self._loaded, request.template, self._scoring, self._trials, engine.prefills)
         self._zero = self._loss.losses([])[0].numpy()
+        self._edits = parse(request.perturb or f"weights:{request.noise}")
+        self._disliked = disliked_for(engine.store, dataset, query, self._edits)
 
     def ranking_gains(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
         """NDCG@10 [P] of each probe among its candidates, less that without demonstrations."""
@@ -88,9 +93,16 @@ class ModelWorth:
 
     def robust(self, chosen: Set) -> float:
         ask = self._request
-        weights = weight_noise(torch.ones(len(chosen), dtype=torch.float64), ask.draws, ask.noise, ask.seed)
-        gains = torch.from_numpy(self._gained(chosen, weights) @ probes.share(self._among))  # [draws]
-        return float(robust(gains, ask.kappa))
+        numbers = range(ask.draws if drawn(self._edits) else 1)
+        task = Task(self._examples(chosen), (), (), template=ask.template)
+        hidden = torch.from_numpy(self._hidden(chosen))
+        gains = []
+        for draw in draws_of(task, self._edits, ask.seed, numbers, self._disliked):
+            weights = None if draw.task.weights is None else torch.tensor([draw.task.weights])
+            unseen = hidden[:, list(draw.order)]
+            losses = self._loss.losses(draw.task.demos, weights, unseen, draw.task.edits)[0].numpy()
+            gains.append(float(probes.share(self._among) @ (self._zero - losses)))
+        return float(robust(torch.tensor(gains, dtype=torch.float64), ask.kappa))
 
     def slope(self, chosen: Set, share: np.ndarray) -> Callable[[Tensor], tuple[float, Tensor]]:
         """weights [k] -> loss over the probes and its gradient [k]."""

@@ -7,6 +7,7 @@ import torch
 
 from engine.llm.load import LoadedModel
 from engine.llm.measure import Task, rank_candidates
+from engine.llm.perturb import ValueNoise
 from engine.optimize.objective import ProbeLoss, Trial
 from engine.prompts import Example
 
@@ -84,3 +85,15 @@ def test_what_does_not_fit_is_said(loaded: Load, demos: tuple[Example, ...], tri
     loss = ProbeLoss(loaded("llama"), "plain", "sum", trials)
     assert loss.fits(demos)
     assert not loss.fits(demos * 12)
+
+
+def test_edited_values_give_what_a_ranking_under_the_edit_says(
+    loaded: Load, demos: tuple[Example, ...], trials: list[Trial]
+) -> None:
+    model, edit = loaded("llama"), ValueNoise(0.5, seed=3, draw=1)
+    loss = ProbeLoss(model, "plain", "sum", trials)
+    found = loss.losses(demos, edits=[edit])[0]
+    for p, trial in enumerate(trials):
+        task = Task(demos, trial.history, trial.candidates, 0, scoring="sum", edits=(edit,))
+        assert float(found[p]) == pytest.approx(rank_candidates(model, task).loss, abs=2e-4)
+    assert (loss.losses(demos)[0] - found).abs().max() > 1e-3  # and the kept values stay as they were

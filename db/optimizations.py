@@ -48,10 +48,10 @@ class OptimizeRequest:
     pursued at once. `stages` 1 chooses only, 2 learns weights too, in `steps` steps of gradient descent with
     a `ridge` toward weight 1 and lognormal weight `noise`. The last sets of a beam are compared by their
     robust effect: mean minus `kappa` standard deviations over `draws` draws of `perturb` (edits as in
-    `db.perturbations`; None: weight noise); where it is given, two sets are pursued at least. `calibrate`:
-    users of the data set on whose past purchases the plain strategies are tried, once for all, to know what
-    to expect. `guard` false keeps what was chosen even where neither they nor the held-out probes confirm it.
-    `start` false begins with nothing instead of with what the other strategies choose.
+    `db.perturbations`; None: weight noise); where it is given, two sets are pursued at least. `calibrate`: at
+    most so many users of the data set on whose past purchases the plain strategies are tried, once for all,
+    to know what to expect. `guard` false keeps what was chosen even where neither they nor the held-out
+    probes confirm it. `start` false begins with nothing instead of with what the other strategies choose.
     """
 
     dataset: str
@@ -75,7 +75,7 @@ class OptimizeRequest:
     kappa: float = 0.5
     draws: int = 2
     perturb: str | None = None
-    calibrate: int = 60
+    calibrate: int = 300
     guard: bool = True
     start: bool = True
 

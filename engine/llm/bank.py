@@ -55,10 +55,12 @@ def _heads(loaded: LoadedModel, fitted: Sequence[Fitted], cache: PrefillCache) -
         return []
     prefix = _prefix(loaded, fitted[0], cache)
     rows = [each.encoded.before("query").ids[len(prefix.ids) :] for each in fitted]
-    keys = {ids: (loaded.key, "bank", prefix.ids, ids) for ids in rows}
-    new = [ids for ids, key in keys.items() if key not in cache]
-    made = dict(zip(new, continuations(loaded, prefix, new), strict=True)) if new else {}
-    return [cache.get(keys[ids], lambda ids=ids: made[ids], lambda head: head.nbytes) for ids in rows]
+    keys = [(loaded.key, "bank", prefix.ids, ids) for ids in rows]
+    return cache.get_all(
+        keys,
+        lambda missing: continuations(loaded, prefix, [key[-1] for key in missing]),  # type: ignore[index]
+        lambda head: head.nbytes,
+    )
 
 
 def _prefix(loaded: LoadedModel, fitted: Fitted, cache: PrefillCache) -> Head:

@@ -24,32 +24,52 @@ class PrefillCache:
     def __init__(self, limit_bytes: int = 1 << 30) -> None:
         self.limit_bytes = limit_bytes
         self.hits = self.misses = 0
+        self.nbytes = 0  # held now; counted along, as there may be a hundred thousand small ones
         self._kept: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
         """The value kept under `key`, else `make()`, kept from now on."""
-        if key in self._kept:
-            self.hits += 1
-            self._kept.move_to_end(key)
-            return self._kept[key][0]  # type: ignore[return-value]
-        self.misses += 1
-        made = make()
-        self._kept[key] = (made, size(made))
+        return self.get_all([key], lambda missing: [make()], size)[0]
+
+    def get_all(
+        self,
+        keys: Sequence[Hashable],
+        make: Callable[[list[Hashable]], Sequence[T]],
+        size: Callable[[T], int],
+    ) -> list[T]:
+        """The values under these keys; `make` is given those that are not kept, each once."""
+        found: dict[Hashable, T] = {}
+        for key in keys:
+            if key in self._kept:
+                self.hits += 1
+                self._kept.move_to_end(key)
+                found[key] = self._kept[key][0]  # type: ignore[assignment]
+        if missing := [key for key in dict.fromkeys(keys) if key not in found]:
+            self.misses += len(missing)
+            # Collected before any is kept, as a full cache forgets some of them at once.
+            found.update(zip(missing, make(missing), strict=True))
+        for key in missing:
+            self._keep(key, found[key], size(found[key]))
+        return [found[key] for key in keys]
+
+    def _keep(self, key: Hashable, value: object, size: int) -> None:
+        self._drop(key)  # making another may have kept it already
+        self._kept[key] = (value, size)
+        self.nbytes += size
         while len(self._kept) > 1 and self.nbytes > self.limit_bytes:
-            self._kept.popitem(last=False)
-        return made
+            self._drop(next(iter(self._kept)))
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._kept
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held now."""
-        return sum(size for _, size in self._kept.values())
-
     def clear(self) -> None:
         """Forgets everything."""
         self._kept.clear()
+        self.nbytes = 0
+
+    def _drop(self, key: Hashable) -> None:
+        if key in self._kept:
+            self.nbytes -= self._kept.pop(key)[1]
 
 
 def rows_at_once(device: torch.device, elements_per_row: int) -> int:

@@ -3,7 +3,7 @@
 Needs no second model. A title is read as it stands in a prompt, behind the opening tokens and a dash.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import torch
@@ -25,17 +25,22 @@ def pooled_states(
     The states are those of the middle layer: the last one already leans towards the next token.
     """
     cache = cache or PrefillCache()
-    keys = {title: (loaded.key, "pooled", title) for title in titles}
-    # Like lengths together: a pass is as long as its longest title.
-    new = sorted((t for t, key in keys.items() if key not in cache), key=lambda t: (len(t), t))
-    made: dict[str, NDArray[np.float32]] = {}
-    for part in in_batches(new, _AT_ONCE, lambda part: _pooled(loaded, part), "the titles' vectors"):
-        made.update(part)
-    vectors = {
-        title: cache.get(key, lambda title=title: made[title], lambda vector: vector.nbytes)
-        for title, key in keys.items()
-    }
-    return np.stack([vectors[title] for title in titles])
+
+    def make(missing: Sequence[Hashable]) -> list[NDArray[np.float32]]:
+        new = [key[-1] for key in missing]  # type: ignore[index]  # the keys below
+        # Like lengths together: a pass is as long as its longest title.
+        alike = sorted(new, key=lambda title: (len(title), title))
+        parts = in_batches(alike, _AT_ONCE, lambda part: _pooled(loaded, part), "the titles' vectors")
+        made = {title: vector for part in parts for title, vector in part.items()}
+        return [made[title] for title in new]
+
+    keys = [(loaded.key, "pooled", title) for title in titles]
+    return np.stack(cache.get_all(keys, make, vector_bytes))
+
+
+def vector_bytes(vector: NDArray[np.float32]) -> int:
+    """Of a cached vector."""
+    return vector.nbytes
 
 
 @torch.no_grad()

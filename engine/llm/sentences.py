@@ -3,7 +3,7 @@
 Nothing is downloaded and no code of the folder is run; weights are read from safetensors only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from db.errors import BadInput, ModelError
 from engine.llm.memory import PrefillCache
+from engine.llm.pooled import vector_bytes
 
 
 def sentence_vectors(
@@ -24,17 +25,14 @@ def sentence_vectors(
         raise BadInput(
             f"embedding: {folder} is no folder of a sentence-transformers model (it has no modules.json)."
         )
-    keys = {title: ("sentence", str(place), title) for title in titles}
-    new = [title for title, key in keys.items() if key not in cache]
-    made = {}
-    if new:
-        vectors = _encoder(str(place), device).encode(new, show_progress_bar=False, convert_to_numpy=True)
-        made = dict(zip(new, np.asarray(vectors, dtype=np.float32), strict=True))
-    found = {
-        title: cache.get(key, lambda title=title: made[title], lambda vector: vector.nbytes)
-        for title, key in keys.items()
-    }
-    return np.stack([found[title] for title in titles])
+
+    def make(missing: Sequence[Hashable]) -> Sequence[NDArray[np.float32]]:
+        new = [key[-1] for key in missing]  # type: ignore[index]  # the keys below
+        made = _encoder(str(place), device).encode(new, show_progress_bar=False, convert_to_numpy=True)
+        return list(np.asarray(made, dtype=np.float32))
+
+    keys = [("sentence", str(place), title) for title in titles]
+    return np.stack(cache.get_all(keys, make, vector_bytes))
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 """How much each plain strategy helps the users of a data set: what the guard expects before it knows a user.
 
 One user's few probes tell a real gain from chance badly; a data set's users together tell it well. So each
-strategy is tried once on a past purchase of some users, drawn by seed (never their last one, and without
+strategy is tried once on a past purchase of some users, drawn (never their last one, and without
 timestamps their last but one), and the gains in NDCG@10 are kept in the store under all that they depend on.
 A query may use only those that were known at its moment. Boundary: a data set and a model in, gains per
 strategy and purchase out.
@@ -10,6 +10,7 @@ strategy and purchase out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,15 @@ from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries
 from engine.demos import strategies
 from engine.demos.query import Query
+from engine.optimize.guard import bound
 from engine.optimize.ranked import ranked
 from engine.session import Engine
 
 STARTS = ("neighbours", "aggregated", "bm25", "recent")
 """Strategies that are tried, and whose sets a search begins with."""
+
+BATCH, EARLY = 60, 0.99
+"""After so many users it is looked whether a strategy helps as surely as this: then no more are tried."""
 
 
 def gains(
@@ -68,7 +73,7 @@ def _stored(
     scoring: str,
     report: Callable[..., None],
 ) -> list[dict[str, Any]]:
-    ask = [request.size, request.history, request.template, scoring, request.seed, request.calibrate]
+    ask = [request.size, request.history, request.template, scoring, request.calibrate]
     key = digest(["calibration", ask, list(STARTS), dataset.fingerprint, model.revision, ENGINE_VERSION])
     found = optimizations.find(engine.store, key)
     if found is None:
@@ -82,8 +87,12 @@ def _stored(
 def _tried(
     engine: Engine, request: OptimizeRequest, dataset: DatasetInfo, report: Callable[..., None]
 ) -> list[dict[str, Any]]:
-    """A row per user: whose purchase, when, and the gain of each strategy."""
+    """A row per user: whose purchase, when, and the gain of each strategy.
+
+    Everybody who asks gets the same ones: what is drawn does not depend on the request's seed.
+    """
     rows: list[dict[str, Any]] = []
+    request = replace(request, seed=0)
     users = _users(engine, dataset, request)
     for number, user in enumerate(users):
         said = f"trying strategies on user {number + 1} of {len(users)}, once for this data set and model"
@@ -96,7 +105,15 @@ def _tried(
             found = ranked(engine, dataset, request, query, shown)
             gain[name] = found.ndcg10 - found.ndcg10_zero_shot
         rows.append({"user": user, "timestamp": query.target_timestamp, "gain": gain})
+        if len(rows) % BATCH == 0 and _clear(rows):
+            break
     return rows
+
+
+def _clear(rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether one of the strategies helps so surely that no more users are needed."""
+    gains = [np.array([row["gain"][name] for row in rows]) for name in STARTS]
+    return any(bound(each, np.ones(len(rows)), EARLY).low > 0 for each in gains)
 
 
 def _earlier(engine: Engine, dataset: DatasetInfo, user: str, request: OptimizeRequest) -> Query:

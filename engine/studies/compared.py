@@ -8,7 +8,7 @@ from engine.demos import strategies
 LABELS = {
     "none": "no demonstrations",
     "random": "random windows",
-    "recent": "own newest windows",
+    "recent": "neighbours' newest windows (recent)",
     "bm25": "BM25",
     "neighbours": "neighbours' windows",
     "proximal": "own earlier windows (proximal)",

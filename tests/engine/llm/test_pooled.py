@@ -46,3 +46,15 @@ def test_a_title_is_read_once(loaded: Callable[..., LoadedModel], titles: tuple[
     again = pooled_states(loaded("llama"), [titles[3], titles[0], titles[3]], cache)
     assert cache.misses == 4
     assert np.array_equal(again, first[[3, 0, 3]])
+
+
+def test_a_cache_that_is_full_forgets_but_answers(
+    loaded: Callable[..., LoadedModel], titles: tuple[str, ...]
+) -> None:
+    """Keeping the new ones drops the old ones, some of which were asked for, too."""
+    plain = pooled_states(loaded("llama"), titles)
+    cache = PrefillCache(limit_bytes=3 * plain[0].nbytes)
+    for part in (titles[:3], titles[1:6], titles):
+        found = pooled_states(loaded("llama"), part, cache)
+        np.testing.assert_allclose(found, plain[[titles.index(t) for t in part]], rtol=1e-4, atol=1e-4)
+        assert cache.nbytes <= cache.limit_bytes

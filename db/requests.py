@@ -125,6 +125,11 @@ class RunRequest:
         self._validate_demonstrations()
         return self
 
+    @property
+    def edits(self) -> tuple[perturbations.Edit, ...]:
+        """The edits of the dual model that are asked for, in the order they act in."""
+        return () if self.perturb is None else perturbations.parse(self.perturb)
+
     def _validate_demonstrations(self) -> None:
         spec = _SPEC.fullmatch(self.demos)
         if spec is None:

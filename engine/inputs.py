@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from db import datasets, perturbations
+from db import datasets
 from db.candidates import CandidateList
 from db.datasets import DatasetInfo, Interaction
 from db.errors import BadInput
@@ -119,7 +119,6 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
     dataset, query = query_of(store, request)
     chosen, weights, optimization = chosen_for(engine, dataset, query, request)
     parts = dealt(chosen, request.prompts)
-    edits = perturbations.parse(request.perturb) if request.perturb is not None else ()
     candidates = candidate_list(
         store,
         dataset,
@@ -146,6 +145,6 @@ def gather(engine: Engine, request: RunRequest) -> Inputs:
         hint=None
         if request.hint is None
         else hint_for(engine, dataset, request.hint, request.user, request.target, candidates.items),
-        disliked=disliked_for(store, dataset, query, edits),
+        disliked=disliked_for(store, dataset, query, request.edits),
         optimization=optimization,
     )

@@ -24,17 +24,12 @@ if TYPE_CHECKING:
     from engine.llm.spread import Spread
 
 
-def edits_of(request: RunRequest) -> tuple[Edit, ...]:
-    """The edits a request asks for, in the order they act in."""
-    return parse(request.perturb) if request.perturb is not None else ()
-
-
 def ranker(inputs: Inputs) -> Callable[[LoadedModel, Task, PrefillCache], RankResult]:
     """What ranks each prompt of a request: plainly, or under its edits."""
     from engine.llm.measure import rank_candidates
     from engine.llm.perturb import rank_perturbed
 
-    edits, seed = edits_of(inputs.request), inputs.request.seed
+    edits, seed = inputs.request.edits, inputs.request.seed
     if not edits:
         return rank_candidates
     return lambda loaded, task, cache: rank_perturbed(loaded, task, edits, seed, cache, inputs.disliked)
@@ -44,12 +39,12 @@ def edited(request: RunRequest, task: Task, disliked: tuple[str, ...]) -> Task:
     """The task under the request's edits, in none of which chance has a part (`refuse_drawn`)."""
     from engine.llm.perturb import draws_of
 
-    return draws_of(task, edits_of(request), request.seed, [0], disliked)[0].task
+    return draws_of(task, request.edits, request.seed, [0], disliked)[0].task
 
 
 def refuse_drawn(request: RunRequest, what: str) -> None:
     """Raises BadInput where the request has an edit that is drawn: no one prompt is there for `what`."""
-    if names := [edit.name for edit in edits_of(request) if edit.kind.drawn]:
+    if names := [edit.name for edit in request.edits if edit.kind.drawn]:
         fixed = ", ".join(name for name, kind in KINDS.items() if not kind.drawn)
         raise BadInput(
             f"perturb: {names[0]} is left to chance, and {what}. Use {fixed} here, or `spread` for effects "

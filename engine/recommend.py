@@ -16,8 +16,9 @@ from db.datasets import Catalogue, DatasetInfo
 from db.errors import BadInput
 from db.requests import RunRequest
 from engine import views
+from engine.dislikes import disliked_for
 from engine.hints import hint_for
-from engine.inputs import chosen_for, disliked_for, query_of, shown_history
+from engine.inputs import chosen_for, query_of, shown_history
 from engine.llm.forward import ForwardTuned
 from engine.llm.gates import log_gate
 from engine.llm.generate import WIDTH, Found, search
@@ -84,7 +85,7 @@ def recommend(
     task = Task(
         tuple(demos), tuple(titles), (), weights=tuple(weights), template=request.template, edits=again
     )
-    task = edited(request, task, disliked_for(store, dataset, query, request))
+    task = edited(request, task, disliked_for(store, dataset, query, request.edits))
     gate = gate_of(loaded, kept_weights(task, fitted))
     scale = _scale(engine, loaded, dataset, tree, request)
     clock.note("prior")

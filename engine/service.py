@@ -24,7 +24,7 @@ from engine import prescore, views
 from engine.demos import strategies
 from engine.demos.named import by_hand
 from engine.inputs import Inputs, gather, query_of
-from engine.perturbed import edited, edits_of, ranker, refuse_drawn
+from engine.perturbed import edited, ranker, refuse_drawn
 from engine.session import Engine
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
     hint = {"hint": inputs.hint.as_dict()} if inputs.hint else {}
     ways = {} if request.history_by == "recent" else {"shown": [row.position for row in inputs.query.history]}
     parts = {} if request.prompts == 1 else {"prompts": inputs.prompts}
-    edits = edits_of(request)
+    edits = request.edits
     under: dict[str, Any] = {"perturb": [str(edit) for edit in edits]} if edits else {}
     if request.forward:
         under["forward"] = request.forward

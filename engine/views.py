@@ -13,7 +13,7 @@ from engine.demos.strategies import parse_spec
 from engine.demos.written import places
 from engine.evaluation.metrics import metrics, order, rank_of
 from engine.inputs import Inputs
-from engine.perturbed import described, edits_of
+from engine.perturbed import described
 
 if TYPE_CHECKING:
     from engine.llm.identity import Check
@@ -140,7 +140,7 @@ def notes(inputs: Inputs, result: RankResult) -> list[str]:
             "A demonstration was written by hand: nothing can check that what it shows was known by then."
         )
     if inputs.request.perturb is not None:
-        said.append(described(edits_of(inputs.request)))
+        said.append(described(inputs.request.edits))
     spec = parse_spec(inputs.request.demos)
     asked = spec.size * inputs.request.prompts
     if inputs.request.demonstrations is None and spec.tokens is None and len(inputs.chosen) < asked:

@@ -47,6 +47,9 @@ def optimize(
     perturb: Annotated[
         str | None, typer.Option(help="Edits to hold up under, e.g. typos:0.1+order; weight noise.")
     ] = None,
+    calibrate: Annotated[
+        int, typer.Option(help="Users, at most, on whom plain strategies are tried once for a data set.")
+    ] = 300,
     guard: Annotated[bool, typer.Option(help="Apply only what held-out purchases confirm.")] = True,
     seed: Seed = 0,
     json: Json = False,

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from streamlit import config
 
 from dashboard.style import css
 from dashboard.theme import DARK, LIGHT, Palette, palette
@@ -58,6 +59,12 @@ def test_nothing_is_sent_and_nothing_is_fetched() -> None:
     assert "http" not in (Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text(
         encoding="utf-8"
     )
+
+
+def test_nobody_is_asked_for_an_address_before_the_page_opens() -> None:
+    """Streamlit's prompt on a first start waits for an answer, also where nobody can give one."""
+    assert CONFIG["server"]["showEmailPrompt"] is False
+    assert "server.showEmailPrompt" in config._config_options_template
 
 
 def test_the_theme_is_light_until_it_is_known() -> None:

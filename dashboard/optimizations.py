@@ -24,6 +24,7 @@ ACTIONS = {
     "start": "the first set",
     "add": "one more",
     "swap": "one for another",
+    "back": "back to the plain set",
     "drop": "one less",
     "order": "another order",
     "weights": "weights learnt",

@@ -20,14 +20,18 @@ SURE = 0.7
 """Confidence of the one-sided lower bound. What is at stake is one list, not a claim: at 0.95 a set that
 helps as much as neighbours do on the simulated store would be refused to most of its users."""
 
-SURELY = 0.9
+SURELY = 0.8
 """The same for what a strategy does for a data set's users as a whole, being the best of several."""
 
 FEWEST = 3
 """Purchases below which nothing can be told."""
 
-EXPECTED = 0.6
-"""What many of other users' purchases count together, of 1; n of them count n / (n + FEW) of it."""
+EXPECTED = 0.9
+"""What many of other users' purchases count together, of 1; n of them count n / (n + FEW) of it.
+
+Gains of single purchases spread by about 0.35 NDCG@10, the mean of five probes by 0.16. If users' true gains
+spread by 0.05, the best guess of one user's gain gives their own probes 0.05^2 / (0.05^2 + 0.16^2) = 0.09.
+"""
 
 FEW = 5
 
@@ -136,6 +140,11 @@ def judge(
         f"{_signed(first.low)}): no demonstrations are applied."
     )
     return Verdict("zero-shot", reason, first, second, over)
+
+
+def better(new: NDArray[np.float64], old: NDArray[np.float64], share: NDArray[np.float64]) -> bool:
+    """Whether gains [P] of one set are surely above those of another on the same probes."""
+    return bool(len(share)) and bound(new - old, share).low > 0
 
 
 def _signed(value: float) -> str:

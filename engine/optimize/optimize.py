@@ -28,7 +28,7 @@ from engine.demos.named import by_hand
 from engine.demos.query import PoolEntry, Query
 from engine.optimize import calibration, probes
 from engine.optimize.choose import Search, Set, Step, choose
-from engine.optimize.guard import Verdict, expectation, judge
+from engine.optimize.guard import Verdict, better, expectation, judge
 from engine.optimize.probes import Target
 from engine.optimize.ranked import scoring_of
 from engine.readers import reader_for
@@ -120,6 +120,8 @@ class _Work:
     def _both_stages(self, base: str | None) -> tuple[Set, tuple[float, ...], Verdict]:
         """What is applied after both stages, and why."""
         chosen = self._stage_one(base)
+        if self.request.guard and base is not None:
+            chosen = self._no_worse(chosen, base)
         learnt = self._stage_two(chosen) if chosen and self.request.stages == 2 else None
         verdict = self._verdict(chosen, learnt, base)
         if verdict.verdict == "zero-shot":
@@ -210,15 +212,34 @@ class _Work:
         return self.worth.fits(chosen)
 
     def _stage_one(self, base: str | None) -> Set:
-        place = {entry.demonstration.id: n for n, entry in enumerate(self.pool)}
-        starts = {
-            name: tuple(place[entry.demonstration.id] for entry in entries)
-            for name, entries in self.starts.items()
-        }
+        starts = {name: self._start(name) for name in self.starts}
         search = Search(self.worth, probes.share(self.choosing), self.request.size, self._allowed, self._took)
         order = sorted(range(len(self.pool)), key=lambda n: -self.pool[n].similarity)
         beam = self.request.beam if self.request.perturb is None else max(2, self.request.beam)
         return choose(search, starts, base, order, beam, TRIES)
+
+    def _no_worse(self, chosen: Set, base: str) -> Set:
+        """The set, or the plain strategy's where the held-out probes do not surely rank better by it."""
+        plain = self._start(base)
+        if chosen == plain or not self._allowed(plain):
+            return chosen
+        found, known = (self._ranked(each) for each in (chosen, plain))
+        if better(found, known, probes.share(self.judging)):
+            return chosen
+        mean = float(probes.share(self.choosing) @ self.worth.gains(plain))
+        note = f"Held-out purchases do not surely rank better by this set: back to what {base} chooses."
+        self._tell(1, "back", plain, (1.0,) * len(plain), mean, 0, note)
+        return plain
+
+    def _ranked(self, chosen: Set) -> np.ndarray:
+        """Gains in NDCG@10 [P] of the set on the probes that judge."""
+        ones = (1.0,) * len(chosen)
+        return self.judged.ranking_gains(chosen, ones) if chosen else np.zeros(len(self.judging))
+
+    def _start(self, name: str) -> Set:
+        """What a plain strategy chooses, as places of the pool."""
+        place = {entry.demonstration.id: n for n, entry in enumerate(self.pool)}
+        return tuple(place[entry.demonstration.id] for entry in self.starts.get(name, ()))
 
     def _took(self, step: Step) -> None:
         ones = (1.0,) * len(step.chosen)
@@ -249,7 +270,7 @@ class _Work:
             return Verdict(told if chosen else "zero-shot", "Applied without a guard.")
         if not chosen:
             return Verdict("zero-shot", "No demonstration lowers the probes' loss surely.")
-        one = self.judged.ranking_gains(chosen, (1.0,) * len(chosen))
+        one = self._ranked(chosen)
         # Weights that are all but 1 change no list.
         same = learnt is None or max(abs(weight - 1) for weight in learnt) < SAME
         two = None if same or learnt is None else self.judged.ranking_gains(chosen, learnt)

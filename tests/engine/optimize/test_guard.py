@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from engine.optimize.guard import EXPECTED, FEW, FEWEST, SURE, bound, expectation, judge
+from engine.optimize.guard import EXPECTED, FEW, FEWEST, SURE, better, bound, expectation, judge
 
 GAINS = st.lists(st.floats(-5, 5), min_size=FEWEST, max_size=12)
 
@@ -87,8 +87,17 @@ def test_where_no_strategy_surely_helps_a_data_set_nobody_gets_demonstrations() 
     # Too little known to refuse, or to expect anything.
     assert expectation({"bm25": harms[:2]}) == expectation({}) == (None, None)
     # The best of several has to be surer than a single user's set.
-    assert expectation({"bm25": np.array([0.3, -0.1, 0.2, 0.0])})[1] is not None
+    assert expectation({"bm25": np.array([0.3, -0.2, 0.2, 0.0])})[1] is not None
     assert bound(np.array([0.3, -0.1, 0.2, 0.0]), even(4)).low > 0
+
+
+def test_one_set_is_better_where_the_same_probes_say_so_together() -> None:
+    old, share = np.array([0.5, -0.4, 0.1, 0.3]), np.full(4, 0.25)
+    assert better(old + np.array([0.1, 0.2, 0.1, 0.1]), old, share)
+    assert not better(old, old, share)
+    assert not better(old[::-1], old, share)
+    assert not better(old[:1] + 1, old[:1], np.ones(1))  # one probe bounds nothing
+    assert not better(old[:0], old[:0], share[:0])
 
 
 def test_what_cannot_be_bounded_is_null_in_json() -> None:

@@ -1,10 +1,12 @@
 """Optimizations on a tiny model: stored, replayable, applied as told, and blind to the target."""
 
+import importlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from db import datasets, optimizations
@@ -13,12 +15,14 @@ from db.optimizations import OptimizeRequest
 from db.requests import RunRequest
 from engine import handlers, service
 from engine.demos import query as queries
+from engine.demos import strategies
 from engine.inputs import gather
 from engine.optimize import calibration, optimize, probes
 from engine.optimize.lasting import lasting
 from engine.session import Engine
 
 Opened = Callable[..., Engine]
+optimizing = importlib.import_module("engine.optimize.optimize")  # its function has the same name
 
 
 def unguarded(asked: OptimizeRequest) -> OptimizeRequest:
@@ -207,6 +211,23 @@ def test_a_strategy_that_optimizes_works_wherever_one_is_written(opened: Opened)
     assert gather(engine, replace(run, demos="neighbours:2")).optimization is None
     with pytest.raises(BadInput, match="leave out prompts"):
         gather(engine, replace(run, prompts=2))
+
+
+@pytest.mark.parametrize("surely", [True, False])
+def test_a_search_that_does_not_surely_help_gives_way_to_the_plain_strategy(
+    opened: Opened, asked: OptimizeRequest, monkeypatch: pytest.MonkeyPatch, surely: bool
+) -> None:
+    engine = opened()
+    helps = dict.fromkeys(calibration.STARTS, np.full(50, 0.1)) | {"recent": np.full(50, 0.3)}
+    monkeypatch.setattr(calibration, "gains", lambda *given: helps)
+    monkeypatch.setattr(optimizing, "choose", lambda search, starts, *rest: starts["recent"][:1])
+    monkeypatch.setattr(optimizing, "better", lambda new, old, share: surely)
+    found = optimize(engine, replace(asked, stages=1)).result
+    dataset, query = _query(engine)
+    plain = [e.demonstration.id for e in strategies.choose(engine.store, dataset, query, "recent:3", 0)]
+    assert [each["id"] for each in found["chosen"]] == (plain[:1] if surely else plain)
+    assert [step["action"] for step in found["path"][1:-1]] == ([] if surely else ["back"])
+    assert found["guard"]["verdict"] == "stage 1"
 
 
 def test_a_budget_in_tokens_holds(opened: Opened, asked: OptimizeRequest) -> None:

@@ -22,7 +22,7 @@ from engine.demos import strategies
 from engine.demos.query import PoolEntry, Query
 from engine.llm.load import LoadedModel
 from engine.llm.measure import Task, rank_candidates
-from engine.prompts import Example, Segment, layout
+from engine.prompts import Segment, layout
 from engine.session import Engine
 
 STRATEGIES = ("neighbours", "proximal", "recent", "bm25")
@@ -136,7 +136,7 @@ def _judged(
         if not ids or ids in found:
             continue
         task = Task(
-            demos=tuple(_example(entry) for entry in entries),
+            demos=tuple(entry.example for entry in entries),
             history=tuple(one.title for one in query.history),
             candidates=(query.target.title,),
             target=0,
@@ -157,11 +157,7 @@ def _sets(
         yield "random", strategies.choose(engine.store, dataset, query, f"random:{size}", other)
 
 
-def _example(entry: PoolEntry) -> Example:
-    return Example(tuple(i.title for i in entry.history), entry.answer.title, entry.answer.rating)
-
-
 def _text(judged: Judged) -> str:
     """The set as it stands in a prompt."""
     shown = layout(TEMPLATE, "sum")
-    return "".join(piece for entry in judged.entries for piece in shown.demo(_example(entry)))
+    return "".join(piece for entry in judged.entries for piece in shown.demo(entry.example))

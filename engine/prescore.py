@@ -53,7 +53,6 @@ def effects(
     """
     from engine.llm.bank import single_losses
     from engine.llm.measure import Task, rank_candidates
-    from engine.prompts import Example
 
     if request.prescore is None:
         raise BadInput("prescore: name a registered model that is to look through the pool.")
@@ -65,10 +64,7 @@ def effects(
         judged = [i for i, entry in enumerate(pool) if not gives_away(entry, query, probe)]
         shown = tuple(one.title for one in probe.history)
         task = Task((), shown, (probe.purchase.title,), 0, template=request.template)
-        examples = [
-            Example(tuple(i.title for i in entry.history), entry.answer.title, entry.answer.rating)
-            for entry in (pool[i] for i in judged)
-        ]
+        examples = [pool[i].example for i in judged]
         bare = rank_candidates(small, task, engine.prefills).loss
         assert bare is not None
         losses = single_losses(small, task, examples, engine.prefills)

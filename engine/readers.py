@@ -25,10 +25,9 @@ def reader_for(engine: Engine, request: RunRequest) -> Reader:
         return pooled_states(engine.load(engine.registered(request.model)), titles, engine.prefills)
 
     def tokens(entry: PoolEntry) -> int:
-        from engine.prompts import Example, layout
+        from engine.prompts import layout
 
-        example = Example(tuple(i.title for i in entry.history), entry.answer.title, entry.answer.rating)
         encoder = engine.load(engine.registered(request.model)).encoder
-        return len(encoder.joined(layout(request.template, request.scoring).demo(example)))
+        return len(encoder.joined(layout(request.template, request.scoring).demo(entry.example)))
 
     return Reader(embed, tokens)

@@ -28,7 +28,7 @@ from engine.llm.prefix_tree import TitleTree, build
 from engine.llm.scales import Calibrated, Mean, Scale, Sum, priors
 from engine.llm.score import Prefix, extend, prefill
 from engine.perturbed import edited, refuse_drawn
-from engine.prompts import Example, Fitted, encode, fit, render
+from engine.prompts import Fitted, encode, fit, render
 from engine.session import Engine
 
 WIDER = 4  # every list proven on the 2,000 titles of the simulated store; at 1 nine of ten titles agree
@@ -76,7 +76,7 @@ def recommend(
     tree = _tree(engine, loaded, dataset, catalogue)
     clock.note("titles")
     room = loaded.context_length - int(tree.lengths.max())
-    demos = [Example(tuple(i.title for i in e.history), e.answer.title, e.answer.rating) for e in chosen]
+    demos = [entry.example for entry in chosen]
     shown = shown_history(engine, dataset, query, request, ())
     titles = [one.title for one in shown]
     fitted = fit(loaded.encoder, request.template, request.scoring, demos, titles, room, hinted)

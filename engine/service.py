@@ -178,13 +178,10 @@ def task_of(inputs: Inputs) -> Task:
     """The request in titles, as the language model's side takes it."""
     from engine.llm.forward import ForwardTuned
     from engine.llm.measure import Task
-    from engine.prompts import Example
 
     forward = inputs.request.forward
     return Task(
-        demos=tuple(
-            Example(tuple(i.title for i in e.history), e.answer.title, e.answer.rating) for e in inputs.chosen
-        ),
+        demos=tuple(entry.example for entry in inputs.chosen),
         history=tuple(i.title for i in inputs.query.history),
         candidates=inputs.titles,
         target=inputs.target_index,

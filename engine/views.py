@@ -80,16 +80,15 @@ def ranked(inputs: Inputs, scores: list[float]) -> list[dict[str, Any]]:
 
 def demonstration(entry: PoolEntry, weight: float, request: RunRequest) -> dict[str, Any]:
     """One demonstration as it stands in the prompt, and where it comes from."""
-    from engine.prompts import Example, layout
+    from engine.prompts import layout
 
-    example = Example(tuple(i.title for i in entry.history), entry.answer.title, entry.answer.rating)
     demo = entry.demonstration
     return {
         "id": demo.id,
         "weight": weight,
         "source": demo.source,
         "user": demo.user_id,
-        "text": "".join(layout(request.template, request.scoring).demo(example)),
+        "text": "".join(layout(request.template, request.scoring).demo(entry.example)),
         "history": [{"item": i.item_id, "title": i.title} for i in entry.history],
         "answer": {"item": entry.answer.item_id, "title": entry.answer.title},
         "timestamp": demo.timestamp,

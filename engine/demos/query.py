@@ -4,7 +4,10 @@
 strategies a query whose target raises when it is looked at.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from db import datasets
 from db.datasets import DatasetInfo, Interaction, UserInfo
@@ -12,6 +15,9 @@ from db.demonstrations import Demonstration
 from db.errors import BadInput
 from db.store import Store
 from engine.data.splits import MIN_HISTORY, held_out
+
+if TYPE_CHECKING:
+    from engine.prompts import Example
 
 HISTORY = 10
 
@@ -62,6 +68,13 @@ class PoolEntry:
     answer: Interaction
     similarity: float
     shared: int
+
+    @property
+    def example(self) -> Example:
+        """As a prompt takes it."""
+        from engine.prompts import Example  # with a tokenizer library, which choosing does not need
+
+        return Example(tuple(row.title for row in self.history), self.answer.title, self.answer.rating)
 
 
 def build(

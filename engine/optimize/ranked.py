@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from db import datasets
 from db.datasets import DatasetInfo
@@ -17,9 +16,6 @@ from engine.data.candidates import candidate_list
 from engine.demos.query import PoolEntry, Query
 from engine.evaluation.metrics import ndcg, rank_of
 from engine.session import Engine
-
-if TYPE_CHECKING:
-    from engine.prompts import Example
 
 CANDIDATES = 20
 
@@ -37,15 +33,6 @@ class Ranked:
 def scoring_of(request: OptimizeRequest, model: ModelInfo) -> str:
     """How titles are scored: the model's own way, unless the request names one."""
     return model.scoring if request.scoring == "auto" else request.scoring
-
-
-def examples(entries: Sequence[PoolEntry]) -> tuple[Example, ...]:
-    """Demonstrations as the prompt takes them."""
-    from engine.prompts import Example
-
-    return tuple(
-        Example(tuple(row.title for row in e.history), e.answer.title, e.answer.rating) for e in entries
-    )
 
 
 def ranked(
@@ -66,7 +53,7 @@ def ranked(
     model = engine.registered(request.model)
     target = listed.items.index(query.target.item)
     task = Task(
-        demos=examples(entries),
+        demos=tuple(entry.example for entry in entries),
         history=tuple(row.title for row in query.history),
         candidates=tuple(items[item].title for item in listed.items),
         target=target,

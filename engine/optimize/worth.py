@@ -26,7 +26,7 @@ from engine.optimize import probes
 from engine.optimize.choose import Set
 from engine.optimize.objective import ProbeLoss, Trial
 from engine.optimize.probes import Target
-from engine.optimize.ranked import examples, scoring_of
+from engine.optimize.ranked import scoring_of
 from engine.prompts import Example
 from engine.session import Engine
 
@@ -118,4 +118,4 @@ class ModelWorth:
         return probes.hidden(self._among, [self._pool[n] for n in chosen], self._query)
 
     def _examples(self, chosen: Set) -> tuple[Example, ...]:
-        return examples([self._pool[place] for place in chosen])
+        return tuple(self._pool[place].example for place in chosen)

@@ -104,13 +104,9 @@ def scores(
 
 def _task(asked: Asked, chosen: Sequence[PoolEntry], seed: int) -> Task:
     from engine.llm.measure import Task
-    from engine.prompts import Example
 
     return Task(
-        demos=tuple(
-            Example(tuple(row.title for row in entry.history), entry.answer.title, entry.answer.rating)
-            for entry in chosen
-        ),
+        demos=tuple(entry.example for entry in chosen),
         history=tuple(row.title for row in asked.query.history),
         candidates=asked.titles,
         seed=seed,

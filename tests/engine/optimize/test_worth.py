@@ -16,7 +16,6 @@ from engine.dislikes import disliked_titles
 from engine.llm.measure import Task, rank_candidates
 from engine.llm.perturb import draws_of
 from engine.optimize import optimize, probes
-from engine.optimize.ranked import examples
 from engine.optimize.worth import ModelWorth
 from engine.session import Engine
 
@@ -41,7 +40,7 @@ def test_the_robust_effect_is_that_of_the_perturbed_prompts(
     listed = probes.candidates(engine.store, dataset, query, among, ask.seed)
     hidden = probes.hidden(among, [pool[n] for n in chosen], query)
     disliked = disliked_titles(engine.store, dataset, query)
-    shown = Task(examples([pool[n] for n in chosen]), (), ())
+    shown = Task(tuple(pool[n].example for n in chosen), (), ())
     totals = []
     for draw in draws_of(shown, edits, ask.seed, range(3), disliked):
         gains = []

@@ -64,7 +64,8 @@ def test_nothing_is_sent_and_nothing_is_fetched() -> None:
 def test_nobody_is_asked_for_an_address_before_the_page_opens() -> None:
     """Streamlit's prompt on a first start waits for an answer, also where nobody can give one."""
     assert CONFIG["server"]["showEmailPrompt"] is False
-    assert "server.showEmailPrompt" in config._config_options_template
+    assert CONFIG["logger"]["hideWelcomeMessage"] is True  # nor offered Streamlit's own extras on the page
+    assert {"server.showEmailPrompt", "logger.hideWelcomeMessage"} <= set(config._config_options_template)
 
 
 def test_the_theme_is_light_until_it_is_known() -> None:

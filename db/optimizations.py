@@ -108,6 +108,11 @@ class OptimizeRequest:
             raise BadInput(f"sources: expected some of {', '.join(SOURCES)}, got {self.sources!r}.")
         return self
 
+    @property
+    def edits(self) -> tuple[perturbations.Edit, ...]:
+        """What sets are to hold up under."""
+        return perturbations.parse(self.perturb or f"weights:{self.noise}")
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` gives the equal request back."""
         return asdict(self) | {"sources": list(self.sources)}

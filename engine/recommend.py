@@ -81,9 +81,9 @@ def recommend(
     titles = [one.title for one in shown]
     fitted = fit(loaded.encoder, request.template, request.scoring, demos, titles, room, hinted)
     zero = fit(loaded.encoder, request.template, request.scoring, [], fitted.history, room, hinted)
-    again = (ForwardTuned(request.forward),) if request.forward else ()
+    tuned = (ForwardTuned(request.forward),) if request.forward else ()
     task = Task(
-        tuple(demos), tuple(titles), (), weights=tuple(weights), template=request.template, edits=again
+        tuple(demos), tuple(titles), (), weights=tuple(weights), template=request.template, edits=tuned
     )
     task = edited(request, task, disliked_for(store, dataset, query, request.edits))
     gate = gate_of(loaded, kept_weights(task, fitted))
@@ -95,8 +95,8 @@ def recommend(
     clock.note("search")
     bare = found if zero_shot else None
     if zero_shot and fitted.kept:
-        again = whole_prompt(engine, loaded, zero, None)
-        bare = search(loaded, again, tree, top, width, None, scale, excluded)
+        alone = whole_prompt(engine, loaded, zero, None)
+        bare = search(loaded, alone, tree, top, width, None, scale, excluded)
     clock.note("zero_shot")
     return {
         "items": _listed(catalogue, found, query.target.item),

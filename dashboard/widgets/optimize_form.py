@@ -64,22 +64,7 @@ def fields(view: View) -> dict[str, Any]:
             key="optimize-guard",
             help="By purchases that did not choose. Off: what was chosen is applied.",
         )
-    sources = st.pills(
-        "Choose among",
-        list(SOURCES),
-        default=list(USUAL["sources"]),
-        selection_mode="multi",
-        format_func=SOURCE_NAMES.__getitem__,
-        key="optimize-sources",
-    )
-    edits = st.multiselect(
-        "Prefer what holds up under",
-        list(KINDS),
-        key="optimize-perturb",
-        format_func=lambda name: KINDS[name].label,
-        placeholder="noise on the weights",
-        help="Of the best sets, the one that gains most in spite of these is taken.",
-    )
+    sources, perturb = _sources(), _edits()
     return {
         "size": size,
         "tokens": int(tokens) if tokens else None,
@@ -88,12 +73,37 @@ def fields(view: View) -> dict[str, Any]:
         "stages": int(stages or USUAL["stages"]),
         "seed": int(seed or 0),
         "guard": guard,
-        "perturb": "+".join(str(Edit(name, KINDS[name].amount)) for name in KINDS if name in edits) or None,
-        # In the order of the defaults where these are picked, so that they count as unchanged.
-        "sources": USUAL["sources"]
-        if set(sources) == set(USUAL["sources"])
-        else tuple(name for name in SOURCES if name in sources),
+        "perturb": perturb,
+        "sources": sources,
     }
+
+
+def _sources() -> tuple[str, ...]:
+    picked = st.pills(
+        "Choose among",
+        list(SOURCES),
+        default=list(USUAL["sources"]),
+        selection_mode="multi",
+        format_func=SOURCE_NAMES.__getitem__,
+        key="optimize-sources",
+    )
+    # In the order of the defaults where these are picked, so that they count as unchanged.
+    if set(picked) == set(USUAL["sources"]):
+        return USUAL["sources"]
+    return tuple(name for name in SOURCES if name in picked)
+
+
+def _edits() -> str | None:
+    """As a request writes them, each by its usual amount."""
+    picked = st.multiselect(
+        "Prefer what holds up under",
+        list(KINDS),
+        key="optimize-perturb",
+        format_func=lambda name: KINDS[name].label,
+        placeholder="noise on the weights",
+        help="Of the best sets, the one that gains most in spite of these is taken.",
+    )
+    return "+".join(str(Edit(name, KINDS[name].amount)) for name in KINDS if name in picked) or None
 
 
 def _whole(label: str, field: str, low: int, high: int, note: str | None = None) -> int:

@@ -26,6 +26,7 @@ from engine.demos import query as queries
 from engine.demos import strategies
 from engine.demos.named import by_hand
 from engine.demos.query import PoolEntry, Query
+from engine.dislikes import disliked_for
 from engine.optimize import calibration, probes
 from engine.optimize.choose import Search, Set, Step, choose
 from engine.optimize.guard import Verdict, better, expectation, judge
@@ -72,6 +73,7 @@ def at_query(
     known = optimizations.find(engine.store, key)
     if known is not None:
         return Optimization(**{**vars(known), "result": {**known.result, "cached": True}})
+    disliked_for(engine.store, dataset, query, request.edits)  # refuses before minutes of work, not after
     began = time.perf_counter()
     work = _Work(engine, request, dataset, query, model, report)
     result = {"request": asked, "key": key, **work.result(), "cached": False}

@@ -15,7 +15,7 @@ from torch import Tensor
 from db.datasets import DatasetInfo
 from db.models import ModelInfo
 from db.optimizations import OptimizeRequest
-from db.perturbations import drawn, parse
+from db.perturbations import drawn
 from engine.demos.query import PoolEntry, Query
 from engine.dislikes import disliked_for
 from engine.evaluation.metrics import ndcg, rank_of
@@ -55,7 +55,7 @@ class ModelWorth:
         ]
         self._loss = ProbeLoss(self._loaded, request.template, self._scoring, self._trials, engine.prefills)
         self._zero = self._loss.losses([])[0].numpy()
-        self._edits = parse(request.perturb or f"weights:{request.noise}")
+        self._edits = request.edits
         self._disliked = disliked_for(engine.store, dataset, query, self._edits)
 
     def ranking_gains(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:

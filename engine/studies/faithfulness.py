@@ -12,7 +12,6 @@ from typing import Any
 
 from db.errors import BadInput
 from db.models import ModelInfo
-from db.requests import RunRequest
 from engine.demos.strategies import parse_spec
 from engine.evaluation.statistics import estimate
 from engine.inputs import gather
@@ -37,6 +36,7 @@ from engine.studies.plan import (
     last_purchases,
     mean,
     notes,
+    run_of,
     scoring,
 )
 from engine.studies.questions import Question
@@ -84,18 +84,7 @@ def players(request: StudyRequest) -> int:
 
 def measured(engine: Engine, request: StudyRequest, k: int, question: Question, cache: Any) -> dict[str, Any]:
     """The scores of one user's demonstrations (`engine.studies.scores.scored`)."""
-    run = RunRequest(
-        dataset=request.dataset,
-        user=question.user_id,
-        model=request.model,
-        demos=request.demos,
-        candidates=request.candidates,
-        candidate_kind=request.candidate_kind,
-        seed=request.seed,
-        scoring=request.scoring,
-        history=request.history,
-    )
-    inputs = gather(engine, run)
+    inputs = gather(engine, run_of(request, question, request.demos))
     return scored(engine.load(inputs.model), inputs, k, cache)
 
 

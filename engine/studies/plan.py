@@ -29,6 +29,21 @@ from engine.studies.request import StudyRequest
 CACHE_BYTES = 1 << 28
 
 
+def run_of(request: StudyRequest, question: Question, demos: str) -> RunRequest:
+    """What a person would ask for this question's user, with these demonstrations."""
+    return RunRequest(
+        dataset=request.dataset,
+        user=question.user_id,
+        model=request.model,
+        demos=demos,
+        candidates=request.candidates,
+        candidate_kind=request.candidate_kind,
+        seed=request.seed,
+        scoring=request.scoring,
+        history=request.history,
+    )
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is asked: `cut` = the moment (unix seconds) before which models are tuned, None without usable

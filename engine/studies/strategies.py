@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from db.canonical import digest
 from db.models import ModelInfo
-from db.requests import RunRequest
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import estimate
 from engine.inputs import Inputs, gather
@@ -36,6 +35,7 @@ from engine.studies.plan import (
     last_purchases,
     mean,
     notes,
+    run_of,
     scoring,
 )
 from engine.studies.questions import Question
@@ -82,17 +82,7 @@ def asked(
 
     Strategies that choose the same demonstrations with the same weights share one ranking.
     """
-    run = RunRequest(
-        dataset=request.dataset,
-        user=question.user_id,
-        model=request.model,
-        demos=NONE,
-        candidates=request.candidates,
-        candidate_kind=request.candidate_kind,
-        seed=request.seed,
-        scoring=request.scoring,
-        history=request.history,
-    )
+    run = run_of(request, question, NONE)
     gather(engine, run)  # draws the candidate list, which no strategy's time is to hold
     known: dict[tuple[Any, ...], tuple[int, int]] = {}
     value: dict[str, Any] = {"rank": {}, "shown": {}, "seconds": {}, "guard": None}

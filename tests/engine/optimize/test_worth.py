@@ -71,3 +71,13 @@ def test_perturbations_choose_among_several_sets(opened: Opened, asked: Optimize
 def test_an_edit_that_is_none_is_refused(asked: OptimizeRequest, perturb: object) -> None:
     with pytest.raises(BadInput, match="perturb"):
         replace(asked, perturb=perturb).validate()
+
+
+def test_negatives_of_who_dislikes_nothing_are_refused_before_any_work(
+    opened: Opened, asked: OptimizeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened()
+    monkeypatch.setattr(engine, "load", lambda info: pytest.fail("no model is needed to refuse this"))
+    monkeypatch.setattr("engine.dislikes.DISLIKED", 0.0)  # nobody rates below it
+    with pytest.raises(BadInput, match="rated nothing below"):
+        optimize(engine, replace(asked, perturb="negatives"))

@@ -13,8 +13,8 @@ if str(ROOT) not in sys.path:
     # `streamlit run` puts this file's folder on the path, not the repository's.
     sys.path.insert(0, str(ROOT))
 
-from dashboard.style import css  # noqa: E402
-from dashboard.widgets import engine, notices  # noqa: E402
+from dashboard.ui import engine_status, notices  # noqa: E402
+from dashboard.ui.style import css  # noqa: E402
 
 st.set_page_config(page_title="Dualens", layout="wide", initial_sidebar_state=215)
 st.html(css())
@@ -23,16 +23,16 @@ st.html(css())
 # the first visitor of a deep link that page without this frame.
 PAGES = {
     "Explore": [
-        st.Page("screens/recommend.py", title="Recommend", default=True),
-        st.Page("screens/explain.py", title="Explain"),
+        st.Page("screens/recommend/page.py", title="Recommend", default=True),
+        st.Page("screens/explain/page.py", title="Explain", url_path="explain"),
     ],
     "Prove": [
-        st.Page("screens/compare.py", title="Compare"),
-        st.Page("screens/studies.py", title="Studies"),
+        st.Page("screens/compare/page.py", title="Compare", url_path="compare"),
+        st.Page("screens/studies/page.py", title="Studies", url_path="studies"),
     ],
     "Manage": [
-        st.Page("screens/tune.py", title="Tune"),
-        st.Page("screens/library.py", title="Library"),
+        st.Page("screens/tune/page.py", title="Tune", url_path="tune"),
+        st.Page("screens/library/page.py", title="Library", url_path="library"),
     ],
 }
 current = st.navigation(PAGES, position="hidden")
@@ -49,4 +49,4 @@ with notices.told():
     current.run()
 
 with st.sidebar:  # after the page, which decides what data are shown
-    engine.foot()
+    engine_status.foot()

@@ -1,7 +1,8 @@
 """The named edits of the dual model that a request may ask for, and how they are written.
 
 Boundary: names, amounts and words for people; what an edit does to numbers is the engine's business
-(engine/lrgd/perturb.py, engine/llm/perturb.py). Written `NAME:AMOUNT` or `NAME`, several joined by `+`.
+(engine/lrgd/perturb.py, engine/llm/scoring/perturbed_prompts.py).
+Written `NAME:AMOUNT` or `NAME`, several joined by `+`.
 A reconstruction of the robustness part of LRGD (arXiv 2504.04386).
 """
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.requests import RunRequest
+from engine.context import Engine
 from engine.demos.query import PoolEntry
 from engine.demos.reader import Reader
-from engine.session import Engine
 
 
 def reader_for(engine: Engine, request: RunRequest) -> Reader:
@@ -17,10 +17,10 @@ def reader_for(engine: Engine, request: RunRequest) -> Reader:
 
     def embed(titles: Sequence[str]) -> NDArray[np.float32]:
         if request.embedding is not None:
-            from engine.llm.sentences import sentence_vectors
+            from engine.llm.embedding.sentence_encoder import sentence_vectors
 
             return sentence_vectors(request.embedding, titles, engine.device(), engine.prefills)
-        from engine.llm.pooled import pooled_states
+        from engine.llm.embedding.pooled_states import pooled_states
 
         return pooled_states(engine.load(engine.registered(request.model)), titles, engine.prefills)
 

@@ -7,9 +7,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from dashboard.charts.base import bare
-from dashboard.formats import number
-from dashboard.literal import plain, svg
-from dashboard.theme import Palette
+from dashboard.text.formats import number
+from dashboard.text.literal import plain, svg
+from dashboard.ui.theme import Palette
 
 ROW_PX = 20  # height of one rank
 HEAD_PX, FOOT_PX = 26, 6

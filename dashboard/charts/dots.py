@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 
 from dashboard.charts.base import framed
 from dashboard.charts.bump import letters
-from dashboard.formats import number, signed
-from dashboard.literal import plain, svg
-from dashboard.theme import Palette
+from dashboard.text.formats import number, signed
+from dashboard.text.literal import plain, svg
+from dashboard.ui.theme import Palette
 
 ROW_PX = 26
 LETTER = 12 / 13.5  # labels are written larger than `letters` counts

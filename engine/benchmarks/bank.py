@@ -22,12 +22,12 @@ from engine.benchmarks.timing import (
     sample,
     whole,
 )
-from engine.llm.bank import single_losses
-from engine.llm.load import LoadedModel
-from engine.llm.measure import Task, prepare
-from engine.llm.memory import PrefillCache
-from engine.llm.question import loss_rows
-from engine.llm.score import Row, prefill, suffix_logprobs
+from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.log_probs import Row, prefill, suffix_logprobs
+from engine.llm.scoring.measure import Task, prepare
+from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.modes import loss_rows
+from engine.llm.scoring.per_demo_cache import single_losses
 from engine.prompts import Example, fit
 
 POOL = 64

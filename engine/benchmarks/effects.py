@@ -21,9 +21,14 @@ from engine.benchmarks.timing import (
     sample,
     whole,
 )
-from engine.llm.load import LoadedModel
-from engine.llm.measure import EffectsResult, Task, demonstration_effects, prepare
-from engine.llm.question import loss_rows
+from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.measure import (
+    EffectsResult,
+    Task,
+    demonstration_effects,
+    prepare,
+)
+from engine.llm.scoring.modes import loss_rows
 from engine.lrgd.aumann import ORDER, START
 from engine.lrgd.effects import Estimator
 from engine.lrgd.shapley import FLOOR, TOLERANCE

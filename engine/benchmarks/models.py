@@ -6,9 +6,14 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from db.errors import OutOfMemory
 from db.settings import Settings
 from engine.commands.options import opened
-from engine.llm import lens, linear
-from engine.llm.load import LoadedModel, available_bytes, choose_device, load
-from engine.session import EMBEDDED, Engine
+from engine.context import EMBEDDED, Engine
+from engine.llm.attention import lens, linear
+from engine.llm.loading.load import (
+    LoadedModel,
+    available_bytes,
+    choose_device,
+    load,
+)
 
 RANDOM = "random-0.5b"
 _SHAPE = {

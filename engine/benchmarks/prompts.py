@@ -10,12 +10,17 @@ from db import datasets
 from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
-from engine.inputs import gather
-from engine.llm.measure import Task
+from engine.context import Engine
+from engine.llm.scoring.measure import Task
 from engine.prompts import Example
-from engine.service import task_of
-from engine.session import Engine
-from engine.setup import DATASET, MODEL, register_embedded, store_simulated
+from engine.tasks.inputs import gather
+from engine.tasks.service import task_of
+from engine.tasks.setup import (
+    DATASET,
+    MODEL,
+    register_embedded,
+    store_simulated,
+)
 
 _LONG = 12  # purchases a shopper has at least, so that every history asked for is full
 

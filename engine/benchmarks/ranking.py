@@ -15,8 +15,13 @@ from engine.benchmarks.timing import (
     sample,
     whole,
 )
-from engine.llm.load import LoadedModel
-from engine.llm.measure import RankResult, Task, prepare, rank_candidates
+from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.measure import (
+    RankResult,
+    Task,
+    prepare,
+    rank_candidates,
+)
 from engine.prompts.segments import title_answer
 
 TOKENS = 1000  # of the prompt, as near as whole demonstrations come

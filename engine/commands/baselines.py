@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from db.tunings import KINDS, TuneRequest
-from engine import show
+from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
 
 app = typer.Typer()
@@ -27,13 +27,13 @@ def baseline(
 ) -> None:
     """Fit a conventional recommender (as a job) and rank with it the lists that `rank` ranks."""
     from engine.baselines.run import checked, run_baseline
-    from engine.worker import run_here
+    from engine.jobs.worker import run_here
 
     checked(kind)
     asked = TuneRequest(dataset=dataset, kind=kind, minutes=minutes, seed=seed)
     with opened() as store, service_engine(store) as engine:
         if kind in KINDS and target == "test":  # what learns nothing from interactions needs no job
-            run_here(engine, "tune", asked.validate().to_json(), show.aside)
+            run_here(engine, "tune", asked.validate().to_json(), output.aside)
         done = run_baseline(
             store,
             dataset,
@@ -47,7 +47,7 @@ def baseline(
             minutes=minutes,
         )
     if json:
-        show.as_json(done)
+        output.as_json(done)
     else:
         rows = [[name, m["mean"], *m["interval"]] for name, m in done["metrics"].items()]
-        show.table(rows, "metric", "mean", "low (95 %)", "high (95 %)")
+        output.table(rows, "metric", "mean", "low (95 %)", "high (95 %)")

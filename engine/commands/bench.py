@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine import show
+from engine.commands import output
 from engine.commands.options import Json
 
 app = typer.Typer()
@@ -63,7 +63,7 @@ def effects(
         items,
         seed,
     )
-    show.as_json(done) if json else _print_effects(done)
+    output.as_json(done) if json else _print_effects(done)
 
 
 @bench.command(epilog="Example: python -m engine bench ranking --model random-0.5b --users 1")
@@ -78,7 +78,7 @@ def ranking(
     from engine.benchmarks import ranking as measure
 
     done = _measured(model, measure.ranking, users, 40, max(measure.CANDIDATES), items, seed)
-    show.as_json(done) if json else _print_rows(done, done["rows"])
+    output.as_json(done) if json else _print_rows(done, done["rows"])
 
 
 @bench.command(epilog="Example: python -m engine bench bank --json")
@@ -94,7 +94,7 @@ def bank(
 
     done = _measured(model, measure.bank, users, measure.POOL, 20, items, seed)
     known = {name: value for name, value in done.items() if isinstance(value, int | float)}
-    show.as_json(done) if json else _print_rows(done, [known])
+    output.as_json(done) if json else _print_rows(done, [known])
 
 
 def _measured(
@@ -112,14 +112,14 @@ def _measured(
     from engine.benchmarks.prompts import shop, tasks
     from engine.benchmarks.timing import MOST
 
-    show.aside(f"Loading {model}...")
+    output.aside(f"Loading {model}...")
     loaded = measured(model, Settings())
     slow = loaded.device.type == "cpu" and loaded.parameters > _SLOW
     users, items = users or (1 if slow else 5), items or (2 if slow else 10)
-    show.aside("Making the simulated store and the prompts...")
+    output.aside("Making the simulated store and the prompts...")
     with shop() as engine:
         asked = tasks(engine, users, demos, candidates, items, seed)
-    show.aside("Measuring...")
+    output.aside("Measuring...")
     return {**work(loaded, asked, 2 if slow else MOST), "items": items, "seed": seed}
 
 
@@ -134,15 +134,15 @@ def _print_effects(done: dict[str, Any]) -> None:
 
 def _print_rows(done: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """One column per row measured, names down the side; then the bars."""
-    show.line(
+    output.line(
         f"{done['model']}, {done['parameters']:,} parameters, {done['device']}, {done['dtype']}, "
         f"{done['threads']} threads, {done['gflops_per_second']} GFLOP/s; medians of {done['users']} users"
     )
     names = list(rows[0])
-    show.table(
+    output.table(
         [[name.replace("_", " "), *(row.get(name, "") for row in rows)] for name in names],
         *("", *[str(i + 1) for i in range(len(rows))]),
     )
     for each in done["bars"]:
         verdict = "met" if each["holds"] else "not met"
-        show.line(f"{verdict}: {each['what']}: {each['found']} (bar {each['bar']})")
+        output.line(f"{verdict}: {each['what']}: {each['found']} (bar {each['bar']})")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from db.requests import RunRequest
-from engine import show
+from engine.commands import output
 from engine.commands.options import Json, opened, service_engine, takes_request
 
 app = typer.Typer()
@@ -25,15 +25,15 @@ def pool(
     json: Json = False,
 ) -> None:
     """List demonstrations that could go before a user's history; --prescore MODEL tries them on probes."""
-    from engine import service
+    from engine.tasks import service
 
     with opened() as store, service_engine(store) as engine:
         found = service.pool(engine, request, sources.split(","), size)
     if json:
-        show.as_json({"demonstrations": found})
+        output.as_json({"demonstrations": found})
         return
     rows = [[d["id"], d["source"], d["similarity"], d.get("prescore"), d["answer"]["title"]] for d in found]
-    show.table(rows, "demonstration", "source", "similarity", "effect on probes (nats)", "answer")
+    output.table(rows, "demonstration", "source", "similarity", "effect on probes (nats)", "answer")
 
 
 @app.command(epilog="Example: python -m engine spread -d simulated -u s0412 --kinds weights:0.5,order --json")
@@ -54,21 +54,21 @@ def spread(
     json: Json = False,
 ) -> None:
     """Measure how far effects depend on chance: mean and deviation over draws of each edit, in nats."""
-    from engine.perturbed import spread as measure
+    from engine.tasks.spread import spread as measure
 
     with opened() as store, service_engine(store) as engine:
         named = [one for one in (kinds or "").split(",") if one.strip()]
         view = measure(engine, request, named, draws, kappa)
     if json:
-        show.as_json(view)
+        output.as_json(view)
         return
     rows = []
     for kind in view["kinds"]:
         parts = {"all": kind["total"], **kind["effects"]}
         rows += [[kind["label"], name, one["mean"], one["std"], one["robust"]] for name, one in parts.items()]
-    show.table(rows, "edit", "demonstration", "effect (nats)", "deviation", "robust effect")
+    output.table(rows, "edit", "demonstration", "effect (nats)", "deviation", "robust effect")
     for one in view["left_out"]:
-        show.line(f"{one['name']} left out: {one['reason']}")
+        output.line(f"{one['name']} left out: {one['reason']}")
 
 
 @app.command(epilog="Example: python -m engine forward -d simulated -u s0412 --iterations 8 --json")
@@ -84,19 +84,19 @@ def forward(
     json: Json = False,
 ) -> None:
     """Iterative forward tuning: read the demonstrations again and again, then answer once."""
-    from engine.forward import forward as tune
+    from engine.tasks.forward_tuning import forward as tune
 
     with opened() as store, service_engine(store) as engine:
         view = tune(engine, request, iterations, step, momentum, at)
     if json:
-        show.as_json(view)
+        output.as_json(view)
         return
     tried = {one["iteration"]: one["loss"] for one in view["probe_curve"]}
-    show.table(
+    output.table(
         [
             [p["iteration"], tried.get(p["iteration"]), p["loss"], p["margin"], p["rank"]]
             for p in view["curve"]
         ],
         *("iteration", "loss, last known purchase", f"loss, {request.target} target", "margin", "rank"),
     )
-    show.line(f"Ranked with iteration {view['chosen']} (chosen by: {view['chosen_by']}).")
+    output.line(f"Ranked with iteration {view['chosen']} (chosen by: {view['chosen_by']}).")

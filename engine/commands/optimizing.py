@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine import show
+from engine.commands import output
 from engine.commands.options import Dataset, Json, Model, User, opened, service_engine
 
 app = typer.Typer()
@@ -64,7 +64,7 @@ def optimize(
     given["sources"] = [part.strip() for part in sources.split(",")]
     with opened() as store, service_engine(store) as engine:
         found = run(engine, OptimizeRequest.from_json(given), _aside).result
-    show.as_json(found) if json else _print(found)
+    output.as_json(found) if json else _print(found)
 
 
 @app.command(epilog="Example: python -m engine lasting -d simulated -u s0412 --json")
@@ -83,7 +83,7 @@ def lasting(
 ) -> None:
     """Score a set chosen in the past on each newer purchase, beside fresh and newly optimized ones."""
     from db.optimizations import OptimizeRequest
-    from engine.optimize.lasting import lasting as run
+    from engine.optimize.long_term_effect import lasting as run
 
     request = OptimizeRequest(
         dataset, user, model, scoring=scoring, size=size, probes=probes, seed=seed
@@ -91,19 +91,19 @@ def lasting(
     with opened() as store, service_engine(store) as engine:
         found = run(engine, request, start, _aside)
     if json:
-        show.as_json(found)
+        output.as_json(found)
         return
     ways = ["zero_shot", *found["ways"]]
     rows = [
         [point["place"] + 1, *(f"{point[way]['ndcg10']:.3f} ({point[way]['loss']:.2f})" for way in ways)]
         for point in found["points"]
     ]
-    show.table(rows, "purchase", "no demonstrations", *found["ways"].values())
-    show.line("NDCG@10 among 20 candidates (loss of the purchase in nats)")
+    output.table(rows, "purchase", "no demonstrations", *found["ways"].values())
+    output.line("NDCG@10 among 20 candidates (loss of the purchase in nats)")
 
 
 def _aside(progress: float | None, message: str = "", partial: Any = None) -> None:
-    show.aside(message)
+    output.aside(message)
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -121,5 +121,5 @@ def _print(found: dict[str, Any]) -> None:
         ]
         for step in found["path"]
     ]
-    show.table(rows, "step", "answers of the demonstrations x weight", "gain (nats)", "held out", "why")
-    show.line(f"{found['guard']['verdict']}: {found['guard']['reason']}")
+    output.table(rows, "step", "answers of the demonstrations x weight", "gain (nats)", "held out", "why")
+    output.line(f"{found['guard']['verdict']}: {found['guard']['reason']}")

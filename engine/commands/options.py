@@ -14,7 +14,7 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
-from engine import show
+from engine.commands import output
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Name of a data set (see `datasets`).")]
@@ -147,7 +147,7 @@ def quiet(progress: float | None, message: str = "") -> None:
 @contextlib.contextmanager
 def service_engine(store: Store) -> Iterator[Any]:
     """The engine of this process."""
-    from engine.session import Engine
+    from engine.context import Engine
 
     yield Engine(store, Settings())
 
@@ -155,10 +155,10 @@ def service_engine(store: Store) -> Iterator[Any]:
 def listing(rows: list[dict[str, Any]], key: str, *, json: bool, width: dict[str, int] | None = None) -> None:
     """Print rows under one plural key, or as a table (long ids cut for people, never for scripts)."""
     if json:
-        show.as_json({key: rows})
+        output.as_json({key: rows})
     elif not rows:
-        show.line(f"No {key} yet. `python -m engine setup` makes the first ones.")
+        output.line(f"No {key} yet. `python -m engine setup` makes the first ones.")
     else:
         width = width or {}
         cells = [[str(row[c])[: width[c]] if c in width else row[c] for c in row] for row in rows]
-        show.table(cells, *rows[0])
+        output.table(cells, *rows[0])

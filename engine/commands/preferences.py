@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from engine import show
+from engine.commands import output
 from engine.commands.options import Dataset, Json, Model, opened, service_engine
 
 app = typer.Typer()
@@ -22,22 +22,22 @@ def preferences(
     json: Json = False,
 ) -> None:
     """Write each user's best and worst demonstration set as prompt, chosen and rejected (for DPO)."""
-    from engine.preferences import export
+    from engine.tasks.preference_pairs import export
 
     told = [0.0]
 
     def say(share: float, text: str) -> None:
         if share >= told[0] + 0.1:
             told[0] = share
-            show.aside(text)
+            output.aside(text)
 
     with opened() as store, service_engine(store) as engine:
         done = export(engine, dataset, out, model=model, users=users, size=size, seed=seed, report=say)
     if json:
-        show.as_json(done)
+        output.as_json(done)
     else:
         gap = done["mean_gap_nats"]
-        show.line(
+        output.line(
             f"{done['pairs']} pairs of {done['users']} users in {done['out']}"
             + ("." if gap is None else f"; the best set is {gap:.2f} nats ahead of the worst on average.")
         )

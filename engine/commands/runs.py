@@ -7,7 +7,7 @@ import typer
 from db import runs
 from db.requests import RunRequest
 from db.settings import Settings
-from engine import show
+from engine.commands import output
 from engine.commands.options import Json, Model, listing, opened, service_engine, takes_request
 
 app = typer.Typer()
@@ -17,12 +17,12 @@ app = typer.Typer()
 @takes_request
 def rank(request: RunRequest, json: Json = False) -> None:
     """Rank a candidate list for a user, without and with demonstrations."""
-    from engine import service, views
+    from engine.tasks import results, service
 
     with opened() as store, service_engine(store) as engine:
         run = service.rank(engine, request)
-    view = views.run_view(run)
-    show.as_json(view) if json else show.run(view)
+    view = results.run_view(run)
+    output.as_json(view) if json else output.run(view)
 
 
 @app.command(epilog="Example: python -m engine effects -d simulated -u s0412 --leave-one-out --json")
@@ -41,21 +41,21 @@ def effects(
     json: Json = False,
 ) -> None:
     """Measure how far each demonstration moved the model toward the target, in nats."""
-    from engine import service, views
+    from engine.tasks import results, service
 
     with opened() as store, service_engine(store) as engine:
         run, found = service.effects(
             engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode
         )
-    view = views.effects_view(run, found)
+    view = results.effects_view(run, found)
     if json:
-        show.as_json(view)
+        output.as_json(view)
         return
-    show.table(
+    output.table(
         [[d["id"], d["effect"], d["removal"], d["reprompt"], d["mass"]] for d in view["demonstrations"]],
         *("demonstration", "effect (nats)", "removal", "reprompt", "attention mass"),
     )
-    show.line(
+    output.line(
         f"loss {view['loss_zero_shot']:.3f} -> {view['loss']:.3f} nats, effect {view['effect_total']:+.3f} "
         f"({view['estimator']}, {view['nodes']} passes, completeness error {view['completeness_error']:.2g})"
     )
@@ -64,16 +64,18 @@ def effects(
 @app.command(epilog="Example: python -m engine verify --model embedded --json")
 def verify(model: Model = "embedded", json: Json = False) -> None:
     """Check on every layer that attention equals the dual model (forms B and C) for this model."""
-    from engine import service
+    from engine.tasks import service
 
     with opened() as store, service_engine(store) as engine:
         view = service.verify(engine, model)
     if json:
-        show.as_json(view)
+        output.as_json(view)
     else:
         rows = [[r["layer"], r["relative_error"]["B"], r["relative_error"]["C"]] for r in view["layers"]]
-        show.table(rows, "layer", "relative error, form B", "form C")
-        show.line(f"{view['dtype']}: {'the identity holds' if view['ok'] else 'THE IDENTITY DOES NOT HOLD'}")
+        output.table(rows, "layer", "relative error, form B", "form C")
+        output.line(
+            f"{view['dtype']}: {'the identity holds' if view['ok'] else 'THE IDENTITY DOES NOT HOLD'}"
+        )
     if not view["ok"]:
         raise typer.Exit(1)
 
@@ -100,20 +102,20 @@ def recommend(
     """Recommend from the whole catalogue by beam search over its titles, or let the model write freely."""
     with opened() as store, service_engine(store) as engine:
         if free:
-            from engine.free import free as write
+            from engine.tasks.free_text import free as write
 
             view = write(engine, request, top=top)
         else:
-            from engine.recommend import recommend as search
+            from engine.tasks.catalogue import recommend as search
 
             view = search(engine, request, top=top, width=width, zero_shot=zero_shot)
     if json:
-        show.as_json(view)
+        output.as_json(view)
     elif free:
-        show.table([[line["text"], line["status"]] for line in view["lines"]], "line", "what it names")
-        show.line(", ".join(f"{name} {count}" for name, count in view["compliance"].items()))
+        output.table([[line["text"], line["status"]] for line in view["lines"]], "line", "what it names")
+        output.line(", ".join(f"{name} {count}" for name, count in view["compliance"].items()))
     else:
-        show.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
+        output.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
 
 
 @app.command("runs", epilog="Example: python -m engine runs --dataset simulated --limit 5")
@@ -126,11 +128,11 @@ def runs_(
     json: Json = False,
 ) -> None:
     """List stored runs, newest first."""
-    from engine import views
+    from engine.tasks import results
 
     with opened() as store:
         found = runs.listing(store, dataset=dataset, user=user, model=model, search=search, limit=limit)
-    listing([views.run_row(summary) for summary in found], "runs", json=json, width={"run": 12})
+    listing([results.run_row(summary) for summary in found], "runs", json=json, width={"run": 12})
 
 
 @app.command(epilog="Example: python -m engine worker")
@@ -139,6 +141,6 @@ def worker(
     once: Annotated[bool, typer.Option(help="End after one job.")] = False,
 ) -> None:
     """Take jobs from the store until stopped; one worker per device."""
-    from engine.worker import work
+    from engine.jobs.worker import work
 
     work(Settings(), with_parent=with_parent, once=once)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine import show
+from engine.commands import output
 from engine.commands.options import Dataset, Json, Model, opened, service_engine
 
 app = typer.Typer()
@@ -116,43 +116,43 @@ def _but_json(given: dict[str, Any]) -> dict[str, Any]:
 
 def _run(payload: dict[str, Any], json: bool, printed: Callable[[dict[str, Any]], None]) -> None:
     """As a job of this process: stopped or killed, the same command goes on from where it was."""
+    from engine.jobs.worker import run_here
     from engine.studies.request import StudyRequest
-    from engine.worker import run_here
 
     request = StudyRequest.from_json(payload)
     with opened() as store, service_engine(store) as engine:
-        done = run_here(engine, "study", request.to_json(), show.aside)
-    show.as_json(done) if json else printed(done)
+        done = run_here(engine, "study", request.to_json(), output.aside)
+    output.as_json(done) if json else printed(done)
 
 
 def _print_recicl(done: dict[str, Any]) -> None:
     names = {"auc": "AUC", "uauc": "uAUC", "ndcg10": "NDCG@10"}
-    show.table(
+    output.table(
         [
             [cell["row"], cell["column"], cell["demonstrations"], *(_interval(cell[name]) for name in names)]
             for cell in done["cells"]
         ],
         *("model", "demonstrations", "shown", *names.values()),
     )
-    show.table(
+    output.table(
         [
             [" ".join(test["better"]), " ".join(test["than"]), *(_difference(test[name]) for name in names)]
             for test in done["tests"]
         ],
         *("paired difference of", "and", *names.values()),
     )
-    show.line(done["claim"])
+    output.line(done["claim"])
     _print_rest(done)
 
 
 def _print_drift(done: dict[str, Any]) -> None:
     periods = [str(point["period"]) for point in done["series"][0]["points"]]
-    show.table(
+    output.table(
         [[each["label"], *(_interval(point) for point in each["points"])] for each in done["series"]],
         *(f"{done['metric']} in period", *periods),
     )
     label = {each["name"]: each["label"] for each in done["series"]}
-    show.table(
+    output.table(
         [
             [label[test["better"]], label[test["than"]], _difference(test[done["metric"]])]
             for test in done["tests"]
@@ -164,7 +164,7 @@ def _print_drift(done: dict[str, Any]) -> None:
 
 def _print_strategies(done: dict[str, Any]) -> None:
     compared = ("p_zero_shot", "p_random", "p_bm25", "p_best")
-    show.table(
+    output.table(
         [
             [
                 *(name, _interval(one["ndcg10"]), _interval(one["hr1"])),
@@ -176,8 +176,8 @@ def _print_strategies(done: dict[str, Any]) -> None:
         *("strategy", "NDCG@10", "HR@1", "p none", "p random", "p bm25", "p best", "shown", "s choosing"),
     )
     if verdicts := done.get("guard"):
-        show.line("guard: " + ", ".join(f"{verdict} {count}" for verdict, count in verdicts.items()))
-    show.line(done["claim"])
+        output.line("guard: " + ", ".join(f"{verdict} {count}" for verdict, count in verdicts.items()))
+    output.line(done["claim"])
     _print_rest(done)
 
 
@@ -191,8 +191,8 @@ def _print_faithfulness(done: dict[str, Any]) -> None:
             ]
             for name in done["order"]
         ]
-        show.table(cells, f"{measure} with", *(done["truths"][truth]["label"] for truth in truths))
-    show.table(
+        output.table(cells, f"{measure} with", *(done["truths"][truth]["label"] for truth in truths))
+    output.table(
         [
             [name, round(one["nodes"]["mean"], 1), one["nodes"]["max"]]
             + [f"{one[kind][part]:.1%}" for kind in ("error", "certified") for part in ("median", "p95")]
@@ -202,8 +202,8 @@ def _print_faithfulness(done: dict[str, Any]) -> None:
     )
     for row in done["bars"]:
         found = f"{_interval(row['found'])}, bar {row['bar']:g}"
-        show.line(f"{'holds' if row['holds'] else 'does not hold'}: {row['what']}: {found}")
-    show.line(done["claim"])
+        output.line(f"{'holds' if row['holds'] else 'does not hold'}: {row['what']}: {found}")
+    output.line(done["claim"])
     _print_rest(done)
 
 
@@ -213,8 +213,8 @@ def _found(cell: dict[str, Any] | None, measure: str) -> str:
 
 def _print_rest(done: dict[str, Any]) -> None:
     for note in done["notes"]:
-        show.line(f"note: {note}")
-    show.line(f"{done['users']} users, {done['seconds']:.0f} s of work")
+        output.line(f"note: {note}")
+    output.line(f"{done['users']} users, {done['seconds']:.0f} s of work")
 
 
 def _interval(found: dict[str, Any]) -> str:

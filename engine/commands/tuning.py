@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from db.tunings import TuneRequest
-from engine import show
+from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
 
 app = typer.Typer()
@@ -48,7 +48,7 @@ def tune(
     json: Json = False,
 ) -> None:
     """Tune a model on a data set (or fit a conventional recommender). Stopped, the same command goes on."""
-    from engine.worker import run_here
+    from engine.jobs.worker import run_here
 
     request = TuneRequest(
         dataset=dataset,
@@ -71,13 +71,13 @@ def tune(
         seed=seed,
     ).validate()
     with opened() as store, service_engine(store) as engine:
-        done = run_here(engine, "tune", request.to_json(), show.aside)
+        done = run_here(engine, "tune", request.to_json(), output.aside)
     if json:
-        show.as_json(done)
+        output.as_json(done)
     elif done["model"] is None:
-        show.line(f"{done['kind']} fitted on {done['fitted_on']} in {done['seconds']} s.")
+        output.line(f"{done['kind']} fitted on {done['fitted_on']} in {done['seconds']} s.")
     else:
-        show.table(
+        output.table(
             [
                 [r["step"], r["tokens"], r["seconds"], r.get("loss", ""), r["validation"]]
                 for r in done["curve"]
@@ -88,7 +88,7 @@ def tune(
             "loss",
             "validation",
         )
-        show.line(
+        output.line(
             f"Model {done['model']!r}: {done['steps']} steps, {done['tokens']:,} tokens in "
             f"{done['seconds']:.0f} s, "
             f"{done['tokens_per_second']:,.0f} tokens/s, {done['flop_floor_ratio']}x the flop floor; "

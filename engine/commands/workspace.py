@@ -7,7 +7,7 @@ import typer
 
 from db import datasets, models
 from db.errors import BadInput
-from engine import show
+from engine.commands import output
 from engine.commands.options import Dataset, Json, listing, opened, quiet, service_engine
 
 app = typer.Typer()
@@ -16,12 +16,12 @@ app = typer.Typer()
 @app.command(epilog="Example: python -m engine setup")
 def setup(json: Json = False) -> None:
     """Prepare the workspace: simulated store, embedded model, one first run. Safe to repeat."""
-    from engine.setup import setup_workspace
+    from engine.tasks.setup import setup_workspace
 
     with opened() as store, service_engine(store) as engine:
-        done = setup_workspace(engine, say=None if json else show.line)
+        done = setup_workspace(engine, say=None if json else output.line)
     if json:
-        show.as_json(done)
+        output.as_json(done)
 
 
 @app.command("import", epilog="Example: python -m engine import ratings.csv --name my-shop --min-rating 4")
@@ -40,18 +40,18 @@ def import_(
     json: Json = False,
 ) -> None:
     """Import interactions and item titles; reports what was read, kept and dropped."""
-    from engine import handlers
+    from engine.jobs import handlers
 
     payload = {"path": str(path), "name": name, "format": format, "mapping": mapping_of(column)}
     options = {"k_core": k_core, "min_rating": min_rating, "min_history": min_history}
     with opened() as store, service_engine(store) as engine:
         if preview:
             found = handlers.preview_job(engine, payload, quiet)
-            show.as_json(found) if json else show.preview(found)
+            output.as_json(found) if json else output.preview(found)
             return
-        said = quiet if json else lambda progress, message="": show.line(message) if message else None
+        said = quiet if json else lambda progress, message="": output.line(message) if message else None
         done = handlers.import_job(engine, {**payload, "options": options}, said)
-    show.as_json(done) if json else show.report(done["dataset"], done["report"])
+    output.as_json(done) if json else output.report(done["dataset"], done["report"])
 
 
 def mapping_of(pairs: list[str] | None) -> dict[str, str] | None:
@@ -111,7 +111,7 @@ def models_(
     """List the registered models, or register one."""
     with opened() as store:
         if add:
-            from engine import handlers
+            from engine.jobs import handlers
 
             with service_engine(store) as engine:
                 handlers.register_job(engine, {"name": name or add, "source": add}, quiet)

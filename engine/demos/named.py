@@ -7,9 +7,14 @@ from db.datasets import DatasetInfo
 from db.demonstrations import HAND_WRITTEN, Demonstration
 from db.errors import BadInput, NotFound
 from db.store import Store
-from engine.demos import aggregated, neighbours, proximal, written
 from engine.demos.query import PoolEntry, Query
-from engine.demos.strategies import SOURCES
+from engine.demos.sources import (
+    aggregated,
+    hand_written,
+    neighbours,
+    proximal,
+)
+from engine.demos.strategies.registry import SOURCES
 from engine.demos.windows import Offer, Window, entries, load
 
 
@@ -31,9 +36,9 @@ def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) 
 def by_hand(store: Store, dataset: DatasetInfo, query: Query, size: int) -> list[PoolEntry]:
     """Up to `size` of the demonstrations written for this data set that the query may know."""
     found = []
-    for one in written.stored(store, dataset, size):
+    for one in hand_written.stored(store, dataset, size):
         if _windows(store, dataset, query, one) is not None:
-            found.append(written.entry(store, dataset, query, one))
+            found.append(hand_written.entry(store, dataset, query, one))
     return found
 
 
@@ -45,7 +50,7 @@ def _entry(store: Store, dataset: DatasetInfo, query: Query, one: Demonstration)
             f"the next purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
         )
     if one.source == HAND_WRITTEN:
-        return written.entry(store, dataset, query, one)
+        return hand_written.entry(store, dataset, query, one)
     window = aggregated.merge(windows) if one.merged else windows[0]
     source = _source(query, one, window)
     [rating] = SOURCES[source].similarities(store, dataset, query, [window])
@@ -65,7 +70,7 @@ def _windows(store: Store, dataset: DatasetInfo, query: Query, one: Demonstratio
     """The windows it was made of (none for one written freely), or None where one is not known yet."""
     wanted = [
         (datasets.user(store, dataset.id, user_id).user, position)
-        for user_id, position in written.places(one)
+        for user_id, position in hand_written.places(one)
     ]
     windows = load(store, dataset, query, wanted)
     return windows if len(windows) == len(wanted) else None

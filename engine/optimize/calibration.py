@@ -23,14 +23,14 @@ from db.datasets.known import user_ids
 from db.models import ModelInfo
 from db.optimizations import Optimization, OptimizeRequest
 from db.version import ENGINE_VERSION
+from engine.context import Engine
 from engine.data.draws import keys, shuffled
 from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries
-from engine.demos import strategies
 from engine.demos.query import Query
+from engine.demos.strategies import registry
 from engine.optimize.guard import bound
-from engine.optimize.ranked import ranked
-from engine.session import Engine
+from engine.optimize.probe_ranking import ranked
 
 STARTS = ("neighbours", "aggregated", "bm25", "recent")
 """Strategies that are tried, and whose sets a search begins with."""
@@ -101,7 +101,7 @@ def _tried(
         gain = {}
         for name in STARTS:
             spec = f"{name}:{request.size}"
-            shown = strategies.choose(engine.store, dataset, query, spec, request.seed)
+            shown = registry.choose(engine.store, dataset, query, spec, request.seed)
             found = ranked(engine, dataset, request, query, shown)
             gain[name] = found.ndcg10 - found.ndcg10_zero_shot
         rows.append({"user": user, "timestamp": query.target_timestamp, "gain": gain})

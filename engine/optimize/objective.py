@@ -12,12 +12,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.llm.gates import log_gate
-from engine.llm.load import LoadedModel
-from engine.llm.measure import Edit
-from engine.llm.memory import PrefillCache
-from engine.llm.question import Question, combine, cyclic_orders, loss_rows
-from engine.llm.score import Head, Prefix, Row, extend, prefill, suffix_logprobs
+from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.gates import log_gate
+from engine.llm.scoring.log_probs import (
+    Head,
+    Prefix,
+    Row,
+    extend,
+    prefill,
+    suffix_logprobs,
+)
+from engine.llm.scoring.measure import Edit
+from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.modes import (
+    Question,
+    combine,
+    cyclic_orders,
+    loss_rows,
+)
 from engine.prompts import Example, encode, render
 from engine.prompts.encode import Encoded
 

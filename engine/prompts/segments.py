@@ -153,7 +153,7 @@ LAYOUTS: dict[str, dict[str, Layout]] = {
         "calibrated": _TITLE,
         "yes_no": _YES_NO,
         "listwise": _LISTWISE,
-        "free": _FREE,  # no score: the model writes titles (engine/free.py)
+        "free": _FREE,  # no score: the model writes titles (engine/tasks/free_text.py)
     }
 }
 _INTRODUCTION = {"plain": "Purchases in order, then the next one.\n\n"}

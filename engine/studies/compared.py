@@ -3,7 +3,7 @@
 Those of `engine.demos.strategies` that are there: one that is added there appears once it has a name here.
 """
 
-from engine.demos import strategies
+from engine.demos.strategies import registry
 
 LABELS = {
     "none": "no demonstrations",
@@ -22,7 +22,7 @@ LABELS = {
     "twostage": "two-stage optimization",
 }
 
-COMPARED = tuple(name for name in LABELS if name in strategies.NAMES)
+COMPARED = tuple(name for name in LABELS if name in registry.NAMES)
 """The strategies compared."""
 
 NONE, RANDOM, BM25, TWO_STAGE = "none", "random", "bm25", "twostage"

@@ -20,15 +20,20 @@ from db.datasets import DatasetColumns
 from db.errors import BadInput
 from engine.baselines.run import fitted
 from engine.baselines.scorer import Scorer
+from engine.context import Engine
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import difference, estimate
-from engine.service import Report
-from engine.session import Engine
-from engine.studies.ledger import Ledger
+from engine.studies.answers import (
+    FRESH,
+    STALE,
+    ZERO_SHOT,
+    look_up,
+)
+from engine.studies.checkpoint import Ledger
 from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, scoring
 from engine.studies.questions import Question, Timeline, drawn, in_periods, timeline
-from engine.studies.ranking import FRESH, STALE, ZERO_SHOT, look_up
 from engine.studies.request import StudyRequest
+from engine.tasks.service import Report
 
 METRIC = "ndcg10"
 LLM = {

@@ -12,22 +12,10 @@ from typing import Any
 
 from db.errors import BadInput
 from db.models import ModelInfo
-from engine.demos.strategies import parse_spec
+from engine.context import Engine
+from engine.demos.strategies.registry import parse_spec
 from engine.evaluation.statistics import estimate
-from engine.inputs import gather
-from engine.service import Report
-from engine.session import Engine
-from engine.studies.faithful import (
-    MEASURES,
-    agreements,
-    bars,
-    claim,
-    completeness,
-    estimators,
-    explained,
-    summary,
-)
-from engine.studies.ledger import Ledger
+from engine.studies.checkpoint import Ledger
 from engine.studies.plan import (
     Plan,
     described,
@@ -40,8 +28,20 @@ from engine.studies.plan import (
     scoring,
 )
 from engine.studies.questions import Question
+from engine.studies.rank_agreement import (
+    MEASURES,
+    agreements,
+    bars,
+    claim,
+    completeness,
+    estimators,
+    explained,
+    summary,
+)
 from engine.studies.request import StudyRequest
 from engine.studies.scores import SCORES, TRUTHS, scored
+from engine.tasks.inputs import gather
+from engine.tasks.service import Report
 
 ROW = "user"
 CACHE_BYTES = 1 << 26  # one user's prompt at a time
@@ -55,7 +55,7 @@ def faithfulness(
     `report(progress, message, partial)` is called before every user; given the last `partial` as `before`, an
     equal study goes on from it. Raises BadInput, NotFound, ModelError.
     """
-    from engine.llm.memory import PrefillCache
+    from engine.llm.scoring.memory import PrefillCache
 
     request = StudyRequest.from_json(payload)
     k = players(request)

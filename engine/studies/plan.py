@@ -17,13 +17,20 @@ from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest
 from db.version import ENGINE_VERSION
+from engine.context import Engine
 from engine.demos.reader import Reader
 from engine.readers import reader_for
-from engine.session import Engine
-from engine.studies.ledger import Ledger
+from engine.studies.answers import (
+    FRESH,
+    STALE,
+    ZERO_SHOT,
+    look_up,
+    scores,
+    tasks,
+)
+from engine.studies.checkpoint import Ledger
 from engine.studies.provenance import doubts
 from engine.studies.questions import Question, drawn, last_ones
-from engine.studies.ranking import FRESH, STALE, ZERO_SHOT, look_up, scores, tasks
 from engine.studies.request import StudyRequest
 
 CACHE_BYTES = 1 << 28
@@ -94,7 +101,7 @@ def measure_row(
 
     A value is `{scores: {condition: [target, others...]}, shown: {condition: demonstrations}}`.
     """
-    from engine.llm.memory import PrefillCache
+    from engine.llm.scoring.memory import PrefillCache
 
     cache = PrefillCache(CACHE_BYTES)
     reader = reader_of(engine, request)

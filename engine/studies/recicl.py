@@ -20,15 +20,23 @@ from db import datasets
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.tunings import TuneRequest
+from engine.context import Engine
 from engine.evaluation.metrics import auc_parts, metrics, rank_of, uauc
 from engine.evaluation.statistics import estimate
-from engine.service import Report
-from engine.session import Engine
-from engine.studies.claim import BASE, MEASURES, RECICL, SINGLE, claim, comparisons, differences
-from engine.studies.ledger import Ledger
+from engine.studies.checkpoint import Ledger
 from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, scoring
 from engine.studies.questions import drawn, in_periods, last_ones, timeline
+from engine.studies.recicl_claim import (
+    BASE,
+    MEASURES,
+    RECICL,
+    SINGLE,
+    claim,
+    comparisons,
+    differences,
+)
 from engine.studies.request import StudyRequest
+from engine.tasks.service import Report
 
 
 def recicl(

@@ -6,7 +6,7 @@ from typing import Any
 
 from db.errors import BadInput
 from db.requests import CANDIDATE_KINDS, SCORINGS
-from engine.demos.strategies import MOST, parse_spec
+from engine.demos.strategies.registry import MOST, parse_spec
 from engine.studies.compared import COMPARED
 
 _CHOICES = {"candidate_kind": CANDIDATE_KINDS, "scoring": SCORINGS}

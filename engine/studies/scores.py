@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.data.similar_titles import TitleIndex
-from engine.demos.bm25 import text
-from engine.inputs import Inputs
-from engine.service import task_of
+from engine.demos.strategies.bm25 import text
+from engine.tasks.inputs import Inputs
+from engine.tasks.service import task_of
 
 if TYPE_CHECKING:
-    from engine.llm.load import LoadedModel
-    from engine.llm.memory import PrefillCache
+    from engine.llm.loading.load import LoadedModel
+    from engine.llm.scoring.memory import PrefillCache
 
 EFFECT, TRUTH, RIVAL = "effect", "truth", "rival"
 ALL_PROMPTS_UP_TO = 5  # demonstrations for which all 2^k prompts are written, and mode total is run
@@ -60,10 +60,10 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     """
     import torch
 
-    from engine.llm.gates import DemonstrationLoss
-    from engine.llm.measure import demo_head, prepare
-    from engine.llm.reprompt import Reprompts
-    from engine.llm.saliency import gradient_times_input
+    from engine.llm.explain.reprompt import Reprompts
+    from engine.llm.explain.saliency import gradient_times_input
+    from engine.llm.scoring.gates import DemonstrationLoss
+    from engine.llm.scoring.measure import demo_head, prepare
     from engine.lrgd import agreement
     from engine.lrgd.effects import ESTIMATORS
     from engine.lrgd.objective import Remembered

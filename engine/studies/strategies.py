@@ -18,14 +18,18 @@ from numpy.typing import NDArray
 
 from db.canonical import digest
 from db.models import ModelInfo
+from engine.context import Engine
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import estimate
-from engine.inputs import Inputs, gather
-from engine.service import Report, task_of
-from engine.session import Engine
+from engine.studies.checkpoint import Ledger
 from engine.studies.compared import COMPARED, LABELS, NONE, spec
-from engine.studies.contest import MEASURES, best_of, claim, contests, p_of
-from engine.studies.ledger import Ledger
+from engine.studies.pairwise_tests import (
+    MEASURES,
+    best_of,
+    claim,
+    contests,
+    p_of,
+)
 from engine.studies.plan import (
     CACHE_BYTES,
     Plan,
@@ -40,9 +44,11 @@ from engine.studies.plan import (
 )
 from engine.studies.questions import Question
 from engine.studies.request import StudyRequest
+from engine.tasks.inputs import Inputs, gather
+from engine.tasks.service import Report, task_of
 
 if TYPE_CHECKING:
-    from engine.llm.memory import PrefillCache
+    from engine.llm.scoring.memory import PrefillCache
 
 ROW = "user"
 
@@ -55,7 +61,7 @@ def strategies(
     `report(progress, message, partial)` is called before every choice; given the last `partial` as `before`,
     an equal study goes on from it. Raises BadInput, NotFound, ModelError.
     """
-    from engine.llm.memory import PrefillCache
+    from engine.llm.scoring.memory import PrefillCache
 
     request = StudyRequest.from_json(payload)
     plan, info = last_purchases(engine, request), engine.registered(request.model)
@@ -102,7 +108,7 @@ def asked(
 
 def ranked(engine: Engine, inputs: Inputs, cache: PrefillCache) -> tuple[int, int]:
     """The target's rank with the demonstrations, and how many of them the prompt had room for."""
-    from engine.llm.measure import rank_candidates
+    from engine.llm.scoring.measure import rank_candidates
 
     done = rank_candidates(engine.load(inputs.model), task_of(inputs), cache)
     return rank_of(done.scores, inputs.target_index), len(done.kept)

@@ -11,13 +11,13 @@ from db.datasets import DatasetInfo
 from db.store import Store
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
-from engine.demos import strategies
+from engine.demos.strategies import registry
 from engine.evaluation.metrics import metrics, rank_of
-from engine.llm.load import LoadedModel
-from engine.llm.measure import Scoring, Task, rank_candidates
-from engine.llm.memory import PrefillCache
+from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.measure import Scoring, Task, rank_candidates
+from engine.llm.scoring.memory import PrefillCache
 from engine.prompts import Example
-from engine.service import Report, quiet
+from engine.tasks.service import Report, quiet
 from engine.tuning.samples import Sampler
 
 WAYS: tuple[Scoring, ...] = ("sum", "calibrated")
@@ -45,7 +45,7 @@ def judged(
             store, dataset, query.user, query.target_position, "random", CANDIDATES, request.seed
         ).items
         titles = datasets.items(store, dataset.id, offered)
-        chosen = strategies.choose(store, dataset, query, spec, request.seed)
+        chosen = registry.choose(store, dataset, query, spec, request.seed)
         task = Task(
             demos=tuple(Example(tuple(i.title for i in e.history), e.answer.title) for e in chosen),
             history=tuple(i.title for i in query.history),

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from db.errors import ModelError, OutOfMemory
-from engine.llm.memory import out_of_memory
+from engine.llm.scoring.memory import out_of_memory
 from engine.tuning.worlds import Sample
 
 POOL = 128  # samples sorted by length at a time

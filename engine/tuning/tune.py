@@ -20,14 +20,14 @@ from db.errors import Conflict, ModelError
 from db.models import ModelInfo
 from db.names import check_name
 from db.tunings import TuneRequest
-from engine.service import Report
-from engine.session import Engine
+from engine.context import Engine
+from engine.tasks.service import Report
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from engine.llm.load import LoadedModel
+    from engine.llm.loading.load import LoadedModel
     from engine.tuning.trainer import Budget, State
 
 SMALL = 100_000_000  # parameters up to which `auto` tunes all of them
@@ -91,7 +91,7 @@ def _tuned(
     folder: Path,
     report: Report,
 ) -> dict[str, Any]:
-    from engine.llm.load import choose_dtype, load
+    from engine.llm.loading.load import choose_dtype, load
     from engine.tuning.judge import judged
     from engine.tuning.samples import Sampler
     from engine.tuning.throughput import flop_floor_ratio
@@ -250,7 +250,7 @@ def _export(
     fresh = folder.with_name("model.new")
     for leftover in (fresh, folder):
         shutil.rmtree(leftover, ignore_errors=True)
-    from engine.llm.load import quiet
+    from engine.llm.loading.load import quiet
 
     plain: Any = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model  # type: ignore[operator]
     with quiet():

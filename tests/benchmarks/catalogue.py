@@ -21,14 +21,14 @@ from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.baselines.evaluation import drawn_users
-from engine.inputs import chosen_for, query_of
-from engine.llm.generate import Found, search
-from engine.llm.load import LoadedModel
-from engine.llm.prefix_tree import TitleTree, build
-from engine.llm.score import Prefix, answer_logprobs, prefill
+from engine.context import Engine
+from engine.llm.generation.beam_search import Found, search
+from engine.llm.generation.prefix_tree import TitleTree, build
+from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.log_probs import Prefix, answer_logprobs, prefill
 from engine.prompts import Example, fit
-from engine.recommend import recommend
-from engine.session import Engine
+from engine.tasks.catalogue import recommend
+from engine.tasks.inputs import chosen_for, query_of
 
 TOP = 10
 WIDEST = 1 << 14

@@ -19,11 +19,11 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
-from engine import service
 from engine.baselines.evaluation import drawn_users
+from engine.context import Engine
 from engine.evaluation.statistics import difference
-from engine.forward import forward
-from engine.session import Engine
+from engine.tasks import service
+from engine.tasks.forward_tuning import forward
 
 WAYS: dict[str, dict] = {
     "ridge:0.2": {"perturb": "ridge:0.2"},

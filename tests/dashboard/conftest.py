@@ -28,7 +28,7 @@ def open_page(home: Path, store: Store) -> Callable[..., AppTest]:
         app = AppTest.from_file(str(APP), default_timeout=60)
         if page != "recommend":
             app.run()
-            app.switch_page(f"screens/{page}.py")
+            app.switch_page(f"screens/{page}/page.py")
         app.query_params.clear()
         for name, value in params.items():
             app.query_params[name] = value

@@ -4,7 +4,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from dashboard.literal import JOINER
+from dashboard.text.literal import JOINER
 
 
 def texts(app: AppTest) -> str:

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from dashboard.charts import bump, effects
+from dashboard.charts import bump
 from dashboard.charts.bump import Row
-from dashboard.charts.effects import Bar
-from dashboard.theme import DARK, LIGHT, Palette
+from dashboard.screens.recommend import effects_chart
+from dashboard.screens.recommend.effects_chart import Bar
+from dashboard.ui.theme import DARK, LIGHT, Palette
 from tests.dashboard.shop import HOSTILE
 
 
@@ -100,7 +101,7 @@ def test_bump_describes_itself(rows: list[Row]) -> None:
 
 def test_an_effect_has_its_colour_its_sign_and_its_tick() -> None:
     bars = [Bar("helps", 1.0, 0.9, 0.1), Bar("hurts", -0.5, -0.6, 0.1), Bar("nothing", 0.001, 0.0, None)]
-    figure = effects.effects(bars, LIGHT, 70)
+    figure = effects_chart.effects(bars, LIGHT, 70)
     bar, ticks = figure.data[0], figure.data[1]
     assert list(bar.marker.color) == [LIGHT.up, LIGHT.down, LIGHT.same]
     assert list(ticks.x) == [0.9, -0.6, 0.0]
@@ -113,20 +114,20 @@ def test_an_effect_has_its_colour_its_sign_and_its_tick() -> None:
 
 
 def test_stale_effects_are_grey() -> None:
-    figure = effects.effects([Bar("helps", 1.0, 0.9, 0.1)], LIGHT, 70, stale=True)
+    figure = effects_chart.effects([Bar("helps", 1.0, 0.9, 0.1)], LIGHT, 70, stale=True)
     assert list(figure.data[0].marker.color) == [LIGHT.same]
 
 
 def test_an_unmeasured_effect_is_no_zero() -> None:
-    figure = effects.effects([Bar("new", None, None, None)], LIGHT, 70)
+    figure = effects_chart.effects([Bar("new", None, None, None)], LIGHT, 70)
     assert figure.layout.annotations[0].text == "…"
-    assert effects.describe([Bar("new", None, None, None)]).endswith("Not measured yet.")
+    assert effects_chart.describe([Bar("new", None, None, None)]).endswith("Not measured yet.")
 
 
 def test_the_axis_holds_zero_and_does_not_blow_up_noise() -> None:
-    low, high = effects.span([Bar("x", 0.001, None, None)])
+    low, high = effects_chart.span([Bar("x", 0.001, None, None)])
     assert low < 0 < high
     assert high - low >= 0.1
-    low, high = effects.span([Bar("x", -2.0, -2.5, None)])
+    low, high = effects_chart.span([Bar("x", -2.0, -2.5, None)])
     assert low < -2.5
     assert high > 0

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import differences
+from dashboard.screens.compare import differences
 from db import runs
 from db.requests import Chosen, RunRequest
 from db.runs import Run

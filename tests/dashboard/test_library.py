@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from streamlit.testing.v1 import AppTest
 
-from dashboard.literal import JOINER
-from dashboard.widgets import engine, imports, progress, shelves
+from dashboard.screens.library import imports, shelves
+from dashboard.text.literal import JOINER
+from dashboard.ui import engine_status, progress
 from db import datasets, jobs, models
 from db.store import Store
 from db.workers import Worker
@@ -181,13 +182,13 @@ def test_a_removed_model_comes_back(open_page: Open, store: Store) -> None:
 
 def test_the_foot_says_what_is_loaded_where() -> None:
     worker = Worker("me", 1, "here", "cpu", "float32", "ready", models=["embedded"])
-    assert engine.state([worker], {"embedded": " · 5.1 M"}) == [
+    assert engine_status.state([worker], {"embedded": " · 5.1 M"}) == [
         ":green[●] **engine ready**",
         "embedded · 5.1 M · cpu float32",
     ]
     busy = replace(worker, state="busy", message="import <b>", models=[])
-    lines = [line.replace("\\", "").replace(JOINER, "") for line in engine.state([busy], {})]
+    lines = [line.replace("\\", "").replace(JOINER, "") for line in engine_status.state([busy], {})]
     two = replace(worker, models=["embedded", "tuned"])
-    assert engine.state([two], {})[1] == "2 models loaded · cpu float32"
+    assert engine_status.state([two], {})[1] == "2 models loaded · cpu float32"
     assert lines == [":blue[●] **engine busy** with import <b>", "no model loaded yet · cpu float32"]
-    assert "no engine" in engine.state([], {})[0]
+    assert "no engine" in engine_status.state([], {})[0]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import optimizations
-from dashboard.charts.path import describe, path
-from dashboard.optimizations import Step
-from dashboard.theme import LIGHT
+from dashboard.screens.recommend import optimize_text
+from dashboard.screens.recommend.optimize_text import Step
+from dashboard.screens.recommend.path_chart import describe, path
+from dashboard.ui.theme import LIGHT
 from db import jobs
 from db.jobs import Job
 from db.optimizations import OptimizeRequest
@@ -140,7 +140,7 @@ def test_work_goes_on_with_the_dialog_closed_and_is_told_on_the_desk(open_page: 
 
 def steps() -> list[Step]:
     """The path of a made-up optimization."""
-    return optimizations.steps({"path": fake_optimize.path(["a", "b", "c"])})
+    return optimize_text.steps({"path": fake_optimize.path(["a", "b", "c"])})
 
 
 def test_the_path_marks_the_step_and_names_both_lines() -> None:
@@ -155,36 +155,36 @@ def test_the_path_marks_the_step_and_names_both_lines() -> None:
 
 def test_a_set_is_told_with_what_changed() -> None:
     views = {"a": {"source": "proximal", "history": ["<i>x</i>"], "answer": "y *z*"}}
-    table = optimizations.set_table(steps()[4], steps()[3], views)
+    table = optimize_text.set_table(steps()[4], steps()[3], views)
     assert "1.00 → :blue[**1.60**]" in table["weight"][0]
     assert ":orange[**0.70**]" in table["weight"][1]
     assert read(table["demonstration"][0]) == "… <i>x</i> → **y *z*** :gray[own window]"
-    assert len(optimizations.left_out(steps()[3], steps()[2], views)) == 1
+    assert len(optimize_text.left_out(steps()[3], steps()[2], views)) == 1
 
 
 def test_weights_are_put_where_the_desk_can_hold_them() -> None:
-    assert optimizations.on_desk(7.2) == 3.0
-    assert optimizations.on_desk(-0.1) == 0.0
-    assert optimizations.on_desk(1.2345) == 1.23
+    assert optimize_text.on_desk(7.2) == 3.0
+    assert optimize_text.on_desk(-0.1) == 0.0
+    assert optimize_text.on_desk(1.2345) == 1.23
 
 
 def test_gains_are_told_as_far_as_they_are_sure() -> None:
     found = fake_optimize.result({"user": "u"}, offered_views())
-    cells = optimizations.numbers(found)
+    cells = optimize_text.numbers(found)
     assert cells[0] == ("Chosen, held out", "+0.410", "+0.12 to +0.72 NDCG@10")
     assert cells[-1][:2] == ("Sets tried", "56")
     one = {"guard": {"gain_stage1": {"mean": 0.2, "low": -math.inf, "high": math.inf}, "gain_stage2": None}}
-    assert optimizations.numbers(one) == [
+    assert optimize_text.numbers(one) == [
         ("Chosen, held out", "+0.200", "NDCG@10, not sure"),
         ("Sets tried", "0", "–"),
     ]
 
 
 def test_probes_are_told_in_words() -> None:
-    told = optimizations.probes_told(fake_optimize.result({"user": "u"}, offered_views()))
+    told = optimize_text.probes_told(fake_optimize.result({"user": "u"}, offered_views()))
     assert told.startswith("Judged on 3 earlier purchases of this user and 3 purchases of similar users")
     assert "2 of them were held out" in told
-    assert optimizations.probes_told({}) == "No past purchase could serve as a target."
+    assert optimize_text.probes_told({}) == "No past purchase could serve as a target."
 
 
 def offered_views() -> list[dict[str, Any]]:

@@ -6,9 +6,16 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.charts import curve
-from dashboard.theme import DARK, LIGHT
-from dashboard.tunings import ANSWERS, RANKS, Tuning, numbers, recipe, sentence
+from dashboard.screens.tune import curve_chart
+from dashboard.screens.tune.tuning_text import (
+    ANSWERS,
+    RANKS,
+    Tuning,
+    numbers,
+    recipe,
+    sentence,
+)
+from dashboard.ui.theme import DARK, LIGHT
 from db import datasets, jobs, models
 from db.jobs import Job
 from db.models import ModelInfo
@@ -274,7 +281,7 @@ def test_a_job_of_an_older_engine_is_shown_as_far_as_it_can_be(open_page: Open, 
 @pytest.mark.parametrize("upto", [1, 2, 8])
 def test_the_curve_rings_the_best_and_names_its_lines(palette, measure, upto: int) -> None:
     points = fake_tuning.curve(upto, ranks=measure is RANKS)
-    figure = curve.curve(points, measure, palette)
+    figure = curve_chart.curve(points, measure, palette)
     training, held_out, ring = figure.data
     assert len(held_out.x) == upto
     assert len(training.x) == (upto if measure is RANKS else upto - 1), "before the first step: no loss"
@@ -283,8 +290,8 @@ def test_the_curve_rings_the_best_and_names_its_lines(palette, measure, upto: in
     named = [note.text for note in figure.layout.annotations]
     assert any(measure.validation in text for text in named)
     places = sorted(note.y for note in figure.layout.annotations)
-    assert len(places) < 2 or (places[1] - places[0]) * curve.HEIGHT_PX > 20, "labels do not overlap"
-    assert measure.validation in curve.describe(points, measure)
+    assert len(places) < 2 or (places[1] - places[0]) * curve_chart.HEIGHT_PX > 20, "labels do not overlap"
+    assert measure.validation in curve_chart.describe(points, measure)
 
 
 def test_a_tuning_that_never_got_better_says_so(store: Store) -> None:

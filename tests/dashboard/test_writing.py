@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.demonstrations import search
+from dashboard.state.demonstrations import search
 from db import datasets, demonstrations
 from db.demonstrations import Demonstration
 from db.requests import RunRequest

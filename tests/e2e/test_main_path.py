@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from dashboard.literal import JOINER, plain
-from dashboard.theme import DARK, LIGHT
+from dashboard.text.literal import JOINER, plain
+from dashboard.ui.theme import DARK, LIGHT
 from db import runs
 from db.requests import RunRequest
 from db.store import Store

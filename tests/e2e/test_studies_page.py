@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.literal import JOINER
+from dashboard.text.literal import JOINER
 from db import jobs
 from db.requests import RunRequest
 from db.store import Store

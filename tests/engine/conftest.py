@@ -21,8 +21,8 @@ from transformers import (
     Qwen3Config,
 )
 
-from engine.llm import lens
-from engine.llm.load import LoadedModel
+from engine.llm.attention import lens
+from engine.llm.loading.load import LoadedModel
 from engine.prompts import Example, PieceEncoder
 
 torch.set_num_threads(1)

@@ -6,8 +6,13 @@ import torch
 from db.errors import OutOfMemory
 from engine.benchmarks import bank, effects, models, prompts, ranking
 from engine.benchmarks.timing import Written, flops, sample, whole
-from engine.llm.bank import single_losses
-from engine.llm.measure import Task, demonstration_effects, prepare, rank_candidates
+from engine.llm.scoring.measure import (
+    Task,
+    demonstration_effects,
+    prepare,
+    rank_candidates,
+)
+from engine.llm.scoring.per_demo_cache import single_losses
 from engine.prompts import Example
 from engine.prompts.segments import title_answer
 from tests.engine.conftest import TITLES, make_loaded

@@ -15,9 +15,16 @@ from hypothesis import strategies as st
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.store import Store
-from engine.demos import neighbours, windows
+from engine.demos import windows
 from engine.demos.query import PoolEntry, Query, at, build
-from engine.demos.strategies import NAMES, OPTIMIZED, SOURCES, choose, pool
+from engine.demos.sources import neighbours
+from engine.demos.strategies.registry import (
+    NAMES,
+    OPTIMIZED,
+    SOURCES,
+    choose,
+    pool,
+)
 from tests.engine.demos.histories import READER, SEEDS, Histories, histories
 
 SPECS = [f"{name}:3" for name in NAMES if name not in ("none", *OPTIMIZED)]

@@ -10,11 +10,11 @@ from db.datasets import DatasetInfo
 from db.demonstrations import HAND_WRITTEN, hand_written
 from db.errors import BadInput
 from db.store import Store
-from engine.demos import representatives
 from engine.demos.named import by_hand, named
 from engine.demos.query import build
-from engine.demos.representatives import middles, vectors
-from engine.demos.strategies import choose
+from engine.demos.sources import representatives
+from engine.demos.sources.representatives import middles, vectors
+from engine.demos.strategies.registry import choose
 from tests.engine.demos.histories import Histories
 from tests.toys import toy_columns
 

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.demos.dpp import likeliest
-from engine.demos.mmr import marginal
 from engine.demos.reader import directions, unit
-from engine.demos.votek import RHO, elected
+from engine.demos.strategies.dpp import likeliest
+from engine.demos.strategies.mmr import marginal
+from engine.demos.strategies.votek import RHO, elected
 
 
 def rows(seed: int, count: int, width: int = 4) -> np.ndarray:

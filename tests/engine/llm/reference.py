@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from engine.llm.load import LoadedModel, own_attention
+from engine.llm.loading.load import LoadedModel, own_attention
 
 
 def windows(loaded: LoadedModel) -> list[int | None]:

@@ -6,7 +6,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from engine.llm import lens
+from engine.llm.attention import lens
 from engine.lrgd.verify import LayerRecord
 from engine.prompts import Example, Segment, encode, render
 from engine.prompts.segments import title_answer

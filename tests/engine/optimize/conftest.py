@@ -10,7 +10,7 @@ from db import datasets
 from db.optimizations import OptimizeRequest
 from db.settings import Settings
 from db.store import Store
-from engine.session import Engine
+from engine.context import Engine
 from tests.toys import toy_columns
 
 Opened = Callable[..., Engine]

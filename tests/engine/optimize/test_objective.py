@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from engine.llm.load import LoadedModel
-from engine.llm.measure import Task, rank_candidates
-from engine.llm.perturb import ValueNoise
+from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.measure import Task, rank_candidates
+from engine.llm.scoring.perturbed_prompts import ValueNoise
 from engine.optimize.objective import ProbeLoss, Trial
 from engine.prompts import Example
 

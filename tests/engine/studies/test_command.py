@@ -85,7 +85,7 @@ def test_a_study_is_a_job_whose_result_the_store_keeps(call: Callable[..., Resul
 def test_a_stopped_study_goes_on_by_the_same_command(
     call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.studies.ledger.TELL_S", 0.0)
+    monkeypatch.setattr("engine.studies.checkpoint.TELL_S", 0.0)
     whole = json.loads(call("recicl", "--json").stdout)
     scores, asked = plan.scores, []
 

@@ -13,7 +13,7 @@ from db import datasets
 from db.errors import BadInput
 from engine.baselines import run as baselines
 from engine.baselines.training import Recipe
-from engine.session import Engine
+from engine.context import Engine
 from engine.studies import plan
 from engine.studies.drift import CONVENTIONAL, LLM, compared, drift, planned
 from engine.studies.plan import Plan

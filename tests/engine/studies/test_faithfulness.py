@@ -10,14 +10,14 @@ import pytest
 
 from db.errors import BadInput
 from db.requests import RunRequest
-from engine.inputs import gather
-from engine.llm.measure import demonstration_effects, rank_candidates
-from engine.llm.memory import PrefillCache
+from engine.context import Engine
+from engine.llm.scoring.measure import demonstration_effects, rank_candidates
+from engine.llm.scoring.memory import PrefillCache
 from engine.lrgd.effects import ESTIMATORS
-from engine.service import task_of
-from engine.session import Engine
 from engine.studies.faithfulness import faithfulness
 from engine.studies.scores import SCORES, likeness, scored
+from engine.tasks.inputs import gather
+from engine.tasks.service import task_of
 
 module = importlib.import_module("engine.studies.faithfulness")  # its function has the same name
 PAYLOAD = {"study": "faithfulness", "dataset": "toy", "model": "tiny", "users": 3, "demos": "neighbours:3"}

@@ -9,8 +9,8 @@ import pytest
 
 from db import datasets
 from db.errors import BadInput
-from engine.session import Engine
-from engine.studies import plan, ranking
+from engine.context import Engine
+from engine.studies import answers, plan
 from engine.studies.recicl import per_user, planned, recicl
 from engine.studies.request import StudyRequest
 from tests.toys import toy_columns
@@ -77,7 +77,7 @@ def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the
 ) -> None:
     """Watched where demonstrations are chosen; and with everything the two differ in."""
     shown: dict[bool, list[int]] = {True: [], False: []}
-    choose = ranking.strategies.choose
+    choose = answers.strategies.choose
     cut = planned(engine, StudyRequest.from_json(PAYLOAD)).cut
     assert cut is not None
 
@@ -90,7 +90,7 @@ def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the
         shown[query.known_until is not None] += stamps
         return chosen
 
-    monkeypatch.setattr(ranking.strategies, "choose", watched)
+    monkeypatch.setattr(answers.strategies, "choose", watched)
     recicl(engine, {**PAYLOAD, "single": None, "recicl": None}, reports())
     assert shown[True]
     assert max(shown[True]) < cut <= max(shown[False])

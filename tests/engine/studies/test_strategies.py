@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from db.requests import RunRequest
-from engine import inputs as gathering
+from engine.context import Engine
 from engine.evaluation.metrics import rank_of
-from engine.inputs import gather
-from engine.llm import measure
-from engine.service import task_of
-from engine.session import Engine
+from engine.llm.scoring import measure
 from engine.studies.compared import COMPARED
-from engine.studies.contest import MEASURES
+from engine.studies.pairwise_tests import MEASURES
 from engine.studies.strategies import strategies
+from engine.tasks import inputs as gathering
+from engine.tasks.inputs import gather
+from engine.tasks.service import task_of
 
 PAYLOAD = {
     "study": "strategies",

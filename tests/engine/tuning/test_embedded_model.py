@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from db import datasets
 from db.store import Store
 from engine.data.simulated import simulate
-from engine.llm.load import load
+from engine.llm.loading.load import load
 from engine.tuning.evaluate_embedded import EMBEDDED, evaluate, interval
 
 

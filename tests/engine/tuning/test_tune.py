@@ -20,8 +20,9 @@ from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from db.tunings import TuneRequest
-from engine import service, worker
-from engine.session import Engine
+from engine.context import Engine
+from engine.jobs import worker
+from engine.tasks import service
 from engine.tuning.tune import tune
 from tests.toys import toy_columns
 
@@ -184,9 +185,9 @@ _TUNE = """
 import json, sys
 from db.settings import Settings
 from db.store import Store
-from engine.session import Engine
+from engine.context import Engine
 from engine.tuning import trainer
-from engine.worker import run_here
+from engine.jobs.worker import run_here
 trainer.SAVE_EVERY_S = 0.0
 with Store.open(Settings()) as store:
     print(json.dumps(run_here(Engine(store, Settings()), "tune", json.loads(sys.argv[1]), lambda text: None)))

@@ -1,0 +1,1 @@
+"""One folder per page: the page and everything only that page needs."""

@@ -1,0 +1,150 @@
+"""What differs between two stored runs, as tables and as warnings. No Streamlit, no store."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from dashboard.text import words
+from dashboard.text.formats import number, seconds, signed
+from dashboard.text.literal import md
+from db.runs import Run
+
+FIELDS = {
+    "dataset": "data set",
+    "user": "user",
+    "model": "model",
+    "demos": "strategy",
+    "candidates": "candidates",
+    "candidate_kind": "kind of candidates",
+    "seed": "seed",
+    "scoring": "scoring",
+    "template": "prompt template",
+    "history": "history items in the prompt",
+    "target": "target",
+}
+# label, digits, whether more is better (None: neither), how to read it from a run
+ROWS = (
+    ("Target's rank", 0, False, lambda run: run.result["metrics"]["rank"]),
+    ("Rank without demonstrations", 0, False, lambda run: run.result["metrics"]["zero_shot"]["rank"]),
+    ("Loss of the target, nats", 2, False, lambda run: run.result["loss"]),
+    ("Loss without, nats", 2, False, lambda run: run.result["loss_zero_shot"]),
+    ("NDCG@10", 3, True, lambda run: run.result["metrics"]["ndcg10"]),
+    ("Reciprocal rank", 3, True, lambda run: run.result["metrics"]["mrr"]),
+    ("Prompt, tokens", 0, None, lambda run: run.result["prompt"]["tokens"]),
+)
+Effects = Mapping[str, Any] | None
+
+
+def warnings(a: Run, b: Run) -> list[str]:
+    """Why a difference in the numbers may have another cause than the demonstrations."""
+    found = []
+    if (a.request.dataset, a.request.user) != (b.request.dataset, b.request.user):
+        found.append("The runs belong to different users: ranks and losses are of different targets.")
+    elif a.result["target"]["item"] != b.result["target"]["item"]:
+        found.append("The runs have different targets (report and curate): their losses cannot be compared.")
+    elif a.result["candidates"]["fingerprint"] != b.result["candidates"]["fingerprint"]:
+        found.append("The candidate lists differ: ranks and NDCG are over different items.")
+    models = [run.result["model"] for run in (a, b)]
+    if models[0]["name"] != models[1]["name"]:
+        found.append(
+            f"The models differ ({models[0]['name']}, {models[1]['name']}): so do the scales of the losses."
+        )
+    elif models[0]["revision"] != models[1]["revision"]:
+        found.append(f"The model {models[0]['name']} was replaced between the runs: its revision differs.")
+    elif models[0]["dtype"] != models[1]["dtype"]:
+        found.append(f"The runs used different number formats ({models[0]['dtype']}, {models[1]['dtype']}).")
+    if a.request.template != b.request.template:
+        found.append("The prompt templates differ.")
+    if a.request.scoring != b.request.scoring:
+        found.append("The scoring modes differ: scores and losses are on different scales.")
+    return found
+
+
+def numbers_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
+    """Metrics of both runs, Markdown in the cells: B minus A, signed; better or worse for one target only."""
+    alike = a.result["target"]["item"] == b.result["target"]["item"]
+    rows = []
+    for label, digits, more_is_better, read in ROWS:
+        rows.append((label, *_cells(read(a), read(b), digits, more_is_better if alike else None)))
+    totals = [each["effect_total"] if each else _taken(run) for run, each in ((a, effects_a), (b, effects_b))]
+    total = (
+        signed(totals[0]),
+        signed(totals[1]),
+        _verdict(totals[1] - totals[0], 2, True if alike else None),
+    )
+    rows.insert(4, ("Total effect, nats", *total))
+    times = [_total(run) for run in (a, b)]
+    rows.append(("Time, first computed", seconds(times[0]), seconds(times[1]), ""))
+    return pd.DataFrame(rows, columns=["", "A", "B", "B − A"]).set_index("")
+
+
+def _taken(run: Run) -> float:
+    return run.result["loss_zero_shot"] - run.result["loss"]
+
+
+def _total(run: Run) -> float | None:
+    total = run.timings_ms.get("total")
+    return total / 1000 if total is not None else None
+
+
+def _cells(before: float, after: float, digits: int, more_is_better: bool | None) -> tuple[str, str, str]:
+    return number(before, digits), number(after, digits), _verdict(after - before, digits, more_is_better)
+
+
+def _verdict(difference: float, digits: int, more_is_better: bool | None) -> str:
+    text = signed(difference, digits)
+    if more_is_better is None or not float(f"{difference:.{digits}f}"):
+        return f":gray[{text}]"
+    better = (difference > 0) == more_is_better
+    return f":{'blue' if better else 'orange'}[**{text}** {'better' if better else 'worse'}]"
+
+
+def changes(a: Run, b: Run) -> pd.DataFrame:
+    """The fields of the requests that differ, Markdown-safe."""
+    rows = [
+        (name, md(getattr(a.request, field)), md(getattr(b.request, field)))
+        for field, name in FIELDS.items()
+        if getattr(a.request, field) != getattr(b.request, field) and field != "demos"
+    ]
+    weights = [{view["id"]: view["weight"] for view in run.result["demonstrations"]} for run in (a, b)]
+    added, gone = weights[1].keys() - weights[0].keys(), weights[0].keys() - weights[1].keys()
+    moved = [name for name in weights[0].keys() & weights[1].keys() if weights[0][name] != weights[1][name]]
+    if added or gone:
+        rows.append(
+            (
+                "demonstrations",
+                f"{len(weights[0])}",
+                f"{len(weights[1])} ({len(added)} new, {len(gone)} gone)",
+            )
+        )
+    for name in sorted(moved, key=list(weights[0]).index):
+        at = list(weights[0]).index(name) + 1
+        rows.append((f"weight of number {at}", f"{weights[0][name]:g}", f"{weights[1][name]:g}"))
+    if not added and not gone and list(weights[0]) != list(weights[1]):
+        places = [str(list(weights[0]).index(name) + 1) for name in weights[1]]
+        rows.append(
+            ("order of demonstrations", md(", ".join(sorted(places, key=int))), md(", ".join(places)))
+        )
+    return pd.DataFrame(rows, columns=["", "A", "B"]).set_index("")
+
+
+def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
+    """One row per demonstration of either run, in A's order, then B's own; plain text."""
+    sides = [
+        (
+            {view["id"]: view for view in run.result["demonstrations"]},
+            {each["id"]: each["effect"] for each in effects["demonstrations"]} if effects else {},
+        )
+        for run, effects in ((a, effects_a), (b, effects_b))
+    ]
+    (in_a, effect_a), (in_b, effect_b) = sides
+    rows = []
+    for name in [*in_a, *(name for name in in_b if name not in in_a)]:
+        view = in_a.get(name) or in_b[name]
+        weights = [side[name]["weight"] if name in side else None for side in (in_a, in_b)]
+        found = [effects.get(name) for effects in (effect_a, effect_b)]
+        cells = [*(number(weight, 1) for weight in weights), *(signed(effect) for effect in found)]
+        rows.append((words.short(view, 60), words.source_line(view), *cells))
+    names = ["demonstration", "source", "weight A", "weight B", "effect A, nats", "effect B, nats"]
+    return pd.DataFrame(rows, columns=names)

@@ -1,0 +1,1 @@
+"""Explain: one run's effects, how sure and how steady they are."""

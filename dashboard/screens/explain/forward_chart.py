@@ -1,0 +1,79 @@
+"""What reading the demonstrations again does to losses (iterative forward tuning, arXiv 2305.13016)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from dashboard.charts.base import ends, framed
+from dashboard.text.formats import number, ordinal, signed
+from dashboard.ui.theme import Palette
+
+HEIGHT_PX = 240
+MARGIN = {"l": 56, "r": 132, "t": 12, "b": 40}
+APART_PX = 32
+TARGET, PROBE = "target", "last known purchase"
+Point = Mapping[str, Any]
+
+
+def forward(
+    curve: Sequence[Point], palette: Palette, probe: Sequence[Point] = (), chosen: int | None = None
+) -> go.Figure:
+    """Changes of loss (nats, below zero is better) over times read again.
+
+    The target's in the accent, in grey that of the past purchase that chooses; `chosen` is ringed.
+    """
+    figure = go.Figure(layout=framed(palette, HEIGHT_PX, MARGIN))
+    names, values = [], [0.0]
+    for points, name, colour, ink in (
+        (probe, PROBE, palette.same, palette.muted),
+        (curve, TARGET, palette.up, palette.up_text),
+    ):
+        if not points:
+            continue
+        changes = [point["loss"] - points[0]["loss"] for point in points]
+        values += changes
+        names.append((changes[-1], f"<b>{signed(changes[-1])}</b><br>{name}", ink))
+        times = [point["iteration"] for point in points]
+        figure.add_scatter(
+            x=times,
+            y=changes,
+            mode="lines+markers",
+            line={"color": colour, "width": 2.5 if name == TARGET else 2},
+            marker={"size": 7},
+            hovertext=[_hover(name, point) for point in points],
+            hoverinfo="text",
+        )
+        if chosen in times:
+            ring = {"size": 14, "color": "rgba(0,0,0,0)", "line": {"color": colour, "width": 2}}
+            at = times.index(chosen)
+            figure.add_scatter(x=[chosen], y=[changes[at]], mode="markers", marker=ring, hoverinfo="skip")
+    low, high = min(values), max(values)
+    pad = 0.12 * (high - low) or 0.1
+    times = sorted({point["iteration"] for point in (*curve, *probe)}) or [0]
+    step = max(1, len(times) // 12)
+    figure.add_hline(y=0, line={"color": palette.muted, "width": 1.2}, layer="below")
+    figure.update_xaxes(
+        tickvals=times[::step], title_text="times read again", range=[times[0] - 0.2, times[-1] + 0.2]
+    )
+    figure.update_yaxes(range=[low - pad, high + pad], title_text="change of loss, nats", tickformat="+.2~f")
+    ends(figure, HEIGHT_PX - MARGIN["t"] - MARGIN["b"], names, (low - pad, high + pad), APART_PX)
+    return figure
+
+
+def _hover(name: str, point: Point) -> str:
+    lines = [
+        f"<b>read again {point['iteration']} times</b>",
+        f"loss of the {name} {number(point['loss'], 3)} nats",
+    ]
+    if point.get("rank") is not None:
+        lines.append(f"{ordinal(point['rank'])} in the list")
+    if point.get("ndcg10") is not None:
+        lines.append(f"NDCG@10 {number(point['ndcg10'], 3)}")
+    return "<br>".join(lines)
+
+
+def describe(curve: Sequence[Point]) -> str:
+    """One sentence for screen readers."""
+    told = ", ".join(number(point["loss"]) for point in curve)
+    return f"Loss of the target in nats, each time read again: {told or 'nothing measured'}."

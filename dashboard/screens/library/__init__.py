@@ -1,0 +1,1 @@
+"""Library: data sets, models, jobs and storage."""

@@ -1,0 +1,1 @@
+"""Recommend: one user, the two lists, the mixing desk."""

@@ -1,0 +1,358 @@
+"""The mixing desk: one row per demonstration with its weight and its effect, and how to change the set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from dashboard.charts.base import CONFIG
+from dashboard.screens.recommend import optimize_dialog, pool, writing
+from dashboard.screens.recommend.effects_chart import Bar, describe, effects
+from dashboard.state import demonstrations, session
+from dashboard.state.outcome import Measured, Outcome, forget
+from dashboard.state.view import MOST_PROMPTS, WEIGHT_MOST, View
+from dashboard.text import words
+from dashboard.text.literal import md, plain
+from dashboard.ui import dialogs, progress
+from dashboard.ui.notices import (
+    HEAD_PX,
+    colours,
+    empty,
+    problem,
+)
+from db import models
+from db.datasets import DatasetInfo
+from db.requests import Chosen
+from db.runs import Run
+
+ROW_PX = 78
+UNITS = {"count": "this many", "tokens": "this many tokens"}
+MOVES = {
+    "up": "Move up",
+    "down": "Move down, nearer to the question",
+    "edit": "Edit the words",
+    "drop": "Drop",
+}
+ABOUT = (
+    "Weight 1 is as written, 0 removed. Bar: nats a demonstration takes off the target's loss, right helps, "
+    "left hurts; tick: exact removal."
+)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The desk as drawn before the answer is known.
+
+    `rows` None: they come with the run. `body` takes the rows then; `bars` the effects of rows drawn already.
+    """
+
+    rows: list[dict[str, Any]] | None
+    notes: Any
+    body: Any
+    bars: Any
+
+
+def rows_of(
+    view: View, outcome: Outcome | None, info: DatasetInfo
+) -> tuple[list[dict[str, Any]] | None, list[str]]:
+    """The demonstrations on the desk in prompt order, and ids of a link that the store does not know.
+
+    None where the strategy chooses them and the run that says which is still to come (`outcome` None, or its
+    job pending).
+    """
+    if outcome is not None and outcome.run is not None:
+        demonstrations.learn(outcome.run.result["demonstrations"])
+    if view.chosen is not None:
+        return demonstrations.of(view.chosen, info)
+    if outcome is None or outcome.pending is not None:
+        return None, []
+    if outcome.run is not None and outcome.current:
+        return [dict(each) for each in outcome.run.result["demonstrations"]], []
+    return [], []
+
+
+def start(view: View, outcome: Outcome | None, info: DatasetInfo) -> Desk:
+    """Draw the right card as far as it is known: no slider waits for an answer.
+
+    Every part keeps its place in the card however far the work is, or the browser would put a new slider in
+    the place of the one a person is just moving.
+    """
+    with st.container(
+        horizontal=True, vertical_alignment="center", key="desk-head", height=HEAD_PX, border=False
+    ):
+        st.subheader("Mixing desk", anchor=False)
+    st.caption(ABOUT)
+    rows, lost = rows_of(view, outcome, info)
+    st.session_state.desk = rows or []
+    notes = st.container()
+    _left_out(notes, lost)
+    if rows is None:
+        # The desk of the previous question goes at once: its sliders would weigh what is no longer asked.
+        body = st.empty()
+        body.skeleton(height=ROW_PX * _expected(view))
+        return Desk(None, notes, body, None)
+    return Desk(rows, notes, None, _rows(st.container(), rows, view, outcome))
+
+
+def finish(desk: Desk, view: View, outcome: Outcome, measured: Measured, info: DatasetInfo) -> None:
+    """Draw what the answer brings: rows the strategy chose, effects, what to do next, the verdict."""
+    rows, cell = desk.rows, desk.bars
+    if rows is None:
+        rows, lost = rows_of(view, outcome, info)
+        _left_out(desk.notes, lost)
+        st.session_state.desk = rows or []
+        if rows is not None:
+            cell = _rows(desk.body.container(), rows, view, outcome)
+    if rows and cell is not None:
+        bars, stale = _bars(rows, outcome, measured)
+        with cell:
+            figure = effects(bars, colours(), ROW_PX, stale=stale)
+            st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
+    _actions(view, outcome)
+    _verdict(outcome, measured)
+
+
+def _left_out(notes: Any, lost: Sequence[str]) -> None:
+    for each in lost:
+        notes.caption(f":orange[Left out:] the store has no demonstration {md(each, 40)}.")
+
+
+def _expected(view: View) -> int:
+    """Rows to keep room for while the strategy chooses."""
+    count = view.demos.partition(":")[2]
+    return max(2, int(count)) if count.isdigit() else 2
+
+
+def _rows(place: Any, rows: list[dict[str, Any]], view: View, outcome: Outcome | None) -> Any:
+    """Draw the rows, or why there are none; returns the cell of the bars."""
+    ranked = outcome is not None and outcome.run is not None and outcome.current
+    with place:
+        if rows:
+            left, right = st.columns((1.95, 1), gap="xsmall")
+            with left, st.container(gap=None, key="desk-rows"):
+                for index, row in enumerate(rows):
+                    _row(index, row, len(rows))
+            return right
+        if view.chosen is None and view.demos != "none":
+            name, _, count = view.demos.partition(":")
+            title = f"{md(size_told(count))}: {md(words.STRATEGIES.get(name, name))}"
+            about = (
+                "It chose none for this user: the model sees the history alone."
+                if ranked
+                else "Chosen when you press Run. Add some by hand to choose yourself."
+            )
+            empty(title, about, 2 * ROW_PX)
+        else:
+            about = "The model sees the history alone. Add some, or fill the desk."
+            empty("No demonstrations", about, 2 * ROW_PX)
+    return None
+
+
+def size_told(size: str) -> str:
+    """How many a strategy chooses, in words: `4`, or `300t` for tokens."""
+    if size.endswith("t"):
+        return f"as many as fit in {size[:-1]} tokens"
+    return size or "4"
+
+
+def _bars(rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measured) -> tuple[list[Bar], bool]:
+    """Bars of the shown effects; those of the previous weights, in grey, while new ones are measured."""
+    memory: dict[str, Mapping[str, Any]] = st.session_state.setdefault("last_effects", {})
+    fresh = measured.result is not None and outcome.current
+    if fresh and measured.result is not None:
+        memory.clear()
+        memory.update({each["id"]: each for each in measured.result["demonstrations"]})
+    bars = []
+    for row in rows:
+        known = memory.get(row["id"], {})
+        bars.append(Bar(words.short(row), known.get("effect"), known.get("removal"), known.get("mass")))
+    return bars, not fresh
+
+
+def _row(index: int, row: dict[str, Any], count: int) -> None:
+    """Number, last history item, answer, source; the slider; up, down, edit, drop. Always `ROW_PX` high."""
+    with st.container(height=ROW_PX, border=False, key=f"desk-row-{index}", gap=None):
+        text, control = st.columns((1.9, 1), gap="xsmall")
+        with text, st.container(gap=None):
+            history = row.get("history") or []
+            before = plain(history[-1]["title"]) if history else "no history"
+            st.text(f"{index + 1}   … {before} →", wrap=False, width="stretch")
+            st.markdown(f"**{md(row['answer']['title'])}**", wrap=False)
+            st.caption(md(words.source_line(row)), wrap=False)
+        with control, st.container(gap=None, key=f"control-{index}"):
+            key = f"weight-{row['id']}"
+            session.put(key, float(row["weight"]))
+            st.slider(
+                f"Weight of demonstration {index + 1}",
+                0.0,
+                WEIGHT_MOST,
+                step=0.1,
+                format="%.1f" if round(row["weight"], 1) == row["weight"] else "%.2f",  # learnt weights
+                key=key,
+                label_visibility="collapsed",
+                on_change=_weigh,
+                args=(row["id"], key),
+            )
+            with st.container(horizontal=True, horizontal_alignment="center", gap=None, key=f"move-{index}"):
+                for name, icon, off, press, args in (
+                    ("up", "arrow_upward", index == 0, _move, (row["id"], -1)),
+                    ("down", "arrow_downward", index == count - 1, _move, (row["id"], 1)),
+                    ("edit", "edit", False, dialogs.show, (writing.NAME, row["id"], float(row["weight"]))),
+                    ("drop", "close", False, _move, (row["id"], 0)),
+                ):
+                    st.button(
+                        f"{MOVES[name].partition(',')[0]}: demonstration {index + 1}",
+                        icon=f":material/{icon}:",
+                        key=f"{name}-{row['id']}",
+                        type="tertiary",
+                        disabled=off,
+                        help=MOVES[name],
+                        on_click=press,
+                        args=args,
+                    )
+
+
+def _on_desk() -> list[dict[str, Any]]:
+    return st.session_state.get("desk", [])
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    """Make these rows the desk, also for the callbacks of what else was moved before the page is drawn."""
+    st.session_state.desk = rows
+    chosen = tuple(Chosen(row["id"], float(row["weight"])) for row in rows)
+    session.show(replace(session.view(), chosen=chosen))
+
+
+def _weigh(name: str, key: str) -> None:
+    weight = round(float(st.session_state[key]), 1)
+    rows = _on_desk()
+    if all(row["id"] != name for row in rows):
+        return  # a slider of the previous desk, moved while the new one was being drawn
+    _show([{**row, "weight": weight} if row["id"] == name else row for row in rows])
+
+
+def _move(name: str, step: int) -> None:
+    """Move a demonstration one place up (-1) or down (1), or drop it (0)."""
+    rows = list(_on_desk())
+    at = next((index for index, row in enumerate(rows) if row["id"] == name), None)
+    if at is None:
+        return
+    moved = rows.pop(at)
+    if step:
+        rows.insert(min(len(rows), max(0, at + step)), moved)
+    _show(rows)
+
+
+def _actions(view: View, outcome: Outcome) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="desk-actions"):
+        pool.opener(view)
+        with st.popover("Fill by", key="fill"):
+            _fill(view)
+        optimize_dialog.opener(view)
+        if outcome.run is not None and outcome.current and outcome.run.result["demonstrations"]:
+            st.page_link("screens/explain/page.py", label="Explain", query_params={"run": outcome.run.key})
+        if outcome.run is not None and outcome.current and outcome.previous:
+            st.page_link(
+                "screens/compare/page.py",
+                label="Compare with before",
+                query_params={"a": outcome.previous, "b": outcome.run.key},
+            )
+    optimize_dialog.status(view)
+
+
+def _fill(view: View) -> None:
+    name, _, count = view.demos.partition(":")
+    by_tokens = count.endswith("t")
+    st.selectbox(
+        "Strategy",
+        list(words.STRATEGIES),
+        index=list(words.STRATEGIES).index(name) if name in words.STRATEGIES else 0,
+        format_func=words.STRATEGIES.__getitem__,
+        key="fill-name",
+    )
+    unit = st.segmented_control(
+        "Size",
+        list(UNITS),
+        default="tokens" if by_tokens else "count",
+        required=True,
+        format_func=UNITS.__getitem__,
+        key="fill-unit",
+        help="A token budget compares strategies at equal length of the prompt.",
+    )
+    if unit == "tokens":
+        st.number_input(
+            "Tokens", 20, 99_999, value=int(count[:-1]) if by_tokens else 300, step=20, key="fill-tokens"
+        )
+    else:
+        st.number_input("How many", 1, 16, value=int(count) if count.isdigit() else 4, key="fill-count")
+    prompts = st.number_input(
+        "Prompts averaged",
+        1,
+        MOST_PROMPTS,
+        value=view.prompts,
+        key="fill-prompts",
+        help="Each prompt shows other demonstrations of the strategy; the model's scores are averaged over "
+        "them. One prompt has effects and weights, several have neither.",
+    )
+    if prompts and prompts > 1:
+        st.caption("Several prompts: no weights, no effects.")
+    names = [each.name for each in models.listing(session.store())]
+    st.selectbox(
+        "Pre-scored by",
+        ["", *names],
+        index=1 + names.index(view.prescore) if view.prescore in names else 0,
+        key="fill-prescore",
+        format_func=lambda name: plain(name) if name else "no other model",
+        help="A smaller model looks through four times as many and keeps the best by its own effects on past "
+        "purchases (arXiv 2410.18779).",
+    )
+    st.button("Fill the desk", on_click=_filled, key="fill-go", type="primary")
+
+
+def _filled() -> None:
+    name, state = st.session_state["fill-name"], st.session_state
+    size = f"{state['fill-tokens']}t" if state["fill-unit"] == "tokens" else str(state["fill-count"])
+    none = name == "none"
+    forget()
+    session.show(
+        replace(
+            session.view(),
+            demos="none" if none else f"{name}:{size}",
+            chosen=() if none else None,
+            prompts=1 if none else int(state["fill-prompts"] or 1),
+            prescore=None if none else state["fill-prescore"] or None,
+        )
+    )
+
+
+def _verdict(outcome: Outcome, measured: Measured) -> None:
+    """How far to trust the effects, and the page's sentence. Keeps its height while effects are measured."""
+    run = outcome.run
+    if run is None or not outcome.current:
+        return
+    with st.container(key="verdict", gap="xsmall"):
+        with st.container(key="verdict-note"):
+            _trust(run, measured)
+        st.subheader("In one sentence", anchor=False)
+        st.markdown(md(words.recommend(run.result, measured.result)))
+
+
+def _trust(run: Run, measured: Measured) -> None:
+    if measured.pending is not None:
+        progress.watch(measured.pending, "Measuring effects")
+    elif measured.problem:
+        problem(f"The effects could not be measured. {measured.problem}")
+    elif measured.result is not None:
+        st.caption(
+            f"{md(words.faithfulness(measured.result))} {md(words.how_measured(measured.result))} A "
+            "reconstruction of LRGD "
+            "([arXiv 2504.04386](https://arxiv.org/abs/2504.04386))."
+        )
+    elif run.result["demonstrations"]:
+        st.button("Measure effects", key="measure", on_click=_measure)
+
+
+def _measure() -> None:
+    forget()
+    session.show(session.view(), follow=True)

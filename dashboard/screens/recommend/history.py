@@ -1,0 +1,102 @@
+"""What the user bought, as a row of cards, oldest first; the target stands last, in gold."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.state.view import View
+from dashboard.text.formats import day, plural, stars
+from dashboard.text.literal import plain
+from dashboard.ui.notices import card
+from db.datasets import Interaction, UserInfo
+
+CARDS = 5  # past purchases shown as cards; the table behind the button holds all
+
+
+def timeline(view: View, user: UserInfo, past: Sequence[Interaction]) -> Any:
+    """Draw the past purchases; returns the cell of the target, for `target_card` once the run is known."""
+    at = target_position(len(past), view.target)
+    before = past[: max(0, at)]
+    with card("history"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            with st.container(gap=None):
+                st.subheader("History", anchor=False)
+                st.caption(about(view, user, before))
+            with st.popover(f"All {plural(len(past), 'item')}", type="tertiary"):
+                st.dataframe(
+                    table(past, at),
+                    hide_index=True,
+                    height=320,
+                    width=620,
+                    column_config={"title": st.column_config.TextColumn(width=340)},
+                    alt="The whole history",
+                )
+        cells = st.columns(CARDS + 1, gap="xsmall")
+        newest = before[-CARDS:]
+        for cell, entry in zip(cells, newest, strict=False):
+            with cell:
+                _card(f"past-{entry.position}", plain(entry.title), _line(entry, len(past)))
+        return cells[len(newest)]
+
+
+def target_card(cell: Any, view: View, past: Sequence[Interaction], *, revealed: bool) -> None:
+    """The gold card. `revealed`: a run is shown, so the target may be named."""
+    at = target_position(len(past), view.target)
+    if at < 0:
+        return
+    with cell:
+        if revealed:
+            _card("past-target", plain(past[at].title), f"target · {_when(past[at], len(past))}")
+        else:
+            _card("past-target", "? next purchase", "known, shown after the run")
+
+
+def target_position(length: int, target: str) -> int:
+    """The position of the target: the last purchase, or for `probe` the one before."""
+    return length - (1 if target == "test" else 2)
+
+
+def about(view: View, user: UserInfo, before: Sequence[Interaction]) -> str:
+    """The muted sentence of the card."""
+    used = min(view.history, len(before))
+    which = {"semantic": f"{used} most like the candidates", "clusters": f"{used} from all along the time"}
+    entered = which.get(view.history_by, f"the newest {used}")
+    text = f"What this user bought, oldest first; {entered} of {len(before)} enter the prompt."
+    if view.target == "probe":
+        text += " The purchase before the last is the target; the last one stays unseen."
+    else:
+        text += " The next purchase is hidden from the model."
+    if user.tie:
+        text += " The last two carry the same time stamp, so their order is not certain."
+    return text
+
+
+def table(past: Sequence[Interaction], at: int) -> pd.DataFrame:
+    """The whole history, oldest first, with the target named."""
+    frame = pd.DataFrame(
+        {
+            "": ["target" if entry.position == at else str(entry.position + 1) for entry in past],
+            "title": [plain(entry.title) for entry in past],
+            "when": [day(entry.timestamp) for entry in past],
+            "rating": [stars(entry.rating) for entry in past],
+        }
+    )
+    empty = [name for name in ("when", "rating") if set(frame[name]) <= {"", "–"}]
+    return frame.drop(columns=empty)
+
+
+def _line(entry: Interaction, length: int) -> str:
+    when = _when(entry, length)
+    return f"{when} · {rating}" if (rating := stars(entry.rating)) else when
+
+
+def _when(entry: Interaction, length: int) -> str:
+    return day(entry.timestamp) if entry.timestamp is not None else f"{entry.position + 1} of {length}"
+
+
+def _card(key: str, title: str, line: str) -> None:
+    with st.container(border=True, key=key, gap=None):
+        st.text(title, width="stretch")
+        st.caption(line, wrap=False)

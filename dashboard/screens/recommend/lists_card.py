@@ -1,0 +1,172 @@
+"""The left card: the two lists, where this result comes from, and the row of numbers under it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from dashboard.charts.base import CONFIG
+from dashboard.charts.bump import bump, describe, height, pair, shown
+from dashboard.screens.recommend import other_lists
+from dashboard.state.outcome import Outcome
+from dashboard.state.view import View
+from dashboard.text.formats import (
+    ARROW,
+    ago,
+    number,
+    plural,
+    seconds,
+    signed,
+)
+from dashboard.text.literal import md
+from dashboard.ui import progress
+from dashboard.ui.notices import (
+    HEAD_PX,
+    colours,
+    empty,
+    problem,
+)
+from db.runs import Run
+
+MOST = 20  # ranks shown
+NUMBERS_PX = 92  # the metric row, reserved while there is none
+
+
+def board(view: View, outcome: Outcome) -> Any:
+    """Draw the card's content; its height does not depend on how far the work is.
+
+    Returns the cell for `total_effect`, which is known later than the list; None without a run.
+    """
+    run = outcome.run
+    with st.container(
+        horizontal=True, vertical_alignment="center", key="board-head", height=HEAD_PX, border=False
+    ):
+        st.subheader("Recommendations", anchor=False, width="content")
+        if run is not None and outcome.current:
+            other_lists.opener(run)
+        _status(outcome)
+    gold = "really bought next" if view.target == "test" else "bought before the last"
+    st.caption(
+        "Rank of each candidate without demonstrations (left) and with the desk's (right). "
+        f"Gold: what this user {gold}."
+    )
+    if outcome.problem:
+        problem(outcome.problem)
+    if run is None:
+        places = shown(view.candidates, MOST)
+        if not outcome.pending:
+            empty(
+                "Not ranked yet",
+                f"Run ranks {view.candidates} candidates without and with the demonstrations.",
+                height(places) + NUMBERS_PX,
+            )
+        else:
+            st.skeleton(height=height(places) + NUMBERS_PX)
+        return None
+    rows = pair(run.result["zero_shot"], run.result["items"])
+    figure = bump(rows, colours(), most=MOST)
+    st.plotly_chart(figure, key="bump", theme=None, config=CONFIG, alt=describe(rows))
+    cell = _numbers(run)
+    for note in run.result.get("notes") or []:
+        st.caption(f":orange[Note:] {md(note)}")
+    return cell
+
+
+def _status(outcome: Outcome) -> None:
+    """Where the numbers come from, or what is being waited for."""
+    if outcome.pending is not None:
+        progress.watch(outcome.pending, "Ranking")
+        return
+    run = outcome.run
+    if run is None:
+        return
+    text = provenance(run, fresh=outcome.fresh, now=datetime.now(UTC))
+    st.caption(text, width="stretch", text_alignment="right")
+
+
+def provenance(run: Run, *, fresh: bool, now: datetime) -> str:
+    """Computed just now, or served from the store with its original timing."""
+    took = seconds(total_s(run.timings_ms))
+    if fresh:
+        return f"Computed just now in {took}."
+    return f":blue-badge[cached] first computed {ago(run.created_at, now)} in {took}."
+
+
+def total_s(timings_ms: Mapping[str, float]) -> float | None:
+    """Seconds a run took in all."""
+    total = timings_ms.get("total")
+    if total is None:
+        total = sum(timings_ms.values()) if timings_ms else None
+    return None if total is None else total / 1000
+
+
+def _numbers(run: Run) -> Any:
+    """The metric row: before, an arrow, after. Returns the cell of the total effect."""
+    result, metrics = run.result, run.result["metrics"]
+    zero = metrics["zero_shot"]
+    up = zero["rank"] - metrics["rank"]
+    cells = st.columns((0.95, 1.35, 1.05, 1.12, 0.93), gap="xsmall")
+    cells[0].metric(
+        "Target's rank",
+        _change(zero["rank"], metrics["rank"], 0),
+        delta=f"{abs(up)} {'up' if up > 0 else 'down'}" if up else "same",
+        delta_color="blue" if up > 0 else "orange" if up else "gray",
+        delta_arrow="up" if up > 0 else "down" if up else "off",
+    )
+    cells[1].metric(
+        "Loss of the target",
+        _change(result["loss_zero_shot"], result["loss"], loss_digits(result["loss_zero_shot"])),
+        delta="nats, less is better",
+        delta_color="off",
+        delta_arrow="off",
+    )
+    cells[3].metric(
+        "NDCG@10",
+        _change(zero["ndcg10"], metrics["ndcg10"], 2),
+        delta="1 is best",
+        delta_color="off",
+        delta_arrow="off",
+    )
+    cells[4].metric(
+        "Time",
+        seconds(total_s(run.timings_ms)),
+        help=" · ".join(f"{md(step)} {seconds(ms / 1000)}" for step, ms in run.timings_ms.items()) or None,
+        delta=plural(result["prompt"]["tokens"], "token"),
+        delta_color="off",
+        delta_arrow="off",
+    )
+
+    return cells[2]
+
+
+def loss_digits(loss: float) -> int:
+    """Digits after the point: a long title loses hundreds of nats, and two of them stand side by side."""
+    return 2 if abs(loss) < 100 else 1 if abs(loss) < 1000 else 0
+
+
+def total_effect(cell: Any, run: Run, effects: Mapping[str, Any] | None) -> None:
+    """The total in its cell; until it is measured, the difference of the two losses beside it."""
+    total = effects["effect_total"] if effects else run.result["loss_zero_shot"] - run.result["loss"]
+    cell.metric(
+        "Total effect",
+        signed(total),
+        help=total_help(effects),
+        delta="nats off loss",
+        delta_color="blue" if total > 0.005 else "orange" if total < -0.005 else "gray",
+        delta_arrow="off",
+    )
+
+
+def total_help(effects: Mapping[str, Any] | None) -> str:
+    """Why the total effect is not exactly the difference of the two losses beside it."""
+    change = f" ({_change(effects['loss_zero_shot'], effects['loss'], 2)} nats)" if effects else ""
+    return (
+        f"Sum of the effects: the same prompt with the demonstrations gated out, positions kept{change}. The "
+        "losses on the left come from two prompts, one written without them; a model also reacts to where "
+        "words stand."
+    )
+
+
+def _change(before: float, after: float, digits: int) -> str:
+    return f"{number(before, digits)} {ARROW} {number(after, digits)}"

@@ -1,0 +1,156 @@
+"""Other lists for a user: conventional recommenders on the same candidates, and the whole catalogue."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from dashboard.charts.base import CONFIG
+from dashboard.charts.bump import bump, describe, pair
+from dashboard.state import session
+from dashboard.state.waiting import Answer, ask, wait
+from dashboard.text import words
+from dashboard.text.formats import plural, seconds
+from dashboard.text.literal import md
+from dashboard.ui import dialogs
+from dashboard.ui.notices import colours, problem
+from dashboard.ui.progress import describe as told
+from db import jobs, runs
+from db.errors import DualensError
+from db.runs import Run
+
+NAME = "beside"  # of the dialog
+TOP = 10
+WAIT_S = 1.5
+LOOK_S = 0.5
+ROOM_PX = 470
+NAMES = {
+    "itemknn": "item-kNN",
+    "bm25": "BM25 on titles",
+    "popularity": "popularity",
+    "sasrec": "SASRec",
+}
+WITH = "with demonstrations"
+
+
+def opener(run: Run) -> None:
+    """The button that opens the dialog; what was answered for an earlier opening is asked again."""
+    st.button(
+        "Other lists",
+        key="beside",
+        help="Conventional recommenders, and the whole catalogue.",
+        on_click=_opened,
+        args=(run.key,),
+    )
+
+
+def _opened(key: str) -> None:
+    st.session_state.beside_jobs = {}
+    dialogs.show(NAME, key)
+
+
+def shown() -> None:
+    """The dialog, as long as it is open."""
+    about = dialogs.about(NAME)
+    if about is not None:
+        _beside(about[0])
+
+
+@st.dialog("Other lists for this user", width="large", on_dismiss=dialogs.close)
+def _beside(key: str) -> None:
+    """Two tabs, each asked for when it is opened."""
+    try:
+        run = runs.get(session.store(), key)
+        peers, catalogue = st.tabs(
+            ["Conventional recommenders", "Whole catalogue"], key="beside-tab", on_change="rerun"
+        )
+        if peers.open:
+            with peers:
+                _answered("peers", {"run": key}, _peers, run)
+        if catalogue.open:
+            with catalogue:
+                # What scores an item of a candidate list by more than its tokens has no tree to search.
+                request = replace(run.request, scoring="sum")
+                _answered("catalogue", {"request": request.to_json(), "top": TOP}, _catalogue, run)
+    except DualensError as error:
+        problem(str(error))
+
+
+def _answered(kind: str, payload: Mapping[str, Any], draw: Any, run: Run) -> None:
+    """Ask once while the dialog is open, and draw the answer as soon as it is there."""
+    filed: dict[str, int] = st.session_state.setdefault("beside_jobs", {})
+    if kind not in filed:
+        with st.skeleton(height=ROOM_PX):
+            filed[kind] = ask(session.store(), kind, payload, WAIT_S).job.id
+    answer = wait(session.store(), jobs.get(session.store(), filed[kind]), 0.0)
+    if answer.pending:
+        st.fragment(_later, run_every=LOOK_S)(filed[kind], draw, run)
+    else:
+        _drawn(answer, draw, run)
+
+
+def _later(job_id: int, draw: Any, run: Run) -> None:
+    answer = wait(session.store(), jobs.get(session.store(), job_id), 0.0)
+    if answer.pending:
+        st.markdown(told(answer.job, "Listing", answer.job.created_at, True))
+        st.skeleton(height=ROOM_PX)
+    else:
+        _drawn(answer, draw, run)
+
+
+def _drawn(answer: Answer, draw: Any, run: Run) -> None:
+    if answer.result is None:
+        problem(answer.error or "")
+    else:
+        draw(answer.result, run)
+
+
+def _peers(found: Mapping[str, Any], run: Run) -> None:
+    """One conventional list against the model's, and the target's rank in all of them."""
+    lists: dict[str, Any] = {each["name"]: each["items"] for each in found["lists"] if "items" in each}
+    st.caption(
+        "The same candidates, ranked from the same history (left) and by the model with the desk's "
+        "demonstrations (right). Gold: the target."
+    )
+    names = list(lists)
+    picked = st.segmented_control(
+        "Recommender",
+        names,
+        default=names[0],
+        required=True,
+        format_func=_named,
+        key="beside-peer",
+        label_visibility="collapsed",
+    )
+    name = picked if picked in lists else names[0]
+    _bump(lists[name], run.result["items"], (_named(name), WITH), "bump-peer")
+    st.markdown(md(words.peers(run.result, {_named(each): lists[each] for each in names})))
+    for each in found["lists"]:
+        if "missing" in each:
+            st.caption(f"{md(_named(each['name']))} is not here: {md(each['missing'])}")
+
+
+def _named(name: str) -> str:
+    return NAMES.get(name, name)
+
+
+def _catalogue(found: Mapping[str, Any], run: Run) -> None:
+    """The best titles of all, without and with demonstrations."""
+    search = found["search"]
+    st.caption(
+        f"The {TOP} likeliest of {plural(search['titles'], 'title')}, without demonstrations (left) and with "
+        f"the desk's (right), by the likelihood of the title. Searched in "
+        f"{seconds(found['timings_ms']['total'] / 1000)}."
+    )
+    _bump(found["zero_shot"], found["items"], ("without", WITH), "bump-catalogue")
+    st.markdown(md(words.catalogue(found, run.result["target"]["title"])))
+
+
+def _bump(
+    left: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]], heads: tuple[str, str], key: str
+) -> None:
+    rows = pair(left, right)
+    st.plotly_chart(
+        bump(rows, colours(), heads), key=key, theme=None, config=CONFIG, alt=describe(rows, heads)
+    )

@@ -1,0 +1,146 @@
+"""Recommend: one user, the two lists, the desk. Everything a person decides from, on one screen."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dashboard.screens.recommend import (
+    optimize_dialog,
+    other_lists,
+    pickers,
+    pool,
+    writing,
+)
+from dashboard.screens.recommend.desk import finish, start
+from dashboard.screens.recommend.history import target_card, timeline
+from dashboard.screens.recommend.lists_card import board, total_effect
+from dashboard.state import session
+from dashboard.state.outcome import asked, known, measure
+from dashboard.state.view import View
+from dashboard.text.literal import md
+from dashboard.ui import progress
+from dashboard.ui.notices import (
+    card,
+    empty,
+    problem,
+    told,
+)
+from db import datasets, jobs, models, runs
+from db.datasets import DatasetInfo, Interaction, UserInfo
+from db.errors import NotFound
+from db.jobs import Job
+
+
+def page() -> None:
+    """Draw the page for the current view."""
+    view = session.view()
+    if view.dataset is None:
+        view = session.opening_view()
+        session.show(view)
+    stocked = datasets.listing(session.store())
+    if not stocked or (setting_up() and not runs.listing(session.store(), limit=1)):
+        first_steps()
+        return
+    info = next((each for each in stocked if each.name == view.dataset), None)
+    known_models = models.listing(session.store())
+    if view.model is None and known_models:
+        view = replace(view, model=known_models[0].name)
+        session.show(view)
+    pickers.row(view, stocked, known_models, info)
+    for note in session.link_notes():
+        st.caption(f":orange[Note:] {md(note)}")
+    if not known_models:
+        problem("There is no model yet. Register one in the Library; what is stored stays as it is.")
+        return
+    user = chosen_user(view, info)
+    if info is None or user is None:
+        session.sync_address(view)
+        return
+    bench(info, user, datasets.history(session.store(), info.id, user.user))
+
+
+def chosen_user(view: View, info: DatasetInfo | None) -> UserInfo | None:
+    """The user of the view; says what is missing when there is none."""
+    try:
+        if info is None:
+            datasets.get(session.store(), view.dataset or "")
+            return None
+        if view.user is None:
+            empty("No user chosen yet", "Search for one above, or let Surprise me pick one.", 300)
+            return None
+        return datasets.user(session.store(), info.id, view.user)
+    except NotFound as error:
+        problem(str(error))
+        return None
+
+
+@st.fragment(key="bench")
+def bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
+    """History, lists and desk. A weight, a move or a drop runs only this part of the page again."""
+    with told():
+        _bench(info, user, past)
+
+
+def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
+    view = session.view()
+    gold = timeline(view, user, past)
+    left, right = st.columns((1.08, 1), gap="small")
+    with left:
+        list_card = card("list")
+    with right:
+        desk_card = card("desk")
+    outcome = known(view)
+    with desk_card:
+        # Before anything that waits: what a person moves meanwhile belongs to the demonstrations on the desk.
+        desk = start(view, outcome, info)
+    outcome = outcome or asked(view)
+    target_card(gold, view, past, revealed=outcome.run is not None)
+    with list_card:
+        total = board(view, outcome)
+    # The list is on the screen by now; the effects may take a moment longer.
+    measured_now = measure(outcome.run if outcome.current else None)
+    if outcome.run is not None:
+        total_effect(total, outcome.run, measured_now.result)
+    with desk_card:
+        finish(desk, view, outcome, measured_now, info)
+    session.sync_address(view)
+    pool.shown(view, info)
+    writing.shown(info)
+    other_lists.shown()
+    optimize_dialog.shown(view)
+
+
+def setting_up() -> Job | None:
+    """The set-up that is under way, if any."""
+    open_jobs = jobs.listing(session.store(), states=[jobs.QUEUED, jobs.RUNNING], kinds=["setup"], limit=1)
+    return open_jobs[0] if open_jobs else None
+
+
+def first_steps() -> None:
+    """An empty store: the set-up that is under way, or how to start it."""
+    st.header("Welcome to Dualens", anchor=False)
+    st.caption("Put demonstrations before a user's history and see what each of them teaches the model.")
+    waiting = setting_up()
+    if waiting is not None:
+        progress.watch(waiting, "Setting up")
+        st.caption(
+            "The simulated store, the embedded model and a first run are being made; then this page opens."
+        )
+        return
+    last = jobs.listing(session.store(), kinds=["setup"], limit=1)
+    if last and last[0].error:
+        problem(last[0].error)
+    empty(
+        "No data set yet",
+        "Make the simulated store and the embedded model, or import your own data in the Library.",
+        160,
+    )
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        if st.button("Set up the simulated store", type="primary"):
+            jobs.submit(session.store(), "setup", {})
+            st.rerun()
+        st.page_link("screens/library/page.py", label="Open the Library")
+
+
+with told():
+    page()

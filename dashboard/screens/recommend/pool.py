@@ -1,0 +1,188 @@
+"""The pool: demonstrations that could go before this user's history, to pick from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.screens.recommend import writing
+from dashboard.state import demonstrations, session
+from dashboard.state.view import MOST_DEMONSTRATIONS, View
+from dashboard.state.waiting import Answer, ask, wait
+from dashboard.text import words
+from dashboard.text.formats import day, plural
+from dashboard.text.literal import plain
+from dashboard.ui import dialogs
+from dashboard.ui.notices import problem
+from dashboard.ui.progress import describe
+from db import jobs
+from db.datasets import DatasetInfo
+from db.errors import DualensError
+from db.requests import Chosen, RunRequest
+
+NAME = "pool"  # of the dialog
+SIZE = 12
+WAIT_S = 2.0
+LOOK_S = 0.5
+SOURCES = ("neighbours", "proximal", "aggregated", "global", "random", "hand-written")
+
+
+def opener(view: View) -> None:
+    """The button that opens the dialog."""
+    st.button("Add…", key="add", disabled=view.user is None, on_click=dialogs.show, args=(NAME,))
+
+
+def shown(view: View, info: DatasetInfo) -> None:
+    """The dialog, as long as it is open."""
+    if dialogs.about(NAME) is not None:
+        _choose(view, info)
+
+
+@st.dialog("Add demonstrations", width="large", on_dismiss=dialogs.close)
+def _choose(view: View, info: DatasetInfo) -> None:
+    """Ask the engine for the pool of this view's user and let the person pick from it."""
+    request = view.request()
+    if request is None:
+        return
+    offered, written = st.tabs(["From the pool", "In your own words"], key="pool-tab", on_change="rerun")
+    if written.open:
+        with written:
+            _write(info)
+    if offered.open:
+        with offered:
+            _offered(request, info)
+
+
+def _write(info: DatasetInfo) -> None:
+    name = writing.write(info)
+    if name is not None:
+        session.replace_chosen("", name, 1.0)
+        dialogs.close()
+        st.rerun()
+
+
+def _offered(request: RunRequest, info: DatasetInfo) -> None:
+    st.caption(
+        "Windows of other users and of this user's own past, none of them later than the target. "
+        "Select rows, then add them; they come last, next to the question."
+    )
+    try:
+        request = replace(request, demonstrations=None, demos="none")
+        payload = {"request": request.to_json(), "sources": list(SOURCES), "size": SIZE}
+        answer = _asked(payload)
+    except DualensError as error:
+        problem(str(error))
+        return
+    if answer.pending:
+        st.fragment(_later, run_every=LOOK_S)(answer.job.id, info)
+    else:
+        _table(answer, info)
+
+
+def _asked(payload: dict[str, Any]) -> Answer:
+    """The answer to this question, asked once however often the dialog is drawn again."""
+    known = st.session_state.get("pool_job")
+    if known is not None and known[0] == payload:
+        answer = wait(session.store(), jobs.get(session.store(), known[1]), 0.0)
+        if answer.error is None:
+            return answer
+    with st.skeleton(height=300):
+        answer = ask(session.store(), "pool", payload, WAIT_S)
+    st.session_state.pool_job = (payload, answer.job.id)
+    return answer
+
+
+def _later(job_id: int, info: DatasetInfo) -> None:
+    answer = wait(session.store(), jobs.get(session.store(), job_id), 0.0)
+    if answer.pending:
+        st.markdown(describe(answer.job, "Collecting the pool", answer.job.created_at, True))
+        st.skeleton(height=300)
+    else:
+        _table(answer, info)
+
+
+def _table(answer: Answer, info: DatasetInfo) -> None:
+    if answer.result is None:
+        problem(answer.error or "")
+        return
+    views = answer.result["demonstrations"]
+    demonstrations.learn(views)
+    on_desk = {row["id"] for row in st.session_state.get("desk", [])}
+    free = [each for each in views if each["id"] not in on_desk]
+    if not free:
+        st.caption("Everything the pool holds for this user is on the desk already.")
+        return
+    event = st.dataframe(
+        table(free),
+        key="pool-table",
+        hide_index=True,
+        height=420,
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config={
+            "similarity": st.column_config.NumberColumn(format="%.2f", width="small"),
+            "shared": st.column_config.NumberColumn(width="small", help="items in common with this user"),
+        },
+        alt="Pool of demonstrations; select rows to add",
+    )
+    picked = [free[index] for index in event.selection.rows if index < len(free)]
+    room = MOST_DEMONSTRATIONS - len(on_desk)
+    if len(picked) > room:
+        st.caption(f"The desk has room for {room} more.")
+    with st.container(horizontal=True, key="pool-actions"):
+        _actions(picked, room, info)
+
+
+def _actions(picked: Sequence[Mapping[str, Any]], room: int, info: DatasetInfo) -> None:
+    if st.button(
+        f"Add {plural(len(picked), 'demonstration')}" if picked else "Add",
+        type="primary",
+        key="pool-add",
+        disabled=not picked or len(picked) > room,
+    ):
+        add(picked)
+        dialogs.close()
+        st.rerun()
+    one = picked[0]["id"] if len(picked) == 1 else None
+    if st.button(
+        "Edit before adding",
+        key="pool-edit",
+        disabled=one is None,
+        help="Select one row to change its words.",
+    ):
+        st.session_state.pool_edit = one
+    if one is not None and st.session_state.get("pool_edit") == one:
+        with st.container(key="pool-edit-form"):
+            name = writing.edited(one, info)
+        if name is not None:
+            session.replace_chosen("", name, 1.0)
+            dialogs.close()
+            st.rerun()
+
+
+def add(picked: Sequence[Mapping[str, Any]]) -> None:
+    """Put demonstrations behind those on the desk, the most similar one last."""
+    view = session.view()
+    kept = [Chosen(row["id"], float(row["weight"])) for row in st.session_state.get("desk", [])]
+    new = sorted(picked, key=lambda each: each.get("similarity") or 0.0)
+    session.show(replace(view, chosen=(*kept, *(Chosen(each["id"], 1.0) for each in new))))
+
+
+def table(views: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What the pool shows of each demonstration."""
+    frame = pd.DataFrame(
+        {
+            "source": [words.SOURCES.get(each["source"], plain(each["source"])) for each in views],
+            "then bought": [plain(each["answer"]["title"]) for each in views],
+            "after": [
+                " · ".join(plain(item["title"]) for item in reversed(each["history"])) for each in views
+            ],
+            "shared": [each.get("shared") for each in views],
+            "similarity": [each.get("similarity") for each in views],
+            "user": [plain(each["user"]) for each in views],
+            "when": [day(each.get("timestamp")) for each in views],
+        }
+    )
+    return frame if any(each.get("timestamp") is not None for each in views) else frame.drop(columns="when")

@@ -1,0 +1,1 @@
+"""Studies: one setup evaluated over many users."""

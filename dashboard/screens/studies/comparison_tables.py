@@ -1,0 +1,224 @@
+"""The results of two studies as rows and tables: `strategies` (ways of choosing) and `faithfulness` (scores).
+
+Boundary: a result in, dots, Markdown tables and numbers out; any part of it may be missing. No Streamlit.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from dashboard.charts.dots import Dot
+from dashboard.screens.studies.study_text import (
+    MEASURES,
+    SURE,
+    cell_text,
+    is_estimate,
+    p_text,
+)
+from dashboard.text import words
+from dashboard.text.formats import (
+    count,
+    number,
+    plural,
+    seconds,
+)
+from dashboard.text.literal import md, plain
+
+NONE = "none"
+RIVALS_OF = {"p_random": "against random", "p_bm25": "against BM25", "p_zero_shot": "against none"}
+COLOURS = {"effect": "up", "rival": "same", "truth": "text"}
+AGREEMENTS = ("spearman", "pearson", "top1", "pairs")
+VERDICTS = {
+    "two-stage": "chosen and weighed",
+    "stage 1": "chosen, weights left at 1",
+    "zero-shot": "none shown",
+}
+Found = Mapping[str, Any]
+
+
+def label_of(name: str, entry: Found) -> str:
+    """A strategy or score in words. Plain text."""
+    told = words.STRATEGIES.get(name)
+    told = f"{name}: {told}" if told and told != name else told
+    return plain(entry.get("label") or told or name.replace("_", " "), 60)
+
+
+def _ranked(found: Found, measure: str) -> list[tuple[str, Found]]:
+    entries = [
+        (name, each)
+        for name, each in (found.get("strategies") or {}).items()
+        if is_estimate(each.get(measure))
+    ]
+    return sorted(entries, key=lambda entry: -entry[1][measure]["mean"])
+
+
+def against_none(found: Found, name: str, measure: str) -> Found | None:
+    """The paired test of a strategy against no demonstrations."""
+    for test in found.get("tests") or []:
+        if (test.get("better"), test.get("than")) == (name, NONE) and is_estimate(test.get(measure)):
+            return test[measure]
+    return None
+
+
+def strategy_dots(found: Found, measure: str) -> tuple[list[Dot], float | None]:
+    """A dot per strategy, best first, and the mean without demonstrations."""
+    rows = []
+    for name, each in _ranked(found, measure):
+        test, mean = against_none(found, name, measure), each[measure]
+        colour, hover = "same", ""
+        if test is not None and test.get("p") is not None:
+            hover = f"against none {p_text(test['p'])}"
+            if test["p"] < SURE:
+                colour = "up" if test["mean"] > 0 else "down"
+        rows.append(Dot(label_of(name, each), mean["mean"], mean.get("low"), mean.get("high"), colour, hover))
+    none = (found.get("strategies") or {}).get(NONE) or {}
+    line = none[measure]["mean"] if is_estimate(none.get(measure)) else None
+    return rows, line
+
+
+def strategy_table(found: Found) -> pd.DataFrame:
+    """Both metrics, the tests and what it took, per strategy, best NDCG@10 first; Markdown."""
+    ranked = _ranked(found, "ndcg10")
+    best = [max((e[m]["mean"] for _, e in ranked if is_estimate(e.get(m))), default=None) for m in METRICS]
+    lines: dict[str, list[str]] = {"": [md(label_of(name, each)) for name, each in ranked]}
+    for measure, top in zip(METRICS, best, strict=True):
+        lines[MEASURES[measure].replace("@", "@\u2060")] = [
+            cell_text(e[measure], best=e[measure]["mean"] == top) if is_estimate(e.get(measure)) else "–"
+            for _, e in ranked
+        ]
+    for field, head in RIVALS_OF.items():
+        lines[head] = [p_cell(each.get(field)) for _, each in ranked]
+    lines["shown"] = [number(each.get("shown"), 1) for _, each in ranked]
+    lines["choosing"] = [seconds(each.get("seconds")) for _, each in ranked]
+    return pd.DataFrame(lines)
+
+
+METRICS = ("ndcg10", "hr1")
+
+
+def p_cell(p: float | None) -> str:
+    """p in a table; small ones bold."""
+    if p is None:
+        return "–"
+    told = p_text(p).removeprefix("p").removeprefix(" = ").lstrip()
+    return f"**{told}**" if p < SURE else told
+
+
+def guard_told(found: Found) -> str:
+    """How often the guard let the two-stage set through, in one sentence. Plain text; empty without it."""
+    verdicts = found.get("guard") or {}
+    total = sum(verdicts.values())
+    if not total:
+        return ""
+    order = [name for name in VERDICTS if name in verdicts] + [
+        name for name in verdicts if name not in VERDICTS
+    ]
+    parts = [f"{VERDICTS.get(name, plain(name, 30))} for {count(verdicts[name])}" for name in order]
+    return f"The guard's verdicts over {plural(total, 'user')}: {', '.join(parts)}."
+
+
+def truths(found: Found) -> dict[str, str]:
+    """What scores are compared with, by name, in words; only those that were measured."""
+    scores, told = (found.get("scores") or {}).values(), found.get("truths") or {}
+    measured = {name for score in scores for name in score if isinstance(score[name], Mapping)}
+    order = [name for name in TRUTHS if name in measured] + sorted(measured - set(TRUTHS))
+    return {name: plain((told.get(name) or {}).get("label") or TRUTHS.get(name, name), 60) for name in order}
+
+
+TRUTHS = {
+    "exact": "Shapley value by removal",
+    "reprompt": "Shapley value by reprompt",
+    "removal": "leave-one-out by removal",
+    "reprompt_loo": "leave-one-out by reprompt",
+}
+
+
+def score_dots(found: Found, truth: str, measure: str) -> list[Dot]:
+    """A dot per score, best first."""
+    rows = []
+    for name, score in (found.get("scores") or {}).items():
+        value = (score.get(truth) or {}).get(measure)
+        if is_estimate(value):
+            hover = f"{count(value.get('n'))} users" if value.get("n") is not None else ""
+            colour = COLOURS.get(str(score.get("kind")), "same")
+            label = plain(score.get("label") or name.replace("_", " "), 60)
+            rows.append(Dot(label, value["mean"], value.get("low"), value.get("high"), colour, hover))
+    return sorted(rows, key=lambda row: -row.mean)
+
+
+def agreements(found: Found, truth: str) -> list[str]:
+    """The measures of agreement with a truth that were taken."""
+    scores = (found.get("scores") or {}).values()
+    return [
+        measure
+        for measure in AGREEMENTS
+        if any(is_estimate((score.get(truth) or {}).get(measure)) for score in scores)
+    ]
+
+
+def bars_table(found: Found) -> pd.DataFrame:
+    """What was promised and what came out; Markdown."""
+    bars = found.get("bars") or []
+    return pd.DataFrame(
+        {
+            "": [md(each.get("what"), 160) for each in bars],
+            "at least": [number(each.get("bar")) for each in bars],
+            "found": [
+                cell_text(each["found"]) if is_estimate(each.get("found")) else number(each.get("found"), 3)
+                for each in bars
+            ],
+            "says": [
+                ":blue[**holds**]" if each.get("holds") else ":orange[**does not hold**]" for each in bars
+            ],
+        }
+    )
+
+
+def completeness_numbers(found: Found) -> list[tuple[str, str, str]]:
+    """Label, value and note of the row of numbers under the chart."""
+    cells = []
+    complete = found.get("completeness") or {}
+    if is_estimate(complete.get("share")):
+        users = f"of {plural(complete.get('users') or 0, 'user')} with a gain"
+        cells.append(("Complete to 2 %", f"{complete['share']['mean']:.0%}", users))
+    if complete.get("nodes"):
+        nodes = complete["nodes"]
+        cells.append(
+            ("Path nodes", number(nodes.get("median"), 0), f"median, {number(nodes.get('max'), 0)} at most")
+        )
+    if complete.get("relative"):
+        told = complete["relative"]
+        cells.append(
+            (
+                "Completeness error",
+                f"{(told.get('median') or 0) * 100:.2f} %",
+                f"median, {(told.get('p95') or 0) * 100:.1f} % at the 95th",
+            )
+        )
+    if is_estimate(found.get("gain")):
+        gain = found["gain"]
+        between = f"{number(gain.get('low'))} to {number(gain.get('high'))} nats"
+        cells.append(("Mean gain", number(gain["mean"]), between))
+    return cells
+
+
+def scores_table(found: Found) -> pd.DataFrame:
+    """All numbers as a long table to sort and to take away."""
+    rows = [
+        (score.get("label") or name, truth, measure, value)
+        for name, score in (found.get("scores") or {}).items()
+        for truth, told in score.items()
+        if isinstance(told, Mapping)
+        for measure, value in told.items()
+        if is_estimate(value)
+    ]
+    labels = truths(found)
+    return pd.DataFrame(
+        {
+            "score": [plain(label, 60) for label, *_ in rows],
+            "against": [labels.get(truth, truth) for _, truth, *_ in rows],
+            "measure": [MEASURES.get(measure, measure.replace("_", " ")) for *_, measure, _ in rows],
+            **{name: [value.get(name) for *_, value in rows] for name in ("mean", "low", "high", "n")},
+        }
+    )

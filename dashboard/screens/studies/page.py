@@ -1,0 +1,43 @@
+"""Studies: put a question to many users, watch the table fill, read what it says."""
+
+import streamlit as st
+
+from dashboard.screens.studies import study_card, study_form
+from dashboard.state import session
+from dashboard.ui.notices import (
+    card,
+    empty,
+    heading,
+    told,
+)
+from db import datasets, models
+
+
+def page() -> None:
+    """The form, the study that runs or was picked, and all of them."""
+    known, known_models = datasets.listing(session.store()), models.listing(session.store())
+    everything = study_card.SHELF.known()
+    if not known and not everything:
+        about = "Import one in the Library, or set up the simulated store on Recommend."
+        empty("No data set yet", about, 200)
+        st.page_link("screens/library/page.py", label="Open the Library")
+        return
+    current = study_card.SHELF.shown(everything)
+    left, right = st.columns((1, 2.1), gap="small")
+    with left, card("study-form"):
+        heading("New study", "One question to many users, with intervals and paired tests.")
+        if known and known_models:
+            study_form.form(known, known_models)
+        else:
+            missing = "model" if known else "data set"
+            st.caption(f"There is no {missing} to study. Add one in the Library.")
+    with right, card("study"):
+        study_card.one(current)
+    with card("studies", stretch=False):
+        heading("All studies", "Newest first. Select a row to see it above.")
+        study_card.listing(everything, current)
+    study_card.SHELF.follow(current)
+
+
+with told():
+    page()

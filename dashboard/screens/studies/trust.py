@@ -1,0 +1,54 @@
+"""Whether effects can be trusted on a data set, in one sentence from a `faithfulness` result."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dashboard.text.formats import number
+from dashboard.text.literal import plain
+
+Found = Mapping[str, Any]
+OURS = ("path", "strata", "exact")  # the first that was measured and is not the truth itself
+LEVELS = (
+    (0.9, "can be trusted"),
+    (0.75, "can mostly be trusted"),
+    (0.5, "can be trusted only in part"),
+    (-2.0, "cannot be trusted"),
+)
+
+
+def agreement(found: Found, score: str, truth: str) -> float | None:
+    """The mean rank correlation of a score with a truth; None where it was not measured."""
+    value = (((found.get("scores") or {}).get(score) or {}).get(truth) or {}).get("spearman") or {}
+    return value.get("mean")
+
+
+def trusted(found: Found) -> str:
+    """Plain text; empty where neither truth was measured."""
+    parts = []
+    for truth, told in (("exact", "taking demonstrations out"), ("reprompt", "prompts written without them")):
+        known = [(rho, name) for name in OURS if (rho := agreement(found, name, truth)) is not None]
+        if truth == "reprompt":  # what the desk shows is measured exactly up to six demonstrations
+            known = known[::-1]
+        if not known:
+            continue
+        rho, _ = known[0]
+        level = next(word for least, word in LEVELS if rho >= least)
+        parts.append(
+            f"{level} for what {told} would do (rank correlation {number(rho)}{_rival(found, truth)})"
+        )
+    if not parts:
+        return ""
+    where = plain(found.get("dataset") or "this data set", 60)
+    return f"On {where} effects {' and '.join(parts)}."
+
+
+def _rival(found: Found, truth: str) -> str:
+    rivals = [
+        (rho, str(score.get("label") or name))
+        for name, score in (found.get("scores") or {}).items()
+        if score.get("kind") == "rival" and (rho := agreement(found, name, truth)) is not None
+    ]
+    if not rivals:
+        return ""
+    rho, label = max(rivals)
+    return f", best rival {plain(label, 40)} {number(rho)}"

@@ -1,0 +1,1 @@
+"""Tune: train a model on a data set and watch it."""

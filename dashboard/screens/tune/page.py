@@ -1,0 +1,45 @@
+"""Tune: make a model for a data set, watch it learn, take it to Recommend."""
+
+import streamlit as st
+
+from dashboard.screens.tune import tuning_card, tuning_form
+from dashboard.state import session
+from dashboard.ui.notices import (
+    card,
+    empty,
+    heading,
+    told,
+)
+from db import datasets, models
+
+
+def page() -> None:
+    """The form, the tuning that runs or was picked, and all of them."""
+    known = datasets.listing(session.store())
+    everything = tuning_card.SHELF.known()
+    if not known and not everything:
+        empty(
+            "No data set yet", "Import one in the Library, or set up the simulated store on Recommend.", 200
+        )
+        st.page_link("screens/library/page.py", label="Open the Library")
+        return
+    current = tuning_card.SHELF.shown(everything)
+    left, right = st.columns((1, 2.1), gap="small")
+    with left, card("tune"):
+        heading(
+            "New tuning", "A model of your own, trained here, on your data. Sensible defaults: just start."
+        )
+        if known:
+            tuning_form.form(known, models.listing(session.store()), everything)
+        else:
+            st.caption("There is no data set to learn from. Import one in the Library.")
+    with right, card("tuning"):
+        tuning_card.one(current)
+    with card("tunings", stretch=False):
+        heading("All tunings", "Newest first. Select a row to see its curve and recipe above.")
+        tuning_card.listing(everything, current)
+    tuning_card.SHELF.follow(current)
+
+
+with told():
+    page()

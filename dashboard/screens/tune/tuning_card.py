@@ -1,0 +1,153 @@
+"""One tuning, live or finished, and the list of all: curve, numbers, recipe, what to do with it."""
+
+import time
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from dashboard.charts.base import CONFIG
+from dashboard.screens.tune import tuning_form
+from dashboard.screens.tune.curve_chart import HEIGHT_PX, curve, describe
+from dashboard.screens.tune.tuning_text import (
+    Tuning,
+    numbers,
+    recipe,
+    sentence,
+    table,
+)
+from dashboard.state import session
+from dashboard.text.literal import md, plain
+from dashboard.ui import progress, watched
+from dashboard.ui.notices import (
+    HEAD_PX,
+    colours,
+    empty,
+    problem,
+)
+from db import models, workers
+
+LINE_PX = 46  # the line that says how far it is
+ENDINGS = {"COMPLETED": "Done.", "STOPPED": "Stopped.", "ERROR": "Failed."}
+
+
+SHELF = watched.Shelf("tune", Tuning, "tuning")
+
+
+def one(tuning: Tuning | None) -> None:
+    """The right card: looked up every second while the job is open."""
+    if tuning is None:
+        empty(
+            "Nothing was tuned yet",
+            "Choose on the left and press Start: the curve of what it learns appears here.",
+            HEIGHT_PX + 2 * LINE_PX,
+        )
+        return
+    SHELF.card(tuning, _one)
+
+
+def _one(tuning: Tuning) -> None:
+    with st.container(
+        horizontal=True, vertical_alignment="center", key="tuning-head", height=HEAD_PX, border=False
+    ):
+        st.subheader(md(tuning.title), anchor=False, width="stretch")
+        _button(tuning)
+    with st.container(height=LINE_PX, border=False, key="tuning-line", vertical_alignment="center"):
+        _line(tuning)
+    if tuning.job.state == "ERROR":
+        problem(tuning.job.error or "The engine gave no reason.")
+    st.caption(tuning.what.reading)
+    _curve(tuning)
+    cells = numbers(tuning)
+    for cell, (label, value, note) in zip(st.columns(len(cells), gap="small"), cells, strict=True):
+        cell.metric(label, value, delta=note or None, delta_color="off", delta_arrow="off")
+    with st.container(key="verdict", gap="xsmall"):
+        st.subheader("In one sentence", anchor=False)
+        st.markdown(md(sentence(tuning)))
+    with st.popover("Recipe", key="tuning-recipe"):
+        st.caption("Everything the result depends on; equal settings on equal data are trained only once.")
+        st.dataframe(recipe(tuning), hide_index=True, height=380, width=560, alt="Recipe")
+
+
+def _line(tuning: Tuning) -> None:
+    """What it does now and how far it is; for one that ended, how."""
+    job = tuning.job
+    if tuning.open:
+        alive = bool(workers.alive(session.store()))
+        text = progress.describe(job, "Stopping" if job.stop_asked else "Tuning", time.time(), alive)
+        if job.progress is None:
+            st.caption(text, wrap=False)
+        else:
+            st.progress(min(1.0, max(0.0, job.progress)), text=text)
+        return
+    st.markdown(f"**{ENDINGS.get(job.state, job.state)}** {md(_after(tuning))}")
+
+
+def _after(tuning: Tuning) -> str:
+    """What became of a tuning that ended. Plain text."""
+    if tuning.job.state != "COMPLETED":
+        kept = "What it had learnt is kept: it goes on from its last checkpoint."
+        return kept if tuning.resumable else "It had learnt nothing yet."
+    if tuning.model is None:
+        return f"{tuning.what.label} is kept: its list is under Other lists on Recommend, and studies use it."
+    return f"Registered as {plain(tuning.model, 60)}."
+
+
+def _button(tuning: Tuning) -> None:
+    """The one thing to do with it now."""
+    job = tuning.job
+    if tuning.open:
+        st.button(
+            "Stop",
+            key=f"stop-tuning-{job.id}",
+            disabled=job.stop_asked,
+            on_click=progress.stop,
+            args=(job.id,),
+            help="What it has learnt so far is kept, and it can go on from there.",
+        )
+    elif job.state == "COMPLETED":
+        if st.button("Open in Recommend", key=f"use-{job.id}", type="primary"):
+            _use(tuning)
+    elif job.state in ("STOPPED", "ERROR"):
+        label = "Go on" if tuning.resumable else "Try again"
+        if st.button(label, key=f"again-{job.id}", type="primary"):
+            SHELF.pick(tuning_form.again(job).id)
+            st.rerun()
+
+
+def _use(tuning: Tuning) -> None:
+    dataset = str(tuning.asked.get("dataset"))
+    if tuning.what.kind != "llm":  # its list stands beside the model's: Other lists
+        session.turn_to(dataset)
+        st.switch_page("screens/recommend/page.py")
+    names = {each.name for each in models.listing(session.store())}
+    if tuning.model not in names:
+        problem(f"The model {tuning.model!r} was removed from the Library. Its recipe below makes it again.")
+        return
+    session.turn_to(dataset, str(tuning.model))
+    st.switch_page("screens/recommend/page.py")
+
+
+def _curve(tuning: Tuning) -> None:
+    if tuning.what.measure is None:
+        empty("No learning curve", "This one counts what was bought; it does not train.", HEIGHT_PX)
+        return
+    points = tuning.curve
+    if not points and tuning.open:
+        empty("No point yet", "The first comes with the first look at what is held out.", HEIGHT_PX)
+        return
+    if not points:
+        empty("No learning curve", "It ended before the first point.", HEIGHT_PX)
+        return
+    st.plotly_chart(
+        curve(points, tuning.what.measure, colours()),
+        key=f"curve-{tuning.job.id}",
+        theme=None,
+        config=CONFIG,
+        alt=describe(points, tuning.what.measure),
+    )
+
+
+def listing(all_of_them: list[Tuning], current: Tuning | None) -> None:
+    """All tunings; a selected row is shown above."""
+    frame = table(all_of_them, datetime.now(UTC))
+    SHELF.listing(all_of_them, current, frame, {}, "Tunings, newest first")

@@ -1,0 +1,77 @@
+"""Demonstrations as the desk shows them, whether a run, the pool or the store knows them.
+
+A demonstration is drawn from its `DemoView`: a dictionary with `id, source, user, history, answer, timestamp,
+similarity, shared`. Runs and pools bring complete ones; one that a link names is rebuilt from the store.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard.state import session
+from db import datasets, demonstrations
+from db.datasets import DatasetInfo
+from db.demonstrations import Demonstration
+from db.requests import Chosen
+
+
+def learn(views: Iterable[Mapping[str, Any]]) -> None:
+    """Remember what runs and pools told about demonstrations."""
+    known = st.session_state.setdefault("known_demos", {})
+    for view in views:
+        known[view["id"]] = {**known.get(view["id"], {}), **{k: v for k, v in view.items() if v is not None}}
+
+
+def of(chosen: Sequence[Chosen], info: DatasetInfo) -> tuple[list[dict[str, Any]], list[str]]:
+    """Views of the chosen demonstrations in order, with weights; and the ids the store does not know."""
+    known = st.session_state.setdefault("known_demos", {})
+    missing = [each.id for each in chosen if each.id not in known]
+    if missing:
+        learn(_from_store(missing, info))
+    lost = [each.id for each in chosen if each.id not in known]
+    views = [{**known[each.id], "weight": each.weight} for each in chosen if each.id in known]
+    return views, lost
+
+
+def search(info: DatasetInfo, words: str, most: int) -> tuple[list[str], int]:
+    """The first `most` titles of the catalogue that hold all these words, and how many do."""
+    wanted = words.lower().split()
+    titles = _titles(info.id, info.fingerprint)
+    found = [title for title, lower in titles if all(word in lower for word in wanted)]
+    return found[:most], len(found)
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _titles(dataset_id: int, fingerprint: str) -> list[tuple[str, str]]:
+    """Every title once, most bought first, with its lower-case form to search in."""
+    known = datasets.catalogue(session.store(), dataset_id)
+    order = sorted(range(len(known.titles)), key=lambda item: -known.counts[item])
+    titles = dict.fromkeys(known.titles[item] for item in order)
+    return [(title, title.lower()) for title in titles if title.strip()]
+
+
+def _from_store(ids: Sequence[str], info: DatasetInfo) -> list[dict[str, Any]]:
+    found = demonstrations.get_many(session.store(), ids, info.id).values()
+    wanted = {item for demo in found for item in (*demo.history, demo.answer)}
+    titles = datasets.item_by_ids(session.store(), info.id, sorted(wanted))
+
+    def named(item: str) -> dict[str, str]:
+        return {"item": item, "title": titles[item].title if item in titles else item}
+
+    def shown(demo: Demonstration) -> list[dict[str, str]]:
+        if demo.text_override:  # a person's own words: one title a line, the answer last
+            return [{"item": "", "title": line} for line in demo.text_override.splitlines()]
+        return [named(item) for item in (*demo.history, demo.answer)]
+
+    return [
+        {
+            "id": demo.id,
+            "source": demo.source,
+            "user": demo.user_id,
+            "history": shown(demo)[:-1],
+            "answer": shown(demo)[-1],
+            "timestamp": demo.timestamp,
+        }
+        for demo in found
+    ]

@@ -1,0 +1,155 @@
+"""The answer to a view: its stored run and effects, or the jobs that make them.
+
+Boundary: decides what to ask of the engine and how long a page waits for it; draws nothing. What is in the
+store already is served without a job. Work is only asked for while the session follows (after Run); a request
+that failed is not repeated until Run is pressed again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from dashboard.state import session
+from dashboard.state.view import View
+from dashboard.state.waiting import Answer, ask, wait
+from db import jobs, runs
+from db.errors import DualensError
+from db.jobs import Job
+from db.requests import request_digest
+from db.runs import Run
+
+RANK_WAIT_S = 0.9  # within a slider's second; longer work is watched by a fragment of its own
+EFFECTS_WAIT_S = 0.35
+CLOCK_S = 1.0  # two clocks may differ; a run older than its job by more was served from the store
+DIRECT = "direct"  # what the desk's weights do: the question and its answers do not see a demonstration
+ESTIMATE = {"estimator": "auto", "leave_one_out": True}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run to show (`current`: it answers the view; else the one before), a job to watch, a problem."""
+
+    run: Run | None = None
+    current: bool = False
+    fresh: bool = False
+    pending: Job | None = None
+    problem: str | None = None
+    previous: str | None = None
+
+
+def known(view: View) -> Outcome | None:
+    """What can be said of this view at once; None where the engine has to be asked (`asked`)."""
+    request = view.request()
+    if request is None:
+        return Outcome()
+    try:
+        request.validate()
+        digest = request_digest(session.store(), request)
+        run = runs.by_request(session.store(), digest)
+    except DualensError as error:
+        return Outcome(problem=str(error))
+    if run is not None:
+        return _shown(run, digest)
+    return None if session.following() else Outcome()
+
+
+def asked(view: View) -> Outcome:
+    """The run of this view from the engine if it is quick, else a job to watch."""
+    request = view.request()
+    if request is None:
+        return Outcome()
+    digest = request_digest(session.store(), request)
+    before = _before(view)
+    answer = _asked(("rank", digest), "rank", {"request": request.to_json()}, RANK_WAIT_S)
+    if answer.error:
+        return Outcome(run=before, problem=answer.error)
+    st.session_state.asked = (digest, answer.job.created_at - CLOCK_S)
+    if answer.result is None:
+        return Outcome(run=before, pending=answer.job)
+    run = runs.by_key(session.store(), answer.result["run"])
+    if run is None:
+        return Outcome(run=before, problem="The run was deleted as soon as it was stored. Press Run again.")
+    return _shown(run, digest)
+
+
+def forget() -> None:
+    """Let what failed or was stopped be asked again: Run was pressed."""
+    st.session_state.asked_jobs = {}
+
+
+def _asked(question: tuple[str, str], kind: str, payload: dict[str, Any], wait_s: float) -> Answer:
+    """The job of this question: the one filed before, however it ended, else a new one."""
+    filed: dict[tuple[str, str], int] = st.session_state.setdefault("asked_jobs", {})
+    if question in filed:
+        answer = wait(session.store(), jobs.get(session.store(), filed[question]), 0.0)
+        # A result that is no longer in the store is made again; a failure waits for Run.
+        if answer.result is None:
+            return answer
+    answer = ask(session.store(), kind, payload, wait_s)
+    filed[question] = answer.job.id
+    return answer
+
+
+def _shown(run: Run, digest: str) -> Outcome:
+    """The answer; fresh if it was made for the question this session asked last."""
+    asked, since = st.session_state.get("asked", ("", 0.0))
+    fresh = asked == digest and run.created_at >= since
+    return Outcome(run=run, current=True, fresh=fresh, previous=session.remember(run.key))
+
+
+def _before(view: View) -> Run | None:
+    """The run shown last, if it belongs to the same user and model: better than an empty card."""
+    trail = st.session_state.get("trail")
+    run = runs.by_key(session.store(), trail[-1]) if trail else None
+    if run is None:
+        return None
+    same = (run.request.dataset, run.request.user, run.request.model) == (view.dataset, view.user, view.model)
+    return run if same else None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Effects of a run's demonstrations (`result`), or the job that measures them, or why there are none."""
+
+    result: Mapping[str, Any] | None = None
+    pending: Job | None = None
+    problem: str | None = None
+
+
+def measure(run: Run | None) -> Measured:
+    """The stored effects of a run; asked for when there are none and the session follows."""
+    if run is None or not run.result["demonstrations"] or run.request.prompts > 1:
+        return Measured()  # effects are of the demonstrations of one prompt
+    stored = effects_of(run.key)
+    if stored is not None:
+        return Measured(result=stored)
+    if not session.following():
+        return Measured()
+    _drop_superseded(run.key)
+    answer = _asked(
+        ("effects", run.key), "effects", {"request": run.request.to_json(), **ESTIMATE}, EFFECTS_WAIT_S
+    )
+    st.session_state.effects_job = (run.key, answer.job.id)
+    if answer.error:
+        return Measured(problem=answer.error)
+    if answer.result is None:
+        return Measured(pending=answer.job)
+    return Measured(result=effects_of(run.key))
+
+
+def effects_of(key: str, mode: str = DIRECT) -> Mapping[str, Any] | None:
+    """The stored effects of a run in this mode, those checked by leave-one-out first; None without any."""
+    stored = [each for each in runs.effects(session.store(), key) if each.options.get("mode", DIRECT) == mode]
+    checked = [each for each in stored if each.options.get("leave_one_out")] or stored
+    return checked[-1].result if checked else None
+
+
+def _drop_superseded(key: str) -> None:
+    """Stop measuring a run that is no longer shown, so that the next answer does not wait behind it."""
+    earlier = st.session_state.get("effects_job")
+    if earlier is not None and earlier[0] != key:
+        jobs.stop(session.store(), earlier[1])
+        st.session_state.effects_job = None
+        st.session_state.get("asked_jobs", {}).pop(("effects", earlier[0]), None)

@@ -1,0 +1,130 @@
+"""What one browser session remembers, and the store it talks to.
+
+Boundary: the only module that touches `st.session_state` for the view. The `View` is the truth; widgets are
+set from it before they are drawn and write back to it in their callbacks; the address bar follows it.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from dashboard.state.view import (
+    View,
+    from_params,
+    from_request,
+    to_params,
+)
+from db import datasets, models, runs
+from db.errors import NotFound
+from db.requests import Chosen
+from db.settings import Settings
+from db.store import Store
+
+TRAIL = 12  # runs of this session that "compare with the previous run" can reach
+
+
+@st.cache_resource(show_spinner=False)
+def _open(home: str, database_url: str) -> Store:
+    return Store.open()
+
+
+def store() -> Store:
+    """The store of this process's settings, opened once and shared by all sessions."""
+    settings = Settings()
+    return _open(str(settings.home), settings.database_url)
+
+
+def view() -> View:
+    """The current view; on a session's first page, the one of its link."""
+    if "view" not in st.session_state:
+        loaded, notes = from_params(st.query_params.to_dict())
+        st.session_state.view = loaded
+        st.session_state.link_notes = notes
+        st.session_state.follow = False
+    return st.session_state.view
+
+
+def show(new: View, *, follow: bool | None = None) -> None:
+    """Make `new` the view. `follow` says whether changes are computed at once; None leaves that as it is."""
+    st.session_state.view = new
+    if follow is not None:
+        st.session_state.follow = follow
+
+
+def turn_to(dataset: str, model: str | None = None) -> None:
+    """Make the view one of this data set (and model), with a user of it: what "Open in Recommend" does.
+
+    A link would not do: within a session the view, not the address bar, is the truth.
+    """
+    current = view()
+    if current.dataset != dataset or current.user is None:
+        try:
+            info = datasets.get(store(), dataset)
+            user = datasets.random_user(store(), info.id, seed=0, min_length=5).user_id
+        except NotFound:
+            user = None
+        current = replace(current, dataset=dataset, user=user, chosen=None)
+    show(replace(current, model=model or current.model), follow=False)
+
+
+def replace_chosen(name: str, other: str, weight: float) -> None:
+    """Put demonstration `other` in the place of `name` on the desk; behind all where `name` is not there."""
+    on_desk = [Chosen(row["id"], float(row["weight"])) for row in st.session_state.get("desk", [])]
+    kept = [each for each in on_desk if each.id != other]
+    chosen = [Chosen(other, weight) if each.id == name else each for each in kept]
+    if all(each.id != other for each in chosen):
+        chosen.append(Chosen(other, weight))
+    show(replace(view(), chosen=tuple(chosen)))
+
+
+def put(key: str, value: Any) -> None:
+    """Set a widget's value before it is drawn, unless it has it.
+
+    Setting sends the value to the browser, where it would undo what a person is just doing with the widget.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
+def following() -> bool:
+    """Whether a change on the desk is computed at once: true after Run, until another user is picked."""
+    return bool(st.session_state.get("follow"))
+
+
+def link_notes() -> list[str]:
+    """What of the link could not be read; told once."""
+    return st.session_state.get("link_notes", [])
+
+
+def sync_address(current: View) -> None:
+    """Write the view into the address bar, if it is not there yet."""
+    params = to_params(current)
+    if st.query_params.to_dict() != params:
+        st.query_params.from_dict(params)
+
+
+def opening_view() -> View:
+    """What to show when nothing was asked for: the newest run, else the first data set and a user of it."""
+    for summary in runs.listing(store(), limit=1):
+        run = runs.by_key(store(), summary.key)
+        if run is not None:
+            return from_request(run.request)
+    known = datasets.listing(store())
+    if not known:
+        return View()
+    try:
+        user = datasets.random_user(store(), known[0].id, seed=0, min_length=5).user_id
+    except NotFound:
+        user = None
+    names = [model.name for model in models.listing(store())]
+    return View(dataset=known[0].name, user=user, model=names[0] if names else None)
+
+
+def remember(key: str) -> str | None:
+    """Note a run as shown; returns the one shown before it, for the comparison link."""
+    trail: list[str] = st.session_state.setdefault("trail", [])
+    if not trail or trail[-1] != key:
+        trail.append(key)
+        del trail[:-TRAIL]
+    return trail[-2] if len(trail) > 1 else None

@@ -1,0 +1,194 @@
+"""The sentences that say in words what the numbers say, made from the numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dashboard.text.formats import (
+    day,
+    ordinal,
+    plural,
+    signed,
+)
+from dashboard.text.literal import plain
+
+SOURCES = {
+    "proximal": "own window",
+    "neighbours": "neighbour",
+    "aggregated": "several neighbours",
+    "global": "typical of everybody",
+    "random": "random user",
+    "hand-written": "own words",
+}
+STRATEGIES = {
+    "twostage": "chosen and weighed for this user",
+    "greedy": "chosen for this user by effect",
+    "neighbours": "similar users",
+    "proximal": "own earlier windows",
+    "aggregated": "similar users, merged in time",
+    "bm25": "words in common (BM25)",
+    "embedding": "nearest in meaning",
+    "mmr": "near but different (MMR)",
+    "dpp": "a varied set (DPP)",
+    "votek": "most typical (Vote-k)",
+    "global": "typical of everybody",
+    "recent": "newest windows",
+    "random": "random users",
+    "none": "none",
+}
+NOTICEABLE = 0.05  # nats: smaller effects are not worth a word
+TARGETS = {
+    "test": "the item really bought next",
+    "probe": "the past purchase used as target",
+}
+
+
+def short(view: Mapping[str, Any], letters: int = 34) -> str:
+    """A demonstration in a few words: its last history item and its answer."""
+    answer = plain(view["answer"]["title"], letters)
+    history = view.get("history") or []
+    return f"{plain(history[-1]['title'], letters)} → {answer}" if history else f"→ {answer}"
+
+
+def source_line(view: Mapping[str, Any]) -> str:
+    """neighbour · 2 shared · 1187 · 3 Mar 2021, or own window · 3 Mar 2021, as plain text."""
+    parts = [SOURCES.get(view["source"], plain(view["source"], 20))]
+    if view["source"] != "proximal":
+        if view.get("shared"):
+            parts.append(f"{view['shared']} shared")
+        if view["user"]:
+            parts.append(plain(view["user"], 24))
+    if view.get("timestamp") is not None:
+        parts.append(day(view["timestamp"]))
+    return " · ".join(parts)
+
+
+def movement(before: int, after: int, total: int) -> str:
+    """From rank 7 to rank 1 of 20."""
+    if before == after:
+        return f"stays {ordinal(after)} of {total}"
+    return f"{'rises' if after < before else 'falls'} from {ordinal(before)} to {ordinal(after)} of {total}"
+
+
+def recommend(result: Mapping[str, Any], effects: Mapping[str, Any] | None) -> str:
+    """What the demonstrations did to this user's list, and which of them did it."""
+    metrics, total = result["metrics"], len(result["items"])
+    who = TARGETS.get(result["target"]["kind"], "the target")
+    title = plain(result["target"]["title"], 60)
+    demonstrations = result["demonstrations"]
+    if not demonstrations:
+        place = f"{ordinal(metrics['rank'])} of {total}"
+        return f"Without demonstrations, {who}, {title}, is {place}."
+    moved = movement(metrics["zero_shot"]["rank"], metrics["rank"], total)
+    taken = result["loss_zero_shot"] - result["loss"]
+    loss = (
+        f"its loss {'falls' if taken > 0 else 'rises'} by {abs(taken):.2f} nats"
+        if abs(taken) >= 0.005
+        else "its loss does not change"
+    )
+    first = f"With {plural(len(demonstrations), 'demonstration')}, {who}, {title}, {moved}, and {loss}."
+    second = shares(demonstrations, effects) if effects else ""
+    return f"{first} {second}".strip()
+
+
+def shares(demonstrations: Sequence[Mapping[str, Any]], effects: Mapping[str, Any]) -> str:
+    """Who carries the effect and who works against it."""
+    named = {view["id"]: (row, view) for row, view in enumerate(demonstrations, start=1)}
+    measured = [
+        (entry["effect"], *named[entry["id"]]) for entry in effects["demonstrations"] if entry["id"] in named
+    ]
+    if not measured:
+        return ""
+    best = max(measured, key=lambda entry: entry[0])
+    worst = min(measured, key=lambda entry: entry[0])
+    helped = sum(effect for effect, _, _ in measured if effect > 0)
+    parts = []
+    if best[0] >= NOTICEABLE:
+        share = f", {best[0] / helped:.0%} of all that helps" if len(measured) > 1 else ""
+        parts.append(f"{_named(*best[1:])} helps most: {signed(best[0])} nats{share}.")
+    if worst[0] <= -NOTICEABLE:
+        parts.append(f"{_named(*worst[1:])} misleads: {signed(worst[0])} nats.")
+    return " ".join(parts) or "No single demonstration has a noticeable effect."
+
+
+def _named(row: int, view: Mapping[str, Any]) -> str:
+    return f"Number {row} ({plain(view['answer']['title'], 34)})"
+
+
+def faithfulness(effects: Mapping[str, Any]) -> str:
+    """How far the effects agree with taking each demonstration out exactly."""
+    pairs = [
+        (entry["effect"], entry["removal"])
+        for entry in effects["demonstrations"]
+        if entry.get("removal") is not None
+    ]
+    if not pairs:
+        return "Not checked against exact removal."
+    worst = max(abs(effect - removal) for effect, removal in pairs)
+    rho = effects.get("spearman_removal")
+    if rho is None or len(pairs) < 3:
+        return f"The effects differ from exact removal by at most {worst:.2f} nats."
+    shared = sum(effect > NOTICEABLE and removal < effect / 2 for effect, removal in pairs)
+    why = (
+        " Several teach the same, so taking one out changes little; the effect shares the credit."
+        if shared > 1
+        else ""
+    )
+    verdict = "agree with" if rho >= 0.9 else "partly agree with" if rho >= 0.5 else "do not agree with"
+    return (
+        f"The effects {verdict} exact removal on this user (rank correlation {signed(rho)} over {len(pairs)} "
+        f"demonstrations, at most {worst:.2f} nats apart).{why}"
+    )
+
+
+def how_measured(effects: Mapping[str, Any]) -> str:
+    """Which estimator, its bound, and whether reprompting tells another order; in short."""
+    name = str(effects.get("estimator", ""))
+    told = "Measured exactly" if name == "exact" else f"Estimated ({plain(name, 20)})"
+    bound = effects.get("certified_error")
+    if name != "exact" and bound is not None:
+        told += f", certified to {bound:.2f} nats" if bound >= 0.005 else ", certified to less than 0.01 nats"
+    rho = effects.get("spearman_reprompt")
+    if rho is not None and rho < 0.5:
+        told += f"; prompts written without one tell another order ({signed(rho)})"
+    return f"{told}."
+
+
+def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    """What changed for the target between two runs."""
+    moved = movement(a["metrics"]["rank"], b["metrics"]["rank"], len(b["items"]))
+    if a["target"]["item"] != b["target"]["item"]:
+        own = [f"{ordinal(run['metrics']['rank'])} of {len(run['items'])}" for run in (a, b)]
+        return (
+            f"The runs have different targets: A ranks its own {own[0]}, B {own[1]}; "
+            "their losses are not comparable."
+        )
+    taken = a["loss"] - b["loss"]
+    better = (
+        "no better and no worse"
+        if abs(taken) < 0.005
+        else f"{abs(taken):.2f} nats {'better' if taken > 0 else 'worse'}"
+    )
+    return f"From A to B the target, {plain(b['target']['title'], 60)}, {moved}; B's loss on it is {better}."
+
+
+def peers(result: Mapping[str, Any], lists: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Where the model and each conventional recommender place the target."""
+    metrics, total = result["metrics"], len(result["items"])
+    own = f"The model ranks {plain(result['target']['title'], 60)} {ordinal(metrics['rank'])} of {total}"
+    if result["demonstrations"]:
+        own += f" ({ordinal(metrics['zero_shot']['rank'])} without demonstrations)"
+    others = [
+        f"{name} {ordinal(row['rank'])}" for name, items in lists.items() for row in items if row["is_target"]
+    ]
+    return f"{own}; {', '.join(others)}." if others else f"{own}."
+
+
+def catalogue(found: Mapping[str, Any], target: str) -> str:
+    """Whether the target is among the best of the whole catalogue, and how many of them changed."""
+    lists = (found["zero_shot"], found["items"])
+    both = [next((row["rank"] for row in some if row["is_target"]), None) for some in lists]
+    before, after = (ordinal(rank) if rank else "not among them" for rank in both)
+    moved = f"is {after}" if before == after else f"is {before} without demonstrations and {after} with"
+    new = {row["item"] for row in found["items"]} - {row["item"] for row in found["zero_shot"]}
+    share = f" The demonstrations bring {len(new)} of the {len(found['items'])} in." if new else ""
+    return f"The target, {plain(target, 60)}, {moved}.{share}"

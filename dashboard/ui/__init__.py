@@ -1,0 +1,1 @@
+"""Streamlit parts that several pages share: frame, notices, forms, progress, theme."""

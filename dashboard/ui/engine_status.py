@@ -1,0 +1,61 @@
+"""The engine's state at the foot of the navigation: ready, busy with what, or gone and what to do then."""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from dashboard.state import session
+from dashboard.text.formats import count, parameters
+from dashboard.text.literal import md
+from db import datasets, models, workers
+from db.errors import DualensError
+from db.workers import Worker
+
+LOOK_S = 2.0
+
+
+@st.fragment(run_every=LOOK_S)
+def foot() -> None:
+    """Two or three quiet lines, looked up again every few seconds; a switched theme redraws the charts."""
+    theme = st.context.theme.type
+    if st.session_state.setdefault("theme", theme) != theme:
+        st.session_state.theme = theme
+        st.rerun()
+    with st.container(key="engine-foot", gap="xxsmall"):
+        try:
+            for line in [*state(workers.alive(session.store()), model_sizes()), loaded_data()]:
+                if line:
+                    st.caption(line, wrap=False)
+        except DualensError as error:
+            st.caption(md(str(error)))
+
+
+def state(alive: Sequence[Worker], sizes: Mapping[str, str]) -> list[str]:
+    """Markdown lines for the engines that are alive; `sizes`: what to say after a model's name."""
+    if not alive:
+        return [
+            ":orange[○] **no engine**",
+            "start it: `python -m dashboard`",
+        ]
+    lines = []
+    for worker in alive:
+        if worker.state == "busy":
+            lines.append(f":blue[●] **engine busy** with {md(worker.message or 'a job', 60)}")
+        else:
+            lines.append(":green[●] **engine ready**")
+        names = [f"{md(name, 24)}{sizes.get(name, '')}" for name in worker.models]
+        loaded = names[0] if len(names) == 1 else f"{len(names)} models loaded" if names else None
+        lines.append(f"{loaded or 'no model loaded yet'} · {md(worker.device)} {md(worker.dtype)}")
+    return lines
+
+
+def model_sizes() -> dict[str, str]:
+    """The size of every registered model, to be put after its name."""
+    return {each.name: f" · {parameters(each.parameters)}" for each in models.listing(session.store())}
+
+
+def loaded_data() -> str | None:
+    """The data set of the view and its size."""
+    name = session.view().dataset if "view" in st.session_state else None
+    info = next((known for known in datasets.listing(session.store()) if known.name == name), None)
+    return f"{md(info.name, 28)} · {count(info.users)} users" if info else None

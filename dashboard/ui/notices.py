@@ -1,0 +1,66 @@
+"""Cards, headings and messages, the same on every page. Text from outside is always shown literally."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+
+from dashboard.text.literal import md
+from dashboard.ui.theme import Palette, palette
+from db.errors import DualensError
+
+HEAD_PX = 30  # of a card's title row, which may hold a small button
+
+
+def colours() -> Palette:
+    """The palette of the theme this browser shows."""
+    return palette(st.context.theme.type)
+
+
+def card(key: str, *, stretch: bool = True) -> Any:
+    """A bordered container that fills the height of its row."""
+    return st.container(
+        border=True, key=f"card-{key}", height="stretch" if stretch else "content", gap="xsmall"
+    )
+
+
+def heading(title: str, about: str) -> None:
+    """A section's title and the one muted sentence that says what is shown and how to read it."""
+    st.subheader(title, anchor=False)
+    st.caption(about)
+
+
+def empty(text: str, what_to_do: str, height: int | None = None) -> None:
+    """Nothing to show yet: why, and what to do about it, in the space the thing will take."""
+    box = st.container(
+        height=height or "content",
+        border=False,
+        vertical_alignment="center",
+        horizontal_alignment="center",
+        key=None,
+    )
+    with box:
+        st.markdown(f"**{text}**", text_alignment="center")
+        st.caption(what_to_do, text_alignment="center")
+
+
+def problem(text: str) -> None:
+    """An error a person can act on, as plain text."""
+    st.error(md(text))
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show an error raised inside as a message; one that nobody foresaw also goes to the log, traced."""
+    try:
+        yield
+    except DualensError as error:
+        problem(str(error))
+    except Exception as error:
+        logging.getLogger("dualens.dashboard").exception("a page failed")
+        problem(
+            f"This page met an error it does not know ({type(error).__name__}: {error}). The store was not "
+            "changed. Reload the page; if it stays, the terminal of the dashboard has the details."
+        )

@@ -1,0 +1,1 @@
+"""How demonstrations are chosen: one file per strategy."""

@@ -1,0 +1,47 @@
+"""DPP demonstrations: the set of windows that is most relevant and most varied at once.
+
+A determinantal point process with kernel `L_ij = q_i s_ij q_j`, quality `q_i = exp(QUALITY x cosine to the
+query)` and s the cosine between windows. The likeliest set is found by the greedy algorithm of arXiv
+1709.05135, which keeps a Cholesky factor: one more window costs O(pool x chosen).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.datasets import DatasetInfo
+from db.store import Store
+from engine.demos.query import Query
+from engine.demos.reader import Embed
+from engine.demos.strategies.candidate_pool import compared
+from engine.demos.windows import Offer
+
+QUALITY = 2.0
+"""How much relevance counts against variety (0 = variety alone)."""
+
+NOISE = 1e-3
+"""Added to the diagonal of s: equal windows stay possible, at the end, where there is nothing else."""
+
+
+def dpp(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed) -> list[Offer]:
+    """Up to `size` windows in the order chosen; similarity = cosine to the query, 0 where negative."""
+    found = compared(store, dataset, query, size, seed, embed)
+    quality = np.exp(QUALITY * found.relevance)
+    likeness = found.vectors @ found.vectors.T + NOISE * np.eye(len(quality))
+    return found.chosen(likeliest(quality[:, None] * likeness * quality, size))
+
+
+def likeliest(kernel: NDArray[np.float64], size: int) -> list[int]:
+    """Places of up to `size` items, each the one that multiplies det(L) [n, n] of the chosen the most."""
+    gain = kernel.diagonal().copy()  # by what the determinant is multiplied
+    factor = np.zeros((0, len(kernel)))  # Cholesky rows of the chosen against all, [chosen, n]
+    chosen: list[int] = []
+    while len(chosen) < min(size, len(kernel)):
+        best = int(np.argmax(gain.round(12)))
+        if gain[best] <= 0:
+            break
+        row = (kernel[best] - factor[:, best] @ factor) / np.sqrt(gain[best])
+        factor = np.vstack([factor, row])
+        gain = gain - row**2
+        gain[best] = -np.inf
+        chosen.append(best)
+    return chosen

@@ -1,0 +1,1 @@
+"""The engine process: the worker, and which handler does which kind of job."""

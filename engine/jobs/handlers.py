@@ -1,0 +1,159 @@
+"""Jobs: what the worker does for each kind, from a JSON payload to a JSON result.
+
+The dashboard files these jobs; the command line calls the same functions in its own process.
+"""
+
+from typing import Any
+
+from db import runs
+from db.errors import BadInput
+from db.optimizations import OptimizeRequest
+from db.requests import RunRequest
+from db.tunings import TuneRequest
+from engine.context import Engine
+from engine.tasks import service
+from engine.tasks.service import Report
+
+
+class Stopped(Exception):
+    """Raised by a job's progress callback when the job is to end before it is done."""
+
+
+def rank_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request}` -> `{run}`."""
+    run = service.rank(engine, RunRequest.from_json(payload["request"]), report)
+    return {"run": run.key}
+
+
+def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, estimator, leave_one_out, mode}` -> `{run, effects}`."""
+    run, found = service.effects(
+        engine,
+        RunRequest.from_json(payload["request"]),
+        estimator=payload.get("estimator", "auto"),
+        leave_one_out=bool(payload.get("leave_one_out", False)),
+        mode=payload.get("mode", "direct"),
+        report=report,
+    )
+    return {"run": run.key, "effects": found.effects_key}
+
+
+def pool_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, sources, size}` -> `{demonstrations}`: what could be put before this user's history."""
+    request = RunRequest.from_json(payload["request"])
+    sources = payload.get("sources") or ["neighbours", "proximal", "random"]
+    return {"demonstrations": service.pool(engine, request, sources, int(payload.get("size", 12)))}
+
+
+def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{path, format, mapping}` -> what an import would read; stores nothing."""
+    from engine.data import importing
+
+    found = importing.preview(
+        payload["path"], format=payload.get("format"), mapping=payload.get("mapping") or None
+    )
+    return found.to_json()
+
+
+def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{path, name, format, mapping, options}` -> `{dataset, report}`."""
+    from engine.data import importing
+
+    options = {key: value for key, value in (payload.get("options") or {}).items() if value is not None}
+    try:
+        chosen = importing.ImportOptions(**options)
+    except TypeError as error:
+        raise BadInput(f"Unknown import option: {error}.") from error
+    info, found = importing.import_path(
+        engine.store,
+        payload["path"],
+        payload.get("name"),
+        format=payload.get("format"),
+        mapping=payload.get("mapping") or None,
+        options=chosen,
+        progress=report,
+    )
+    return {"dataset": info.name, "report": found.to_json()}
+
+
+def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{name, source}` -> `{model}`: reads the configuration, not the weights."""
+    name = (payload.get("name") or payload["source"]).strip()
+    if not name:
+        raise BadInput("A model needs a name and a source (a folder or a hub id).")
+    return {"model": engine.register(name, payload["source"].strip()).name}
+
+
+def tune_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """A `TuneRequest` -> model, curve and recipe (`engine.tuning.tune`)."""
+    from engine.tuning.tune import tune
+
+    return tune(engine, TuneRequest.from_json(payload), report)
+
+
+def study_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """A `StudyRequest` -> cells or series, tests and notes (`engine.studies`)."""
+    from engine.studies import STUDIES
+
+    name = payload.get("study")
+    if name not in STUDIES:
+        raise BadInput(f"study: {name!r} is none of {', '.join(STUDIES)}.")
+    return STUDIES[name](engine, payload, report, getattr(report, "before", None))
+
+
+def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, kinds, draws, kappa}` -> effects over draws of each edit (`engine.tasks.spread`)."""
+    from engine.tasks.spread import spread
+
+    return spread(
+        engine,
+        RunRequest.from_json(payload["request"]),
+        payload.get("kinds") or (),
+        payload.get("draws"),
+        payload.get("kappa"),
+        report,
+    )
+
+
+def forward_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, iterations, step, momentum, at}` -> curve and ranking of forward tuning."""
+    from engine.tasks.forward_tuning import ITERATIONS, forward
+
+    return forward(
+        engine,
+        RunRequest.from_json(payload["request"]),
+        int(payload.get("iterations") or ITERATIONS),
+        payload.get("step"),
+        payload.get("momentum"),
+        payload.get("at"),
+        report,
+    )
+
+
+def peers_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{run}` -> what baselines make of the run's candidates (`engine.tasks.baseline_lists`)."""
+    from engine.tasks.baseline_lists import peers
+
+    return peers(engine, runs.get(engine.store, payload["run"]))
+
+
+def optimize_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """An `OptimizeRequest` -> the demonstrations it chose, the path and the verdict (`engine.optimize`)."""
+    from engine.optimize import optimize
+
+    return optimize(engine, OptimizeRequest.from_json(payload), report).result
+
+
+def catalogue_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, top}` -> the best of the whole catalogue (`engine.tasks.catalogue`); stores nothing."""
+    from engine.tasks.catalogue import recommend
+
+    report(None, "searching the catalogue")
+    return recommend(engine, RunRequest.from_json(payload["request"]), int(payload.get("top", 10)))
+
+
+def setup_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{}` -> what was set up: the simulated store, the embedded model and a first run."""
+    from engine.tasks.setup import setup_workspace
+
+    return setup_workspace(engine, say=lambda text: report(None, text))

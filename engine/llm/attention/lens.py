@@ -1,0 +1,248 @@
+"""The one attention function of the engine: sees q, k, v of every layer and gates demonstrations.
+
+Registered with transformers' AttentionInterface (and its mask twin) as "dualens", so one function serves
+every architecture that uses the interface and nothing is patched. What it does in a forward pass is set by
+the `Pass` that is active around it:
+
+- no `Pass`, or one that asks for nothing special: plain causal attention through torch's SDPA kernel;
+- otherwise: exact softmax attention of `[rows, H, S]` queries over a prefix all rows share (its keys and
+  values stand in memory once) and over each row's own causal suffix, with `log alpha_b` added to the scores
+  of demonstration b's tokens wherever the query token is not itself in b. Differentiable in alpha.
+
+alpha_b is demonstration b's sample weight in the dual model's gradient step (arXiv 2504.04386, and
+engine/lrgd/dual.py): 1 plain, 0 removed (a score of -inf), 2 twice as strong.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AttentionInterface, AttentionMaskInterface
+
+from db.errors import ModelError
+from engine.llm.attention.attend import (
+    attend,
+    gated,
+    owned,
+    weights,
+)
+
+NAME = "dualens"
+_BAND = 512  # queries per block where a sliding window binds; keeps the mask at _BAND x (_BAND + window)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one layer's kernel saw and gave back.
+
+    query [R, H, S, d]; keys, values [R or 1, Hkv, T + S, d] (T shared prefix tokens first); output
+    [R, H, S, dv]; weights [R, H, S, T + S] or None where SDPA's kernel ran; scale multiplies q.k.
+    """
+
+    layer: int
+    query: Tensor
+    keys: Tensor
+    values: Tensor
+    output: Tensor
+    weights: Tensor | None
+    scale: float
+    window: int | None
+
+
+@dataclass
+class Pass:
+    """What the lens should do during one forward pass.
+
+    prefix_keys, prefix_values: per layer [1, Hkv, T, d], shared by all rows; empty for none.
+    key_owners [T + S]: demonstration of each key token, -1 for none. query_owners [S]: of each query token.
+    log_alpha [R or 1, k]: gate, None for plain. keep: collect this pass's own keys and values.
+    row_keys, row_values: per layer [R, Hkv, D, d], of tokens between the prefix and each row's suffix, of no
+    demonstration; row_lengths [R]: how many of the D are there. Empty for none.
+    """
+
+    prefix_keys: list[Tensor] = field(default_factory=list)
+    prefix_values: list[Tensor] = field(default_factory=list)
+    key_owners: Tensor | None = None
+    query_owners: Tensor | None = None
+    log_alpha: Tensor | None = None
+    keep: bool = False
+    observe: Callable[[Seen], None] | None = None
+    row_keys: list[Tensor] = field(default_factory=list)
+    row_values: list[Tensor] = field(default_factory=list)
+    row_lengths: Tensor | None = None
+    keys: dict[int, Tensor] = field(default_factory=dict)
+    values: dict[int, Tensor] = field(default_factory=dict)
+    _masks: dict[int | None, Tensor] = field(default_factory=dict)
+
+    def mask(self, shared: int, own: int, window: int | None, like: Tensor) -> Tensor:
+        """Additive scores [R or 1, S, n]: 0 where a suffix token may look, -inf elsewhere.
+
+        Of the row's own keys alone (n = D + S), or of all (n = T + D + S) where a sliding window binds.
+        """
+        if window not in self._masks:
+            between = self.row_keys[0].shape[2] if self.row_keys else 0
+            binds = window is not None and shared + between + own > window
+            shown, window_here = (shared, window) if binds else (0, None)
+            self._masks[window] = _causal(shown, own, window_here, like, between, self.row_lengths)
+        return self._masks[window]
+
+
+_active: ContextVar[Pass | None] = ContextVar("dualens_pass", default=None)
+
+
+@contextmanager
+def looking(current: Pass) -> Iterator[Pass]:
+    """Makes `current` the pass that the lens follows inside the block."""
+    token = _active.set(current)
+    try:
+        yield current
+    finally:
+        _active.reset(token)
+
+
+def _causal(
+    shared: int,
+    own: int,
+    window: int | None,
+    like: Tensor,
+    between: int = 0,
+    lengths: Tensor | None = None,
+) -> Tensor:
+    """[R or 1, S, T + D + S]: 0 where a suffix token may look, -inf elsewhere; lengths [R]: of the D."""
+    device = like.device
+    there = torch.zeros(1, dtype=torch.long, device=device) if lengths is None else lengths
+    middle = torch.arange(between, device=device).expand(len(there), -1)
+    suffix = there[:, None] + torch.arange(own, device=device)
+    before = torch.arange(-shared, 0, device=device).expand(len(there), -1)
+    key = torch.cat([before, middle.masked_fill(middle >= there[:, None], 1 << 40), suffix], 1)[:, None]
+    hidden = key > suffix[:, :, None]
+    if window is not None:
+        hidden = hidden | (suffix[:, :, None] - key >= window)
+    return torch.zeros(hidden.shape, dtype=like.dtype, device=device).masked_fill_(hidden, float("-inf"))
+
+
+def _refuse(extra: dict) -> None:
+    for name, what in (
+        ("softcap", "tanh soft-capping of attention scores"),
+        ("s_aux", "attention sinks"),
+        ("position_bias", "an additive position bias"),
+    ):
+        if extra.get(name) is not None:
+            raise ModelError(
+                f"This model's attention uses {what}, under which the dual-model identities do not hold. "
+                "Choose a model with plain softmax attention (Llama, Qwen2, Qwen3, Mistral, Phi3, GPT-NeoX, "
+                "GPT-2, OPT and their relatives)."
+            )
+
+
+def attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **extra: object,
+) -> tuple[Tensor, None]:
+    """The registered function. query [R, H, S, d], key and value [R, Hkv, S, d]; returns [R, S, H, dv]."""
+    _refuse(extra)
+    if attention_mask is not None or key.shape[2] != query.shape[2]:
+        raise ModelError(
+            "The lens attends over whole unpadded suffixes; call it without a mask and with use_cache=False."
+        )
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    current = _active.get() or Pass()
+    layer = int(getattr(module, "layer_idx"))  # noqa: B009 - every attention module of the interface has one
+    if current.keep:
+        current.keys[layer], current.values[layer] = key, value
+    if current.row_keys:
+        key = torch.cat([current.row_keys[layer], key], dim=2)
+        value = torch.cat([current.row_values[layer], value], dim=2)
+    if not current.prefix_keys and not current.row_keys and current.log_alpha is None:
+        output, weights = _plain(query, key, value, scale, sliding_window), None
+        keys, values = key, value
+    else:
+        output, weights = _shared(current, layer, query, key, value, scale, sliding_window)
+        keys, values = _whole(current, layer, key, value) if current.observe else (key, value)
+    if current.observe:
+        current.observe(Seen(layer, query, keys, values, output, weights, scale, sliding_window))
+    return output.transpose(1, 2).contiguous(), None
+
+
+def _whole(current: Pass, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    if not current.prefix_keys:
+        return key, value
+    shared_k, shared_v = current.prefix_keys[layer], current.prefix_values[layer]
+    rows = key.shape[0]
+    return (
+        torch.cat([shared_k.expand(rows, -1, -1, -1), key], dim=2),
+        torch.cat([shared_v.expand(rows, -1, -1, -1), value], dim=2),
+    )
+
+
+def _plain(query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None) -> Tensor:
+    """Causal SDPA without a T x T mask; where a sliding window binds, block by block."""
+    grouped = query.shape[1] != key.shape[1]
+    length = query.shape[2]
+    if window is None or length <= window:
+        return functional.scaled_dot_product_attention(
+            query, key, value, is_causal=length > 1, scale=scale, enable_gqa=grouped
+        )
+    blocks = []
+    for start in range(0, length, _BAND):
+        stop, first = min(start + _BAND, length), max(0, start - window + 1)
+        at = torch.arange(start, stop, device=query.device)[:, None]
+        seen = torch.arange(first, stop, device=query.device)[None, :]
+        mask = (seen <= at) & (at - seen < window)  # [block, block + window]
+        blocks.append(
+            functional.scaled_dot_product_attention(
+                query[:, :, start:stop],
+                key[:, :, first:stop],
+                value[:, :, first:stop],
+                attn_mask=mask,
+                scale=scale,
+                enable_gqa=grouped,
+            )
+        )
+    return torch.cat(blocks, dim=2)
+
+
+def _shared(
+    current: Pass, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None
+) -> tuple[Tensor, Tensor | None]:
+    """Exact attention over shared prefix + own suffix (attend.py), and its weights if observed."""
+    heads, own, size = key.shape[1], query.shape[2], query.shape[-1]
+    # Scores and softmax in at least float32, as flash kernels keep them; float64 stays float64.
+    work = torch.promote_types(query.dtype, torch.float32)
+    q, k = query.to(work) * scale, key.to(work)
+    before_k, before_v = k.new_empty(heads, 0, size), value.new_empty(heads, 0, value.shape[-1])
+    if current.prefix_keys:
+        before_k, before_v = current.prefix_keys[layer][0].to(work), current.prefix_values[layer][0]
+    shared = before_k.shape[1]
+    if current.log_alpha is not None and current.key_owners is not None and current.query_owners is not None:
+        many, owners = current.log_alpha.shape[1], current.key_owners
+        q = gated(q, current.log_alpha, current.query_owners)
+        between = owners.new_full((k.shape[2] - own,), -1)
+        k = owned(k, many, torch.cat([between, owners[shared:]]))
+        before_k = owned(before_k[None], many, owners[:shared])[0]
+    mask = current.mask(shared, own, window, q)
+    seen = weights(q, k, before_k, mask) if current.observe else None
+    return attend(q, k, value, before_k, before_v, mask), seen
+
+
+def _no_mask(*_: object, attention_mask: Tensor | None = None, **__: object) -> None:
+    """The mask twin: the lens masks by position itself, so no T x T mask is ever built."""
+    if attention_mask is not None and not bool(attention_mask.all()):
+        raise ModelError("The lens takes unpadded rows: call the model without an attention mask.")
+
+
+def register() -> None:
+    """Makes "dualens" known to transformers; safe to call again."""
+    AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, _no_mask)

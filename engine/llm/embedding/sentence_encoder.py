@@ -1,0 +1,55 @@
+"""Titles as vectors of a sentence-transformers model in a local folder; the package is optional.
+
+Nothing is downloaded and no code of the folder is run; weights are read from safetensors only.
+"""
+
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.errors import BadInput, ModelError
+from engine.llm.embedding.pooled_states import vector_bytes
+from engine.llm.scoring.memory import PrefillCache
+
+
+def sentence_vectors(
+    folder: str, titles: Sequence[str], device: str, cache: PrefillCache
+) -> NDArray[np.float32]:
+    """One vector per title [n, width]. Raises BadInput (no such folder) or ModelError (cannot be loaded)."""
+    place = Path(folder).expanduser().resolve()
+    if not (place / "modules.json").is_file():
+        raise BadInput(
+            f"embedding: {folder} is no folder of a sentence-transformers model (it has no modules.json)."
+        )
+
+    def make(missing: Sequence[Hashable]) -> Sequence[NDArray[np.float32]]:
+        new = [key[-1] for key in missing]  # type: ignore[index]  # the keys below
+        made = _encoder(str(place), device).encode(new, show_progress_bar=False, convert_to_numpy=True)
+        return list(np.asarray(made, dtype=np.float32))
+
+    keys = [("sentence", str(place), title) for title in titles]
+    return np.stack(cache.get_all(keys, make, vector_bytes))
+
+
+@lru_cache(maxsize=1)
+def _encoder(folder: str, device: str) -> Any:
+    try:
+        from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ModelError(
+            f"A sentence-transformers model needs a package that is not installed ({error}). Run `pip "
+            "install -r requirements-embedding.txt`, or leave --embedding out: the ranking model's own "
+            "states serve."
+        ) from error
+    try:
+        return SentenceTransformer(
+            folder, device=device, local_files_only=True, model_kwargs={"use_safetensors": True}
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise ModelError(
+            f"The sentence-transformers model in {folder} cannot be loaded: {str(error).splitlines()[0]}"
+        ) from error

@@ -1,0 +1,1 @@
+"""What each demonstration does: identity check, reprompting, saliency, spread under perturbation."""

@@ -1,0 +1,102 @@
+"""How far effects depend on chance: each demonstration's effect, and that of all, over draws of one edit.
+
+For every draw of a perturbation the effects are taken anew (engine/lrgd/effects.py) of the perturbed prompt;
+mean, standard deviation and the robust effect `mean - kappa std` over the draws are what is reported. A
+reconstruction of LRGD's perturbation of the dual model (arXiv 2504.04386).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from db.errors import BadInput
+from db.perturbations import Edit, drawn
+from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.gates import DemonstrationLoss
+from engine.llm.scoring.measure import (
+    Task,
+    demo_head,
+    kept_weights,
+    prepare,
+)
+from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.perturbed_prompts import Draw, draws_of
+from engine.lrgd.effects import effects
+from engine.lrgd.objective import Effects, Remembered
+
+KAPPA = 1.0
+DRAWS = 16
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Effects under one edit, nats. effects [k, draws]: of each demonstration of the task, 0 where it did not
+    fit; totals [draws]: of the set; losses [draws]: with the demonstrations."""
+
+    edit: Edit | None
+    effects: Tensor
+    totals: Tensor
+    losses: Tensor
+
+    @property
+    def draws(self) -> int:
+        """How many were made: one where chance has no part."""
+        return self.totals.numel()
+
+
+def spreads(
+    loaded: LoadedModel,
+    task: Task,
+    edits: Sequence[Edit],
+    draws: int = DRAWS,
+    seed: int = 0,
+    disliked: tuple[str, ...] = (),
+    cache: PrefillCache | None = None,
+    report: Callable[[float, str], None] = lambda share, text: None,
+) -> list[Spread]:
+    """The effects as they stand (edit None) and under each edit alone, the target being the task's.
+
+    Draw 1 to `draws` of an edit that is left to chance; one of any other. Deterministic in `seed`. Raises
+    BadInput where there is no target or a number makes no sense.
+    """
+    if task.target is None:
+        raise BadInput("Effects need a target: say which candidate is the right one.")
+    if not 1 <= draws <= 256:
+        raise BadInput(f"draws is {draws}: a spread is taken over 1 to 256 draws.")
+    cache = cache or PrefillCache()
+    found = [_spread(loaded, None, draws_of(task, (), seed, [0]), cache)]
+    for number, edit in enumerate(edits):
+        report(number / len(edits), f"{edit.kind.label.lower()}: {draws} draws")
+        numbers = range(1, draws + 1) if drawn([edit]) else [0]
+        found.append(_spread(loaded, edit, draws_of(task, [edit], seed, numbers, disliked), cache))
+    return found
+
+
+def _spread(loaded: LoadedModel, edit: Edit | None, made: Sequence[Draw], cache: PrefillCache) -> Spread:
+    count = len(made[0].order)
+    per_draw = torch.zeros(count, len(made), dtype=torch.float64)
+    totals, losses = torch.zeros(2, len(made), dtype=torch.float64)
+    seen: dict[object, Remembered] = {}
+    for number, draw in enumerate(made):
+        found, kept = _effects(loaded, draw.task, seen, cache)
+        for place, value in zip(kept, found.effects.tolist(), strict=True):
+            per_draw[draw.order[place], number] = value
+        totals[number], losses[number] = found.total, found.loss_on
+    return Spread(edit, per_draw, totals, losses)
+
+
+def _effects(
+    loaded: LoadedModel, task: Task, seen: dict[object, Remembered], cache: PrefillCache
+) -> tuple[Effects, tuple[int, ...]]:
+    """Effects of one draw. Draws of one prompt share its losses: dropout asks for the same ones again."""
+    question, fitted, _, _ = prepare(loaded, task)
+    key = (fitted.encoded.ids, task.edits)
+    if key not in seen:
+        head = demo_head(loaded, fitted, cache, task.edits)
+        seen.clear()  # a prompt's keys and values: one at a time
+        seen[key] = Remembered(DemonstrationLoss(loaded, fitted, head, question))
+    dtype = torch.promote_types(loaded.dtype, torch.float32)
+    weights = torch.tensor(kept_weights(task, fitted), dtype=dtype, device=loaded.device)
+    return effects(seen[key], weights), fitted.kept

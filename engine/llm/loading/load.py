@@ -1,0 +1,359 @@
+"""Loading a causal language model with its tokenizer, on a device and in a dtype chosen and explained.
+
+`load` gives a frozen model in evaluation mode whose attention goes through the lens, after comparing the lens
+with the model's own attention on a short text. `inspect` reads the configuration only.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psutil
+import torch
+from tokenizers import Tokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers.utils import logging as hf_logging
+
+from db.errors import BadInput, DualensError, ModelError, OutOfMemory
+from db.requests import SCORINGS
+from engine.llm.attention import lens, linear
+from engine.llm.loading.sources import (
+    PROVEN,
+    Source,
+    context_length,
+    locate,
+    read_config,
+)
+from engine.prompts import PieceEncoder
+
+_DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "float64": torch.float64,
+}
+_LARGE = 1_000_000_000  # parameters from which a CPU with bf16 instructions uses bf16
+_KV_TOKENS = 4096  # prompt tokens whose keys and values the memory estimate counts
+# Relative difference of logits up to which the lens and the model's own kernel count as the same.
+_AGREE = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.05}
+_SAMPLE = "Purchases in order, then the next one.\n\nBought:\n- A first thing\n- A second thing\nNext:\n-"
+# Where tokenizers of one family but different rules part: digits, accents (also decomposed), marks, case.
+_ODD_TITLES = "\n- L'Oréal Cafe\u0301 №5 (2,400 DPI) -- 3.5mm 12-Pack!\n- iPhone's USB3.0 HDMI™ ½ 日本語\n\n"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the configuration alone tells. `parameters` counts every tensor once (tied weights once)."""
+
+    name: str
+    source: str
+    revision: str
+    architecture: str
+    parameters: int
+    context_length: int
+    layers: int
+    details: dict
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready for use. `reason` explains device and dtype in one sentence. One thread at a time."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    encoder: PieceEncoder
+    name: str
+    source: str
+    revision: str
+    architecture: str
+    parameters: int
+    context_length: int
+    layers: int
+    device: torch.device
+    dtype: torch.dtype
+    reason: str
+    nbytes: int = field(default=0)
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Identifies the numbers this model produces."""
+        return (self.source, self.revision, str(self.device), str(self.dtype))
+
+    @property
+    def dtype_name(self) -> str:
+        """Such as "float32"."""
+        return str(self.dtype).removeprefix("torch.")
+
+
+def inspect(source: str) -> ModelFacts:
+    """Reads configuration and tokenizer files only; parameters are counted without allocating them."""
+    return _facts(*_read(source, weights=False))
+
+
+def load(source: str, device: str = "auto", dtype: str = "auto") -> LoadedModel:
+    """Loads a folder or a hub id.
+
+    Raises ModelError (what is wrong with the model and what to do), OutOfMemory (needed against available
+    bytes, before loading) or BadInput (an unknown device or dtype).
+    """
+    place, config = _read(source, weights=True)
+    facts = _facts(place, config)
+    where, why_device = choose_device(device)
+    precision, why_dtype = choose_dtype(dtype, where, facts.parameters)
+    _check_memory(config, facts, where, precision)
+    tokenizer = _tokenizer(place)
+    encoder = _encoder(place, tokenizer, config)
+    model = _weights(place, where, precision)
+    _agrees(model, encoder, facts)
+    return LoadedModel(
+        model=model,
+        tokenizer=tokenizer,
+        encoder=encoder,
+        name=facts.name,
+        source=source,
+        revision=facts.revision,
+        architecture=facts.architecture,
+        parameters=facts.parameters,
+        context_length=facts.context_length,
+        layers=facts.layers,
+        device=where,
+        dtype=precision,
+        reason=f"{why_device}; {why_dtype}.",
+        nbytes=facts.parameters * precision.itemsize,
+    )
+
+
+def choose_device(device: str) -> tuple[torch.device, str]:
+    """The device and half a sentence on why."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0), f"On the GPU {torch.cuda.get_device_name(0)}, the first one found"
+        return torch.device("cpu"), "On the CPU because no CUDA device was found"
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise BadInput(f"'{device}' is not a device. Use auto, cpu or cuda.") from error
+    if chosen.type not in ("cpu", "cuda"):
+        raise BadInput(f"'{device}' is not a device Dualens computes on. Use auto, cpu or cuda.")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise BadInput(f"'{device}' was asked for and no such CUDA device was found. Use auto or cpu.")
+    return chosen, f"On {chosen} as asked"
+
+
+def choose_dtype(dtype: str, device: torch.device, parameters: int) -> tuple[torch.dtype, str]:
+    """The dtype and half a sentence on why."""
+    if dtype != "auto":
+        if dtype not in _DTYPES:
+            raise BadInput(f"'{dtype}' is not a dtype. Use auto or one of: {', '.join(_DTYPES)}.")
+        return _DTYPES[dtype], f"{dtype} as asked"
+    if device.type == "cuda":
+        return torch.bfloat16, "bfloat16, the native format of its matrix units"
+    if parameters < _LARGE:
+        return torch.float32, "float32 because the model is small enough for full precision"
+    able = torch.cpu.get_capabilities()
+    if able.get("avx512_bf16") or able.get("amx_bf16"):
+        return torch.bfloat16, "bfloat16 because the processor computes it natively and it halves the memory"
+    return torch.float32, "float32 because the processor has no bfloat16 instructions"
+
+
+def available_bytes(device: torch.device) -> int:
+    """Memory that could be allocated now."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
+
+
+def _read(source: str, weights: bool) -> tuple[Source, PretrainedConfig]:
+    place = locate(source, weights=weights)
+    return place, read_config(place)
+
+
+def _facts(place: Source, config: PretrainedConfig) -> ModelFacts:
+    text = config.get_text_config()
+    try:
+        with torch.device("meta"), quiet():
+            skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except (ValueError, TypeError, KeyError, RuntimeError, ImportError) as error:
+        raise ModelError(f"No model can be built from the config.json of {place.source}: {error}.") from error
+    return ModelFacts(
+        name=place.name,
+        source=place.source,
+        revision=place.revision,
+        architecture=type(skeleton).__name__,
+        parameters=skeleton.num_parameters(),
+        context_length=context_length(config),
+        layers=int(text.num_hidden_layers),
+        details={
+            "model_type": config.model_type,
+            "layers": int(text.num_hidden_layers),
+            "heads": int(text.num_attention_heads),
+            "key_value_heads": int(getattr(text, "num_key_value_heads", None) or text.num_attention_heads),
+            "hidden_size": int(text.hidden_size),
+            "vocabulary": int(text.vocab_size),
+            "sliding_window": getattr(text, "sliding_window", None),
+            **_made_for(place),
+        },
+    )
+
+
+def _made_for(place: Source) -> dict:
+    """The way of scoring that the recipe of a model tuned here names, if there is one."""
+    recipe = place.folder / "RECIPE.json"
+    if not recipe.is_file():
+        return {}
+    try:
+        scoring = json.loads(recipe.read_text()).get("scoring")
+    except (ValueError, AttributeError, OSError):
+        return {}  # a file of somebody else's under the same name
+    return {"scoring": scoring} if scoring in SCORINGS else {}
+
+
+def _check_memory(
+    config: PretrainedConfig, facts: ModelFacts, device: torch.device, dtype: torch.dtype
+) -> None:
+    d = facts.details
+    size = int(getattr(config.get_text_config(), "head_dim", None) or d["hidden_size"] // d["heads"])
+    tokens = min(facts.context_length, _KV_TOKENS)
+    cache = 2 * d["layers"] * d["key_value_heads"] * size * tokens
+    needed, free = (facts.parameters + cache) * dtype.itemsize, available_bytes(device)
+    if needed > free:
+        raise OutOfMemory(
+            f"{facts.source} needs about {_gib(needed)} on {device} in {str(dtype).removeprefix('torch.')} "
+            f"({facts.parameters:,} parameters and the keys and values of {tokens:,} tokens), and "
+            f"{_gib(free)} are free. Nothing was loaded: choose a smaller model, another device, or bfloat16."
+        )
+
+
+def _tokenizer(place: Source) -> PreTrainedTokenizerBase:
+    """The tokenizer as its tokenizer.json says.
+
+    For some model types AutoTokenizer builds the family's usual rules around the file's vocabulary; a model
+    whose own tokenizer.json says otherwise would then be fed other tokens than it was trained on.
+    """
+    written = place.folder / "tokenizer.json"
+    try:
+        with quiet():
+            found = AutoTokenizer.from_pretrained(
+                place.folder, trust_remote_code=False, local_files_only=True
+            )
+            if not written.exists():
+                return found
+            truth = Tokenizer.from_file(str(written)).encode(_ODD_TITLES, add_special_tokens=False).ids
+            if list(found.encode(_ODD_TITLES, add_special_tokens=False)) == truth:
+                return found
+            return PreTrainedTokenizerFast.from_pretrained(place.folder, local_files_only=True)
+    except Exception as error:  # the tokenizers library raises bare Exception for a broken file
+        raise ModelError(f"The tokenizer in {place.folder} cannot be read: {error}.") from error
+
+
+def _encoder(place: Source, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> PieceEncoder:
+    encoder = PieceEncoder(tokenizer)
+    ids = (*encoder.joined(("Bought:\n", "-", " A title\n")),)
+    if not ids:
+        raise ModelError(f"The tokenizer in {place.folder} turns text into no tokens at all.")
+    vocabulary = int(config.get_text_config().vocab_size)
+    if max(ids) >= vocabulary:
+        raise ModelError(
+            f"The tokenizer in {place.folder} does not belong to this model: it gives token {max(ids)}, "
+            f"and the model knows {vocabulary}."
+        )
+    return encoder
+
+
+def _weights(place: Source, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
+    lens.register()
+    try:
+        with quiet():
+            model, loading = AutoModelForCausalLM.from_pretrained(  # type: ignore[reportGeneralTypeIssues]
+                place.folder,
+                dtype=dtype,
+                attn_implementation=lens.NAME,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        model = model.to(device)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemory(f"The memory of {device} ran out while {place.source} was loaded.") from error
+    except DualensError:
+        raise
+    except (ValueError, KeyError, TypeError, ImportError, OSError, RuntimeError) as error:
+        text = str(error)
+        if "attn_implementation" in text or "AttentionInterface" in text:
+            raise ModelError(
+                f"{place.source}'s architecture does not offer its attention through transformers' "
+                f"interface, so the lens cannot see it. Supported are {PROVEN} models."
+            ) from error
+        raise ModelError(f"The weights of {place.source} cannot be loaded: {text.splitlines()[0]}") from error
+    lacking = sorted(loading["missing_keys"]) + sorted(str(k[0]) for k in loading["mismatched_keys"])
+    if lacking:
+        raise ModelError(
+            f"The weights in {place.folder} do not fit its config.json: {len(lacking)} tensors are missing "
+            f"or have another shape, the first is {lacking[0]}."
+        )
+    model.requires_grad_(False)
+    linear.quicken(model)
+    return model.eval()
+
+
+@torch.no_grad()
+def _agrees(model: PreTrainedModel, encoder: PieceEncoder, facts: ModelFacts) -> None:
+    """Compares the lens with the model's own attention on a short text, so that no odd kernel slips by."""
+    ids = torch.tensor([encoder.joined((_SAMPLE,))], device=model.device)
+    ids = ids[:, : facts.context_length]
+    places = torch.arange(ids.shape[1], device=model.device)[None]
+    seen = lens.Pass(log_alpha=torch.zeros(1, 1, device=model.device, dtype=torch.float32))
+    seen.key_owners = seen.query_owners = torch.full_like(ids[0], -1)
+    every = torch.ones_like(ids, dtype=torch.bool)  # scoring asks for logits by such a mask
+    with lens.looking(seen):
+        ours = model(input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=every).logits
+    with own_attention(model):
+        theirs = model(input_ids=ids, position_ids=places, use_cache=False).logits
+    ours = ours.reshape(theirs.shape)
+    gap = float((ours - theirs).float().norm() / theirs.float().norm().clamp_min(1e-30))
+    if not gap <= _AGREE[model.dtype]:
+        raise ModelError(
+            f"{facts.source} ({facts.architecture}) computes attention in a way the lens does not reproduce: "
+            f"its logits differ by {gap:.1%}. Supported are {PROVEN} models."
+        )
+
+
+@contextmanager
+def own_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Switches a loaded model to the kernel it would use without the lens, inside the block."""
+    name = "sdpa" if model._supports_sdpa else "eager"
+    with quiet():
+        model.set_attn_implementation(name)
+    try:
+        yield
+    finally:
+        with quiet():
+            model.set_attn_implementation(lens.NAME)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers' warnings and progress bars away from a person's terminal."""
+    level = hf_logging.get_verbosity()
+    bars = hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(level)
+        if bars:
+            hf_logging.enable_progress_bar()
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"

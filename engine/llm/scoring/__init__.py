@@ -1,0 +1,1 @@
+"""Ranking candidates after a shared prompt: log-probabilities, scoring modes, weights, edits."""

@@ -1,0 +1,188 @@
+"""What is asked about candidates under each scoring mode: token rows in, scores and losses out.
+
+Knows prompts and token log-probabilities; the modes are
+sum, mean, calibrated (likelihood of the title), yes_no (pointwise) and listwise (by label).
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from db.errors import ModelError
+from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.log_probs import (
+    Prefix,
+    Row,
+    answer_logprobs,
+    extend,
+    prefill,
+    suffix_logprobs,
+)
+from engine.llm.scoring.memory import PrefillCache
+from engine.prompts import PieceEncoder, encode, layout, render
+from engine.prompts.segments import label_answer, title_answer, yes_no_answer
+
+PERMUTATIONS = 4  # orders of the list a listwise score is averaged over
+LISTWISE_LIMIT = 200  # candidates in one list
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request's candidates under one scoring mode.
+
+    target: index of the right candidate or None. liked: whether Yes is the right answer about the target.
+    orders: for listwise, permutations of the candidates.
+    """
+
+    template: str
+    scoring: str
+    candidates: tuple[str, ...]
+    target: int | None
+    liked: bool
+    orders: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Scores per candidate (higher is better), and the right answer's loss in nats (None: no target)."""
+
+    scores: list[float]
+    loss: float | None
+
+
+def cyclic_orders(count: int, seed: int, permutations: int = PERMUTATIONS) -> tuple[tuple[int, ...], ...]:
+    """Evenly spaced rotations of one seeded shuffle: each candidate stands at spread-out places."""
+    base = list(range(count))
+    random.Random(seed).shuffle(base)
+    turns = min(permutations, count)
+    starts = [i * count // turns for i in range(turns)]
+    return tuple(tuple(base[s:] + base[:s]) for s in starts)
+
+
+def longest_tail(encoder: PieceEncoder, question: Question) -> int:
+    """Tokens that the longest ask and answer add to the shared prompt."""
+    if question.scoring == "listwise":
+        count = len(question.candidates)
+        listed = max(len(_listed(encoder, question, order)) for order in question.orders)
+        return listed + max(len(encoder.joined(label_answer(i, count))) for i in range(count))
+    return max(len(row.ids) for row in _candidate_rows(encoder, question))
+
+
+def ask(
+    loaded: LoadedModel,
+    prompt: Prefix,
+    question: Question,
+    log_alpha: Tensor | None,
+    cache: PrefillCache,
+) -> Answers:
+    """Scores all candidates after a prompt that ends with the query, under one gate [k] or none."""
+    return _ASK[question.scoring](loaded, prompt, question, log_alpha, cache)
+
+
+def loss_rows(encoder: PieceEncoder, question: Question) -> list[Row]:
+    """The rows (after the query) from whose log-probabilities `combine` makes the target's loss."""
+    if question.target is None:
+        raise ValueError("a loss needs a target")
+    title = question.candidates[question.target]
+    if question.scoring == "yes_no":
+        return _yes_no_rows(encoder, question, title)
+    if question.scoring == "listwise":
+        return [_label_row(encoder, question, order, question.target) for order in question.orders]
+    ids = encoder.joined(title_answer(title))
+    return [Row(ids, len(ids))]
+
+
+def combine(question: Question, logprobs: Tensor) -> Tensor:
+    """Loss [m] in nats from the log-probabilities [m, R] of `loss_rows`."""
+    if question.scoring == "yes_no":
+        return -torch.log_softmax(logprobs, dim=1)[:, 0 if question.liked else 1]
+    return -logprobs.mean(1)
+
+
+def _titles(
+    loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
+) -> Answers:
+    answers = [loaded.encoder.joined(title_answer(title)) for title in question.candidates]
+    found = answer_logprobs(loaded, prompt, answers, log_alpha)
+    loss = None if question.target is None else -found[question.target]
+    if question.scoring == "mean":
+        found = [value / len(answer) for value, answer in zip(found, answers, strict=True)]
+    if question.scoring == "calibrated":
+        prior = _prior(loaded, question, answers, cache)
+        found = [value - base for value, base in zip(found, prior, strict=True)]
+    return Answers(found, loss)
+
+
+def _prior(
+    loaded: LoadedModel, question: Question, answers: list[tuple[int, ...]], cache: PrefillCache
+) -> list[float]:
+    """Log-likelihood of each title after the prompt with neither history nor demonstrations."""
+    empty = encode(loaded.encoder, render(question.template, question.scoring, [], []))
+
+    def make() -> list[float]:
+        return answer_logprobs(loaded, prefill(loaded, empty.ids, empty.owners()), answers)
+
+    key = (loaded.key, "prior", empty.ids, tuple(answers))
+    return cache.get(key, make, lambda found: 8 * len(found))
+
+
+def _yes_no(
+    loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
+) -> Answers:
+    rows = _candidate_rows(loaded.encoder, question)
+    gate = None if log_alpha is None else log_alpha[None]
+    with torch.no_grad():
+        found = suffix_logprobs(loaded, prompt.head(), rows, gate).view(-1, 2)  # [C, (Yes, No)]
+    scores = (found[:, 0] - found[:, 1]).tolist()
+    if question.target is None:
+        return Answers(scores, None)
+    return Answers(scores, float(combine(question, found[question.target][None])[0]))
+
+
+def _listwise(
+    loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
+) -> Answers:
+    count = len(question.candidates)
+    total = [0.0] * count
+    labels = [loaded.encoder.joined(label_answer(i, count)) for i in range(count)]
+    for order in question.orders:
+        listed = _listed(loaded.encoder, question, order)
+        shown = extend(loaded, prompt.head(), listed, [-1] * len(listed), log_alpha)
+        for place, value in enumerate(answer_logprobs(loaded, shown, labels, log_alpha)):
+            total[order[place]] += value / len(question.orders)
+    return Answers(total, None if question.target is None else -total[question.target])
+
+
+_ASK = {"sum": _titles, "mean": _titles, "calibrated": _titles, "yes_no": _yes_no, "listwise": _listwise}
+
+
+def _ask_pieces(question: Question, titles: Sequence[str]) -> tuple[str, ...]:
+    return layout(question.template, question.scoring).ask(titles)
+
+
+def _yes_no_rows(encoder: PieceEncoder, question: Question, title: str) -> list[Row]:
+    asked = encoder.joined(_ask_pieces(question, [title]))
+    answers = [encoder.joined(yes_no_answer(yes)) for yes in (True, False)]
+    return [Row((*asked, *answer), len(answer)) for answer in answers]
+
+
+def _label_row(encoder: PieceEncoder, question: Question, order: Sequence[int], candidate: int) -> Row:
+    answer = encoder.joined(label_answer(order.index(candidate), len(order)))
+    return Row((*_listed(encoder, question, order), *answer), len(answer))
+
+
+def _listed(encoder: PieceEncoder, question: Question, order: Sequence[int]) -> tuple[int, ...]:
+    return encoder.joined(_ask_pieces(question, [question.candidates[c] for c in order]))
+
+
+def _candidate_rows(encoder: PieceEncoder, question: Question) -> list[Row]:
+    if question.scoring == "yes_no":
+        return [row for title in question.candidates for row in _yes_no_rows(encoder, question, title)]
+    answers = [encoder.joined(title_answer(title)) for title in question.candidates]
+    for title, ids in zip(question.candidates, answers, strict=True):
+        if not ids:
+            raise ModelError(f"The model's tokenizer turns the title '{title}' into no tokens at all.")
+    return [Row(ids, len(ids)) for ids in answers]

@@ -1,0 +1,339 @@
+"""From a request to stored demonstrations with weights, by the two stages and the guard.
+
+Boundary: an `OptimizeRequest` in, a stored result out (JSON, `Optimization.result`). The search, the learning
+of weights and the verdict are pure and live beside this; here they get a store and a model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from db import datasets, demonstrations, optimizations
+from db.canonical import digest
+from db.datasets import DatasetInfo
+from db.demonstrations import HAND_WRITTEN
+from db.models import ModelInfo
+from db.optimizations import Optimization, OptimizeRequest
+from db.requests import RunRequest
+from db.version import ENGINE_VERSION
+from engine.context import Engine
+from engine.demos import query as queries
+from engine.demos.dislikes import disliked_for
+from engine.demos.named import by_hand
+from engine.demos.query import PoolEntry, Query
+from engine.demos.strategies import registry
+from engine.optimize import calibration, validation_purchases
+from engine.optimize.choose import Search, Set, Step, choose
+from engine.optimize.guard import Verdict, better, expectation, judge
+from engine.optimize.probe_ranking import scoring_of
+from engine.optimize.validation_purchases import Target
+from engine.readers import reader_for
+
+if TYPE_CHECKING:
+    from engine.optimize.utility import ModelWorth
+
+SAME = 0.02
+"""How far from 1 a weight must be to be told from 1."""
+
+TRIES = 2
+"""Demonstrations of the pool that are tried at each step of the search."""
+
+
+def optimize(
+    engine: Engine, request: OptimizeRequest, report: Callable[..., None] = lambda *said: None
+) -> Optimization:
+    """The optimized demonstrations of a user, from the store where the same was asked before.
+
+    report(progress, message, partial). Raises NotFound, BadInput, ModelError, OutOfMemory; the store is as
+    before then.
+    """
+    dataset = datasets.get(engine.store, request.dataset)
+    query = queries.build(engine.store, dataset, request.user, request.target, request.history)
+    return at_query(engine, request, dataset, query, report)
+
+
+def at_query(
+    engine: Engine,
+    request: OptimizeRequest,
+    dataset: DatasetInfo,
+    query: Query,
+    report: Callable[..., None] = lambda *said: None,
+) -> Optimization:
+    """The same for any moment of a user's history."""
+    model = engine.registered(request.model)
+    asked = {**request.to_json(), "scoring": scoring_of(request, model)}
+    place = [query.target_position, query.known_until]
+    key = digest([asked, place, dataset.fingerprint, model.revision, ENGINE_VERSION])
+    known = optimizations.find(engine.store, key)
+    if known is not None:
+        return Optimization(**{**vars(known), "result": {**known.result, "cached": True}})
+    disliked_for(engine.store, dataset, query, request.edits)  # refuses before minutes of work, not after
+    began = time.perf_counter()
+    work = _Work(engine, request, dataset, query, model, report)
+    result = {"request": asked, "key": key, **work.result(), "cached": False}
+    result["seconds"] = round(time.perf_counter() - began, 3)
+    demonstrations.save_many(engine.store, [entry.demonstration for entry in work.pool])
+    made = Optimization(key, dataset.id, query.user_id, model.name, result)
+    return optimizations.save(engine.store, made)
+
+
+@dataclass
+class _Work:
+    """One optimization: the pool, the probes, and the path as it grows."""
+
+    engine: Engine
+    request: OptimizeRequest
+    dataset: DatasetInfo
+    query: Query
+    model: ModelInfo
+    report: Callable[..., None]
+    path: list[dict[str, Any]] = field(default_factory=list)
+
+    def result(self) -> dict[str, Any]:
+        """Both stages and the verdict."""
+        self.report(None, "looking for probes and demonstrations", None)
+        self._tell(0, "zero-shot", (), (), 0.0, 0, "No demonstrations: what every gain is measured from.")
+        base, refused = expectation(self.expected)
+        if refused and self.request.guard:
+            chosen, weights, verdict = (), (), refused
+        elif self.choosing and self.pool and (self.judging or not self.request.guard):
+            chosen, weights, verdict = self._both_stages(base)
+        else:
+            chosen, weights, verdict = (), (), judge(np.zeros(0), None, np.zeros(0))
+        last = self.path[-1]["objective"] if chosen else 0.0
+        self._tell(3, "guard", chosen, weights, last, 0, verdict.reason)
+        return {
+            "probes": [_shown(target) for target in self.targets],
+            "pool": [_described(entry) for entry in self.pool],
+            "path": self.path,
+            "chosen": [
+                {"id": self.pool[place].demonstration.id, "weight": weight}
+                for place, weight in zip(chosen, weights, strict=True)
+            ],
+            "guard": verdict.to_json(),
+        }
+
+    def _both_stages(self, base: str | None) -> tuple[Set, tuple[float, ...], Verdict]:
+        """What is applied after both stages, and why."""
+        chosen = self._stage_one(base)
+        if self.request.guard and base is not None:
+            chosen = self._no_worse(chosen, base)
+        learnt = self._stage_two(chosen) if chosen and self.request.stages == 2 else None
+        verdict = self._verdict(chosen, learnt, base)
+        if verdict.verdict == "zero-shot":
+            return (), (), verdict
+        if verdict.verdict == "two-stage" and learnt is not None:
+            return chosen, learnt, verdict
+        return chosen, (1.0,) * len(chosen), verdict
+
+    @cached_property
+    def targets(self) -> list[Target]:
+        ask = self.request
+        return validation_purchases.targets(
+            self.engine.store, self.dataset, self.query, ask.probes, ask.history, ask.seed
+        )
+
+    @cached_property
+    def choosing(self) -> list[Target]:
+        """Without a guard every probe may choose."""
+        return [each for each in self.targets if not (each.held_out and self.request.guard)]
+
+    @cached_property
+    def judging(self) -> list[Target]:
+        return [each for each in self.targets if each.held_out]
+
+    @cached_property
+    def starts(self) -> dict[str, list[PoolEntry]]:
+        """What the plain strategies choose, in prompt order."""
+        if not self.request.start:
+            return {}
+        ask = self.request
+        return {
+            name: registry.choose(self.engine.store, self.dataset, self.query, f"{name}:{ask.size}", ask.seed)
+            for name in calibration.STARTS
+        }
+
+    @cached_property
+    def expected(self) -> dict[str, np.ndarray]:
+        """What each start brought other users [n], in NDCG@10."""
+        ask = self.request
+        if not (ask.start and ask.calibrate):
+            return {}
+        scoring = scoring_of(ask, self.model)
+        return calibration.gains(self.engine, ask, self.dataset, self.query, self.model, scoring, self.report)
+
+    @cached_property
+    def pool(self) -> list[PoolEntry]:
+        """Every demonstration looked at, each once: of the starts, then source by source."""
+        ask, store = self.request, self.engine.store
+        sources = [source for source in ask.sources if source != HAND_WRITTEN]
+        found = [entry for entries in self.starts.values() for entry in entries]
+        if sources:
+            found += registry.pool(store, self.dataset, self.query, sources, ask.pool, ask.seed)
+        if HAND_WRITTEN in ask.sources:
+            found += by_hand(store, self.dataset, self.query, ask.pool)
+        return list({entry.demonstration.id: entry for entry in found}.values())
+
+    @cached_property
+    def tokens(self) -> list[int]:
+        """Of each demonstration of the pool."""
+        ask = self.request
+        asked = RunRequest(
+            ask.dataset,
+            ask.user,
+            ask.model,
+            template=ask.template,
+            scoring=scoring_of(ask, self.model),
+        )
+        reader = reader_for(self.engine, asked)
+        return [reader.tokens(entry) for entry in self.pool]
+
+    @cached_property
+    def worth(self) -> ModelWorth:
+        return self._worth_on(self.choosing)
+
+    @cached_property
+    def judged(self) -> ModelWorth:
+        return self._worth_on(self.judging)
+
+    def _worth_on(self, among: Sequence[Target]) -> ModelWorth:
+        from engine.optimize.utility import ModelWorth
+
+        return ModelWorth(self.engine, self.request, self.dataset, self.query, self.model, self.pool, among)
+
+    def _allowed(self, chosen: Set) -> bool:
+        budget = self.request.tokens
+        if budget is not None and sum(self.tokens[place] for place in chosen) > budget:
+            return False
+        return self.worth.fits(chosen)
+
+    def _stage_one(self, base: str | None) -> Set:
+        starts = {name: self._start(name) for name in self.starts}
+        search = Search(
+            self.worth,
+            validation_purchases.share(self.choosing),
+            self.request.size,
+            self._allowed,
+            self._took,
+        )
+        order = sorted(range(len(self.pool)), key=lambda n: -self.pool[n].similarity)
+        beam = self.request.beam if self.request.perturb is None else max(2, self.request.beam)
+        return choose(search, starts, base, order, beam, TRIES)
+
+    def _no_worse(self, chosen: Set, base: str) -> Set:
+        """The set, or the plain strategy's where the held-out probes do not surely rank better by it."""
+        plain = self._start(base)
+        if chosen == plain or not self._allowed(plain):
+            return chosen
+        found, known = (self._ranked(each) for each in (chosen, plain))
+        if better(found, known, validation_purchases.share(self.judging)):
+            return chosen
+        mean = float(validation_purchases.share(self.choosing) @ self.worth.gains(plain))
+        note = f"Held-out purchases do not surely rank better by this set: back to what {base} chooses."
+        self._tell(1, "back", plain, (1.0,) * len(plain), mean, 0, note)
+        return plain
+
+    def _ranked(self, chosen: Set) -> np.ndarray:
+        """Gains in NDCG@10 [P] of the set on the probes that judge."""
+        ones = (1.0,) * len(chosen)
+        return self.judged.ranking_gains(chosen, ones) if chosen else np.zeros(len(self.judging))
+
+    def _start(self, name: str) -> Set:
+        """What a plain strategy chooses, as places of the pool."""
+        place = {entry.demonstration.id: n for n, entry in enumerate(self.pool)}
+        return tuple(place[entry.demonstration.id] for entry in self.starts.get(name, ()))
+
+    def _took(self, step: Step) -> None:
+        ones = (1.0,) * len(step.chosen)
+        self._tell(1, step.action, step.chosen, ones, step.objective, step.tried, step.note)
+
+    def _stage_two(self, chosen: Set) -> tuple[float, ...]:
+        from engine.optimize.learn_weights import learn
+
+        share = validation_purchases.share(self.choosing)
+        ask = self.request
+        found = learn(
+            self.worth.slope(chosen, share),
+            len(chosen),
+            steps=ask.steps,
+            ridge=ask.ridge,
+            noise=ask.noise,
+            seed=ask.seed,
+            told=lambda step, loss: self.report(None, f"learning weights, step {step + 1}", None),
+        )
+        mean = float(share @ self.worth.weighted(chosen, found.weights))
+        note = f"Weights learnt in {len(found.losses)} steps of gradient descent."
+        self._tell(2, "weights", chosen, found.weights, mean, len(found.losses), note)
+        return found.weights
+
+    def _verdict(self, chosen: Set, learnt: tuple[float, ...] | None, base: str | None) -> Verdict:
+        if not self.request.guard:
+            told = "two-stage" if learnt is not None else "stage 1"
+            return Verdict(told if chosen else "zero-shot", "Applied without a guard.")
+        if not chosen:
+            return Verdict("zero-shot", "No demonstration lowers the probes' loss surely.")
+        one = self._ranked(chosen)
+        # Weights that are all but 1 change no list.
+        same = learnt is None or max(abs(weight - 1) for weight in learnt) < SAME
+        two = None if same or learnt is None else self.judged.ranking_gains(chosen, learnt)
+        expected = None if base is None else self.expected[base]
+        return judge(one, two, validation_purchases.share(self.judging), expected)
+
+    def _tell(
+        self,
+        stage: int,
+        action: str,
+        chosen: Set,
+        weights: Sequence[float],
+        objective: float,
+        tried: int,
+        note: str,
+    ) -> None:
+        """One more step of the path, with what it is worth on the probes that did not choose."""
+        held_out = None
+        if self.judging and self.request.guard:
+            gains = self.judged.weighted(chosen, weights) if chosen else np.zeros(len(self.judging))
+            held_out = float(validation_purchases.share(self.judging) @ gains)
+        self.path.append(
+            {
+                "stage": stage,
+                "step": len(self.path),
+                "action": action,
+                "demonstrations": [self.pool[place].demonstration.id for place in chosen],
+                "weights": list(weights),
+                "objective": objective,
+                "held_out": held_out,
+                "tried": tried,
+                "note": note,
+            }
+        )
+        self.report(None, note, {"path": self.path})
+
+
+def _shown(target: Target) -> dict[str, Any]:
+    """A probe as JSON."""
+    return {
+        "kind": target.kind,
+        "user": target.user_id,
+        "target": target.purchase.title,
+        "history": [row.title for row in target.history],
+        "held_out": target.held_out,
+        "weight": round(target.weight, 4),
+    }
+
+
+def _described(entry: PoolEntry) -> dict[str, Any]:
+    """A demonstration of the pool as JSON."""
+    return {
+        "id": entry.demonstration.id,
+        "source": entry.demonstration.source,
+        "similarity": entry.similarity,
+        "history": [row.title for row in entry.history],
+        "answer": entry.answer.title,
+    }

@@ -1,0 +1,121 @@
+"""What sets of a pool are worth on probes, by a model: in nats for the search, in NDCG@10 for the guard.
+
+Boundary: places of the pool in, gains per probe out. A probe never sees a demonstration that gives it away:
+its weight is 0 for that probe, which is exact removal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from db.datasets import DatasetInfo
+from db.models import ModelInfo
+from db.optimizations import OptimizeRequest
+from db.perturbations import drawn
+from engine.context import Engine
+from engine.demos.dislikes import disliked_for
+from engine.demos.query import PoolEntry, Query
+from engine.evaluation.metrics import ndcg, rank_of
+from engine.llm.scoring.measure import Task, rank_candidates
+from engine.llm.scoring.perturbed_prompts import draws_of
+from engine.lrgd.perturb import robust
+from engine.optimize import validation_purchases
+from engine.optimize.choose import Set
+from engine.optimize.objective import ProbeLoss, Trial
+from engine.optimize.probe_ranking import scoring_of
+from engine.optimize.validation_purchases import Target
+from engine.prompts import Example
+
+
+class ModelWorth:
+    """`engine.optimize.choose.Worth` for the sets of a pool on some of the probes."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        request: OptimizeRequest,
+        dataset: DatasetInfo,
+        query: Query,
+        model: ModelInfo,
+        pool: Sequence[PoolEntry],
+        among: Sequence[Target],
+    ) -> None:
+        self._engine, self._request, self._query = engine, request, query
+        self._pool, self._among = pool, among
+        self._loaded = engine.load(model)
+        self._scoring = scoring_of(request, model)
+        listed = validation_purchases.candidates(engine.store, dataset, query, among, request.seed)
+        self._trials = [
+            Trial(tuple(row.title for row in each.history), titles)
+            for each, titles in zip(among, listed, strict=True)
+        ]
+        self._loss = ProbeLoss(self._loaded, request.template, self._scoring, self._trials, engine.prefills)
+        self._zero = self._loss.losses([])[0].numpy()
+        self._edits = request.edits
+        self._disliked = disliked_for(engine.store, dataset, query, self._edits)
+
+    def ranking_gains(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
+        """NDCG@10 [P] of each probe among its candidates, less that without demonstrations."""
+        found = []
+        for trial, hides in zip(self._trials, self._hidden(chosen), strict=True):
+            task = Task(
+                demos=self._examples(chosen),
+                history=trial.history,
+                candidates=trial.candidates,
+                target=0,
+                scoring=self._scoring,  # type: ignore[arg-type]  # checked with the request
+                weights=tuple(0.0 if hide else w for hide, w in zip(hides, weights, strict=True)),
+                template=self._request.template,
+            )
+            ranked = rank_candidates(self._loaded, task, self._engine.prefills)
+            found.append(ndcg(rank_of(ranked.scores, 0), 10) - ndcg(rank_of(ranked.scores_zero_shot, 0), 10))
+        return np.array(found)
+
+    def fits(self, chosen: Set) -> bool:
+        return self._loss.fits(self._examples(chosen))
+
+    def gains(self, chosen: Set) -> np.ndarray:
+        """[P]."""
+        return self._gained(chosen, None)[0]
+
+    def weighted(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
+        """Gains [P] at these weights."""
+        return self._gained(chosen, torch.tensor([list(weights)], dtype=torch.float64))[0]
+
+    def without(self, chosen: Set) -> np.ndarray:
+        """Gains [k, P]; the weights' zeros are exact removals."""
+        count = len(chosen)
+        return self._gained(chosen, 1 - torch.eye(count, dtype=torch.float64))
+
+    def robust(self, chosen: Set) -> float:
+        ask = self._request
+        numbers = range(ask.draws if drawn(self._edits) else 1)
+        task = Task(self._examples(chosen), (), (), template=ask.template)
+        hidden = torch.from_numpy(self._hidden(chosen))
+        gains = []
+        for draw in draws_of(task, self._edits, ask.seed, numbers, self._disliked):
+            weights = None if draw.task.weights is None else torch.tensor([draw.task.weights])
+            unseen = hidden[:, list(draw.order)]
+            losses = self._loss.losses(draw.task.demos, weights, unseen, draw.task.edits)[0].numpy()
+            gains.append(float(validation_purchases.share(self._among) @ (self._zero - losses)))
+        return float(robust(torch.tensor(gains, dtype=torch.float64), ask.kappa))
+
+    def slope(self, chosen: Set, share: np.ndarray) -> Callable[[Tensor], tuple[float, Tensor]]:
+        """weights [k] -> loss over the probes and its gradient [k]."""
+        mask = torch.from_numpy(self._hidden(chosen))
+        return lambda alpha: self._loss.gradient(self._examples(chosen), alpha, mask, torch.from_numpy(share))
+
+    def _gained(self, chosen: Set, weights: Tensor | None) -> np.ndarray:
+        """Gains [m, P] at weightings [m, k]; None: one, all at 1."""
+        mask = torch.from_numpy(self._hidden(chosen))
+        return self._zero - self._loss.losses(self._examples(chosen), weights, mask).numpy()
+
+    def _hidden(self, chosen: Set) -> np.ndarray:
+        return validation_purchases.hidden(self._among, [self._pool[n] for n in chosen], self._query)
+
+    def _examples(self, chosen: Set) -> tuple[Example, ...]:
+        return tuple(self._pool[place].example for place in chosen)

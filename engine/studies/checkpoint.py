@@ -1,0 +1,92 @@
+"""What a study has measured so far: told to its job now and then, so that a killed study goes on.
+
+Boundary: JSON values by key; what they mean is the study's business.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from engine.tasks.service import Report
+
+TELL_S = 2.0  # seconds between tellings of what was measured,
+TELL_MORE_S = 0.002  # and for each value so much longer: a large study is not to spend its time on telling
+
+LEAST = 5  # values measured before it is said how long the rest takes
+
+
+class Ledger:
+    """Measured values by key, those of an earlier attempt among them if it was the same study.
+
+    `identity`: a digest of all the values depend on. `before`: what `partial` was at the end of an earlier
+    attempt, or None. `summary`: of the values, for people who look while it runs. `seconds`: of work, over
+    all attempts.
+    """
+
+    def __init__(
+        self,
+        identity: str,
+        total: int,
+        report: Report,
+        before: dict[str, Any] | None,
+        summary: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> None:
+        same = before is not None and before.get("identity") == identity
+        self._values: dict[str, Any] = dict(before["measured"]) if before and same else {}
+        self._worked = float(before["seconds"]) if before and same else 0.0
+        self._identity, self._total, self._report, self._summary = identity, total, report, summary
+        self._started = time.perf_counter()
+        self._told, self._said = -math.inf, ""
+        self._new = self._new_told = 0  # values measured by this attempt, and those of them that were told
+
+    @property
+    def seconds(self) -> float:
+        return self._worked + time.perf_counter() - self._started
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def measured(self, key: str, measure: Callable[[], Any], message: str) -> Any:
+        """The value of `key`, measured if it is new, with a report of how far the study is."""
+        if key not in self._values:
+            self.tell(message + self._left())
+            self._values[key] = measure()
+            self._new += 1
+        return self._values[key]
+
+    def tell(self, message: str, share: float = 0.0) -> None:
+        """Report. May raise, to end the study. `share`: done of what is being measured."""
+        self._said = message
+        done = (len(self._values) + share) / max(self._total, 1)
+        now = time.perf_counter()
+        rare = now - self._told < TELL_S + TELL_MORE_S * len(self._values)
+        if rare or self._new == self._new_told:
+            self._report(done, message)
+            return
+        self._told, self._new_told = now, self._new
+        self._report(done, message, self.partial())
+
+    def further(self, share: float) -> None:
+        """Report the same words again. `share`: done of what is being measured."""
+        self.tell(self._said, share)
+
+    def _left(self) -> str:
+        """How long the rest takes if it goes on like this; nothing where it cannot be told yet."""
+        if self._new < LEAST:
+            return ""
+        pace = (time.perf_counter() - self._started) / self._new
+        seconds = pace * (self._total - len(self._values))
+        return f", {seconds:.0f} s left" if seconds < 90 else f", {seconds / 60:.0f} min left"
+
+    def partial(self) -> dict[str, Any]:
+        """All an equal study needs to go on from here; a copy, as another thread may write it down."""
+        return {
+            "identity": self._identity,
+            "seconds": self.seconds,
+            "so_far": self._summary(self._values),
+            "measured": dict(self._values),
+        }

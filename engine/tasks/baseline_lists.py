@@ -1,0 +1,45 @@
+"""What conventional recommenders make of a run's own candidates: the same user, history and moment.
+
+Boundary: a stored run in, ranked lists in the shape of the run's out, ready for JSON. No language model.
+"""
+
+import time
+from typing import Any
+
+from db import datasets
+from db.errors import NotFound
+from db.runs import Run
+from engine.context import Engine
+from engine.evaluation.metrics import order
+from engine.tasks.hints import scores_of
+
+KINDS = ("itemknn", "bm25", "popularity", "sasrec")
+
+
+def peers(engine: Engine, run: Run) -> dict[str, Any]:
+    """`{lists: [{name, items, seconds} or {name, missing}]}`; `missing` says why a list is not there.
+
+    What only counts is fitted on the spot, what is trained must have been fitted. Raises NotFound where the
+    data set or its items are gone.
+    """
+    request, listed = run.request, run.result["items"]
+    dataset = datasets.get(engine.store, request.dataset)
+    known = datasets.item_by_ids(engine.store, dataset.id, [row["item"] for row in listed])
+    if gone := [row["item"] for row in listed if row["item"] not in known]:
+        raise NotFound(f"{dataset.name} no longer holds the item {gone[0]!r} that this run ranked.")
+    offered = [known[row["item"]].item for row in listed]
+    target = next(place for place, row in enumerate(listed) if row["is_target"])
+    lists: list[dict[str, Any]] = []
+    for name in KINDS:
+        started = time.perf_counter()
+        try:
+            scores = scores_of(engine, dataset, name, request.user, request.target, offered).tolist()
+        except NotFound as error:
+            lists.append({"name": name, "missing": str(error).removeprefix("hint: ")})
+            continue
+        items = [
+            {**listed[place], "rank": rank, "score": scores[place]}
+            for rank, place in enumerate(order(scores, target), 1)
+        ]
+        lists.append({"name": name, "items": items, "seconds": round(time.perf_counter() - started, 3)})
+    return {"lists": lists}

@@ -1,0 +1,162 @@
+"""Free generation: the model writes titles as it likes, and how far it kept to what was asked is counted.
+
+The prompt shows the candidate list and asks for titles, one per line; nothing constrains the answer, nothing
+is asked again. Which lines name a candidate, another item of the catalogue, something twice, nothing that
+exists or nothing at all is told. Lines are matched to titles exactly but for case, punctuation and blanks.
+Made for instruct models; a model that was never taught to answer shows it in the counts.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from db import datasets
+from db.datasets import Catalogue
+from db.errors import BadInput
+from db.requests import RunRequest
+from engine.context import Engine
+from engine.llm.generation.free_writing import write
+from engine.llm.scoring.measure import kept_weights
+from engine.prompts import fit, layout
+from engine.tasks import results
+from engine.tasks.catalogue import Clock, gate_of, whole_prompt
+from engine.tasks.inputs import gather
+from engine.tasks.service import task_of
+from engine.tasks.spread import edited, refuse_drawn
+
+STATUSES = ("candidate", "catalogue", "history", "duplicate", "unknown", "unparseable")
+SPARE = 8  # tokens of a line besides the longest title on offer
+_BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]+|\(?\d{1,3}[.):])\s+")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line the model wrote, the item number it names or None, and one of `STATUSES`."""
+
+    text: str
+    status: str
+    item: int | None
+
+
+def free(engine: Engine, request: RunRequest, top: int = 10) -> dict[str, Any]:
+    """What the model writes when asked for its `top` of the request's candidate list, as JSON.
+
+    `items`: the catalogue's items among its lines, in its order, none twice and none the user already has.
+    `compliance`: lines by status, and the share that names a candidate as asked. The request's scoring plays
+    no part; its weights act as in ranking. Raises BadInput, NotFound, ModelError, OutOfMemory.
+    """
+    if top < 1:
+        raise BadInput(f"top is a whole number from 1 up, got {top}.")
+    refuse_drawn(request, "one prompt is written on")
+    clock = Clock()
+    inputs = gather(engine, request)
+    catalogue = datasets.catalogue(engine.store, inputs.dataset.id)
+    own = datasets.history(engine.store, inputs.dataset.id, inputs.query.user)[: inputs.query.target_position]
+    clock.note("prepare")
+    loaded = engine.load(inputs.model)
+    clock.note("load")
+    asked = loaded.encoder.joined(layout(request.template, "free").ask(inputs.titles))
+    longest = max(len(loaded.encoder.joined((f" {title}\n",))) for title in inputs.titles)
+    most = top * (longest + SPARE)
+    task = edited(inputs.request, task_of(inputs), inputs.disliked)
+    room = loaded.context_length - len(asked) - most
+    fitted = fit(loaded.encoder, request.template, "free", task.demos, task.history, room, task.hint)
+    gate = gate_of(loaded, kept_weights(task, fitted))
+    prompt = whole_prompt(engine, loaded, fitted, gate, asked, task.edits)
+    clock.note("prefill")
+    text = write(loaded, prompt, top, most, gate)
+    clock.note("write")
+    lines = read(text, catalogue, inputs.candidates.items, [one.item for one in own])[:top]
+    return {
+        "items": _listed(catalogue, lines, inputs.target.item),
+        "lines": [_line(catalogue, line) for line in lines],
+        "compliance": compliance(lines, top),
+        "text": text,
+        "demonstrations": [
+            results.demonstration(entry, weight, inputs.request)
+            for entry, weight in zip(inputs.chosen, inputs.weights, strict=True)
+        ],
+        "history": [results.interaction(one) for one in inputs.query.history],
+        "target": {**results.interaction(inputs.target), "kind": request.target},
+        "candidates": {"fingerprint": inputs.candidates.fingerprint, "size": inputs.candidates.size},
+        "prompt": {
+            "tokens": len(fitted.encoded) + len(asked),
+            "dropped": [dropped.as_dict() for dropped in fitted.dropped],
+        },
+        "model": {**results.model(loaded), "chat": loaded.encoder.chat},
+        **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
+        "timings_ms": clock.read(),
+    }
+
+
+def read(text: str, catalogue: Catalogue, candidates: Sequence[int], own: Sequence[int]) -> list[Line]:
+    """The lines of an answer matched to items; of items with one title a candidate comes first.
+
+    candidates, own: item numbers on offer, and those the user already has.
+    """
+    offered, had = set(candidates), set(own)
+    named: dict[str, int] = {}
+    for item in sorted(range(len(catalogue.titles)), key=lambda i: (i not in offered, i in had, i)):
+        named.setdefault(normal(catalogue.titles[item]), item)
+    found: list[Line] = []
+    seen: set[int] = set()
+    for raw in text.splitlines():
+        if not raw.strip():
+            continue
+        words = normal(_BULLET.sub("", raw))
+        item = named.get(words) if words else None
+        item = named.get(normal(raw)) if item is None and words else item  # titles may start with a number
+        found.append(Line(raw.strip(), _status(words, item, seen, offered, had), item))
+        seen |= {item} if item is not None else set()
+    return found
+
+
+def _status(words: str, item: int | None, seen: set[int], offered: set[int], had: set[int]) -> str:
+    if not words:
+        return "unparseable"
+    if item is None:
+        return "unknown"
+    if item in seen:
+        return "duplicate"
+    if item in offered:
+        return "candidate"
+    return "history" if item in had else "catalogue"
+
+
+def normal(title: str) -> str:
+    """A title as it is compared: compatibility forms and case folded, letters and digits only."""
+    return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", title).casefold()))
+
+
+def compliance(lines: Sequence[Line], asked: int) -> dict[str, float | int]:
+    """Lines asked for and written, lines by status, and the candidates' share of those asked for."""
+    counts = Counter(line.status for line in lines)
+    return {
+        "asked": asked,
+        "written": len(lines),
+        **{status: counts[status] for status in STATUSES},
+        "share": counts["candidate"] / asked,
+    }
+
+
+def _line(catalogue: Catalogue, line: Line) -> dict[str, Any]:
+    item = None if line.item is None else catalogue.item_ids[line.item]
+    return {"text": line.text, "status": line.status, "item": item}
+
+
+def _listed(catalogue: Catalogue, lines: Sequence[Line], target: int) -> list[dict[str, Any]]:
+    kept = [
+        line.item for line in lines if line.item is not None and line.status in ("candidate", "catalogue")
+    ]
+    return [
+        {
+            "item": catalogue.item_ids[item],
+            "title": catalogue.titles[item],
+            "rank": rank,
+            "is_target": item == target,
+        }
+        for rank, item in enumerate(kept, 1)
+    ]

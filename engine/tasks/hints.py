@@ -1,0 +1,78 @@
+"""A conventional recommender's list as a hint in the prompt (arXiv 2406.11156 gives an LLM SASRec's list).
+
+Boundary: a baseline's name and the items on offer in, its best titles out. What only counts is fitted on the
+spot and kept in the workspace; what is trained must have been fitted before, as nobody waits minutes for a
+hint. Every baseline is fitted as for ranking on its own: never on the target it is to help with.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db import datasets
+from db.datasets import DatasetInfo
+from db.errors import NotFound
+from engine.baselines.scorer import Scorer
+from engine.context import Engine
+from engine.demos import query as queries
+
+SHOWN = 5  # titles of a hint
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The baseline's best items, best first: external ids and titles."""
+
+    name: str
+    item_ids: tuple[str, ...]
+    titles: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        pairs = zip(self.item_ids, self.titles, strict=True)
+        return {"name": self.name, "items": [{"item": item, "title": title} for item, title in pairs]}
+
+
+def hint_for(
+    engine: Engine, dataset: DatasetInfo, name: str, user_id: str, target: str, offered: Sequence[int]
+) -> Hint:
+    """The `SHOWN` items of `offered` (item numbers) that the baseline `name` scores highest for a user.
+
+    Equal scores keep the order offered. Raises BadInput for an unknown baseline, NotFound for one that is
+    trained and has not been fitted to this data set yet.
+    """
+    scores = scores_of(engine, dataset, name, user_id, target, offered)
+    best = [offered[place] for place in np.argsort(-scores, kind="stable")[:SHOWN].tolist()]
+    items = datasets.items(engine.store, dataset.id, best)
+    return Hint(name, tuple(items[i].item_id for i in best), tuple(items[i].title for i in best))
+
+
+def scores_of(
+    engine: Engine, dataset: DatasetInfo, name: str, user_id: str, target: str, offered: Sequence[int]
+) -> NDArray[np.floating]:
+    """What the baseline `name` scores `offered` (item numbers) for a user; raises as above."""
+    query = queries.build(engine.store, dataset, user_id, target, history=dataset.interactions)
+    history = [row.item for row in query.history]
+    return _scorer(engine, dataset, name, target).scores(history, offered, query.target_timestamp)
+
+
+def _scorer(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> Scorer:
+    """The fitted baseline, kept in memory until its file changes."""
+    from engine.baselines.run import checked, fitted, place  # torch: seconds, for who asks for a hint only
+
+    kind = checked(name)
+    path = place(engine.settings.baselines, dataset, name, target)
+    if not path.exists():
+        if kind.learns == "once":
+            raise NotFound(
+                f"hint: {name} has not been fitted to {dataset.name} for the {target} target. Fit it once: "
+                f"python -m engine baseline --kind {name} --dataset {dataset.name} --target {target}"
+            )
+        columns = datasets.columns(engine.store, dataset.id)
+        fitted(dataset, columns, name, target=target, folder=engine.settings.baselines)
+    key = ("hint", str(path), path.stat().st_mtime_ns)
+    size = path.stat().st_size
+    return engine.prefills.get(key, lambda: kind.load(path), lambda _: size)

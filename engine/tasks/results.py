@@ -1,0 +1,229 @@
+"""Results as plain JSON: what a run stores, what the command line prints and what the dashboard reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from db.datasets import Interaction
+from db.demonstrations import HAND_WRITTEN
+from db.requests import RunRequest
+from db.runs import Effects, Run, RunSummary
+from engine.demos.query import PoolEntry
+from engine.demos.sources.hand_written import places
+from engine.demos.strategies.registry import parse_spec
+from engine.evaluation.metrics import metrics, order, rank_of
+from engine.tasks.inputs import Inputs
+from engine.tasks.spread import described
+
+if TYPE_CHECKING:
+    from engine.llm.explain.identity import Check
+    from engine.llm.loading.load import LoadedModel
+    from engine.llm.scoring.measure import EffectsResult, RankResult
+
+
+def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: str) -> dict[str, Any]:
+    """The body of a run: both lists, metrics, losses in nats, and all it was made from."""
+    with_demos, without = result.scores, result.scores_zero_shot
+    target = inputs.target_index
+    chosen = zip(inputs.chosen, inputs.weights, strict=True)
+    return {
+        "items": ranked(inputs, with_demos),
+        "zero_shot": ranked(inputs, without),
+        "metrics": {
+            **metrics(rank_of(with_demos, target)),
+            "zero_shot": metrics(rank_of(without, target)),
+        },
+        "loss": result.loss,
+        "loss_zero_shot": result.loss_zero_shot,
+        "margin": result.margin,
+        "margin_zero_shot": result.margin_zero_shot,
+        "demonstrations": [demonstration(entry, weight, inputs.request) for entry, weight in chosen],
+        "history": [interaction(i) for i in inputs.query.history],
+        "target": {
+            **interaction(inputs.target),
+            "position": inputs.query.target_position,
+            "kind": inputs.request.target,
+            "tie": inputs.target_tie,
+        },
+        "prompt": {
+            "hash": prompt,
+            "tokens": result.tokens,
+            "dropped": [dropped.as_dict() for dropped in result.dropped],
+        },
+        "candidates": {
+            "fingerprint": inputs.candidates.fingerprint,
+            "kind": inputs.candidates.kind,
+            "size": inputs.candidates.size,
+            "seed": inputs.candidates.seed,
+        },
+        "model": model(loaded),
+        "notes": notes(inputs, result),
+        **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
+        **({"prompts": list(inputs.prompts)} if len(inputs.prompts) > 1 else {}),
+    }
+
+
+def ranked(inputs: Inputs, scores: list[float]) -> list[dict[str, Any]]:
+    """The candidates best first; equal scores place the target last (see `engine.evaluation.metrics`)."""
+    target = inputs.target_index
+    return [
+        {
+            "item": inputs.item_ids[place],
+            "title": inputs.titles[place],
+            "rank": rank,
+            "score": scores[place],
+            "is_target": place == target,
+        }
+        for rank, place in enumerate(order(scores, target), 1)
+    ]
+
+
+def demonstration(entry: PoolEntry, weight: float, request: RunRequest) -> dict[str, Any]:
+    """One demonstration as it stands in the prompt, and where it comes from."""
+    from engine.prompts import layout
+
+    demo = entry.demonstration
+    return {
+        "id": demo.id,
+        "weight": weight,
+        "source": demo.source,
+        "user": demo.user_id,
+        "text": "".join(layout(request.template, request.scoring).demo(entry.example)),
+        "history": [{"item": i.item_id, "title": i.title} for i in entry.history],
+        "answer": {"item": entry.answer.item_id, "title": entry.answer.title},
+        "timestamp": demo.timestamp,
+        "similarity": entry.similarity,
+        "shared": entry.shared,
+    }
+
+
+def interaction(one: Interaction) -> dict[str, Any]:
+    """One purchase."""
+    return {
+        "item": one.item_id,
+        "title": one.title,
+        "timestamp": one.timestamp,
+        "rating": one.rating,
+        "category": one.category,
+        "brand": one.brand,
+    }
+
+
+def model(loaded: LoadedModel) -> dict[str, Any]:
+    """Which weights computed a run, where and how precisely."""
+    return {
+        "name": loaded.name,
+        "source": loaded.source,
+        "revision": loaded.revision,
+        "architecture": loaded.architecture,
+        "parameters": loaded.parameters,
+        "device": str(loaded.device),
+        "dtype": loaded.dtype_name,
+        "reason": loaded.reason,
+    }
+
+
+def notes(inputs: Inputs, result: RankResult) -> list[str]:
+    """What a reader of the numbers should know, in sentences."""
+    said = []
+    if result.dropped:
+        history = sum(d.kind == "history" for d in result.dropped)
+        said.append(
+            f"The prompt was longer than the model's context: {history} oldest history items and "
+            f"{len(result.dropped) - history} demonstrations were left out."
+        )
+    if inputs.target_tie:
+        said.append("The target shares its time with the purchase before it; the file's order decided.")
+    if any(e.demonstration.source == HAND_WRITTEN and not places(e.demonstration) for e in inputs.chosen):
+        said.append(
+            "A demonstration was written by hand: nothing can check that what it shows was known by then."
+        )
+    if inputs.request.perturb is not None:
+        said.append(described(inputs.request.edits))
+    spec = parse_spec(inputs.request.demos)
+    asked = spec.size * inputs.request.prompts
+    if inputs.request.demonstrations is None and spec.tokens is None and len(inputs.chosen) < asked:
+        said.append(f"Only {len(inputs.chosen)} of {asked} demonstrations were found for this user.")
+    return said
+
+
+def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
+    """Effects in nats, one entry per demonstration in prompt order."""
+    count = len(inputs.chosen)
+    removal = result.removal or [None] * count
+    reprompt = result.reprompt or [None] * count
+    rows = zip(inputs.chosen, result.effects, removal, reprompt, result.mass, strict=True)
+    return {
+        "loss_zero_shot": result.loss_zero_shot,
+        "loss_zero_shot_reprompt": result.loss_reprompt_zero_shot,
+        "loss": result.loss,
+        "effect_total": result.effect_total,
+        "estimator": result.estimator,
+        "mode": result.mode,
+        "nodes": result.nodes,
+        "completeness_error": result.completeness_error,
+        "completeness_error_relative": result.completeness_relative,
+        "certified_error": result.certified_error,
+        "demonstrations": [
+            {"id": entry.demonstration.id, "effect": effect, "removal": less, "reprompt": anew, "mass": mass}
+            for entry, effect, less, anew, mass in rows
+        ],
+        "spearman_removal": result.spearman_removal,
+        "spearman_reprompt": result.spearman_reprompt,
+        "target": inputs.request.target,
+    }
+
+
+def run_view(run: Run) -> dict[str, Any]:
+    """A run as the command line prints it."""
+    return {"run": run.key, "cached": run.cached, **run.result, "timings_ms": run.timings_ms}
+
+
+def effects_view(run: Run, found: Effects) -> dict[str, Any]:
+    """Effects as the command line prints them."""
+    return {"run": run.key, "effects": found.effects_key, **found.result, "timings_ms": found.timings_ms}
+
+
+def run_row(summary: RunSummary) -> dict[str, Any]:
+    """One line of the list of runs."""
+    return {
+        "run": summary.key,
+        "dataset": summary.dataset,
+        "user": summary.user_id,
+        "model": summary.model,
+        "target": summary.title,
+        "rank": summary.metrics.get("rank"),
+        "rank_zero_shot": (summary.metrics.get("zero_shot") or {}).get("rank"),
+        "loss": summary.loss,
+        "loss_zero_shot": summary.loss_zero_shot,
+        "demonstrations": summary.demonstrations,
+        "created_at": summary.created_at,
+        "note": summary.note,
+        "starred": summary.starred,
+    }
+
+
+def verification(loaded: LoadedModel, check: Check) -> dict[str, Any]:
+    """The identity check: per layer the relative error of both forms against the layer's own output.
+
+    `zero_shot_gap`: how far the layer-local zero-shot output (form B's W0 phi(q)) is from the true zero-shot
+    run; 0 in the first layer, and not an error in later ones.
+    """
+    return {
+        "model": loaded.name,
+        "architecture": loaded.architecture,
+        "device": str(loaded.device),
+        "dtype": check.dtype,
+        "tolerance": check.tolerance,
+        "ok": check.ok,
+        "tokens": check.tokens,
+        "demonstrations": check.demonstrations,
+        "layers": [
+            {
+                "layer": layer.layer,
+                "relative_error": {"B": layer.form_b, "C": layer.form_c},
+                "zero_shot_gap": layer.zero_shot_gap,
+            }
+            for layer in check.layers
+        ],
+    }

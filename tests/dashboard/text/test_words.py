@@ -1,0 +1,140 @@
+"""The sentences follow the numbers."""
+
+from typing import Any
+
+from dashboard.text import words
+
+
+def demo(name: str, answer: str, source: str = "neighbours", **more: Any) -> dict[str, Any]:
+    history = [{"item": "h", "title": f"before {answer}"}]
+    return {
+        "id": name,
+        "weight": 1.0,
+        "source": source,
+        "user": "1187",
+        "history": history,
+        "answer": {"item": answer, "title": answer},
+        "timestamp": None,
+        **more,
+    }
+
+
+def result(
+    before: int, after: int, loss: tuple[float, float], demos: list[dict[str, Any]], kind: str = "test"
+) -> dict[str, Any]:
+    return {
+        "items": [{}] * 20,
+        "metrics": {"rank": after, "zero_shot": {"rank": before}},
+        "target": {"item": "t", "title": "Rose Perfume", "kind": kind},
+        "loss_zero_shot": loss[0],
+        "loss": loss[1],
+        "demonstrations": demos,
+    }
+
+
+def measured(**effects: float) -> dict[str, Any]:
+    return {
+        "demonstrations": [
+            {"id": name, "effect": value, "removal": value + 0.01} for name, value in effects.items()
+        ],
+        "spearman_removal": 0.96,
+    }
+
+
+def test_a_gain_names_who_carries_it_and_who_misleads() -> None:
+    run = result(7, 1, (4.92, 2.61), [demo("a", "Perfume"), demo("b", "Hose")])
+    text = words.recommend(run, measured(a=2.57, b=-0.26))
+    assert "rises from 7th to 1st of 20" in text
+    assert "loss falls by 2.31 nats" in text
+    assert "Number 1 (Perfume) helps most: +2.57 nats, 100% of all that helps." in text
+    assert "Number 2 (Hose) misleads: −0.26 nats." in text
+
+
+def test_a_loss_is_called_a_loss() -> None:
+    text = words.recommend(result(2, 5, (3.0, 3.5), [demo("a", "Hose")]), None)
+    assert "falls from 2nd to 5th" in text
+    assert "loss rises by 0.50 nats" in text
+
+
+def test_no_demonstrations_and_no_change() -> None:
+    assert "Without demonstrations" in words.recommend(result(7, 7, (3.0, 3.0), []), None)
+    text = words.recommend(result(7, 7, (3.0, 3.0), [demo("a", "Hose")]), measured(a=0.01))
+    assert "stays 7th of 20" in text
+    assert "does not change" in text
+    assert "No single demonstration has a noticeable effect." in text
+
+
+def test_the_probe_is_not_called_the_next_purchase() -> None:
+    assert "past purchase" in words.recommend(
+        result(7, 1, (3.0, 2.0), [demo("a", "Hose")], kind="probe"), None
+    )
+
+
+def test_effects_of_other_demonstrations_are_ignored() -> None:
+    assert words.shares([demo("a", "Hose")], measured(other=3.0)) == ""
+
+
+def test_faithfulness_says_how_far_and_how_sure() -> None:
+    assert "agree with exact removal" in words.faithfulness(measured(a=1.0, b=0.5, c=0.1))
+    two = words.faithfulness(measured(a=1.0, b=0.5))
+    assert "at most 0.01 nats" in two
+    assert "correlation" not in two
+    twins = {"demonstrations": [{"id": name, "effect": 6.0, "removal": 0.2} for name in "abc"]}
+    assert "shares the credit" in words.faithfulness({**twins, "spearman_removal": 0.8})
+    assert "shares the credit" not in words.faithfulness(measured(a=1.0, b=0.5, c=0.1))
+    poor = {**measured(a=1.0, b=0.5, c=0.1), "spearman_removal": -0.5}
+    assert "do not agree" in words.faithfulness(poor)
+    assert "Not checked" in words.faithfulness(
+        {"demonstrations": [{"id": "a", "effect": 1.0, "removal": None}]}
+    )
+
+
+def test_source_lines() -> None:
+    assert (
+        words.source_line(demo("a", "x", shared=2, timestamp=1_614_729_600))
+        == "neighbour · 2 shared · 1187 · 3 Mar 2021"
+    )
+    assert (
+        words.source_line(demo("a", "x", source="proximal", timestamp=1_614_729_600))
+        == "own window · 3 Mar 2021"
+    )
+    assert words.source_line(demo("a", "x", source="hand-made")) == "hand-made · 1187"
+
+
+def test_a_demonstration_without_history_is_its_answer() -> None:
+    assert words.short({"answer": {"title": "Perfume"}, "history": []}) == "→ Perfume"
+
+
+def test_compare_says_better_or_worse_only_for_one_target() -> None:
+    a, b = result(7, 5, (4.0, 3.0), []), result(7, 2, (4.0, 2.5), [])
+    assert "rises from 5th to 2nd" in words.compare(a, b)
+    assert "0.50 nats better" in words.compare(a, b)
+    other = {**b, "target": {"item": "other", "title": "Other", "kind": "test"}}
+    assert "different targets" in words.compare(a, other)
+
+
+def test_other_lists_in_words() -> None:
+    listed = [{"item": "a", "rank": 1, "is_target": False}, {"item": "t", "rank": 2, "is_target": True}]
+    result = {
+        "metrics": {"rank": 1, "zero_shot": {"rank": 2}},
+        "items": listed,
+        "target": {"title": "T"},
+        "demonstrations": [{}],
+    }
+    assert words.peers(result, {"item-kNN": listed}) == (
+        "The model ranks T 1st of 2 (2nd without demonstrations); item-kNN 2nd."
+    )
+    found = {"items": listed, "zero_shot": [{"item": "b", "rank": 1, "is_target": False}]}
+    assert words.catalogue(found, "T") == (
+        "The target, T, is not among them without demonstrations and 2nd with. The demonstrations bring 2 of "
+        "the 2 in."
+    )
+
+
+def test_how_effects_were_measured_is_told_with_its_bound_and_its_rival() -> None:
+    assert words.how_measured({"estimator": "exact", "certified_error": 0.0}) == "Measured exactly."
+    assert words.how_measured({"estimator": "path", "certified_error": 0.02}) == (
+        "Estimated (path), certified to 0.02 nats."
+    )
+    told = words.how_measured({"estimator": "strata", "certified_error": 0.0, "spearman_reprompt": 0.1})
+    assert "certified to less than 0.01 nats; prompts written without one tell another order (+0.10)" in told

@@ -1,0 +1,287 @@
+"""The worker: jobs end in the right state, a kill -9 loses nothing, one worker per device."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from db import datasets, jobs, runs, workers
+from db.errors import Conflict, DualensError
+from db.requests import RunRequest
+from db.settings import Settings
+from db.store import Store
+from engine.context import Engine
+from engine.jobs import worker
+from engine.jobs.handlers import Stopped
+from tests.toys import toy_columns
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def beat(store: Store, settings: Settings) -> worker.Beat:
+    return worker.Beat(store, "here:1:cpu", Engine(store, settings))
+
+
+def run_one(beat: worker.Beat, kind: str, payload: dict) -> jobs.Job:
+    job = jobs.submit(beat.store, kind, payload)
+    claimed = jobs.claim(beat.store, beat.owner)
+    assert claimed is not None
+    worker.run_job(beat.engine, beat, claimed)
+    return jobs.get(beat.store, job.id)
+
+
+def test_an_error_a_person_can_mend_ends_the_job_with_its_words(beat: worker.Beat) -> None:
+    job = run_one(beat, "rank", {"request": {"dataset": "none", "user": "u"}})
+    assert job.state == jobs.ERROR
+    assert "none" in str(job.error)
+
+
+def test_an_unknown_error_ends_the_job_and_not_the_worker(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(engine: Engine, payload: dict, report: Callable[..., None]) -> dict:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setitem(worker.HANDLERS, "rank", broken)
+    job = run_one(beat, "rank", {})
+    assert job.state == jobs.ERROR
+    assert "ZeroDivisionError: by zero" in str(job.error)
+
+
+def test_a_stop_reaches_the_running_job(beat: worker.Beat, monkeypatch: pytest.MonkeyPatch) -> None:
+    def patient(engine: Engine, payload: dict, report: Callable[..., None]) -> dict:
+        report(0.5, "half")
+        jobs.stop(engine.store, payload["id"])
+        beat.once()
+        report(0.6, "more")
+        raise AssertionError("the stop was not passed on")
+
+    monkeypatch.setitem(worker.HANDLERS, "rank", patient)
+    job = jobs.submit(beat.store, "rank", {"id": 1})
+    assert job.id == 1
+    claimed = jobs.claim(beat.store, beat.owner)
+    assert claimed is not None
+    worker.run_job(beat.engine, beat, claimed)
+    assert jobs.get(beat.store, job.id).state == jobs.STOPPED
+
+
+def test_closing_gives_the_job_back(beat: worker.Beat, monkeypatch: pytest.MonkeyPatch) -> None:
+    def patient(engine: Engine, payload: dict, report: Callable[..., None]) -> dict:
+        beat.closed.set()
+        report(0.5)
+        raise AssertionError("closing was not passed on")
+
+    monkeypatch.setitem(worker.HANDLERS, "rank", patient)
+    assert run_one(beat, "rank", {}).state == jobs.QUEUED
+
+
+def test_report_raises_only_when_asked_to_stop(beat: worker.Beat) -> None:
+    jobs.submit(beat.store, "rank", {})
+    job = jobs.claim(beat.store, beat.owner)
+    assert job is not None
+    hand = worker.Hand(job)
+    report = worker.Reporter(beat, hand)
+    report(0.1, "fine")
+    hand.stop_asked.set()
+    with pytest.raises(Stopped):
+        report(0.2)
+
+
+def test_a_stopped_job_goes_on_from_what_it_had_found(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed, stopped or closed: the next attempt of the same work starts where the last one was."""
+
+    def counting(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
+        done = (report.before or {"n": 0})["n"]
+        while done < 5:
+            done += 1
+            if done == 3 and not report.before:
+                jobs.stop(engine.store, beat.hands[-1].job.id)
+                beat.once()
+            report(done / 5, "counting", {"n": done})
+        return {"n": done, "began": report.before}
+
+    monkeypatch.setitem(worker.HANDLERS, "rank", counting)
+    first = run_one(beat, "rank", {"request": 1})
+    assert (first.state, first.partial) == (jobs.STOPPED, {"n": 3})
+    again = run_one(beat, "rank", {"request": 1})
+    assert (again.state, again.result) == (jobs.COMPLETED, {"n": 5, "began": {"n": 3}})
+    # A finished job leaves nothing to go on from: the next one starts (and here stops itself) anew.
+    assert run_one(beat, "rank", {"request": 1}).state == jobs.STOPPED
+
+
+def test_interactive_jobs_are_done_inside_a_background_job(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def long(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
+        jobs.submit(engine.store, "pool", {"a": 1})
+        jobs.submit(engine.store, "import", {"b": 1}, jobs.BACKGROUND)
+        report(0.5, "half")
+        order.append("long")
+        return {}
+
+    def noted(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
+        report(0.1, "quick")
+        order.append(str(payload))
+        return {}
+
+    monkeypatch.setitem(worker.HANDLERS, "setup", long)
+    for kind in ("pool", "import"):
+        monkeypatch.setitem(worker.HANDLERS, kind, noted)
+    jobs.submit(beat.store, "setup", {}, jobs.BACKGROUND)
+    job = jobs.claim(beat.store, beat.owner)
+    assert job is not None
+    worker.run_job(beat.engine, beat, job)
+    assert order == ["{'a': 1}", "long"]
+    assert not beat.hands
+    assert [job.state for job in jobs.listing(beat.store, kinds=["import"])] == [jobs.QUEUED]
+
+
+def test_a_command_runs_its_job_in_its_own_process(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
+        report(0.5, "half way")
+        time.sleep(0.8)
+        if payload.get("fail"):
+            raise DualensError("cannot be done")
+        return {"answer": 42}
+
+    monkeypatch.setitem(worker.HANDLERS, "setup", noted)
+    said: list[str] = []
+    jobs.submit(beat.store, "pool", {"somebody": "else's"})
+    assert worker.run_here(beat.engine, "setup", {}, said.append) == {"answer": 42}
+    assert said == ["half way"]
+    assert [job.state for job in jobs.listing(beat.store, kinds=["pool"])] == [jobs.QUEUED]
+    with pytest.raises(DualensError, match="cannot be done"):
+        worker.run_here(beat.engine, "setup", {"fail": True}, said.append)
+    assert workers.alive(beat.store) == []  # a command is no engine that others could wait for
+
+
+def test_a_command_takes_over_from_a_dead_process_at_once(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(worker.HANDLERS, "setup", lambda engine, payload, report: {"had": report.before})
+    child = subprocess.Popen(["true"])
+    child.wait()
+    killed = f"{socket.gethostname()}:{child.pid}:command"
+    job = jobs.submit(beat.store, "setup", {}, jobs.BACKGROUND)
+    jobs.claim(beat.store, killed)
+    jobs.heartbeat(beat.store, job.id, killed, partial={"n": 2})
+    started = time.monotonic()
+    assert worker.run_here(beat.engine, "setup", {}, lambda text: None) == {"had": {"n": 2}}
+    assert time.monotonic() - started < worker.LEASE_S / 2
+
+
+def test_one_worker_per_device(tmp_path: Path) -> None:
+    with (
+        worker.device_lock(tmp_path, "cpu"),
+        pytest.raises(Conflict, match=str(os.getpid())),
+        worker.device_lock(tmp_path, "cpu"),
+    ):
+        pass
+    with worker.device_lock(tmp_path, "cpu"):
+        pass
+
+
+def test_what_a_dead_worker_held_is_taken_over_at_once(store: Store) -> None:
+    dead = workers.Worker("here:1:cpu", 1, "here", "cpu", "float32", "busy", beat_at=time.time())
+    workers.beat(store, dead)
+    job = jobs.submit(store, "rank", {})
+    assert jobs.claim(store, dead.owner, lease_s=1000) is not None
+    worker.bury_predecessors(store, "cpu", "here:2:cpu")
+    taken = jobs.claim(store, "here:2:cpu")
+    assert taken is not None
+    assert taken.id == job.id
+    assert taken.attempts == 2
+    assert workers.alive(store) == []
+
+
+def start(settings: Settings) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "DUALENS_HOME": str(settings.home),
+        "DUALENS_DATABASE_URL": settings.database_url,
+        "DUALENS_DEVICE": "cpu",
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.Popen([sys.executable, "-m", "engine", "worker"], cwd=ROOT, env=environment)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the worker did not get there in time"
+        time.sleep(0.05)
+
+
+def test_kill_9_loses_no_finished_work_and_the_rest_is_done_later(
+    store: Store, settings: Settings, model_folder: Callable[..., Path]
+) -> None:
+    datasets.insert(
+        store,
+        "toy",
+        toy_columns(users=40, items=60, length=8),
+        kind="generic",
+        source="test",
+        fingerprint="toy",
+        report={},
+    )
+    Engine(store, settings).register("tiny", str(model_folder("llama")))
+    filed = [
+        jobs.submit(
+            store,
+            "rank",
+            {"request": RunRequest(dataset="toy", user=f"u{u}", model="tiny", candidates=20).to_json()},
+        )
+        for u in range(10, 40)
+    ]
+
+    def completed() -> int:
+        return len(jobs.listing(store, states=[jobs.COMPLETED]))
+
+    first = start(settings)
+    try:
+        wait_for(lambda: completed() >= 3)
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    before = {job.id: job.result for job in jobs.listing(store, states=[jobs.COMPLETED])}
+    assert len(before) < len(filed)
+    second = start(settings)
+    try:
+        wait_for(lambda: completed() == len(filed))
+    finally:
+        second.terminate()
+        assert second.wait(30) == 0
+    after = {job.id: job.result for job in jobs.listing(store, states=[jobs.COMPLETED])}
+    assert all(after[number] == result for number, result in before.items())
+    assert len(runs.listing(store)) == len(filed)
+    assert workers.alive(store) == []
+
+
+def test_effects_job_names_the_run_and_its_effects(
+    beat: worker.Beat, model_folder: Callable[..., Path]
+) -> None:
+    columns = toy_columns(users=12, items=30, length=8)
+    datasets.insert(beat.store, "toy", columns, kind="generic", source="test", fingerprint="toy", report={})
+    beat.engine.register("tiny", str(model_folder("llama")))
+    request = RunRequest(dataset="toy", user="u8", model="tiny", demos="neighbours:2", candidates=5)
+    job = run_one(beat, "effects", {"request": request.to_json(), "leave_one_out": True})
+    assert job.state == jobs.COMPLETED, job.error
+    assert job.result is not None
+    [found] = runs.effects(beat.store, job.result["run"])
+    assert found.effects_key == job.result["effects"]
+    pool = run_one(beat, "pool", {"request": request.to_json(), "sources": ["neighbours"], "size": 3})
+    assert pool.result is not None
+    assert 0 < len(pool.result["demonstrations"]) <= 3

@@ -1,0 +1,57 @@
+"""Quick products of frozen layers are the usual ones, in value and in the gradient of their input."""
+
+import pytest
+import torch
+from torch import nn
+
+from engine.llm.attention import linear
+from engine.llm.attention.linear import Frozen, as_written, quicken
+
+here = pytest.mark.skipif(
+    not linear.available(torch.device("cpu"), torch.float32), reason="oneDNN computes on x86 processors"
+)
+
+
+def layers(bias: bool = True) -> tuple[nn.Linear, nn.Linear]:
+    torch.manual_seed(0)
+    made = [nn.Linear(24, 40, bias=bias).requires_grad_(False) for _ in range(2)]
+    made[1].load_state_dict(made[0].state_dict())
+    quicken(made[1])
+    return made[0], made[1]
+
+
+@here
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(24,), (1, 24), (5, 24), (3, 7, 24), (0, 24)])
+def test_values_and_gradients_are_the_usual_ones(bias: bool, shape: tuple[int, ...]) -> None:
+    usual, quick = layers(bias)
+    assert type(quick) is Frozen
+    inputs = [torch.randn(shape, generator=torch.Generator().manual_seed(1)) for _ in range(2)]
+    outs = [layer(x.requires_grad_(True)) for layer, x in zip((usual, quick), inputs, strict=True)]
+    torch.testing.assert_close(outs[0], outs[1])
+    slopes = [torch.autograd.grad((out**2).sum(), x)[0] for out, x in zip(outs, inputs, strict=True)]
+    torch.testing.assert_close(slopes[0], slopes[1])
+
+
+@here
+def test_a_layer_that_learns_or_is_cast_goes_the_usual_way() -> None:
+    quick = layers()[1]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert quick(torch.randn(2, 24)).dtype == torch.bfloat16
+    quick.requires_grad_(True)
+    quick(torch.randn(2, 24)).sum().backward()
+    assert quick.weight.grad is not None
+
+
+@here
+def test_the_layers_come_back_as_they_were_written() -> None:
+    model = nn.Sequential(layers()[1], nn.ReLU())
+    with as_written(model):
+        assert type(model[0]) is nn.Linear
+    assert type(model[0]) is Frozen
+
+
+def test_other_precisions_are_left_alone() -> None:
+    layer = nn.Linear(4, 4).double().requires_grad_(False)
+    quicken(layer)
+    assert type(layer) is nn.Linear

@@ -1,0 +1,83 @@
+"""What a set is worth under perturbations, against rankings of the perturbed prompts one by one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from db import datasets
+from db.errors import BadInput
+from db.optimizations import OptimizeRequest
+from db.perturbations import KINDS, parse
+from engine.context import Engine
+from engine.demos import query as queries
+from engine.demos.dislikes import disliked_titles
+from engine.demos.strategies import registry
+from engine.llm.scoring.measure import Task, rank_candidates
+from engine.llm.scoring.perturbed_prompts import draws_of
+from engine.optimize import optimize, validation_purchases
+from engine.optimize.utility import ModelWorth
+
+Opened = Callable[..., Engine]
+
+
+@pytest.mark.parametrize("perturb", [None, *KINDS, "typos:0.5+order"])
+def test_the_robust_effect_is_that_of_the_perturbed_prompts(
+    opened: Opened, asked: OptimizeRequest, perturb: str | None
+) -> None:
+    """Its mean and spread over draws, each ranked by itself; nobody sees what gives them away."""
+    engine, ask = opened(), replace(asked, perturb=perturb, draws=3, kappa=0.7, noise=0.4, scoring="sum")
+    dataset = datasets.get(engine.store, "toy")
+    query = queries.build(engine.store, dataset, "u8", "test", ask.history)
+    pool = registry.pool(engine.store, dataset, query, ["neighbours"], 3, 0)
+    among = validation_purchases.targets(engine.store, dataset, query, ask.probes, ask.history, ask.seed)
+    model = engine.registered("tiny")
+    worth = ModelWorth(engine, ask, dataset, query, model, pool, among)
+
+    edits = parse(perturb or "weights:0.4")
+    chosen, share = (2, 0), validation_purchases.share(among)
+    listed = validation_purchases.candidates(engine.store, dataset, query, among, ask.seed)
+    hidden = validation_purchases.hidden(among, [pool[n] for n in chosen], query)
+    disliked = disliked_titles(engine.store, dataset, query)
+    shown = Task(tuple(pool[n].example for n in chosen), (), ())
+    totals = []
+    for draw in draws_of(shown, edits, ask.seed, range(3), disliked):
+        gains = []
+        for target, titles, hides in zip(among, listed, hidden, strict=True):
+            weights = tuple(
+                0.0 if hides[place] else weight
+                for place, weight in zip(draw.order, draw.task.weights or (1.0, 1.0), strict=True)
+            )
+            history = tuple(row.title for row in target.history)
+            task = replace(draw.task, weights=weights, history=history, candidates=titles, target=0)
+            found = rank_candidates(engine.load(model), task)
+            assert found.loss is not None
+            assert found.loss_zero_shot is not None
+            gains.append(found.loss_zero_shot - found.loss)
+        totals.append(float(share @ np.array(gains)))
+    expected = np.mean(totals) - 0.7 * np.std(totals)
+    assert worth.robust(chosen) == pytest.approx(expected, abs=3e-4)
+
+
+def test_perturbations_choose_among_several_sets(opened: Opened, asked: OptimizeRequest) -> None:
+    engine = opened()
+    found = optimize(engine, replace(asked, perturb="order", guard=False)).result
+    assert found["request"]["perturb"] == "order"
+    assert found["key"] != optimize(engine, replace(asked, guard=False)).result["key"]
+
+
+@pytest.mark.parametrize("perturb", ["loud", "typos:2", "order+order", 3])
+def test_an_edit_that_is_none_is_refused(asked: OptimizeRequest, perturb: object) -> None:
+    with pytest.raises(BadInput, match="perturb"):
+        replace(asked, perturb=perturb).validate()
+
+
+def test_negatives_of_who_dislikes_nothing_are_refused_before_any_work(
+    opened: Opened, asked: OptimizeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened()
+    monkeypatch.setattr(engine, "load", lambda info: pytest.fail("no model is needed to refuse this"))
+    monkeypatch.setattr("engine.demos.dislikes.DISLIKED", 0.0)  # nobody rates below it
+    with pytest.raises(BadInput, match="rated nothing below"):
+        optimize(engine, replace(asked, perturb="negatives"))

@@ -1,0 +1,170 @@
+"""Agreement of scores with truths, worked out by hand; ties, constants, bars and the sentence."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.lrgd.agreement import pearson, same_best, same_order, spearman
+from engine.studies.rank_agreement import (
+    agreement_of,
+    bars,
+    claim,
+    completeness,
+    effect_of,
+    estimators,
+    explained,
+    summary,
+)
+from engine.studies.scores import RIVAL, SCORES
+
+NAMES = [name for name in SCORES if name not in ("total", "reprompt")]
+
+
+def user(gain: float = 4.0, nodes: int = 20, error: float = 0.0, **values: list[float]) -> dict[str, Any]:
+    """One user's scores; those not named rank as the truth does."""
+    plain = {name: [0.0, 1.0, 3.0] for name in NAMES}
+    kinds = ("exact", "strata", "path", "aumann")
+    return {
+        "values": {**plain, **values},
+        "gain": gain,
+        "nodes": dict.fromkeys(kinds, nodes),
+        "error": dict.fromkeys(kinds, error),
+        "certified": dict.fromkeys(kinds, error),
+    }
+
+
+def test_one_user_by_hand() -> None:
+    found = agreement_of([1.0, 2.0, 3.0], [10.0, 30.0, 20.0], 60.0)
+    assert found is not None
+    assert found["spearman"] == pytest.approx(0.5)
+    assert found["pearson"] == pytest.approx(0.5)
+    assert found["top1"] == 0
+
+
+def test_truths_closer_than_a_hundredth_of_the_gain_count_as_equal() -> None:
+    found = agreement_of([1.0, 2.0, 3.0], [5.0, 0.02, 0.01], 5.03)
+    assert found is not None
+    assert (found["spearman"], found["pairs"]) == (pytest.approx(-1), -1)
+    found = agreement_of([3.0, 1.0, 2.0], [5.0, 0.02, 0.01], 5.03)
+    assert found is not None
+    assert (found["spearman"], found["pairs"]) == (pytest.approx(0.5), 1)
+    near = agreement_of([2.0, 1.0], [1.0, 1.01], 2.01)
+    assert near is not None
+    assert (near["top1"], near["top1_ties"], near["pairs"]) == (0, 1, None)
+
+
+def test_a_constant_score_ranks_nothing_and_a_constant_truth_is_left_out() -> None:
+    found = agreement_of([0.0, 0.0], [1.0, 2.0], 3.0)
+    assert found is not None
+    assert (found["spearman"], found["pearson"], found["top1"]) == (0, 0, 0.5)
+    assert agreement_of([1.0, 2.0], [0.0, 0.0], 0.0) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=7), st.integers(0, 3))
+def test_the_order_of_pairs_that_are_apart(rows: list[tuple[int, int]], tolerance: int) -> None:
+    scores, truth = [row[0] for row in rows], [row[1] for row in rows]
+    apart = [(a, b) for a in rows for b in rows if a[1] - b[1] > tolerance]
+    alike = sum(a[0] > b[0] for a, b in apart) - sum(a[0] < b[0] for a, b in apart)
+    found = same_order(scores, truth, tolerance)
+    assert found == (pytest.approx(alike / len(apart)) if apart else None)
+    assert same_order(truth, truth, tolerance) == (1 if apart else None)
+
+
+def test_the_best_is_shared_where_several_are_highest() -> None:
+    assert same_best([1, 1, 0], [5, 0, 0]) == 0.5
+    assert same_best([1, 1, 0], [5, 4.9, 0], 0.1 + 1e-9) == 1
+    assert same_best([0, 0, 1], [5, 4, 0]) == 0
+    assert pearson([1, 1], [1, 2]) is None
+    assert pearson([0, 1, 3], [1, 3, 7]) == pytest.approx(1)
+    assert spearman([0, 1, 3], [1, 3, 2]) == pytest.approx(0.5)
+
+
+def test_a_summary_counts_only_the_users_who_have_the_measure() -> None:
+    near, far = agreement_of([2.0, 1.0], [1.0, 1.01], 2.01), agreement_of([2.0, 1.0], [3.0, 1.0], 4.0)
+    assert near is not None
+    assert far is not None
+    found = summary([near, far], 0)
+    assert (found["spearman"]["n"], found["pairs"]["n"]) == (2, 1)
+    assert (found["spearman"]["mean"], found["pairs"]["mean"]) == pytest.approx((0, 1))
+    assert summary([near], 0)["pairs"] is None
+
+
+def test_completeness_is_of_those_who_gain_and_within_error_and_nodes() -> None:
+    users = [
+        user(4.0, 20, 0.08),
+        user(4.0, 20, 0.0801),
+        user(4.0, 33, 0.0),
+        user(0.2, 20, 1.0),
+        user(4.0, 32, 0.0),
+    ]
+    found = completeness(users, "path", 0)
+    assert found is not None
+    assert (found["users"], found["share"]["mean"]) == (4, 0.5)
+    assert found["nodes"] == {"median": 26.0, "max": 33}
+    assert found["relative"]["max"] == pytest.approx(0.020025)
+    assert completeness(users[3:4], "path", 0) is None
+
+
+def test_estimators_are_held_against_exact_values() -> None:
+    users = [user(path=[0.0, 1.0, 3.4]), user(path=[0.0, 0.8, 3.0], error=0.04)]
+    found = estimators(users)
+    assert found["path"]["error"]["max"] == pytest.approx(0.1)
+    assert found["path"]["error"]["median"] == pytest.approx(0.075)
+    assert found["path"]["certified"]["max"] == pytest.approx(0.01)
+    assert found["exact"]["error"]["max"] == 0
+
+
+def rows_of(users: list[dict[str, Any]], k: int, simulated: bool = True) -> dict[str, Any]:
+    return {row["what"]: row for row in bars(users, k, simulated, 0)}
+
+
+def test_bars_are_those_of_the_k_and_the_data() -> None:
+    plain = [user() for _ in range(4)]
+    four = [user(total=[0.0, 1.0, 3.0], reprompt=[0.0, 1.0, 3.0]) for _ in range(4)]
+    assert any("(Owen) with exact" in what for what in rows_of(plain, 8))
+    assert not any("(Owen) with exact" in what for what in rows_of(plain, 4))
+    assert any("effects with exact Shapley values by reprompt" in what for what in rows_of(four, 4))
+    assert not any("effects with" in what for what in rows_of(four, 4, simulated=False))
+    assert (effect_of("exact", 4), effect_of("removal", 6), effect_of("removal", 7)) == (
+        "path",
+        "exact",
+        "strata",
+    )
+
+
+def test_a_rival_that_ranks_better_is_named_and_the_bar_does_not_hold() -> None:
+    others = {name: [3.0, 1.0, 0.0] for name, score in SCORES.items() if score.kind == RIVAL}
+    good = [user(**others) for _ in range(6)]
+    assert all(row["holds"] for row in bars(good, 3, True, 0))
+    users = [user(**{**others, "mass": [0.0, 1.0, 3.0]}, path=[1.0, 0.0, 3.0]) for _ in range(6)]
+    rows = bars(users, 3, True, 0)
+    lost = [row for row in rows if not row["holds"]]
+    assert len(lost) == 3  # level is not above
+    assert all("the strongest is attention mass" in row["what"] for row in lost)
+    assert lost[0]["found"]["mean"] == pytest.approx(-0.5)
+    said = claim("toys", 3, rows)
+    assert said.startswith(
+        f"On toys with 3 demonstrations {len(rows) - 3} of {len(rows)} bars hold. Not held"
+    )
+
+
+def test_what_is_lost_for_a_known_reason_is_explained() -> None:
+    lost = {"what": "", "holds": False, "rival": "gradient", "truth": "removal"}
+    assert "slope" in explained([lost])[0]
+    for change in ({"holds": True}, {"rival": "mass"}, {"truth": "exact"}):
+        assert explained([{**lost, **change}]) == []
+    assert explained([{"what": "", "holds": False}]) == []
+    assert "positions" not in explained([lost])[0]
+    [said] = explained([{"what": "", "holds": False, "truth": "reprompt"}])
+    assert "keeps every position" in said
+
+
+def test_both_modes_are_held_against_reprompt() -> None:
+    users = [user(total=[0.0, 1.0, 3.0], reprompt=[0.0, 1.0, 3.0], exact=[1.0, 0.0, 3.0]) for _ in range(4)]
+    rows = rows_of(users, 3)
+    direct = rows["effects with exact Shapley values by reprompt (Spearman)"]
+    total = rows["effects in mode total with exact Shapley values by reprompt (Spearman)"]
+    assert (direct["found"]["mean"], direct["holds"]) == (pytest.approx(0.5), False)
+    assert (total["found"]["mean"], total["holds"]) == (pytest.approx(1), True)

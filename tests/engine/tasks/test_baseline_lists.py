@@ -1,0 +1,61 @@
+"""Conventional recommenders beside a run: its own candidates in another order, nothing fitted by surprise."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from db import datasets
+from db.requests import RunRequest
+from db.settings import Settings
+from db.store import Store
+from engine.context import Engine
+from engine.jobs import handlers
+from engine.tasks import service
+from engine.tasks.baseline_lists import KINDS
+from engine.tasks.hints import scores_of
+from tests.toys import toy_columns
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def engine(store: Store, settings: Settings, model_folder: Callable[..., Path]) -> Engine:
+    columns = toy_columns(users=12, items=30, length=8)
+    datasets.insert(store, "toy", columns, kind="generic", source="test", fingerprint="toy", report={})
+    made = Engine(store, settings)
+    made.register("tiny", str(model_folder("llama")))
+    return made
+
+
+def test_peers_rank_the_runs_candidates_by_their_own_scores(engine: Engine) -> None:
+    run = service.rank(engine, RunRequest(dataset="toy", user="u8", model="tiny", candidates=10))
+    lists = {one["name"]: one for one in handlers.peers_job(engine, {"run": run.key}, service.quiet)["lists"]}
+    assert list(lists) == list(KINDS)
+    wanted = sorted(row["item"] for row in run.result["items"])
+    for name in ("itemknn", "bm25", "popularity"):
+        items = lists[name]["items"]
+        assert sorted(row["item"] for row in items) == wanted
+        assert [row["rank"] for row in items] == list(range(1, 11))
+        scores = [row["score"] for row in items]
+        assert scores == sorted(scores, reverse=True)
+        assert [row["item"] for row in items if row["is_target"]] == [run.result["target"]["item"]]
+    offered = [int(row["item"][1:]) for row in lists["itemknn"]["items"]]
+    again = scores_of(engine, datasets.get(engine.store, "toy"), "itemknn", "u8", "test", offered)
+    assert again.tolist() == [row["score"] for row in lists["itemknn"]["items"]]
+
+
+def test_what_must_be_trained_first_is_named_and_not_trained(engine: Engine) -> None:
+    run = service.rank(engine, RunRequest(dataset="toy", user="u8", model="tiny", candidates=10))
+    found = handlers.peers_job(engine, {"run": run.key}, service.quiet)["lists"][-1]
+    assert found["name"] == "sasrec"
+    assert "has not been fitted" in found["missing"]
+    assert "items" not in found
+
+
+def test_the_whole_catalogue_as_a_job(engine: Engine) -> None:
+    request = RunRequest(dataset="toy", user="u8", model="tiny", scoring="sum").to_json()
+    found = handlers.catalogue_job(engine, {"request": request, "top": 5}, service.quiet)
+    assert len(found["items"]) == 5
+    assert len(found["zero_shot"]) == 5

@@ -1,0 +1,116 @@
+"""Free generation: lines matched to titles, counted without overlap, the weights acting; nothing made up."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db import datasets
+from db.datasets import Catalogue
+from db.errors import BadInput
+from db.requests import RunRequest
+from db.settings import Settings
+from db.store import Store
+from engine.context import Engine
+from engine.llm.generation.free_writing import write
+from engine.llm.scoring.log_probs import prefill
+from engine.tasks import free_text as module
+from engine.tasks.free_text import (
+    STATUSES,
+    compliance,
+    free,
+    normal,
+    read,
+)
+from tests.engine.conftest import make_loaded
+from tests.toys import toy_columns
+
+torch.set_num_threads(1)
+TITLES = ["Halo 3", "Café International", "Portal 2", "Portal 2", "7. Wonders", "Tetris"]
+CATALOGUE = Catalogue([f"i{n}" for n in range(6)], TITLES, torch.ones(6, dtype=torch.int64).numpy())
+
+
+@pytest.fixture
+def engine(store: Store, settings: Settings, model_folder: Callable[..., Path]) -> Engine:
+    columns = toy_columns(users=12, items=30, length=8)
+    datasets.insert(store, "toy", columns, kind="generic", source="test", fingerprint="toy", report={})
+    made = Engine(store, settings)
+    made.register("tiny", str(model_folder("llama", "chat")))
+    return made
+
+
+def test_every_line_has_one_status() -> None:
+    text = (
+        ' HALO   3\n- "Cafe\u0301 International".\n2) Portal 2\n\n* portal-2\n7. Wonders\n'
+        "Tetris\nHalf-Life 3\n- !!!\n"
+    )
+    lines = read(text, CATALOGUE, candidates=[0, 3, 1], own=[5])
+    assert [line.status for line in lines] == [
+        *("candidate", "candidate", "candidate", "duplicate", "catalogue", "history", "unknown"),
+        "unparseable",
+    ]
+    assert [line.item for line in lines] == [0, 1, 3, 3, 4, 5, None, None]  # of two Portals the candidate
+    counts = compliance(lines, asked=10)
+    assert (counts["asked"], counts["written"], counts["candidate"], counts["share"]) == (10, 8, 3, 0.3)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_counted_whole(text: str) -> None:
+    lines = read(text, CATALOGUE, [0, 1], [5])
+    counts = compliance(lines, 10)
+    assert sum(counts[status] for status in STATUSES) == counts["written"] == len(lines)
+    assert all(line.item is None or normal(TITLES[line.item]) in normal(line.text) for line in lines)
+
+
+def test_the_answer_of_a_model_that_obeys_is_its_list(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = RunRequest(dataset="toy", user="u8", model="tiny", demos="neighbours:2", candidates=6)
+    asked: list[str] = []
+
+    def obey(loaded, prompt, lines, most, gate):
+        asked.append(loaded.tokenizer.decode(list(prompt.ids)))
+        listed = asked[0].split("On offer:\n")[1].split("The ones they would")[0]
+        return listed.removeprefix("-").replace("\n-", "\n -")
+
+    monkeypatch.setattr(module, "write", obey)
+    found = free(engine, request, top=6)
+    assert found["compliance"]["candidate"] == 6
+    assert found["compliance"]["share"] == 1
+    assert [row["rank"] for row in found["items"]] == [1, 2, 3, 4, 5, 6]
+    assert [row["item"] for row in found["items"] if row["is_target"]] == [found["target"]["item"]]
+    assert asked[0].endswith("assistant\n-")  # the header of the chat template, then the first line begun
+    assert found["prompt"]["tokens"] > 0
+
+
+def test_a_random_model_obeys_nothing_and_is_told_so(engine: Engine) -> None:
+    request = RunRequest(dataset="toy", user="u8", model="tiny", demos="neighbours:2", candidates=6)
+    found = free(engine, request, top=3)
+    assert free(engine, request, top=3)["text"] == found["text"]
+    assert found["compliance"]["written"] == len(found["lines"]) <= 3
+    assert found["compliance"]["candidate"] == len(found["items"]) == 0
+    muted = free(engine, replace(request, weights=(0.0, 0.0)), top=3)
+    assert muted["text"] != found["text"]  # the sample weights act while it writes
+
+
+def test_writing_is_greedy_and_ends_where_it_is_told() -> None:
+    loaded = make_loaded("llama")
+    ids = loaded.encoder.joined(("Bought:\n", "-"))
+    prompt = prefill(loaded, ids, [-1] * len(ids))
+    whole = write(loaded, prompt, lines=99, most=12)
+    fed = list(ids)
+    with torch.no_grad():
+        for _ in range(12):
+            logits = loaded.model(input_ids=torch.tensor([fed]), use_cache=False).logits[0, -1]
+            fed.append(int(logits.argmax()))
+    assert whole == loaded.tokenizer.decode(fed[len(ids) :], skip_special_tokens=True)
+    assert write(loaded, prompt, lines=99, most=4) == loaded.tokenizer.decode(fed[len(ids) : len(ids) + 4])
+
+
+def test_a_list_of_nothing_is_refused(engine: Engine) -> None:
+    with pytest.raises(BadInput, match="from 1 up"):
+        free(engine, RunRequest(dataset="toy", user="u8", model="tiny"), top=0)

@@ -78,7 +78,7 @@ class RunRequest(Request):
     scoring: Annotated[
         str, Asked("How candidates are scored; auto is the model's own way", "scoring", choices="SCORINGS")
     ] = "auto"
-    template: Annotated[str, Asked("Prompt template", "prompt template", choices="TEMPLATES")] = "plain"
+    template: Annotated[str, Asked("Prompt template", "prompt template", names="TEMPLATES")] = "plain"
     history: Annotated[
         int,
         Field(ge=1, le=10_000),

@@ -52,7 +52,7 @@ OTHERS: dict[str, Any] = {
 
 def other(field: RequestField) -> Any:
     """A valid value that is not the default."""
-    if field.name in OTHERS:
+    if isinstance(OTHERS.get(field.name), field.kind):
         return OTHERS[field.name]
     if field.choices:
         name = next(name for name in field.choices if name not in (field.default, *_parts(field.default)))

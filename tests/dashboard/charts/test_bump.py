@@ -9,7 +9,7 @@ from dashboard.charts.bump import Row
 from dashboard.screens.recommend import effects_chart
 from dashboard.screens.recommend.effects_chart import Bar
 from dashboard.ui.theme import DARK, LIGHT, Palette
-from tests.dashboard.shop import HOSTILE
+from tests.support.shop import HOSTILE
 
 
 def entry(item: str, rank: int, target: bool = False, title: str | None = None) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -135,9 +134,8 @@ def test_nothing_is_written_by_reading(store: Store) -> None:
 def test_readers_do_not_wait_for_a_writer(store: Store) -> None:
     with store.write() as connection:
         connection.execute(sa.insert(schema.texts).values(hash="a", text="a"))
-        begin = time.monotonic()
+        # A reader that waited for this transaction would wait for this very thread, and end in an error.
         assert jobs.listing(store) == []
-        assert time.monotonic() - begin < 5
 
 
 def test_threads_share_a_store(store: Store) -> None:

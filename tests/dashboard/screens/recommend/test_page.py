@@ -8,10 +8,9 @@ from streamlit.testing.v1 import AppTest
 from db import datasets, jobs, models, runs
 from db.requests import Chosen, RunRequest, request_digest
 from db.store import Store
-from tests.dashboard import shop
-from tests.dashboard.fake_engine import FakeEngine, effects, pool, rank
-from tests.dashboard.reading import button, read, texts
-from tests.dashboard.test_library import until
+from tests.support import shop
+from tests.support.fake_engine import FakeEngine, effects, pool, rank
+from tests.support.reading import button, read, texts, until
 
 Open = Callable[..., AppTest]
 LINK = {"data": "simulated", "user": "shopper 0012", "model": "embedded"}

@@ -11,9 +11,9 @@ from db import runs
 from db.requests import Chosen, RunRequest
 from db.runs import Run
 from db.store import Store
-from tests.dashboard import shop
-from tests.dashboard.fake_engine import effects, pool, rank
-from tests.dashboard.reading import texts
+from tests.support import shop
+from tests.support.fake_engine import effects, pool, rank
+from tests.support.reading import texts
 
 Open = Callable[..., AppTest]
 BASE = RunRequest("simulated", "shopper 0012")

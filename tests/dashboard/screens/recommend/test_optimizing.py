@@ -15,10 +15,9 @@ from db import jobs
 from db.jobs import Job
 from db.requests import OptimizeRequest, RunRequest
 from db.store import Store
-from tests.dashboard import fake_optimize, shop
-from tests.dashboard.fake_engine import FakeEngine, effects, pool, rank
-from tests.dashboard.reading import button, read, texts
-from tests.dashboard.test_library import until
+from tests.support import fake_optimize, shop
+from tests.support.fake_engine import FakeEngine, effects, pool, rank
+from tests.support.reading import button, read, texts, until
 
 Open = Callable[..., AppTest]
 ASKED = {"dataset": "simulated", "user": "shopper 0012", "model": "embedded", "target": "test"}

@@ -1,6 +1,5 @@
 """The Library page: data sets, the import from first look to report, models, jobs, storage."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,21 +12,11 @@ from dashboard.ui import engine_status, progress
 from db import datasets, jobs, models
 from db.store import Store
 from db.workers import Worker
-from tests.dashboard import shop
-from tests.dashboard.fake_engine import FakeEngine
-from tests.dashboard.reading import button, texts
+from tests.support import shop
+from tests.support.fake_engine import FakeEngine
+from tests.support.reading import button, texts, until
 
 Open = Callable[..., AppTest]
-
-
-def until(app: AppTest, words: str) -> None:
-    """Draw the page again until it says this."""
-    for _ in range(100):
-        if words in texts(app) or any(words in each.value for each in app.success):
-            return
-        time.sleep(0.05)
-        app.run()
-    raise AssertionError(f"{words!r} never came: {texts(app)}")
 
 
 def test_an_empty_library_says_what_to_do(open_page: Open, store: Store) -> None:

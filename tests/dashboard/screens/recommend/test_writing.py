@@ -11,9 +11,9 @@ from db import datasets, demonstrations
 from db.demonstrations import Demonstration
 from db.requests import RunRequest
 from db.store import Store
-from tests.dashboard import shop
-from tests.dashboard.fake_engine import effects, rank
-from tests.dashboard.reading import button, texts
+from tests.support import shop
+from tests.support.fake_engine import effects, rank
+from tests.support.reading import button, texts
 
 Open = Callable[..., AppTest]
 HOSTILE = "**mine** <b>x</b> $y$"

@@ -21,9 +21,9 @@ from db.jobs import Job
 from db.models import ModelInfo
 from db.requests import TuneRequest
 from db.store import Store
-from tests.dashboard import fake_tuning, shop
-from tests.dashboard.fake_engine import FakeEngine
-from tests.dashboard.reading import button, read, texts
+from tests.support import fake_tuning, shop
+from tests.support.fake_engine import FakeEngine
+from tests.support.reading import button, read, texts
 
 Open = Callable[..., AppTest]
 

@@ -16,10 +16,9 @@ from db import jobs, models
 from db.jobs import Job
 from db.models import ModelInfo
 from db.store import Store
-from tests.dashboard import fake_study, shop
-from tests.dashboard.fake_engine import FakeEngine
-from tests.dashboard.reading import button, read, texts
-from tests.dashboard.test_library import until
+from tests.support import fake_study, shop
+from tests.support.fake_engine import FakeEngine
+from tests.support.reading import button, read, texts, until
 
 Open = Callable[..., AppTest]
 ASKED = {

@@ -20,7 +20,7 @@ from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.store import Store
 from db.workers import Worker
-from tests.dashboard import fake_optimize, fake_study, fake_tuning, shop
+from tests.support import fake_optimize, fake_study, fake_tuning, shop
 
 OWNER = "fake engine"
 

@@ -16,10 +16,9 @@ from db import jobs, runs
 from db.requests import Chosen, RunRequest
 from db.runs import Run
 from db.store import Store
-from tests.dashboard import fake_engine, shop
-from tests.dashboard.fake_engine import FakeEngine, effects, rank
-from tests.dashboard.reading import button, read, texts
-from tests.dashboard.test_library import until
+from tests.support import fake_engine, shop
+from tests.support.fake_engine import FakeEngine, effects, rank
+from tests.support.reading import button, read, texts, until
 
 Open = Callable[..., AppTest]
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import csv
 from collections import Counter
 
-from engine.data.columns import parse_date
+from engine.data.column_names import NAMELESS, known_name
 from engine.data.files import Broken, Member
-from engine.data.importers.tables import TextTable
+from engine.data.tables.text_table import TextTable
 from engine.data.text import text_head
+from engine.data.values import is_date, is_number
 
 DELIMITERS = ("\t", "::", ",", ";", "|", " ")
 LOOK = 100  # lines
-NAMELESS = "column {}"  # names of the columns of a table without a header, from 1
 
 
 def guess_text_table(member: Member) -> TextTable:
@@ -70,29 +70,8 @@ def _has_header(first: list[str], rest: list[list[str]]) -> bool:
         return False
     if any(is_number(cell) or is_date(cell) for row in rest for cell in row):
         return True
-    from engine.data.importers.mapping import known_name
-
     return any(known_name(name) for name in names)
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:
     return tuple(name.strip() or NAMELESS.format(n) for n, name in enumerate(names, 1))
-
-
-def is_number(text: object) -> bool:
-    """True for what float() reads as a finite number."""
-    try:
-        return abs(float(text)) < float("inf")  # type: ignore[arg-type]
-    except (ValueError, TypeError):
-        return False
-
-
-def is_date(text: object) -> bool:
-    """True for an ISO date or time that is not a bare number."""
-    if not isinstance(text, str) or len(text.strip()) < 8 or is_number(text):
-        return False
-    try:
-        parse_date(text)
-    except (ValueError, OverflowError, OSError):
-        return False
-    return True

@@ -1,7 +1,7 @@
 """Links from pages and help texts to the documentation, and where its Markdown lies.
 
-The dashboard itself shows the documentation (screens/guide/): it reads the Markdown files of `docs/`, which an
-installed package carries too, and needs no second server, no built site and no network.
+The dashboard itself shows the documentation (screens/guide/) from the Markdown files of `docs/`, which an
+installed package carries too. So it needs no second server, no built site and no network.
 """
 
 from pathlib import Path

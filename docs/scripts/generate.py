@@ -30,7 +30,7 @@ def commands() -> str:
         "# Commands",
         "",
         f"`{PROGRAM}` without arguments opens the dashboard. In a checkout, `python -m engine COMMAND` does "
-        f"the same as `{PROGRAM} COMMAND`. Each command has `--help`. `--json` prints JSON instead of tables.",
+        f"the same as `{PROGRAM} COMMAND`. Each has `--help`. `--json` prints JSON instead of tables.",
         "",
         MADE.format(source="the command line (`engine/commands/`)"),
     ]

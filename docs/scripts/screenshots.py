@@ -2,7 +2,7 @@
 
 Makes a temporary workspace, fills it from the command line (runs, effects, a small study, a short tuning),
 opens the dashboard on it in headless Chromium and writes `docs/img/PAGE-light.webp` and `PAGE-dark.webp`,
-1280 pixels wide. It finds pages by their address and waits for the jobs in the store, so the words on the pages
+1280 pixels wide. It finds pages by their address and waits for the jobs in the store, so words on the pages
 may change. Needs Chromium and the development extra. Takes about ten minutes on two cores.
 """
 

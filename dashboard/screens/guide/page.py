@@ -11,9 +11,9 @@ def page() -> None:
     """Draw the page of documentation that the address names, or the first one."""
     name = st.query_params.get("doc", "index")
     side, text = st.columns((1, 4), gap="medium")
-    with side:
+    with side, st.container(key="guide-contents"):
         contents(name)
-    with text:
+    with text, st.container(key="guide-text"):
         if name not in help.TITLES:
             empty("There is no such page", "Choose one on the left.", 200)
             return

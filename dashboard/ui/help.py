@@ -44,6 +44,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Development": (("architecture", "Architecture"), ("extending", "Add something")),
 }
+_CURRENT = "guide-page"
 TITLES = dict(row for rows in CONTENTS.values() for row in rows)
 
 
@@ -54,12 +55,19 @@ def url(place: str) -> str:
 
 
 def page_link(title: str) -> None:
-    """A quiet link from a page of the dashboard to its documentation, in a new tab so that work stays."""
+    """A quiet link from a page of the dashboard to its documentation, in a new tab so that work stays.
+
+    From now on help texts that name no place lead there too.
+    """
     name = title.lower()
+    st.session_state[_CURRENT] = name if name in TITLES else "index"
     if name in TITLES:
         st.caption(f"[Guide to {title}]({url(name)})")
 
 
-def more(text: str, place: str) -> str:
-    """A help text (Markdown) that ends in a link to its documentation."""
-    return f"{text} [Guide]({url(place)})"
+def more(text: str, place: str = "") -> str | None:
+    """A help text (Markdown) that ends in a link to its documentation, or to that of the page drawn.
+
+    None without a text: a widget then has no help.
+    """
+    return f"{text} [Guide]({url(place or st.session_state.get(_CURRENT, 'index'))})" if text else None

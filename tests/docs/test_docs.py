@@ -1,5 +1,6 @@
 """The documentation says what is so: generated pages are fresh, links resolve, what is named exists."""
 
+import ast
 import importlib.util
 import re
 from pathlib import Path
@@ -128,14 +129,20 @@ def test_every_page_of_the_dashboard_has_its_page_of_documentation() -> None:
     assert all(title.lower() in help.TITLES for title in titles)
 
 
-def test_help_links_name_sections_that_exist() -> None:
-    places = {
-        place
+def help_places() -> set[str]:
+    """Every place that a help text of the dashboard links to."""
+    calls = [
+        node
         for file in (ROOT / "dashboard").rglob("*.py")
-        for place in re.findall(
-            r'help\.more\((?:.|\n)*?"([\w-]+(?:#[\w-]+)?)"\s*\)', file.read_text(encoding="utf-8")
-        )
-    }
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "help.more"
+    ]
+    return {ast.literal_eval(call.args[1]) for call in calls if len(call.args) > 1}
+
+
+def test_help_texts_link_to_sections_that_exist() -> None:
+    places = help_places()
+    assert places
     for place in places:
         page, _, section = place.partition("#")
         assert (DOCS / f"{page}.md").is_file(), place

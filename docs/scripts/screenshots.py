@@ -24,14 +24,14 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from db import jobs
+from db import jobs, runs
 from db.settings import Settings
 from db.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "img"
 WIDTH, HEIGHT = 1280, 900
-HEIGHTS = {"recommend": 900, "explain": 1010, "compare": 1230, "studies": 900, "tune": 900, "library": 1100}
+HEIGHTS = {"recommend": 960, "explain": 1010, "compare": 1120, "library": 620}
 MOST_BYTES = 150_000
 USER = "s0003"
 START_S, QUIET_S, LONGEST_S = 120.0, 3.0, 300.0
@@ -61,8 +61,8 @@ def command(home: Path, *words: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def fill(home: Path) -> dict[str, str]:
-    """Give the workspace something to show; the address of every page."""
+def fill(home: Path) -> tuple[str, dict[str, str]]:
+    """Give the workspace something to show; the key of the run explained, and the address of every page."""
     command(home, "setup")
     shared = ("-d", "simulated", "-u", USER)
     study = (
@@ -81,7 +81,7 @@ def fill(home: Path) -> dict[str, str]:
     command(home, "effects", *shared, "--demos", "random:4")
     run = command(home, "rank", *shared, "--demos", "neighbours:4")["run"]
     command(home, "effects", *shared, "--demos", "neighbours:4", "--leave-one-out")
-    return {
+    return run, {
         "recommend": f"?data=simulated&user={USER}&model=embedded&demos=neighbours:4",
         "explain": f"explain?run={run}",
         "compare": f"compare?a={other}&b={run}",
@@ -129,10 +129,19 @@ def settle(page: Page, store: Store) -> None:
     while time.monotonic() - quiet_since < QUIET_S:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{page.url} did not come to rest in {LONGEST_S:g} s")
-        running = page.locator("[data-test-script-state=running]").count()
-        if running or jobs.listing(store, states=[jobs.QUEUED, jobs.RUNNING], limit=1):
+        drawing = page.locator("[data-test-script-state=running], [data-testid=stSkeleton]").count()
+        if drawing or jobs.listing(store, states=[jobs.QUEUED, jobs.RUNNING], limit=1):
             quiet_since = time.monotonic()
         page.wait_for_timeout(200)
+
+
+def explain_more(store: Store, key: str) -> None:
+    """File what Explain measures only when a person asks for it."""
+    run = runs.by_key(store, key)
+    assert run is not None
+    request = run.request.to_json()
+    jobs.submit(store, "spread", {"request": request, "kinds": ["weights", "dropout", "order"], "draws": 16})
+    jobs.submit(store, "forward", {"request": request, "iterations": 8})
 
 
 def take(page: Page, path: Path) -> None:
@@ -155,8 +164,9 @@ def main(names: Sequence[str]) -> int:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="dualens-") as folder:
         home = Path(folder)
-        addresses = fill(home)
+        run, addresses = fill(home)
         store = Store.open(Settings(home=home, database_url="sqlite:///{home}/dualens.db"))
+        explain_more(store, run)
         with dashboard(home) as url, sync_playwright() as driver:
             chromium = driver.chromium.launch(executable_path=browser, args=list(FLAGS))
             for name in names or addresses:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from db.tunings import KINDS, TuneRequest
+from db.choices import TUNE_KINDS
+from db.requests import TuneRequest
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
 
@@ -32,8 +33,8 @@ def baseline(
     checked(kind)
     asked = TuneRequest(dataset=dataset, kind=kind, minutes=minutes, seed=seed)
     with opened() as store, service_engine(store) as engine:
-        if kind in KINDS and target == "test":  # what learns nothing from interactions needs no job
-            run_here(engine, "tune", asked.validate().to_json(), output.aside)
+        if kind in TUNE_KINDS and target == "test":  # what learns nothing from interactions needs no job
+            run_here(engine, "tune", asked.to_json(), output.aside)
         done = run_baseline(
             store,
             dataset,

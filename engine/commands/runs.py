@@ -1,20 +1,21 @@
 """Commands about one user at a time: rank, explain, check, recommend; the stored runs; the worker."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from db import runs
+from db.choices import EFFECT_MODES, ESTIMATORS
 from db.requests import RunRequest
 from db.settings import Settings
 from engine.commands import output
-from engine.commands.options import Json, Model, listing, opened, service_engine, takes_request
+from engine.commands.options import Json, Model, listing, opened, service_engine, takes
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: python -m engine rank -d simulated -u s0412 --demos neighbours:4 --json")
-@takes_request
+@takes(RunRequest)
 def rank(request: RunRequest, json: Json = False) -> None:
     """Rank a candidate list for a user, without and with demonstrations."""
     from engine.tasks import results, service
@@ -26,17 +27,19 @@ def rank(request: RunRequest, json: Json = False) -> None:
 
 
 @app.command(epilog="Example: python -m engine effects -d simulated -u s0412 --leave-one-out --json")
-@takes_request
+@takes(RunRequest)
 def effects(
     request: RunRequest,
     estimator: Annotated[
-        str, typer.Option(help="auto, exact (2^k weightings), strata, path or aumann (integrals).")
+        Literal[tuple(ESTIMATORS)],  # type: ignore[valid-type]
+        typer.Option(help="How effects are measured."),
     ] = "auto",
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Also drop each one: by weight and by a new prompt.")
     ] = False,
     mode: Annotated[
-        str, typer.Option(help="Left out means: direct, total (of later ones too) or reprompt (not written).")
+        Literal[tuple(EFFECT_MODES)],  # type: ignore[valid-type]
+        typer.Option(help="What leaving a demonstration out means."),
     ] = "direct",
     json: Json = False,
 ) -> None:
@@ -80,17 +83,14 @@ def verify(model: Model = "embedded", json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: python -m engine recommend -u s0412 --whole-catalogue --top 10 --json")
-@takes_request
+@app.command(epilog="Example: python -m engine recommend -u s0412 --top 10 --json")
+@takes(RunRequest)
 def recommend(
     request: RunRequest,
     top: Annotated[int, typer.Option(help="How many items to recommend.")] = 10,
     width: Annotated[
         int | None, typer.Option(help="Branches of the titles' tree kept per step; enough if left out.")
     ] = None,
-    whole_catalogue: Annotated[
-        bool, typer.Option(help="Search every title; so it is anyway unless --free is given.")
-    ] = True,
     zero_shot: Annotated[
         bool, typer.Option("--zero-shot", help="Also the list without demonstrations: twice the time.")
     ] = False,

@@ -116,8 +116,8 @@ def _but_json(given: dict[str, Any]) -> dict[str, Any]:
 
 def _run(payload: dict[str, Any], json: bool, printed: Callable[[dict[str, Any]], None]) -> None:
     """As a job of this process: stopped or killed, the same command goes on from where it was."""
+    from db.requests import StudyRequest
     from engine.jobs.worker import run_here
-    from engine.studies.request import StudyRequest
 
     request = StudyRequest.from_json(payload)
     with opened() as store, service_engine(store) as engine:

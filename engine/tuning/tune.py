@@ -19,7 +19,7 @@ from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import Conflict, ModelError
 from db.models import ModelInfo
 from db.names import check_name
-from db.tunings import TuneRequest
+from db.requests import TuneRequest
 from engine.context import Engine
 from engine.tasks.service import Report
 

@@ -19,8 +19,8 @@ from dashboard.ui.theme import DARK, LIGHT
 from db import datasets, jobs, models
 from db.jobs import Job
 from db.models import ModelInfo
+from db.requests import TuneRequest
 from db.store import Store
-from db.tunings import TuneRequest
 from tests.dashboard import fake_tuning, shop
 from tests.dashboard.fake_engine import FakeEngine
 from tests.dashboard.reading import button, read, texts

@@ -100,7 +100,7 @@ def test_rank_effects_and_runs_agree(shop: Callable[..., Any]) -> None:
 
 
 def test_the_whole_catalogue_and_a_baseline(shop: Callable[..., Any]) -> None:
-    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--demos", "neighbours:2", "--whole-catalogue")
+    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--demos", "neighbours:2")
     found = shop("recommend", *words, "--top", "5")
     assert [row["rank"] for row in found["items"]] == [1, 2, 3, 4, 5]
     assert "timings_ms" in found
@@ -157,7 +157,6 @@ def test_import_reports_and_repeats_as_nothing(call: Callable[..., Any], tmp_pat
     [
         ("rank", "-d", "nowhere", "-u", "x"),
         ("rank", "-d", "toy", "-u", "u8", "-m", "tiny", "--weights", "1,two"),
-        ("rank", "-d", "toy", "-u", "u8", "-m", "tiny", "--scoring", "loud"),
         ("users", "--dataset", "nowhere"),
         ("import", "/nowhere/at/all.csv"),
         ("models", "--add", "/nowhere/at/all"),
@@ -172,6 +171,14 @@ def test_an_error_is_one_line_and_status_2(
     assert told.startswith("Error: ")
     assert "Traceback" not in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("wrong", [("--scoring", "loud"), ("--candidates", "1"), ("--history-by", "age")])
+def test_a_choice_there_is_not_and_a_number_out_of_bounds_are_refused_by_name(wrong: tuple[str, str]) -> None:
+    result = CliRunner().invoke(cli.app, ["rank", "-u", "u8", *wrong])
+    assert result.exit_code == 2
+    assert wrong[0] in result.output
+    assert wrong[1] in result.output
 
 
 def test_hostile_titles_are_printed_as_they_are(shop: Callable[..., Any]) -> None:

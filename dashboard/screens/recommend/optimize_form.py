@@ -9,8 +9,9 @@ import streamlit as st
 from dashboard.state.view import View
 from dashboard.text.words import SOURCES as SOURCE_NAMES
 from dashboard.ui import help
-from db.optimizations import SOURCES, OptimizeRequest
-from db.perturbations import KINDS, Edit
+from db.choices import EDITS, SOURCES
+from db.requests import OptimizeRequest
+from db.requests.edits import Edit
 
 USUAL: dict[str, Any] = {field.name: field.default for field in fields_of(OptimizeRequest)}
 STAGES = {2: "choose, then weigh", 1: "choose only"}
@@ -102,15 +103,15 @@ def _edits() -> str | None:
     """As a request writes them, each by its usual amount."""
     picked = st.multiselect(
         "Prefer what holds up under",
-        list(KINDS),
+        list(EDITS),
         key="optimize-perturb",
-        format_func=lambda name: KINDS[name].label,
+        format_func=lambda name: EDITS[name].label,
         placeholder="noise on the weights",
         help=help.more(
             "Of the best sets, the one that gains most in spite of these is taken.", "glossary#robust-effect"
         ),
     )
-    return "+".join(str(Edit(name, KINDS[name].amount)) for name in KINDS if name in picked) or None
+    return "+".join(str(Edit(name, EDITS[name].amount)) for name in EDITS if name in picked) or None
 
 
 def _whole(label: str, field: str, low: int, high: int, note: str = "") -> int:

@@ -12,11 +12,12 @@ from dashboard.state.view import CANDIDATE_COUNTS, View
 from dashboard.text.literal import plain
 from dashboard.ui import help
 from db import datasets
+from db.choices import CANDIDATE_KINDS, EDITS, HISTORY_WAYS, SCORINGS, TARGETS, Choice
 from db.datasets import DatasetInfo
 from db.errors import BadInput, NotFound
 from db.models import ModelInfo
-from db.perturbations import KINDS, Edit, parse
-from db.requests import CANDIDATE_KINDS, FORWARD_MOST, HISTORY_WAYS, SCORINGS, TARGETS
+from db.requests.edits import Edit, parse
+from db.requests.run import FORWARD_MOST
 
 SCORING_NAMES = {
     "auto": "what the model was made for",
@@ -129,10 +130,12 @@ def _options(view: View) -> None:
             st.caption("Reading again: forward tuning (arXiv 2305.13016); its curve is on Explain.")
 
 
-def _choice(label: str, field: str, options: tuple[str, ...], names: dict[str, str], view: View) -> None:
+def _choice(label: str, field: str, options: Mapping[str, Choice], names: dict[str, str], view: View) -> None:
     key = f"pick-{field}"
     session.put(key, getattr(view, field))
-    st.selectbox(label, options, key=key, format_func=names.__getitem__, on_change=_picked, args=(field, key))
+    st.selectbox(
+        label, list(options), key=key, format_func=names.__getitem__, on_change=_picked, args=(field, key)
+    )
 
 
 def _maybe(label: str, field: str, options: Mapping[str, str], view: View) -> None:
@@ -163,9 +166,9 @@ def _disturbed(view: View) -> None:
     session.put("pick-perturb", list(current))
     st.multiselect(
         "Edits of what the demonstrations teach",
-        list(KINDS),
+        list(EDITS),
         key="pick-perturb",
-        format_func=lambda name: KINDS[name].label,
+        format_func=lambda name: EDITS[name].label,
         on_change=_edited,
         args=(current,),
         placeholder="none",
@@ -179,7 +182,7 @@ def _disturbed(view: View) -> None:
 def _edited(current: Mapping[str, str]) -> None:
     names = st.session_state["pick-perturb"]
     written = "+".join(
-        current.get(name, str(Edit(name, KINDS[name].amount))) for name in KINDS if name in names
+        current.get(name, str(Edit(name, EDITS[name].amount))) for name in EDITS if name in names
     )
     session.show(replace(session.view(), perturb=written or None), follow=False)
 

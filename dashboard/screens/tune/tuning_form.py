@@ -21,7 +21,7 @@ from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.jobs import Job
 from db.models import ModelInfo
-from db.tunings import TuneRequest
+from db.requests import TuneRequest
 
 PERIODS = 10
 ANSWERS = {"title": "the next title", "yes_no": "Yes or No to one item"}
@@ -40,12 +40,11 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Seque
     )
     what = WHAT[key]
     st.caption(what.about)
-    request = _fields(
-        TuneRequest(dataset=info.name, kind=what.kind, layout=what.layout), what, info, known_models
-    )
-    request = named(request, [each.name for each in known_models], earlier)
     try:
-        request = request.validate()
+        request = _fields(
+            TuneRequest(dataset=info.name, kind=what.kind, layout=what.layout), what, info, known_models
+        )
+        request = named(request, [each.name for each in known_models], earlier)
     except BadInput as error:
         problem(str(error))
         return

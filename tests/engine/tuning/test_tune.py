@@ -16,10 +16,9 @@ from safetensors.torch import load_file
 
 from db import datasets, jobs, models
 from db.errors import BadInput, Conflict, DualensError, ModelError
-from db.requests import RunRequest
+from db.requests import RunRequest, TuneRequest
 from db.settings import Settings
 from db.store import Store
-from db.tunings import TuneRequest
 from engine.context import Engine
 from engine.jobs import worker
 from engine.tasks import service
@@ -55,7 +54,7 @@ def request(**fields: Any) -> TuneRequest:
         "demos": 2,
         "method": "full",
     }
-    return TuneRequest("toy", **{**options, **fields}).validate()
+    return TuneRequest("toy", **{**options, **fields})
 
 
 def test_a_tuned_model_is_registered_and_ranks(engine: Engine) -> None:

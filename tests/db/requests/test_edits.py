@@ -2,12 +2,13 @@
 
 import pytest
 
+from db.choices import EDITS
 from db.errors import BadInput
-from db.perturbations import KINDS, Edit, drawn, parse
+from db.requests.edits import Edit, drawn, parse
 
 
 def test_every_kind_is_read_at_its_own_amount() -> None:
-    assert parse("+".join(reversed(KINDS))) == tuple(Edit(name, kind.amount) for name, kind in KINDS.items())
+    assert parse("+".join(reversed(EDITS))) == tuple(Edit(name, kind.amount) for name, kind in EDITS.items())
     assert [str(edit) for edit in parse("order+ridge:0.20")] == ["ridge:0.2", "order"]
     assert drawn(parse("weights:0.3"))
     assert not drawn(parse("ridge+negatives"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from db.errors import BadInput
-from db.tunings import TuneRequest
+from db.requests import TuneRequest
 
 
 def test_a_request_goes_through_json_and_back() -> None:

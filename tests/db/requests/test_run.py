@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db import datasets, models, requests
+from db import datasets, models
+from db.choices import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS
 from db.datasets import DatasetInfo
 from db.errors import BadInput, NotFound
 from db.models import ModelInfo
-from db.requests import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS, Chosen, RunRequest, request_digest
+from db.requests import Chosen, RunRequest, request_digest
 from db.store import Store
 from tests.toys import toy_columns
 
@@ -35,13 +36,13 @@ def requests_(draw: st.DrawFn) -> RunRequest:
         demonstrations=tuple(chosen) if explicit else None,
         weights=tuple(draw(st.lists(weights, min_size=count, max_size=count))) if weighted else None,
         candidates=draw(st.integers(2, 1000)),
-        candidate_kind=draw(st.sampled_from(CANDIDATE_KINDS)),
+        candidate_kind=draw(st.sampled_from(list(CANDIDATE_KINDS))),
         seed=draw(st.integers(0, 2**31 - 1)),
-        scoring=draw(st.sampled_from(SCORINGS)),
+        scoring=draw(st.sampled_from(list(SCORINGS))),
         history=draw(st.integers(1, 50)),
-        target=draw(st.sampled_from(TARGETS)),
+        target=draw(st.sampled_from(list(TARGETS))),
         hint=draw(st.none() | names),
-        history_by=draw(st.sampled_from(HISTORY_WAYS)),
+        history_by=draw(st.sampled_from(list(HISTORY_WAYS))),
         embedding=draw(st.none() | names),
         prompts=1 if explicit or weighted else draw(st.integers(1, 16)),
         perturb=draw(st.none() | st.sampled_from(["ridge:0.2", "order+weights:1"])),
@@ -83,9 +84,9 @@ def test_fields_that_came_later_are_written_only_where_set() -> None:
 
 @pytest.mark.parametrize("spec", ["neighbours:300t", "mmr:0t"])
 def test_a_budget_of_tokens_is_a_strategy(spec: str) -> None:
-    assert RunRequest("toy", "u1", demos=spec).validate().demos == spec
+    assert RunRequest("toy", "u1", demos=spec).demos == spec
     with pytest.raises(BadInput, match="weights"):
-        RunRequest("toy", "u1", demos=spec, weights=(1.0,)).validate()
+        RunRequest("toy", "u1", demos=spec, weights=(1.0,))
 
 
 @pytest.mark.parametrize(
@@ -153,9 +154,9 @@ def test_what_is_missing_or_no_object_is_told() -> None:
     with pytest.raises(BadInput, match=r"^request"):
         RunRequest.from_json([])  # type: ignore[arg-type]
     with pytest.raises(BadInput, match=r"^weights: the chosen"):
-        RunRequest("toy", "u", demonstrations=(), weights=()).validate()
+        RunRequest("toy", "u", demonstrations=(), weights=())
     with pytest.raises(BadInput, match=r"^weights: 1 given, but demos is none"):
-        RunRequest("toy", "u", demos="none", weights=(1.0,)).validate()
+        RunRequest("toy", "u", demos="none", weights=(1.0,))
 
 
 def test_the_digest_moves_with_all_it_depends_on(
@@ -177,7 +178,7 @@ def test_the_digest_moves_with_all_it_depends_on(
         seen.add(request_digest(store, replace(request, **change)))
     models.register(store, replace(model, revision="r2"))
     seen.add(request_digest(store, request))
-    monkeypatch.setattr(requests, "ENGINE_VERSION", "other")
+    monkeypatch.setattr("db.requests.run.ENGINE_VERSION", "other")
     seen.add(request_digest(store, request))
     datasets.delete(store, "toy")
     datasets.insert(store, "toy", toy_columns(), kind="", source="", fingerprint="other", report={})

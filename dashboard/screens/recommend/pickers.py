@@ -10,6 +10,7 @@ from dashboard.screens.recommend import user_picker
 from dashboard.state import outcome, session
 from dashboard.state.view import CANDIDATE_COUNTS, View
 from dashboard.text.literal import plain
+from dashboard.ui import help
 from db import datasets
 from db.choices import CANDIDATE_KINDS, EDITS, HISTORY_WAYS, SCORINGS, TARGETS, Choice
 from db.datasets import DatasetInfo
@@ -102,7 +103,10 @@ def _candidates(view: View) -> None:
         key="pick-candidates",
         format_func=lambda pair: f"{pair[0]} {KIND_NAMES[pair[1]]}",
         on_change=_picked_candidates,
-        help="The target and this many other items minus one, drawn once per user and kept.",
+        help=help.more(
+            "The target and this many other items minus one, drawn once per user and kept.",
+            "choices#candidate-lists",
+        ),
     )
 
 
@@ -168,7 +172,10 @@ def _disturbed(view: View) -> None:
         on_change=_edited,
         args=(current,),
         placeholder="none",
-        help="The list is ranked under them; effects under chance are on Explain (perturbation spread).",
+        help=help.more(
+            "The list is ranked under them; effects under chance are on Explain (perturbation spread).",
+            "choices#edits-of-the-dual-model",
+        ),
     )
 
 

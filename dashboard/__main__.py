@@ -25,9 +25,9 @@ RESTART_S = (1.0, 2.0, 5.0, 10.0, 30.0)  # waits before the next starts of a wor
 
 
 def start(*words: str) -> subprocess.Popen[bytes]:
-    """Start `python -m` these words in the current folder, so that relative paths mean what the user typed.
+    """Start `python -m WORDS` in the current folder, so that relative paths mean what the user typed.
 
-    The child finds the packages beside this one wherever it starts, and never a `db.py` of the current folder.
+    The child finds the packages beside this one wherever it starts, and no `db.py` of the current folder.
     """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.Popen([sys.executable, "-P", "-m", *words], env={**os.environ, "PYTHONPATH": path})

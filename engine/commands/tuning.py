@@ -31,7 +31,7 @@ def tune(
     ] = "proximal,neighbours",
     loss_on: Annotated[str, typer.Option(help="Answers whose loss counts: all or last.")] = "all",
     method: Annotated[
-        str, typer.Option(help="full, lora (needs requirements-peft.txt) or auto by size.")
+        str, typer.Option(help="full, lora (needs the extra `peft`) or auto by size.")
     ] = "auto",
     until: Annotated[
         int | None, typer.Option(help="Learn only from before the start of this period of time.")

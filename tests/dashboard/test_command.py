@@ -31,7 +31,7 @@ def test_the_engine_starts_from_a_folder_with_a_db_of_its_own(elsewhere: Path) -
 def test_streamlit_reads_its_options_beside_the_page_wherever_it_starts(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`streamlit run` names the script before it reads the options; the file next to it comes last and wins."""
+    """`streamlit run` names the script before it reads options; the file next to it comes last and wins."""
     (elsewhere / ".streamlit").mkdir()
     (elsewhere / ".streamlit" / "config.toml").write_text("[server]\nmaxUploadSize = 1\n")
     monkeypatch.setattr(config, "_main_script_path", str(command.APP))
@@ -45,8 +45,17 @@ def test_the_page_takes_no_option_twice(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(command.subprocess, "Popen", lambda words, **options: started.append(words))
     command.start_page("127.0.0.1", 9000, open_browser=False)
     assert started == [
-        [sys.executable, "-P", "-m", "streamlit", "run", str(command.APP)]
-        + ["--server.address=127.0.0.1", "--server.port=9000", "--server.headless=true"]
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "streamlit",
+            "run",
+            str(command.APP),
+            "--server.address=127.0.0.1",
+            "--server.port=9000",
+            "--server.headless=true",
+        ]
     ]
 
 

@@ -45,7 +45,7 @@ Take one away by its weight, and rank again:
 
 Let the engine choose and weigh them, on purchases before the one to be predicted:
 
->>> best = workspace.optimize("books", "u3", size=2, pool=2, probes=4)
+>>> best = workspace.optimize("books", "u3", size=2, pool=2, probes=4, calibrate=0)
 >>> best.verdict in ("zero-shot", "stage 1", "two-stage"), len(best.demonstrations) <= 2
 (True, True)
 >>> workspace.close()
@@ -77,8 +77,9 @@ def _check_packages() -> None:
         origin = spec.origin if spec else None
         if origin is None or Path(origin).resolve() != here / name / "__init__.py":
             raise ImportError(
-                f"Dualens needs its own package {name!r}, but Python finds {origin} before it: rename that, start "
-                "Python in another folder, or install Dualens in an environment of its own (pipx, uv tool, venv)."
+                f"Dualens needs its own package {name!r}, but Python finds {origin} before it: rename that, "
+                "start Python in another folder, or install Dualens in an environment of its own (pipx, uv "
+                "tool, venv)."
             )
 
 
@@ -159,7 +160,7 @@ def open(
 
     home: its folder; None for `DUALENS_HOME` or `~/.dualens`, which the dashboard opens too. database_url:
     the store; None for a file in `home`, or for `DUALENS_DATABASE_URL` where `home` is None. device, dtype:
-    such as `cuda:0` and `bfloat16`; None for what `DUALENS_DEVICE` and `DUALENS_DTYPE` say, or the best there is.
+    such as `cuda:0` and `bfloat16`; None for what `DUALENS_DEVICE` and `DUALENS_DTYPE` say, else the best.
     Raises DualensError where the folder or the store cannot be made or read.
     """
     if home is not None and database_url is None:
@@ -176,12 +177,13 @@ class Workspace:
     """
 
     def __init__(self, settings: Settings) -> None:
-        from engine.context import Engine
-        from engine.tasks.setup import register_embedded
+        from engine.context import EMBEDDED, Engine
+        from engine.tasks.setup import MODEL, register_embedded
 
         self._store = Store.open(settings)
         self._engine = Engine(self._store, settings)
-        register_embedded(self._engine)
+        if (MODEL, str(EMBEDDED)) not in ((info.name, info.source) for info in _models.listing(self._store)):
+            register_embedded(self._engine)
 
     def __enter__(self) -> Workspace:
         return self
@@ -283,7 +285,7 @@ class Workspace:
         return info.name
 
     def rank(self, dataset: str, user: str, **options: Any) -> Ranking:
-        """Rank a candidate list for a user, without and with demonstrations; stored, and read back if repeated.
+        """Rank a candidate list for a user, without and with demonstrations; stored, and not computed twice.
 
         options: any field of a run request, as `dualens rank --help` lists them: `model` ("embedded"),
         `demos` ("neighbours:4"), `candidates` (20), `scoring`, `seed`, ... `demonstrations`, a table with the

@@ -11,7 +11,7 @@ from engine.commands.options import Json
 app = typer.Typer()
 bench = typer.Typer(
     help="Measure speed: ratios within one run, beside the flop floor.",
-    epilog="Example: python -m engine bench effects --json",
+    epilog="Example: dualens bench effects --json",
     no_args_is_help=True,
 )
 app.add_typer(bench, name="bench")
@@ -31,9 +31,7 @@ Seed = Annotated[int, typer.Option(help="Draws users and candidates.")]
 K = Annotated[str, typer.Option("--k", help="Numbers of demonstrations, out of 4, 8 and 16.")]
 
 
-@bench.command(
-    epilog="Example: python -m engine bench effects --model random-0.5b --users 2 --items 3 --k 4,8"
-)
+@bench.command(epilog="Example: dualens bench effects --model random-0.5b --users 2 --items 3 --k 4,8")
 def effects(
     model: Model = "embedded",
     users: Users = None,
@@ -66,7 +64,7 @@ def effects(
     output.as_json(done) if json else _print_effects(done)
 
 
-@bench.command(epilog="Example: python -m engine bench ranking --model random-0.5b --users 1")
+@bench.command(epilog="Example: dualens bench ranking --model random-0.5b --users 1")
 def ranking(
     model: Model = "embedded",
     users: Users = None,
@@ -81,7 +79,7 @@ def ranking(
     output.as_json(done) if json else _print_rows(done, done["rows"])
 
 
-@bench.command(epilog="Example: python -m engine bench bank --json")
+@bench.command(epilog="Example: dualens bench bank --json")
 def bank(
     model: Model = "embedded",
     users: Users = None,

@@ -18,7 +18,7 @@ Scoring = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of what is drawn.")]
 
 
-@app.command(epilog="Example: python -m engine optimize -d simulated -u s0412 --json")
+@app.command(epilog="Example: dualens optimize -d simulated -u s0412 --json")
 def optimize(
     user: User,
     dataset: Dataset = "simulated",
@@ -67,7 +67,7 @@ def optimize(
     output.as_json(found) if json else _print(found)
 
 
-@app.command(epilog="Example: python -m engine lasting -d simulated -u s0412 --json")
+@app.command(epilog="Example: dualens lasting -d simulated -u s0412 --json")
 def lasting(
     user: User,
     dataset: Dataset = "simulated",

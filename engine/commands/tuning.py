@@ -11,7 +11,7 @@ from engine.commands.options import Dataset, Json, opened, service_engine
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine tune -d simulated --layout recicl --until 5 --minutes 10")
+@app.command(epilog="Example: dualens tune -d simulated --layout recicl --until 5 --minutes 10")
 def tune(
     dataset: Dataset = "simulated",
     base: Annotated[

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.catalogue --dataset games [--users 5] [--widths 20 800] [--threads 2]
 
-Reads a data set of the workspace (`python -m engine import`). The best list is that of a search so wide that
+Reads a data set of the workspace (`dualens import`). The best list is that of a search so wide that
 it proves its list; with --check it is compared with every title scored on its own (slow: minutes a user on a
 large catalogue). Times: of the search after the prompt, and of the whole request, once the model is loaded
 and the titles are encoded. Prints numbers, asserts nothing.

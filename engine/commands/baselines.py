@@ -12,7 +12,7 @@ from engine.commands.options import Dataset, Json, opened, service_engine
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine baseline --kind itemknn -d simulated --users 300 --json")
+@app.command(epilog="Example: dualens baseline --kind itemknn -d simulated --users 300 --json")
 def baseline(
     kind: Annotated[str, typer.Option(help="popularity, itemknn, bm25, sasrec or sasrec-scaled.")],
     dataset: Dataset = "simulated",

@@ -113,7 +113,7 @@ def test_yes_and_no_answers_make_a_model_that_is_asked_so(engine: Engine) -> Non
 
 
 def test_lora_changes_the_projections_and_leaves_a_plain_folder(engine: Engine) -> None:
-    pytest.importorskip("peft", reason="requirements-peft.txt is not installed")
+    pytest.importorskip("peft", reason="the extra peft is not installed")
     done = tune(engine, request(method="lora", learning_rate=1e-2), service.quiet)
     folder = Path(done["folder"])
     assert not list(folder.glob("adapter*"))
@@ -126,7 +126,7 @@ def test_lora_changes_the_projections_and_leaves_a_plain_folder(engine: Engine) 
 
 
 def test_lora_learns_beside_a_base_in_half_precision(engine: Engine) -> None:
-    pytest.importorskip("peft", reason="requirements-peft.txt is not installed")
+    pytest.importorskip("peft", reason="the extra peft is not installed")
     engine.settings = engine.settings.model_copy(update={"dtype": "bfloat16"})
     done = tune(engine, request(method="lora", learning_rate=1e-2, steps=20), service.quiet)
     assert done["curve"][-1]["validation"] < done["curve"][0]["validation"]
@@ -136,7 +136,7 @@ def test_lora_learns_beside_a_base_in_half_precision(engine: Engine) -> None:
 
 def test_lora_without_peft_says_what_to_install(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(ModelError, match=r"requirements-peft\.txt"):
+    with pytest.raises(ModelError, match=r"dualens\[peft\]"):
         tune(engine, request(method="lora"), service.quiet)
 
 

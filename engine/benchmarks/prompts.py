@@ -11,7 +11,7 @@ from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
-from engine.llm.scoring.measure import Task
+from engine.llm.scoring.ranking import Task
 from engine.prompts import Example
 from engine.tasks.inputs import gather
 from engine.tasks.service import task_of

@@ -22,7 +22,6 @@ from engine.llm.scoring.log_probs import (
     prefill,
     suffix_logprobs,
 )
-from engine.llm.scoring.measure import Edit
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.modes import (
     Question,
@@ -30,6 +29,7 @@ from engine.llm.scoring.modes import (
     cyclic_orders,
     loss_rows,
 )
+from engine.llm.scoring.ranking import Edit
 from engine.prompts import Example, encode, render
 from engine.prompts.encode import Encoded
 

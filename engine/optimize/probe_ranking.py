@@ -44,7 +44,7 @@ def ranked(
     weights: Sequence[float] | None = None,
 ) -> Ranked:
     """The list of a query's own purchase."""
-    from engine.llm.scoring.measure import Task, rank_candidates
+    from engine.llm.scoring.ranking import Task, rank_candidates
 
     listed = candidate_list(
         engine.store, dataset, query.user, query.target_position, "random", CANDIDATES, request.seed

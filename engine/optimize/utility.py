@@ -20,8 +20,8 @@ from engine.context import Engine
 from engine.demos.dislikes import disliked_for
 from engine.demos.query import PoolEntry, Query
 from engine.evaluation.metrics import ndcg, rank_of
-from engine.llm.scoring.measure import Task, rank_candidates
 from engine.llm.scoring.perturbed_prompts import draws_of
+from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.lrgd.perturb import robust
 from engine.optimize import validation_purchases
 from engine.optimize.choose import Set

@@ -63,7 +63,7 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     from engine.llm.explain.reprompt import Reprompts
     from engine.llm.explain.saliency import gradient_times_input
     from engine.llm.scoring.gates import DemonstrationLoss
-    from engine.llm.scoring.measure import demo_head, prepare
+    from engine.llm.scoring.ranking import demo_head, prepare
     from engine.lrgd import agreement
     from engine.lrgd.effects import ESTIMATORS
     from engine.lrgd.objective import Remembered

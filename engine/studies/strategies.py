@@ -108,7 +108,7 @@ def asked(
 
 def ranked(engine: Engine, inputs: Inputs, cache: PrefillCache) -> tuple[int, int]:
     """The target's rank with the demonstrations, and how many of them the prompt had room for."""
-    from engine.llm.scoring.measure import rank_candidates
+    from engine.llm.scoring.ranking import rank_candidates
 
     done = rank_candidates(engine.load(inputs.model), task_of(inputs), cache)
     return rank_of(done.scores, inputs.target_index), len(done.kept)

@@ -31,12 +31,7 @@ from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import log_gate
 from engine.llm.scoring.kv_tuning import ForwardTuned
 from engine.llm.scoring.log_probs import Prefix, extend, prefill
-from engine.llm.scoring.measure import (
-    Edit,
-    Task,
-    demo_head,
-    kept_weights,
-)
+from engine.llm.scoring.ranking import Edit, Task, demo_head, kept_weights
 from engine.prompts import Fitted, encode, fit, render
 from engine.tasks import results
 from engine.tasks.hints import hint_for

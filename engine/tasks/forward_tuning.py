@@ -26,7 +26,7 @@ from engine.tasks.spread import edited, refuse_drawn
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
-    from engine.llm.scoring.measure import RankResult, Task
+    from engine.llm.scoring.ranking import RankResult, Task
 
 ITERATIONS = 8
 
@@ -115,7 +115,7 @@ def _rankings(
 ) -> list[RankResult]:
     """The ranking after each iteration, the plain one first; the request's own edits act on every one."""
     from engine.llm.scoring.kv_tuning import Standing, iterations
-    from engine.llm.scoring.measure import demo_head, prepare, rank_candidates
+    from engine.llm.scoring.ranking import demo_head, prepare, rank_candidates
 
     _, fitted, _, _ = prepare(loaded, task)
     head = demo_head(loaded, fitted, engine.prefills)

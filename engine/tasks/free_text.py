@@ -19,7 +19,7 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from engine.context import Engine
 from engine.llm.generation.free_writing import write
-from engine.llm.scoring.measure import kept_weights
+from engine.llm.scoring.ranking import kept_weights
 from engine.prompts import fit, layout
 from engine.tasks import results
 from engine.tasks.catalogue import Clock, gate_of, whole_prompt

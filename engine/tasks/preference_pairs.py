@@ -22,7 +22,7 @@ from engine.demos import query as queries
 from engine.demos.query import PoolEntry, Query
 from engine.demos.strategies import registry
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.measure import Task, rank_candidates
+from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.prompts import Segment, layout
 
 STRATEGIES = ("neighbours", "proximal", "recent", "bm25")

@@ -52,8 +52,8 @@ def effects(
     None where every probe stands in the demonstration itself, or there is no probe. The loss is that of the
     title's tokens, whatever the request's scoring.
     """
-    from engine.llm.scoring.measure import Task, rank_candidates
     from engine.llm.scoring.per_demo_cache import single_losses
+    from engine.llm.scoring.ranking import Task, rank_candidates
 
     if request.prescore is None:
         raise BadInput("prescore: name a registered model that is to look through the pool.")

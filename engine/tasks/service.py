@@ -29,7 +29,7 @@ from engine.tasks.spread import edited, ranker, refuse_drawn
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
-    from engine.llm.scoring.measure import Task
+    from engine.llm.scoring.ranking import Task
 
 # (progress 0..1 or None, message, what was found so far or nothing); may raise to end the work.
 Report = Callable[..., None]
@@ -127,7 +127,7 @@ def effects(
         if found:
             return run, found
 
-    from engine.llm.scoring.measure import demonstration_effects
+    from engine.llm.explain.effects import demonstration_effects
 
     inputs = gather(engine, request)
     report(None, f"loading {inputs.model.name}")
@@ -177,7 +177,7 @@ def verify(engine: Engine, name: str) -> dict[str, Any]:
 def task_of(inputs: Inputs) -> Task:
     """The request in titles, as the language model's side takes it."""
     from engine.llm.scoring.kv_tuning import ForwardTuned
-    from engine.llm.scoring.measure import Task
+    from engine.llm.scoring.ranking import Task
 
     forward = inputs.request.forward
     return Task(

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from engine.llm.explain.perturbation_stats import Spread
     from engine.llm.loading.load import LoadedModel
-    from engine.llm.scoring.measure import RankResult, Task
     from engine.llm.scoring.memory import PrefillCache
+    from engine.llm.scoring.ranking import RankResult, Task
 
 
 def ranker(inputs: Inputs) -> Callable[[LoadedModel, Task, PrefillCache], RankResult]:
     """What ranks each prompt of a request: plainly, or under its edits."""
-    from engine.llm.scoring.measure import rank_candidates
     from engine.llm.scoring.perturbed_prompts import rank_perturbed
+    from engine.llm.scoring.ranking import rank_candidates
 
     edits, seed = inputs.request.edits, inputs.request.seed
     if not edits:

@@ -15,14 +15,9 @@ from db.errors import BadInput
 from db.perturbations import Edit, drawn
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import DemonstrationLoss
-from engine.llm.scoring.measure import (
-    Task,
-    demo_head,
-    kept_weights,
-    prepare,
-)
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.perturbed_prompts import Draw, draws_of
+from engine.llm.scoring.ranking import Task, demo_head, kept_weights, prepare
 from engine.lrgd.effects import effects
 from engine.lrgd.objective import Effects, Remembered
 

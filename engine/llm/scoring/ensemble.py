@@ -10,13 +10,8 @@ from dataclasses import replace
 import torch
 
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.measure import (
-    RankResult,
-    Task,
-    log_share,
-    rank_candidates,
-)
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import RankResult, Task, log_share, rank_candidates
 
 
 def rank_by_prompts(

@@ -19,9 +19,9 @@ from engine.llm.scoring.log_probs import (
     prefill,
     suffix_logprobs,
 )
-from engine.llm.scoring.measure import Task, prepare
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.modes import Question, combine, loss_rows
+from engine.llm.scoring.ranking import Task, prepare
 from engine.prompts import Example, Fitted, fit
 
 _AT_ONCE = 128  # demonstrations whose keys and values are held together, whatever the cache's budget

@@ -15,8 +15,8 @@ from db.perturbations import Edit, drawn
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.ensemble import averaged
 from engine.llm.scoring.log_probs import Prefix, prefill
-from engine.llm.scoring.measure import RankResult, Task, rank_candidates
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import RankResult, Task, rank_candidates
 from engine.lrgd import perturb
 from engine.prompts import Example, Segment, encode, render
 from engine.prompts.misspelt import cut_short, misspelt

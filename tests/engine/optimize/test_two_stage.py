@@ -64,7 +64,7 @@ def test_the_objective_told_is_the_gain_on_the_probes_that_chose(
     opened: Opened, asked: OptimizeRequest
 ) -> None:
     """Worked out anew from one ranking per probe, with the probe's own demonstrations at weight 0."""
-    from engine.llm.scoring.measure import Task, rank_candidates
+    from engine.llm.scoring.ranking import Task, rank_candidates
     from engine.prompts import Example
 
     engine = opened()

@@ -14,8 +14,8 @@ from engine.context import Engine
 from engine.demos import query as queries
 from engine.demos.dislikes import disliked_titles
 from engine.demos.strategies import registry
-from engine.llm.scoring.measure import Task, rank_candidates
 from engine.llm.scoring.perturbed_prompts import draws_of
+from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.optimize import optimize, validation_purchases
 from engine.optimize.utility import ModelWorth
 

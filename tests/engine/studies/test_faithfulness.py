@@ -11,8 +11,9 @@ import pytest
 from db.errors import BadInput
 from db.requests import RunRequest
 from engine.context import Engine
-from engine.llm.scoring.measure import demonstration_effects, rank_candidates
+from engine.llm.explain.effects import demonstration_effects
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import rank_candidates
 from engine.lrgd.effects import ESTIMATORS
 from engine.studies.faithfulness import faithfulness
 from engine.studies.scores import SCORES, likeness, scored

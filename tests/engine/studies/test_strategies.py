@@ -12,7 +12,7 @@ import pytest
 from db.requests import RunRequest
 from engine.context import Engine
 from engine.evaluation.metrics import rank_of
-from engine.llm.scoring import measure
+from engine.llm.scoring import ranking
 from engine.studies.compared import COMPARED
 from engine.studies.pairwise_tests import MEASURES
 from engine.studies.strategies import strategies
@@ -78,7 +78,7 @@ def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
             inputs = gather(engine, request)
             assert inputs.query.target_position == 8  # the last of nine
             ranks.append(
-                rank_of(measure.rank_candidates(loaded, task_of(inputs)).scores, inputs.target_index)
+                rank_of(ranking.rank_candidates(loaded, task_of(inputs)).scores, inputs.target_index)
             )
         assert found["strategies"][name]["hr1"]["mean"] == pytest.approx(sum(r == 1 for r in ranks) / 4)
         expected = module.per_user(ranks)["ndcg10"].mean()
@@ -89,9 +89,9 @@ def test_equal_choices_share_one_ranking_and_one_zero_shot(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ranks, zeros = [], []
-    rank, zero = measure.rank_candidates, measure.prefill
-    monkeypatch.setattr(measure, "rank_candidates", lambda *given: ranks.append(1) or rank(*given))
-    monkeypatch.setattr(measure, "prefill", lambda *given: zeros.append(given[1]) or zero(*given))
+    rank, zero = ranking.rank_candidates, ranking.prefill
+    monkeypatch.setattr(ranking, "rank_candidates", lambda *given: ranks.append(1) or rank(*given))
+    monkeypatch.setattr(ranking, "prefill", lambda *given: zeros.append(given[1]) or zero(*given))
 
     def same(engine: Engine, request: RunRequest) -> Any:
         """All strategies but none choose what random chooses; neighbours weights it otherwise."""

@@ -18,7 +18,7 @@ from engine.context import Engine
 from engine.demos.probes import gives_away, own_probes
 from engine.demos.strategies import registry
 from engine.jobs import handlers
-from engine.llm.scoring.measure import Task, rank_candidates
+from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.prompts import Example, layout
 from engine.tasks import proxy_scoring, service
 from engine.tasks.inputs import gather, query_of

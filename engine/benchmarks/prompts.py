@@ -14,7 +14,6 @@ from engine.context import Engine
 from engine.llm.scoring.ranking import Task
 from engine.prompts import Example
 from engine.tasks.inputs import gather
-from engine.tasks.service import task_of
 from engine.tasks.setup import (
     DATASET,
     MODEL,
@@ -62,7 +61,7 @@ def tasks(
             history=items,
             seed=seed,
         )
-        task = task_of(gather(engine, request))
+        task = gather(engine, request).task()
         if len(task.demos) == demos:
             found.append(
                 replace(task, demos=tuple(Example(d.history[-items:], d.answer) for d in task.demos))

@@ -7,6 +7,7 @@ import typer
 from db.tunings import KINDS, TuneRequest
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
+from engine.jobs.worker import run_here
 
 app = typer.Typer()
 
@@ -27,7 +28,6 @@ def baseline(
 ) -> None:
     """Fit a conventional recommender (as a job) and rank with it the lists that `rank` ranks."""
     from engine.baselines.run import checked, run_baseline
-    from engine.jobs.worker import run_here
 
     checked(kind)
     asked = TuneRequest(dataset=dataset, kind=kind, minutes=minutes, seed=seed)

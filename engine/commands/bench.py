@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from db.errors import BadInput
+from db.settings import Settings
 from engine.commands import output
 from engine.commands.options import Json
 
@@ -43,7 +45,6 @@ def effects(
     json: Json = False,
 ) -> None:
     """Effects of demonstrations against leave-one-out, 64 ablations and one plain forward pass."""
-    from db.errors import BadInput
     from engine.benchmarks import effects as measure
 
     try:
@@ -107,7 +108,6 @@ def _measured(
     seed: int,
 ) -> dict[str, Any]:
     """A large model on a processor is asked about one user with short prompts, and runs few of a rival's."""
-    from db.settings import Settings
     from engine.benchmarks.models import measured
     from engine.benchmarks.prompts import shop, tasks
     from engine.benchmarks.timing import MOST

@@ -4,8 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
+from db.optimizations import OptimizeRequest
 from engine.commands import output
 from engine.commands.options import Dataset, Json, Model, User, opened, service_engine
+from engine.optimize import optimize as optimized
+from engine.optimize.long_term_effect import long_term_effect
 
 app = typer.Typer()
 
@@ -55,15 +58,10 @@ def optimize(
     json: Json = False,
 ) -> None:
     """Choose, order and weigh demonstrations for a user on past purchases; the target is never read."""
-    from db.optimizations import OptimizeRequest
-    from engine.optimize import optimize as run
-
-    given = {
-        name: value for name, value in locals().items() if name not in ("json", "run", "OptimizeRequest")
-    }
+    given = {name: value for name, value in locals().items() if name != "json"}
     given["sources"] = [part.strip() for part in sources.split(",")]
     with opened() as store, service_engine(store) as engine:
-        found = run(engine, OptimizeRequest.from_json(given), _aside).result
+        found = optimized(engine, OptimizeRequest.from_json(given), _aside).result
     output.as_json(found) if json else _print(found)
 
 
@@ -82,14 +80,11 @@ def lasting(
     json: Json = False,
 ) -> None:
     """Score a set chosen in the past on each newer purchase, beside fresh and newly optimized ones."""
-    from db.optimizations import OptimizeRequest
-    from engine.optimize.long_term_effect import lasting as run
-
     request = OptimizeRequest(
         dataset, user, model, scoring=scoring, size=size, probes=probes, seed=seed
     ).validate()
     with opened() as store, service_engine(store) as engine:
-        found = run(engine, request, start, _aside)
+        found = long_term_effect(engine, request, start, _aside)
     if json:
         output.as_json(found)
         return

@@ -15,6 +15,7 @@ from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.commands import output
+from engine.context import Engine
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Name of a data set (see `datasets`).")]
@@ -140,15 +141,9 @@ def opened() -> Iterator[Store]:
         store.close()
 
 
-def quiet(progress: float | None, message: str = "") -> None:
-    """Progress for nobody."""
-
-
 @contextlib.contextmanager
-def service_engine(store: Store) -> Iterator[Any]:
+def service_engine(store: Store) -> Iterator[Engine]:
     """The engine of this process."""
-    from engine.context import Engine
-
     yield Engine(store, Settings())
 
 

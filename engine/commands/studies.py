@@ -7,6 +7,7 @@ import typer
 
 from engine.commands import output
 from engine.commands.options import Dataset, Json, Model, opened, service_engine
+from engine.jobs.worker import run_here
 
 app = typer.Typer()
 study = typer.Typer(
@@ -116,7 +117,6 @@ def _but_json(given: dict[str, Any]) -> dict[str, Any]:
 
 def _run(payload: dict[str, Any], json: bool, printed: Callable[[dict[str, Any]], None]) -> None:
     """As a job of this process: stopped or killed, the same command goes on from where it was."""
-    from engine.jobs.worker import run_here
     from engine.studies.request import StudyRequest
 
     request = StudyRequest.from_json(payload)

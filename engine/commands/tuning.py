@@ -7,6 +7,7 @@ import typer
 from db.tunings import TuneRequest
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
+from engine.jobs.worker import run_here
 
 app = typer.Typer()
 
@@ -48,8 +49,6 @@ def tune(
     json: Json = False,
 ) -> None:
     """Tune a model on a data set (or fit a conventional recommender). Stopped, the same command goes on."""
-    from engine.jobs.worker import run_here
-
     request = TuneRequest(
         dataset=dataset,
         base=base,

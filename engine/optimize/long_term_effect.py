@@ -20,12 +20,13 @@ from engine.demos.query import PoolEntry, Query
 from engine.demos.strategies import registry
 from engine.optimize.probe_ranking import ranked
 from engine.optimize.two_stage import at_query
+from engine.progress import Report, quiet
 
 WAYS = {"stale": "chosen then", "fresh": "neighbours now", "reoptimized": "optimized now"}
 
 
-def lasting(
-    engine: Engine, request: OptimizeRequest, start: int | None = None, report=lambda *said: None
+def long_term_effect(
+    engine: Engine, request: OptimizeRequest, start: int | None = None, report: Report = quiet
 ) -> dict[str, Any]:
     """`{user, start, chosen, points}`: a point per purchase from place `start` (default: the middle) on.
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from engine.tasks.service import Report
+from engine.progress import Report
 
 TELL_S = 2.0  # seconds between tellings of what was measured,
 TELL_MORE_S = 0.002  # and for each value so much longer: a large study is not to spend its time on telling

@@ -23,6 +23,7 @@ from engine.baselines.scorer import Scorer
 from engine.context import Engine
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import difference, estimate
+from engine.progress import Report
 from engine.studies.answers import (
     FRESH,
     STALE,
@@ -33,7 +34,6 @@ from engine.studies.checkpoint import Ledger
 from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, scoring
 from engine.studies.questions import Question, Timeline, drawn, in_periods, timeline
 from engine.studies.request import StudyRequest
-from engine.tasks.service import Report
 
 METRIC = "ndcg10"
 LLM = {

@@ -15,6 +15,7 @@ from db.models import ModelInfo
 from engine.context import Engine
 from engine.demos.strategies.registry import parse_spec
 from engine.evaluation.statistics import estimate
+from engine.progress import Report
 from engine.studies.checkpoint import Ledger
 from engine.studies.plan import (
     Plan,
@@ -41,7 +42,6 @@ from engine.studies.rank_agreement import (
 from engine.studies.request import StudyRequest
 from engine.studies.scores import SCORES, TRUTHS, scored
 from engine.tasks.inputs import gather
-from engine.tasks.service import Report
 
 ROW = "user"
 CACHE_BYTES = 1 << 26  # one user's prompt at a time

@@ -23,6 +23,7 @@ from db.tunings import TuneRequest
 from engine.context import Engine
 from engine.evaluation.metrics import auc_parts, metrics, rank_of, uauc
 from engine.evaluation.statistics import estimate
+from engine.progress import Report
 from engine.studies.checkpoint import Ledger
 from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, scoring
 from engine.studies.questions import drawn, in_periods, last_ones, timeline
@@ -36,7 +37,7 @@ from engine.studies.recicl_claim import (
     differences,
 )
 from engine.studies.request import StudyRequest
-from engine.tasks.service import Report
+from engine.tuning.tune import default_name, tune
 
 
 def recicl(
@@ -62,8 +63,6 @@ def recicl(
 
 def tuned(engine: Engine, request: StudyRequest, plan: Plan, layout: str, report: Report) -> str:
     """The name of the base tuned in this layout on what was before the cut; done once."""
-    from engine.tuning.tune import default_name, tune
-
     wanted = TuneRequest(
         dataset=request.dataset,
         base=request.model,

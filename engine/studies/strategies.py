@@ -21,6 +21,7 @@ from db.models import ModelInfo
 from engine.context import Engine
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import estimate
+from engine.progress import Report
 from engine.studies.checkpoint import Ledger
 from engine.studies.compared import COMPARED, LABELS, NONE, spec
 from engine.studies.pairwise_tests import (
@@ -45,7 +46,6 @@ from engine.studies.plan import (
 from engine.studies.questions import Question
 from engine.studies.request import StudyRequest
 from engine.tasks.inputs import Inputs, gather
-from engine.tasks.service import Report, task_of
 
 if TYPE_CHECKING:
     from engine.llm.scoring.memory import PrefillCache
@@ -110,7 +110,7 @@ def ranked(engine: Engine, inputs: Inputs, cache: PrefillCache) -> tuple[int, in
     """The target's rank with the demonstrations, and how many of them the prompt had room for."""
     from engine.llm.scoring.ranking import rank_candidates
 
-    done = rank_candidates(engine.load(inputs.model), task_of(inputs), cache)
+    done = rank_candidates(engine.load(inputs.model), inputs.task(), cache)
     return rank_of(done.scores, inputs.target_index), len(done.kept)
 
 

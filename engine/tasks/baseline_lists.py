@@ -16,7 +16,7 @@ from engine.tasks.hints import scores_of
 KINDS = ("itemknn", "bm25", "popularity", "sasrec")
 
 
-def peers(engine: Engine, run: Run) -> dict[str, Any]:
+def baseline_lists(engine: Engine, run: Run) -> dict[str, Any]:
     """`{lists: [{name, items, seconds} or {name, missing}]}`; `missing` says why a list is not there.
 
     What only counts is fitted on the spot, what is trained must have been fitted. Raises NotFound where the

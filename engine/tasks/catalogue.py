@@ -34,9 +34,9 @@ from engine.llm.scoring.log_probs import Prefix, extend, prefill
 from engine.llm.scoring.ranking import Edit, Task, demo_head, kept_weights
 from engine.prompts import Fitted, encode, fit, render
 from engine.tasks import results
+from engine.tasks.edits import edited, refuse_drawn
 from engine.tasks.hints import hint_for
 from engine.tasks.inputs import chosen_for, query_of, shown_history
-from engine.tasks.spread import edited, refuse_drawn
 
 WIDER = 4  # every list proven on the 2,000 titles of the simulated store; at 1 nine of ten titles agree
 SCORINGS = ("sum", "mean", "calibrated")  # what a title spelled token by token has: no Yes, no label

@@ -3,7 +3,7 @@
 Boundary: a request in, plain JSON out; how keys and values are refined is engine/llm/scoring/kv_tuning.py.
 Which
 iteration to rank with is chosen on the user's last known purchase, never on the target: the curve of the
-known target is there to report. Nothing is stored; a run with `forward` set is (`engine.tasks.service.rank`).
+known target is there to report. Nothing is stored; a run with `forward` set is (`engine.tasks.rank`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from engine.context import Engine
 from engine.data.candidates import candidate_list
 from engine.demos.probes import gives_away, own_probes
 from engine.evaluation.metrics import metrics, rank_of
+from engine.progress import Report, quiet
 from engine.tasks import results
+from engine.tasks.edits import edited, refuse_drawn
 from engine.tasks.inputs import Inputs, gather
-from engine.tasks.spread import edited, refuse_drawn
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
@@ -38,22 +39,21 @@ def forward(
     step: float | None = None,
     momentum: float | None = None,
     at: int | None = None,
-    report: Callable[..., None] = lambda *_: None,
+    report: Report = quiet,
 ) -> dict[str, Any]:
     """Loss (nats), margin, rank and NDCG@10 of the target after 0 to `iterations` iterations, as JSON.
 
     at: the iteration to rank with; else the one with the least loss of the user's last known purchase, the
-    earliest of equals, and 0 where there is no such purchase. Raises what `service.rank` raises.
+    earliest of equals, and 0 where there is no such purchase. Raises what `rank` raises.
     """
     from engine.llm.scoring.kv_tuning import MOMENTUM, STEP
-    from engine.tasks.service import task_of
 
     step, momentum = STEP if step is None else step, MOMENTUM if momentum is None else momentum
     _check(request, iterations, step, momentum, at)
     inputs = gather(engine, request)
     report(None, f"loading {inputs.model.name}")
     loaded = engine.load(inputs.model)
-    task = edited(inputs.request, task_of(inputs), inputs.disliked)
+    task = edited(inputs.request, inputs.task(), inputs.disliked)
 
     def curve_of(each: Task, share: float, what: str) -> list[RankResult]:
         def told(done: float) -> None:

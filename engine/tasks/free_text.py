@@ -23,9 +23,8 @@ from engine.llm.scoring.ranking import kept_weights
 from engine.prompts import fit, layout
 from engine.tasks import results
 from engine.tasks.catalogue import Clock, gate_of, whole_prompt
+from engine.tasks.edits import edited, refuse_drawn
 from engine.tasks.inputs import gather
-from engine.tasks.service import task_of
-from engine.tasks.spread import edited, refuse_drawn
 
 STATUSES = ("candidate", "catalogue", "history", "duplicate", "unknown", "unparseable")
 SPARE = 8  # tokens of a line besides the longest title on offer
@@ -61,7 +60,7 @@ def free(engine: Engine, request: RunRequest, top: int = 10) -> dict[str, Any]:
     asked = loaded.encoder.joined(layout(request.template, "free").ask(inputs.titles))
     longest = max(len(loaded.encoder.joined((f" {title}\n",))) for title in inputs.titles)
     most = top * (longest + SPARE)
-    task = edited(inputs.request, task_of(inputs), inputs.disliked)
+    task = edited(inputs.request, inputs.task(), inputs.disliked)
     room = loaded.context_length - len(asked) - most
     fitted = fit(loaded.encoder, request.template, "free", task.demos, task.history, room, task.hint)
     gate = gate_of(loaded, kept_weights(task, fitted))

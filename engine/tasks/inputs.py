@@ -3,9 +3,12 @@
 No model is needed for it; what is gathered here is what the run's key digests.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db import datasets
 from db.candidates import CandidateList
@@ -26,6 +29,9 @@ from engine.optimize.optimized_strategies import is_optimized, optimized
 from engine.readers import reader_for
 from engine.tasks.hints import Hint, hint_for
 from engine.tasks.proxy_scoring import prescored
+
+if TYPE_CHECKING:
+    from engine.llm.scoring.ranking import Task
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,34 @@ class Inputs:
     def target_index(self) -> int:
         """Where in the candidate list the target stands."""
         return self.candidates.items.index(self.target.item)
+
+    def task(self) -> Task:
+        """The request in titles, as the language model's side takes it."""
+        from engine.llm.scoring.kv_tuning import ForwardTuned
+        from engine.llm.scoring.ranking import Task
+
+        request = self.request
+        return Task(
+            demos=tuple(entry.example for entry in self.chosen),
+            history=tuple(purchase.title for purchase in self.query.history),
+            candidates=self.titles,
+            target=self.target_index,
+            scoring=request.scoring,  # type: ignore[arg-type]  # validated with the request
+            weights=self.weights,
+            template=request.template,
+            target_rating=self.target.rating,
+            seed=request.seed,
+            hint=self.hint.titles if self.hint else (),
+            edits=(ForwardTuned(request.forward),) if request.forward else (),
+        )
+
+    def tasks(self) -> list[Task]:
+        """One task for each prompt of the request."""
+        whole, stops = self.task(), list(accumulate(self.prompts))
+        return [
+            replace(whole, demos=whole.demos[stop - size : stop], weights=self.weights[stop - size : stop])
+            for stop, size in zip(stops, self.prompts, strict=True)
+        ]
 
 
 def query_of(store: Store, request: RunRequest) -> tuple[DatasetInfo, Query]:

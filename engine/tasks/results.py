@@ -12,8 +12,8 @@ from engine.demos.query import PoolEntry
 from engine.demos.sources.hand_written import places
 from engine.demos.strategies.registry import parse_spec
 from engine.evaluation.metrics import metrics, order, rank_of
+from engine.tasks.edits import described
 from engine.tasks.inputs import Inputs
-from engine.tasks.spread import described
 
 if TYPE_CHECKING:
     from engine.llm.explain.effects import EffectsResult

@@ -1,74 +1,42 @@
-"""Requests under the named edits of the dual model (`db.perturbations`): rankings, and the spread of effects.
+"""How far effects depend on chance: each demonstration's effect over draws of each named edit, as JSON.
 
-Boundary: requests in, rankers and plain JSON out; what an edit does to a prompt is
-engine/llm/scoring/perturbed_prompts.py.
+Boundary: a request in, plain JSON out; the effects are engine/llm/explain/perturbation_stats.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from db.errors import BadInput
-from db.perturbations import KINDS, Edit, drawn, parse
+from db.perturbations import KINDS, parse
 from db.requests import RunRequest
 from engine.context import Engine
 from engine.demos.dislikes import disliked_titles
-from engine.tasks.inputs import Inputs, gather
+from engine.progress import Report, quiet
+from engine.tasks.inputs import gather
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from engine.llm.explain.perturbation_stats import Spread
-    from engine.llm.loading.load import LoadedModel
-    from engine.llm.scoring.memory import PrefillCache
-    from engine.llm.scoring.ranking import RankResult, Task
 
 
-def ranker(inputs: Inputs) -> Callable[[LoadedModel, Task, PrefillCache], RankResult]:
-    """What ranks each prompt of a request: plainly, or under its edits."""
-    from engine.llm.scoring.perturbed_prompts import rank_perturbed
-    from engine.llm.scoring.ranking import rank_candidates
-
-    edits, seed = inputs.request.edits, inputs.request.seed
-    if not edits:
-        return rank_candidates
-    return lambda loaded, task, cache: rank_perturbed(loaded, task, edits, seed, cache, inputs.disliked)
-
-
-def edited(request: RunRequest, task: Task, disliked: tuple[str, ...]) -> Task:
-    """The task under the request's edits, in none of which chance has a part (`refuse_drawn`)."""
-    from engine.llm.scoring.perturbed_prompts import draws_of
-
-    return draws_of(task, request.edits, request.seed, [0], disliked)[0].task
-
-
-def refuse_drawn(request: RunRequest, what: str) -> None:
-    """Raises BadInput where the request has an edit that is drawn: no one prompt is there for `what`."""
-    if names := [edit.name for edit in request.edits if edit.kind.drawn]:
-        fixed = ", ".join(name for name, kind in KINDS.items() if not kind.drawn)
-        raise BadInput(
-            f"perturb: {names[0]} is left to chance, and {what}. Use {fixed} here, or `spread` for effects "
-            "over many draws."
-        )
-
-
-def spread(
+def perturbation_stats(
     engine: Engine,
     request: RunRequest,
     kinds: Sequence[str] = (),
     draws: int | None = None,
     kappa: float | None = None,
-    report: Callable[..., None] = lambda *_: None,
+    report: Report = quiet,
 ) -> dict[str, Any]:
     """The effect of each demonstration and of the set over draws of each edit alone, in nats, as JSON.
 
     kinds: edits as `perturb` writes them (default: all that this user's data allow). A reconstruction of
-    LRGD's perturbation of the dual model (arXiv 2504.04386). Raises what `service.rank` raises, and BadInput
+    LRGD's perturbation of the dual model (arXiv 2504.04386). Raises what `rank` raises, and BadInput
     where negatives are asked for and nothing was disliked. Stores nothing.
     """
     from engine.llm.explain.perturbation_stats import DRAWS, KAPPA, spreads
-    from engine.tasks.service import task_of
 
     if request.prompts > 1 or request.perturb is not None:
         raise BadInput("prompts, perturb: a spread takes one prompt as it stands; name the edits as kinds.")
@@ -89,7 +57,7 @@ def spread(
     loaded = engine.load(inputs.model)
     kappa, draws = KAPPA if kappa is None else kappa, DRAWS if draws is None else draws
     plain, *found = spreads(
-        loaded, task_of(inputs), edits, draws, inputs.request.seed, disliked, engine.prefills, report
+        loaded, inputs.task(), edits, draws, inputs.request.seed, disliked, engine.prefills, report
     )
     ids = [entry.demonstration.id for entry in inputs.chosen]
     return {
@@ -134,14 +102,3 @@ def _moments(values: Tensor, kappa: float) -> dict[str, float]:
         "std": float(values.std(correction=0)),
         "robust": float(robust(values, kappa)),
     }
-
-
-def described(edits: Sequence[Edit]) -> str:
-    """The edits in words, for a run's notes."""
-    amounts = ["" if edit.amount is None else f" {edit.amount:g}" for edit in edits]
-    named = ", ".join(e.kind.label.lower() + amount for e, amount in zip(edits, amounts, strict=True))
-    if not drawn(edits):
-        return f"Ranked under {named}."
-    from engine.llm.scoring.perturbed_prompts import DRAWS
-
-    return f"Ranked under {named}: the mean scores of {DRAWS} draws, the first of them without chance."

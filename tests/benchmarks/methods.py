@@ -22,8 +22,8 @@ from db.store import Store
 from engine.baselines.evaluation import drawn_users
 from engine.context import Engine
 from engine.evaluation.statistics import difference
-from engine.tasks import service
 from engine.tasks.forward_tuning import forward
+from engine.tasks.rank import rank
 
 WAYS: dict[str, dict] = {
     "ridge:0.2": {"perturb": "ridge:0.2"},
@@ -48,7 +48,7 @@ def ndcg(engine: Engine, request: RunRequest, way: str | None) -> tuple[float, f
     if way == CHOSEN:
         found = forward(engine, request)
         return found["metrics"]["ndcg10"], found["curve"][found["chosen"]]["loss"]
-    result = service.rank(engine, request if way is None else replace(request, **WAYS[way])).result
+    result = rank(engine, request if way is None else replace(request, **WAYS[way])).result
     return result["metrics"]["ndcg10"], result["loss"]
 
 

@@ -18,9 +18,9 @@ from engine.demos import query as queries
 from engine.demos.strategies import registry
 from engine.jobs import handlers
 from engine.optimize import calibration, optimize, validation_purchases
-from engine.optimize.long_term_effect import lasting
-from engine.tasks import service
+from engine.optimize.long_term_effect import long_term_effect
 from engine.tasks.inputs import gather
+from engine.tasks.rank import rank
 
 Opened = Callable[..., Engine]
 optimizing = importlib.import_module("engine.optimize.two_stage")  # its function has the same name
@@ -208,7 +208,7 @@ def test_a_strategy_that_optimizes_works_wherever_one_is_written(opened: Opened)
         each["id"] for each in inputs.optimization["chosen"]
     ]
     assert list(inputs.weights) == [each["weight"] for each in inputs.optimization["chosen"]]
-    assert service.rank(engine, run).key == service.rank(engine, run).key
+    assert rank(engine, run).key == rank(engine, run).key
     guarded = gather(engine, replace(run, demos="twostage:2"))
     assert guarded.optimization is not None
     if guarded.optimization["guard"]["verdict"] == "zero-shot":
@@ -267,7 +267,7 @@ def test_what_makes_no_sense_is_refused(opened: Opened, asked: OptimizeRequest) 
 
 def test_a_set_is_scored_again_on_each_newer_purchase(opened: Opened, asked: OptimizeRequest) -> None:
     engine = opened()
-    found = lasting(engine, unguarded(asked), 5)
+    found = long_term_effect(engine, unguarded(asked), 5)
     assert [point["place"] for point in found["points"]] == [5, 6, 7]
     first = found["points"][0]
     assert first["elapsed_s"] == 0
@@ -276,4 +276,4 @@ def test_a_set_is_scored_again_on_each_newer_purchase(opened: Opened, asked: Opt
         for way in ("stale", "fresh", "reoptimized"):
             assert point[way]["effect"] == pytest.approx(point["zero_shot"]["loss"] - point[way]["loss"])
     with pytest.raises(BadInput, match="start is 7"):
-        lasting(engine, asked, 7)
+        long_term_effect(engine, asked, 7)

@@ -18,7 +18,6 @@ from engine.lrgd.effects import ESTIMATORS
 from engine.studies.faithfulness import faithfulness
 from engine.studies.scores import SCORES, likeness, scored
 from engine.tasks.inputs import gather
-from engine.tasks.service import task_of
 
 module = importlib.import_module("engine.studies.faithfulness")  # its function has the same name
 PAYLOAD = {"study": "faithfulness", "dataset": "toy", "model": "tiny", "users": 3, "demos": "neighbours:3"}
@@ -57,10 +56,10 @@ def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
     loaded = engine.load(inputs.model)
     found = scored(loaded, inputs, 3, PrefillCache())
     for name in ESTIMATORS:
-        alone = demonstration_effects(loaded, task_of(inputs), name, leave_one_out=True)  # type: ignore[arg-type]
+        alone = demonstration_effects(loaded, inputs.task(), name, leave_one_out=True)  # type: ignore[arg-type]
         assert found["values"][name] == pytest.approx(alone.effects, abs=1e-5)
         assert found["nodes"][name] == alone.nodes
-    total = demonstration_effects(loaded, task_of(inputs), "exact", mode="total")
+    total = demonstration_effects(loaded, inputs.task(), "exact", mode="total")
     assert found["values"]["total"] == pytest.approx(total.effects, abs=1e-5)
     assert found["values"]["removal"] == pytest.approx(alone.removal, abs=1e-5)
     assert found["values"]["reprompt_loo"] == pytest.approx(alone.reprompt, abs=1e-4)
@@ -75,7 +74,7 @@ def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
 
 def test_the_gradient_is_what_a_little_more_weight_lowers_the_loss_by(engine: Engine) -> None:
     inputs = gather(engine, RunRequest("toy", "u5", "tiny", "neighbours:3"))
-    loaded, task = engine.load(inputs.model), task_of(inputs)
+    loaded, task = engine.load(inputs.model), inputs.task()
     found = scored(loaded, inputs, 3, PrefillCache())["values"]["gradient"]
     for b in range(3):
         more, less = (

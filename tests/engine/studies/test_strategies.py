@@ -18,7 +18,6 @@ from engine.studies.pairwise_tests import MEASURES
 from engine.studies.strategies import strategies
 from engine.tasks import inputs as gathering
 from engine.tasks.inputs import gather
-from engine.tasks.service import task_of
 
 PAYLOAD = {
     "study": "strategies",
@@ -78,7 +77,7 @@ def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
             inputs = gather(engine, request)
             assert inputs.query.target_position == 8  # the last of nine
             ranks.append(
-                rank_of(ranking.rank_candidates(loaded, task_of(inputs)).scores, inputs.target_index)
+                rank_of(ranking.rank_candidates(loaded, inputs.task()).scores, inputs.target_index)
             )
         assert found["strategies"][name]["hr1"]["mean"] == pytest.approx(sum(r == 1 for r in ranks) / 4)
         expected = module.per_user(ranks)["ndcg10"].mean()

@@ -12,8 +12,8 @@ from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
-from engine.tasks import service
 from engine.tasks.catalogue import recommend
+from engine.tasks.rank import rank
 from tests.toys import toy_columns
 
 ITEMS, LENGTH = 30, 8
@@ -39,7 +39,7 @@ def test_every_item_has_the_score_that_ranking_gives_it(
 ) -> None:
     asked = replace(request_, scoring=scoring, weights=(0.5, 1.0, 2.0), candidates=12)
     found = recommend(engine, asked, top=ITEMS, width=100, exclude_history=False)
-    ranked = service.rank(engine, asked).result
+    ranked = rank(engine, asked).result
     for name in ("items", "zero_shot"):
         scores = {row["item"]: row["score"] for row in found[name]}
         assert len(scores) == ITEMS

@@ -19,9 +19,11 @@ from engine.demos.probes import gives_away, own_probes
 from engine.demos.strategies import registry
 from engine.jobs import handlers
 from engine.llm.scoring.ranking import Task, rank_candidates
+from engine.progress import quiet
 from engine.prompts import Example, layout
-from engine.tasks import proxy_scoring, service
+from engine.tasks import proxy_scoring
 from engine.tasks.inputs import gather, query_of
+from engine.tasks.rank import rank
 from tests.toys import toy_columns
 
 
@@ -138,26 +140,26 @@ def test_the_small_model_runs_without_looking_at_the_target(engine: Engine, requ
 
 def test_a_run_names_the_small_models_weights_in_its_digest(engine: Engine, request_: RunRequest) -> None:
     plain = replace(request_, prescore=None)
-    run = service.rank(engine, request_)
-    assert service.rank(engine, request_).cached
-    assert run.key != service.rank(engine, plain).key
+    run = rank(engine, request_)
+    assert rank(engine, request_).cached
+    assert run.key != rank(engine, plain).key
     assert "prescore" not in plain.to_json()
     before = request_digest(engine.store, request_)
     folder = Path(engine.registered("small").source)
     settings = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**settings, "layer_norm_epsilon": 1e-3}))
-    assert not service.rank(engine, request_).cached or request_digest(engine.store, request_) != before
+    assert not rank(engine, request_).cached or request_digest(engine.store, request_) != before
 
 
 def test_a_pool_shows_the_small_models_effects_best_first(engine: Engine, request_: RunRequest) -> None:
     payload = {"request": request_.to_json(), "sources": ["neighbours", "proximal"], "size": 4}
-    found = handlers.pool_job(engine, payload, service.quiet)["demonstrations"]
+    found = handlers.pool_job(engine, payload, quiet)["demonstrations"]
     values = [demo["prescore"] for demo in found]
     judged = [value for value in values if value is not None]
     assert judged == sorted(judged, reverse=True)
     assert values[len(judged) :] == [None] * (len(values) - len(judged))
     payload["request"] = replace(request_, prescore=None).to_json()
-    plain = handlers.pool_job(engine, payload, service.quiet)["demonstrations"]
+    plain = handlers.pool_job(engine, payload, quiet)["demonstrations"]
     assert all("prescore" not in demo for demo in plain)
     assert {demo["id"] for demo in plain} == {demo["id"] for demo in found}
 

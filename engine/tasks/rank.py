@@ -1,0 +1,108 @@
+"""From a request to a stored run, for the worker and the command line alike.
+
+A run is a pure function of its inputs: its key digests what the numbers depend on, and an equal request is
+served from the store with its original timing. Prompts and attention are the business of `engine.llm`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from db import datasets, demonstrations, runs, texts
+from db.canonical import digest
+from db.perturbations import drawn
+from db.requests import RunRequest, request_digest
+from db.runs import Run
+from db.version import ENGINE_VERSION
+from engine.context import Engine
+from engine.progress import Clock, Report, quiet
+from engine.tasks import results
+from engine.tasks.edits import ranker
+from engine.tasks.inputs import Inputs, gather
+
+if TYPE_CHECKING:
+    from engine.llm.loading.load import LoadedModel
+
+
+def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
+    """The run that answers a request, computed unless the store has it; loads no model if it has.
+
+    Raises NotFound, BadInput, ModelError or OutOfMemory; the store is unchanged then.
+    """
+    store = engine.store
+    datasets.get(store, request.dataset)  # a data set that is not there is found out before the hub is asked
+    model = engine.registered(request.model)
+    if request.prescore is not None:
+        engine.registered(request.prescore)
+    wanted = request_digest(store, request)
+    found = runs.by_request(store, wanted)
+    if found and engine.settings.dtype not in ("auto", found.result["model"]["dtype"]):
+        found = None
+    if request.embedding:  # the folder's files may have changed since
+        found = None
+    if found and not request.hint:
+        return found
+    clock = Clock()
+    report(None, "reading the history")
+    with clock("prepare"):
+        inputs = gather(engine, request)
+        if (
+            found and inputs.hint and not request.embedding and found.result["hint"] == inputs.hint.as_dict()
+        ):  # not fitted anew since
+            return found
+        report(None, f"loading {model.name}")
+    with clock("load"):
+        loaded = engine.load(model)
+    report(None, f"ranking {len(inputs.titles)} candidates")
+
+    from engine.llm.scoring.ensemble import rank_by_prompts
+
+    result = rank_by_prompts(loaded, inputs.tasks(), engine.prefills, ranker(inputs))
+    timings = {**clock.parts, **result.timings_ms, "total": clock.read()["total"]}
+    demonstrations.save_many(store, [entry.demonstration for entry in inputs.chosen])
+    with store.write() as connection:
+        prompt = texts.put(connection, result.text)
+    run = Run(
+        key=run_key(inputs, loaded),
+        request=inputs.request,
+        request_digest=wanted,
+        dataset_id=inputs.dataset.id,
+        user_id=inputs.query.user_id,
+        model=model.name,
+        result=results.run_result(inputs, loaded, result, prompt),
+        timings_ms=timings,
+    )
+    return runs.save(store, run)
+
+
+def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
+    """SHA-256 over everything the numbers of a run depend on."""
+    request = inputs.request
+    chosen = [[e.demonstration.id, w] for e, w in zip(inputs.chosen, inputs.weights, strict=True)]
+    hint = {"hint": inputs.hint.as_dict()} if inputs.hint else {}
+    ways = {} if request.history_by == "recent" else {"shown": [row.position for row in inputs.query.history]}
+    parts = {} if request.prompts == 1 else {"prompts": inputs.prompts}
+    edits = request.edits
+    under: dict[str, Any] = {"perturb": [str(edit) for edit in edits]} if edits else {}
+    if request.forward:
+        under["forward"] = request.forward
+    return digest(
+        {
+            **hint,
+            **under,
+            **ways,
+            **parts,
+            "engine": ENGINE_VERSION,
+            "data": inputs.dataset.fingerprint,
+            "user": inputs.query.user_id,
+            "target_position": inputs.query.target_position,
+            "history": request.history,
+            "candidates": inputs.candidates.fingerprint,
+            "demonstrations": chosen,
+            "template": request.template,
+            "scoring": request.scoring,
+            "seed": request.seed if request.scoring == "listwise" or drawn(edits) else None,
+            "model": loaded.revision,
+            "dtype": loaded.dtype_name,
+        }
+    )

@@ -10,7 +10,7 @@ from db import datasets
 from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.llm.scoring.ranking import Task
 from engine.prompts import Example
 from engine.tasks.inputs import gather
@@ -61,7 +61,7 @@ def tasks(
             history=items,
             seed=seed,
         )
-        task = gather(engine, request).task()
+        task = gather(resolve(engine, request)).task()
         if len(task.demos) == demos:
             found.append(
                 replace(task, demos=tuple(Example(d.history[-items:], d.answer) for d in task.demos))

@@ -16,7 +16,7 @@ TELL_MORE_S = 0.002  # and for each value so much longer: a large study is not t
 LEAST = 5  # values measured before it is said how long the rest takes
 
 
-class Ledger:
+class Checkpoint:
     """Measured values by key, those of an earlier attempt among them if it was the same study.
 
     `identity`: a digest of all the values depend on. `before`: what `partial` was at the end of an earlier

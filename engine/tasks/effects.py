@@ -10,12 +10,12 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from db.runs import Effects, Run
 from db.version import ENGINE_VERSION
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.progress import Report, quiet
 from engine.tasks import results
 from engine.tasks.edits import edited, refuse_drawn
 from engine.tasks.inputs import gather
-from engine.tasks.rank import rank
+from engine.tasks.rank import rank_in
 
 
 def effects(
@@ -41,22 +41,23 @@ def effects(
     if request.prompts > 1:
         raise BadInput("prompts: effects explain the demonstrations of one prompt. Set prompts to 1.")
     refuse_drawn(request, "effects explain one prompt")
-    run = rank(engine, request, report)
+    context = resolve(engine, request)
+    run = rank_in(context, report)
     options: dict[str, Any] = {"estimator": estimator, "leave_one_out": leave_one_out}
     if mode != "direct":  # which was all there was, and keeps its keys
         options["mode"] = mode
     for richer in (options, {**options, "leave_one_out": True}):
-        found = runs.find_effects(engine.store, effects_key(run, richer))
-        if found:
-            return run, found
+        stored = runs.find_effects(engine.store, effects_key(run, richer))
+        if stored:
+            return run, stored
 
     from engine.llm.explain.effects import demonstration_effects
 
-    inputs = gather(engine, request)
-    report(None, f"loading {inputs.model.name}")
-    loaded = engine.load(inputs.model)
+    inputs = gather(context)
+    report(None, f"loading {context.model.name}")
+    loaded = context.loaded
     report(None, f"measuring {len(inputs.chosen)} demonstrations")
-    result = demonstration_effects(
+    measured = demonstration_effects(
         loaded,
         edited(inputs.request, inputs.task(), inputs.disliked),
         estimator=estimator,  # type: ignore[arg-type]  # checked above
@@ -64,9 +65,9 @@ def effects(
         mode=mode,  # type: ignore[arg-type]
         cache=engine.prefills,
     )
-    view = results.effects_result(inputs, result)
+    result = results.effects_result(inputs, measured)
     key = effects_key(run, options)
-    return run, runs.save_effects(engine.store, run.key, key, options, view, result.timings_ms)
+    return run, runs.save_effects(engine.store, run.key, key, options, result, measured.timings_ms)
 
 
 def effects_key(run: Run, options: dict[str, Any]) -> str:

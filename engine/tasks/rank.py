@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from db import datasets, demonstrations, runs, texts
+from db import demonstrations, runs, texts
 from db.canonical import digest
 from db.perturbations import drawn
 from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.version import ENGINE_VERSION
-from engine.context import Engine
+from engine.context import Context, Engine, resolve
 from engine.progress import Clock, Report, quiet
 from engine.tasks import results
 from engine.tasks.edits import ranker
@@ -29,50 +29,53 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
 
     Raises NotFound, BadInput, ModelError or OutOfMemory; the store is unchanged then.
     """
-    store = engine.store
-    datasets.get(store, request.dataset)  # a data set that is not there is found out before the hub is asked
-    model = engine.registered(request.model)
-    if request.prescore is not None:
-        engine.registered(request.prescore)
-    wanted = request_digest(store, request)
-    found = runs.by_request(store, wanted)
-    if found and engine.settings.dtype not in ("auto", found.result["model"]["dtype"]):
-        found = None
-    if request.embedding:  # the folder's files may have changed since
-        found = None
-    if found and not request.hint:
-        return found
+    return rank_in(resolve(engine, request), report)
+
+
+def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
+    """The same for a request that was looked up already."""
+    engine, store, request = context.engine, context.store, context.request
+    request_key = request_digest(store, request, context.model.revision)
+    stored = _stored(context, request_key)
+    if stored and not request.hint:
+        return stored
     clock = Clock()
     report(None, "reading the history")
     with clock("prepare"):
-        inputs = gather(engine, request)
-        if (
-            found and inputs.hint and not request.embedding and found.result["hint"] == inputs.hint.as_dict()
-        ):  # not fitted anew since
-            return found
-        report(None, f"loading {model.name}")
+        inputs = gather(context)
+        if stored and inputs.hint and stored.result["hint"] == inputs.hint.as_dict():
+            return stored  # the baseline was not fitted anew since
+        report(None, f"loading {context.model.name}")
     with clock("load"):
-        loaded = engine.load(model)
+        loaded = context.loaded
     report(None, f"ranking {len(inputs.titles)} candidates")
 
     from engine.llm.scoring.ensemble import rank_by_prompts
 
-    result = rank_by_prompts(loaded, inputs.tasks(), engine.prefills, ranker(inputs))
-    timings = {**clock.parts, **result.timings_ms, "total": clock.read()["total"]}
+    ranked = rank_by_prompts(loaded, inputs.tasks(), engine.prefills, ranker(inputs))
+    timings = {**clock.parts, **ranked.timings_ms, "total": clock.read()["total"]}
     demonstrations.save_many(store, [entry.demonstration for entry in inputs.chosen])
     with store.write() as connection:
-        prompt = texts.put(connection, result.text)
+        prompt = texts.put(connection, ranked.text)
     run = Run(
         key=run_key(inputs, loaded),
-        request=inputs.request,
-        request_digest=wanted,
+        request=request,
+        request_digest=request_key,
         dataset_id=inputs.dataset.id,
         user_id=inputs.query.user_id,
-        model=model.name,
-        result=results.run_result(inputs, loaded, result, prompt),
+        model=context.model.name,
+        result=results.run_result(inputs, loaded, ranked, prompt),
         timings_ms=timings,
     )
     return runs.save(store, run)
+
+
+def _stored(context: Context[RunRequest], request_key: str) -> Run | None:
+    """The stored run of a request, if it is of the precision asked for and no sentence encoder took part."""
+    stored = runs.by_request(context.store, request_key)
+    if stored is None or context.engine.settings.dtype not in ("auto", stored.result["model"]["dtype"]):
+        return None
+    return None if context.request.embedding else stored  # the encoder's files may have changed since
 
 
 def run_key(inputs: Inputs, loaded: LoadedModel) -> str:

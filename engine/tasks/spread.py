@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from db.errors import BadInput
-from db.perturbations import KINDS, parse
+from db.perturbations import KINDS, Edit, parse
 from db.requests import RunRequest
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.demos.dislikes import disliked_titles
 from engine.progress import Report, quiet
-from engine.tasks.inputs import gather
+from engine.tasks.inputs import Inputs, gather
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from engine.llm.explain.perturbation_stats import Spread
+    from engine.llm.explain.perturbation_stats import PerturbationStats
 
 
 def perturbation_stats(
@@ -36,30 +36,21 @@ def perturbation_stats(
     LRGD's perturbation of the dual model (arXiv 2504.04386). Raises what `rank` raises, and BadInput
     where negatives are asked for and nothing was disliked. Stores nothing.
     """
-    from engine.llm.explain.perturbation_stats import DRAWS, KAPPA, spreads
+    from engine.llm.explain.perturbation_stats import DRAWS, KAPPA
+    from engine.llm.explain.perturbation_stats import perturbation_stats as measured
 
     if request.prompts > 1 or request.perturb is not None:
         raise BadInput("prompts, perturb: a spread takes one prompt as it stands; name the edits as kinds.")
     if kappa is not None and not 0 <= kappa <= 10:
         raise BadInput(f"kappa is {kappa}: the robust effect takes 0 to 10 standard deviations off the mean.")
     edits = [edit for text in (kinds or KINDS) for edit in parse(text)]
-    inputs = gather(engine, request)
-    disliked, left_out = (), []
-    if any(edit.name == "negatives" for edit in edits):
-        try:
-            disliked = disliked_titles(engine.store, inputs.dataset, inputs.query)
-        except BadInput as reason:
-            if kinds:
-                raise
-            edits = [edit for edit in edits if edit.name != "negatives"]
-            left_out = [{"name": "negatives", "reason": str(reason).removeprefix("perturb: ")}]
+    inputs = gather(resolve(engine, request))
+    edits, disliked, left_out = _possible(inputs, edits, bool(kinds))
     report(None, f"loading {inputs.model.name}")
-    loaded = engine.load(inputs.model)
+    loaded = inputs.context.loaded
     kappa, draws = KAPPA if kappa is None else kappa, DRAWS if draws is None else draws
-    plain, *found = spreads(
-        loaded, inputs.task(), edits, draws, inputs.request.seed, disliked, engine.prefills, report
-    )
-    ids = [entry.demonstration.id for entry in inputs.chosen]
+    seed, ids = inputs.request.seed, [entry.demonstration.id for entry in inputs.chosen]
+    plain, *edited = measured(loaded, inputs.task(), edits, draws, seed, disliked, engine.prefills, report)
     return {
         "demonstrations": ids,
         "plain": {
@@ -67,30 +58,48 @@ def perturbation_stats(
             "total": float(plain.totals[0]),
             "loss": float(plain.losses[0]),
         },
-        "kinds": [_view(one, ids, kappa) for one in found],
+        "kinds": [_result(stats, ids, kappa) for stats in edited],
         "left_out": left_out,
         "kappa": kappa,
         "draws": draws,
-        "seed": inputs.request.seed,
+        "seed": seed,
         "target": inputs.request.target,
         "model": inputs.model.name,
     }
 
 
-def _view(found: Spread, ids: Sequence[str], kappa: float) -> dict[str, Any]:
-    assert found.edit is not None
-    kind = found.edit.kind
+def _possible(
+    inputs: Inputs, edits: list[Edit], asked: bool
+) -> tuple[list[Edit], tuple[str, ...], list[dict[str, str]]]:
+    """The edits this user's data allow, the titles that negatives take off, and what was left out and why.
+
+    asked: the edits were named one by one, so that one of them that cannot be had is refused.
+    """
+    if not any(edit.name == "negatives" for edit in edits):
+        return edits, (), []
+    try:
+        return edits, disliked_titles(inputs.context.store, inputs.dataset, inputs.context.query), []
+    except BadInput as reason:
+        if asked:
+            raise
+        left_out = [{"name": "negatives", "reason": str(reason).removeprefix("perturb: ")}]
+        return [edit for edit in edits if edit.name != "negatives"], (), left_out
+
+
+def _result(stats: PerturbationStats, ids: Sequence[str], kappa: float) -> dict[str, Any]:
+    assert stats.edit is not None
+    kind = stats.edit.kind
     return {
-        "name": found.edit.name,
-        "amount": found.edit.amount,
+        "name": stats.edit.name,
+        "amount": stats.edit.amount,
         "label": kind.label,
         "about": kind.about,
         "drawn": kind.drawn,
-        "draws": found.draws,
-        "effects": {one: _moments(row, kappa) for one, row in zip(ids, found.effects, strict=True)},
-        "total": _moments(found.totals, kappa),
+        "draws": stats.draws,
+        "effects": {name: _moments(row, kappa) for name, row in zip(ids, stats.effects, strict=True)},
+        "total": _moments(stats.totals, kappa),
         # Of a loss the careful end is the higher one.
-        "loss": _moments(found.losses, -kappa),
+        "loss": _moments(stats.losses, -kappa),
     }
 
 

@@ -21,14 +21,14 @@ from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.baselines.evaluation import drawn_users
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.llm.generation.beam_search import Found, search
 from engine.llm.generation.prefix_tree import TitleTree, build
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.log_probs import Prefix, answer_logprobs, prefill
 from engine.prompts import Example, fit
 from engine.tasks.catalogue import recommend
-from engine.tasks.inputs import chosen_for, query_of
+from engine.tasks.inputs import chosen_for
 
 TOP = 10
 WIDEST = 1 << 14
@@ -46,10 +46,10 @@ class Width:
 
 def prompt_of(engine: Engine, loaded: LoadedModel, request: RunRequest, room: int) -> Prefix:
     """Keys and values of the prompt that ranking would write."""
-    dataset, query = query_of(engine.store, request)
-    chosen = chosen_for(engine, dataset, query, request).entries
+    context = resolve(engine, request)
+    chosen = chosen_for(context).entries
     demos = [Example(tuple(i.title for i in e.history), e.answer.title, e.answer.rating) for e in chosen]
-    titles = [one.title for one in query.history]
+    titles = [one.title for one in context.query.history]
     encoded = fit(loaded.encoder, "plain", "sum", demos, titles, room).encoded
     return prefill(loaded, encoded.ids, encoded.owners())
 

@@ -85,16 +85,16 @@ def demonstration_effects(
     played = Remembered(Reprompts(loaded, fitted, head, question)) if mode == "reprompt" else objective
     weights = torch.tensor(kept_weights(task, fitted), dtype=loss.dtype, device=loaded.device)
     with clock("effects"):
-        found = effects(played, weights, estimator)
+        measured = effects(played, weights, estimator)
         mass = loss.attention_mass(weights)
     with clock("zero_shot"):
-        bare = found.loss_on if not fitted.kept else reprompt_loss(loaded, zero, question, [], head)
+        zero_shot = measured.loss_on if not fitted.kept else reprompt_loss(loaded, zero, question, [], head)
     removal = reprompt = None
     if leave_one_out:
         with clock("leave_one_out"):
             removal = agreement.removal(objective, weights).tolist()
-            reprompt = _reprompts(loaded, task, fitted, head, question, found.loss_on, cache)
-    return _effects_result(task, fitted, found, mode, bare, mass, removal, reprompt, clock.read())
+            reprompt = _reprompts(loaded, task, fitted, head, question, measured.loss_on, cache)
+    return _effects_result(task, fitted, measured, mode, zero_shot, mass, removal, reprompt, clock.read())
 
 
 def _check_effects(task: Task, count: int, estimator: Estimator, mode: EffectMode) -> None:
@@ -144,36 +144,36 @@ def _reprompts(
 def _effects_result(
     task: Task,
     fitted: Fitted,
-    found: Effects,
+    measured: Effects,
     mode: str,
-    bare: float,
+    zero_shot: float,
     mass: Tensor,
     removal: list[float] | None,
     reprompt: list[float] | None,
     timings: dict[str, float],
 ) -> EffectsResult:
-    values = found.effects.tolist()
+    values = measured.effects.tolist()
     rank = agreement.spearman
 
-    def spread(kept: list[float]) -> list[float]:
-        place = dict(zip(fitted.kept, kept, strict=True))
-        return [place.get(b, 0.0) for b in range(len(task.demos))]
+    def per_demonstration(kept: list[float]) -> list[float]:
+        values = dict(zip(fitted.kept, kept, strict=True))
+        return [values.get(b, 0.0) for b in range(len(task.demos))]
 
     return EffectsResult(
-        loss=found.loss_on,
-        loss_zero_shot=found.loss_off,
-        loss_reprompt_zero_shot=bare,
-        effect_total=found.total,
-        effects=spread(values),
-        estimator=found.estimator,
+        loss=measured.loss_on,
+        loss_zero_shot=measured.loss_off,
+        loss_reprompt_zero_shot=zero_shot,
+        effect_total=measured.total,
+        effects=per_demonstration(values),
+        estimator=measured.estimator,
         mode=mode,
-        nodes=found.nodes,
-        completeness_error=found.completeness_error,
-        completeness_relative=found.completeness_error / max(abs(found.total), FLOOR / TOLERANCE),
-        certified_error=found.certified_error,
-        removal=None if removal is None else spread(removal),
-        reprompt=None if reprompt is None else spread(reprompt),
-        mass=spread(mass.tolist()),
+        nodes=measured.nodes,
+        completeness_error=measured.completeness_error,
+        completeness_relative=measured.completeness_error / max(abs(measured.total), FLOOR / TOLERANCE),
+        certified_error=measured.certified_error,
+        removal=None if removal is None else per_demonstration(removal),
+        reprompt=None if reprompt is None else per_demonstration(reprompt),
+        mass=per_demonstration(mass.tolist()),
         spearman_removal=None if removal is None else rank(values, removal),
         spearman_reprompt=None if reprompt is None else rank(values, reprompt),
         tokens=len(fitted.encoded),

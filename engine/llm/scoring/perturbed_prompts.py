@@ -187,6 +187,6 @@ def rank_perturbed(
     text, kept and dropped are those of the first draw, in which nothing is left to chance.
     """
     cache = cache or PrefillCache()
-    made = draws_of(task, edits, seed, range(DRAWS if drawn(edits) else 1), disliked)
-    results = [rank_candidates(loaded, one.task, cache) for one in made]
+    draws = draws_of(task, edits, seed, range(DRAWS if drawn(edits) else 1), disliked)
+    results = [rank_candidates(loaded, draw.task, cache) for draw in draws]
     return averaged(results, task.target)

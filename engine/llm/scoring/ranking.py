@@ -155,7 +155,7 @@ def demo_head(loaded: LoadedModel, fitted: Fitted, cache: PrefillCache, edits: S
     """Keys and values of everything before the query, kept, as they do not depend on the weights; edited."""
     part = fitted.encoded.before("query")
     key = (loaded.key, "prefill", part.ids, tuple(part.owners()))
-    head = cache.get(key, lambda: prefill(loaded, part.ids, part.owners()), lambda made: made.nbytes)
+    head = cache.get(key, lambda: prefill(loaded, part.ids, part.owners()), lambda prefix: prefix.nbytes)
     for edit in edits:
         head = edit(loaded, head, cache)
     return head
@@ -180,12 +180,12 @@ def _answers(
 def _zero_shot(loaded: LoadedModel, zero: Fitted, question: Question, cache: PrefillCache) -> Answers:
     """Scores after the prompt written without demonstrations; the same for every demonstration set."""
 
-    def make() -> Answers:
+    def computed() -> Answers:
         prompt = prefill(loaded, zero.encoded.ids, zero.encoded.owners())
         return ask(loaded, prompt, question, None, cache)
 
     key = (loaded.key, "zero", zero.encoded.ids, question)
-    return cache.get(key, make, lambda made: 8 * len(made.scores))
+    return cache.get(key, computed, lambda answers: 8 * len(answers.scores))
 
 
 def log_share(scores: Sequence[float], target: int | None) -> float | None:

@@ -13,12 +13,13 @@ from db import datasets, optimizations
 from db.errors import BadInput, NotFound
 from db.optimizations import OptimizeRequest
 from db.requests import RunRequest
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.demos import query as queries
 from engine.demos.strategies import registry
 from engine.jobs import handlers
 from engine.optimize import calibration, optimize, validation_purchases
 from engine.optimize.long_term_effect import long_term_effect
+from engine.progress import quiet
 from engine.tasks.inputs import gather
 from engine.tasks.rank import rank
 
@@ -157,16 +158,15 @@ def test_what_to_expect_is_taken_from_other_users_known_purchases(
     opened: Opened, asked: OptimizeRequest
 ) -> None:
     engine = opened()
-    dataset, query = _query(engine)
-    model = engine.registered("tiny")
-    ask = replace(asked, calibrate=6)
+    _, query = _query(engine)
+    context = resolve(engine, replace(asked, calibrate=6, scoring="sum"))
 
     def found(query: queries.Query) -> dict[str, Any]:
-        return calibration.gains(engine, ask, dataset, query, model, "sum", lambda *said: None)
+        return calibration.gains(context.at(query), quiet)
 
     moments = [
-        calibration._earlier(engine, dataset, user, ask).target_timestamp
-        for user in calibration._users(engine, dataset, ask)
+        calibration._earlier(context, user).target_timestamp
+        for user in calibration._users(context)
         if user != "u8"
     ]
     early = replace(query, target_timestamp=sorted(m for m in moments if m is not None)[2])
@@ -202,20 +202,20 @@ def test_probes_are_past_purchases_and_half_of_them_judge(opened: Opened) -> Non
 def test_a_strategy_that_optimizes_works_wherever_one_is_written(opened: Opened) -> None:
     engine = opened()
     run = RunRequest("toy", "u8", "tiny", demos="greedy:2", candidates=6)
-    inputs = gather(engine, run)
+    inputs = gather(resolve(engine, run))
     assert inputs.optimization is not None
     assert [e.demonstration.id for e in inputs.chosen] == [
         each["id"] for each in inputs.optimization["chosen"]
     ]
     assert list(inputs.weights) == [each["weight"] for each in inputs.optimization["chosen"]]
     assert rank(engine, run).key == rank(engine, run).key
-    guarded = gather(engine, replace(run, demos="twostage:2"))
+    guarded = gather(resolve(engine, replace(run, demos="twostage:2")))
     assert guarded.optimization is not None
     if guarded.optimization["guard"]["verdict"] == "zero-shot":
         assert guarded.chosen == ()
-    assert gather(engine, replace(run, demos="neighbours:2")).optimization is None
+    assert gather(resolve(engine, replace(run, demos="neighbours:2"))).optimization is None
     with pytest.raises(BadInput, match="leave out prompts"):
-        gather(engine, replace(run, prompts=2))
+        gather(resolve(engine, replace(run, prompts=2)))
 
 
 @pytest.mark.parametrize("surely", [True, False])

@@ -10,7 +10,7 @@ import pytest
 
 from db.errors import BadInput
 from db.requests import RunRequest
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.llm.explain.effects import demonstration_effects
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import rank_candidates
@@ -52,7 +52,7 @@ def test_every_score_is_held_against_every_truth_but_itself(
 
 
 def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
-    inputs = gather(engine, RunRequest("toy", "u5", "tiny", "neighbours:3"))
+    inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:3")))
     loaded = engine.load(inputs.model)
     found = scored(loaded, inputs, 3, PrefillCache())
     for name in ESTIMATORS:
@@ -73,7 +73,7 @@ def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
 
 
 def test_the_gradient_is_what_a_little_more_weight_lowers_the_loss_by(engine: Engine) -> None:
-    inputs = gather(engine, RunRequest("toy", "u5", "tiny", "neighbours:3"))
+    inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:3")))
     loaded, task = engine.load(inputs.model), inputs.task()
     found = scored(loaded, inputs, 3, PrefillCache())["values"]["gradient"]
     for b in range(3):
@@ -99,7 +99,7 @@ def test_with_many_demonstrations_not_all_prompts_are_written(
 
 
 def test_likeness_counts_shared_words(engine: Engine) -> None:
-    inputs = gather(engine, RunRequest("toy", "u5", "tiny", "neighbours:3"))
+    inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:3")))
     words = {word for row in inputs.query.history for word in row.title.lower().split()}
     for score, entry in zip(likeness(inputs), inputs.chosen, strict=True):
         shown = {word for row in [*entry.history, entry.answer] for word in row.title.lower().split()}

@@ -14,14 +14,13 @@ from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.settings import Settings
 from db.store import Store
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.demos.dislikes import disliked_titles
 from engine.jobs import handlers
 from engine.progress import quiet
 from engine.tasks.catalogue import recommend
 from engine.tasks.effects import effects
 from engine.tasks.free_text import free
-from engine.tasks.inputs import query_of
 from engine.tasks.rank import rank
 from engine.tasks.spread import perturbation_stats
 from tests.toys import toy_columns
@@ -96,7 +95,7 @@ def test_the_whole_catalogue_is_scored_as_ranking_scores_it(
     engine: Engine, request_: RunRequest, text: str
 ) -> None:
     asked = replace(request_, perturb=text, scoring="sum", weights=(0.5, 1.0, 2.0))
-    found = recommend(engine, asked, top=ITEMS, width=100, exclude_history=False)
+    found = recommend(engine, asked, top=ITEMS, width=100)
     known = {row["item"]: row["score"] for row in found["items"]}
     for item, score in scores(rank(engine, asked)).items():
         assert known[item] == pytest.approx(score, abs=1e-4)
@@ -112,12 +111,14 @@ def test_free_writing_is_edited_too(engine: Engine, request_: RunRequest) -> Non
 
 
 def test_disliked_is_what_was_rated_low_before_the_target(engine: Engine, request_: RunRequest) -> None:
-    dataset, query = query_of(engine.store, request_)
+    context = resolve(engine, request_)
+    dataset, query = context.dataset, context.query
     own = datasets.history(engine.store, dataset.id, query.user)
     low = [one.title for one in own[:-1] if one.rating is not None and one.rating < 3]
     assert low
     assert disliked_titles(engine.store, dataset, query) == tuple(low)
-    dataset, query = query_of(engine.store, replace(request_, target="probe"))
+    context = resolve(engine, replace(request_, target="probe"))
+    dataset, query = context.dataset, context.query
     assert set(disliked_titles(engine.store, dataset, query)) <= {one.title for one in own[:-2]}
 
 

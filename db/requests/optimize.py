@@ -36,7 +36,7 @@ class OptimizeRequest(Request):
         Field(ge=1, le=10_000),
         Asked("Items of the history in the prompt, at most", "history items in the prompt"),
     ] = 10
-    template: Annotated[str, Asked("Prompt template", "prompt template", choices="TEMPLATES")] = "plain"
+    template: Annotated[str, Asked("Prompt template", "prompt template", names="TEMPLATES")] = "plain"
     scoring: Annotated[
         str, Asked("How candidates are scored; auto is the model's own way", "scoring", choices="SCORINGS")
     ] = "auto"

@@ -14,7 +14,7 @@ from db.errors import BadInput
 from db.requests import edits
 from db.requests.base import STRICT, Request
 from db.requests.fields import LONGEST_SEED, Asked
-from db.requests.strategy_spec import Spec, parse_spec
+from db.requests.strategy_spec import Spec, parse_spec, written_size
 from db.store import Store
 from db.version import ENGINE_VERSION
 
@@ -78,7 +78,7 @@ class RunRequest(Request):
     scoring: Annotated[
         str, Asked("How candidates are scored; auto is the model's own way", "scoring", choices="SCORINGS")
     ] = "auto"
-    template: Annotated[str, Asked("Prompt template", "prompt template", choices="TEMPLATES")] = "plain"
+    template: Annotated[str, Asked("Prompt template", "prompt template", names="TEMPLATES")] = "plain"
     history: Annotated[
         int,
         Field(ge=1, le=10_000),
@@ -170,7 +170,7 @@ class RunRequest(Request):
     def _check_together(self) -> None:
         if self.perturb is not None:
             edits.parse(self.perturb)
-        spec = parse_spec(self.demos)
+        size = written_size(self.demos)
         if self.prompts > 1 and (self.demonstrations is not None or self.weights is not None):
             raise BadInput(
                 "prompts: several prompts take a strategy, no demonstrations by name and no weights."
@@ -181,7 +181,7 @@ class RunRequest(Request):
             _check_weight("weights", weight)
         if self.demonstrations is not None:
             self._check_named(self.demonstrations)
-        elif self.weights is not None and (spec.tokens is not None or len(self.weights) != spec.size):
+        elif self.weights is not None and len(self.weights) != size:
             raise BadInput(
                 f"weights: {len(self.weights)} given, but demos is {self.demos}; give one for each."
             )
@@ -205,7 +205,7 @@ class RunRequest(Request):
 
 
 def read_chosen(text: str) -> tuple[Chosen, ...]:
-    """`ID*WEIGHT,ID,...` (weight 1 where none is written) or `none`. Raises BadInput for what cannot be read."""
+    """`ID*WEIGHT,ID,...` (weight 1 where none is written) or `none`. Raises BadInput for anything else."""
     if text.strip() == "none":
         return ()
     parts = [part.strip().partition("*") for part in text.split(",")]

@@ -1,5 +1,6 @@
 """How a strategy is written: `none`, `NAME:K` (K demonstrations) or `NAME:Tt` (what fits in T tokens)."""
 
+import re
 from dataclasses import dataclass
 
 from db import choices
@@ -7,6 +8,8 @@ from db.errors import BadInput
 
 MOST = 64
 """Demonstrations a strategy can be asked for: more fit no prompt."""
+
+_FORM = re.compile(r"none|[a-z][a-z0-9_]*:(?:(\d{1,3})|\d{1,5}t)")
 
 SHORT = 16
 """Tokens of a short demonstration: a budget is filled from so many windows as could go in at this length."""
@@ -40,6 +43,20 @@ class Spec:
         if self.tokens is None:
             return Spec(self.name, self.size * prompts)
         return _budget(self.name, self.tokens * prompts)
+
+
+def written_size(spec: str) -> int | None:
+    """How many demonstrations a strategy is written to choose; None for a budget of tokens.
+
+    Looks at the form alone, so that a stored request stays readable when a strategy is gone. Raises BadInput.
+    """
+    form = _FORM.fullmatch(spec)
+    if form is None:
+        raise BadInput(
+            "demos: expected `none`, NAME:K such as neighbours:4 or NAME:Tt (tokens) such as "
+            f"neighbours:300t, got {spec!r}."
+        )
+    return None if spec.endswith("t") else int(form.group(1) or 0)
 
 
 def parse_spec(spec: str) -> Spec:

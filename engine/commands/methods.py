@@ -13,7 +13,7 @@ from engine.commands.options import Json, opened, service_engine, takes
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine pool -d simulated -u s0412 --prescore embedded --json")
+@app.command(epilog="Example: dualens pool -d simulated -u s0412 --prescore embedded --json")
 @takes(RunRequest)
 def pool(
     request: RunRequest,
@@ -36,7 +36,7 @@ def pool(
     output.table(rows, "demonstration", "source", "similarity", "effect on probes (nats)", "answer")
 
 
-@app.command(epilog="Example: python -m engine spread -d simulated -u s0412 --kinds weights:0.5,order --json")
+@app.command(epilog="Example: dualens spread -d simulated -u s0412 --kinds weights:0.5,order --json")
 @takes(RunRequest)
 def spread(
     request: RunRequest,
@@ -71,7 +71,7 @@ def spread(
         output.line(f"{one['name']} left out: {one['reason']}")
 
 
-@app.command(epilog="Example: python -m engine forward -d simulated -u s0412 --iterations 8 --json")
+@app.command(epilog="Example: dualens forward -d simulated -u s0412 --iterations 8 --json")
 @takes(RunRequest)
 def forward(
     request: RunRequest,

@@ -11,7 +11,7 @@ from engine.commands.options import Json, opened, service_engine, takes
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine optimize -d simulated -u s0412 --json")
+@app.command(epilog="Example: dualens optimize -d simulated -u s0412 --json")
 @takes(OptimizeRequest)
 def optimize(request: OptimizeRequest, json: Json = False) -> None:
     """Choose, order and weight demonstrations for a user on past purchases; the target is never read."""
@@ -22,7 +22,7 @@ def optimize(request: OptimizeRequest, json: Json = False) -> None:
     output.as_json(found) if json else _print(found)
 
 
-@app.command(epilog="Example: python -m engine lasting -d simulated -u s0412 --json")
+@app.command(epilog="Example: dualens lasting -d simulated -u s0412 --json")
 @takes(OptimizeRequest, "user", "dataset", "model", "size", "scoring", "probes", "seed")
 def lasting(
     request: OptimizeRequest,

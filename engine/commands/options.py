@@ -125,7 +125,7 @@ def listing(rows: list[dict[str, Any]], key: str, *, json: bool, width: dict[str
     if json:
         output.as_json({key: rows})
     elif not rows:
-        output.line(f"No {key} yet. `python -m engine setup` makes the first ones.")
+        output.line(f"No {key} yet. `dualens setup` makes the first ones.")
     else:
         width = width or {}
         cells = [[str(row[c])[: width[c]] if c in width else row[c] for c in row] for row in rows]

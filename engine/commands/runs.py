@@ -14,7 +14,7 @@ from engine.commands.options import Json, Model, listing, opened, service_engine
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine rank -d simulated -u s0412 --demos neighbours:4 --json")
+@app.command(epilog="Example: dualens rank -d simulated -u s0412 --demos neighbours:4 --json")
 @takes(RunRequest)
 def rank(request: RunRequest, json: Json = False) -> None:
     """Rank a candidate list for a user, without and with demonstrations."""
@@ -26,7 +26,7 @@ def rank(request: RunRequest, json: Json = False) -> None:
     output.as_json(view) if json else output.run(view)
 
 
-@app.command(epilog="Example: python -m engine effects -d simulated -u s0412 --leave-one-out --json")
+@app.command(epilog="Example: dualens effects -d simulated -u s0412 --leave-one-out --json")
 @takes(RunRequest)
 def effects(
     request: RunRequest,
@@ -64,7 +64,7 @@ def effects(
     )
 
 
-@app.command(epilog="Example: python -m engine verify --model embedded --json")
+@app.command(epilog="Example: dualens verify --model embedded --json")
 def verify(model: Model = "embedded", json: Json = False) -> None:
     """Check on every layer that attention equals the dual model (forms B and C) for this model."""
     from engine.tasks import service
@@ -83,7 +83,7 @@ def verify(model: Model = "embedded", json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: python -m engine recommend -u s0412 --top 10 --json")
+@app.command(epilog="Example: dualens recommend -u s0412 --top 10 --json")
 @takes(RunRequest)
 def recommend(
     request: RunRequest,
@@ -118,7 +118,7 @@ def recommend(
         output.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
 
 
-@app.command("runs", epilog="Example: python -m engine runs --dataset simulated --limit 5")
+@app.command("runs", epilog="Example: dualens runs --dataset simulated --limit 5")
 def runs_(
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Only this data set.")] = None,
     user: Annotated[str | None, typer.Option("--user", "-u", help="Only this user.")] = None,
@@ -135,7 +135,7 @@ def runs_(
     listing([results.run_row(summary) for summary in found], "runs", json=json, width={"run": 12})
 
 
-@app.command(epilog="Example: python -m engine worker")
+@app.command(epilog="Example: dualens worker")
 def worker(
     with_parent: Annotated[bool, typer.Option(help="End when the process that started this ends.")] = False,
     once: Annotated[bool, typer.Option(help="End after one job.")] = False,

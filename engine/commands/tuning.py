@@ -9,7 +9,7 @@ from engine.commands.options import Json, opened, service_engine, takes
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine tune -d simulated --layout recicl --until 5 --minutes 10")
+@app.command(epilog="Example: dualens tune -d simulated --layout recicl --until 5 --minutes 10")
 @takes(TuneRequest)
 def tune(request: TuneRequest, json: Json = False) -> None:
     """Tune a model on a data set, or fit a conventional recommender. If stopped, the same command resumes."""

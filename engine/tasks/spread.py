@@ -1,4 +1,4 @@
-"""Requests under the named edits of the dual model (`db.requests.edits`): rankings, and the spread of effects.
+"""Requests under the named edits of the dual model: rankings, and the spread of effects.
 
 Boundary: requests in, rankers and plain JSON out; what an edit does to a prompt is
 engine/llm/scoring/perturbed_prompts.py.

@@ -13,12 +13,9 @@ from typing import Any
 import pytest
 
 from db import demonstrations, jobs, optimizations, runs
-from db.optimizations import OptimizeRequest
-from db.requests import RunRequest, request_digest
+from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest, request_digest
 from db.settings import Settings
 from db.store import Store
-from db.tunings import TuneRequest
-from engine.studies.request import StudyRequest
 from tests.db.stores import reading
 from tests.db.stores.reading import EXPECTED
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,22 @@ from db.store import Store
 from tests.toys import toy_columns
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def settings(database: str, settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Settings of a store that does not exist yet, on each database."""
+    if database == "postgresql":
+        url = request.getfixturevalue("postgres_server").fresh()
+        return settings.model_copy(update={"database_url": url})
+    return settings
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """A store that `Store.open` made and migrated, on each database."""
+    with Store.open(settings) as opened:
+        yield opened
 
 
 def on_sqlite(store: Store) -> Path:
@@ -135,9 +151,8 @@ def test_nothing_is_written_by_reading(store: Store) -> None:
 def test_readers_do_not_wait_for_a_writer(store: Store) -> None:
     with store.write() as connection:
         connection.execute(sa.insert(schema.texts).values(hash="a", text="a"))
-        begin = time.monotonic()
+        # A reader that waited for this transaction would wait for this very thread, and end in an error.
         assert jobs.listing(store) == []
-        assert time.monotonic() - begin < 5
 
 
 def test_threads_share_a_store(store: Store) -> None:

@@ -9,7 +9,7 @@ from db import runs
 from db.settings import Settings
 from db.store import Store
 from tests.e2e.conftest import ROOT
-from tests.e2e.test_steady_desk import surprise
+from tests.e2e.desk import surprise
 
 pytestmark = pytest.mark.e2e
 MODEL = ROOT / "engine" / "embedded" / "model.safetensors"

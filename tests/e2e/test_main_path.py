@@ -9,8 +9,8 @@ from dashboard.ui.theme import DARK, LIGHT
 from db import runs
 from db.requests import RunRequest
 from db.store import Store
-from tests.dashboard import shop
-from tests.dashboard.fake_engine import FakeEngine, effects, rank
+from tests.support import shop
+from tests.support.fake_engine import FakeEngine, effects, rank
 
 pytestmark = pytest.mark.e2e
 ROW_PX, HEAD_PX, BOX_X = 35, 35, 18  # Streamlit draws tables on a canvas: rows are found by position

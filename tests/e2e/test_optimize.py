@@ -8,8 +8,8 @@ from dashboard.text.literal import JOINER
 from db import jobs, runs
 from db.requests import RunRequest
 from db.store import Store
-from tests.dashboard import shop
-from tests.dashboard.fake_engine import FakeEngine, effects, rank
+from tests.support import shop
+from tests.support.fake_engine import FakeEngine, effects, rank
 
 pytestmark = pytest.mark.e2e
 LINK = "?data=simulated&user=shopper+0012&model=embedded"

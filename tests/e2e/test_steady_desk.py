@@ -8,28 +8,11 @@ import pytest
 from db import runs
 from db.requests import RunRequest
 from db.store import Store
-from tests.dashboard import shop
-from tests.dashboard.fake_engine import FakeEngine, effects, rank
+from tests.e2e.desk import surprise
+from tests.support import shop
+from tests.support.fake_engine import FakeEngine, effects, rank
 
 pytestmark = pytest.mark.e2e
-
-
-def first_name(page: Any) -> str | None:
-    """The demonstration whose slider stands first on the desk."""
-    classes = page.locator('[class*="st-key-weight-"]').evaluate_all("all => all.map(each => each.className)")
-    found = re.search(r"st-key-weight-(\w+)", classes[0]) if classes else None
-    return found.group(1) if found else None
-
-
-def surprise(page: Any) -> None:
-    """Another user, up to the moment in which the new desk is there."""
-    before = first_name(page)
-    page.get_by_role("button", name="Surprise me").click()
-    for _ in range(300):
-        if first_name(page) not in (None, before):
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError("the desk of the other user never came")
 
 
 def test_a_slider_moved_while_effects_are_measured_is_not_lost(

@@ -6,8 +6,8 @@ import pytest
 
 from db import jobs
 from db.store import Store
-from tests.dashboard import shop
-from tests.dashboard.fake_engine import FakeEngine
+from tests.support import shop
+from tests.support.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.e2e
 

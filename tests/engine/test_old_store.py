@@ -10,9 +10,9 @@ from db import models, runs
 from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
-from engine import service
-from engine.session import Engine
-from engine.setup import register_embedded
+from engine.context import Engine
+from engine.tasks import service
+from engine.tasks.setup import register_embedded
 from tests.db.stores import reading
 from tests.db.stores.reading import EXPECTED
 

@@ -13,7 +13,7 @@ from dashboard.text.literal import (
     plain,
     svg,
 )
-from tests.dashboard.shop import HOSTILE
+from tests.support.shop import HOSTILE
 
 
 def shown(markdown: str) -> str:

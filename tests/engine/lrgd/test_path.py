@@ -12,7 +12,7 @@ from engine.lrgd.agreement import spearman
 from engine.lrgd.objective import Differentiable
 from engine.lrgd.path import design, path
 from engine.lrgd.shapley import exact
-from tests.engine.lrgd.test_effects import copies, ones, steep
+from tests.engine.lrgd.losses import copies, ones, steep
 
 
 @pytest.mark.parametrize("k", [5, 6, 8, 9, 16, 21])

@@ -1,0 +1,227 @@
+"""The Explain page: effects with what they are checked by, spread, forward tuning, each with its sentence."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.charts.dots import dots
+from dashboard.screens.explain import explain_text
+from dashboard.screens.explain.forward_chart import describe, forward
+from dashboard.state.outcome import effects_of
+from dashboard.ui.theme import LIGHT
+from db import jobs, runs
+from db.requests import Chosen, RunRequest
+from db.runs import Run
+from db.store import Store
+from tests.support import fake_engine, shop
+from tests.support.fake_engine import FakeEngine, effects, rank
+from tests.support.reading import button, read, texts, until
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def run(store: Store) -> Run:
+    """A stored run with its effects."""
+    shop.stock(store)
+    found = rank(store, RunRequest("simulated", "shopper 0012"))
+    effects(store, found)
+    return found
+
+
+def demonstration(name: str, title: str = "x") -> dict[str, Any]:
+    """One as runs name it."""
+    return {"id": name, "source": "neighbours", "user": "u", "history": [], "answer": {"title": title}}
+
+
+def measured(**values: Any) -> dict[str, Any]:
+    """Effects of three demonstrations."""
+    rows = [
+        {"id": name, "effect": effect, "removal": effect, "reprompt": again, "mass": 0.1}
+        for name, effect, again in (("a", 1.0, 0.9), ("b", 0.2, 0.3), ("c", -0.4, 0.3))
+    ]
+    told = {"estimator": "path", "nodes": 8, "certified_error": 0.02, "completeness_error_relative": 0.015}
+    return {**told, "demonstrations": rows, "spearman_removal": 1.0, "spearman_reprompt": 0.3, **values}
+
+
+THREE = [demonstration("a", "<b>A</b>"), demonstration("b"), demonstration("c")]
+
+
+def test_it_opens_on_the_newest_run_and_says_how_effects_were_measured(open_page: Open, run: Run) -> None:
+    app = open_page("explain")
+    assert not app.exception
+    assert app.query_params["run"] == run.key
+    seen = read(texts(app))
+    assert "Shapley values from all 16 weightings" in seen
+    assert "agrees with (+1.00) the order by taking each one out" in seen
+    assert "Not measured yet" in seen
+    assert len(app.table[0].value) == 4
+
+
+def test_without_a_run_it_says_what_to_do(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    app = open_page("explain")
+    assert not app.exception
+    assert "No run with demonstrations yet" in texts(app)
+
+
+def test_a_link_to_what_is_not_there_says_so(open_page: Open, run: Run) -> None:
+    app = open_page("explain", run="feedface")
+    assert not app.exception
+    assert "feedface" in texts(app)
+
+
+def test_effects_can_be_measured_here(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    found = rank(store, RunRequest("simulated", "shopper 0012"))
+    with FakeEngine(store):
+        app = open_page("explain")
+        button(app, "Measure effects").click().run()
+        until(app, "Shapley values from all")
+    assert not app.exception
+    assert runs.effects(store, found.key)
+
+
+def test_effects_of_another_meaning_stand_beside_the_desks_own(
+    open_page: Open, store: Store, run: Run
+) -> None:
+    with FakeEngine(store):
+        app = open_page("explain")
+        app.segmented_control(key="explain-mode").set_value("reprompt").run()
+        button(app, "Measure effects").click().run()
+        until(app, "from all 17 weightings")
+    assert {each.options.get("mode") for each in runs.effects(store, run.key)} == {None, "reprompt"}
+    desk = open_page()
+    assert not desk.exception
+    found = outcome_effects(store, run)
+    assert found["nodes"] == 16, "the desk goes on showing what its weights do"
+
+
+def outcome_effects(store: Store, run: Run) -> dict[str, Any]:
+    """What pages read as the effects of a run."""
+    direct = [each for each in runs.effects(store, run.key) if each.options.get("mode", "direct") == "direct"]
+    assert effects_of(run.key) == direct[-1].result
+    return direct[-1].result
+
+
+def test_spread_and_forward_tuning_from_the_press_to_the_sentence(
+    open_page: Open, store: Store, run: Run
+) -> None:
+    with FakeEngine(store):
+        app = open_page("explain")
+        button(app, "Disturb").click().run()
+        until(app, "do not rely on number 4")
+        button(app, "Read again").click().run()
+        until(app, "read again 2 times")
+        assert not app.exception
+        next(each for each in app.segmented_control if each.label == "Disturbance").set_value("order").run()
+        assert "Under order <b>x</b> over 16 draws" in read(texts(app))
+    kinds = {job.kind: job.payload for job in jobs.listing(store)}
+    assert kinds["spread"]["kinds"] == ["weights", "dropout", "order"]
+    assert kinds["forward"]["request"] == run.request.to_json()
+    again = open_page("explain")
+    assert "read again 2 times" in texts(again), "a result is found again by whoever opens the page"
+
+
+def test_what_fails_says_why_as_plain_text(open_page: Open, store: Store, run: Run) -> None:
+    with FakeEngine(store, errors={"spread": "no <i>luck</i> with $x$"}):
+        app = open_page("explain")
+        button(app, "Disturb").click().run()
+        until(app, "no <i>luck</i> with $x$")
+
+
+def test_a_run_of_several_prompts_has_no_effects(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    rank(store, RunRequest("simulated", "shopper 0012", prompts=2))
+    app = open_page("explain")
+    assert "Several prompts" in texts(app)
+
+
+def test_open_in_recommend_brings_the_runs_own_desk(open_page: Open, store: Store, run: Run) -> None:
+    some = [Chosen(view["id"], 0.5) for view in run.result["demonstrations"][:2]]
+    other = rank(store, RunRequest("simulated", "shopper 0012", demonstrations=tuple(some)))
+    app = open_page("explain", run=other.key)
+    button(app, "Open in Recommend").click().run()
+    assert not app.exception
+    assert [slider.value for slider in app.slider] == [0.5, 0.5]
+
+
+def test_how_sure_effects_are_is_told_with_its_bound() -> None:
+    assert (
+        "An integral over the chance of being in the prompt (Owen), 8 weightings"
+        in explain_text.estimator(measured())
+    )
+    assert "Certified to 0.02 nats each, their sum to 1.5 % of the whole gain." in explain_text.estimator(
+        measured()
+    )
+    bare = measured(certified_error=None, completeness_error=0.001)
+    assert "to within less than 0.01 nats" in explain_text.estimator(bare)
+    assert "No bound" in explain_text.estimator({"demonstrations": [], "estimator": "exact", "nodes": 4})
+
+
+def test_disagreement_names_the_demonstrations_whose_sign_turns() -> None:
+    told = explain_text.disagreement(measured(), THREE)
+    assert "agrees with (+1.00)" in told
+    assert "does not agree with (+0.30)" in told
+    assert "where words stand" in told
+    assert told.endswith("Opposite signs: number 3 (x).")
+    assert "Too few" in explain_text.disagreement(
+        {"demonstrations": [1, 2], "spearman_removal": None, "spearman_reprompt": None}, []
+    )
+
+
+def test_rows_carry_removal_and_reprompt_as_marks() -> None:
+    rows = explain_text.effect_dots(measured(), THREE)
+    assert [(row.mean, row.tick, row.ring) for row in rows][2] == (-0.4, -0.4, 0.3)
+    assert [row.colour for row in rows] == ["up", "up", "down"]
+    figure: Any = dots(rows, "nats", LIGHT, 0.0)
+    notes = [note.text for note in figure.layout.annotations]
+    assert "1 &lt;b&gt;A&lt;/b&gt;" in notes
+    assert "<b>+1.00</b>" in notes
+
+
+def test_spread_rows_are_mean_and_deviation() -> None:
+    kind = {
+        "name": "order",
+        "label": "Order",
+        "draws": 8,
+        "effects": {
+            "a": {"mean": 1.0, "std": 0.1, "robust": 0.9},
+            "b": {"mean": 0.1, "std": 0.4, "robust": -0.3},
+        },
+        "total": {"mean": 1.1, "std": 0.4, "robust": 0.7},
+    }
+    rows = explain_text.spread_dots(kind, {"a": 1.0}, THREE)
+    first = rows[0]
+    assert (first.low, first.high, first.tick, first.ring) == (0.9, 1.1, 0.9, 1.0)
+    told = explain_text.spread_sentence(kind, THREE)
+    assert told == (
+        "Under order over 8 draws do not rely on number 2 (x): the spread is more than half of the effect. "
+        "All together take off +1.10 ± 0.40 nats, +0.70 robust."
+    )
+
+
+def test_the_forward_curve_rings_its_best_pass() -> None:
+    curve = fake_engine.forward(4)["curve"]
+    figure: Any = forward(curve, LIGHT, curve, 2)
+    assert [list(trace.x) for trace in figure.data if len(trace.x) == 1] == [[2], [2]]
+    assert figure.data[-1].y[0] == pytest.approx(-0.6)
+    heights = sorted(note.y for note in figure.layout.annotations)
+    assert len(heights) == 2
+    assert all(later - earlier > 0.1 for earlier, later in pairwise(heights))
+    assert "9.00, 8.60" in describe(curve)
+    told = explain_text.forward_sentence(fake_engine.forward(4), {"kind": "test"})
+    assert told == (
+        "The last known purchase advises: read again 2 times, and the loss of the item really bought next "
+        "falls by 0.60 nats and it goes from 7th to 5th."
+    )
+    kept = explain_text.forward_sentence(
+        {"curve": curve, "chosen": 0, "chosen_by": "probe"}, {"kind": "test"}
+    )
+    assert kept.startswith(
+        "The last known purchase advises: do not read again. It would have taken 0.60 nats"
+    )
+    assert explain_text.forward_sentence({"curve": curve[:1]}, {}) == "They were read once only."

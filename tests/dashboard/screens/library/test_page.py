@@ -1,0 +1,183 @@
+"""The Library page: data sets, the import from first look to report, models, jobs, storage."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from streamlit.testing.v1 import AppTest
+
+from dashboard.screens.library import imports, shelves
+from dashboard.text.literal import JOINER
+from dashboard.ui import engine_status, progress
+from db import datasets, jobs, models
+from db.store import Store
+from db.workers import Worker
+from tests.support import shop
+from tests.support.fake_engine import FakeEngine
+from tests.support.reading import button, texts, until
+
+Open = Callable[..., AppTest]
+
+
+def test_an_empty_library_says_what_to_do(open_page: Open, store: Store) -> None:
+    app = open_page("library")
+    assert not app.exception
+    assert "No data set yet" in texts(app)
+
+
+def test_data_sets_are_listed_literally(open_page: Open, store: Store) -> None:
+    shop.stock(store, name="<b>shop</b> :smile:")
+    app = open_page("library")
+    table = app.dataframe[0].value
+    assert list(table["name"]) == ["<b>shop</b> :smile:"]
+    assert list(table["kind"]) == ["simulated"]
+
+
+def test_import_from_a_path(open_page: Open, store: Store) -> None:
+    with FakeEngine(store):
+        app = open_page("library")
+        app.text_input(key="import-path").set_value("/data/toy.csv").run()
+        button(app, "Look at this path").click().run()
+        until(app, "a table")
+        assert not app.exception
+        preview = next(each.value for each in app.dataframe if "who" in each.value.columns)
+        assert list(preview["what"]) == ["<b>i1</b>", "i2"]
+        assert "The times are read as seconds." in texts(app)
+        mapped = next(box for box in app.selectbox if box.label == "Rating")
+        assert mapped.value == "(none)"
+        mapped.set_value("when").run()
+        until(app, "a table")
+        asked = [job for job in jobs.listing(store, kinds=["preview"]) if job.payload["mapping"]]
+        assert asked[0].payload["mapping"]["rating"] == "when"
+        next(each for each in app.text_input if each.label == "Name of the data set").set_value("toys")
+        button(app, "Import").click().run()
+        until(app, "is ready")
+        said = [each.value.replace("\\", "") for each in app.success]
+    button(app, "Open it in Recommend").click().run()
+    assert "Not ranked yet" in texts(app)
+    assert app.query_params["data"] == "toys"
+    assert [each.name for each in datasets.listing(store)] == ["toys"]
+    filed = jobs.listing(store, kinds=["import"])[0].payload
+    assert filed["options"] == {"k_core": 0, "min_history": 3, "min_rating": None}
+    assert any("405 of 410 rows kept" in each for each in said)
+
+
+def test_a_file_that_cannot_be_read_is_told_and_nothing_is_stored(open_page: Open, store: Store) -> None:
+    with FakeEngine(store):
+        app = open_page("library")
+        app.text_input(key="import-path").set_value("/data/missing.csv").run()
+        button(app, "Look at this path").click().run()
+        until(app, "there is no such <file>")
+    assert not app.exception
+    assert not datasets.listing(store)
+
+
+def test_delete_and_undo(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    shelves_page = open_page("library")
+    datasets.delete(store, "simulated")
+    shelves_page.session_state["deleted_data"] = "simulated"
+    shelves_page.run()
+    assert "Deleted simulated" in texts(shelves_page)
+    button(shelves_page, "Undo").click().run()
+    assert [each.name for each in datasets.listing(store)] == ["simulated"]
+
+
+def test_register_a_model(open_page: Open, store: Store) -> None:
+    with FakeEngine(store):
+        app = open_page("library", shelf="Models")
+        next(each for each in app.text_input if each.label == "Folder or hub id").set_value("me/toy")
+        button(app, "Register").click().run()
+        until(app, "Registered")
+    assert [model.name for model in models.listing(store)] == ["me/toy"]
+
+
+def test_jobs_and_storage(open_page: Open, store: Store) -> None:
+    job = jobs.submit(store, "import", {"path": "x"})
+    jobs.claim(store, "me")
+    jobs.fail(store, job.id, "me", "<b>no</b>")
+    app = open_page("library", shelf="Jobs")
+    table = app.dataframe[0].value
+    assert list(table["state"]) == ["failed"]
+    assert list(table["message"]) == ["<b>no</b>"]
+    app = open_page("library", shelf="Storage")
+    assert list(app.dataframe[0].value["part"]) == [
+        "database",
+        "models",
+        "tuned models",
+        "baselines",
+        "uploads",
+    ]
+
+
+def test_a_finished_job_tells_what_came_out(store: Store) -> None:
+    for kind, result, told in (
+        ("tune", {"model": "<b>mine</b>"}, "<b>mine</b>"),
+        ("study", {"dataset": "toys", "claim": "It holds."}, "It holds."),
+        ("study", {"dataset": "toys", "model": {"model": "x"}}, "toys"),
+        ("pool", {"demonstrations": []}, "–"),
+    ):
+        job = jobs.submit(store, kind, {"told": told})
+        jobs.claim(store, "me")
+        jobs.heartbeat(store, job.id, "me", message="1 s left")
+        jobs.finish(store, job.id, "me", result)
+        table = shelves.jobs_table([jobs.get(store, job.id)], datetime.now(UTC))
+        assert list(table["message"]) == [told]
+
+
+def test_a_running_job_tells_progress_rate_and_time_left(store: Store) -> None:
+    jobs.submit(store, "import", {"path": "x"})
+    job = jobs.claim(store, "me")
+    assert job is not None
+    jobs.heartbeat(store, job.id, "me", progress=0.25, message="reading <ratings>.csv")
+    job = jobs.get(store, job.id)
+    assert job.started_at is not None
+    text = progress.describe(job, "Importing", job.started_at + 30, True).replace("\\", "")
+    assert "30.0 s" in text
+    assert "about 1 min 30 s left" in text
+    table = shelves.jobs_table([job], datetime.now(UTC))
+    assert table["progress"][0] == 0.25
+
+
+def test_a_queue_without_an_engine_says_how_to_start_one(store: Store) -> None:
+    job = jobs.submit(store, "import", {"path": "x"})
+    assert "to start" in progress.describe(job, "Importing", job.created_at + 1, False)
+    assert "`dualens`" in progress.describe(job, "Importing", job.created_at + 600, False)
+    assert "finish what it is doing" in progress.describe(job, "Importing", job.created_at + 600, True)
+
+
+def test_each_field_of_the_mapping_offers_its_own_columns() -> None:
+    files = ["a.csv", "b.csv"]
+    preview = {
+        "columns": ["who", "what"],
+        "item_columns": ["id", "name"],
+        "mapping": {"user": "who", "items_file": "b.csv", "items_title": "gone", "rating": None},
+    }
+    assert imports.mapping_options("rating", preview, files) == ["(none)", "who", "what"]
+    assert imports.mapping_options("items_file", preview, files) == ["(none)", "b.csv"]
+    assert imports.mapping_options("items_title", preview, files) == ["(none)", "id", "name", "gone"]
+
+
+def test_a_removed_model_comes_back(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    app = open_page("library", shelf="Models")
+    app.session_state["removed_model"] = models.delete(store, "embedded")
+    app.run()
+    assert "Removed embedded" in texts(app)
+    button(app, "Undo").click().run()
+    assert [model.name for model in models.listing(store)] == ["embedded"]
+    assert "Removed" not in texts(app)
+
+
+def test_the_foot_says_what_is_loaded_where() -> None:
+    worker = Worker("me", 1, "here", "cpu", "float32", "ready", models=["embedded"])
+    assert engine_status.state([worker], {"embedded": " · 5.1 M"}) == [
+        ":green[●] **engine ready**",
+        "embedded · 5.1 M · cpu float32",
+    ]
+    busy = replace(worker, state="busy", message="import <b>", models=[])
+    lines = [line.replace("\\", "").replace(JOINER, "") for line in engine_status.state([busy], {})]
+    two = replace(worker, models=["embedded", "tuned"])
+    assert engine_status.state([two], {})[1] == "2 models loaded · cpu float32"
+    assert lines == [":blue[●] **engine busy** with import <b>", "no model loaded yet · cpu float32"]
+    assert "no engine" in engine_status.state([], {})[0]

@@ -1,0 +1,233 @@
+"""The Recommend page against a small shop: every state a person can meet."""
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from db import datasets, jobs, models, runs
+from db.requests import Chosen, RunRequest, request_digest
+from db.store import Store
+from tests.support import shop
+from tests.support.fake_engine import FakeEngine, effects, pool, rank
+from tests.support.reading import button, read, texts, until
+
+Open = Callable[..., AppTest]
+LINK = {"data": "simulated", "user": "shopper 0012", "model": "embedded"}
+
+
+@pytest.fixture
+def stocked(store: Store) -> Store:
+    """The shop and one stored run with its effects."""
+    shop.stock(store)
+    run = rank(store, RunRequest("simulated", "shopper 0012"))
+    effects(store, run)
+    return store
+
+
+def test_an_empty_store_offers_the_set_up(open_page: Open, store: Store) -> None:
+    app = open_page()
+    assert not app.exception
+    assert "No data set yet" in texts(app)
+    button(app, "Set up the simulated store").click().run()
+    assert [job.kind for job in jobs.listing(store)] == ["setup"]
+    assert "waiting for the engine to start" in texts(app)
+
+
+def test_a_set_up_that_failed_says_why(open_page: Open, store: Store) -> None:
+    job = jobs.submit(store, "setup", {})
+    jobs.claim(store, "me")
+    jobs.fail(store, job.id, "me", "The disk is <b>full</b>.")
+    assert "The disk is <b>full</b>." in texts(open_page())
+
+
+def test_it_opens_on_the_newest_run(open_page: Open, stocked: Store) -> None:
+    app = open_page()
+    assert not app.exception
+    assert app.query_params["user"] == "shopper 0012"
+    assert {metric.label for metric in app.metric} >= {"Target's rank", "Total effect", "Time"}
+    assert "first computed" in texts(app)
+    assert "In one sentence" in texts(app)
+    assert not jobs.listing(stocked), "a stored result needs no job"
+
+
+def test_a_link_reopens_weights_and_order(open_page: Open, stocked: Store) -> None:
+    first, second = (view["id"] for view in pool(stocked, RunRequest("simulated", "shopper 0012"))[:2])
+    request = RunRequest(
+        "simulated", "shopper 0012", demonstrations=(Chosen(second, 0.5), Chosen(first, 2.0))
+    )
+    rank(stocked, request)
+    app = open_page(**LINK, set=f"{second}*0.5,{first}*2")
+    assert not app.exception
+    assert [slider.value for slider in app.slider] == [0.5, 2.0]
+    assert app.slider[0].key == f"weight-{second}"
+    assert app.query_params["set"] == f"{second}*0.5,{first}*2"
+
+
+def test_a_changed_weight_is_ranked_and_measured_again(open_page: Open, stocked: Store) -> None:
+    with FakeEngine(stocked):
+        app = open_page(**LINK)
+        button(app, "Run").click().run()
+        app.slider[0].set_value(2.0).run()
+        for _ in range(100):
+            if len(runs.listing(stocked)) == 2 and "helps most" in texts(app):
+                break
+            app.run()
+    assert not app.exception
+    newest = runs.by_key(stocked, runs.listing(stocked)[0].key)
+    assert newest is not None
+    assert [each.weight for each in newest.request.demonstrations or ()] == [2.0, 1.0, 1.0, 1.0]
+    assert runs.effects(stocked, newest.key)
+    assert "*2," in app.query_params["set"]
+
+
+def test_nothing_is_computed_before_run_is_pressed(open_page: Open, stocked: Store) -> None:
+    app = open_page(**{**LINK, "user": "shopper 0003"})
+    assert "Not ranked yet" in texts(app)
+    assert "? next purchase" in texts(app)
+    assert not jobs.listing(stocked)
+
+
+def test_run_without_an_engine_waits_in_the_queue_and_says_so(open_page: Open, stocked: Store) -> None:
+    app = open_page(**{**LINK, "user": "shopper 0003"})
+    button(app, "Run").click().run()
+    assert "waiting for the engine to start" in texts(app)
+    assert "no engine" in texts(app)
+    assert [job.kind for job in jobs.listing(stocked)] == ["rank"]
+
+
+def test_a_failed_job_is_told_as_plain_text_and_not_repeated(open_page: Open, stocked: Store) -> None:
+    app = open_page(**{**LINK, "user": "shopper 0003"})
+    button(app, "Run").click().run()
+    job = jobs.claim(stocked, "me")
+    assert job is not None
+    jobs.fail(stocked, job.id, "me", "Out of memory at <b>layer 3</b>: use $DUALENS_DEVICE and :smile:")
+    app.run()
+    app.run()
+    assert len(jobs.listing(stocked)) <= 2
+    assert any("<b>layer 3</b>" in read(error.value) for error in app.error)
+
+
+def test_drop_and_reorder(open_page: Open, stocked: Store) -> None:
+    app = open_page(**LINK)
+    before = [slider.key for slider in app.slider]
+    name = before[1].removeprefix("weight-")
+    app.button(key=f"up-{name}").click().run()
+    assert [slider.key for slider in app.slider] == [before[1], before[0], *before[2:]]
+    app.button(key=f"drop-{name}").click().run()
+    assert [slider.key for slider in app.slider] == [before[0], *before[2:]]
+    assert name not in app.query_params["set"]
+
+
+def test_fill_by_none_empties_the_desk(open_page: Open, stocked: Store) -> None:
+    app = open_page(**LINK)
+    app.selectbox(key="fill-name").set_value("none")
+    app.button(key="fill-go").click().run()
+    assert app.query_params["set"] == "none"
+    assert "No demonstrations" in texts(app)
+    assert not app.slider
+
+
+def test_a_strategy_that_chose_none_says_so(open_page: Open, stocked: Store) -> None:
+    rank(stocked, RunRequest("simulated", "shopper 0012", demos="twostage:0"))
+    app = open_page(**LINK, demos="twostage:0")
+    assert not app.exception
+    assert "It chose none for this user" in texts(app)
+
+
+def test_a_token_budget_and_several_prompts_are_asked_for(open_page: Open, stocked: Store) -> None:
+    app = open_page(**LINK)
+    app.segmented_control(key="fill-unit").set_value("tokens").run()
+    app.number_input(key="fill-tokens").set_value(200).run()
+    app.number_input(key="fill-prompts").set_value(3).run()
+    app.button(key="fill-go").click().run()
+    assert not app.exception
+    assert (app.query_params["demos"], app.query_params["prompts"]) == ("neighbours:200t", "3")
+    assert "as many as fit in 200 tokens: similar users" in texts(app)
+
+
+def test_edits_hints_and_reading_again_are_part_of_the_question(open_page: Open, stocked: Store) -> None:
+    app = open_page(**LINK)
+    app.multiselect(key="pick-perturb").set_value(["ridge", "order"]).run()
+    app.number_input(key="pick-forward").set_value(2).run()
+    app.selectbox(key="pick-hint").set_value("bm25").run()
+    button(app, "Run").click().run()
+    assert not app.exception
+    asked = jobs.listing(stocked, kinds=["rank"])[0].payload["request"]
+    assert (asked["perturb"], asked["forward"], asked["hint"]) == ("ridge:0.2+order", 2, "bm25")
+
+
+def test_surprise_me_picks_another_user_and_ranks(open_page: Open, stocked: Store) -> None:
+    with FakeEngine(stocked):
+        app = open_page(**LINK)
+        button(app, "Surprise me").click().run()
+        for _ in range(100):
+            if len(runs.listing(stocked)) == 2:
+                break
+            app.run()
+    assert len(runs.listing(stocked)) == 2
+    assert runs.listing(stocked)[0].user_id == app.query_params["user"]
+
+
+def test_links_to_what_is_not_there_say_so(open_page: Open, stocked: Store) -> None:
+    for params, told in (
+        ({**LINK, "user": "nobody"}, "nobody"),
+        ({**LINK, "data": "nowhere"}, "nowhere"),
+        ({**LINK, "model": "gone"}, "gone"),
+        ({**LINK, "set": "feedfacefeedface*1"}, "feedfacefeedface"),
+        ({**LINK, "n": "many"}, "many"),
+    ):
+        app = open_page(**params)
+        assert not app.exception, params
+        assert told in texts(app), params
+
+
+def test_a_deleted_run_in_a_link_can_be_run_again(open_page: Open, stocked: Store) -> None:
+    run = runs.by_request(stocked, request_digest(stocked, RunRequest("simulated", "shopper 0012")))
+    assert run is not None
+    runs.delete(stocked, run.key)
+    app = open_page(**LINK)
+    assert not app.exception
+    assert "Not ranked yet" in texts(app)
+
+
+def test_no_model_is_explained(open_page: Open, stocked: Store) -> None:
+    for model in models.listing(stocked):
+        models.delete(stocked, model.name)
+    app = open_page(**LINK)
+    assert not app.exception
+    assert "no model yet" in texts(app)
+
+
+def test_hostile_titles_are_shown_literally(open_page: Open, store: Store) -> None:
+    info = shop.stock(store, titles=shop.HOSTILE)
+    run = rank(store, RunRequest("simulated", "shopper 0000", demos="neighbours:2"))
+    effects(store, run)
+    app = open_page(data="simulated", user="shopper 0000", model="embedded")
+    assert not app.exception
+    past = datasets.history(store, info.id, 0)
+    shown = [text.value for text in app.text]
+    assert any("1. first 2. second" in text for text in shown)
+    assert any("(no title)" in text for text in texts(app).split("\n"))
+    assert len(past) == len(shop.HOSTILE)
+    for block in [*app.markdown, *app.caption]:
+        assert not block.allow_html
+
+
+def test_other_lists_are_asked_for_when_they_are_opened(open_page: Open, stocked: Store) -> None:
+    with FakeEngine(stocked):
+        app = open_page(**LINK)
+        assert not jobs.listing(stocked, kinds=["peers", "catalogue"])
+        app.button(key="beside").click().run()
+        until(app, "The model ranks")
+        assert not app.exception
+        assert "item-kNN" in texts(app)
+        assert "sasrec has <b>not</b> been fitted" in texts(app)
+    assert [job.kind for job in jobs.listing(stocked, kinds=["peers", "catalogue"])] == ["peers"]
+
+
+def test_other_lists_that_fail_say_why(open_page: Open, stocked: Store) -> None:
+    with FakeEngine(stocked, errors={"peers": "no <i>luck</i> with $x$"}):
+        app = open_page(**LINK)
+        app.button(key="beside").click().run()
+        assert "no <i>luck</i> with $x$" in texts(app)

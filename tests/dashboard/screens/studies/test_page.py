@@ -1,0 +1,300 @@
+"""The Studies page in every state, and the tables its results are made of."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.charts.dots import dots
+from dashboard.screens.studies import comparison_tables, study_text
+from dashboard.screens.studies.drift_chart import describe, drift
+from dashboard.screens.studies.trust import trusted
+from dashboard.ui.theme import LIGHT
+from db import jobs, models
+from db.jobs import Job
+from db.models import ModelInfo
+from db.store import Store
+from tests.support import fake_study, shop
+from tests.support.fake_engine import FakeEngine
+from tests.support.reading import button, read, texts, until
+
+Open = Callable[..., AppTest]
+ASKED = {
+    "study": "recicl",
+    "dataset": "simulated",
+    "model": "embedded",
+    "single": "s <b>",
+    "recicl": "r",
+    "users": 20,
+    "periods": 10,
+    "cut": 5,
+}
+WORDS = {
+    "recicl": "fresh demonstrations",
+    "drift": "fresh demonstrations",
+    "strategies": "chosen and weighed for 12, chosen, weights left at 1 for 2, none shown for 6.",
+    "faithfulness": "does not hold",
+}
+
+
+def ended(store: Store, how: str, asked: dict[str, Any] = ASKED, **values: Any) -> Job:
+    """A study that ended `how`."""
+    job = jobs.submit(store, "study", asked, jobs.BACKGROUND)
+    jobs.claim(store, "me")
+    if "partial" in values:
+        jobs.heartbeat(store, job.id, "me", 0.5, "user 1 of 2", partial=values["partial"])
+    if how == "done":
+        jobs.finish(store, job.id, "me", values["result"])
+    elif how == "failed":
+        jobs.fail(store, job.id, "me", values["error"])
+    elif how == "stopped":
+        jobs.stop(store, job.id)
+        jobs.release(store, job.id, "me")
+    return jobs.get(store, job.id)
+
+
+def seen(app: AppTest) -> str:
+    """Text and tables of the page as a person reads them."""
+    return read("\n".join([texts(app), *(each.value.to_string() for each in app.table)]))
+
+
+def test_an_empty_store_says_what_to_do(open_page: Open, store: Store) -> None:
+    app = open_page("studies")
+    assert not app.exception
+    assert "No data set yet" in texts(app)
+
+
+def test_without_a_study_the_room_says_so(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    app = open_page("studies")
+    assert not app.exception
+    assert "Nothing was studied yet" in texts(app)
+    assert "Make the tuned models on the page Tune" in texts(app)
+
+
+@pytest.mark.parametrize("kind", ["recicl", "drift", "strategies", "faithfulness"])
+def test_a_study_from_start_to_sentence(open_page: Open, store: Store, kind: str) -> None:
+    shop.stock(store)
+    with FakeEngine(store):
+        app = open_page("studies")
+        app.selectbox(key="study-what").set_value(kind).run()
+        button(app, "Start study").click().run()
+        until(app, "In one sentence")
+    assert not app.exception
+    job = jobs.listing(store, kinds=["study"])[0]
+    assert (job.priority, job.payload["study"], job.payload["dataset"]) == (
+        jobs.BACKGROUND,
+        kind,
+        "simulated",
+    )
+    assert job.payload["model"] == "embedded"
+    assert "no real <b>shopper</b>" in seen(app)
+    assert WORDS[kind] in seen(app)
+
+
+def test_a_running_study_shows_its_means_and_can_be_stopped(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    job = jobs.submit(store, "study", ASKED, jobs.BACKGROUND)
+    jobs.claim(store, "me")
+    jobs.heartbeat(store, job.id, "me", 0.5, "user 1 of 2", partial=fake_study.so_far(ASKED, 1))
+    app = open_page("studies")
+    assert not app.exception
+    assert "NDCG@10 so far" in seen(app)
+    assert ":gray[n 1]" in seen(app)
+    button(app, "Stop").click().run()
+    assert jobs.get(store, job.id).stop_asked
+
+
+def test_a_stopped_study_goes_on_with_what_it_had(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    job = ended(store, "stopped", partial=fake_study.so_far(ASKED, 1))
+    app = open_page("studies")
+    assert "What it had measured is kept" in texts(app)
+    assert "so far" in seen(app)
+    button(app, "Go on").click().run()
+    again = jobs.listing(store, kinds=["study"])[0]
+    assert (again.id > job.id, again.payload, again.partial) == (True, job.payload, job.partial)
+
+
+def test_a_failed_study_says_why_as_plain_text(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    ended(store, "failed", error="No model <b>r</b> :smile:")
+    app = open_page("studies")
+    assert any("No model <b>r</b> :smile:" in read(error.value) for error in app.error)
+    assert button(app, "Go on")
+
+
+def test_a_finished_study_shows_table_tests_and_claim(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    ended(store, "done", result={"study": "recicl", "dataset": "simulated", **fake_study.recicl(ASKED)})
+    app = open_page("studies")
+    assert not app.exception
+    assert "RecICL's claim holds on simulated" in seen(app)
+    assert len(app.table[0].value) == 3
+    assert list(app.table[0].value.columns)[1:] == [
+        "zero\\-⁠shot",
+        "stale demonstrations",
+        "fresh demonstrations",
+    ]
+    assert "s <b>" in seen(app)
+    app.segmented_control[0].set_value("auc").run()
+    assert not app.exception
+
+
+def test_tuned_models_are_proposed(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    models.register(store, ModelInfo("mine", "/models/mine", "r", "Toy", 1000, 128))
+    asked = {"dataset": "simulated", "layout": "recicl", "until": 4}
+    tuning = jobs.submit(store, "tune", asked)
+    jobs.claim(store, "me")
+    jobs.finish(store, tuning.id, "me", {"model": "mine"})
+    app = open_page("studies")
+    assert "may know the answers" not in seen(app)
+    button(app, "Start study").click().run()
+    payload = jobs.listing(store, kinds=["study"])[0].payload
+    assert (payload["recicl"], payload["single"], payload["cut"]) == ("mine", None, 4)
+
+
+@pytest.mark.parametrize("until", [None, 7])
+def test_a_model_that_learnt_from_later_periods_is_named_before_it_is_asked(
+    open_page: Open, store: Store, until: int | None
+) -> None:
+    shop.stock(store)
+    models.register(store, ModelInfo("*mine*", "/models/mine", "r", "Toy", 1000, 128))
+    asked = {"dataset": "simulated", "layout": "recicl", "until": until}
+    tuning = jobs.submit(store, "tune", asked)
+    jobs.claim(store, "me")
+    jobs.finish(store, tuning.id, "me", {"model": "*mine*"})
+    app = open_page("studies")
+    next(each for each in app.number_input if each.label == "Periods learnt from").set_value(5).run()
+    assert "*mine* learnt from later periods, too, and may know the answers" in seen(app)
+
+
+def test_drift_needs_times(open_page: Open, store: Store) -> None:
+    shop.stock(store, timestamps=False)
+    app = open_page("studies")
+    app.selectbox(key="study-what").set_value("drift").run()
+    assert "has no times" in texts(app)
+    assert button(app, "Start study").disabled
+
+
+def test_a_result_of_an_unknown_study_is_drawn_from_its_parts(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    cell = {"row": "effect_greedy", "column": "k_4", "ndcg10": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 9}}
+    ended(store, "done", {"study": "strategies", "dataset": "x"}, result={"cells": [cell]})
+    app = open_page("studies")
+    assert not app.exception
+    assert "effect greedy" in seen(app)
+    assert "tested nothing" in seen(app)
+
+
+def test_the_strategies_are_ranked_in_a_table_with_their_tests(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    asked = {"study": "strategies", "dataset": "simulated", "model": "embedded", "users": 20, "k": 4}
+    ended(
+        store, "done", asked, result={"study": "strategies", "dataset": "x", **fake_study.strategies(asked)}
+    )
+    app = open_page("studies")
+    assert not app.exception
+    table = app.table[0].value
+    means = [float(text.replace("*", "").split("\u00a0")[0]) for text in table["NDCG@\u206010"]]
+    assert means == sorted(means, reverse=True)
+    assert len(table) == len(fake_study.STRATEGIES)
+    assert "none <i>x</i>" in seen(app)
+    assert "Two-stage is never worse on simulated" in seen(app)
+    assert "**< 0.001**" in seen(app).replace("\u00a0", " ")
+
+
+def test_faithfulness_can_be_read_against_each_truth(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    asked = {"study": "faithfulness", "dataset": "simulated", "users": 20, "demos": "neighbours:8"}
+    ended(store, "done", asked, result={"study": "faithfulness", **fake_study.faithfulness(asked)})
+    app = open_page("studies")
+    assert not app.exception
+    assert app.segmented_control[0].options == [
+        "Shapley value by removal",
+        "Shapley by reprompt",
+    ]
+    app.segmented_control[0].set_value("reprompt").run()
+    app.segmented_control[1].set_value("top1").run()
+    assert not app.exception
+    assert {metric.label for metric in app.metric} >= {"Complete to 2 %", "Path nodes"}
+    assert "2 left out with too few demonstrations" in seen(app)
+
+
+def test_an_equal_finished_study_is_shown_not_repeated(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    with FakeEngine(store):
+        app = open_page("studies")
+        app.selectbox(key="study-what").set_value("strategies").run()
+        button(app, "Start study").click().run()
+        until(app, "In one sentence")
+        app.run()
+        button(app, "Show the stored result").click().run()
+        assert len(jobs.listing(store, kinds=["study"])) == 1
+        button(app, "Measure again").click().run()
+        assert len(jobs.listing(store, kinds=["study"])) == 2
+
+
+def test_dots_and_tables_take_what_is_there() -> None:
+    asked = {"dataset": "d", "users": 20, "k": 4}
+    rows, line = comparison_tables.strategy_dots(fake_study.strategies(asked), "ndcg10")
+    assert [row.mean for row in rows] == sorted((row.mean for row in rows), reverse=True)
+    assert line == fake_study.strategies(asked)["strategies"]["none"]["ndcg10"]["mean"]
+    assert {row.colour for row in rows if "none" not in row.label} <= {"up", "down"}
+    found = fake_study.faithfulness(asked)
+    assert comparison_tables.score_dots(found, "exact", "spearman")[0].colour == "up"
+    figure: Any = dots(comparison_tables.score_dots(found, "exact", "spearman"), "x", LIGHT, None, 1.0)
+    assert any("&lt;b&gt;" in note.text for note in figure.layout.annotations)
+    assert figure.layout.xaxis.range[1] <= 1.02
+    for empty in ({}, {"scores": {"a": {"kind": "effect"}}}, {"strategies": {"none": {}}}):
+        assert comparison_tables.score_dots(empty, "exact", "spearman") == []
+        assert comparison_tables.strategy_dots(empty, "ndcg10") == ([], None)
+        assert comparison_tables.completeness_numbers(empty) == []
+        assert comparison_tables.guard_told(empty) == ""
+
+
+def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
+    found = fake_study.faithfulness({"dataset": "<b>d</b>", "users": 20}) | {"dataset": "<b>d</b>"}
+    found["scores"]["path"] = {
+        "kind": "effect",
+        **{k: found["scores"]["effect"][k] for k in ("exact", "reprompt")},
+    }
+    assert trusted(found) == (
+        "On <b>d</b> effects can be trusted for what taking demonstrations out would do (rank correlation "
+        "0.95, best rival one gradient at weight 1 0.60) and can mostly be trusted for what prompts written "
+        "without them would do (rank correlation 0.85, best rival one gradient at weight 1 0.50)."
+    )
+    assert trusted({}) == ""
+    assert trusted({"scores": {"path": {"exact": {"spearman": {"mean": 0.2}}}}}).startswith(
+        "On this data set effects cannot be trusted for what taking"
+    )
+
+
+def test_verdicts_follow_p_and_sign() -> None:
+    assert study_text.verdict({"mean": 0.1, "p": 0.01}) == "better"
+    assert study_text.verdict({"mean": -0.1, "p": 0.01}) == "worse"
+    assert study_text.verdict({"mean": 0.1, "p": 0.2}) == "no clear difference"
+
+
+def test_the_best_cell_is_bold() -> None:
+    found = fake_study.recicl(ASKED)
+    best = max(cell["ndcg10"]["mean"] for cell in found["cells"])
+    bold = [
+        text for text in study_text.grid(found, "ndcg10").to_numpy().ravel() if str(text).startswith("**")
+    ]
+    assert len(bold) == 1
+    assert f"{best:.3f}" in bold[0]
+
+
+def test_the_drift_chart_names_every_line_once_and_apart() -> None:
+    series = fake_study.drift({**ASKED, "study": "drift"})["series"]
+    figure = drift(series, "NDCG@10", LIGHT)
+    notes: Any = figure.layout["annotations"]
+    named = [note.text for note in notes]
+    assert sorted(named) == sorted(fake_study.SERIES.values())
+    heights = sorted(note.y for note in notes)
+    assert all(later - earlier > 0.04 for earlier, later in pairwise(heights))
+    assert "LLM, fresh demonstrations from" in describe(series, "NDCG@10")

@@ -1,0 +1,192 @@
+"""The command line: help and an example for every command, the fields scripts rely on, clear errors."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from db import datasets, jobs
+from db.store import Store
+from engine import __main__ as cli
+from tests.toys import toy_columns
+
+COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
+COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool", "forward"]
+COMMANDS += ["optimize", "lasting", "bench"]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run a command in a workspace of its own; returns what its JSON says."""
+    monkeypatch.setenv("DUALENS_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DUALENS_DATABASE_URL", raising=False)
+    monkeypatch.setenv("DUALENS_DEVICE", "cpu")
+
+    def run(*words: str) -> Any:
+        result = CliRunner().invoke(cli.app, [*words, "--json"], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    return run
+
+
+@pytest.fixture
+def shop(call: Callable[..., Any], model_folder: Callable[..., Path]) -> Callable[..., Any]:
+    """A workspace with a toy data set and a tiny model."""
+    with Store.open() as store:
+        columns = toy_columns(users=12, items=30, length=8)
+        datasets.insert(store, "toy", columns, kind="generic", source="t", fingerprint="toy", report={})
+    call("models", "--add", str(model_folder("llama")), "--name", "tiny")
+    return call
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_an_example(command: str) -> None:
+    result = CliRunner().invoke(cli.app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: dualens {command}" in " ".join(result.output.split())
+
+
+def test_no_command_is_missing_from_the_list() -> None:
+    assert sorted(typer.main.get_command(cli.app).commands) == sorted(COMMANDS)  # type: ignore[attr-defined]
+
+
+def test_listings_stand_under_a_plural_key(shop: Callable[..., Any]) -> None:
+    [dataset] = shop("datasets")["datasets"]
+    assert {"name": "toy", "users": 12, "items": 30, "interactions": 96, "fingerprint": "toy"}.items() <= (
+        dataset.items()
+    )
+    users = shop("users", "--dataset", "toy", "--limit", "3")["users"]
+    assert [sorted({"user", "length"} & set(user)) for user in users] == [["length", "user"]] * 3
+    [model] = shop("models")["models"]
+    assert model["name"] == "tiny"
+    assert model["architecture"] == "LlamaForCausalLM"
+    assert model["parameters"] > 0
+    assert shop("runs")["runs"] == []
+
+
+def test_rank_effects_and_runs_agree(shop: Callable[..., Any]) -> None:
+    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--demos", "neighbours:3", "--candidates", "6")
+    ranked = shop("rank", *words)
+    assert not ranked["cached"]
+    assert len(ranked["items"]) == len(ranked["zero_shot"]) == 6
+    assert set(ranked["items"][0]) == {"item", "title", "rank", "score", "is_target"}
+    assert all({"id", "weight", "text", "source"} <= set(demo) for demo in ranked["demonstrations"])
+    assert {"metrics", "timings_ms"} <= set(ranked)
+    assert shop("rank", *words)["cached"]
+
+    found = shop("effects", *words, "--leave-one-out")
+    assert found["run"] == ranked["run"]
+    assert {
+        "loss_zero_shot",
+        "loss",
+        "effect_total",
+        "estimator",
+        "nodes",
+        "completeness_error",
+        "spearman_removal",
+        "spearman_reprompt",
+        "timings_ms",
+    } <= set(found)
+    assert all(set(d) == {"id", "effect", "removal", "reprompt", "mass"} for d in found["demonstrations"])
+
+    weighted = shop("rank", *words, "--weights", "1,0,2")
+    assert [demo["weight"] for demo in weighted["demonstrations"]] == [1.0, 0.0, 2.0]
+    assert {run["run"] for run in shop("runs")["runs"]} == {ranked["run"], weighted["run"]}
+
+
+def test_the_whole_catalogue_and_a_baseline(shop: Callable[..., Any]) -> None:
+    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--demos", "neighbours:2")
+    found = shop("recommend", *words, "--top", "5")
+    assert [row["rank"] for row in found["items"]] == [1, 2, 3, 4, 5]
+    assert "timings_ms" in found
+    measured = shop("baseline", "--kind", "popularity", "-d", "toy", "--users", "6")["metrics"]["ndcg10"]
+    low, high = measured["interval"]
+    assert 0 <= low <= measured["mean"] <= high <= 1
+
+
+def test_a_trained_baseline_is_a_job_and_is_kept(shop: Callable[..., Any]) -> None:
+    words = ("baseline", "--kind", "sasrec-scaled", "-d", "toy", "--users", "6", "--minutes", "0.005")
+    first = shop(*words)
+    assert first["fit"]["step"] >= 1
+    assert first["loaded"]  # by the ranking, from what the job kept
+    assert shop(*words)["ranks"] == first["ranks"]
+    with Store.open() as store:
+        done = [job for job in jobs.listing(store) if job.kind == "tune"]
+    assert [job.state for job in done] == [jobs.COMPLETED] * 2
+    assert done[0].result is not None
+    hinted = shop("rank", "-d", "toy", "-u", "u8", "-m", "tiny", "--hint", "sasrec-scaled")
+    assert hinted["hint"]["name"] == "sasrec-scaled"
+
+
+def test_preferences_are_json_lines(shop: Callable[..., Any], tmp_path: Path) -> None:
+    out = tmp_path / "pairs.jsonl"
+    done = shop("preferences", "-d", "toy", "-m", "tiny", "--users", "4", "--size", "2", "--out", str(out))
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert done["pairs"] == len(lines) > 0
+    assert all({"prompt", "chosen", "rejected"} <= set(line) for line in lines)
+
+
+def test_verify_tells_every_layer(shop: Callable[..., Any]) -> None:
+    checked = shop("verify", "--model", "tiny")
+    assert checked["ok"] is True
+    assert checked["dtype"] == "float32"
+    assert [layer["layer"] for layer in checked["layers"]] == [0, 1, 2]
+    assert all(set(layer["relative_error"]) == {"B", "C"} for layer in checked["layers"])
+    assert all(0 <= error < 1e-4 for row in checked["layers"] for error in row["relative_error"].values())
+
+
+def test_import_reports_and_repeats_as_nothing(call: Callable[..., Any], tmp_path: Path) -> None:
+    rows = "".join(f"u{u},i{(u + p) % 9},{1_000_000_000 + p * 86_400}\n" for u in range(6) for p in range(5))
+    path = tmp_path / "shop.csv"
+    path.write_text("user_id,item_id,timestamp\n" + rows, encoding="utf-8")
+    assert call("import", str(path), "--preview")["format"]
+    assert call("datasets")["datasets"] == []
+    assert call("import", str(path), "--name", "shop")["dataset"] == "shop"
+    again = call("import", str(path), "--name", "shop")
+    assert again["report"]["unchanged"] is True
+    assert len(call("datasets")["datasets"]) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rank", "-d", "nowhere", "-u", "x"),
+        ("rank", "-d", "toy", "-u", "u8", "-m", "tiny", "--weights", "1,two"),
+        ("users", "--dataset", "nowhere"),
+        ("import", "/nowhere/at/all.csv"),
+        ("models", "--add", "/nowhere/at/all"),
+    ],
+)
+def test_an_error_is_one_line_and_status_2(
+    shop: Callable[..., Any], words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.main(lambda: cli.app(list(words), standalone_mode=False))
+    assert status == 2
+    told = capsys.readouterr().err
+    assert told.startswith("Error: ")
+    assert "Traceback" not in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("wrong", [("--scoring", "loud"), ("--candidates", "1"), ("--history-by", "age")])
+def test_a_choice_there_is_not_and_a_number_out_of_bounds_are_refused_by_name(wrong: tuple[str, str]) -> None:
+    result = CliRunner().invoke(cli.app, ["rank", "-u", "u8", *wrong])
+    assert result.exit_code == 2
+    assert wrong[0] in result.output
+
+
+def test_hostile_titles_are_printed_as_they_are(shop: Callable[..., Any]) -> None:
+    with Store.open() as store:
+        columns = toy_columns(users=12, items=30, length=8)
+        columns.titles[:] = [f"[red]{n}[/red] \u202e😀 <b> $x$" for n in range(30)]
+        datasets.insert(store, "odd", columns, kind="generic", source="t", fingerprint="odd", report={})
+    words = ["rank", "-d", "odd", "-u", "u8", "-m", "tiny", "--candidates", "4"]
+    result = CliRunner().invoke(cli.app, words, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "[red]" in result.output
+    assert "<b> $x$" in result.output

@@ -1,0 +1,379 @@
+"""An engine for tests: answers the dashboard's jobs with numbers made from digests.
+
+The shapes are those of the real one.
+
+The numbers are consistent (a demonstration's effect times its weight is taken off the loss and added to the
+target's score), so that a changed weight changes the list; no model is involved.
+"""
+
+import random
+import threading
+import time
+from typing import Any
+
+from db import datasets, demonstrations, jobs, models, runs, workers
+from db.canonical import digest
+from db.demonstrations import Demonstration, demonstration_id
+from db.errors import DataError, DualensError
+from db.jobs import Job
+from db.requests import RunRequest, request_digest
+from db.runs import Run
+from db.store import Store
+from db.workers import Worker
+from tests.support import fake_optimize, fake_study, fake_tuning, shop
+
+OWNER = "fake engine"
+
+
+def number(low: float, high: float, *parts: Any) -> float:
+    """A fixed number between `low` and `high` for these parts."""
+    return low + (high - low) * int(digest([str(part) for part in parts])[:8], 16) / 0xFFFFFFFF
+
+
+def demo_view(
+    store: Store, info: datasets.DatasetInfo, user_id: str, source: str, position: int
+) -> dict[str, Any]:
+    """One window of a user as a stored demonstration and as the JSON that pages read."""
+    past = datasets.history(store, info.id, datasets.user(store, info.id, user_id).user)
+    position = min(position, len(past) - 2)
+    window, answer = past[max(0, position - 3) : position], past[position]
+    ids = [entry.item_id for entry in window]
+    name = demonstration_id(info.fingerprint, user_id, ids, answer.item_id, position)
+    demonstrations.save_many(
+        store,
+        [
+            Demonstration(
+                name, info.id, source, user_id, tuple(ids), answer.item_id, position, answer.timestamp
+            )
+        ],
+    )
+    return {
+        "id": name,
+        "weight": 1.0,
+        "source": source,
+        "user": user_id,
+        "text": "",
+        "history": [{"item": entry.item_id, "title": entry.title} for entry in window],
+        "answer": {"item": answer.item_id, "title": answer.title},
+        "timestamp": answer.timestamp,
+        "similarity": round(number(0, 1, name), 3),
+        "shared": int(number(0, 4, name)),
+    }
+
+
+def pool(store: Store, request: RunRequest, size: int = 12) -> list[dict[str, Any]]:
+    """Windows of other users and of the user's own past."""
+    info = datasets.get(store, request.dataset)
+    others = [
+        each.user_id for each in datasets.users(store, info.id, limit=200) if each.user_id != request.user
+    ]
+    random.Random(request.user).shuffle(others)
+    views = [demo_view(store, info, other, "neighbours", 4) for other in others[:size]]
+    views += [demo_view(store, info, request.user, "proximal", position) for position in (2, 3)]
+    unique = {view["id"]: view for view in views}
+    return list(unique.values())
+
+
+def demonstrations_of(store: Store, request: RunRequest) -> list[dict[str, Any]]:
+    """What stands on the desk for this request."""
+    known = {view["id"]: view for view in pool(store, request)}
+    if request.demonstrations is not None:
+        own = written(store, [each.id for each in request.demonstrations if each.id not in known])
+        return [{**(known | own)[each.id], "weight": each.weight} for each in request.demonstrations]
+    name, _, count = request.demos.partition(":")
+    if name == "none":
+        return []
+    return [view for view in known.values() if name != "proximal" or view["source"] == name][: int(count)]
+
+
+def written(store: Store, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Demonstrations that a person wrote, as the JSON that pages read."""
+    views = {}
+    for name, one in demonstrations.get_many(store, ids).items():
+        titles = [{"item": "", "title": title} for title in (one.text_override or "").splitlines()]
+        views[name] = {"id": name, "source": one.source, "user": one.user_id, "text": ""}
+        views[name] |= {"history": titles[:-1], "answer": titles[-1], "timestamp": one.timestamp}
+        views[name] |= {"similarity": 0.0, "shared": 0}
+    return views
+
+
+def effect_of(view: dict[str, Any]) -> float:
+    """Nats this demonstration takes off the loss at weight 1."""
+    return number(-0.4, 1.4, "effect", view["id"])
+
+
+def ranked(scores: dict[str, float], titles: dict[str, str], target: str) -> list[dict[str, Any]]:
+    """Items by falling score, as runs store them."""
+    order = sorted(scores, key=lambda item: -scores[item])
+    return [
+        {"item": item, "title": titles[item], "rank": at, "score": scores[item], "is_target": item == target}
+        for at, item in enumerate(order, start=1)
+    ]
+
+
+def metrics(rank: int) -> dict[str, float]:
+    """The metrics of one ranked list."""
+    inside = rank <= 10
+    gain = 1 / (1 + rank) ** 0.5 if inside else 0.0
+    return {"rank": rank, "hr1": float(rank == 1), "hr10": float(inside), "ndcg10": gain, "mrr": 1 / rank}
+
+
+def rank(store: Store, request: RunRequest) -> Run:
+    """A stored run for this request."""
+    found = runs.by_request(store, request_digest(store, request))
+    if found is not None:
+        return found
+    info = datasets.get(store, request.dataset)
+    past = datasets.history(store, info.id, datasets.user(store, info.id, request.user).user)
+    target = past[-1 if request.target == "test" else -2]
+    titles = dict(zip((c := datasets.catalogue(store, info.id)).item_ids, c.titles, strict=True))
+    rest = [item for item in titles if item not in {entry.item_id for entry in past}]
+    random.Random(f"{request.user}{request.seed}{request.candidate_kind}").shuffle(rest)
+    candidates = [target.item_id, *rest[: request.candidates - 1]]
+    views = demonstrations_of(store, request)
+    zero = {item: number(-14, -8, request.user, item) for item in candidates}
+    zero[target.item_id] -= 0.3
+    gain = sum(view["weight"] * effect_of(view) for view in views)
+    scores = {item: score + number(-0.5, 0.5, item, gain) for item, score in zero.items()}
+    scores[target.item_id] = zero[target.item_id] + gain
+    items, zero_shot = ranked(scores, titles, target.item_id), ranked(zero, titles, target.item_id)
+    places = [next(each["rank"] for each in some if each["is_target"]) for some in (items, zero_shot)]
+    result = {
+        "items": items,
+        "zero_shot": zero_shot,
+        "metrics": {**metrics(places[0]), "zero_shot": metrics(places[1])},
+        "loss": -scores[target.item_id],
+        "loss_zero_shot": -zero[target.item_id],
+        "demonstrations": views,
+        "history": [{"item": entry.item_id, "title": entry.title} for entry in past[:-1]],
+        "target": {
+            "item": target.item_id,
+            "title": target.title,
+            "position": target.position,
+            "kind": request.target,
+            "tie": False,
+        },
+        "prompt": {"hash": digest(request.to_json()), "tokens": 120 + 60 * len(views), "dropped": []},
+        "candidates": {
+            "fingerprint": digest(candidates),
+            "kind": request.candidate_kind,
+            "size": len(candidates),
+            "seed": request.seed,
+        },
+        "model": {
+            "name": request.model,
+            "source": "models/embedded",
+            "revision": "r1",
+            "architecture": "LlamaForCausalLM",
+            "parameters": 9_800_000,
+            "device": "cpu",
+            "dtype": "float32",
+            "reason": "no GPU",
+        },
+        "notes": [],
+    }
+    key = digest([result["prompt"]["hash"], info.fingerprint, [[v["id"], v["weight"]] for v in views]])
+    return runs.save(
+        store,
+        Run(
+            key,
+            request,
+            request_digest(store, request),
+            info.id,
+            request.user,
+            request.model,
+            result,
+            {"total": 212.0},
+            created_at=time.time(),
+        ),
+    )
+
+
+def effects(store: Store, run: Run, mode: str = "direct") -> str:
+    """Stored effects of a run."""
+    views = run.result["demonstrations"]
+    entries = [
+        {
+            "id": view["id"],
+            "effect": (value := view["weight"] * effect_of(view)),
+            "removal": value + number(-0.08, 0.08, view["id"]),
+            "reprompt": value - 0.02,
+            "mass": number(0.02, 0.2, view["id"]),
+        }
+        for view in views
+    ]
+    total = run.result["loss_zero_shot"] - run.result["loss"]
+    result = {
+        "loss_zero_shot": run.result["loss_zero_shot"],
+        "loss": run.result["loss"],
+        "effect_total": total,
+        "estimator": "exact",
+        "nodes": 2 ** len(views),
+        "completeness_error": 0.0,
+        "demonstrations": entries,
+        "spearman_removal": 1.0 if len(views) > 2 else None,
+        "spearman_reprompt": 1.0 if len(views) > 2 else None,
+    }
+    key = digest(["effects", run.key, mode])
+    options = {"estimator": "auto", "leave_one_out": True} | ({} if mode == "direct" else {"mode": mode})
+    result |= {"mode": mode, "nodes": 2 ** len(views) + (mode != "direct")}
+    runs.save_effects(store, run.key, key, options, result, {"total": 140.0})
+    return key
+
+
+def peers(run: Run) -> dict[str, Any]:
+    """The run's candidates in another order, twice, and one list that is not there."""
+    target, titles = run.result["target"]["item"], {row["item"]: row["title"] for row in run.result["items"]}
+    lists = [
+        {"name": name, "items": ranked({item: number(0, 1, name, item) for item in titles}, titles, target)}
+        for name in ("itemknn", "popularity")
+    ]
+    return {"lists": [*lists, {"name": "sasrec", "missing": "sasrec has <b>not</b> been fitted."}]}
+
+
+def catalogue(store: Store, request: RunRequest, top: int) -> dict[str, Any]:
+    """The first items of the catalogue in two orders."""
+    known = datasets.catalogue(store, datasets.get(store, request.dataset).id)
+    titles = dict(zip(known.item_ids, known.titles, strict=True))
+    some = [
+        ranked({item: number(0, 1, way, item) for item in titles}, titles, "i3")[:top]
+        for way in ("with", "without")
+    ]
+    search = {"titles": len(titles), "width": 100, "proven": True}
+    return {"items": some[0], "zero_shot": some[1], "search": search, "timings_ms": {"total": 840.0}}
+
+
+def spread(store: Store, request: RunRequest, kinds: list[str], draws: int) -> dict[str, Any]:
+    """Effects under each kind of disturbance; the last demonstration's spread is larger than its effect."""
+    views = demonstrations_of(store, request)
+    told = []
+    for name in kinds:
+        values = {}
+        for at, view in enumerate(views):
+            mean = effect_of(view)
+            std = 2 * abs(mean) if at == len(views) - 1 else 0.1 * abs(mean)
+            values[view["id"]] = {"mean": mean, "std": std, "robust": mean - std}
+        total = {"mean": 1.0, "std": 0.2, "robust": 0.8}
+        told.append(
+            {"name": name, "label": f"{name} <b>x</b>", "effects": values, "total": total, "draws": draws}
+        )
+    return {"kinds": told, "kappa": 1.0, "demonstrations": [view["id"] for view in views]}
+
+
+def forward(iterations: int) -> dict[str, Any]:
+    """A curve that is best at the second pass."""
+    losses = [9.0, 8.6, 8.4, *(8.5 + 0.1 * at for at in range(iterations))][: iterations + 1]
+    points = [
+        {"iteration": at, "loss": loss, "margin": 0.1, "rank": max(1, 7 - at), "ndcg10": 0.3}
+        for at, loss in enumerate(losses)
+    ]
+    return {"curve": points, "probe_curve": points[::-1], "chosen": min(2, iterations), "chosen_by": "probe"}
+
+
+def preview(payload: dict[str, Any]) -> dict[str, Any]:
+    """A file of three columns, whatever the path; the mapping asked for wins."""
+    if "missing" in payload["path"]:
+        raise DataError(f"{payload['path']}: there is no such <file>. Nothing was imported.")
+    guessed = {"user": "who", "item": "what", "timestamp": "when", "rating": None}
+    return {
+        "format": "generic",
+        "label": "a table",
+        "files": ["toy.csv"],
+        "mapping": payload["mapping"] or guessed,
+        "columns": ["who", "what", "when"],
+        "item_columns": [],
+        "rows": [["u1", "<b>i1</b>", 1], ["u2", "i2", None]],
+        "titles": ["A :smile: title"],
+        "notes": ["The times are read as seconds."],
+    }
+
+
+def answer(store: Store, job: Job) -> dict[str, Any]:
+    """The result of one job."""
+    if job.kind in ("rank", "effects"):
+        run = rank(store, RunRequest.from_json(job.payload["request"]))
+        if job.kind == "rank":
+            return {"run": run.key}
+        return {"run": run.key, "effects": effects(store, run, job.payload.get("mode", "direct"))}
+    if job.kind == "pool":
+        return {
+            "demonstrations": pool(store, RunRequest.from_json(job.payload["request"]), job.payload["size"])
+        }
+    if job.kind == "peers":
+        return peers(runs.get(store, job.payload["run"]))
+    if job.kind == "catalogue":
+        return catalogue(store, RunRequest.from_json(job.payload["request"]), job.payload["top"])
+    if job.kind == "spread":
+        asked = RunRequest.from_json(job.payload["request"])
+        return spread(store, asked, job.payload["kinds"], job.payload["draws"])
+    if job.kind == "forward":
+        return forward(job.payload["iterations"])
+    if job.kind == "register_model":
+        models.register(
+            store, models.ModelInfo(job.payload["name"], job.payload["source"], "r1", "Toy", 1000, 128)
+        )
+        return {"model": job.payload["name"]}
+    if job.kind == "preview":
+        return preview(job.payload)
+    if job.kind == "import":
+        info = shop.stock(store, job.payload["name"])
+        return {
+            "dataset": info.name,
+            "report": {"rows_read": 410, "rows_kept": 405, "users": 40, "items": 80},
+        }
+    raise DualensError(f"The fake engine knows no {job.kind!r}.")
+
+
+class FakeEngine(threading.Thread):
+    """A worker thread: `with FakeEngine(store): ...`. `delay_s` per job kind makes it slow, `errors` fail."""
+
+    def __init__(
+        self, store: Store, delay_s: dict[str, float] | None = None, errors: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(daemon=True)
+        self.errors = errors or {}
+        self.store, self.delay_s, self.closed = store, delay_s or {}, threading.Event()
+
+    def run(self) -> None:
+        beaten = 0.0
+        while not self.closed.wait(0.02):
+            if time.time() - beaten > 2:
+                workers.beat(
+                    self.store,
+                    Worker(
+                        OWNER, 1, "here", "cpu", "float32", "ready", models=["embedded"], beat_at=time.time()
+                    ),
+                )
+                beaten = time.time()
+            job = jobs.claim(self.store, OWNER)
+            if job is None:
+                continue
+            time.sleep(self.delay_s.get(job.kind, 0.0))
+            try:
+                if job.kind in self.errors:
+                    raise DualensError(self.errors[job.kind])
+                if job.kind == "tune":
+                    result = fake_tuning.tune(
+                        self.store, job, OWNER, lambda: self.delay_s.get("tune point", 0.0)
+                    )
+                elif job.kind == "study":
+                    result = fake_study.study(self.store, job, OWNER, self.delay_s.get("study step", 0.0))
+                elif job.kind == "optimize":
+                    asked = RunRequest(job.payload["dataset"], job.payload["user"], job.payload["model"])
+                    step_s, offered = self.delay_s.get("optimize step", 0.0), pool(self.store, asked)
+                    result = fake_optimize.optimize(self.store, job, OWNER, step_s, offered)
+                else:
+                    result = answer(self.store, job)
+                if result is not None:
+                    jobs.finish(self.store, job.id, OWNER, result)
+            except DualensError as error:
+                jobs.fail(self.store, job.id, OWNER, str(error))
+
+    def __enter__(self) -> "FakeEngine":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed.set()
+        self.join(10)
+        workers.gone(self.store, OWNER)

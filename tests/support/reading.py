@@ -1,0 +1,34 @@
+"""What a person reads on a page under test."""
+
+import time
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from dashboard.text.literal import JOINER
+
+
+def texts(app: AppTest) -> str:
+    """Everything a person reads on the page."""
+    parts = [*app.markdown, *app.caption, *app.text, *app.subheader, *app.header, *app.error]
+    return read("\n".join(str(part.value) for part in parts))
+
+
+def read(markdown: str) -> str:
+    """Escaped Markdown as a person reads it."""
+    return markdown.replace("\\", "").replace(JOINER, "")
+
+
+def button(app: AppTest, label: str) -> Any:
+    """The button of this label."""
+    return next(each for each in app.button if each.label == label)
+
+
+def until(app: AppTest, words: str) -> None:
+    """Draw the page again until it says this."""
+    for _ in range(100):
+        if words in texts(app) or any(words in each.value for each in app.success):
+            return
+        time.sleep(0.05)
+        app.run()
+    raise AssertionError(f"{words!r} never came: {texts(app)}")

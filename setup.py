@@ -1,7 +1,5 @@
 """What pyproject.toml cannot say: `docs/` travels inside the dashboard, whose Guide page shows it offline."""
 
-from pathlib import Path
-
 from setuptools import find_packages, setup
 
 DOCS = ["dashboard.docs"]

@@ -13,7 +13,7 @@ if str(ROOT) not in sys.path:
     # `streamlit run` puts this file's folder on the path, not the repository's.
     sys.path.insert(0, str(ROOT))
 
-from dashboard.ui import engine_status, notices  # noqa: E402
+from dashboard.ui import engine_status, help, notices  # noqa: E402
 from dashboard.ui.style import css  # noqa: E402
 
 st.set_page_config(page_title="Dualens", layout="wide", initial_sidebar_state=215)
@@ -34,6 +34,9 @@ PAGES = {
         st.Page("screens/tune/page.py", title="Tune", url_path="tune"),
         st.Page("screens/library/page.py", title="Library", url_path="library"),
     ],
+    "Read": [
+        st.Page("screens/guide/page.py", title="Guide", url_path="guide"),
+    ],
 }
 current = st.navigation(PAGES, position="hidden")
 
@@ -44,6 +47,7 @@ with st.sidebar:
         st.caption(section.upper())
         for each in pages:
             st.page_link(each, width="stretch")
+    help.page_link(current.title)
 
 with notices.told():
     current.run()

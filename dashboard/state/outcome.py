@@ -41,11 +41,10 @@ class Outcome:
 
 def known(view: View) -> Outcome | None:
     """What can be said of this view at once; None where the engine has to be asked (`asked`)."""
-    request = view.request()
-    if request is None:
-        return Outcome()
     try:
-        request.validate()
+        request = view.request()
+        if request is None:
+            return Outcome()
         digest = request_digest(session.store(), request)
         run = runs.by_request(session.store(), digest)
     except DualensError as error:

@@ -9,15 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from db.requests import (
-    CANDIDATE_KINDS,
-    FORWARD_MOST,
-    HISTORY_WAYS,
-    SCORINGS,
-    TARGETS,
-    Chosen,
-    RunRequest,
-)
+from db.choices import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS
+from db.requests import Chosen, RunRequest
+from db.requests.run import FORWARD_MOST
 
 MOST_DEMONSTRATIONS = 24
 MOST_PROMPTS = 16

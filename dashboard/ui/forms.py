@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard.state import session
 from dashboard.text.literal import plain
+from dashboard.ui import help
 from db.datasets import DatasetInfo
 from db.models import ModelInfo
 
@@ -22,7 +23,7 @@ def data_set(key: str, known: Sequence[DatasetInfo]) -> DatasetInfo:
     return next(each for each in known if each.name == name)
 
 
-def model(label: str, key: str, known: Sequence[ModelInfo], note: str | None = None) -> str | None:
+def model(label: str, key: str, known: Sequence[ModelInfo], note: str = "") -> str | None:
     """A registered model by its name, the embedded one first; None where there is none."""
     names = [each.name for each in known]
     if names and st.session_state.get(key) not in names:
@@ -34,20 +35,30 @@ def model(label: str, key: str, known: Sequence[ModelInfo], note: str | None = N
         format_func=plain,
         placeholder="register one in the Library",
         persist_state="session",
-        help=note,
+        help=help.more(note),
     )
 
 
-def number(label: str, key: str, low: int, high: int, value: int, note: str | None = None) -> int:
+def number(label: str, key: str, low: int, high: int, value: int, note: str = "") -> int:
     """A whole number; `value` where the field was emptied."""
-    found = st.number_input(label, low, high, value=value, key=key, persist_state="session", help=note)
+    found = st.number_input(
+        label, low, high, value=value, key=key, persist_state="session", help=help.more(note)
+    )
     return value if found is None else int(found)
 
 
 def minutes(label: str, key: str, high: float, value: float, step: float, note: str) -> float:
     """A time in minutes; `value` where the field was emptied."""
     found = st.number_input(
-        label, 0.5, high, value=value, step=step, format="%g", key=key, persist_state="session", help=note
+        label,
+        0.5,
+        high,
+        value=value,
+        step=step,
+        format="%g",
+        key=key,
+        persist_state="session",
+        help=help.more(note),
     )
     return float(found or value)
 

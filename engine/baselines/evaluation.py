@@ -10,6 +10,7 @@ from db.datasets import DatasetColumns, DatasetInfo
 from db.store import Store
 from engine.baselines.scorer import Progress, Scorer
 from engine.data.candidates import candidate_list
+from engine.data.draws import generator
 from engine.data.splits import MIN_HISTORY, held_out
 from engine.demos import query as queries
 from engine.evaluation.metrics import metrics, rank_of
@@ -42,7 +43,7 @@ class Evaluation:
 
 def drawn_users(columns: DatasetColumns, users: int, seed: int, target: str = "test") -> list[str]:
     """Ids of at most `users` users who have the target, drawn from the seed."""
-    rng = np.random.Generator(np.random.PCG64(seed))
+    rng = generator(seed)
     order = np.argsort(rng.random(len(columns.user_ids)), kind="stable")
     lengths = np.bincount(columns.user, minlength=len(columns.user_ids))
     fit = order[lengths[order] >= held_out(target) + MIN_HISTORY]

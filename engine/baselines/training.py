@@ -26,6 +26,7 @@ from db.errors import BadInput, Conflict
 from engine.baselines import saved
 from engine.baselines.sasrec import Network, Sasrec, Shape, arrays, fill, padded
 from engine.baselines.scorer import Progress
+from engine.data.draws import generator
 
 LOSSES = ("full", "scaled")
 CHECKPOINT = "sasrec checkpoint"
@@ -153,7 +154,7 @@ class _Run:
         self.identity = digest([asdict(recipe), items, content])
         self.recipe, self.progress, self.device = recipe, progress, torch.device(device)
         self.shape = Shape(items, recipe.width, recipe.blocks, longest=recipe.longest, dropout=recipe.dropout)
-        order = np.random.Generator(np.random.PCG64(recipe.seed)).permutation(len(histories))
+        order = generator(recipe.seed).permutation(len(histories))
         self.validation = [histories[place] for place in order[: recipe.validation]]
         self.sequences = [
             piece
@@ -175,7 +176,7 @@ class _Run:
     def epoch(self, checkpoint: Path | None, minutes: float | None) -> None:
         """What is left of one epoch, then validation; the state moves on."""
         state = self.state
-        order = np.random.Generator(np.random.PCG64([self.recipe.seed, state.epoch]))
+        order = generator(self.recipe.seed, state.epoch)
         batches = list(self._batches(order))
         kept = state.seconds
         while state.batch < len(batches) and not state.late(minutes):
@@ -214,16 +215,16 @@ class _Run:
         best = f", validation NDCG {state.best:.4f} in epoch {state.best_epoch}" if state.best_epoch else ""
         return min((epoch + share) / max(end, 1), 1.0), f"SASRec epoch {epoch + 1}{best}"
 
-    def _batches(self, generator: np.random.Generator) -> Iterator[list[list[int]]]:
+    def _batches(self, order: np.random.Generator) -> Iterator[list[list[int]]]:
         """The sequences in random batches of similar length, once or as often as an epoch needs."""
         size = self.recipe.batch
         for _ in range(math.ceil(self.recipe.steps / math.ceil(len(self.sequences) / size))):
-            order = generator.permutation(len(self.sequences)).tolist()
-            for start in range(0, len(order), POOL * size):
+            places = order.permutation(len(self.sequences)).tolist()
+            for start in range(0, len(places), POOL * size):
                 pool = sorted(
-                    order[start : start + POOL * size], key=lambda place: len(self.sequences[place])
+                    places[start : start + POOL * size], key=lambda place: len(self.sequences[place])
                 )
-                for place in generator.permutation(math.ceil(len(pool) / size)).tolist():
+                for place in order.permutation(math.ceil(len(pool) / size)).tolist():
                     yield [self.sequences[number] for number in pool[place * size : (place + 1) * size]]
 
     def _step(self, batch: list[list[int]]) -> float:

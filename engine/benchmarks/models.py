@@ -5,7 +5,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from db.errors import OutOfMemory
 from db.settings import Settings
-from engine.commands.options import opened
+from db.store import Store
 from engine.context import EMBEDDED, Engine
 from engine.llm.attention import lens, linear
 from engine.llm.loading.load import (
@@ -34,7 +34,7 @@ def measured(name: str, settings: Settings) -> LoadedModel:
         return random_llama(settings.device, **_SHAPE)
     if name == "embedded":
         return load(str(EMBEDDED), settings.device, settings.dtype)
-    with opened() as store:
+    with Store.open(settings) as store:
         source = Engine(store, settings).registered(name).source
     return load(source, settings.device, settings.dtype)
 

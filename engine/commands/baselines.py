@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
-from db.tunings import KINDS, TuneRequest
+from db.choices import TUNE_KINDS
+from db.requests import TuneRequest
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine baseline --kind itemknn -d simulated --users 300 --json")
+@app.command(epilog="Example: dualens baseline --kind itemknn -d simulated --users 300 --json")
 def baseline(
     kind: Annotated[str, typer.Option(help="popularity, itemknn, bm25, sasrec or sasrec-scaled.")],
     dataset: Dataset = "simulated",
@@ -30,10 +31,10 @@ def baseline(
     from engine.jobs.worker import run_here
 
     checked(kind)
-    asked = TuneRequest(dataset=dataset, kind=kind, minutes=minutes, seed=seed)
     with opened() as store, service_engine(store) as engine:
-        if kind in KINDS and target == "test":  # what learns nothing from interactions needs no job
-            run_here(engine, "tune", asked.validate().to_json(), output.aside)
+        if kind in TUNE_KINDS and target == "test":  # what learns nothing from interactions needs no job
+            asked = TuneRequest(dataset=dataset, kind=kind, minutes=minutes, seed=seed)
+            run_here(engine, "tune", asked.to_json(), output.aside)
         done = run_baseline(
             store,
             dataset,

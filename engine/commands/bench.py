@@ -1,17 +1,19 @@
-"""Commands that measure speed: ratios to other ways within one run, and to the flop floor."""
+"""Commands that measure: speed against other ways and the flop floor, search, the store, gains of methods."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
+from db.errors import BadInput
+from db.settings import Settings
 from engine.commands import output
-from engine.commands.options import Json
+from engine.commands.options import Dataset, Json, opened, service_engine
 
 app = typer.Typer()
 bench = typer.Typer(
-    help="Measure speed: ratios within one run, beside the flop floor.",
-    epilog="Example: python -m engine bench effects --json",
+    help="Measure speed, search, the store and what methods gain.",
+    epilog="Example: dualens bench effects --json",
     no_args_is_help=True,
 )
 app.add_typer(bench, name="bench")
@@ -28,11 +30,12 @@ Items = Annotated[
 ]
 _SLOW = 100_000_000  # parameters from which a processor takes seconds for one prompt
 Seed = Annotated[int, typer.Option(help="Draws users and candidates.")]
+Demos = Annotated[str, typer.Option(help="STRATEGY:K, as of `rank`.")]
 K = Annotated[str, typer.Option("--k", help="Numbers of demonstrations, out of 4, 8 and 16.")]
 
 
 @bench.command(
-    epilog="Example: python -m engine bench effects --model random-0.5b --users 2 --items 3 --k 4,8"
+    epilog="Example: dualens bench effects --model random-0.5b --users 2 --items 3 --k 4,8"
 )
 def effects(
     model: Model = "embedded",
@@ -43,13 +46,9 @@ def effects(
     json: Json = False,
 ) -> None:
     """Effects of demonstrations against leave-one-out, 64 ablations and one plain forward pass."""
-    from db.errors import BadInput
     from engine.benchmarks import effects as measure
 
-    try:
-        ks = sorted({int(word) for word in k.split(",")})
-    except ValueError:
-        ks = []
+    ks = _numbers(k)
     if not ks or not set(ks) <= set(measure.PLAN):
         raise BadInput(
             f"--k takes numbers out of {', '.join(map(str, measure.PLAN))}, such as 4,8; not {k!r}."
@@ -66,7 +65,7 @@ def effects(
     output.as_json(done) if json else _print_effects(done)
 
 
-@bench.command(epilog="Example: python -m engine bench ranking --model random-0.5b --users 1")
+@bench.command(epilog="Example: dualens bench ranking --model random-0.5b --users 1")
 def ranking(
     model: Model = "embedded",
     users: Users = None,
@@ -81,7 +80,7 @@ def ranking(
     output.as_json(done) if json else _print_rows(done, done["rows"])
 
 
-@bench.command(epilog="Example: python -m engine bench bank --json")
+@bench.command(epilog="Example: dualens bench bank --json")
 def bank(
     model: Model = "embedded",
     users: Users = None,
@@ -97,6 +96,116 @@ def bank(
     output.as_json(done) if json else _print_rows(done, [known])
 
 
+@bench.command(epilog="Example: dualens bench catalogue --users 3 --widths 20,800")
+def catalogue(
+    dataset: Dataset = "simulated",
+    model: Annotated[str, typer.Option("--model", "-m", help="A registered model.")] = "embedded",
+    demos: Demos = "neighbours:4",
+    users: Annotated[int, typer.Option(min=1, help="Users measured; times are medians.")] = 5,
+    widths: Annotated[str, typer.Option(help="Beam widths, separated by commas.")] = "10,20,50,200,800",
+    check: Annotated[
+        bool, typer.Option("--check", help="Score every title on its own too: minutes a user.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Whole-catalogue search: time and recall of its top 10 by beam width, against the proven best list."""
+    from engine.benchmarks.catalogue_search import catalogue_search
+
+    numbers = _numbers(widths)
+    if not numbers or numbers[0] < 1:
+        raise BadInput(f"--widths takes whole numbers from 1, such as 20,800; not {widths!r}.")
+    with opened() as store, service_engine(store) as engine:
+        done = catalogue_search(engine, dataset, model, demos, users, numbers, check, output.aside)
+    if json:
+        output.as_json(done)
+        return
+    output.line(
+        f"{done['titles']:,} titles, {done['title_tokens']:,} tokens, encoded in {done['encode_s']:.2f} s; "
+        f"{done['users']} users, {done['threads']} threads"
+    )
+    rows = [
+        {**row, **{f"request_{part}_s": seconds for part, seconds in row["request_s"].items()}}
+        for row in done["rows"]
+    ]
+    for row in rows:
+        del row["request_s"]
+    _print_transposed(rows)
+    if done["checked"]:
+        output.table(
+            [list(row.values()) for row in done["checked"]],
+            *("user", "proven", "equals the list of all titles"),
+        )
+
+
+@bench.command(epilog="Example: dualens bench methods --users 40 --only ridge:0.5,forward:8")
+def methods(
+    dataset: Dataset = "simulated",
+    demos: Demos = "neighbours:4",
+    users: Annotated[int, typer.Option(min=1, help="Users ranked.")] = 40,
+    only: Annotated[
+        str | None, typer.Option(help="Methods, separated by commas, e.g. ridge:0.5,order; default: all.")
+    ] = None,
+    disliked: Annotated[
+        bool, typer.Option("--disliked", help="Only users who rated something low, so that negatives apply.")
+    ] = False,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """NDCG@10 of held-out purchases under edits, forward tuning and proxy scoring, paired with plain runs."""
+    from engine.benchmarks.method_gains import ALL, method_gains
+
+    names = only.split(",") if only else ALL
+    with opened() as store, service_engine(store) as engine:
+        done = method_gains(engine, dataset, demos, users, seed, names, disliked, output.aside)
+    if json:
+        output.as_json(done)
+        return
+    output.line(f"{done['users']} users of {done['dataset']}, {done['demos']}, seed {done['seed']}")
+    names = list(done["rows"][0])
+    output.table([list(row.values()) for row in done["rows"]], *(name.replace("_", " ") for name in names))
+
+
+@bench.command(epilog="Example: dualens bench store --interactions 10000000")
+def store(
+    interactions: Annotated[int, typer.Option(min=1, help="Default: as Amazon Video Games.")] = 440_264,
+    users: Annotated[int | None, typer.Option(min=1, help="Default: an eighth of that.")] = None,
+    items: Annotated[int | None, typer.Option(min=1, help="Default: a fifth of the users.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Database, e.g. postgresql://...; default: a temporary SQLite file.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Speed of the store: insertion, histories, searches, claims of jobs."""
+    from engine.benchmarks.store_speed import store_speed
+
+    done = store_speed(interactions, users, items, url)
+    if json:
+        output.as_json(done)
+        return
+    output.line(
+        f"{done['interactions']:,} interactions, {done['users']:,} users, {done['items']:,} items on "
+        f"{done['database']}"
+    )
+    output.line(
+        f"inserted in {done['insert_s']:.2f} s, {done['insert_cpu_s']:.2f} s of processor time; memory "
+        f"{done['memory_before_mib']:.0f} MiB before, {done['memory_peak_mib']:.0f} MiB at most"
+    )
+    if done["file_mib"] is not None:
+        output.line(f"database file {done['file_mib']:.0f} MiB")
+    output.table(
+        [[row["what"], row["median_ms"], row["p95_ms"], row["calls"]] for row in done["rows"]],
+        *("what", "median (ms)", "95th percentile (ms)", "calls"),
+    )
+
+
+def _numbers(text: str) -> list[int]:
+    """Whole numbers separated by commas, in order and each once; none where a word is no number."""
+    try:
+        return sorted({int(word) for word in text.split(",")})
+    except ValueError:
+        return []
+
+
 def _measured(
     model: str,
     work: Callable[..., dict],
@@ -107,7 +216,6 @@ def _measured(
     seed: int,
 ) -> dict[str, Any]:
     """A large model on a processor is asked about one user with short prompts, and runs few of a rival's."""
-    from db.settings import Settings
     from engine.benchmarks.models import measured
     from engine.benchmarks.prompts import shop, tasks
     from engine.benchmarks.timing import MOST
@@ -138,11 +246,16 @@ def _print_rows(done: dict[str, Any], rows: list[dict[str, Any]]) -> None:
         f"{done['model']}, {done['parameters']:,} parameters, {done['device']}, {done['dtype']}, "
         f"{done['threads']} threads, {done['gflops_per_second']} GFLOP/s; medians of {done['users']} users"
     )
+    _print_transposed(rows)
+    for threshold in done["bars"]:
+        verdict = "met" if threshold["holds"] else "not met"
+        output.line(f"{verdict}: {threshold['what']}: {threshold['found']} (bar {threshold['bar']})")
+
+
+def _print_transposed(rows: list[dict[str, Any]]) -> None:
+    """One column per row measured, names down the side."""
     names = list(rows[0])
     output.table(
         [[name.replace("_", " "), *(row.get(name, "") for row in rows)] for name in names],
-        *("", *[str(i + 1) for i in range(len(rows))]),
+        *("", *[str(number) for number in range(1, len(rows) + 1)]),
     )
-    for each in done["bars"]:
-        verdict = "met" if each["holds"] else "not met"
-        output.line(f"{verdict}: {each['what']}: {each['found']} (bar {each['bar']})")

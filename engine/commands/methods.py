@@ -4,22 +4,22 @@ from typing import Annotated
 
 import typer
 
+from db.choices import EDITS, SOURCES
 from db.requests import RunRequest
+from db.requests.edits import usual
 from engine.commands import output
-from engine.commands.options import Json, opened, service_engine, takes_request
+from engine.commands.options import Json, opened, service_engine, takes
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine pool -d simulated -u s0412 --prescore embedded --json")
-@takes_request
+@app.command(epilog="Example: dualens pool -d simulated -u s0412 --prescore embedded --json")
+@takes(RunRequest)
 def pool(
     request: RunRequest,
     sources: Annotated[
         str,
-        typer.Option(
-            help="Separated by commas: neighbours, proximal, random, global, aggregated, hand-written."
-        ),
+        typer.Option(help=f"Separated by commas: {', '.join(SOURCES)}."),
     ] = "neighbours,proximal,random",
     size: Annotated[int, typer.Option(help="Demonstrations of each source.")] = 12,
     json: Json = False,
@@ -36,15 +36,15 @@ def pool(
     output.table(rows, "demonstration", "source", "similarity", "effect on probes (nats)", "answer")
 
 
-@app.command(epilog="Example: python -m engine spread -d simulated -u s0412 --kinds weights:0.5,order --json")
-@takes_request
+@app.command(epilog="Example: dualens spread -d simulated -u s0412 --kinds weights:0.5,order --json")
+@takes(RunRequest)
 def spread(
     request: RunRequest,
     kinds: Annotated[
         str | None,
         typer.Option(
-            help="Edits separated by commas: weights:0.5, dropout:0.25, values:0.1, order, typos:0.1, "
-            "truncation:0.3, ridge:0.2, negatives:0.5; all that the data allow if left out."
+            help=f"Edits separated by commas: {', '.join(str(usual(name)) for name in EDITS)}; "
+            "all that the data allow if left out."
         ),
     ] = None,
     draws: Annotated[int, typer.Option(help="Draws of each edit that is left to chance.")] = 16,
@@ -71,8 +71,8 @@ def spread(
         output.line(f"{one['name']} left out: {one['reason']}")
 
 
-@app.command(epilog="Example: python -m engine forward -d simulated -u s0412 --iterations 8 --json")
-@takes_request
+@app.command(epilog="Example: dualens forward -d simulated -u s0412 --iterations 8 --json")
+@takes(RunRequest)
 def forward(
     request: RunRequest,
     iterations: Annotated[int, typer.Option(help="How often the demonstrations are read again.")] = 8,

@@ -6,15 +6,20 @@ Boundary: words of a shell in, checked requests and opened workspaces out; no co
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from dataclasses import MISSING
+from typing import Annotated, Any, Literal
 
 import typer
 
 from db.errors import BadInput
-from db.requests import RunRequest
+from db.requests.base import Request
+from db.requests.fields import RequestField, described
+from db.requests.run import read_chosen
 from db.settings import Settings
 from db.store import Store
 from engine.commands import output
+
+DEFAULTS = {"dataset": "simulated"}  # so that the first commands a person tries need a user only
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Name of a data set (see `datasets`).")]
@@ -22,112 +27,75 @@ User = Annotated[str, typer.Option("--user", "-u", help="User id (see `users`)."
 Model = Annotated[str, typer.Option("--model", "-m", help="Registered name, model folder or hub id.")]
 
 
-def option(help: str, *names: str) -> Any:
-    """A documented option."""
-    return typer.Option(*names, help=help)
+Command = Callable[..., None]
 
 
-# Every command that makes a run takes these: request field -> (type, default).
-REQUEST_OPTIONS: dict[str, tuple[Any, Any]] = {
-    "user": (User, inspect.Parameter.empty),
-    "dataset": (Dataset, "simulated"),
-    "model": (Model, "embedded"),
-    "demos": (
-        Annotated[
-            str,
-            option(
-                "none, or STRATEGY:K, or STRATEGY:Tt for T tokens of them: random, recent, bm25, neighbours, "
-                "proximal, global, aggregated, embedding, mmr, dpp, votek, greedy, twostage."
-            ),
-        ],
-        "neighbours:4",
-    ),
-    "prompts": (
-        Annotated[int, option("Average the scores of this many prompts, each with other demonstrations.")],
-        1,
-    ),
-    "embedding": (
-        Annotated[
-            str | None,
-            option("Folder of a sentence-transformers model that compares titles; else the model's states."),
-        ],
-        None,
-    ),
-    "weights": (
-        Annotated[str | None, option("One weight per demonstration in prompt order, e.g. 1,0,2,1.")],
-        None,
-    ),
-    "candidates": (Annotated[int, option("Length of the candidate list.", "--candidates", "-c")], 20),
-    "candidate_kind": (Annotated[str, option("Negatives: random, popular or hard.")], "random"),
-    "scoring": (
-        Annotated[str, option("auto (the model's own), sum, mean, calibrated, yes_no or listwise.")],
-        "auto",
-    ),
-    "history": (Annotated[int, option("At most this many newest items of the history.")], 10),
-    "history_by": (
-        Annotated[str, option("Which items: recent, semantic (like the candidates) or clusters (of time).")],
-        "recent",
-    ),
-    "target": (
-        Annotated[str, option("test (held-out last item, to report) or probe (to curate with).")],
-        "test",
-    ),
-    "hint": (
-        Annotated[
-            str | None,
-            option("Show this baseline's best items in the prompt: popularity, itemknn, bm25, sasrec, ..."),
-        ],
-        None,
-    ),
-    "prescore": (
-        Annotated[
-            str | None,
-            option("Let this model look through 4 times as many demonstrations and keep its best."),
-        ],
-        None,
-    ),
-    "forward": (
-        Annotated[int, option("Read the demonstrations again so many times before answering (`forward`).")],
-        0,
-    ),
-    "perturb": (
-        Annotated[
-            str | None,
-            option("Rank under edits of the dual model, e.g. ridge:0.2+negatives:0.5 (see `spread`)."),
-        ],
-        None,
-    ),
-    "seed": (Annotated[int, option("Seed of the candidate list and of random choices.")], 0),
-}
+def takes(request: type[Request], *fields: str, **defaults: Any) -> Callable[[Command], Command]:
+    """Give a command an option for each field of a request; it is called with the checked request they make.
 
-
-def takes_request(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options above; it is called with the checked request they make.
-
-    Raises `BadInput`, naming the option, where they do not make one.
+    `fields`: only these (default: all). `defaults`: where a command's differ from the request's; those of
+    fields without an option are fixed. The request raises `BadInput`, naming the field, where the options do
+    not make one.
     """
-
-    def run(**given: Any) -> None:
-        fields = {name: given.pop(name) for name in REQUEST_OPTIONS}
-        words = fields["weights"]
-        try:
-            fields["weights"] = [float(part) for part in words.split(",")] if words else None
-        except ValueError as error:
-            raise BadInput(
-                f"--weights takes numbers separated by commas (1,0,2,1), not {words!r}."
-            ) from error
-        command(RunRequest.from_json(fields), **given)
-
-    own = list(inspect.signature(command).parameters.values())[1:]
+    asked = [field for field in described(request) if not fields or field.name in fields]
+    fixed = {name: value for name, value in defaults.items() if name not in {field.name for field in asked}}
     shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-        for name, (kind, default) in REQUEST_OPTIONS.items()
+        parameter(field, defaults.get(field.name, DEFAULTS.get(field.name, field.default))) for field in asked
     ]
-    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    run.__signature__ = inspect.Signature(shared + own)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in shared + own}
-    run.__doc__, run.__name__ = command.__doc__, command.__name__
-    return run
+
+    def decorate(command: Command) -> Command:
+        def run(**given: Any) -> None:
+            values = {field.name: read(field, given.pop(field.name)) for field in asked}
+            command(request.from_json(values | fixed), **given)
+
+        own = [
+            each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for each in list(inspect.signature(command).parameters.values())[1:]
+        ]
+        run.__signature__ = inspect.Signature(shared + own)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in shared + own}
+        run.__doc__, run.__name__ = command.__doc__, command.__name__
+        return run
+
+    return decorate
+
+
+def parameter(field: RequestField, default: Any) -> inspect.Parameter:
+    """The option of a field, with its flags, bounds or choices, and help."""
+    kind: Any = str if field.kind is tuple else field.kind
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    bounds: dict[str, Any] = {"min": field.low, "max": field.high} if kind in (int, float) else {}
+    if field.choices and field.kind is not tuple:
+        kind = Literal[tuple(map(str, field.choices))]
+        default = str(default)
+    flags = [f"{flag}/--no-{flag[2:]}" for flag in field.flags] if kind is bool else field.flags
+    annotation = Annotated[
+        kind | None if field.optional else kind, typer.Option(*flags, help=field.help, **bounds)
+    ]
+    missing = inspect.Parameter.empty if default is MISSING else default
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=missing
+    )
+
+
+def read(field: RequestField, value: Any) -> Any:
+    """What the shell gave for a field, as a request's JSON holds it. Raises BadInput naming the option."""
+    if value is None:
+        return None
+    if field.kind is not tuple:
+        return int(value) if field.kind is int else value
+    if field.name == "demonstrations":
+        return list(read_chosen(value))
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if field.choices is not None:
+        return parts
+    try:
+        return [float(part) for part in parts]
+    except ValueError as error:
+        raise BadInput(
+            f"{field.flags[0]} takes numbers separated by commas (1,0,2,1), not {value!r}."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -157,7 +125,7 @@ def listing(rows: list[dict[str, Any]], key: str, *, json: bool, width: dict[str
     if json:
         output.as_json({key: rows})
     elif not rows:
-        output.line(f"No {key} yet. `python -m engine setup` makes the first ones.")
+        output.line(f"No {key} yet. `dualens setup` makes the first ones.")
     else:
         width = width or {}
         cells = [[str(row[c])[: width[c]] if c in width else row[c] for c in row] for row in rows]

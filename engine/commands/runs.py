@@ -1,20 +1,21 @@
 """Commands about one user at a time: rank, explain, check, recommend; the stored runs; the worker."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from db import runs
+from db.choices import EFFECT_MODES, ESTIMATORS
 from db.requests import RunRequest
 from db.settings import Settings
 from engine.commands import output
-from engine.commands.options import Json, Model, listing, opened, service_engine, takes_request
+from engine.commands.options import Json, Model, listing, opened, service_engine, takes
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine rank -d simulated -u s0412 --demos neighbours:4 --json")
-@takes_request
+@app.command(epilog="Example: dualens rank -d simulated -u s0412 --demos neighbours:4 --json")
+@takes(RunRequest)
 def rank(request: RunRequest, json: Json = False) -> None:
     """Rank a candidate list for a user, without and with demonstrations."""
     from engine.tasks import results, service
@@ -25,18 +26,20 @@ def rank(request: RunRequest, json: Json = False) -> None:
     output.as_json(view) if json else output.run(view)
 
 
-@app.command(epilog="Example: python -m engine effects -d simulated -u s0412 --leave-one-out --json")
-@takes_request
+@app.command(epilog="Example: dualens effects -d simulated -u s0412 --leave-one-out --json")
+@takes(RunRequest)
 def effects(
     request: RunRequest,
     estimator: Annotated[
-        str, typer.Option(help="auto, exact (2^k weightings), strata, path or aumann (integrals).")
+        Literal[tuple(ESTIMATORS)],  # type: ignore[valid-type]
+        typer.Option(help="How effects are measured."),
     ] = "auto",
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Also drop each one: by weight and by a new prompt.")
     ] = False,
     mode: Annotated[
-        str, typer.Option(help="Left out means: direct, total (of later ones too) or reprompt (not written).")
+        Literal[tuple(EFFECT_MODES)],  # type: ignore[valid-type]
+        typer.Option(help="What leaving a demonstration out means."),
     ] = "direct",
     json: Json = False,
 ) -> None:
@@ -61,7 +64,7 @@ def effects(
     )
 
 
-@app.command(epilog="Example: python -m engine verify --model embedded --json")
+@app.command(epilog="Example: dualens verify --model embedded --json")
 def verify(model: Model = "embedded", json: Json = False) -> None:
     """Check on every layer that attention equals the dual model (forms B and C) for this model."""
     from engine.tasks import service
@@ -80,17 +83,14 @@ def verify(model: Model = "embedded", json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: python -m engine recommend -u s0412 --whole-catalogue --top 10 --json")
-@takes_request
+@app.command(epilog="Example: dualens recommend -u s0412 --top 10 --json")
+@takes(RunRequest)
 def recommend(
     request: RunRequest,
     top: Annotated[int, typer.Option(help="How many items to recommend.")] = 10,
     width: Annotated[
         int | None, typer.Option(help="Branches of the titles' tree kept per step; enough if left out.")
     ] = None,
-    whole_catalogue: Annotated[
-        bool, typer.Option(help="Search every title; so it is anyway unless --free is given.")
-    ] = True,
     zero_shot: Annotated[
         bool, typer.Option("--zero-shot", help="Also the list without demonstrations: twice the time.")
     ] = False,
@@ -118,7 +118,7 @@ def recommend(
         output.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
 
 
-@app.command("runs", epilog="Example: python -m engine runs --dataset simulated --limit 5")
+@app.command("runs", epilog="Example: dualens runs --dataset simulated --limit 5")
 def runs_(
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Only this data set.")] = None,
     user: Annotated[str | None, typer.Option("--user", "-u", help="Only this user.")] = None,
@@ -135,7 +135,7 @@ def runs_(
     listing([results.run_row(summary) for summary in found], "runs", json=json, width={"run": 12})
 
 
-@app.command(epilog="Example: python -m engine worker")
+@app.command(epilog="Example: dualens worker")
 def worker(
     with_parent: Annotated[bool, typer.Option(help="End when the process that started this ends.")] = False,
     once: Annotated[bool, typer.Option(help="End after one job.")] = False,

@@ -8,23 +8,20 @@ does the rest.
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from engine.data.report import Report
 from engine.data.text import MAX_TITLE, clean_title
+from engine.data.values import id_text, is_empty, parse_date, usable_id
 
-MAX_ID = 200  # characters
 Lines = range | np.ndarray
 
 _ERRORS = (ValueError, TypeError, OverflowError)
-_SLASHED = re.compile(r"^(\d{4})/(\d{1,2})/(\d{1,2})")
 
 
 class Codes(dict[str, int]):
@@ -35,18 +32,6 @@ class Codes(dict[str, int]):
             raise ValueError("id not usable")
         code = self[key] = len(self)
         return code
-
-
-def usable_id(text: str) -> bool:
-    """True for a printable id of 1 to MAX_ID characters without space around it."""
-    return 0 < len(text) <= MAX_ID and text.isprintable() and text == text.strip()
-
-
-def parse_date(text: str) -> float:
-    """Unix seconds of an ISO 8601 date or time (UTC unless it says otherwise); raises ValueError."""
-    text = _SLASHED.sub(lambda m: f"{m[1]}-{int(m[2]):02}-{int(m[3]):02}", text.strip())
-    moment = datetime.fromisoformat(text.removesuffix(" UTC"))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 @dataclass
@@ -145,7 +130,7 @@ class Builder:
         self, user: Any, item: Any, timed: bool, time: Any, rating: Any
     ) -> tuple[int, int, float, float] | str:
         """Codes, raw time and rating of one row, or the reason why it is left out."""
-        ids = [_id_text(user), _id_text(item)]
+        ids = [id_text(user), id_text(item)]
         for text, reason in zip(ids, ("user id missing", "item id missing"), strict=True):
             if not text:
                 return reason
@@ -153,14 +138,14 @@ class Builder:
                 return "id not usable"
         moment = 0.0
         if timed:
-            if _empty(time):
+            if is_empty(time):
                 return "timestamp missing"
             try:
                 moment = float(_times([time], bool(self.dates))[0])
             except _ERRORS:
                 return "timestamp not understood"
         stars = math.nan
-        if not _empty(rating):
+        if not is_empty(rating):
             try:
                 stars = float(rating)
             except _ERRORS:
@@ -191,23 +176,9 @@ def _join(parts: list[np.ndarray], dtype: Any) -> np.ndarray:
     return joined
 
 
-def _empty(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, str) and value.strip().lower() in ("", "nan", "null", "none", "na")
-    )
-
-
-def _id_text(value: Any) -> str:
-    if isinstance(value, str):
-        return "".join(c for c in value.strip() if c.isprintable())
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if value is None or isinstance(value, float | bool | dict | list) else str(value)
-
-
 def _are_dates(times: Sequence[Any]) -> bool:
     """True when the first value that is there reads as a date and not as a number."""
-    first = next((value for value in times if not _empty(value)), None)
+    first = next((value for value in times if not is_empty(value)), None)
     if not isinstance(first, str):
         return False
     try:
@@ -273,7 +244,7 @@ class ItemTable:
     ) -> None:
         """Take one row of an item file; counts unusable ids, repeated rows and cleaned titles."""
         self.report.item_rows_read += 1
-        key = _id_text(item_id)
+        key = id_text(item_id)
         if not key or not usable_id(key):
             self.report.drop_item("item id missing or not usable", file, line, repr(item_id)[:60])
             return
@@ -283,7 +254,7 @@ class ItemTable:
                 return
             self.spare -= 1
         raw = title if isinstance(title, str) else "" if title is None else str(title)
-        clean = "" if _empty(raw) else clean_title(raw)
+        clean = "" if is_empty(raw) else clean_title(raw)
         known = self.rows.get(key)
         if known and (known.title or not clean):
             self.report.drop_item("item listed again", file, line, key)
@@ -300,6 +271,6 @@ class ItemTable:
 
 def _label(value: Any) -> str | None:
     """A short clean text of a category or brand, None when there is none."""
-    if isinstance(value, str) and not _empty(value):
+    if isinstance(value, str) and not is_empty(value):
         return clean_title(value)[:160] or None
     return None

@@ -1,7 +1,8 @@
 """Seeded draws that come out equal on every machine and every day. Pure functions.
 
-Python's hash() changes per process and numpy promises a stable stream only for its bit generators, so every
-draw is a sort by raw 64-bit keys of a generator seeded with the digest of what the draw is for.
+Python's hash() changes per process and numpy promises a stable stream only for its bit generators, so a draw
+that is stored is a sort by raw 64-bit keys of a generator seeded with the digest of what the draw is for. All
+other draws with numpy take `generator`, which names its bit generator.
 """
 
 import numpy as np
@@ -10,6 +11,11 @@ from numpy.typing import NDArray
 from db.canonical import digest
 
 Part = str | int
+
+
+def generator(*key: int) -> np.random.Generator:
+    """The generator of a key (a seed, or a seed and a part's number)."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
 
 def keys(size: int, *parts: Part) -> NDArray[np.uint64]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from db.datasets import DatasetColumns
+from engine.data.draws import generator
 from engine.data.world import (
     DEPARTMENTS,
     DRIFT_AT,
@@ -21,7 +22,6 @@ from engine.data.world import (
     TIERS,
     Shoppers,
     World,
-    generator,
     make_shoppers,
     make_world,
     purchase_times,

@@ -62,11 +62,6 @@ class Shoppers:
     drifts: np.ndarray  # bool
 
 
-def generator(*key: int) -> np.random.Generator:
-    """The generator of a key (a seed, or a seed and a part's number)."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(key))))
-
-
 def pick(rng: np.random.Generator, high: int, size: int | tuple[int, ...]) -> np.ndarray:
     """Uniform integers in ``[0, high)``; from doubles, because ``integers`` may change between versions."""
     return np.minimum((rng.random(size) * high).astype(np.int64), high - 1)

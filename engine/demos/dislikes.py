@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import BadInput
-from db.perturbations import DISLIKED, Edit
+from db.requests.edits import DISLIKED, Edit
 from db.store import Store
 from engine.demos.query import Query
 

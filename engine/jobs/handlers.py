@@ -7,9 +7,7 @@ from typing import Any
 
 from db import runs
 from db.errors import BadInput
-from db.optimizations import OptimizeRequest
-from db.requests import RunRequest
-from db.tunings import TuneRequest
+from db.requests import OptimizeRequest, RunRequest, TuneRequest
 from engine.context import Engine
 from engine.tasks import service
 from engine.tasks.service import Report

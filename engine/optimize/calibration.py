@@ -21,7 +21,8 @@ from db.canonical import digest
 from db.datasets import DatasetInfo
 from db.datasets.known import user_ids
 from db.models import ModelInfo
-from db.optimizations import Optimization, OptimizeRequest
+from db.optimizations import Optimization
+from db.requests import OptimizeRequest
 from db.version import ENGINE_VERSION
 from engine.context import Engine
 from engine.data.draws import keys, shuffled

@@ -11,7 +11,7 @@ from typing import Any
 from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import BadInput
-from db.optimizations import OptimizeRequest
+from db.requests import OptimizeRequest
 from engine.context import Engine
 from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries

@@ -8,12 +8,11 @@ from typing import Any
 
 from db.datasets import DatasetInfo
 from db.errors import BadInput
-from db.optimizations import OptimizeRequest
-from db.requests import RunRequest
+from db.requests import OptimizeRequest, RunRequest
+from db.requests.strategy_spec import Spec
 from engine.context import Engine
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
-from engine.demos.strategies.registry import Spec
 from engine.optimize.two_stage import at_query
 
 # What each asks of the optimizer: greedy by effect, from nothing, as it comes out; or both stages, guarded.
@@ -57,7 +56,7 @@ def optimized(
         size=min(spec.size, 16),
         tokens=spec.tokens,
         **SPECS[spec.name],
-    ).validate()
+    )
     found = at_query(engine, asked, dataset, query, report).result
     entries = named(engine.store, dataset, query, [each["id"] for each in found["chosen"]])
     return tuple(entries), tuple(float(each["weight"]) for each in found["chosen"]), found

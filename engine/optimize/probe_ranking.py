@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from db import datasets
 from db.datasets import DatasetInfo
 from db.models import ModelInfo
-from db.optimizations import OptimizeRequest
+from db.requests import OptimizeRequest
 from engine.context import Engine
 from engine.data.candidates import candidate_list
 from engine.demos.query import PoolEntry, Query

@@ -19,8 +19,8 @@ from db.canonical import digest
 from db.datasets import DatasetInfo
 from db.demonstrations import HAND_WRITTEN
 from db.models import ModelInfo
-from db.optimizations import Optimization, OptimizeRequest
-from db.requests import RunRequest
+from db.optimizations import Optimization
+from db.requests import OptimizeRequest, RunRequest
 from db.version import ENGINE_VERSION
 from engine.context import Engine
 from engine.demos import query as queries

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from db.datasets import DatasetInfo
 from db.models import ModelInfo
-from db.optimizations import OptimizeRequest
-from db.perturbations import drawn
+from db.requests import OptimizeRequest
+from db.requests.edits import drawn
 from engine.context import Engine
 from engine.demos.dislikes import disliked_for
 from engine.demos.query import PoolEntry, Query

@@ -1,7 +1,7 @@
 """Studies over many users: a table or a chart that says whether something holds on a data set.
 
 Boundary: `STUDIES[name](engine, payload, report, before) -> result`. The payload is a
-`engine.studies.request.StudyRequest` as JSON, the result is JSON; `report(progress, message, partial)` tells
+`db.requests.StudyRequest` as JSON, the result is JSON; `report(progress, message, partial)` tells
 what was measured so far, and `before` is the last such `partial` of an attempt that was cut off.
 """
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from db import datasets
 from db.datasets import DatasetInfo
+from db.requests import StudyRequest
 from db.store import Store
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
@@ -21,7 +22,6 @@ from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
 from engine.demos.strategies import registry
 from engine.studies.questions import Question
-from engine.studies.request import StudyRequest
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from db import datasets
 from db.datasets import DatasetColumns
 from db.errors import BadInput
+from db.requests import StudyRequest
 from engine.baselines.run import fitted
 from engine.baselines.scorer import Scorer
 from engine.context import Engine
@@ -32,7 +33,6 @@ from engine.studies.answers import (
 from engine.studies.checkpoint import Ledger
 from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, scoring
 from engine.studies.questions import Question, Timeline, drawn, in_periods, timeline
-from engine.studies.request import StudyRequest
 from engine.tasks.service import Report
 
 METRIC = "ndcg10"

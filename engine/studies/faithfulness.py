@@ -12,8 +12,9 @@ from typing import Any
 
 from db.errors import BadInput
 from db.models import ModelInfo
+from db.requests import StudyRequest
+from db.requests.strategy_spec import parse_spec
 from engine.context import Engine
-from engine.demos.strategies.registry import parse_spec
 from engine.evaluation.statistics import estimate
 from engine.studies.checkpoint import Ledger
 from engine.studies.plan import (
@@ -38,7 +39,6 @@ from engine.studies.rank_agreement import (
     explained,
     summary,
 )
-from engine.studies.request import StudyRequest
 from engine.studies.scores import SCORES, TRUTHS, scored
 from engine.tasks.inputs import gather
 from engine.tasks.service import Report

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.evaluation.statistics import SURE, difference
-from engine.studies.compared import BM25, LABELS, NONE, RANDOM, TWO_STAGE
+from engine.studies.compared import BM25, NONE, RANDOM, TWO_STAGE, label
 from engine.studies.recicl_claim import told
 
 MEASURES = {"ndcg10": "NDCG@10", "hr1": "HR@1"}
@@ -58,7 +58,7 @@ def claim(
     found = {(test["better"], test["than"]): test for test in tested}
     score = float(values[best][DECIDING].mean())
     if TWO_STAGE not in values or NONE not in values:
-        said = f"Best on {dataset} is {LABELS[best]}, {MEASURES[DECIDING]} {score:.3f}"
+        said = f"Best on {dataset} is {label(best)}, {MEASURES[DECIDING]} {score:.3f}"
         if (best, NONE) in found:
             said += f", {told(found[best, NONE][DECIDING])} against no demonstrations"
         return f"{said}.", None
@@ -75,7 +75,7 @@ def claim(
         return said, {"never_worse": not sunk, "best_or_tied": True}
     behind = found[TWO_STAGE, best][DECIDING]
     verb = "is significantly behind" if worse(behind) else "is statistically level with"
-    said += f"; it {verb} the best, {LABELS[best]} ({score:.3f}; {told(behind)})."
+    said += f"; it {verb} the best, {label(best)} ({score:.3f}; {told(behind)})."
     return said, {"never_worse": not sunk, "best_or_tied": not worse(behind)}
 
 

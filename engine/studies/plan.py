@@ -15,7 +15,7 @@ from db.canonical import digest
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.models import ModelInfo
-from db.requests import RunRequest
+from db.requests import RunRequest, StudyRequest
 from db.version import ENGINE_VERSION
 from engine.context import Engine
 from engine.demos.reader import Reader
@@ -31,7 +31,6 @@ from engine.studies.answers import (
 from engine.studies.checkpoint import Ledger
 from engine.studies.provenance import doubts
 from engine.studies.questions import Question, drawn, last_ones
-from engine.studies.request import StudyRequest
 
 CACHE_BYTES = 1 << 28
 
@@ -126,7 +125,7 @@ def measure_row(
 
 def reader_of(engine: Engine, request: StudyRequest) -> Reader:
     """What tells strategies about titles: the untuned model, so that all rows share demonstrations."""
-    asked = RunRequest(dataset=request.dataset, user="", model=request.model, scoring=request.scoring)
+    asked = RunRequest(dataset=request.dataset, user="nobody", model=request.model, scoring=request.scoring)
     return reader_for(engine, engine.resolved(asked))
 
 

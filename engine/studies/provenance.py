@@ -10,7 +10,7 @@ from typing import Any
 
 from db.datasets import DatasetInfo
 from db.models import ModelInfo
-from engine.studies.request import StudyRequest
+from db.requests import StudyRequest
 
 
 def doubts(row: str, info: ModelInfo, dataset: DatasetInfo, request: StudyRequest, timed: bool) -> list[str]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from db import datasets
 from db.errors import BadInput
 from db.models import ModelInfo
-from db.tunings import TuneRequest
+from db.requests import StudyRequest, TuneRequest
 from engine.context import Engine
 from engine.evaluation.metrics import auc_parts, metrics, rank_of, uauc
 from engine.evaluation.statistics import estimate
@@ -35,7 +35,6 @@ from engine.studies.recicl_claim import (
     comparisons,
     differences,
 )
-from engine.studies.request import StudyRequest
 from engine.tasks.service import Report
 
 

@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.canonical import digest
+from db.choices import STRATEGIES
 from db.models import ModelInfo
+from db.requests import StudyRequest
 from engine.context import Engine
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import estimate
 from engine.studies.checkpoint import Ledger
-from engine.studies.compared import COMPARED, LABELS, NONE, spec
+from engine.studies.compared import NONE, label, spec
 from engine.studies.pairwise_tests import (
     MEASURES,
     best_of,
@@ -43,7 +45,6 @@ from engine.studies.plan import (
     scoring,
 )
 from engine.studies.questions import Question
-from engine.studies.request import StudyRequest
 from engine.tasks.inputs import Inputs, gather
 from engine.tasks.service import Report, task_of
 
@@ -65,7 +66,7 @@ def strategies(
 
     request = StudyRequest.from_json(payload)
     plan, info = last_purchases(engine, request), engine.registered(request.model)
-    names = [name for name in COMPARED if request.only is None or name in request.only]
+    names = [name for name in STRATEGIES if request.only is None or name in request.only]
     count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
     whose = digest([identity(request, plan, {ROW: info}), names])
     ledger = Ledger(whose, count, report, before, so_far)
@@ -129,7 +130,7 @@ def result(
     sentence, holds = claim(plan.dataset.name, values, best, tested)
     table = {
         name: {
-            "label": LABELS[name],
+            "label": label(name),
             **{measure: estimate(values[name][measure], request.seed) for measure in MEASURES},
             **p_of(name, best, tested),
             "shown": mean([one["shown"][name] for one in found]),

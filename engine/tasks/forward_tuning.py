@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from db import datasets
 from db.errors import BadInput
-from db.requests import FORWARD_MOST, RunRequest
+from db.requests import RunRequest
+from db.requests.run import FORWARD_MOST
 from engine.context import Engine
 from engine.data.candidates import candidate_list
 from engine.demos.probes import gives_away, own_probes

@@ -69,7 +69,7 @@ def _scorer(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> Sco
         if kind.learns == "once":
             raise NotFound(
                 f"hint: {name} has not been fitted to {dataset.name} for the {target} target. Fit it once: "
-                f"python -m engine baseline --kind {name} --dataset {dataset.name} --target {target}"
+                f"dualens baseline --kind {name} --dataset {dataset.name} --target {target}"
             )
         columns = datasets.columns(engine.store, dataset.id)
         fitted(dataset, columns, name, target=target, folder=engine.settings.baselines)

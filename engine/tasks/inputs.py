@@ -81,7 +81,7 @@ def chosen_for(engine: Engine, dataset: DatasetInfo, query: Query, request: RunR
     if request.demonstrations is not None:
         chosen = named(store, dataset, query, [choice.id for choice in request.demonstrations])
         return Choice(tuple(chosen), tuple(choice.weight for choice in request.demonstrations))
-    spec = registry.parse_spec(request.demos).times(request.prompts)
+    spec = request.spec.times(request.prompts)
     if is_optimized(spec):
         return Choice(*optimized(engine, dataset, query, request, spec))
     if request.prescore is not None:

@@ -16,6 +16,7 @@ from typing import Any
 from db import datasets, demonstrations
 from db.datasets import DatasetInfo
 from db.errors import BadInput
+from db.requests.strategy_spec import MOST
 from engine.baselines.evaluation import drawn_users
 from engine.context import Engine
 from engine.demos import query as queries
@@ -57,8 +58,8 @@ def export(
     Users whose sets are all one, or all equally good, have no pair and are left out. `report` may raise to
     stop; `out` is then as it was. Raises BadInput, NotFound, ModelError or OutOfMemory.
     """
-    if users < 1 or not 1 <= size <= registry.MOST:
-        raise BadInput(f"users is {users} and size {size}: at least 1 user, 1 to {registry.MOST} in a set.")
+    if users < 1 or not 1 <= size <= MOST:
+        raise BadInput(f"users is {users} and size {size}: at least 1 user, 1 to {MOST} in a set.")
     if out.is_dir():
         raise BadInput(f"out: {out} is a folder; name a file in it.")
     dataset = datasets.get(engine.store, dataset_name)

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.requests import RunRequest
+from db.requests.strategy_spec import MOST, Spec
 from engine.context import Engine
 from engine.demos.probes import gives_away, own_probes
 from engine.demos.query import PoolEntry, Query
 from engine.demos.strategies import registry
-from engine.demos.strategies.registry import MOST, Spec
 from engine.readers import reader_for
 
 WIDER = 4  # times as many as are wanted are looked through

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from db.datasets import Interaction
 from db.demonstrations import HAND_WRITTEN
 from db.requests import RunRequest
+from db.requests.strategy_spec import parse_spec
 from db.runs import Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
 from engine.demos.sources.hand_written import places
-from engine.demos.strategies.registry import parse_spec
 from engine.evaluation.metrics import metrics, order, rank_of
 from engine.tasks.inputs import Inputs
 from engine.tasks.spread import described

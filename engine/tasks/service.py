@@ -16,8 +16,8 @@ from db import datasets, demonstrations, runs, texts
 from db.canonical import digest
 from db.demonstrations import HAND_WRITTEN
 from db.errors import BadInput
-from db.perturbations import drawn
 from db.requests import RunRequest, request_digest
+from db.requests.edits import drawn
 from db.runs import Effects, Run
 from db.version import ENGINE_VERSION
 from engine.context import Engine

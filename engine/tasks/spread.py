@@ -1,4 +1,4 @@
-"""Requests under the named edits of the dual model (`db.perturbations`): rankings, and the spread of effects.
+"""Requests under the named edits of the dual model: rankings, and the spread of effects.
 
 Boundary: requests in, rankers and plain JSON out; what an edit does to a prompt is
 engine/llm/scoring/perturbed_prompts.py.
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from db.choices import EDITS
 from db.errors import BadInput
-from db.perturbations import KINDS, Edit, drawn, parse
 from db.requests import RunRequest
+from db.requests.edits import Edit, drawn, parse
 from engine.context import Engine
 from engine.demos.dislikes import disliked_titles
 from engine.tasks.inputs import Inputs, gather
@@ -46,7 +47,7 @@ def edited(request: RunRequest, task: Task, disliked: tuple[str, ...]) -> Task:
 def refuse_drawn(request: RunRequest, what: str) -> None:
     """Raises BadInput where the request has an edit that is drawn: no one prompt is there for `what`."""
     if names := [edit.name for edit in request.edits if edit.kind.drawn]:
-        fixed = ", ".join(name for name, kind in KINDS.items() if not kind.drawn)
+        fixed = ", ".join(name for name, kind in EDITS.items() if not kind.drawn)
         raise BadInput(
             f"perturb: {names[0]} is left to chance, and {what}. Use {fixed} here, or `spread` for effects "
             "over many draws."
@@ -74,7 +75,7 @@ def spread(
         raise BadInput("prompts, perturb: a spread takes one prompt as it stands; name the edits as kinds.")
     if kappa is not None and not 0 <= kappa <= 10:
         raise BadInput(f"kappa is {kappa}: the robust effect takes 0 to 10 standard deviations off the mean.")
-    edits = [edit for text in (kinds or KINDS) for edit in parse(text)]
+    edits = [edit for text in (kinds or EDITS) for edit in parse(text)]
     inputs = gather(engine, request)
     disliked, left_out = (), []
     if any(edit.name == "negatives" for edit in edits):

@@ -24,6 +24,7 @@ from db.datasets import DatasetColumns, DatasetInfo
 from db.settings import Settings
 from db.store import Store
 from engine.baselines import itemknn
+from engine.baselines.evaluation import drawn_users
 from engine.data.candidates import candidate_list
 from engine.data.importing import import_path
 from engine.data.simulated import simulate
@@ -52,8 +53,6 @@ def evaluate(
     scoring: Scoring = "calibrated",
 ) -> dict[str, np.ndarray]:
     """NDCG@10 per user ``[users]`` of ``none``, each of ``specs`` and ``item-kNN``, on the same lists."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    drawn = np.argsort(rng.random(len(columns.user_ids)), kind="stable")[:users]
     # Plain cosine; every purchase may count that lies before the moment a score is asked for. Where there are
     # no moments, everybody's last purchase is held out instead.
     known = np.ones(len(columns.user), dtype=bool)
@@ -61,8 +60,8 @@ def evaluate(
         known = np.append(columns.user[1:] == columns.user[:-1], False)
     knn = itemknn.fit(columns, known, shrinkage=0.0)
     table: dict[str, list[float]] = {name: [] for name in ("none", *specs, "item-kNN")}
-    for user in drawn:
-        query = queries.build(store, dataset, columns.user_ids[user])
+    for user_id in drawn_users(columns, users, seed):
+        query = queries.build(store, dataset, user_id)
         listed = candidate_list(
             store, dataset, query.user, query.target_position, "random", CANDIDATES, seed
         ).items

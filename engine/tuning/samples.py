@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from db.datasets import DatasetColumns
 from db.errors import BadInput
-from db.tunings import TuneRequest
+from db.requests import TuneRequest
 from engine.data.splits import positions, time_periods
 from engine.demos.windows import LENGTH
 from engine.prompts import Example, PieceEncoder, render

@@ -12,7 +12,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from engine.data.catalogue_words import COMMON
-from engine.data.world import generator, make_world
+from engine.data.draws import generator
+from engine.data.world import make_world
 
 VOCABULARY = 4096
 END = "<|end|>"

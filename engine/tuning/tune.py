@@ -19,7 +19,7 @@ from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import Conflict, ModelError
 from db.models import ModelInfo
 from db.names import check_name
-from db.tunings import TuneRequest
+from db.requests import TuneRequest
 from engine.context import Engine
 from engine.tasks.service import Report
 
@@ -194,8 +194,8 @@ def _trainable(loaded: LoadedModel, method: str, seed: int) -> PreTrainedModel:
         import peft  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ModelError(
-            "LoRA needs the package peft: pip install -r requirements-peft.txt. Or tune all parameters with "
-            "method full."
+            "LoRA needs the package peft: pip install 'dualens[peft]' (in a checkout: '.[peft]'). Or "
+            "tune all parameters with method full."
         ) from error
     import torch
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from engine.data.world import generator, make_shoppers, make_world, purchase_times, shop
+from engine.data.draws import generator
+from engine.data.world import make_shoppers, make_world, purchase_times, shop
 from engine.prompts import Example, PieceEncoder, render
 from engine.prompts.segments import title_answer
 

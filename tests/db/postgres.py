@@ -72,7 +72,7 @@ def missing() -> str | None:
     if _programs() is None:
         return "PostgreSQL is not installed"
     if importlib.util.find_spec("psycopg") is None:
-        return "psycopg is not installed (requirements-postgres.txt)"
+        return "psycopg is not installed (extra `postgres`)"
     if os.geteuid() == 0 and _account() is None:
         return "PostgreSQL does not run as root and there is no other account"
     return None

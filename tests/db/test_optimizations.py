@@ -6,7 +6,8 @@ import pytest
 
 from db import optimizations
 from db.errors import BadInput
-from db.optimizations import Optimization, OptimizeRequest
+from db.optimizations import Optimization
+from db.requests import OptimizeRequest
 from db.store import Store
 
 ONE = Optimization("k1", None, "u1", "m", {"path": [1], "title": "Käse <b>"})
@@ -23,7 +24,7 @@ def test_the_first_writer_wins(store: Store) -> None:
 
 
 def test_a_request_is_plain_json_and_checked() -> None:
-    asked = OptimizeRequest("d", "u").validate()
+    asked = OptimizeRequest("d", "u")
     assert OptimizeRequest.from_json(asked.to_json()) == asked
     for field, value in (("probes", 1), ("target", "train"), ("guard", 1), ("noise", "much"), ("model", " ")):
         with pytest.raises(BadInput, match=field):

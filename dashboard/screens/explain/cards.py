@@ -33,9 +33,9 @@ from dashboard.ui.notices import (
     problem,
 )
 from db import jobs
+from db.choices import EDITS
 from db.jobs import Job
-from db.perturbations import KINDS
-from db.requests import FORWARD_MOST
+from db.requests.run import FORWARD_MOST
 from db.runs import Run
 
 ROOM_PX = 240
@@ -160,10 +160,10 @@ def spread_card(run: Run, effects: Result | None) -> None:
     )
     picked = st.pills(
         "Disturb",
-        list(KINDS),
+        list(EDITS),
         selection_mode="multi",
         default=list(DRAWN),
-        format_func=lambda name: KINDS[name].label,
+        format_func=lambda name: EDITS[name].label,
         key="spread-kinds",
         label_visibility="collapsed",
     )
@@ -192,7 +192,7 @@ def _spread(found: Result, run: Run, effects: Result | None) -> None:
         label_visibility="collapsed",
     )
     kind = kinds[picked] if picked in kinds else kinds[options[0]]
-    about = KINDS[kind["name"]].about if kind["name"] in KINDS else ""
+    about = EDITS[kind["name"]].about if kind["name"] in EDITS else ""
     if about:
         st.caption(f"{md(about[0].upper() + about[1:])}.")
     undisturbed = (found.get("plain") or {}).get("effects") or {

@@ -16,7 +16,7 @@ from dashboard.screens.library.import_report import (
 from dashboard.state import session
 from dashboard.state.waiting import ENDED, ask
 from dashboard.text.literal import md, plain
-from dashboard.ui import progress
+from dashboard.ui import help, progress
 from dashboard.ui.notices import problem, told
 from db import jobs
 from db.jobs import Job
@@ -114,17 +114,27 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
         cells = st.columns(4, vertical_alignment="bottom", gap="small")
         name = cells[0].text_input("Name of the data set", value=default_name(state, preview))
         history = cells[1].number_input(
-            "Fewest purchases per user", 1, 1000, 3, help="3 leaves a history, a probe and a target."
+            "Fewest purchases per user",
+            1,
+            1000,
+            3,
+            help=help.more("3 leaves a history, a probe and a target.", "data#splits"),
         )
         core = cells[2].number_input(
             "k-core (0 is off)",
             0,
             100,
             0,
-            help="Drops users and items with fewer, again and again. Usual in papers: 5.",
+            help=help.more(
+                "Drops users and items with fewer, again and again. Usual in papers: 5.",
+                "data#what-is-cleaned",
+            ),
         )
         liked = cells[3].number_input(
-            "Keep ratings from", value=None, placeholder="all", help="Usual for liked: 4."
+            "Keep ratings from",
+            value=None,
+            placeholder="all",
+            help=help.more("Usual for liked: 4.", "data#what-is-cleaned"),
         )
         missing = [FIELDS[field].lower() for field in ("user", "item") if not preview["mapping"].get(field)]
         if missing:

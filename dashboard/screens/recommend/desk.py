@@ -14,7 +14,7 @@ from dashboard.state.outcome import Measured, Outcome, forget
 from dashboard.state.view import MOST_PROMPTS, WEIGHT_MOST, View
 from dashboard.text import words
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, progress
+from dashboard.ui import dialogs, help, progress
 from dashboard.ui.notices import (
     HEAD_PX,
     colours,
@@ -278,7 +278,9 @@ def _fill(view: View) -> None:
         required=True,
         format_func=UNITS.__getitem__,
         key="fill-unit",
-        help="A token budget compares strategies at equal length of the prompt.",
+        help=help.more(
+            "A token budget compares strategies at equal length of the prompt.", "recommend#the-desk"
+        ),
     )
     if unit == "tokens":
         st.number_input(
@@ -292,8 +294,11 @@ def _fill(view: View) -> None:
         MOST_PROMPTS,
         value=view.prompts,
         key="fill-prompts",
-        help="Each prompt shows other demonstrations of the strategy; the model's scores are averaged over "
-        "them. One prompt has effects and weights, several have neither.",
+        help=help.more(
+            "Each prompt shows other demonstrations of the strategy; the model's scores are averaged over "
+            "them. One prompt has effects and weights, several have neither.",
+            "recommend#the-desk",
+        ),
     )
     if prompts and prompts > 1:
         st.caption("Several prompts: no weights, no effects.")
@@ -304,8 +309,11 @@ def _fill(view: View) -> None:
         index=1 + names.index(view.prescore) if view.prescore in names else 0,
         key="fill-prescore",
         format_func=lambda name: plain(name) if name else "no other model",
-        help="A smaller model looks through four times as many and keeps the best by its own effects on past "
-        "purchases (arXiv 2410.18779).",
+        help=help.more(
+            "A smaller model looks through four times as many and keeps the best by its own effects on past "
+            "purchases (arXiv 2410.18779).",
+            "models#beyond-a-candidate-list",
+        ),
     )
     st.button("Fill the desk", on_click=_filled, key="fill-go", type="primary")
 

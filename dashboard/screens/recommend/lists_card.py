@@ -20,7 +20,7 @@ from dashboard.text.formats import (
     signed,
 )
 from dashboard.text.literal import md
-from dashboard.ui import progress
+from dashboard.ui import help, progress
 from dashboard.ui.notices import (
     HEAD_PX,
     colours,
@@ -151,7 +151,7 @@ def total_effect(cell: Any, run: Run, effects: Mapping[str, Any] | None) -> None
     cell.metric(
         "Total effect",
         signed(total),
-        help=total_help(effects),
+        help=help.more(total_help(effects), "formulas#effects"),
         delta="nats off loss",
         delta_color="blue" if total > 0.005 else "orange" if total < -0.005 else "gray",
         delta_arrow="off",

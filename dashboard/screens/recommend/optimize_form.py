@@ -8,8 +8,10 @@ import streamlit as st
 
 from dashboard.state.view import View
 from dashboard.text.words import SOURCES as SOURCE_NAMES
-from db.optimizations import SOURCES, OptimizeRequest
-from db.perturbations import KINDS, Edit
+from dashboard.ui import help
+from db.choices import EDITS, SOURCES
+from db.requests import OptimizeRequest
+from db.requests.edits import Edit
 
 USUAL: dict[str, Any] = {field.name: field.default for field in fields_of(OptimizeRequest)}
 STAGES = {2: "choose, then weigh", 1: "choose only"}
@@ -43,7 +45,9 @@ def fields(view: View) -> dict[str, Any]:
             step=50,
             key="optimize-tokens",
             placeholder="what the model holds",
-            help="Demonstrations together take no more than this in the prompt.",
+            help=help.more(
+                "Demonstrations together take no more than this in the prompt.", "recommend#optimize"
+            ),
         )
     with middle:
         probes = _whole("Past purchases to judge on", "probes", 2, 64, "More make it surer and slower.")
@@ -62,7 +66,9 @@ def fields(view: View) -> dict[str, Any]:
             "Apply only what is confirmed",
             value=USUAL["guard"],
             key="optimize-guard",
-            help="By purchases that did not choose. Off: what was chosen is applied.",
+            help=help.more(
+                "By purchases that did not choose. Off: what was chosen is applied.", "glossary#guard"
+            ),
         )
     sources, perturb = _sources(), _edits()
     return {
@@ -97,15 +103,24 @@ def _edits() -> str | None:
     """As a request writes them, each by its usual amount."""
     picked = st.multiselect(
         "Prefer what holds up under",
-        list(KINDS),
+        list(EDITS),
         key="optimize-perturb",
-        format_func=lambda name: KINDS[name].label,
+        format_func=lambda name: EDITS[name].label,
         placeholder="noise on the weights",
-        help="Of the best sets, the one that gains most in spite of these is taken.",
+        help=help.more(
+            "Of the best sets, the one that gains most in spite of these is taken.", "glossary#robust-effect"
+        ),
     )
-    return "+".join(str(Edit(name, KINDS[name].amount)) for name in KINDS if name in picked) or None
+    return "+".join(str(Edit(name, EDITS[name].amount)) for name in EDITS if name in picked) or None
 
 
-def _whole(label: str, field: str, low: int, high: int, note: str | None = None) -> int:
-    found = st.number_input(label, low, high, value=USUAL[field], key=f"optimize-{field}", help=note)
+def _whole(label: str, field: str, low: int, high: int, note: str = "") -> int:
+    found = st.number_input(
+        label,
+        low,
+        high,
+        value=USUAL[field],
+        key=f"optimize-{field}",
+        help=help.more(note, "recommend#optimize"),
+    )
     return int(found or USUAL[field])

@@ -10,12 +10,14 @@ from dashboard.screens.recommend import user_picker
 from dashboard.state import outcome, session
 from dashboard.state.view import CANDIDATE_COUNTS, View
 from dashboard.text.literal import plain
+from dashboard.ui import help
 from db import datasets
+from db.choices import CANDIDATE_KINDS, EDITS, HISTORY_WAYS, SCORINGS, TARGETS, Choice
 from db.datasets import DatasetInfo
 from db.errors import BadInput, NotFound
 from db.models import ModelInfo
-from db.perturbations import KINDS, Edit, parse
-from db.requests import CANDIDATE_KINDS, FORWARD_MOST, HISTORY_WAYS, SCORINGS, TARGETS
+from db.requests.edits import Edit, parse
+from db.requests.run import FORWARD_MOST
 
 SCORING_NAMES = {
     "auto": "what the model was made for",
@@ -101,7 +103,10 @@ def _candidates(view: View) -> None:
         key="pick-candidates",
         format_func=lambda pair: f"{pair[0]} {KIND_NAMES[pair[1]]}",
         on_change=_picked_candidates,
-        help="The target and this many other items minus one, drawn once per user and kept.",
+        help=help.more(
+            "The target and this many other items minus one, drawn once per user and kept.",
+            "choices#candidate-lists",
+        ),
     )
 
 
@@ -125,10 +130,12 @@ def _options(view: View) -> None:
             st.caption("Reading again: forward tuning (arXiv 2305.13016); its curve is on Explain.")
 
 
-def _choice(label: str, field: str, options: tuple[str, ...], names: dict[str, str], view: View) -> None:
+def _choice(label: str, field: str, options: Mapping[str, Choice], names: dict[str, str], view: View) -> None:
     key = f"pick-{field}"
     session.put(key, getattr(view, field))
-    st.selectbox(label, options, key=key, format_func=names.__getitem__, on_change=_picked, args=(field, key))
+    st.selectbox(
+        label, list(options), key=key, format_func=names.__getitem__, on_change=_picked, args=(field, key)
+    )
 
 
 def _maybe(label: str, field: str, options: Mapping[str, str], view: View) -> None:
@@ -159,20 +166,23 @@ def _disturbed(view: View) -> None:
     session.put("pick-perturb", list(current))
     st.multiselect(
         "Edits of what the demonstrations teach",
-        list(KINDS),
+        list(EDITS),
         key="pick-perturb",
-        format_func=lambda name: KINDS[name].label,
+        format_func=lambda name: EDITS[name].label,
         on_change=_edited,
         args=(current,),
         placeholder="none",
-        help="The list is ranked under them; effects under chance are on Explain (perturbation spread).",
+        help=help.more(
+            "The list is ranked under them; effects under chance are on Explain (perturbation spread).",
+            "choices#edits-of-the-dual-model",
+        ),
     )
 
 
 def _edited(current: Mapping[str, str]) -> None:
     names = st.session_state["pick-perturb"]
     written = "+".join(
-        current.get(name, str(Edit(name, KINDS[name].amount))) for name in KINDS if name in names
+        current.get(name, str(Edit(name, EDITS[name].amount))) for name in EDITS if name in names
     )
     session.show(replace(session.view(), perturb=written or None), follow=False)
 

@@ -9,7 +9,7 @@ from dashboard.screens.studies.study_text import WHAT, What
 from dashboard.state import session
 from dashboard.text import words
 from dashboard.text.literal import md, plain
-from dashboard.ui import forms
+from dashboard.ui import forms, help
 from db import jobs
 from db.datasets import DatasetInfo
 from db.jobs import Job
@@ -155,10 +155,13 @@ def _cut(info: DatasetInfo, payload: Mapping[str, Any]) -> int:
         value=until,
         key=f"study-cut-{until}",
         disabled=not info.has_timestamps,
-        help=f"Of {PERIODS} periods with equally many purchases. Later ones are asked about; a model must "
-        "have been tuned on no more than these, or it knows the answers."
-        if info.has_timestamps
-        else "This data set has no times: everybody's last purchase is asked about.",
+        help=help.more(
+            f"Of {PERIODS} periods with equally many purchases. Later ones are asked about; a model must "
+            "have been tuned on no more than these, or it knows the answers."
+            if info.has_timestamps
+            else "This data set has no times: everybody's last purchase is asked about.",
+            "study-designs#recicl",
+        ),
     )
     return until if cut is None else int(cut)
 
@@ -202,7 +205,10 @@ def _more(what: What, study: str) -> dict[str, Any]:
                 format_func=words.STRATEGIES.__getitem__,
                 key="study-only",
                 persist_state="session",
-                help="None picked: all of them. No demonstrations, random and BM25 are always measured.",
+                help=help.more(
+                    "None picked: all of them. No demonstrations, random and BM25 are always measured.",
+                    "study-designs#strategies",
+                ),
             )
             if picked:
                 more["only"] = [name for name in words.STRATEGIES if name in (*picked, *BARS)]

@@ -14,14 +14,14 @@ from dashboard.screens.tune.tuning_text import (
 )
 from dashboard.state import session
 from dashboard.text.literal import md, plain
-from dashboard.ui import forms
+from dashboard.ui import forms, help
 from dashboard.ui.notices import problem
 from db import datasets, jobs, models
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.jobs import Job
 from db.models import ModelInfo
-from db.tunings import TuneRequest
+from db.requests import TuneRequest
 
 PERIODS = 10
 ANSWERS = {"title": "the next title", "yes_no": "Yes or No to one item"}
@@ -40,12 +40,11 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Seque
     )
     what = WHAT[key]
     st.caption(what.about)
-    request = _fields(
-        TuneRequest(dataset=info.name, kind=what.kind, layout=what.layout), what, info, known_models
-    )
-    request = named(request, [each.name for each in known_models], earlier)
     try:
-        request = request.validate()
+        request = _fields(
+            TuneRequest(dataset=info.name, kind=what.kind, layout=what.layout), what, info, known_models
+        )
+        request = named(request, [each.name for each in known_models], earlier)
     except BadInput as error:
         problem(str(error))
         return
@@ -99,10 +98,13 @@ def _learn_from(info: DatasetInfo) -> int | None:
         key="tune-until",
         format_func=lambda each: learnt_from({"until": each or None, "periods": PERIODS}),
         persist_state="session",
-        help="The first periods alone, so that later ones can be tested on: for studies of drift. "
-        "Periods hold equally many purchases."
-        if info.has_timestamps
-        else "This data set has no times, so no periods.",
+        help=help.more(
+            "The first periods alone, so that later ones can be tested on: for studies of drift. "
+            "Periods hold equally many purchases."
+            if info.has_timestamps
+            else "This data set has no times, so no periods.",
+            "data#splits",
+        ),
     )
     return chosen or None
 
@@ -124,7 +126,10 @@ def _more(request: TuneRequest, what: What) -> TuneRequest:
                 key="tune-method",
                 format_func=METHODS.__getitem__,
                 persist_state="session",
-                help="Small models learn with all weights, large ones with LoRA beside frozen weights.",
+                help=help.more(
+                    "Small models learn with all weights, large ones with LoRA beside frozen weights.",
+                    "choices#tuning-methods",
+                ),
             )
             request = replace(request, name=name.strip() or None, method=method or "auto")
     return request

@@ -17,7 +17,7 @@ from engine.data.columns import ItemTable
 from engine.data.files import Broken, Folder, Member
 from engine.data.importers.mapping import correct
 from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions
-from engine.data.importers.tables import JsonTable, json_head, json_records, parse_object
+from engine.data.tables.json_lines import JsonTable, json_head, json_records, parse_object
 from engine.data.text import Tick
 
 ENDINGS = (".json", ".jsonl", ".ndjson", ".txt", ".gz")

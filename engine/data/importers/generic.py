@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from db.errors import BadInput
+from engine.data.column_names import words
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Broken, Folder, Member
 from engine.data.importers.mapping import (
@@ -16,10 +17,10 @@ from engine.data.importers.mapping import (
     correct,
     guess_interactions,
     guess_items,
-    words,
 )
 from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
-from engine.data.importers.tables import Table, open_table
+from engine.data.tables.open_table import open_table
+from engine.data.tables.table import Table
 from engine.data.text import Tick
 
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".dat", ".data", ".inter")

@@ -5,58 +5,19 @@ Boundary: works on column names and a few sample rows; opens no file.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from db.errors import BadInput
-from engine.data.importers.delimited import NAMELESS, is_date, is_number
+from engine.data.column_names import NAMELESS, NAMES, plain_name
+from engine.data.values import is_date, is_number
 
 FIELDS = ("user", "item", "timestamp", "rating", "title", "category", "brand")
 SEQUENCE_FIELD = "history"  # RecBole's sequential form: the column with a list of items
 ITEM_FIELDS = ("items_item", "items_title", "items_category", "items_brand")
 
 
-def words(text: str) -> tuple[str, ...]:
-    """The words of a list written as one line."""
-    return tuple(text.split())
-
-
-# Best name first. Compared in lower case without punctuation and without RecBole's `:type`.
-NAMES: dict[str, tuple[str, ...]] = {
-    "user": words(
-        "userid user uid reviewerid customerid customer visitorid memberid accountid buyerid clientid "
-        "sessionid session authorid author username u"
-    ),
-    "item": words(
-        "itemid item parentasin asin productid product movieid movie bookid isbn articleid trackid songid "
-        "gameid businessid gmapid recipeid sku stockcode iid artistid contentid newsid i"
-    ),
-    "timestamp": words(
-        "timestamp unixreviewtime unixtime time ts datetime eventtime createdat date reviewtime tdat "
-        "orderdate invoicedate purchasedate"
-    ),
-    "rating": words("rating ratings overall stars score label"),
-    "title": words(
-        "title itemtitle producttitle movietitle booktitle itemname productname prodname name description"
-    ),
-    "category": words(
-        "category categories genres genre class maincategory maincat department categorycode producttype"
-    ),
-    "brand": words("brand manufacturer store publisher artist developer"),
-}
-
 Guess = dict[str, str | None]
-
-
-def plain_name(column: str) -> str:
-    """Lower-case letters and digits of a column name, RecBole's type suffix dropped."""
-    return re.sub(r"[^a-z0-9]", "", column.lower().partition(":")[0])
-
-
-def known_name(column: str) -> bool:
-    """True when the name says what the column is."""
-    return any(plain_name(column) in names for names in NAMES.values())
 
 
 def by_names(columns: Sequence[str], fields: Sequence[str]) -> Guess:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from engine.data.column_names import words
 from engine.data.columns import ItemTable
 from engine.data.files import Broken, Folder, Member
-from engine.data.importers.mapping import correct, words
+from engine.data.importers.mapping import correct
 from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
-from engine.data.importers.tables import TextTable
+from engine.data.tables.text_table import TextTable
 from engine.data.text import Tick, text_head
 
 GENRES_100K = words(

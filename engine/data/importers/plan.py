@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Folder, Member
-from engine.data.importers.tables import Table
+from engine.data.tables.table import Table
 from engine.data.text import Tick, clean_title
 
 MAX_EXTRA_COLUMNS = 8

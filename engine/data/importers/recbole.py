@@ -19,8 +19,8 @@ from engine.data.columns import Builder
 from engine.data.files import Broken, Folder, Member
 from engine.data.importers.mapping import SEQUENCE_FIELD, by_names, correct, guess_items
 from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
-from engine.data.importers.tables import TextTable
 from engine.data.report import Report
+from engine.data.tables.text_table import TextTable
 from engine.data.text import Tick, text_head
 
 PARTS = ("train", "valid", "test")

@@ -14,6 +14,7 @@ from itertools import accumulate
 
 from db.datasets import DatasetInfo
 from db.errors import BadInput
+from db.requests.strategy_spec import MOST, Spec, parse_spec
 from db.store import Store
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Embed, Reader
@@ -78,64 +79,6 @@ EMBEDDING_STRATEGIES: dict[str, EmbeddingStrategy] = {
     "votek": votek,
 }
 
-OPTIMIZED = ("greedy", "twostage")
-"""Strategies that ask a model about past purchases; `engine.optimize` chooses for them."""
-
-NAMES = (*STRATEGIES, *EMBEDDING_STRATEGIES, *OPTIMIZED)
-
-MOST = 64
-"""Demonstrations a strategy can be asked for: more fit no prompt."""
-
-SHORT = 16
-"""Tokens of a short demonstration: a budget is filled from so many windows as could go in at this length."""
-
-
-@dataclass(frozen=True)
-class Spec:
-    """A strategy and how many demonstrations it is to choose; `str(spec)` is its one spelling.
-
-    `tokens`: what the demonstrations may take together, None where only their number counts.
-    """
-
-    name: str
-    size: int
-    tokens: int | None = None
-
-    def __str__(self) -> str:
-        if self.name == "none":
-            return self.name
-        return f"{self.name}:{self.size}" if self.tokens is None else f"{self.name}:{self.tokens}t"
-
-    def times(self, prompts: int) -> "Spec":
-        """For several prompts: so many times as much. BadInput where it is too much."""
-        if self.size * prompts > MOST and self.tokens is None:
-            raise BadInput(f"prompts: {prompts} times {self} is more than {MOST} demonstrations.")
-        if self.tokens is None:
-            return Spec(self.name, self.size * prompts)
-        return _budget(self.name, self.tokens * prompts)
-
-
-def parse_spec(spec: str) -> Spec:
-    """`none`, `NAME:K` with K from 0 to 64 or `NAME:Tt`. BadInput says what is wrong and what there is."""
-    name, colon, size = spec.strip().partition(":")
-    ways = ", ".join(f"{way}:K" for way in NAMES if way != "none")
-    if name not in NAMES:
-        raise BadInput(f"demos is {spec!r}: there is no strategy {name!r}. Write none or one of {ways}.")
-    if name == "none":
-        if colon:
-            raise BadInput(f"demos is {spec!r}: none takes no number. Write none.")
-        return Spec(name, 0)
-    number = size.removesuffix("t")
-    if not (number.isascii() and number.isdigit() and (number != size or int(number) <= MOST)):
-        raise BadInput(
-            f"demos is {spec!r}: write {name}:K with K a number from 0 to {MOST}, or {name}:Tt with T tokens."
-        )
-    return Spec(name, int(number)) if number == size else _budget(name, int(number))
-
-
-def _budget(name: str, tokens: int) -> Spec:
-    return Spec(name, min(MOST, -(-tokens // SHORT)), tokens)
-
 
 def choose(
     store: Store,
@@ -164,7 +107,7 @@ def _found(
 ) -> list[Offer]:
     if wanted.name in STRATEGIES:
         return STRATEGIES[wanted.name](store, dataset, query, wanted.size, seed)
-    if wanted.name in OPTIMIZED:
+    if wanted.choice.optimized:
         raise BadInput(
             f"demos is {str(wanted)!r}, which optimizes for one user with a model: not possible here."
         )

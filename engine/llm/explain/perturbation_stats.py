@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from db.errors import BadInput
-from db.perturbations import Edit, drawn
+from db.requests.edits import Edit, drawn
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import DemonstrationLoss
 from engine.llm.scoring.measure import (

@@ -21,7 +21,7 @@ from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.log_probs import Prefix, elements_per_row
 from engine.llm.scoring.memory import in_batches, rows_at_once
 
-WIDTH = 800  # tests/benchmarks/catalogue.py: the exact top 10 of 16,403 titles for all users; at 400 85 %
+WIDTH = 800  # `bench catalogue`: the exact top 10 of 16,403 titles for all users; at 400 85 %
 NARROW = 10  # width of the search that goes first
 PROBE = 3  # tokens of a lone title that are looked at before all of them
 _WHAT = "the likeliest titles"

@@ -22,8 +22,8 @@ from transformers import (
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
 
+from db.choices import SCORINGS
 from db.errors import BadInput, DualensError, ModelError, OutOfMemory
-from db.requests import SCORINGS
 from engine.llm.attention import lens, linear
 from engine.llm.loading.sources import (
     PROVEN,

@@ -1,6 +1,6 @@
 """Perturbed prompts: a task under the named edits of the dual model, draw by draw, and the ranking it gives.
 
-The edits are those of `db.perturbations`, their arithmetic is engine/lrgd/perturb.py. Weights and titles are
+The edits are those of `db.requests.edits`, their arithmetic is engine/lrgd/perturb.py. Weights and titles are
 edited in the task; values are edited where the demonstrations' keys and values stand, before the query looks
 at them, so demonstrations themselves are read as they are and edge gates act as ever. A reconstruction of
 the robustness part of LRGD (arXiv 2504.04386).
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from db.perturbations import Edit, drawn
+from db.requests.edits import Edit, drawn
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.ensemble import averaged
 from engine.llm.scoring.log_probs import Prefix, prefill

@@ -9,7 +9,8 @@ from dashboard.state.view import (
     from_request,
     to_params,
 )
-from db.requests import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS, Chosen
+from db.choices import CANDIDATE_KINDS, HISTORY_WAYS, SCORINGS, TARGETS
+from db.requests import Chosen
 
 names = st.text(min_size=1, max_size=20)
 ids = st.text("0123456789abcdef", min_size=16, max_size=16)
@@ -25,12 +26,12 @@ views = st.builds(
         lambda some: st.tuples(*(st.builds(Chosen, st.just(each), weights) for each in some))
     ),
     candidates=st.sampled_from([20, 50, 100]),
-    kind=st.sampled_from(CANDIDATE_KINDS),
+    kind=st.sampled_from(list(CANDIDATE_KINDS)),
     seed=st.integers(0, 2**31 - 1),
-    scoring=st.sampled_from(SCORINGS),
+    scoring=st.sampled_from(list(SCORINGS)),
     history=st.integers(1, 50),
-    target=st.sampled_from(TARGETS),
-    history_by=st.sampled_from(HISTORY_WAYS),
+    target=st.sampled_from(list(TARGETS)),
+    history_by=st.sampled_from(list(HISTORY_WAYS)),
     prompts=st.integers(1, 4),
     hint=st.sampled_from([None, "bm25"]),
     perturb=st.sampled_from([None, "ridge:0.2+order"]),

@@ -48,7 +48,7 @@ def shop(call: Callable[..., Any], model_folder: Callable[..., Path]) -> Callabl
 def test_every_command_has_help_and_an_example(command: str) -> None:
     result = CliRunner().invoke(cli.app, [command, "--help"])
     assert result.exit_code == 0
-    assert f"Example: python -m engine {command}" in " ".join(result.output.split())
+    assert f"Example: dualens {command}" in " ".join(result.output.split())
 
 
 def test_no_command_is_missing_from_the_list() -> None:
@@ -100,7 +100,7 @@ def test_rank_effects_and_runs_agree(shop: Callable[..., Any]) -> None:
 
 
 def test_the_whole_catalogue_and_a_baseline(shop: Callable[..., Any]) -> None:
-    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--demos", "neighbours:2", "--whole-catalogue")
+    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--demos", "neighbours:2")
     found = shop("recommend", *words, "--top", "5")
     assert [row["rank"] for row in found["items"]] == [1, 2, 3, 4, 5]
     assert "timings_ms" in found
@@ -157,7 +157,6 @@ def test_import_reports_and_repeats_as_nothing(call: Callable[..., Any], tmp_pat
     [
         ("rank", "-d", "nowhere", "-u", "x"),
         ("rank", "-d", "toy", "-u", "u8", "-m", "tiny", "--weights", "1,two"),
-        ("rank", "-d", "toy", "-u", "u8", "-m", "tiny", "--scoring", "loud"),
         ("users", "--dataset", "nowhere"),
         ("import", "/nowhere/at/all.csv"),
         ("models", "--add", "/nowhere/at/all"),
@@ -172,6 +171,13 @@ def test_an_error_is_one_line_and_status_2(
     assert told.startswith("Error: ")
     assert "Traceback" not in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("wrong", [("--scoring", "loud"), ("--candidates", "1"), ("--history-by", "age")])
+def test_a_choice_there_is_not_and_a_number_out_of_bounds_are_refused_by_name(wrong: tuple[str, str]) -> None:
+    result = CliRunner().invoke(cli.app, ["rank", "-u", "u8", *wrong])
+    assert result.exit_code == 2
+    assert wrong[0] in result.output
 
 
 def test_hostile_titles_are_printed_as_they_are(shop: Callable[..., Any]) -> None:

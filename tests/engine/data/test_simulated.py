@@ -7,8 +7,9 @@ import pytest
 
 from db.datasets import DatasetColumns
 from db.datasets.columns import check
+from engine.data.draws import generator
 from engine.data.simulated import DRIFT_TIME, SPAN, START, interactions, simulate, simulate_large, truth
-from engine.data.world import generator, make_shoppers, make_world, purchase_times, shop
+from engine.data.world import make_shoppers, make_world, purchase_times, shop
 
 
 @pytest.fixture(scope="module")

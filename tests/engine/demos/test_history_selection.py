@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from db.choices import HISTORY_WAYS
 from db.datasets import Interaction
-from db.requests import HISTORY_WAYS
 from engine.demos.history_selection import clusters, select, semantic
 from tests.engine.demos.histories import embed
 
@@ -31,7 +31,7 @@ def positions(rows: Sequence[Interaction]) -> list[int]:
     titles=st.lists(st.sampled_from(WORDS), min_size=1, max_size=14),
     candidates=st.lists(st.sampled_from(WORDS), min_size=2, max_size=6, unique=True),
     size=st.integers(1, 8),
-    way=st.sampled_from(HISTORY_WAYS),
+    way=st.sampled_from(list(HISTORY_WAYS)),
     seed=st.integers(0, 99),
 )
 @settings(max_examples=60, deadline=None)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from db.choices import STRATEGIES
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.store import Store
@@ -19,15 +20,13 @@ from engine.demos import windows
 from engine.demos.query import PoolEntry, Query, at, build
 from engine.demos.sources import neighbours
 from engine.demos.strategies.registry import (
-    NAMES,
-    OPTIMIZED,
     SOURCES,
     choose,
     pool,
 )
 from tests.engine.demos.histories import READER, SEEDS, Histories, histories
 
-SPECS = [f"{name}:3" for name in NAMES if name not in ("none", *OPTIMIZED)]
+SPECS = [f"{name}:3" for name, choice in STRATEGIES.items() if name != "none" and not choice.optimized]
 TARGETS = st.sampled_from(["test", "probe"])
 PLACES = st.integers(0, 11)
 UNTIL = st.none() | st.integers(0, 15)

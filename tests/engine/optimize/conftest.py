@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from db import datasets
-from db.optimizations import OptimizeRequest
+from db.requests import OptimizeRequest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from db import datasets
+from db.choices import EDITS
 from db.errors import BadInput
-from db.optimizations import OptimizeRequest
-from db.perturbations import KINDS, parse
+from db.requests import OptimizeRequest
+from db.requests.edits import parse
 from engine.context import Engine
 from engine.demos import query as queries
 from engine.demos.dislikes import disliked_titles
@@ -22,7 +23,7 @@ from engine.optimize.utility import ModelWorth
 Opened = Callable[..., Engine]
 
 
-@pytest.mark.parametrize("perturb", [None, *KINDS, "typos:0.5+order"])
+@pytest.mark.parametrize("perturb", [None, *EDITS, "typos:0.5+order"])
 def test_the_robust_effect_is_that_of_the_perturbed_prompts(
     opened: Opened, asked: OptimizeRequest, perturb: str | None
 ) -> None:
@@ -70,7 +71,7 @@ def test_perturbations_choose_among_several_sets(opened: Opened, asked: Optimize
 @pytest.mark.parametrize("perturb", ["loud", "typos:2", "order+order", 3])
 def test_an_edit_that_is_none_is_refused(asked: OptimizeRequest, perturb: object) -> None:
     with pytest.raises(BadInput, match="perturb"):
-        replace(asked, perturb=perturb).validate()
+        replace(asked, perturb=perturb)
 
 
 def test_negatives_of_who_dislikes_nothing_are_refused_before_any_work(

@@ -11,6 +11,7 @@ import pytest
 
 from db import datasets
 from db.errors import BadInput
+from db.requests import StudyRequest
 from engine.baselines import run as baselines
 from engine.baselines.training import Recipe
 from engine.context import Engine
@@ -18,7 +19,6 @@ from engine.studies import plan
 from engine.studies.drift import CONVENTIONAL, LLM, compared, drift, planned
 from engine.studies.plan import Plan
 from engine.studies.questions import Question
-from engine.studies.request import StudyRequest
 
 PAYLOAD = {
     "study": "drift",

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.errors import BadInput
+from db.requests import StudyRequest
 from engine.studies.questions import drawn, in_periods, last_ones, timeline
-from engine.studies.request import StudyRequest
 from tests.toys import toy_columns
 
 COLUMNS = toy_columns(users=30, items=50, length=12)

@@ -9,10 +9,10 @@ import pytest
 
 from db import datasets
 from db.errors import BadInput
+from db.requests import StudyRequest
 from engine.context import Engine
 from engine.studies import answers, plan
 from engine.studies.recicl import per_user, planned, recicl
-from engine.studies.request import StudyRequest
 from tests.toys import toy_columns
 
 PAYLOAD = {

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from db.choices import STRATEGIES
 from db.requests import RunRequest
 from engine.context import Engine
 from engine.evaluation.metrics import rank_of
 from engine.llm.scoring import measure
-from engine.studies.compared import COMPARED
 from engine.studies.pairwise_tests import MEASURES
 from engine.studies.strategies import strategies
 from engine.tasks import inputs as gathering
@@ -44,7 +44,7 @@ def test_a_row_for_every_strategy_with_intervals_and_p(engine: Engine, reports: 
     payload = {name: value for name, value in PAYLOAD.items() if name != "only"}
     found = strategies(engine, {**payload, "users": 2}, told)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["order"] == list(found["strategies"]) == list(COMPARED)
+    assert found["order"] == list(found["strategies"]) == list(STRATEGIES)
     for name, one in found["strategies"].items():
         for shown in MEASURES:
             assert 0 <= one[shown]["low"] <= one[shown]["mean"] <= one[shown]["high"] <= 1
@@ -61,7 +61,7 @@ def test_a_row_for_every_strategy_with_intervals_and_p(engine: Engine, reports: 
     shares = [share for share, _ in told.told]
     assert shares == sorted(shares)
     assert 0 <= shares[0] < shares[-1] < 1
-    assert len(set(shares)) == 2 * len(COMPARED)  # a step for every choice
+    assert len(set(shares)) == 2 * len(STRATEGIES)  # a step for every choice
 
 
 def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
@@ -154,10 +154,10 @@ def test_a_strategy_that_came_later_is_measured(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payload = {name: value for name, value in PAYLOAD.items() if name != "only"}
-    monkeypatch.setattr(module, "COMPARED", ("none", "random"))
+    monkeypatch.setattr(module, "STRATEGIES", ("none", "random"))
     first = reports()
     strategies(engine, payload, first)
-    monkeypatch.setattr(module, "COMPARED", ("none", "random", "bm25"))
+    monkeypatch.setattr(module, "STRATEGIES", ("none", "random", "bm25"))
     found = strategies(engine, payload, reports(), first.partial)
     assert found["order"] == ["none", "random", "bm25"]
 

@@ -12,6 +12,7 @@ import pytest
 from db import datasets
 from db.errors import BadInput
 from db.requests import Chosen, RunRequest, request_digest
+from db.requests.strategy_spec import parse_spec
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
@@ -131,7 +132,7 @@ class Unseen:
 def test_the_small_model_runs_without_looking_at_the_target(engine: Engine, request_: RunRequest) -> None:
     dataset, query = query_of(engine.store, request_)
     blind = replace(query, target=Unseen())  # type: ignore[arg-type]
-    spec = registry.parse_spec("neighbours:2")
+    spec = parse_spec("neighbours:2")
     kept = proxy_scoring.prescored(engine, dataset, blind, request_, spec)
     assert [e.demonstration.id for e in kept] == [e.demonstration.id for e in gather(engine, request_).chosen]
 
@@ -173,6 +174,6 @@ def test_budgets_and_several_prompts_are_kept_to(engine: Engine, request_: RunRe
 
 def test_named_demonstrations_are_not_looked_through(request_: RunRequest) -> None:
     with pytest.raises(BadInput, match="prescore"):
-        replace(request_, demonstrations=(Chosen("0123456789abcdef"),)).validate()
+        replace(request_, demonstrations=(Chosen("0123456789abcdef"),))
     with pytest.raises(BadInput, match="prescore"):
-        replace(request_, prescore=" ").validate()
+        replace(request_, prescore=" ")

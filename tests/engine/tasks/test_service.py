@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from db import datasets, demonstrations, runs
+from db.choices import HISTORY_WAYS
 from db.datasets import DatasetColumns
 from db.demonstrations import hand_written
 from db.errors import BadInput, ModelError, NotFound
-from db.requests import HISTORY_WAYS, Chosen, RunRequest, request_digest
+from db.requests import Chosen, RunRequest, request_digest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine

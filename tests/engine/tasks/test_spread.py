@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from db import datasets
+from db.choices import EDITS
 from db.errors import BadInput
-from db.perturbations import KINDS
 from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.settings import Settings
@@ -131,7 +131,7 @@ def test_negatives_without_dislikes_are_refused_clearly(
         spread(engine, replace(request_, dataset=dataset), ["negatives"], 2)
     found = spread(engine, replace(request_, dataset=dataset), draws=2)
     assert [one["name"] for one in found["left_out"]] == ["negatives"]
-    assert [one["name"] for one in found["kinds"]] == [name for name in KINDS if name != "negatives"]
+    assert [one["name"] for one in found["kinds"]] == [name for name in EDITS if name != "negatives"]
 
 
 def test_a_spread_is_a_job_that_tells_mean_deviation_and_robust_effect(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.errors import BadInput
-from db.tunings import TuneRequest
+from db.requests import TuneRequest
 from engine.data.simulated import simulate
 from engine.data.splits import positions, time_periods
 from engine.prompts import Example, encode, render

@@ -16,10 +16,9 @@ from safetensors.torch import load_file
 
 from db import datasets, jobs, models
 from db.errors import BadInput, Conflict, DualensError, ModelError
-from db.requests import RunRequest
+from db.requests import RunRequest, TuneRequest
 from db.settings import Settings
 from db.store import Store
-from db.tunings import TuneRequest
 from engine.context import Engine
 from engine.jobs import worker
 from engine.tasks import service
@@ -55,7 +54,7 @@ def request(**fields: Any) -> TuneRequest:
         "demos": 2,
         "method": "full",
     }
-    return TuneRequest("toy", **{**options, **fields}).validate()
+    return TuneRequest("toy", **{**options, **fields})
 
 
 def test_a_tuned_model_is_registered_and_ranks(engine: Engine) -> None:
@@ -114,7 +113,7 @@ def test_yes_and_no_answers_make_a_model_that_is_asked_so(engine: Engine) -> Non
 
 
 def test_lora_changes_the_projections_and_leaves_a_plain_folder(engine: Engine) -> None:
-    pytest.importorskip("peft", reason="requirements-peft.txt is not installed")
+    pytest.importorskip("peft", reason="the extra peft is not installed")
     done = tune(engine, request(method="lora", learning_rate=1e-2), service.quiet)
     folder = Path(done["folder"])
     assert not list(folder.glob("adapter*"))
@@ -127,7 +126,7 @@ def test_lora_changes_the_projections_and_leaves_a_plain_folder(engine: Engine) 
 
 
 def test_lora_learns_beside_a_base_in_half_precision(engine: Engine) -> None:
-    pytest.importorskip("peft", reason="requirements-peft.txt is not installed")
+    pytest.importorskip("peft", reason="the extra peft is not installed")
     engine.settings = engine.settings.model_copy(update={"dtype": "bfloat16"})
     done = tune(engine, request(method="lora", learning_rate=1e-2, steps=20), service.quiet)
     assert done["curve"][-1]["validation"] < done["curve"][0]["validation"]
@@ -137,7 +136,7 @@ def test_lora_learns_beside_a_base_in_half_precision(engine: Engine) -> None:
 
 def test_lora_without_peft_says_what_to_install(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(ModelError, match=r"requirements-peft\.txt"):
+    with pytest.raises(ModelError, match=r"dualens\[peft\]"):
         tune(engine, request(method="lora"), service.quiet)
 
 

@@ -13,8 +13,7 @@ from dashboard.screens.recommend.path_chart import describe, path
 from dashboard.ui.theme import LIGHT
 from db import jobs
 from db.jobs import Job
-from db.optimizations import OptimizeRequest
-from db.requests import RunRequest
+from db.requests import OptimizeRequest, RunRequest
 from db.store import Store
 from tests.support import fake_optimize, shop
 from tests.support.fake_engine import FakeEngine, effects, pool, rank

@@ -19,8 +19,8 @@ from dashboard.ui.theme import DARK, LIGHT
 from db import datasets, jobs, models
 from db.jobs import Job
 from db.models import ModelInfo
+from db.requests import TuneRequest
 from db.store import Store
-from db.tunings import TuneRequest
 from tests.support import fake_tuning, shop
 from tests.support.fake_engine import FakeEngine
 from tests.support.reading import button, read, texts

@@ -8,26 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db import datasets, demonstrations
+from db.choices import STRATEGIES
 from db.datasets import DatasetInfo
 from db.errors import BadInput, NotFound
+from db.requests.strategy_spec import parse_spec
 from db.store import Store
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, build
 from engine.demos.reader import Reader
 from engine.demos.sources import proximal
-from engine.demos.strategies.registry import (
-    NAMES,
-    OPTIMIZED,
-    SOURCES,
-    choose,
-    parse_spec,
-    pool,
-)
+from engine.demos.strategies.registry import SOURCES, choose, pool
 from engine.demos.windows import Offer, entries, load
 from tests.engine.demos.histories import READER, Histories, embed, histories
 from tests.toys import toy_columns
 
-PLAIN = [name for name in NAMES if name not in ("none", *OPTIMIZED)]
+PLAIN = [name for name, choice in STRATEGIES.items() if name != "none" and not choice.optimized]
 """Strategies that need no user's optimization."""
 
 
@@ -119,7 +114,7 @@ def test_any_text_is_a_spec_or_refused(spec: str) -> None:
 # --- every strategy
 
 
-@pytest.mark.parametrize("spec", ["none", *(f"{name}:0" for name in NAMES if name != "none")])
+@pytest.mark.parametrize("spec", ["none", *(f"{name}:0" for name in STRATEGIES if name != "none")])
 def test_zero_demonstrations_means_zero(store: Store, spec: str) -> None:
     dataset = toy(store)
     assert choose(store, dataset, build(store, dataset, "u9"), spec, 0, READER) == []

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from db.choices import EDITS
 from db.errors import BadInput
-from db.perturbations import KINDS, parse
+from db.requests.edits import parse
 from engine.llm.attention import lens
 from engine.llm.explain.perturbation_stats import spreads
 from engine.llm.scoring import perturbed_prompts
@@ -102,7 +103,7 @@ def test_ridge_is_smaller_weights_in_every_scoring_mode(scoring: str, task: Task
     assert gone.scores == pytest.approx(rank_candidates(loaded, replace(asked, weights=(0.0,) * 3)).scores)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.drawn])
+@pytest.mark.parametrize("name", [name for name, kind in EDITS.items() if kind.drawn])
 def test_a_random_edit_ranks_by_the_mean_of_its_draws(name: str, task: Task) -> None:
     """Draw by draw as many as asked for, in any order; the first is the prompt as it stands."""
     loaded = make_loaded("llama")

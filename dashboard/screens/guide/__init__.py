@@ -1,0 +1,1 @@
+"""The Guide page: the documentation, read inside the dashboard."""

@@ -1,0 +1,73 @@
+"""Links from pages and help texts to the documentation, and where its Markdown lies.
+
+The dashboard itself shows the documentation (screens/guide/) from the Markdown files of `docs/`, which an
+installed package carries too. So it needs no second server, no built site and no network.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_INSTALLED, _CHECKOUT = _PACKAGE / "docs", _PACKAGE.parent / "docs"
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+
+# Section -> (file without .md, title), in the order of mkdocs.yml; a test holds the two equal.
+CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "": (("index", "Start"),),
+    "Pages": (
+        ("recommend", "Recommend"),
+        ("explain", "Explain"),
+        ("compare", "Compare"),
+        ("studies", "Studies"),
+        ("tune", "Tune"),
+        ("library", "Library"),
+    ),
+    "Bring your own": (
+        ("data", "Your data"),
+        ("models", "Your models"),
+        ("deploy", "GPU, several machines, PostgreSQL"),
+    ),
+    "Reference": (("commands", "Commands"), ("choices", "Choices"), ("glossary", "Glossary")),
+    "Science": (
+        ("methods", "Methods"),
+        ("formulas", "Formulas"),
+        ("study-designs", "Study designs"),
+    ),
+    "Results": (
+        ("results", "Overview and limits"),
+        ("results-effects", "Effects"),
+        ("results-strategies", "Strategies and methods"),
+        ("results-recicl", "RecICL and drift"),
+        ("results-baselines", "Baselines and single users"),
+        ("results-speed", "Speed"),
+    ),
+    "Development": (("architecture", "Architecture"), ("extending", "Add something")),
+}
+_CURRENT = "guide-page"
+TITLES = dict(row for rows in CONTENTS.values() for row in rows)
+
+
+def url(place: str) -> str:
+    """Relative address of a documentation page (`glossary`) or a section of one (`glossary#nats`)."""
+    name, _, section = place.partition("#")
+    return f"guide?doc={name}" + (f"#{section}" if section else "")
+
+
+def page_link(title: str) -> None:
+    """A quiet link from a page of the dashboard to its documentation, in a new tab so that work stays.
+
+    From now on help texts that name no place lead there too.
+    """
+    name = title.lower()
+    st.session_state[_CURRENT] = name if name in TITLES else "index"
+    if name in TITLES:
+        st.caption(f"[Guide to {title}]({url(name)})")
+
+
+def more(text: str, place: str = "") -> str | None:
+    """A help text (Markdown) that ends in a link to its documentation, or to that of the page drawn.
+
+    None without a text: a widget then has no help.
+    """
+    return f"{text} [Guide]({url(place or st.session_state.get(_CURRENT, 'index'))})" if text else None

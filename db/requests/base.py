@@ -1,0 +1,82 @@
+"""What all requests share: checked when made, refused in plain English, the same after JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar, Self
+
+from pydantic import ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from db.errors import BadInput
+from db.requests.fields import described
+
+STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Request:
+    """A frozen request. Making one (also by `dataclasses.replace`) checks it: raises BadInput naming the
+    field that makes no sense and what it may be."""
+
+    WHAT: ClassVar[str] = "request"
+    NEEDED: ClassVar[tuple[str, ...]] = ("dataset",)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_plain_english(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            checked = handler(data)
+        except ValidationError as error:
+            raise cls._refusal(error) from None
+        for field in described(cls):
+            field.check(getattr(checked, field.name))
+        checked._check_together()
+        return checked
+
+    def _check_together(self) -> None:
+        """Raises BadInput where fields contradict each other."""
+
+    @classmethod
+    def _refusal(cls, error: ValidationError) -> Exception:
+        fields = {field.name: field for field in described(cls)}
+        order = list(fields)
+        problems = [each for each in error.errors() if each["loc"] and each["loc"][0] in fields]
+        if not problems:
+            return TypeError(str(error))  # a mistake of the program: an argument that no request has
+        first = min(problems, key=lambda each: order.index(str(each["loc"][0])))
+        field = fields[str(first["loc"][0])]
+        if first["type"] in ("missing", "missing_argument"):
+            return BadInput(f"{field.name}: missing from the {cls.WHAT}.")
+        return field.refusal(first["input"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `from_json` gives the equal request back."""
+        plain = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
+        }
+        later = {field.name: field.default for field in described(type(self)) if field.asked.later}
+        return {k: v for k, v in plain.items() if k not in later or getattr(self, k) != later[k]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The request. Raises BadInput for unknown, missing or senseless fields."""
+        if not isinstance(data, Mapping):
+            raise BadInput(f"{cls.WHAT}: expected an object, got {data!r}.")
+        fields = {field.name: field for field in described(cls)}
+        if unknown := [name for name in data if name not in fields]:
+            article = "an" if cls.WHAT[0] in "aeiou" else "a"
+            raise BadInput(
+                f"{unknown[0]}: not a field of {article} {cls.WHAT}. There are: {', '.join(fields)}."
+            )
+        if missing := [name for name in cls.NEEDED if name not in data]:
+            raise BadInput(f"{missing[0]}: missing from the {cls.WHAT}.")
+        values = {
+            name: cls._listed(name, value) if fields[name].kind is tuple and value is not None else value
+            for name, value in data.items()
+        }
+        return cls(**values)
+
+    @classmethod
+    def _listed(cls, name: str, value: Any) -> Any:
+        """A list of JSON as the tuple a request holds."""
+        return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,147 @@
+"""The fields of a request, described once: what they ask, their bounds, how links and commands write them.
+
+A request is a frozen pydantic dataclass whose fields carry an `Asked` beside their type and bounds. Whatever
+shows, reads or compares requests (options, forms, links, "what changed", documentation) reads `described`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Le
+from pydantic.fields import FieldInfo
+
+from db import choices
+from db.errors import BadInput
+
+LONGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a field asks. `about`: one sentence for help and documentation. `label`: a few words for forms and
+    tables. `choices`: name of its table in `db.choices`; `names`: of a table whose names its text may hold.
+    `link`: its parameter in the address bar (default:
+    the field's name). `flags`: its options on the command line (default: the name with dashes). `expects`:
+    what an optional field takes, for refusals. `later`: the field came after the first version and is written
+    to JSON only where it differs from its default, so that the digests of older requests stay what they were.
+    """
+
+    about: str
+    label: str
+    choices: str = ""
+    names: str = ""
+    link: str = ""
+    flags: tuple[str, ...] = ()
+    expects: str = "text"
+    later: bool = False
+
+
+@dataclass(frozen=True)
+class RequestField:
+    """One field of a request, resolved. `kind`: int, float, bool, str or tuple. `low`, `high`: bounds,
+    both included; a float without them is a positive number."""
+
+    name: str
+    kind: type
+    optional: bool
+    default: Any
+    low: float | None
+    high: float | None
+    asked: Asked
+
+    @property
+    def required(self) -> bool:
+        """Whether a request cannot be made without it."""
+        return self.default is MISSING
+
+    @property
+    def link(self) -> str:
+        """Its parameter in the address bar."""
+        return self.asked.link or self.name
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Its options on the command line."""
+        return self.asked.flags or ("--" + self.name.replace("_", "-"),)
+
+    @property
+    def choices(self) -> Mapping[Any, choices.Choice] | None:
+        """The rows it may be chosen from; None where it is not a choice."""
+        return getattr(choices, self.asked.choices) if self.asked.choices else None
+
+    @property
+    def help(self) -> str:
+        """What it asks, in sentences for help and documentation."""
+        named = ": " + ", ".join(getattr(choices, self.asked.names)) if self.asked.names else ""
+        return f"{self.asked.about}{named}."
+
+    def refusal(self, value: object) -> BadInput:
+        """Why `value` cannot be taken, in a sentence that names the field and says what it may be."""
+        return BadInput(f"{self.name}: {self._complaint(value)}")
+
+    def _complaint(self, value: object) -> str:
+        orelse = " or nothing" if self.optional else ""
+        table = self.choices
+        if self.kind is tuple and table is not None:
+            return f"expected some of {', '.join(map(str, table))}, got {value!r}."
+        if table is not None:
+            return f"{value!r} is none of {', '.join(map(str, table))}."
+        if self.kind is bool:
+            return f"expected true or false, got {value!r}."
+        if self.kind is int:
+            return f"expected a whole number from {self.low} to {self.high}{orelse}, got {value!r}."
+        if self.kind is float and (self.low is None or self.high is None):
+            return f"expected a positive number{orelse}, got {value!r}."
+        if self.kind is float:
+            return f"expected a number from {self.low:g} to {self.high:g}{orelse}, got {value!r}."
+        if self.kind is tuple:
+            return f"expected a list, got {value!r}."
+        return f"expected {self.asked.expects}{orelse}, got {value!r}."
+
+    def check(self, value: object) -> None:
+        """Raises BadInput where a value of the right type is not text, not finite or none of the choices."""
+        if value is None:
+            return
+        if self.kind is str and isinstance(value, str) and not value.strip():
+            raise self.refusal(value)
+        if self.kind is float and isinstance(value, int | float) and not math.isfinite(value):
+            raise self.refusal(value)
+        table = self.choices
+        if table is None:
+            return
+        picked = value if self.kind is tuple and isinstance(value, Sequence) else (value,)
+        if not picked or any(name not in table for name in picked):
+            raise self.refusal(value)
+
+
+@cache
+def described(request: type) -> tuple[RequestField, ...]:
+    """The fields of a request class, in order."""
+    hints = get_type_hints(request, include_extras=True)
+    return tuple(_described(field.name, hints[field.name], field.default) for field in fields(request))
+
+
+def field_of(request: type, name: str) -> RequestField:
+    """One field by name."""
+    return next(field for field in described(request) if field.name == name)
+
+
+def _described(name: str, hint: Any, default: Any) -> RequestField:
+    base, *metadata = get_args(hint)
+    optional = get_origin(base) in (Union, UnionType) and NoneType in get_args(base)
+    parts = get_args(base) if get_origin(base) in (Union, UnionType) else (base,)
+    kinds = [get_origin(part) or part for part in parts if part is not NoneType]
+    bounds = [bound for part in metadata if isinstance(part, FieldInfo) for bound in part.metadata]
+    return RequestField(
+        name=name,
+        kind=float if float in kinds else kinds[0],
+        optional=optional,
+        default=default,
+        low=next((bound.ge for bound in bounds if isinstance(bound, Ge)), None),  # type: ignore[arg-type]
+        high=next((bound.le for bound in bounds if isinstance(bound, Le)), None),  # type: ignore[arg-type]
+        asked=next(part for part in metadata if isinstance(part, Asked)),
+    )

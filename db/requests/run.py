@@ -1,0 +1,261 @@
+"""What to rank, for whom, with which demonstrations, and the digest of what decides a run."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from db import datasets, models
+from db.canonical import digest
+from db.errors import BadInput
+from db.requests import edits
+from db.requests.base import STRICT, Request
+from db.requests.fields import LONGEST_SEED, Asked
+from db.requests.strategy_spec import Spec, parse_spec, written_size
+from db.store import Store
+from db.version import ENGINE_VERSION
+
+FORWARD_MOST = 64
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A demonstration by its id, with its weight (1 = plain, 0 = not there for the model)."""
+
+    id: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunRequest(Request):
+    """What to rank, for whom, with which demonstrations. Each field says what it asks."""
+
+    WHAT: ClassVar[str] = "request"
+    NEEDED: ClassVar[tuple[str, ...]] = ("dataset", "user")
+
+    dataset: Annotated[
+        str, Asked("Name of a data set (see `datasets`)", "data set", link="data", flags=("--dataset", "-d"))
+    ]
+    user: Annotated[str, Asked("User id (see `users`)", "user", flags=("--user", "-u"))]
+    model: Annotated[
+        str, Asked("Registered name, model folder or hub id", "model", flags=("--model", "-m"))
+    ] = "embedded"
+    demos: Annotated[
+        str,
+        Asked(
+            "none, STRATEGY:K for K demonstrations, or STRATEGY:Tt for as many as fit in T tokens",
+            "strategy",
+            names="STRATEGIES",
+        ),
+    ] = "neighbours:4"
+    demonstrations: Annotated[
+        tuple[Chosen, ...] | None,
+        Asked(
+            "Demonstrations by id with their weights, in prompt order (ID*WEIGHT,...); they win over demos, "
+            "and an empty list is none at all",
+            "demonstrations",
+            link="set",
+        ),
+    ] = None
+    weights: Annotated[
+        tuple[float, ...] | None,
+        Asked("One weight per demonstration in prompt order, e.g. 1,0,2,1", "weights"),
+    ] = None
+    candidates: Annotated[
+        int,
+        Field(ge=2, le=100_000),
+        Asked("Length of the candidate list", "candidates", link="n", flags=("--candidates", "-c")),
+    ] = 20
+    candidate_kind: Annotated[
+        str, Asked("How negatives are drawn", "kind of candidates", choices="CANDIDATE_KINDS", link="kind")
+    ] = "random"
+    seed: Annotated[
+        int, Field(ge=0, le=LONGEST_SEED), Asked("Seed of the candidate list and of random choices", "seed")
+    ] = 0
+    scoring: Annotated[
+        str, Asked("How candidates are scored; auto is the model's own way", "scoring", choices="SCORINGS")
+    ] = "auto"
+    template: Annotated[str, Asked("Prompt template", "prompt template", names="TEMPLATES")] = "plain"
+    history: Annotated[
+        int,
+        Field(ge=1, le=10_000),
+        Asked("Items of the history in the prompt, at most", "history items in the prompt"),
+    ] = 10
+    target: Annotated[str, Asked("The purchase to be predicted", "target", choices="TARGETS")] = "test"
+    hint: Annotated[
+        str | None,
+        Asked(
+            "Show this baseline's best items in the prompt",
+            "hint by a recommender",
+            names="BASELINES",
+            expects="the name of a baseline",
+            later=True,
+        ),
+    ] = None
+    history_by: Annotated[
+        str,
+        Asked(
+            "Which items of the history are in the prompt",
+            "history chosen by",
+            choices="HISTORY_WAYS",
+            link="by",
+            later=True,
+        ),
+    ] = "recent"
+    embedding: Annotated[
+        str | None,
+        Asked(
+            "Folder of a sentence-transformers model that compares titles; else the model's hidden states",
+            "sentence encoder",
+            expects="a folder",
+            later=True,
+        ),
+    ] = None
+    prompts: Annotated[
+        int,
+        Field(ge=1, le=16),
+        Asked(
+            "Average the scores of this many prompts, each with other demonstrations",
+            "prompts averaged",
+            later=True,
+        ),
+    ] = 1
+    perturb: Annotated[
+        str | None,
+        Asked(
+            "Rank under edits of the dual model, written as ridge:0.2+order (see `spread`)",
+            "edits of the dual model",
+            names="EDITS",
+            expects="edits such as ridge:0.2",
+            later=True,
+        ),
+    ] = None
+    prescore: Annotated[
+        str | None,
+        Asked(
+            "Let this model look through 4 times as many demonstrations and keep its best on probes "
+            "(arXiv 2410.18779)",
+            "proxy scoring by",
+            expects="the name of a model",
+            later=True,
+        ),
+    ] = None
+    forward: Annotated[
+        int,
+        Field(ge=0, le=FORWARD_MOST),
+        Asked(
+            "Forward-tuning iterations over the demonstrations before answering (arXiv 2305.13016)",
+            "forward-tuning iterations",
+            later=True,
+        ),
+    ] = 0
+
+    @property
+    def spec(self) -> Spec:
+        """The strategy of `demos`, read."""
+        return parse_spec(self.demos)
+
+    @property
+    def edits(self) -> tuple[edits.Edit, ...]:
+        """The edits of the dual model that are asked for, in the order they act in."""
+        return () if self.perturb is None else edits.parse(self.perturb)
+
+    def scored_by(self, scoring: str) -> "RunRequest":
+        """The request with its scoring named, where it was auto."""
+        return replace(self, scoring=scoring) if self.scoring == "auto" else self
+
+    def _check_together(self) -> None:
+        if self.perturb is not None:
+            edits.parse(self.perturb)
+        size = written_size(self.demos)
+        if self.prompts > 1 and (self.demonstrations is not None or self.weights is not None):
+            raise BadInput(
+                "prompts: several prompts take a strategy, no demonstrations by name and no weights."
+            )
+        if self.prescore is not None and self.demonstrations is not None:
+            raise BadInput("prescore: a model looks through what a strategy finds, not through named ones.")
+        for weight in self.weights or ():
+            _check_weight("weights", weight)
+        if self.demonstrations is not None:
+            self._check_named(self.demonstrations)
+        elif self.weights is not None and len(self.weights) != size:
+            raise BadInput(
+                f"weights: {len(self.weights)} given, but demos is {self.demos}; give one for each."
+            )
+
+    def _check_named(self, demonstrations: tuple[Chosen, ...]) -> None:
+        if self.weights is not None:
+            raise BadInput("weights: the chosen demonstrations carry their own weights; leave this out.")
+        ids = [chosen.id for chosen in demonstrations]
+        for chosen in demonstrations:
+            _check_weight(f"demonstrations: {chosen.id}", chosen.weight)
+            if ids.count(chosen.id) > 1:
+                raise BadInput(f"demonstrations: {chosen.id} is chosen twice.")
+
+    @classmethod
+    def _listed(cls, name: str, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise BadInput(f"{name}: expected a list, got {value!r}.")
+        if name == "demonstrations":
+            return tuple(map(_chosen, value))
+        return tuple(_number(name, part) for part in value)
+
+
+def read_chosen(text: str) -> tuple[Chosen, ...]:
+    """`ID*WEIGHT,ID,...` (weight 1 where none is written) or `none`. Raises BadInput for anything else."""
+    if text.strip() == "none":
+        return ()
+    parts = [part.strip().partition("*") for part in text.split(",")]
+    try:
+        return tuple(Chosen(name, float(weight) if star else 1.0) for name, star, weight in parts)
+    except ValueError as error:
+        raise BadInput(f"demonstrations: expected ID*WEIGHT,ID*WEIGHT,..., got {text!r}.") from error
+
+
+def write_chosen(demonstrations: Sequence[Chosen]) -> str:
+    """The text that `read_chosen` reads."""
+    return ",".join(f"{chosen.id}*{chosen.weight:g}" for chosen in demonstrations) or "none"
+
+
+def request_digest(store: Store, request: RunRequest, revision: str | None = None) -> str:
+    """Digest of all that decides a run's numbers and is known without loading the model.
+
+    That is the request, the content of its data set, the model's revision and the engine's version.
+    `revision` is needed for a model that is not registered. Raises NotFound for an unknown data set or
+    model.
+    """
+    if revision is None:
+        model = models.get(store, request.model)
+        request, revision = request.scored_by(model.scoring), model.revision
+    small = {} if request.prescore is None else {"prescore": models.get(store, request.prescore).revision}
+    return digest(
+        {
+            **small,
+            "request": request.to_json(),
+            "fingerprint": datasets.get(store, request.dataset).fingerprint,
+            "revision": revision,
+            "engine": ENGINE_VERSION,
+        }
+    )
+
+
+def _chosen(data: Any) -> Chosen:
+    if isinstance(data, Chosen):
+        return data
+    if not isinstance(data, Mapping) or not isinstance(data.get("id"), str) or set(data) - {"id", "weight"}:
+        raise BadInput(f"demonstrations: expected {{id, weight}}, got {data!r}.")
+    return Chosen(data["id"], _number("demonstrations: weight", data.get("weight", 1.0)))
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise BadInput(f"{name}: expected a number, got {value!r}.")
+    return float(value)
+
+
+def _check_weight(name: str, weight: float) -> None:
+    if not math.isfinite(weight) or weight < 0:
+        raise BadInput(f"{name}: a weight is a number from 0 up, got {weight}.")

@@ -1,0 +1,81 @@
+"""How a strategy is written: `none`, `NAME:K` (K demonstrations) or `NAME:Tt` (what fits in T tokens)."""
+
+import re
+from dataclasses import dataclass
+
+from db import choices
+from db.errors import BadInput
+
+MOST = 64
+"""Demonstrations a strategy can be asked for: more fit no prompt."""
+
+_FORM = re.compile(r"none|[a-z][a-z0-9_]*:(?:(\d{1,3})|\d{1,5}t)")
+
+SHORT = 16
+"""Tokens of a short demonstration: a budget is filled from so many windows as could go in at this length."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A strategy and how many demonstrations it is to choose; `str(spec)` is its one spelling.
+
+    `tokens`: what the demonstrations may take together, None where only their number counts.
+    """
+
+    name: str
+    size: int
+    tokens: int | None = None
+
+    def __str__(self) -> str:
+        if self.name == "none":
+            return self.name
+        return f"{self.name}:{self.size}" if self.tokens is None else f"{self.name}:{self.tokens}t"
+
+    @property
+    def choice(self) -> choices.StrategyChoice:
+        """The row of its strategy."""
+        return choices.STRATEGIES[self.name]
+
+    def times(self, prompts: int) -> "Spec":
+        """For several prompts: so many times as much. BadInput where it is too much."""
+        if self.size * prompts > MOST and self.tokens is None:
+            raise BadInput(f"prompts: {prompts} times {self} is more than {MOST} demonstrations.")
+        if self.tokens is None:
+            return Spec(self.name, self.size * prompts)
+        return _budget(self.name, self.tokens * prompts)
+
+
+def written_size(spec: str) -> int | None:
+    """How many demonstrations a strategy is written to choose; None for a budget of tokens.
+
+    Looks at the form alone, so that a stored request stays readable when a strategy is gone. Raises BadInput.
+    """
+    form = _FORM.fullmatch(spec)
+    if form is None:
+        raise BadInput(
+            "demos: expected `none`, NAME:K such as neighbours:4 or NAME:Tt (tokens) such as "
+            f"neighbours:300t, got {spec!r}."
+        )
+    return None if spec.endswith("t") else int(form.group(1) or 0)
+
+
+def parse_spec(spec: str) -> Spec:
+    """`none`, `NAME:K` with K from 0 to 64 or `NAME:Tt`. BadInput says what is wrong and what there is."""
+    name, colon, size = spec.strip().partition(":")
+    ways = ", ".join(f"{way}:K" for way in choices.STRATEGIES if way != "none")
+    if name not in choices.STRATEGIES:
+        raise BadInput(f"demos is {spec!r}: there is no strategy {name!r}. Write none or one of {ways}.")
+    if name == "none":
+        if colon:
+            raise BadInput(f"demos is {spec!r}: none takes no number. Write none.")
+        return Spec(name, 0)
+    number = size.removesuffix("t")
+    if not (number.isascii() and number.isdigit() and (number != size or int(number) <= MOST)):
+        raise BadInput(
+            f"demos is {spec!r}: write {name}:K with K a number from 0 to {MOST}, or {name}:Tt with T tokens."
+        )
+    return Spec(name, int(number)) if number == size else _budget(name, int(number))
+
+
+def _budget(name: str, tokens: int) -> Spec:
+    return Spec(name, min(MOST, -(-tokens // SHORT)), tokens)

@@ -1,0 +1,102 @@
+"""What a study over many users is asked."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from db.errors import BadInput
+from db.requests.base import STRICT, Request
+from db.requests.fields import LONGEST_SEED, Asked
+from db.requests.strategy_spec import MOST, parse_spec
+
+
+@dataclass(frozen=True, config=STRICT)
+class StudyRequest(Request):
+    """A study over users of a data set. Which fields a study reads, its row in `choices.STUDIES` says.
+
+    `single`, `recicl`: models tuned from `model` in these layouts on what happened before period `cut` (of
+    `periods`, counted from 0), or None: left out, or with `tune` tuned by the study itself.
+    """
+
+    WHAT: ClassVar[str] = "study"
+    NEEDED: ClassVar[tuple[str, ...]] = ("study", "dataset")
+
+    study: Annotated[str, Asked("Which study", "study", choices="STUDIES")]
+    dataset: Annotated[
+        str, Asked("Name of a data set (see `datasets`)", "data set", flags=("--dataset", "-d"))
+    ]
+    model: Annotated[
+        str,
+        Asked("The model studied, as it is before tuning", "model", flags=("--model", "--base", "-m")),
+    ] = "embedded"
+    single: Annotated[
+        str | None,
+        Asked("Model tuned from it on samples without demonstrations", "tuned on single questions"),
+    ] = None
+    recicl: Annotated[
+        str | None, Asked("Model tuned from it on in-context samples", "tuned with demonstrations")
+    ] = None
+    users: Annotated[
+        int,
+        Field(ge=2, le=10_000_000),
+        Asked("How many users are asked about; in `drift`, in each period", "users"),
+    ] = 300
+    seed: Annotated[
+        int,
+        Field(ge=0, le=LONGEST_SEED),
+        Asked("Draws users, purchases, candidate lists and resamples", "seed"),
+    ] = 0
+    demos: Annotated[str, Asked("STRATEGY:K of the demonstrations", "strategy", names="STRATEGIES")] = (
+        "neighbours:4"
+    )
+    periods: Annotated[
+        int, Field(ge=2, le=1000), Asked("Equally full periods that time is cut into", "periods")
+    ] = 10
+    cut: Annotated[
+        int,
+        Field(ge=1, le=999),
+        Asked("First period asked about; models know what was before it", "first period asked about"),
+    ] = 5
+    candidates: Annotated[
+        int,
+        Field(ge=2, le=100_000),
+        Asked("Length of the candidate list", "candidates", flags=("--candidates", "-c")),
+    ] = 20
+    candidate_kind: Annotated[
+        str, Asked("How negatives are drawn", "kind of candidates", choices="CANDIDATE_KINDS")
+    ] = "random"
+    scoring: Annotated[
+        str, Asked("auto (each model's own), or one way for all of them", "scoring", choices="SCORINGS")
+    ] = "auto"
+    history: Annotated[
+        int,
+        Field(ge=1, le=10_000),
+        Asked("Items of the history in the prompt, at most", "history items in the prompt"),
+    ] = 10
+    minutes: Annotated[
+        int | float,
+        Field(gt=0),
+        Asked("Minutes of training per model (per SASRec), at most", "minutes of training"),
+    ] = 5.0
+    tune: Annotated[bool, Asked("Tune the models that are not named, on what was before the cut", "tune")] = (
+        False
+    )
+    k: Annotated[
+        int, Field(ge=1, le=MOST), Asked("Demonstrations of every strategy", "demonstrations", later=True)
+    ] = 4
+    only: Annotated[
+        tuple[str, ...] | None,
+        Asked(
+            "Only these strategies, e.g. none,bm25,twostage",
+            "only these strategies",
+            choices="STRATEGIES",
+            later=True,
+        ),
+    ] = None
+
+    def _check_together(self) -> None:
+        if self.cut >= self.periods:
+            raise BadInput(f"cut: period {self.cut} is not one of {self.periods} periods counted from 0.")
+        if parse_spec(self.demos).size == 0:
+            raise BadInput(f"demos: a study compares some with none, so {self.demos!r} is no choice.")

@@ -1,0 +1,204 @@
+"""Write the pages of the documentation that are made from the code: `python -m docs.scripts.generate`.
+
+`commands.md` comes from the command line's own options and help texts, `choices.md` from `db.choices` and the
+fields of `db.requests`. `--check` writes nothing and fails where a page is stale; a test does the same.
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parents[1]
+MADE = "*Made by `python -m docs.scripts.generate` from {source}; change it there.*"
+PROGRAM = "dualens"
+
+
+def pages() -> dict[str, str]:
+    """File name -> text of every generated page."""
+    return {"commands.md": commands(), "choices.md": choices()}
+
+
+def commands() -> str:
+    """Every command with its options, in the order of the command line's own help."""
+    from typer.main import get_command
+
+    from engine.__main__ import app
+
+    lines = [
+        "# Commands",
+        "",
+        f"`{PROGRAM}` without arguments opens the dashboard. In a checkout, `python -m engine COMMAND` does "
+        f"the same as `{PROGRAM} COMMAND`. Each has `--help`. `--json` prints JSON instead of tables.",
+        "",
+        MADE.format(source="the command line (`engine/commands/`)"),
+    ]
+    root = get_command(app)
+    found = list(_commands(root, PROGRAM))
+    lines += ["", "| command | what it does |", "|---|---|"]
+    lines += [f"| [`{name}`](#{_slug(name)}) | {_cell(command.help)} |" for name, command in found]
+    for name, command in found:
+        lines += ["", f"## {name}", "", _sentence(command.help), "", *_parameters(command.params)]
+        if command.epilog:
+            example = command.epilog.removeprefix("Example: ").replace("python -m engine", PROGRAM)
+            lines += ["", "```", example, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}", command
+
+
+def _parameters(parameters: Sequence[Any]) -> list[str]:
+    rows = [
+        (_names(each), _cell(getattr(each, "help", None)), _default(each))
+        for each in parameters
+        if each.name != "help"
+    ]
+    return _table(("option", "meaning", "default"), rows) if rows else ["No options."]
+
+
+def _names(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.name.upper()}`"
+    names = [*parameter.opts, *parameter.secondary_opts]
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    value = parameter.default
+    if value is None or value == "" or value == [] or callable(value):
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"`{value}`"
+
+
+def choices() -> str:
+    """Every name a person may choose, one table per kind, then the fields of every request."""
+    from db.choices import TABLES
+
+    lines = [
+        "# Choices",
+        "",
+        "Every name that a request, a form or an option accepts, then the fields of each request. "
+        "*Needs* says what must be there for a choice; *source* is the paper it follows. "
+        "[Methods](methods.md) names the functions.",
+        "",
+        MADE.format(source="`db/choices.py` and `db/requests/`"),
+    ]
+    for title, table in TABLES.items():
+        rows = [
+            (f"`{choice.name}`", choice.label, _amount(choice), choice.needs, _source(choice.paper))
+            for choice in table.values()
+        ]
+        lines += ["", f"## {title}", "", *_table(("name", "label", "what it does", "needs", "source"), rows)]
+    return "\n".join([*lines, *_requests()]) + "\n"
+
+
+def _amount(choice: Any) -> str:
+    """What a choice does; with its amount, where it takes one."""
+    most = getattr(choice, "most", None)
+    about = _cell(choice.about[:1].upper() + choice.about[1:])
+    return about if most is None else f"{about} (default {choice.amount:g}, at most {most:g})"
+
+
+def _source(paper: str) -> str:
+    """A paper, with arXiv numbers as links."""
+    return re.sub(r"\b(\d{4}\.\d{4,5})\b", r"[\1](https://arxiv.org/abs/\1)", paper)
+
+
+def _requests() -> Iterator[str]:
+    from db import requests
+    from db.requests.fields import described
+
+    yield from (
+        "",
+        "## Fields of requests",
+        "",
+        "A run, a study, an optimization and a tuning are each one request.",
+    )
+    for name in requests.__all__:
+        request = getattr(requests, name)
+        if not (isinstance(request, type) and name.endswith("Request")):
+            continue
+        rows = [
+            (f"`{each.name}`", _cell(each.asked.about), _bounds(each), _field_default(each))
+            for each in described(request)
+        ]
+        yield from ("", f"### {name}", "", *_table(("field", "meaning", "takes", "default"), rows))
+
+
+def _bounds(field: Any) -> str:
+    if field.choices is not None:
+        return ", ".join(f"`{name}`" for name in field.choices)
+    if field.low is not None and field.high is not None:
+        return f"{field.low:,g} to {field.high:,}"
+    kinds = {bool: "yes or no", float: "a positive number", tuple: "a list"}
+    return kinds.get(field.kind, "text")
+
+
+def _field_default(field: Any) -> str:
+    if field.required:
+        return "required"
+    if field.default is None:
+        return ""
+    if isinstance(field.default, bool):
+        return "yes" if field.default else "no"
+    if isinstance(field.default, tuple):
+        return ", ".join(f"`{part}`" for part in field.default)
+    return f"`{field.default}`"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(heads) + " |",
+        "|" + "---|" * len(heads),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+def _cell(text: str | None) -> str:
+    """Help text as one table cell: its first paragraph, in the program's own name."""
+    first = (text or "").strip().split("\n\n")[0].replace("\n", " ")
+    return first.replace("python -m engine", PROGRAM).replace("|", "\\|")
+
+
+def _sentence(text: str | None) -> str:
+    return _cell(text).replace("\\|", "|")
+
+
+def _slug(heading: str) -> str:
+    return heading.lower().replace(" ", "-")
+
+
+def stale() -> list[str]:
+    """Names of generated pages whose file is not what the code says."""
+    return [
+        name
+        for name, text in pages().items()
+        if not (FOLDER / name).is_file() or (FOLDER / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pages, or with --check only compare them."""
+    if "--check" in arguments:
+        names = stale()
+        if names:
+            print(f"Stale: {', '.join(names)}. Run python -m docs.scripts.generate.", file=sys.stderr)
+        return 1 if names else 0
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

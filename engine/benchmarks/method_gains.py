@@ -1,0 +1,119 @@
+"""Whether the other methods of the field help: NDCG@10 of held-out targets, paired with the plain run.
+
+The same users are ranked under edits of the dual model, after iterative forward tuning and with a small
+model's choice out of a wider pool. Runs are kept in the workspace like any other.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from db import datasets
+from db.errors import BadInput
+from db.requests import RunRequest
+from engine.baselines.evaluation import drawn_users
+from engine.context import Engine
+from engine.evaluation.statistics import difference
+from engine.tasks import service
+from engine.tasks.forward_tuning import forward
+
+PLAIN = "plain"
+CHOSEN = "forward (chosen)"
+"""Forward tuning that stops at the iteration which the last known purchase chooses."""
+
+METHODS: dict[str, dict[str, Any]] = {
+    "ridge:0.2": {"perturb": "ridge:0.2"},
+    "ridge:0.5": {"perturb": "ridge:0.5"},
+    "negatives:0.5": {"perturb": "negatives:0.5"},
+    "negatives:2": {"perturb": "negatives:2"},
+    "weights:0.5": {"perturb": "weights:0.5"},
+    "dropout:0.25": {"perturb": "dropout:0.25"},
+    "values:0.1": {"perturb": "values:0.1"},
+    "order": {"perturb": "order"},
+    "typos:0.1": {"perturb": "typos:0.1"},
+    "truncation:0.3": {"perturb": "truncation:0.3"},
+    "forward:2": {"forward": 2},
+    "forward:8": {"forward": 8},
+    "prescore": {"prescore": "embedded"},
+}
+ALL = (*METHODS, CHOSEN)
+_WIDER = 10  # users drawn for each one wanted, where only those count who disliked something
+
+
+def method_gains(
+    engine: Engine,
+    dataset: str,
+    demos: str,
+    users: int,
+    seed: int,
+    methods: Sequence[str],
+    disliked: bool,
+    report: Callable[[str], None],
+) -> dict[str, Any]:
+    """Mean NDCG@10 and loss (nats) of every method, and its difference to the plain run with interval and p.
+
+    disliked: only users who rated something low, so that negatives apply. Raises BadInput for a method that
+    is not in `ALL`.
+    """
+    if unknown := [name for name in methods if name not in ALL]:
+        raise BadInput(f"Unknown method {unknown[0]!r}; the methods are {', '.join(ALL)}.")
+    columns = datasets.columns(engine.store, datasets.get(engine.store, dataset).id)
+    values: dict[str, list[tuple[float, float]]] = {name: [] for name in (PLAIN, *methods)}
+    seconds = dict.fromkeys(values, 0.0)
+    for user_id in drawn_users(columns, _WIDER * users if disliked else users, seed):
+        report(f"Ranking user {user_id}")
+        request = RunRequest(dataset, user_id, demos=demos, seed=seed)
+        try:
+            measured = {name: _timed(engine, request, name) for name in values}
+        except BadInput:
+            if not disliked:
+                raise
+            continue  # this user disliked nothing
+        for name, (ndcg, loss, took) in measured.items():
+            values[name].append((ndcg, loss))
+            seconds[name] += took
+        if len(values[PLAIN]) == users:
+            break
+    if not values[PLAIN]:
+        raise BadInput(f"Nobody in {dataset!r} can be ranked under these methods.")
+    return {
+        "bench": "methods",
+        "dataset": dataset,
+        "demos": demos,
+        "seed": seed,
+        "users": len(values[PLAIN]),
+        "rows": [
+            _row(name, np.array(measured), np.array(values[PLAIN]), seconds[name])
+            for name, measured in values.items()
+        ],
+    }
+
+
+def _timed(engine: Engine, request: RunRequest, method: str) -> tuple[float, float, float]:
+    """NDCG@10 and loss (nats) of the held-out target, and seconds."""
+    started = time.perf_counter()
+    if method == CHOSEN:
+        tuned = forward(engine, request)
+        ndcg, loss = tuned["metrics"]["ndcg10"], tuned["curve"][tuned["chosen"]]["loss"]
+    else:
+        ranked = service.rank(engine, replace(request, **METHODS.get(method, {}))).result
+        ndcg, loss = ranked["metrics"]["ndcg10"], ranked["loss"]
+    return ndcg, loss, time.perf_counter() - started
+
+
+def _row(method: str, measured: np.ndarray, plain: np.ndarray, seconds: float) -> dict[str, Any]:
+    """Means of one method; `measured` and `plain` [users, (NDCG@10, loss)]."""
+    gain = difference(measured[:, 0], plain[:, 0])
+    return {
+        "method": method,
+        "ndcg10": float(measured[:, 0].mean()),
+        "difference": gain["mean"],
+        "low": gain["low"],
+        "high": gain["high"],
+        "p": gain["p"],
+        "loss": float(measured[:, 1].mean()),
+        "seconds_per_user": seconds / len(plain),
+    }

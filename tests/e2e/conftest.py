@@ -75,9 +75,9 @@ def dashboard(serve: Callable[[list[str]], str], store: Store) -> str:
     return serve(["-m", "streamlit", "run", "dashboard/app.py", *options])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless Chromium."""
+    """Headless Chromium. Not for the whole session: no other test could run an event loop beside it."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")

@@ -11,14 +11,14 @@ from db.errors import BadInput
 from engine.data.column_names import words
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Broken, Folder, Member
-from engine.data.importers.mapping import (
+from engine.data.mapping import (
     ITEM_FIELDS,
     Guess,
     correct,
     guess_interactions,
     guess_items,
 )
-from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
+from engine.data.plan import CorrectedMapping, Mismatch, Plan, read_interactions, read_items
 from engine.data.tables.open_table import open_table
 from engine.data.tables.table import Table
 from engine.data.text import Tick
@@ -55,8 +55,6 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
 
     shown = guess | {"items_file": items.member.name if items else None} | (item_guess or {})
     return Plan(
-        "generic",
-        "table of interactions",
         (table.member,),
         items.member if items else None,
         shown,
@@ -187,11 +185,4 @@ def _titles_of_interactions(table: Table, guess: Guess, items: ItemTable, tick: 
                 )
 
 
-FORMATS = (
-    Format(
-        "generic",
-        "table of interactions",
-        "a CSV, TSV, Parquet or JSON-lines file with a user and an item column",
-        _find,
-    ),
-)
+FORMATS = {"generic": _find}

@@ -24,7 +24,6 @@ from db.datasets import DatasetColumns, DatasetInfo
 from db.settings import Settings
 from db.store import Store
 from engine.baselines import itemknn
-from engine.baselines.evaluation import drawn_users
 from engine.data.candidates import candidate_list
 from engine.data.importing import import_path
 from engine.data.simulated import simulate
@@ -33,6 +32,7 @@ from engine.demos.query import Query
 from engine.demos.strategies import registry
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import interval, paired_p
+from engine.evaluation.users import drawn_users
 from engine.llm.loading.load import LoadedModel, load
 from engine.llm.scoring.measure import Scoring, Task, rank_candidates
 from engine.prompts import Example
@@ -58,7 +58,7 @@ def evaluate(
     known = np.ones(len(columns.user), dtype=bool)
     if columns.timestamp is None:
         known = np.append(columns.user[1:] == columns.user[:-1], False)
-    knn = itemknn.fit(columns, known, shrinkage=0.0)
+    knn = itemknn.buyers_by_item(columns, known, shrinkage=0.0)
     table: dict[str, list[float]] = {name: [] for name in ("none", *specs, "item-kNN")}
     for user_id in drawn_users(columns, users, seed):
         query = queries.build(store, dataset, user_id)

@@ -1,4 +1,4 @@
-"""A new import format is one file and one row of `db.choices`: then it is recognised, listed and importable."""
+"""A new import format is one file and one row of `db.choices`; then it is recognised, listed and imported."""
 
 import importlib.util
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_the_other_formats_are_still_recognised(toy: Path) -> None:
 
 def test_another_file_asked_for_as_toy_is_refused_with_what_is_expected(toy: Path) -> None:
     toy.write_text("not a toy\n1 2\n")
-    with pytest.raises(DataError, match="is not Toy files .*Expected: a file whose first line is toy"):
+    with pytest.raises(DataError, match=r"is not Toy files .*Expected: a file whose first line is toy"):
         preview(toy, format="toy")
 
 

@@ -81,8 +81,9 @@ def test_nothing_else_lands_among_a_persons_packages(wheel: zipfile.ZipFile) -> 
 
 
 def test_the_guide_is_shipped_where_there_is_one(wheel: zipfile.ZipFile) -> None:
-    pages = {f"dashboard/docs/{file.name}" for file in (ROOT / "docs").glob("*.md")}
-    assert pages <= set(wheel.namelist())
+    files = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "img").glob("*")]
+    shipped = {name for name in wheel.namelist() if name.startswith("dashboard/docs/")}
+    assert shipped == {f"dashboard/{file.relative_to(ROOT).as_posix()}" for file in files}
 
 
 def test_the_wheel_needs_what_requirements_txt_lists(about: Message) -> None:

@@ -29,12 +29,10 @@ class Bm25:
         self._index = TitleIndex(self._titles)
 
     def scores(
-        self,
-        history: Sequence[int],
-        candidates: Sequence[int],
-        before: int | None = None,
+        self, history: Sequence[int], candidates: Sequence[int], before: int | None = None
     ) -> NDArray[np.float64]:
         """BM25 of each candidate's title for the words of the newest titles [candidates]."""
+        del before  # titles have no moment
         query = " ".join(self._titles[item] for item in history[-NEWEST:])
         return self._index.scores(query)[list(candidates)].astype(np.float64)
 

@@ -21,12 +21,10 @@ class Popularity:
         self._moments = moments  # [n], ascending within an item
 
     def scores(
-        self,
-        history: Sequence[int],
-        candidates: Sequence[int],
-        before: int | None = None,
+        self, history: Sequence[int], candidates: Sequence[int], before: int | None = None
     ) -> NDArray[np.float64]:
         """Purchases of each candidate until `before` [candidates]."""
+        del history  # the same for everybody
         return np.array([self._count(item, before) for item in candidates], dtype=np.float64)
 
     def _count(self, item: int, before: int | None) -> int:

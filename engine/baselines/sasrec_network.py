@@ -115,6 +115,7 @@ class Sasrec:
         self, history: Sequence[int], candidates: Sequence[int], before: int | None = None
     ) -> NDArray[np.float64]:
         """Logit of each candidate after the history [candidates]; the history has at least one item."""
+        del before  # the weights know what they were trained on, whatever the moment
         state = self.network.newest([history])[0]
         embeddings = self.network.item.weight[torch.tensor(list(candidates), device=state.device)]
         return (embeddings @ state).detach().double().cpu().numpy()

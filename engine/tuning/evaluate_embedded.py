@@ -66,11 +66,13 @@ def evaluate(
             store, dataset, query.user, query.target_position, "random", CANDIDATES, seed
         ).items
         place = listed.index(query.target.item)
+        zero_shot: Sequence[float] = ()
         for spec in specs:
             task = replace(_task(store, dataset, columns, query, spec, listed, seed), scoring=scoring)
             result = rank_candidates(loaded, task)
             table[spec].append(_ndcg(result.scores, place))
-        table["none"].append(_ndcg(result.scores_zero_shot, place))
+            zero_shot = result.scores_zero_shot
+        table["none"].append(_ndcg(zero_shot, place))
         table["item-kNN"].append(
             _ndcg(
                 knn.scores([i.item for i in query.history], listed, before=query.target.timestamp).tolist(),

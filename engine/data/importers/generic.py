@@ -42,9 +42,9 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     readers: list[Callable] = []
     if items and item_guess:
         item_mapping = {field.removeprefix("items_"): column for field, column in item_guess.items()}
-        readers.append(lambda rows, wanted, tick: read_items(items, item_mapping, rows, tick, extras=True))
+        readers.append(lambda rows, _, tick: read_items(items, item_mapping, rows, tick, extras=True))
     if guess["title"] and guess["item"]:
-        readers.append(lambda rows, wanted, tick: _titles_of_interactions(table, guess, rows, tick))
+        readers.append(lambda rows, _, tick: _titles_of_interactions(table, guess, rows, tick))
 
     def read_all(rows: ItemTable, wanted: Callable[[str], bool], tick: Tick) -> None:
         for reader in readers:

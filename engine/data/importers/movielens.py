@@ -85,7 +85,7 @@ def _check_first_line(layout: Layout, ratings: Member) -> None:
 
 def _item_reader(layout: Layout, movies: Member) -> Callable[[ItemTable, Callable[[str], bool], Tick], None]:
     if layout.movies == "u.item":
-        return lambda items, wanted, tick: _read_u_item(movies, items, tick)
+        return lambda items, _, tick: _read_u_item(movies, items, tick)
     table = TextTable(
         movies,
         layout.delimiter,
@@ -95,7 +95,7 @@ def _item_reader(layout: Layout, movies: Member) -> Callable[[ItemTable, Callabl
         layout.encoding,
     )
 
-    def read(items: ItemTable, wanted: Callable[[str], bool], tick: Tick) -> None:
+    def read(items: ItemTable, _: Callable[[str], bool], tick: Tick) -> None:
         read_items(table, ITEM_MAPPING, items, tick)
         for row in items.rows.values():
             row.category = _genres((row.category or "").split("|"))

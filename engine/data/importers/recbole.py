@@ -90,7 +90,7 @@ def _items(found: Found, item_column: str) -> tuple[Callable | None, tuple[str, 
     if guess is None:
         return None, (f"{found.items.name} has no item and title column, so items are shown by their id.",)
     mapping = {field.removeprefix("items_"): column for field, column in guess.items()}
-    return lambda items, wanted, tick: read_items(table, mapping, items, tick, extras=True), ()
+    return lambda items, _, tick: read_items(table, mapping, items, tick, extras=True), ()
 
 
 def _find_atomic(folder: Folder, mapping: CorrectedMapping | None) -> Plan:

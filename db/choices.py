@@ -253,7 +253,7 @@ BASELINES: dict[str, Choice] = _table(
         "SASRec trained with sampled cross-entropy, scaled",
         needs="training (`tune`, or `baseline`)",
         paper="arXiv 1808.09781, 2408.14238",
-        module="sasrec_scaled",
+        module="sasrec",
     ),
 )
 

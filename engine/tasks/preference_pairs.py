@@ -17,11 +17,11 @@ from db import datasets, demonstrations
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.requests.strategy_spec import MOST
-from engine.baselines.evaluation import drawn_users
 from engine.context import Engine
 from engine.demos import query as queries
 from engine.demos.query import PoolEntry, Query
 from engine.demos.strategies import registry
+from engine.evaluation.users import drawn_users
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.progress import Report, quiet

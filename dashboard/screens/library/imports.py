@@ -19,6 +19,7 @@ from dashboard.text.literal import md, plain
 from dashboard.ui import help, progress
 from dashboard.ui.notices import problem, told
 from db import jobs
+from db.choices import FORMATS
 from db.jobs import Job
 from db.settings import Settings
 
@@ -46,9 +47,10 @@ def importer() -> None:
     state = st.session_state.setdefault("import", {})
     _source(state)
     if "path" not in state:
+        formats = ", ".join(md(choice.label) for choice in FORMATS.values())
         st.caption(
-            "Read as they come: Amazon reviews 2014, 2018 and 2023 with metadata, MovieLens, RecBole, and "
-            "CSV, TSV, JSON lines or Parquet with a mapping of columns. Folders and zip files work too."
+            f"Formats: {formats}. Folders and zip files work too.",
+            help="\n".join(f"- {md(choice.label)}: {md(choice.about)}" for choice in FORMATS.values()),
         )
         return
     if "import_job" in state:
@@ -84,7 +86,7 @@ def _start(state: dict[str, Any], path: Path, *, uploaded: bool) -> None:
 
 def _preview(state: dict[str, Any]) -> Mapping[str, Any] | None:
     """The preview of the path with the mapping chosen so far."""
-    payload = {"path": state["path"], "format": state.get("format"), "mapping": state.get("mapping")}
+    payload = {"path": state["path"], "mapping": state.get("mapping")}
     job = jobs.get(session.store(), state["preview_job"]) if "preview_job" in state else None
     if job is None or job.payload != payload:
         with st.spinner("Looking at the first rows"):
@@ -144,7 +146,6 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
             payload = {
                 "path": state["path"],
                 "name": name.strip() or None,
-                "format": state.get("format"),
                 "mapping": state.get("mapping"),
                 "options": options,
             }

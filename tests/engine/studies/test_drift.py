@@ -12,8 +12,8 @@ import pytest
 from db import datasets
 from db.errors import BadInput
 from db.requests import StudyRequest
-from engine.baselines import run as baselines
-from engine.baselines.training import Recipe
+from engine.baselines import sasrec
+from engine.baselines.sasrec_training import Recipe
 from engine.context import Engine
 from engine.studies import plan
 from engine.studies.drift import CONVENTIONAL, LLM, compared, drift, planned
@@ -37,7 +37,7 @@ module = importlib.import_module("engine.studies.drift")  # its function has the
 @pytest.fixture(autouse=True)
 def _small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        baselines,
+        sasrec,
         "Recipe",
         lambda loss, seed: Recipe(loss=loss, seed=seed, width=8, blocks=1, epochs=2, steps=1),
     )

@@ -19,6 +19,7 @@ from dashboard.text.literal import md, plain
 from dashboard.ui import help, progress
 from dashboard.ui.notices import problem, told
 from db import jobs
+from db.choices import FORMATS
 from db.jobs import Job
 from db.settings import Settings
 
@@ -46,10 +47,8 @@ def importer() -> None:
     state = st.session_state.setdefault("import", {})
     _source(state)
     if "path" not in state:
-        st.caption(
-            "Read as they come: Amazon reviews 2014, 2018 and 2023 with metadata, MovieLens, RecBole, and "
-            "CSV, TSV, JSON lines or Parquet with a mapping of columns. Folders and zip files work too."
-        )
+        known = ", ".join(row.label for row in FORMATS.values())
+        st.caption(f"Read as they come: {known}. Folders and zip files work too.")
         return
     if "import_job" in state:
         _follow_import(state)
@@ -210,11 +209,11 @@ def _follow_import(state: dict[str, Any]) -> None:
         problem(job.error or "The import was stopped; the store is as it was before.")
         st.button("Change and try again", on_click=state.pop, args=("import_job",), key="import-again")
     else:
-        _imported(state, job, job.result)
+        _imported(state, job.result)
     st.button("Import something else", on_click=_clear, args=(state,), key="import-new")
 
 
-def _imported(state: dict[str, Any], job: Job, result: Mapping[str, Any]) -> None:
+def _imported(state: dict[str, Any], result: Mapping[str, Any]) -> None:
     if state.get("uploaded"):
         uploads.discard(Settings(), Path(state["path"]))
     st.success(f"**{md(result['dataset'])}** is ready. {md(summary(result['report']))}")

@@ -8,6 +8,7 @@ from db.choices import TUNE_KINDS
 from db.requests import TuneRequest
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
+from engine.jobs.worker import run_here
 
 app = typer.Typer()
 
@@ -28,7 +29,6 @@ def baseline(
 ) -> None:
     """Fit a conventional recommender (as a job) and rank with it the lists that `rank` ranks."""
     from engine.baselines.run import checked, run_baseline
-    from engine.jobs.worker import run_here
 
     checked(kind)
     with opened() as store, service_engine(store) as engine:

@@ -34,9 +34,7 @@ Demos = Annotated[str, typer.Option(help="STRATEGY:K, as of `rank`.")]
 K = Annotated[str, typer.Option("--k", help="Numbers of demonstrations, out of 4, 8 and 16.")]
 
 
-@bench.command(
-    epilog="Example: dualens bench effects --model random-0.5b --users 2 --items 3 --k 4,8"
-)
+@bench.command(epilog="Example: dualens bench effects --model random-0.5b --users 2 --items 3 --k 4,8")
 def effects(
     model: Model = "embedded",
     users: Users = None,

@@ -21,7 +21,8 @@ from db.models import ModelInfo
 from db.names import check_name
 from db.requests import TuneRequest
 from engine.context import Engine
-from engine.tasks.service import Report
+from engine.data.splits import time_periods
+from engine.progress import Report
 
 if TYPE_CHECKING:
     import torch
@@ -268,7 +269,6 @@ def _conventional(
     engine: Engine, request: TuneRequest, dataset: DatasetInfo, columns: DatasetColumns, report: Report
 ) -> dict[str, Any]:
     from engine.baselines.run import fitted
-    from engine.data.splits import time_periods
 
     before = None
     if request.until is not None and columns.timestamp is not None:

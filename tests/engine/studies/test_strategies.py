@@ -110,7 +110,7 @@ def test_what_strategies_choose_from_is_known_before_the_target(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Watched where they choose: nothing of the target's day or later is shown."""
-    choose, watched = gathering.strategies.choose, []
+    choose, watched = gathering.registry.choose, []
 
     def seen(store: Any, dataset: Any, query: Any, *rest: Any) -> Any:
         chosen = choose(store, dataset, query, *rest)
@@ -119,7 +119,7 @@ def test_what_strategies_choose_from_is_known_before_the_target(
         )
         return chosen
 
-    monkeypatch.setattr(gathering.strategies, "choose", seen)
+    monkeypatch.setattr(gathering.registry, "choose", seen)
     strategies(engine, PAYLOAD, reports())
     assert watched
     assert all(watched)

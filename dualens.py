@@ -89,8 +89,7 @@ from db import datasets as _datasets  # noqa: E402
 from db import models as _models  # noqa: E402
 from db import runs as _runs  # noqa: E402
 from db.errors import DualensError  # noqa: E402
-from db.optimizations import OptimizeRequest  # noqa: E402
-from db.requests import RunRequest  # noqa: E402
+from db.requests import OptimizeRequest, RunRequest  # noqa: E402
 from db.settings import Settings  # noqa: E402
 from db.store import Store  # noqa: E402
 from db.version import VERSION as __version__  # noqa: E402
@@ -291,9 +290,10 @@ class Workspace:
         `demos` ("neighbours:4"), `candidates` (20), `scoring`, `seed`, ... `demonstrations`, a table with the
         columns id and weight, names them one by one instead of `demos`.
         """
-        from engine.tasks import results, service
+        from engine.tasks import results
+        from engine.tasks.rank import rank
 
-        view = results.run_view(service.rank(self._engine, _request(dataset, user, options)))
+        view = results.run_view(rank(self._engine, _request(dataset, user, options)))
         before = {row["item"]: row for row in view["zero_shot"]}
         rows = [
             row | {f"{name}_zero_shot": before[row["item"]][name] for name in ("rank", "score")}
@@ -325,9 +325,10 @@ class Workspace:
 
         estimator, leave_one_out, mode: as `dualens effects --help` says. options: as in `rank`.
         """
-        from engine.tasks import results, service
+        from engine.tasks import results
+        from engine.tasks.effects import effects
 
-        run, measured = service.effects(
+        run, measured = effects(
             self._engine,
             _request(dataset, user, options),
             estimator=estimator,

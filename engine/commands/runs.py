@@ -10,6 +10,11 @@ from db.requests import RunRequest
 from db.settings import Settings
 from engine.commands import output
 from engine.commands.options import Json, Model, listing, opened, service_engine, takes
+from engine.jobs.worker import work
+from engine.tasks import results
+from engine.tasks.effects import effects as measured
+from engine.tasks.rank import rank as ranked
+from engine.tasks.verify import verify as verified
 
 app = typer.Typer()
 
@@ -18,10 +23,8 @@ app = typer.Typer()
 @takes(RunRequest)
 def rank(request: RunRequest, json: Json = False) -> None:
     """Rank a candidate list for a user, without and with demonstrations."""
-    from engine.tasks import results, service
-
     with opened() as store, service_engine(store) as engine:
-        run = service.rank(engine, request)
+        run = ranked(engine, request)
     view = results.run_view(run)
     output.as_json(view) if json else output.run(view)
 
@@ -44,12 +47,8 @@ def effects(
     json: Json = False,
 ) -> None:
     """Measure how far each demonstration moved the model toward the target, in nats."""
-    from engine.tasks import results, service
-
     with opened() as store, service_engine(store) as engine:
-        run, found = service.effects(
-            engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode
-        )
+        run, found = measured(engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode)
     view = results.effects_view(run, found)
     if json:
         output.as_json(view)
@@ -67,10 +66,8 @@ def effects(
 @app.command(epilog="Example: dualens verify --model embedded --json")
 def verify(model: Model = "embedded", json: Json = False) -> None:
     """Check on every layer that attention equals the dual model (forms B and C) for this model."""
-    from engine.tasks import service
-
     with opened() as store, service_engine(store) as engine:
-        view = service.verify(engine, model)
+        view = verified(engine, model)
     if json:
         output.as_json(view)
     else:
@@ -128,8 +125,6 @@ def runs_(
     json: Json = False,
 ) -> None:
     """List stored runs, newest first."""
-    from engine.tasks import results
-
     with opened() as store:
         found = runs.listing(store, dataset=dataset, user=user, model=model, search=search, limit=limit)
     listing([results.run_row(summary) for summary in found], "runs", json=json, width={"run": 12})
@@ -141,6 +136,4 @@ def worker(
     once: Annotated[bool, typer.Option(help="End after one job.")] = False,
 ) -> None:
     """Take jobs from the store until stopped; one worker per device."""
-    from engine.jobs.worker import work
-
     work(Settings(), with_parent=with_parent, once=once)

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from db.requests import StudyRequest
 from engine.commands import output
 from engine.commands.options import Dataset, Json, Model, opened, service_engine
+from engine.jobs.worker import run_here
 
 app = typer.Typer()
 study = typer.Typer(
@@ -116,9 +118,6 @@ def _but_json(given: dict[str, Any]) -> dict[str, Any]:
 
 def _run(payload: dict[str, Any], json: bool, printed: Callable[[dict[str, Any]], None]) -> None:
     """As a job of this process: stopped or killed, the same command goes on from where it was."""
-    from db.requests import StudyRequest
-    from engine.jobs.worker import run_here
-
     request = StudyRequest.from_json(payload)
     with opened() as store, service_engine(store) as engine:
         done = run_here(engine, "study", request.to_json(), output.aside)

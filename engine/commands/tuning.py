@@ -5,6 +5,7 @@ import typer
 from db.requests import TuneRequest
 from engine.commands import output
 from engine.commands.options import Json, opened, service_engine, takes
+from engine.jobs.worker import run_here
 
 app = typer.Typer()
 
@@ -13,8 +14,6 @@ app = typer.Typer()
 @takes(TuneRequest)
 def tune(request: TuneRequest, json: Json = False) -> None:
     """Tune a model on a data set, or fit a conventional recommender. If stopped, the same command resumes."""
-    from engine.jobs.worker import run_here
-
     with opened() as store, service_engine(store) as engine:
         done = run_here(engine, "tune", request.to_json(), output.aside)
     if json:

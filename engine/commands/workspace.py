@@ -9,7 +9,10 @@ from db import datasets, models
 from db.choices import FORMATS
 from db.errors import BadInput
 from engine.commands import output
-from engine.commands.options import Dataset, Json, listing, opened, quiet, service_engine
+from engine.commands.options import Dataset, Json, listing, opened, service_engine
+from engine.jobs import handlers
+from engine.progress import quiet
+from engine.tasks.setup import setup_workspace
 
 app = typer.Typer()
 
@@ -17,8 +20,6 @@ app = typer.Typer()
 @app.command(epilog="Example: dualens setup")
 def setup(json: Json = False) -> None:
     """Prepare the workspace: simulated store, embedded model, one first run. Safe to repeat."""
-    from engine.tasks.setup import setup_workspace
-
     with opened() as store, service_engine(store) as engine:
         done = setup_workspace(engine, say=None if json else output.line)
     if json:
@@ -44,8 +45,6 @@ def import_(
     json: Json = False,
 ) -> None:
     """Import interactions and item titles; reports what was read, kept and dropped."""
-    from engine.jobs import handlers
-
     payload = {"path": str(path), "name": name, "format": format, "mapping": mapping_of(column)}
     options = {"k_core": k_core, "min_rating": min_rating, "min_history": min_history}
     with opened() as store, service_engine(store) as engine:
@@ -115,8 +114,6 @@ def models_(
     """List the registered models, or register one."""
     with opened() as store:
         if add:
-            from engine.jobs import handlers
-
             with service_engine(store) as engine:
                 handlers.register_job(engine, {"name": name or add, "source": add}, quiet)
         found = models.listing(store)

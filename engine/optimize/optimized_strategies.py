@@ -3,17 +3,16 @@
 Boundary: a run's request in, demonstrations with weights and the stored optimization out.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.requests import OptimizeRequest, RunRequest
 from db.requests.strategy_spec import Spec
-from engine.context import Engine
+from engine.context import Context
 from engine.demos.named import named
-from engine.demos.query import PoolEntry, Query
+from engine.demos.query import PoolEntry
 from engine.optimize.two_stage import at_query
+from engine.progress import Report, quiet
 
 # What each asks of the optimizer: greedy by effect, from nothing, as it comes out; or both stages, guarded.
 SPECS: dict[str, dict[str, Any]] = {
@@ -28,23 +27,19 @@ def is_optimized(spec: Spec) -> bool:
 
 
 def optimized(
-    engine: Engine,
-    dataset: DatasetInfo,
-    query: Query,
-    request: RunRequest,
-    spec: Spec,
-    report: Callable[..., None] = lambda *said: None,
+    context: Context[RunRequest], spec: Spec, report: Report = quiet
 ) -> tuple[tuple[PoolEntry, ...], tuple[float, ...], dict[str, Any]]:
     """Demonstrations in prompt order, their weights, and the optimization's result.
 
     BadInput where the request asks for what an optimization does not take.
     """
+    request = context.request
     if request.prompts > 1 or request.weights is not None or request.prescore is not None:
         raise BadInput(
             f"demos is {str(spec)!r}, which chooses one prompt's demonstrations and their weights itself: "
             "leave out prompts, weights and prescore."
         )
-    asked = OptimizeRequest(
+    optimization = OptimizeRequest(
         dataset=request.dataset,
         user=request.user,
         model=request.model,
@@ -57,6 +52,8 @@ def optimized(
         tokens=spec.tokens,
         **SPECS[spec.name],
     )
-    found = at_query(engine, asked, dataset, query, report).result
-    entries = named(engine.store, dataset, query, [each["id"] for each in found["chosen"]])
-    return tuple(entries), tuple(float(each["weight"]) for each in found["chosen"]), found
+    result = at_query(context.asking(optimization), report).result
+    ids = [demonstration["id"] for demonstration in result["chosen"]]
+    entries = named(context.store, context.dataset, context.query, ids)
+    weights = tuple(float(demonstration["weight"]) for demonstration in result["chosen"])
+    return tuple(entries), weights, result

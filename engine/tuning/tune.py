@@ -24,7 +24,7 @@ from engine.baselines.fitting import fitted
 from engine.baselines.scorer import training_report
 from engine.context import Engine
 from engine.data.splits import time_periods
-from engine.tasks.service import Report
+from engine.progress import Report
 
 if TYPE_CHECKING:
     import torch

@@ -211,11 +211,11 @@ def _follow_import(state: dict[str, Any]) -> None:
         problem(job.error or "The import was stopped; the store is as it was before.")
         st.button("Change and try again", on_click=state.pop, args=("import_job",), key="import-again")
     else:
-        _imported(state, job, job.result)
+        _imported(state, job.result)
     st.button("Import something else", on_click=_clear, args=(state,), key="import-new")
 
 
-def _imported(state: dict[str, Any], job: Job, result: Mapping[str, Any]) -> None:
+def _imported(state: dict[str, Any], result: Mapping[str, Any]) -> None:
     if state.get("uploaded"):
         uploads.discard(Settings(), Path(state["path"]))
     st.success(f"**{md(result['dataset'])}** is ready. {md(summary(result['report']))}")

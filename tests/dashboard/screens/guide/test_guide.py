@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.ui import help
 from db.store import Store
-from tests.dashboard.reading import texts
+from tests.support.reading import texts
 
 Open = Callable[..., AppTest]
 

@@ -28,8 +28,8 @@ from engine.context import Engine
 from engine.data.draws import keys, shuffled
 from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.query import Query
-from engine.demos.strategies import registry
 from engine.optimize.guard import bound
 from engine.optimize.probe_ranking import ranked
 
@@ -102,7 +102,7 @@ def _tried(
         gain = {}
         for name in STARTS:
             spec = f"{name}:{request.size}"
-            shown = registry.choose(engine.store, dataset, query, spec, request.seed)
+            shown = selection.choose(engine.store, dataset, query, spec, request.seed)
             found = ranked(engine, dataset, request, query, shown)
             gain[name] = found.ndcg10 - found.ndcg10_zero_shot
         rows.append({"user": user, "timestamp": query.target_timestamp, "gain": gain})

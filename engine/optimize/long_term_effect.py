@@ -15,9 +15,9 @@ from db.requests import OptimizeRequest
 from engine.context import Engine
 from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
-from engine.demos.strategies import registry
 from engine.optimize.probe_ranking import ranked
 from engine.optimize.two_stage import at_query
 
@@ -67,7 +67,7 @@ def _point(
 ) -> dict[str, Any]:
     """One newer purchase under every way."""
     store = engine.store
-    fresh = registry.choose(store, dataset, query, f"neighbours:{request.size}", request.seed)
+    fresh = selection.choose(store, dataset, query, f"neighbours:{request.size}", request.seed)
     anew = at_query(engine, request, dataset, query).result["chosen"]
     sets = {
         "stale": _entries(engine, dataset, query, chosen),

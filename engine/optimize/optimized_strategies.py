@@ -1,6 +1,8 @@
 """Strategies that are optimizations: `greedy:K` and `twostage:K`, written wherever a strategy is.
 
-Boundary: a run's request in, demonstrations with weights and the stored optimization out.
+Each is a row of `db.choices.STRATEGIES` with `optimized=True` and a line in `PRESETS`; the optimizer behind
+all of them is `engine.optimize.two_stage`. Boundary: a run's request in, demonstrations with weights and the
+stored optimization out.
 """
 
 from collections.abc import Callable
@@ -15,8 +17,8 @@ from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
 from engine.optimize.two_stage import at_query
 
-# What each asks of the optimizer: greedy by effect, from nothing, as it comes out; or both stages, guarded.
-SPECS: dict[str, dict[str, Any]] = {
+# Fields of an `OptimizeRequest` that differ from its defaults, which are both stages, guarded.
+PRESETS: dict[str, dict[str, Any]] = {
     "greedy": {"stages": 1, "beam": 1, "guard": False, "start": False},
     "twostage": {},
 }
@@ -24,7 +26,7 @@ SPECS: dict[str, dict[str, Any]] = {
 
 def is_optimized(spec: Spec) -> bool:
     """Whether the optimizer chooses for this spec."""
-    return spec.name in SPECS
+    return spec.choice.optimized
 
 
 def optimized(
@@ -44,7 +46,7 @@ def optimized(
             f"demos is {str(spec)!r}, which chooses one prompt's demonstrations and their weights itself: "
             "leave out prompts, weights and prescore."
         )
-    asked = OptimizeRequest(
+    optimization = OptimizeRequest(
         dataset=request.dataset,
         user=request.user,
         model=request.model,
@@ -55,8 +57,8 @@ def optimized(
         seed=request.seed,
         size=min(spec.size, 16),
         tokens=spec.tokens,
-        **SPECS[spec.name],
+        **PRESETS[spec.name],
     )
-    found = at_query(engine, asked, dataset, query, report).result
-    entries = named(engine.store, dataset, query, [each["id"] for each in found["chosen"]])
-    return tuple(entries), tuple(float(each["weight"]) for each in found["chosen"]), found
+    result = at_query(engine, optimization, dataset, query, report).result
+    entries = named(engine.store, dataset, query, [chosen["id"] for chosen in result["chosen"]])
+    return tuple(entries), tuple(float(chosen["weight"]) for chosen in result["chosen"]), result

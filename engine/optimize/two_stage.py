@@ -17,17 +17,15 @@ import numpy as np
 from db import datasets, demonstrations, optimizations
 from db.canonical import digest
 from db.datasets import DatasetInfo
-from db.demonstrations import HAND_WRITTEN
 from db.models import ModelInfo
 from db.optimizations import Optimization
 from db.requests import OptimizeRequest, RunRequest
 from db.version import ENGINE_VERSION
 from engine.context import Engine
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.dislikes import disliked_for
-from engine.demos.named import by_hand
 from engine.demos.query import PoolEntry, Query
-from engine.demos.strategies import registry
 from engine.optimize import calibration, validation_purchases
 from engine.optimize.choose import Search, Set, Step, choose
 from engine.optimize.guard import Verdict, better, expectation, judge
@@ -155,7 +153,7 @@ class _Work:
             return {}
         ask = self.request
         return {
-            name: registry.choose(self.engine.store, self.dataset, self.query, f"{name}:{ask.size}", ask.seed)
+            name: selection.choose(self.engine.store, self.dataset, self.query, f"{name}:{ask.size}", ask.seed)
             for name in calibration.STARTS
         }
 
@@ -172,13 +170,9 @@ class _Work:
     def pool(self) -> list[PoolEntry]:
         """Every demonstration looked at, each once: of the starts, then source by source."""
         ask, store = self.request, self.engine.store
-        sources = [source for source in ask.sources if source != HAND_WRITTEN]
-        found = [entry for entries in self.starts.values() for entry in entries]
-        if sources:
-            found += registry.pool(store, self.dataset, self.query, sources, ask.pool, ask.seed)
-        if HAND_WRITTEN in ask.sources:
-            found += by_hand(store, self.dataset, self.query, ask.pool)
-        return list({entry.demonstration.id: entry for entry in found}.values())
+        started = [entry for entries in self.starts.values() for entry in entries]
+        offered = selection.pool(store, self.dataset, self.query, ask.sources, ask.pool, ask.seed)
+        return list({entry.demonstration.id: entry for entry in [*started, *offered]}.values())
 
     @cached_property
     def tokens(self) -> list[int]:

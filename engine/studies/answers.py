@@ -18,9 +18,9 @@ from db.requests import StudyRequest
 from db.store import Store
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
-from engine.demos.strategies import registry
 from engine.studies.questions import Question
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def tasks(
     return {
         column: _task(
             asked,
-            registry.choose(
+            selection.choose(
                 store, dataset, replace(asked.query, known_until=until), request.demos, request.seed, reader
             ),
             request.seed,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.data.similar_titles import TitleIndex
-from engine.demos.strategies.bm25 import text
+from engine.demos.query import titles_of
 from engine.tasks.inputs import Inputs
 from engine.tasks.service import task_of
 
@@ -104,8 +104,8 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
 
 def likeness(inputs: Inputs) -> list[float]:
     """BM25 score of each demonstration's titles for the titles of the query's history [k]."""
-    asked = text(inputs.query.history)
-    shown = [text([*entry.history, entry.answer]) for entry in inputs.chosen]
+    asked = titles_of(inputs.query.history)
+    shown = [titles_of([*entry.history, entry.answer]) for entry in inputs.chosen]
     return TitleIndex([*shown, asked]).scores(asked).tolist()[: len(shown)]
 
 

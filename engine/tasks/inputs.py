@@ -16,12 +16,11 @@ from db.requests import RunRequest
 from db.store import Store
 from engine.context import Engine
 from engine.data.candidates import candidate_list
-from engine.demos import history_selection
+from engine.demos import history_selection, selection
 from engine.demos import query as queries
 from engine.demos.dislikes import disliked_for
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
-from engine.demos.strategies import registry
 from engine.optimize.optimized_strategies import is_optimized, optimized
 from engine.readers import reader_for
 from engine.tasks.hints import Hint, hint_for
@@ -87,7 +86,7 @@ def chosen_for(engine: Engine, dataset: DatasetInfo, query: Query, request: RunR
     if request.prescore is not None:
         chosen = prescored(engine, dataset, query, request, spec)
     else:
-        chosen = registry.choose(store, dataset, query, spec, request.seed, reader_for(engine, request))
+        chosen = selection.choose(store, dataset, query, spec, request.seed, reader_for(engine, request))
     weights = request.weights or (1.0,) * len(chosen)
     if len(weights) != len(chosen):
         raise BadInput(

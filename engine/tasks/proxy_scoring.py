@@ -16,9 +16,9 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from db.requests.strategy_spec import MOST, Spec
 from engine.context import Engine
+from engine.demos import selection
 from engine.demos.probes import gives_away, own_probes
 from engine.demos.query import PoolEntry, Query
-from engine.demos.strategies import registry
 from engine.readers import reader_for
 
 WIDER = 4  # times as many as are wanted are looked through
@@ -28,7 +28,7 @@ PROBES = 3
 def prescored(
     engine: Engine, dataset: DatasetInfo, query: Query, request: RunRequest, spec: Spec
 ) -> list[PoolEntry]:
-    """What `registry.choose` gives for `spec`, but the best by the small model out of four times as many.
+    """What `selection.choose` gives for `spec`, but the best by the small model out of four times as many.
 
     In prompt order, the best last. What no probe could judge comes after what was judged, in the strategy's
     own order. Raises what choosing and loading raise.
@@ -36,11 +36,11 @@ def prescored(
     tokens = None if spec.tokens is None else spec.tokens * WIDER
     wide = Spec(spec.name, min(MOST, spec.size * WIDER), tokens)
     reader = reader_for(engine, request)
-    pool = registry.choose(engine.store, dataset, query, wide, request.seed, reader)[::-1]
+    pool = selection.choose(engine.store, dataset, query, wide, request.seed, reader)[::-1]
     found = effects(engine, dataset, query, request, pool)
     best_first = [pool[i] for i in best(found)]
     if spec.tokens is not None:
-        return registry.within(best_first, spec.tokens, reader.tokens)[::-1]
+        return selection.within(best_first, spec.tokens, reader.tokens)[::-1]
     return best_first[: spec.size][::-1]
 
 

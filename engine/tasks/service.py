@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from db import datasets, demonstrations, runs, texts
 from db.canonical import digest
-from db.demonstrations import HAND_WRITTEN
 from db.errors import BadInput
 from db.requests import RunRequest, request_digest
 from db.requests.edits import drawn
 from db.runs import Effects, Run
 from db.version import ENGINE_VERSION
 from engine.context import Engine
-from engine.demos.named import by_hand
-from engine.demos.strategies import registry
+from engine.demos import selection
 from engine.tasks import proxy_scoring, results
 from engine.tasks.inputs import Inputs, gather, query_of
 from engine.tasks.spread import edited, ranker, refuse_drawn
@@ -149,15 +147,12 @@ def effects(
 def pool(engine: Engine, request: RunRequest, sources: Sequence[str], size: int) -> list[dict[str, Any]]:
     """Demonstrations that could be put before a user's history, best first within each source.
 
-    Besides the sources of `engine.demos.strategies` there is `hand-written`: what was written so far. Where
-    the request names a model to prescore with, its effect in nats stands with each, the best of all first.
+    sources: names of `db.choices.SOURCES`. Where the request names a model to prescore with, its effect in
+    nats stands with each, the best of all first.
     """
     request = engine.resolved(request)
     dataset, query = query_of(engine.store, request)
-    found = [source for source in sources if source != HAND_WRITTEN]
-    offered = registry.pool(engine.store, dataset, query, found, size, request.seed)
-    if HAND_WRITTEN in sources:
-        offered += by_hand(engine.store, dataset, query, size)
+    offered = selection.pool(engine.store, dataset, query, sources, size, request.seed)
     demonstrations.save_many(engine.store, [entry.demonstration for entry in offered])
     shown = [results.demonstration(entry, 1.0, request) for entry in offered]
     if request.prescore is None:

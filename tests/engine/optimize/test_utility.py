@@ -13,8 +13,8 @@ from db.requests import OptimizeRequest
 from db.requests.edits import parse
 from engine.context import Engine
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.dislikes import disliked_titles
-from engine.demos.strategies import registry
 from engine.llm.scoring.measure import Task, rank_candidates
 from engine.llm.scoring.perturbed_prompts import draws_of
 from engine.optimize import optimize, validation_purchases
@@ -31,7 +31,7 @@ def test_the_robust_effect_is_that_of_the_perturbed_prompts(
     engine, ask = opened(), replace(asked, perturb=perturb, draws=3, kappa=0.7, noise=0.4, scoring="sum")
     dataset = datasets.get(engine.store, "toy")
     query = queries.build(engine.store, dataset, "u8", "test", ask.history)
-    pool = registry.pool(engine.store, dataset, query, ["neighbours"], 3, 0)
+    pool = selection.pool(engine.store, dataset, query, ["neighbours"], 3, 0)
     among = validation_purchases.targets(engine.store, dataset, query, ask.probes, ask.history, ask.seed)
     model = engine.registered("tiny")
     worth = ModelWorth(engine, ask, dataset, query, model, pool, among)

@@ -1,7 +1,7 @@
 """Set up Dualens in ./.venv and run it, with nothing but Python 3.11+ present.
 
     python3 run.py             set up, then open the dashboard on the embedded data and model
-    python3 run.py test        set up with the test tools, then run the tests
+    python3 run.py test        set up with the development tools, then run the tests
     python3 run.py setup       set up only
 
 Arguments after the first are handed on (`python3 run.py test -k lens`, `python3 run.py --port 9000`).
@@ -26,10 +26,10 @@ def call(*command: str | Path) -> None:
         sys.exit(status)
 
 
-def install(requirements: str) -> None:
-    """Make the virtual environment and install one requirements file, unless that was done before."""
-    wanted = "".join(path.read_text() for path in sorted(ROOT.glob("requirements*.txt")))
-    stamp = VENV / f".installed-{requirements}"
+def install(target: str) -> None:
+    """Make the virtual environment and install this folder (`.` or `.[dev]`), unless that was done before."""
+    wanted = "".join((ROOT / name).read_text() for name in ("requirements.txt", "pyproject.toml"))
+    stamp = VENV / f".installed-{target}"
     digest = hashlib.sha256(wanted.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
@@ -37,8 +37,9 @@ def install(requirements: str) -> None:
         print("Making the virtual environment .venv", flush=True)
         if subprocess.call([sys.executable, "-m", "venv", str(VENV)]):
             sys.exit("Python's venv module is missing: install it (Debian: apt install python3-venv).")
-    print(f"Installing {requirements} (a few minutes the first time: PyTorch is large)", flush=True)
-    call(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements)
+    print("Installing Dualens (a few minutes the first time: PyTorch is large)", flush=True)
+    # Editable: the command `dualens` and `import dualens` of this environment run the files of this folder.
+    call(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", target)
     stamp.write_text(digest)
 
 
@@ -47,10 +48,10 @@ def main(arguments: list[str]) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - this file is what tells a person with an older Python
         sys.exit(f"Dualens needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     if arguments[:1] == ["test"]:
-        install("requirements-dev.txt")
+        install(".[dev]")
         call(PYTHON, "-m", "pytest", *arguments[1:])
         return
-    install("requirements.txt")
+    install(".")
     call(PYTHON, "-m", "engine", "setup")
     if arguments[:1] != ["setup"]:
         call(PYTHON, "-m", "dashboard", *arguments)

@@ -1,14 +1,17 @@
-"""`python -m dashboard`: the engine's worker and the web page together, stopped together.
+"""`dualens` or `python -m dashboard`: the engine's worker and the web page together, stopped together.
 
-Standard library and `db` only: the page must be up within seconds, so nothing heavy is imported here.
+Standard library, typer and `db` only: the page must be up within seconds, so nothing heavy is imported here.
 """
 
-import argparse
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from db import datasets, jobs
 from db.errors import DualensError
@@ -21,21 +24,28 @@ PATIENCE_S = 5.0  # how long a child may take to end after it was asked to
 RESTART_S = (1.0, 2.0, 5.0, 10.0, 30.0)  # waits before the next starts of a worker that keeps crashing
 
 
+def start(*words: str) -> subprocess.Popen[bytes]:
+    """Start `python -m WORDS` in the current folder, so that relative paths mean what the user typed.
+
+    The child finds the packages beside this one wherever it starts, and no `db.py` of the current folder.
+    """
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen([sys.executable, "-P", "-m", *words], env={**os.environ, "PYTHONPATH": path})
+
+
 def start_worker() -> subprocess.Popen[bytes]:
     """Start the engine; it ends by itself when this process is gone, however that happened."""
-    return subprocess.Popen([sys.executable, "-m", "engine", "worker", "--with-parent"], cwd=ROOT)
+    return start("engine", "worker", "--with-parent")
 
 
 def start_page(host: str, port: int, *, open_browser: bool) -> subprocess.Popen[bytes]:
-    """Start the Streamlit server."""
+    """Start the Streamlit server; its other options are in `.streamlit/config.toml` beside `app.py`."""
     options = {
         "server.address": host,
         "server.port": port,
         "server.headless": str(not open_browser).lower(),
-        "browser.gatherUsageStats": "false",
     }
-    flags = [f"--{name}={value}" for name, value in options.items()]
-    return subprocess.Popen([sys.executable, "-m", "streamlit", "run", str(APP), *flags], cwd=ROOT)
+    return start("streamlit", "run", str(APP), *(f"--{name}={value}" for name, value in options.items()))
 
 
 def end(child: subprocess.Popen[bytes] | None) -> None:
@@ -71,41 +81,38 @@ def supervise(page: subprocess.Popen[bytes], worker: subprocess.Popen[bytes] | N
         end(page)
 
 
-def main() -> int:
-    """Parse the command line, prepare the store and run both processes until one is told to stop."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dashboard",
-        description="Open the Dualens dashboard and start its engine. Ctrl-C stops both.",
-        epilog="Example: python -m dashboard --port 9000 --no-browser",
-    )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
-    )
-    parser.add_argument("--port", type=int, default=8501, help="port of the web page (default: 8501)")
-    parser.add_argument(
-        "--no-worker", action="store_true", help="only the page; run `engine worker` elsewhere"
-    )
-    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
-    options = parser.parse_args()
-
+def dashboard(
+    host: Annotated[str, typer.Option(help="Address to listen on; the default is this machine only.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port of the web page.", min=1, max=65535)] = 8501,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Only the page; `dualens worker` runs elsewhere.")
+    ] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
+) -> None:
+    """Open the dashboard and start its engine. Ctrl-C stops both."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with Ctrl-C ignored
         signal.signal(number, signal.default_int_handler)
     try:
-        store = Store.open(Settings())
-        if not options.no_worker and not datasets.listing(store):
-            jobs.submit(store, "setup", {})
-        store.close()
+        with Store.open(Settings()) as store:
+            if not no_worker and not datasets.listing(store):
+                jobs.submit(store, "setup", {})
     except DualensError as error:
         print(f"Error: {error}", file=sys.stderr)
-        return 2
-    worker = None if options.no_worker else start_worker()
-    page = start_page(options.host, options.port, open_browser=not options.no_browser)
-    print(f"Dualens is at http://{options.host}:{options.port} (Ctrl-C stops it)", flush=True)
+        raise typer.Exit(2) from error
+    worker = None if no_worker else start_worker()
+    page = start_page(host, port, open_browser=not no_browser)
+    print(f"Dualens is at http://{host}:{port} (Ctrl-C stops it)", flush=True)
     try:
-        return supervise(page, worker)
+        raise typer.Exit(supervise(page, worker))
     except KeyboardInterrupt:
-        return 0
+        raise typer.Exit(0) from None
 
+
+EXAMPLE = "Example: dualens dashboard --port 9000 --no-browser"
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command(epilog=EXAMPLE)(dashboard)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

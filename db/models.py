@@ -35,6 +35,10 @@ class ModelInfo:
         """The way of scoring it was made for; unless its recipe says otherwise, titles minus their prior."""
         return self.details.get("scoring", "calibrated")
 
+    def scoring_for(self, asked: str) -> str:
+        """The way of scoring a request means: its own, or where it says auto the model's."""
+        return self.scoring if asked == "auto" else asked
+
 
 def register(store: Store, model: ModelInfo) -> ModelInfo:
     """Store the model under its name and return it with its time of registration.

@@ -127,7 +127,7 @@ def get(store: Store, key: str) -> Run:
                 raise NotFound(f"More than one run begins with {key!r}; give more digits.")
             run = _one(connection, keys[0]) if keys else None
     if run is None:
-        raise NotFound(f"The store holds no run {key!r}. `python -m engine runs` lists them.")
+        raise NotFound(f"The store holds no run {key!r}. `dualens runs` lists them.")
     return run
 
 

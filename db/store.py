@@ -183,7 +183,8 @@ def _engine(url: URL) -> Engine:
         engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
     except (ImportError, NoSuchModuleError) as error:
         raise DualensError(
-            "PostgreSQL needs its driver: pip install -r requirements-postgres.txt. Nothing was changed."
+            "PostgreSQL needs its driver: pip install 'dualens[postgres]' (in a checkout: "
+            "'.[postgres]'). Nothing was changed."
         ) from error
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -23,7 +23,6 @@ from engine.commands import (
 )
 
 app = typer.Typer(
-    name="python -m engine",
     help="Dualens: see what each demonstration teaches your LLM recommender.",
     no_args_is_help=True,
     add_completion=False,

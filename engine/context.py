@@ -1,20 +1,31 @@
-"""What one engine process holds: the store, the loaded models and the prompts' cached keys and values.
+"""What one engine process holds (`Engine`), and one request looked up in it (`Context`).
 
-PyTorch is imported when a model is first needed, so that commands about data stay quick.
+A task resolves its request once, at its door: there the data set is read and the model's folder inspected,
+and nothing behind it looks them up again. PyTorch is imported when a model is first needed, so that commands
+about data stay quick.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from db import models
+import numpy as np
+from numpy.typing import NDArray
+
+from db import datasets, models
+from db.datasets import DatasetInfo
 from db.errors import ModelError, NotFound
 from db.models import ModelInfo
-from db.requests import RunRequest
+from db.requests import OptimizeRequest, RunRequest
 from db.settings import Settings
 from db.store import Store
+from engine.demos import query as queries
+from engine.demos.query import PoolEntry, Query
+from engine.demos.reader import Reader
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
@@ -22,6 +33,9 @@ if TYPE_CHECKING:
     from engine.llm.scoring.memory import PrefillCache
 
 EMBEDDED = Path(__file__).parent / "embedded"  # the model that ships with the project
+
+Request = TypeVar("Request", RunRequest, OptimizeRequest)
+Other = TypeVar("Other", RunRequest, OptimizeRequest)
 
 
 class Engine:
@@ -62,8 +76,8 @@ class Engine:
     def registered(self, name: str) -> ModelInfo:
         """The registered model of this name; a folder or hub id is registered on first use.
 
-        A local folder whose files changed since is registered anew, so that no run of the old weights is
-        served for the new ones. Raises `ModelError` where there is no such model.
+        A local folder is inspected at every call, and written to the store where it changed since, so that no
+        run of the old weights is served for the new ones. Raises `ModelError` where there is no such model.
         """
         try:
             known = models.get(self.store, name)
@@ -74,35 +88,20 @@ class Engine:
                 raise ModelError(
                     f"{error} Nor can it be read as a model folder or hub id: {reason}"
                 ) from reason
-        if Path(known.source).exists():
-            return self.register(name, known.source)
-        return known
-
-    def resolved(self, request: RunRequest) -> RunRequest:
-        """The request with the model's own way of scoring where it asks for none. Raises `ModelError`."""
-        return request.scored_by(self.registered(request.model).scoring)
+        if not Path(known.source).exists():
+            return known
+        info = _inspected(name, known.source)
+        if replace(info, created_at=known.created_at) == known:
+            return known
+        return models.register(self.store, info)
 
     def register(self, name: str, source: str) -> ModelInfo:
         """Read a model's configuration (not its weights) and write it into the store."""
-        from engine.llm.loading.load import inspect
-
-        if Path(source).expanduser().is_dir():
-            source = str(Path(source).expanduser().resolve())
-        facts = inspect(source)
-        info = ModelInfo(
-            name=name,
-            source=source,
-            revision=facts.revision,
-            architecture=facts.architecture,
-            parameters=facts.parameters,
-            context_length=facts.context_length,
-            details=facts.details,
-        )
-        return models.register(self.store, info)
+        return models.register(self.store, _inspected(name, source))
 
     def load(self, info: ModelInfo) -> LoadedModel:
         """The model itself, from memory where it is loaded already."""
-        loaded = self.models.get(info.source)
+        loaded = self.models.get(info.source, info.revision)
         self.dtype = loaded.dtype_name
         self._names[info.source] = info.name
         return loaded
@@ -113,3 +112,112 @@ class Engine:
             self.load(self.registered("embedded"))
         except ModelError:
             return  # the first job that needs it says what is wrong
+
+
+def _inspected(name: str, source: str) -> ModelInfo:
+    """What the files of a folder or hub id say of a model; a folder's path is made absolute."""
+    from engine.llm.loading.load import inspect
+
+    if Path(source).expanduser().is_dir():
+        source = str(Path(source).expanduser().resolve())
+    facts = inspect(source)
+    return ModelInfo(
+        name=name,
+        source=source,
+        revision=facts.revision,
+        architecture=facts.architecture,
+        parameters=facts.parameters,
+        context_length=facts.context_length,
+        details=facts.details,
+    )
+
+
+@dataclass(frozen=True)
+class Context(Generic[Request]):
+    """One request and what it names, looked up once.
+
+    `model`: as its folder was when the request came. `request`: its scoring is named, never auto. `proxy`:
+    the model that `prescore` names. `moment`: the query, where it is another than the request's own.
+    """
+
+    engine: Engine
+    dataset: DatasetInfo
+    model: ModelInfo
+    request: Request
+    proxy: ModelInfo | None = None
+    moment: Query | None = None
+
+    @property
+    def store(self) -> Store:
+        """The store everything was looked up in."""
+        return self.engine.store
+
+    @cached_property
+    def query(self) -> Query:
+        """The user's history up to what is to be predicted. Raises NotFound and BadInput."""
+        if self.moment is not None:
+            return self.moment
+        request = self.request
+        return queries.build(self.store, self.dataset, request.user, request.target, request.history)
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model itself, loaded when it is first asked for. Raises ModelError and OutOfMemory."""
+        return self.engine.load(self.model)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What tells strategies of titles and lengths; loads a model only when it is called.
+
+        Vectors are those of the request's sentence encoder, or else of the model's own states. Its functions
+        raise BadInput, ModelError and OutOfMemory.
+        """
+        return Reader(self._embed, self._tokens)
+
+    def _embed(self, titles: Sequence[str]) -> NDArray[np.float32]:
+        prefills = self.engine.prefills
+        if isinstance(self.request, RunRequest) and self.request.embedding is not None:
+            from engine.llm.embedding.sentence_encoder import sentence_vectors
+
+            return sentence_vectors(self.request.embedding, titles, self.engine.device(), prefills)
+        from engine.llm.embedding.pooled_states import pooled_states
+
+        return pooled_states(self.loaded, titles, prefills)
+
+    def _tokens(self, entry: PoolEntry) -> int:
+        from engine.prompts import layout
+
+        shown = layout(self.request.template, self.request.scoring).demo(entry.example)
+        return len(self.loaded.encoder.joined(shown))
+
+    def at(self, query: Query) -> Context[Request]:
+        """The same request at another moment, of this user or of another."""
+        return replace(self, moment=query)
+
+    def asking(self, request: Other) -> Context[Other]:
+        """Another request to the same model about the same moment of the same user."""
+        return Context(self.engine, self.dataset, self.model, _scored(request, self.model), moment=self.query)
+
+
+def resolve(engine: Engine, request: Request) -> Context[Request]:
+    """Look up what a request names: the door of every task.
+
+    Raises NotFound for an unknown data set, then ModelError for a model that is not there.
+    """
+    dataset = datasets.get(engine.store, request.dataset)  # before a hub is asked for a model
+    model = engine.registered(request.model)
+    proxy = None
+    if isinstance(request, RunRequest) and request.prescore is not None:
+        proxy = model if request.prescore == request.model else engine.registered(request.prescore)
+    return context_of(engine, dataset, model, request, proxy)
+
+
+def context_of(
+    engine: Engine, dataset: DatasetInfo, model: ModelInfo, request: Request, proxy: ModelInfo | None = None
+) -> Context[Request]:
+    """The context of a request whose data set and models were looked up before, as a study's are."""
+    return Context(engine, dataset, model, _scored(request, model), proxy)
+
+
+def _scored(request: Request, model: ModelInfo) -> Request:
+    return replace(request, scoring=model.scoring_for(request.scoring))

@@ -35,7 +35,7 @@ def state(alive: Sequence[Worker], sizes: Mapping[str, str]) -> list[str]:
     if not alive:
         return [
             ":orange[○] **no engine**",
-            "start it: `python -m dashboard`",
+            "start it: `dualens`",
         ]
     lines = []
     for worker in alive:

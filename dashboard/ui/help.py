@@ -28,7 +28,12 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("models", "Your models"),
         ("deploy", "GPU, several machines, PostgreSQL"),
     ),
-    "Reference": (("commands", "Commands"), ("choices", "Choices"), ("glossary", "Glossary")),
+    "Reference": (
+        ("commands", "Commands"),
+        ("python", "Python"),
+        ("choices", "Choices"),
+        ("glossary", "Glossary"),
+    ),
     "Science": (
         ("methods", "Methods"),
         ("formulas", "Formulas"),

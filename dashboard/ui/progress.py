@@ -15,8 +15,8 @@ from db.jobs import Job
 LOOK_S = 0.5
 STARTING_S = 45.0  # an engine that is being started loads its libraries first
 NO_ENGINE = (
-    "No engine is running, so this waits in the queue. Start it with `python -m dashboard` "
-    "(or `python -m engine worker`) and it goes on by itself."
+    "No engine is running, so this waits in the queue. Start it with `dualens` "
+    "(or `dualens worker`) and it goes on by itself."
 )
 
 

@@ -114,5 +114,5 @@ def _not_found(connection: Connection, name: str) -> NotFound:
     elif names:
         hint = "There are: " + ", ".join(repr(entry) for entry in sorted(names)[:10]) + "."
     else:
-        hint = "The store holds no data set yet; import one, or run `python -m engine setup`."
+        hint = "The store holds no data set yet; import one, or run `dualens setup`."
     return NotFound(f"No data set is called {name!r}. {hint}")

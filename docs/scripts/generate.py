@@ -1,9 +1,11 @@
 """Write the pages of the documentation that are made from the code: `python -m docs.scripts.generate`.
 
-`commands.md` comes from the command line's own options and help texts, `choices.md` from `db.choices` and the
-fields of `db.requests`. `--check` writes nothing and fails where a page is stale; a test does the same.
+`commands.md` comes from the command line's own options and help texts, `python.md` from the docstring of
+`dualens`, `choices.md` from `db.choices` and the fields of `db.requests`. `--check` writes nothing and fails
+where a page is stale; a test does the same.
 """
 
+import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +19,7 @@ PROGRAM = "dualens"
 
 def pages() -> dict[str, str]:
     """File name -> text of every generated page."""
-    return {"commands.md": commands(), "choices.md": choices()}
+    return {"commands.md": commands(), "python.md": python(), "choices.md": choices()}
 
 
 def commands() -> str:
@@ -79,6 +81,31 @@ def _default(parameter: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"`{value}`"
+
+
+def python() -> str:
+    """The docstring of `dualens`, whose examples run as tests, and the methods of a workspace."""
+    import dualens
+
+    first, *rest = inspect.cleandoc(dualens.__doc__ or "").split("\n\n")
+    lines = ["# Python", "", first, "", MADE.format(source="`dualens.py`")]
+    for part in rest:
+        lines += ["", *(["```", part, "```"] if part.startswith(">>>") else [part])]
+    rows = [
+        (f"`{name}{_arguments(method)}`", _cell(method.__doc__))
+        for name, method in vars(dualens.Workspace).items()
+        if inspect.isfunction(method) and not name.startswith("_")
+    ]
+    lines += ["", "## Workspace", "", *_table(("method", "what it does"), rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _arguments(method: Any) -> str:
+    names = [
+        f"**{each.name}" if each.kind is each.VAR_KEYWORD else each.name
+        for each in inspect.signature(method).parameters.values()
+    ]
+    return f"({', '.join(names[1:])})"
 
 
 def choices() -> str:

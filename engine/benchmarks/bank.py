@@ -24,10 +24,10 @@ from engine.benchmarks.timing import (
 )
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.log_probs import Row, prefill, suffix_logprobs
-from engine.llm.scoring.measure import Task, prepare
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.modes import loss_rows
 from engine.llm.scoring.per_demo_cache import single_losses
+from engine.llm.scoring.ranking import Task, prepare
 from engine.prompts import Example, fit
 
 POOL = 64

@@ -15,14 +15,14 @@ import torch
 from db import datasets
 from db.requests import RunRequest
 from engine.baselines.evaluation import drawn_users
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.llm.generation.beam_search import Found, search
 from engine.llm.generation.prefix_tree import TitleTree, build
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.log_probs import Prefix, answer_logprobs, prefill
 from engine.prompts import Example, fit
 from engine.tasks.catalogue import recommend
-from engine.tasks.inputs import chosen_for, query_of
+from engine.tasks.inputs import chosen_for
 
 TOP = 10
 WIDTHS = (10, 20, 50, 200, 800)
@@ -100,13 +100,13 @@ def catalogue_search(
 
 def prompt_of(engine: Engine, loaded: LoadedModel, request: RunRequest, room: int) -> Prefix:
     """Keys and values of the prompt that ranking would write, in at most `room` tokens."""
-    dataset, query = query_of(engine.store, request)
-    chosen = chosen_for(engine, dataset, query, request).entries
+    context = resolve(engine, request)
+    chosen = chosen_for(context).entries
     demos = [
         Example(tuple(item.title for item in entry.history), entry.answer.title, entry.answer.rating)
         for entry in chosen
     ]
-    titles = [item.title for item in query.history]
+    titles = [item.title for item in context.query.history]
     encoded = fit(loaded.encoder, "plain", "sum", demos, titles, room).encoded
     return prefill(loaded, encoded.ids, encoded.owners())
 

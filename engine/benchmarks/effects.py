@@ -21,14 +21,10 @@ from engine.benchmarks.timing import (
     sample,
     whole,
 )
+from engine.llm.explain.effects import EffectsResult, demonstration_effects
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.measure import (
-    EffectsResult,
-    Task,
-    demonstration_effects,
-    prepare,
-)
 from engine.llm.scoring.modes import loss_rows
+from engine.llm.scoring.ranking import Task, prepare
 from engine.lrgd.aumann import ORDER, START
 from engine.lrgd.effects import Estimator
 from engine.lrgd.shapley import FLOOR, TOLERANCE

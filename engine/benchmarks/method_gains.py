@@ -17,8 +17,8 @@ from db.requests import RunRequest
 from engine.baselines.evaluation import drawn_users
 from engine.context import Engine
 from engine.evaluation.statistics import difference
-from engine.tasks import service
 from engine.tasks.forward_tuning import forward
+from engine.tasks.rank import rank
 
 PLAIN = "plain"
 CHOSEN = "forward (chosen)"
@@ -99,7 +99,7 @@ def _timed(engine: Engine, request: RunRequest, method: str) -> tuple[float, flo
         tuned = forward(engine, request)
         ndcg, loss = tuned["metrics"]["ndcg10"], tuned["curve"][tuned["chosen"]]["loss"]
     else:
-        ranked = service.rank(engine, replace(request, **METHODS.get(method, {}))).result
+        ranked = rank(engine, replace(request, **METHODS.get(method, {}))).result
         ndcg, loss = ranked["metrics"]["ndcg10"], ranked["loss"]
     return ndcg, loss, time.perf_counter() - started
 

@@ -10,11 +10,10 @@ from db import datasets
 from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
-from engine.context import Engine
-from engine.llm.scoring.measure import Task
+from engine.context import Engine, resolve
+from engine.llm.scoring.ranking import Task
 from engine.prompts import Example
 from engine.tasks.inputs import gather
-from engine.tasks.service import task_of
 from engine.tasks.setup import (
     DATASET,
     MODEL,
@@ -62,7 +61,7 @@ def tasks(
             history=items,
             seed=seed,
         )
-        task = task_of(gather(engine, request))
+        task = gather(resolve(engine, request)).task()
         if len(task.demos) == demos:
             found.append(
                 replace(task, demos=tuple(Example(d.history[-items:], d.answer) for d in task.demos))

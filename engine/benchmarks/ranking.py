@@ -16,12 +16,7 @@ from engine.benchmarks.timing import (
     whole,
 )
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.measure import (
-    RankResult,
-    Task,
-    prepare,
-    rank_candidates,
-)
+from engine.llm.scoring.ranking import RankResult, Task, prepare, rank_candidates
 from engine.prompts.segments import title_answer
 
 TOKENS = 1000  # of the prompt, as near as whole demonstrations come

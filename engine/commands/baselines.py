@@ -8,11 +8,12 @@ from db.choices import TUNE_KINDS
 from db.requests import TuneRequest
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
+from engine.jobs.worker import run_here
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine baseline --kind itemknn -d simulated --users 300 --json")
+@app.command(epilog="Example: dualens baseline --kind itemknn -d simulated --users 300 --json")
 def baseline(
     kind: Annotated[str, typer.Option(help="popularity, itemknn, bm25, sasrec or sasrec-scaled.")],
     dataset: Dataset = "simulated",
@@ -28,7 +29,6 @@ def baseline(
 ) -> None:
     """Fit a conventional recommender (as a job) and rank with it the lists that `rank` ranks."""
     from engine.baselines.run import checked, run_baseline
-    from engine.jobs.worker import run_here
 
     checked(kind)
     with opened() as store, service_engine(store) as engine:

@@ -13,7 +13,7 @@ from engine.commands.options import Dataset, Json, opened, service_engine
 app = typer.Typer()
 bench = typer.Typer(
     help="Measure speed, search, the store and what methods gain.",
-    epilog="Example: python -m engine bench effects --json",
+    epilog="Example: dualens bench effects --json",
     no_args_is_help=True,
 )
 app.add_typer(bench, name="bench")
@@ -34,9 +34,7 @@ Demos = Annotated[str, typer.Option(help="STRATEGY:K, as of `rank`.")]
 K = Annotated[str, typer.Option("--k", help="Numbers of demonstrations, out of 4, 8 and 16.")]
 
 
-@bench.command(
-    epilog="Example: python -m engine bench effects --model random-0.5b --users 2 --items 3 --k 4,8"
-)
+@bench.command(epilog="Example: dualens bench effects --model random-0.5b --users 2 --items 3 --k 4,8")
 def effects(
     model: Model = "embedded",
     users: Users = None,
@@ -65,7 +63,7 @@ def effects(
     output.as_json(done) if json else _print_effects(done)
 
 
-@bench.command(epilog="Example: python -m engine bench ranking --model random-0.5b --users 1")
+@bench.command(epilog="Example: dualens bench ranking --model random-0.5b --users 1")
 def ranking(
     model: Model = "embedded",
     users: Users = None,
@@ -80,7 +78,7 @@ def ranking(
     output.as_json(done) if json else _print_rows(done, done["rows"])
 
 
-@bench.command(epilog="Example: python -m engine bench bank --json")
+@bench.command(epilog="Example: dualens bench bank --json")
 def bank(
     model: Model = "embedded",
     users: Users = None,
@@ -96,7 +94,7 @@ def bank(
     output.as_json(done) if json else _print_rows(done, [known])
 
 
-@bench.command(epilog="Example: python -m engine bench catalogue --users 3 --widths 20,800")
+@bench.command(epilog="Example: dualens bench catalogue --users 3 --widths 20,800")
 def catalogue(
     dataset: Dataset = "simulated",
     model: Annotated[str, typer.Option("--model", "-m", help="A registered model.")] = "embedded",
@@ -137,7 +135,7 @@ def catalogue(
         )
 
 
-@bench.command(epilog="Example: python -m engine bench methods --users 40 --only ridge:0.5,forward:8")
+@bench.command(epilog="Example: dualens bench methods --users 40 --only ridge:0.5,forward:8")
 def methods(
     dataset: Dataset = "simulated",
     demos: Demos = "neighbours:4",
@@ -165,7 +163,7 @@ def methods(
     output.table([list(row.values()) for row in done["rows"]], *(name.replace("_", " ") for name in names))
 
 
-@bench.command(epilog="Example: python -m engine bench store --interactions 10000000")
+@bench.command(epilog="Example: dualens bench store --interactions 10000000")
 def store(
     interactions: Annotated[int, typer.Option(min=1, help="Default: as Amazon Video Games.")] = 440_264,
     users: Annotated[int | None, typer.Option(min=1, help="Default: an eighth of that.")] = None,

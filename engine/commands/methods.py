@@ -9,11 +9,14 @@ from db.requests import RunRequest
 from db.requests.edits import usual
 from engine.commands import output
 from engine.commands.options import Json, opened, service_engine, takes
+from engine.tasks.forward_tuning import forward as tune
+from engine.tasks.pool import pool as offered
+from engine.tasks.spread import perturbation_stats
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine pool -d simulated -u s0412 --prescore embedded --json")
+@app.command(epilog="Example: dualens pool -d simulated -u s0412 --prescore embedded --json")
 @takes(RunRequest)
 def pool(
     request: RunRequest,
@@ -25,10 +28,8 @@ def pool(
     json: Json = False,
 ) -> None:
     """List demonstrations that could go before a user's history; --prescore MODEL tries them on probes."""
-    from engine.tasks import service
-
     with opened() as store, service_engine(store) as engine:
-        found = service.pool(engine, request, sources.split(","), size)
+        found = offered(engine, request, sources.split(","), size)
     if json:
         output.as_json({"demonstrations": found})
         return
@@ -36,7 +37,7 @@ def pool(
     output.table(rows, "demonstration", "source", "similarity", "effect on probes (nats)", "answer")
 
 
-@app.command(epilog="Example: python -m engine spread -d simulated -u s0412 --kinds weights:0.5,order --json")
+@app.command(epilog="Example: dualens spread -d simulated -u s0412 --kinds weights:0.5,order --json")
 @takes(RunRequest)
 def spread(
     request: RunRequest,
@@ -54,11 +55,9 @@ def spread(
     json: Json = False,
 ) -> None:
     """Measure how far effects depend on chance: mean and deviation over draws of each edit, in nats."""
-    from engine.tasks.spread import spread as measure
-
     with opened() as store, service_engine(store) as engine:
         named = [one for one in (kinds or "").split(",") if one.strip()]
-        view = measure(engine, request, named, draws, kappa)
+        view = perturbation_stats(engine, request, named, draws, kappa)
     if json:
         output.as_json(view)
         return
@@ -71,7 +70,7 @@ def spread(
         output.line(f"{one['name']} left out: {one['reason']}")
 
 
-@app.command(epilog="Example: python -m engine forward -d simulated -u s0412 --iterations 8 --json")
+@app.command(epilog="Example: dualens forward -d simulated -u s0412 --iterations 8 --json")
 @takes(RunRequest)
 def forward(
     request: RunRequest,
@@ -84,8 +83,6 @@ def forward(
     json: Json = False,
 ) -> None:
     """Iterative forward tuning: read the demonstrations again and again, then answer once."""
-    from engine.tasks.forward_tuning import forward as tune
-
     with opened() as store, service_engine(store) as engine:
         view = tune(engine, request, iterations, step, momentum, at)
     if json:

@@ -7,22 +7,22 @@ import typer
 from db.requests import OptimizeRequest
 from engine.commands import output
 from engine.commands.options import Json, opened, service_engine, takes
+from engine.optimize import optimize as optimized
+from engine.optimize.long_term_effect import long_term_effect
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine optimize -d simulated -u s0412 --json")
+@app.command(epilog="Example: dualens optimize -d simulated -u s0412 --json")
 @takes(OptimizeRequest)
 def optimize(request: OptimizeRequest, json: Json = False) -> None:
     """Choose, order and weight demonstrations for a user on past purchases; the target is never read."""
-    from engine.optimize import optimize as run
-
     with opened() as store, service_engine(store) as engine:
-        found = run(engine, request, _aside).result
+        found = optimized(engine, request, _aside).result
     output.as_json(found) if json else _print(found)
 
 
-@app.command(epilog="Example: python -m engine lasting -d simulated -u s0412 --json")
+@app.command(epilog="Example: dualens lasting -d simulated -u s0412 --json")
 @takes(OptimizeRequest, "user", "dataset", "model", "size", "scoring", "probes", "seed")
 def lasting(
     request: OptimizeRequest,
@@ -33,10 +33,8 @@ def lasting(
     json: Json = False,
 ) -> None:
     """Score a set chosen in the past on each newer purchase, beside fresh and newly optimized ones."""
-    from engine.optimize.long_term_effect import lasting as run
-
     with opened() as store, service_engine(store) as engine:
-        found = run(engine, request, start, _aside)
+        found = long_term_effect(engine, request, start, _aside)
     if json:
         output.as_json(found)
         return

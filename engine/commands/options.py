@@ -18,6 +18,7 @@ from db.requests.run import read_chosen
 from db.settings import Settings
 from db.store import Store
 from engine.commands import output
+from engine.context import Engine
 
 DEFAULTS = {"dataset": "simulated"}  # so that the first commands a person tries need a user only
 
@@ -108,15 +109,9 @@ def opened() -> Iterator[Store]:
         store.close()
 
 
-def quiet(progress: float | None, message: str = "") -> None:
-    """Progress for nobody."""
-
-
 @contextlib.contextmanager
-def service_engine(store: Store) -> Iterator[Any]:
+def service_engine(store: Store) -> Iterator[Engine]:
     """The engine of this process."""
-    from engine.context import Engine
-
     yield Engine(store, Settings())
 
 
@@ -125,7 +120,7 @@ def listing(rows: list[dict[str, Any]], key: str, *, json: bool, width: dict[str
     if json:
         output.as_json({key: rows})
     elif not rows:
-        output.line(f"No {key} yet. `python -m engine setup` makes the first ones.")
+        output.line(f"No {key} yet. `dualens setup` makes the first ones.")
     else:
         width = width or {}
         cells = [[str(row[c])[: width[c]] if c in width else row[c] for c in row] for row in rows]

@@ -11,7 +11,7 @@ from engine.commands.options import Dataset, Json, Model, opened, service_engine
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine preferences -d simulated --users 100 --out pairs.jsonl")
+@app.command(epilog="Example: dualens preferences -d simulated --users 100 --out pairs.jsonl")
 def preferences(
     out: Annotated[Path, typer.Option("--out", "-o", help="File of JSON lines to write.")],
     dataset: Dataset = "simulated",

@@ -10,23 +10,26 @@ from db.requests import RunRequest
 from db.settings import Settings
 from engine.commands import output
 from engine.commands.options import Json, Model, listing, opened, service_engine, takes
+from engine.jobs.worker import work
+from engine.tasks import results
+from engine.tasks.effects import effects as measured
+from engine.tasks.rank import rank as ranked
+from engine.tasks.verify import verify as verified
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine rank -d simulated -u s0412 --demos neighbours:4 --json")
+@app.command(epilog="Example: dualens rank -d simulated -u s0412 --demos neighbours:4 --json")
 @takes(RunRequest)
 def rank(request: RunRequest, json: Json = False) -> None:
     """Rank a candidate list for a user, without and with demonstrations."""
-    from engine.tasks import results, service
-
     with opened() as store, service_engine(store) as engine:
-        run = service.rank(engine, request)
+        run = ranked(engine, request)
     view = results.run_view(run)
     output.as_json(view) if json else output.run(view)
 
 
-@app.command(epilog="Example: python -m engine effects -d simulated -u s0412 --leave-one-out --json")
+@app.command(epilog="Example: dualens effects -d simulated -u s0412 --leave-one-out --json")
 @takes(RunRequest)
 def effects(
     request: RunRequest,
@@ -44,12 +47,8 @@ def effects(
     json: Json = False,
 ) -> None:
     """Measure how far each demonstration moved the model toward the target, in nats."""
-    from engine.tasks import results, service
-
     with opened() as store, service_engine(store) as engine:
-        run, found = service.effects(
-            engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode
-        )
+        run, found = measured(engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode)
     view = results.effects_view(run, found)
     if json:
         output.as_json(view)
@@ -64,13 +63,11 @@ def effects(
     )
 
 
-@app.command(epilog="Example: python -m engine verify --model embedded --json")
+@app.command(epilog="Example: dualens verify --model embedded --json")
 def verify(model: Model = "embedded", json: Json = False) -> None:
     """Check on every layer that attention equals the dual model (forms B and C) for this model."""
-    from engine.tasks import service
-
     with opened() as store, service_engine(store) as engine:
-        view = service.verify(engine, model)
+        view = verified(engine, model)
     if json:
         output.as_json(view)
     else:
@@ -83,7 +80,7 @@ def verify(model: Model = "embedded", json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: python -m engine recommend -u s0412 --top 10 --json")
+@app.command(epilog="Example: dualens recommend -u s0412 --top 10 --json")
 @takes(RunRequest)
 def recommend(
     request: RunRequest,
@@ -118,7 +115,7 @@ def recommend(
         output.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
 
 
-@app.command("runs", epilog="Example: python -m engine runs --dataset simulated --limit 5")
+@app.command("runs", epilog="Example: dualens runs --dataset simulated --limit 5")
 def runs_(
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Only this data set.")] = None,
     user: Annotated[str | None, typer.Option("--user", "-u", help="Only this user.")] = None,
@@ -128,19 +125,15 @@ def runs_(
     json: Json = False,
 ) -> None:
     """List stored runs, newest first."""
-    from engine.tasks import results
-
     with opened() as store:
         found = runs.listing(store, dataset=dataset, user=user, model=model, search=search, limit=limit)
     listing([results.run_row(summary) for summary in found], "runs", json=json, width={"run": 12})
 
 
-@app.command(epilog="Example: python -m engine worker")
+@app.command(epilog="Example: dualens worker")
 def worker(
     with_parent: Annotated[bool, typer.Option(help="End when the process that started this ends.")] = False,
     once: Annotated[bool, typer.Option(help="End after one job.")] = False,
 ) -> None:
     """Take jobs from the store until stopped; one worker per device."""
-    from engine.jobs.worker import work
-
     work(Settings(), with_parent=with_parent, once=once)

@@ -5,13 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
+from db.requests import StudyRequest
 from engine.commands import output
 from engine.commands.options import Dataset, Json, Model, opened, service_engine
+from engine.jobs.worker import run_here
 
 app = typer.Typer()
 study = typer.Typer(
     help="Measure over many users, with intervals and paired tests.",
-    epilog="Example: python -m engine study drift -d simulated --users 100 --json",
+    epilog="Example: dualens study drift -d simulated --users 100 --json",
     no_args_is_help=True,
 )
 app.add_typer(study, name="study")
@@ -26,7 +28,7 @@ Scoring = Annotated[str, typer.Option(help="auto (each model's own), or one way 
 Seed = Annotated[int, typer.Option(help="Draws users, purchases, candidate lists and resamples.")]
 
 
-@study.command(epilog="Example: python -m engine study recicl -d simulated --users 300 --minutes 10 --json")
+@study.command(epilog="Example: dualens study recicl -d simulated --users 300 --minutes 10 --json")
 def recicl(
     dataset: Dataset = "simulated",
     users: Users = 300,
@@ -54,7 +56,7 @@ def recicl(
     _run({"study": "recicl", **_but_json(locals())}, json, _print_recicl)
 
 
-@study.command(epilog="Example: python -m engine study drift -d simulated --users 100 --json")
+@study.command(epilog="Example: dualens study drift -d simulated --users 100 --json")
 def drift(
     dataset: Dataset = "simulated",
     users: Users = 100,
@@ -75,7 +77,7 @@ def drift(
     _run({"study": "drift", **_but_json(locals())}, json, _print_drift)
 
 
-@study.command(epilog="Example: python -m engine study strategies -d simulated --users 300 --k 4 --json")
+@study.command(epilog="Example: dualens study strategies -d simulated --users 300 --k 4 --json")
 def strategies(
     dataset: Dataset = "simulated",
     users: Users = 300,
@@ -93,7 +95,7 @@ def strategies(
     _run({"study": "strategies", **given}, json, _print_strategies)
 
 
-@study.command(epilog="Example: python -m engine study faithfulness -d simulated --users 200 --k 4 --json")
+@study.command(epilog="Example: dualens study faithfulness -d simulated --users 200 --k 4 --json")
 def faithfulness(
     dataset: Dataset = "simulated",
     users: Users = 200,
@@ -116,9 +118,6 @@ def _but_json(given: dict[str, Any]) -> dict[str, Any]:
 
 def _run(payload: dict[str, Any], json: bool, printed: Callable[[dict[str, Any]], None]) -> None:
     """As a job of this process: stopped or killed, the same command goes on from where it was."""
-    from db.requests import StudyRequest
-    from engine.jobs.worker import run_here
-
     request = StudyRequest.from_json(payload)
     with opened() as store, service_engine(store) as engine:
         done = run_here(engine, "study", request.to_json(), output.aside)

@@ -5,16 +5,15 @@ import typer
 from db.requests import TuneRequest
 from engine.commands import output
 from engine.commands.options import Json, opened, service_engine, takes
+from engine.jobs.worker import run_here
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine tune -d simulated --layout recicl --until 5 --minutes 10")
+@app.command(epilog="Example: dualens tune -d simulated --layout recicl --until 5 --minutes 10")
 @takes(TuneRequest)
 def tune(request: TuneRequest, json: Json = False) -> None:
     """Tune a model on a data set, or fit a conventional recommender. If stopped, the same command resumes."""
-    from engine.jobs.worker import run_here
-
     with opened() as store, service_engine(store) as engine:
         done = run_here(engine, "tune", request.to_json(), output.aside)
     if json:

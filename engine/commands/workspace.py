@@ -8,23 +8,24 @@ import typer
 from db import datasets, models
 from db.errors import BadInput
 from engine.commands import output
-from engine.commands.options import Dataset, Json, listing, opened, quiet, service_engine
+from engine.commands.options import Dataset, Json, listing, opened, service_engine
+from engine.jobs import handlers
+from engine.progress import quiet
+from engine.tasks.setup import setup_workspace
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m engine setup")
+@app.command(epilog="Example: dualens setup")
 def setup(json: Json = False) -> None:
     """Prepare the workspace: simulated store, embedded model, one first run. Safe to repeat."""
-    from engine.tasks.setup import setup_workspace
-
     with opened() as store, service_engine(store) as engine:
         done = setup_workspace(engine, say=None if json else output.line)
     if json:
         output.as_json(done)
 
 
-@app.command("import", epilog="Example: python -m engine import ratings.csv --name my-shop --min-rating 4")
+@app.command("import", epilog="Example: dualens import ratings.csv --name my-shop --min-rating 4")
 def import_(
     path: Annotated[Path, typer.Argument(help="File, folder or zip in any supported format.")],
     name: Annotated[str | None, typer.Option("--name", help="Name of the new data set.")] = None,
@@ -40,8 +41,6 @@ def import_(
     json: Json = False,
 ) -> None:
     """Import interactions and item titles; reports what was read, kept and dropped."""
-    from engine.jobs import handlers
-
     payload = {"path": str(path), "name": name, "format": format, "mapping": mapping_of(column)}
     options = {"k_core": k_core, "min_rating": min_rating, "min_history": min_history}
     with opened() as store, service_engine(store) as engine:
@@ -64,7 +63,7 @@ def mapping_of(pairs: list[str] | None) -> dict[str, str] | None:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-@app.command("datasets", epilog="Example: python -m engine datasets --json")
+@app.command("datasets", epilog="Example: dualens datasets --json")
 def datasets_(json: Json = False) -> None:
     """List the data sets in the store."""
     with opened() as store:
@@ -84,7 +83,7 @@ def datasets_(json: Json = False) -> None:
     listing(rows, "datasets", json=json, width={"fingerprint": 12})
 
 
-@app.command(epilog="Example: python -m engine users --dataset simulated --search serum --limit 5")
+@app.command(epilog="Example: dualens users --dataset simulated --search serum --limit 5")
 def users(
     dataset: Dataset = "simulated",
     search: Annotated[str, typer.Option(help="Part of a user id, or words of a title bought.")] = "",
@@ -102,7 +101,7 @@ def users(
     listing(rows, "users", json=json)
 
 
-@app.command("models", epilog="Example: python -m engine models --add Qwen/Qwen2.5-0.5B --name qwen")
+@app.command("models", epilog="Example: dualens models --add Qwen/Qwen2.5-0.5B --name qwen")
 def models_(
     add: Annotated[str | None, typer.Option("--add", help="Register this folder or hub id.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name to register it under.")] = None,
@@ -111,8 +110,6 @@ def models_(
     """List the registered models, or register one."""
     with opened() as store:
         if add:
-            from engine.jobs import handlers
-
             with service_engine(store) as engine:
                 handlers.register_job(engine, {"name": name or add, "source": add}, quiet)
         found = models.listing(store)

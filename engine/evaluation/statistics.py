@@ -64,4 +64,3 @@ def difference(first: NDArray[np.floating], second: NDArray[np.floating], seed: 
 def better(tested: dict[str, Any]) -> bool:
     """Whether a `difference` is above zero beyond chance, at `SURE`."""
     return tested["mean"] > 0 and tested["p"] < SURE
-

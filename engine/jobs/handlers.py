@@ -3,14 +3,26 @@
 The dashboard files these jobs; the command line calls the same functions in its own process.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from db import runs
 from db.errors import BadInput
 from db.requests import OptimizeRequest, RunRequest, TuneRequest
 from engine.context import Engine
-from engine.tasks import service
-from engine.tasks.service import Report
+from engine.data import importing
+from engine.optimize import optimize
+from engine.progress import Report
+from engine.tasks.baseline_lists import baseline_lists
+from engine.tasks.effects import effects
+from engine.tasks.forward_tuning import ITERATIONS, forward
+from engine.tasks.pool import pool
+from engine.tasks.rank import rank
+from engine.tasks.setup import setup_workspace
+from engine.tasks.spread import perturbation_stats
+from engine.tuning.tune import tune
+
+Handler = Callable[[Engine, dict[str, Any], Report], dict[str, Any]]
 
 
 class Stopped(Exception):
@@ -19,13 +31,13 @@ class Stopped(Exception):
 
 def rank_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request}` -> `{run}`."""
-    run = service.rank(engine, RunRequest.from_json(payload["request"]), report)
+    run = rank(engine, RunRequest.from_json(payload["request"]), report)
     return {"run": run.key}
 
 
 def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request, estimator, leave_one_out, mode}` -> `{run, effects}`."""
-    run, found = service.effects(
+    run, measured = effects(
         engine,
         RunRequest.from_json(payload["request"]),
         estimator=payload.get("estimator", "auto"),
@@ -33,36 +45,30 @@ def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
         mode=payload.get("mode", "direct"),
         report=report,
     )
-    return {"run": run.key, "effects": found.effects_key}
+    return {"run": run.key, "effects": measured.effects_key}
 
 
 def pool_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request, sources, size}` -> `{demonstrations}`: what could be put before this user's history."""
     request = RunRequest.from_json(payload["request"])
     sources = payload.get("sources") or ["neighbours", "proximal", "random"]
-    return {"demonstrations": service.pool(engine, request, sources, int(payload.get("size", 12)))}
+    return {"demonstrations": pool(engine, request, sources, int(payload.get("size", 12)))}
 
 
 def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{path, format, mapping}` -> what an import would read; stores nothing."""
-    from engine.data import importing
-
-    found = importing.preview(
-        payload["path"], format=payload.get("format"), mapping=payload.get("mapping") or None
-    )
-    return found.to_json()
+    mapping = payload.get("mapping") or None
+    return importing.preview(payload["path"], format=payload.get("format"), mapping=mapping).to_json()
 
 
 def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{path, name, format, mapping, options}` -> `{dataset, report}`."""
-    from engine.data import importing
-
     options = {key: value for key, value in (payload.get("options") or {}).items() if value is not None}
     try:
         chosen = importing.ImportOptions(**options)
     except TypeError as error:
         raise BadInput(f"Unknown import option: {error}.") from error
-    info, found = importing.import_path(
+    info, read = importing.import_path(
         engine.store,
         payload["path"],
         payload.get("name"),
@@ -71,7 +77,7 @@ def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[
         options=chosen,
         progress=report,
     )
-    return {"dataset": info.name, "report": found.to_json()}
+    return {"dataset": info.name, "report": read.to_json()}
 
 
 def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -84,8 +90,6 @@ def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dic
 
 def tune_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """A `TuneRequest` -> model, curve and recipe (`engine.tuning.tune`)."""
-    from engine.tuning.tune import tune
-
     return tune(engine, TuneRequest.from_json(payload), report)
 
 
@@ -101,9 +105,7 @@ def study_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
 
 def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request, kinds, draws, kappa}` -> effects over draws of each edit (`engine.tasks.spread`)."""
-    from engine.tasks.spread import spread
-
-    return spread(
+    return perturbation_stats(
         engine,
         RunRequest.from_json(payload["request"]),
         payload.get("kinds") or (),
@@ -115,8 +117,6 @@ def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[
 
 def forward_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request, iterations, step, momentum, at}` -> curve and ranking of forward tuning."""
-    from engine.tasks.forward_tuning import ITERATIONS, forward
-
     return forward(
         engine,
         RunRequest.from_json(payload["request"]),
@@ -128,17 +128,13 @@ def forward_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
     )
 
 
-def peers_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+def baseline_lists_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{run}` -> what baselines make of the run's candidates (`engine.tasks.baseline_lists`)."""
-    from engine.tasks.baseline_lists import peers
-
-    return peers(engine, runs.get(engine.store, payload["run"]))
+    return baseline_lists(engine, runs.get(engine.store, payload["run"]))
 
 
 def optimize_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """An `OptimizeRequest` -> the demonstrations it chose, the path and the verdict (`engine.optimize`)."""
-    from engine.optimize import optimize
-
     return optimize(engine, OptimizeRequest.from_json(payload), report).result
 
 
@@ -152,6 +148,23 @@ def catalogue_job(engine: Engine, payload: dict[str, Any], report: Report) -> di
 
 def setup_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{}` -> what was set up: the simulated store, the embedded model and a first run."""
-    from engine.tasks.setup import setup_workspace
-
     return setup_workspace(engine, say=lambda text: report(None, text))
+
+
+HANDLERS: dict[str, Handler] = {
+    "rank": rank_job,
+    "effects": effects_job,
+    "pool": pool_job,
+    "preview": preview_job,
+    "import": import_job,
+    "register_model": register_job,
+    "setup": setup_job,
+    "tune": tune_job,
+    "study": study_job,
+    "peers": baseline_lists_job,
+    "spread": spread_job,
+    "forward": forward_job,
+    "catalogue": catalogue_job,
+    "optimize": optimize_job,
+}
+"""What the worker does for each kind of job, by the kind that is stored with it."""

@@ -26,9 +26,7 @@ from db.errors import Conflict, DualensError
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
-from engine.jobs import handlers
-from engine.jobs.handlers import Stopped
-from engine.tasks.service import Report
+from engine.jobs.handlers import HANDLERS, Stopped
 
 # On standard error, as found at each line: what a command prints is for scripts.
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
@@ -129,26 +127,6 @@ class Reporter:
             if urgent is None:
                 return
             run_job(beat.engine, beat, urgent)
-
-
-Handler = Callable[[Engine, dict[str, Any], Report], dict[str, Any]]
-
-HANDLERS: dict[str, Handler] = {
-    "rank": handlers.rank_job,
-    "effects": handlers.effects_job,
-    "pool": handlers.pool_job,
-    "preview": handlers.preview_job,
-    "import": handlers.import_job,
-    "register_model": handlers.register_job,
-    "setup": handlers.setup_job,
-    "tune": handlers.tune_job,
-    "study": handlers.study_job,
-    "peers": handlers.peers_job,
-    "spread": handlers.spread_job,
-    "forward": handlers.forward_job,
-    "catalogue": handlers.catalogue_job,
-    "optimize": handlers.optimize_job,
-}
 
 
 def run_job(engine: Engine, beat: Beat, job: jobs.Job) -> None:

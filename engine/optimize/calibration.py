@@ -9,7 +9,7 @@ strategy and purchase out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 
 from db import datasets, optimizations
 from db.canonical import digest
-from db.datasets import DatasetInfo
 from db.datasets.known import user_ids
-from db.models import ModelInfo
 from db.optimizations import Optimization
 from db.requests import OptimizeRequest
 from db.version import ENGINE_VERSION
-from engine.context import Engine
+from engine.context import Context
 from engine.data.draws import keys, shuffled
 from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries
@@ -32,6 +30,7 @@ from engine.demos import selection
 from engine.demos.query import Query
 from engine.optimize.guard import bound
 from engine.optimize.probe_ranking import ranked
+from engine.progress import Report
 
 STARTS = ("neighbours", "aggregated", "bm25", "recent")
 """Strategies that are tried, and whose sets a search begins with."""
@@ -40,21 +39,14 @@ BATCH, EARLY = 60, 0.99
 """After so many users it is looked whether a strategy helps as surely as this: then no more are tried."""
 
 
-def gains(
-    engine: Engine,
-    request: OptimizeRequest,
-    dataset: DatasetInfo,
-    query: Query,
-    model: ModelInfo,
-    scoring: str,
-    report: Callable[..., None],
-) -> dict[str, NDArray[np.float64]]:
+def gains(context: Context[OptimizeRequest], report: Report) -> dict[str, NDArray[np.float64]]:
     """Per strategy the gains in NDCG@10 over zero-shot [n] on others' purchases known at the query.
 
     The query's own user is left out. Empty where nothing of others' purchases may be known.
     """
-    tried = _stored(engine, request, dataset, model, scoring, report)
-    known = [row for row in tried if row["user"] != query.user_id and _known(row, query)]
+    query = context.query
+    rows = _stored(context, report)
+    known = [row for row in rows if row["user"] != query.user_id and _known(row, query)]
     return {name: np.array([row["gain"][name] for row in known], dtype=np.float64) for name in STARTS}
 
 
@@ -66,46 +58,36 @@ def _known(row: dict[str, Any], query: Query) -> bool:
     return row["timestamp"] < query.known_before
 
 
-def _stored(
-    engine: Engine,
-    request: OptimizeRequest,
-    dataset: DatasetInfo,
-    model: ModelInfo,
-    scoring: str,
-    report: Callable[..., None],
-) -> list[dict[str, Any]]:
-    ask = [request.size, request.history, request.template, scoring, request.calibrate]
+def _stored(context: Context[OptimizeRequest], report: Report) -> list[dict[str, Any]]:
+    store, dataset, model, request = context.store, context.dataset, context.model, context.request
+    ask = [request.size, request.history, request.template, request.scoring, request.calibrate]
     key = digest(["calibration", ask, list(STARTS), dataset.fingerprint, model.revision, ENGINE_VERSION])
-    found = optimizations.find(engine.store, key)
-    if found is None:
-        rows = _tried(engine, request, dataset, report)
-        found = optimizations.save(
-            engine.store, Optimization(key, dataset.id, "", model.name, {"rows": rows})
-        )
-    return found.result["rows"]
+    stored = optimizations.find(store, key)
+    if stored is None:
+        rows = _tried(context, report)
+        stored = optimizations.save(store, Optimization(key, dataset.id, "", model.name, {"rows": rows}))
+    return stored.result["rows"]
 
 
-def _tried(
-    engine: Engine, request: OptimizeRequest, dataset: DatasetInfo, report: Callable[..., None]
-) -> list[dict[str, Any]]:
+def _tried(context: Context[OptimizeRequest], report: Report) -> list[dict[str, Any]]:
     """A row per user: whose purchase, when, and the gain of each strategy.
 
     Everybody who asks gets the same ones: what is drawn does not depend on the request's seed.
     """
     rows: list[dict[str, Any]] = []
-    request = replace(request, seed=0)
-    users = _users(engine, dataset, request)
+    context = context.asking(replace(context.request, seed=0))
+    users = _users(context)
     for number, user in enumerate(users):
-        said = f"trying strategies on user {number + 1} of {len(users)}, once for this data set and model"
-        report(number / len(users), said, None)
-        query = _earlier(engine, dataset, user, request)
+        message = f"trying strategies on user {number + 1} of {len(users)}, once for this data set and model"
+        report(number / len(users), message)
+        past = context.at(_earlier(context, user))
         gain = {}
         for name in STARTS:
-            spec = f"{name}:{request.size}"
-            shown = selection.choose(engine.store, dataset, query, spec, request.seed)
-            found = ranked(engine, dataset, request, query, shown)
-            gain[name] = found.ndcg10 - found.ndcg10_zero_shot
-        rows.append({"user": user, "timestamp": query.target_timestamp, "gain": gain})
+            spec = f"{name}:{context.request.size}"
+            entries = selection.choose(past.store, past.dataset, past.query, spec, context.request.seed)
+            ranking = ranked(past, entries)
+            gain[name] = ranking.ndcg10 - ranking.ndcg10_zero_shot
+        rows.append({"user": user, "timestamp": past.query.target_timestamp, "gain": gain})
         if len(rows) % BATCH == 0 and _clear(rows):
             break
     return rows
@@ -114,23 +96,25 @@ def _tried(
 def _clear(rows: Sequence[dict[str, Any]]) -> bool:
     """Whether one of the strategies helps so surely that no more users are needed."""
     gains = [np.array([row["gain"][name] for row in rows]) for name in STARTS]
-    return any(bound(each, np.ones(len(rows)), EARLY).low > 0 for each in gains)
+    return any(bound(gain, np.ones(len(rows)), EARLY).low > 0 for gain in gains)
 
 
-def _earlier(engine: Engine, dataset: DatasetInfo, user: str, request: OptimizeRequest) -> Query:
+def _earlier(context: Context[OptimizeRequest], user: str) -> Query:
     """The moment of a purchase before the user's last: any one where it is known what others had bought."""
+    store, dataset, request = context.store, context.dataset, context.request
     if not dataset.has_timestamps:
-        return queries.build(engine.store, dataset, user, "probe", request.history)
-    length = datasets.user(engine.store, dataset.id, user).length
+        return queries.build(store, dataset, user, "probe", request.history)
+    length = datasets.user(store, dataset.id, user).length
     drawn = keys(1, dataset.fingerprint, "calibration", user, request.seed)[0]
     place = MIN_HISTORY + int(drawn % (length - 1 - MIN_HISTORY))
-    return queries.at(engine.store, dataset, user, place, request.history)
+    return queries.at(store, dataset, user, place, request.history)
 
 
-def _users(engine: Engine, dataset: DatasetInfo, request: OptimizeRequest) -> Sequence[str]:
+def _users(context: Context[OptimizeRequest]) -> Sequence[str]:
     """Ids of so many users, drawn, with at least four purchases."""
+    store, dataset, request = context.store, context.dataset, context.request
     order = shuffled(dataset.users, dataset.fingerprint, "calibration", request.seed).tolist()
-    lengths = datasets.lengths(engine.store, dataset.id, order[: 8 * request.calibrate])
+    lengths = datasets.lengths(store, dataset.id, order[: 8 * request.calibrate])
     chosen = [user for user in order[: 8 * request.calibrate] if lengths.get(user, 0) >= 4]
-    names = user_ids(engine.store, dataset.id, chosen[: request.calibrate])
+    names = user_ids(store, dataset.id, chosen[: request.calibrate])
     return [names[user] for user in chosen[: request.calibrate]]

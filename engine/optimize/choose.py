@@ -1,6 +1,6 @@
 """Stage 1: which demonstrations, and in which order. A beam search over sets, by their effect on probes.
 
-Pure: demonstrations are places 0 to n - 1 of a pool, and what a set is worth comes from a function. A set's
+Pure: demonstrations are places 0 to n - 1 of a pool, and the utility of a set comes from a function. A set's
 effects are conditional on what is in it, so that redundancy falls out by itself. A reconstruction of the
 first stage of LRGD (arXiv 2504.04386).
 """
@@ -24,8 +24,8 @@ MATTERS = 0.01
 """Nats below which a difference is none: no list changes for it."""
 
 
-class Worth(Protocol):
-    """What sets are worth on the probes that choose."""
+class Utility(Protocol):
+    """The utility of sets on the probes that choose."""
 
     def gains(self, chosen: Set) -> Gains:
         """Nats [P] that a set takes off each probe's loss; minus infinity where it does not fit."""
@@ -59,18 +59,18 @@ class Search:
     a set keeps to the budget.
     """
 
-    worth: Worth
+    utility: Utility
     share: Gains
     size: int
     allowed: Callable[[Set], bool] = lambda chosen: True
-    said: Callable[[Step], None] = lambda step: None
+    report: Callable[[Step], None] = lambda step: None
     steps: list[Step] = field(default_factory=list)
     _known: dict[Set, Gains] = field(default_factory=dict)
 
     def gains(self, chosen: Set) -> Gains:
         """Gains [P], computed once per set."""
         if chosen not in self._known:
-            self._known[chosen] = self.worth.gains(chosen)
+            self._known[chosen] = self.utility.gains(chosen)
         return self._known[chosen]
 
     def mean(self, chosen: Set) -> float:
@@ -80,16 +80,16 @@ class Search:
     def took(self, action: str, chosen: Set, note: str) -> None:
         step = Step(action, chosen, self.mean(chosen), note, len(self._known))
         self.steps.append(step)
-        self.said(step)
+        self.report(step)
 
-    def surer(self, one: Set, other: Set, caution: float = CAUTION) -> bool:
-        """Whether `one` is better than `other` by more than `caution` standard errors of the difference."""
-        if not np.isfinite(self.mean(one)):
+    def surer(self, new: Set, old: Set, caution: float = CAUTION) -> bool:
+        """Whether `new` is better than `old` by more than `caution` standard errors of the difference."""
+        if not np.isfinite(self.mean(new)):
             return False
-        difference = self.gains(one) - self.gains(other)
+        difference = self.gains(new) - self.gains(old)
         mean = float(self.share @ difference)
-        spread = float(np.sqrt(self.share**2 @ (difference - mean) ** 2))
-        return mean > MATTERS and mean >= caution * spread
+        error = float(np.sqrt(self.share**2 @ (difference - mean) ** 2))
+        return mean > MATTERS and mean >= caution * error
 
 
 def choose(
@@ -102,14 +102,14 @@ def choose(
     places, most promising first. beam: sets that are pursued at once. tries: places that are tried at each
     step, the next ones once one of them is taken.
     """
-    found = {name: chosen for name, chosen in starts.items() if chosen and search.allowed(chosen)}
-    first = found.get(base or "", ())
-    others = [chosen for chosen in dict.fromkeys([*found.values(), ()]) if search.surer(chosen, first)]
+    allowed = {name: chosen for name, chosen in starts.items() if chosen and search.allowed(chosen)}
+    first = allowed.get(base or "", ())
+    others = [chosen for chosen in dict.fromkeys([*allowed.values(), ()]) if search.surer(chosen, first)]
     best = _best(others, search.mean, beam) or [first]
     if best[0]:
-        name = next(name for name, chosen in found.items() if chosen == best[0])
+        name = next(name for name, chosen in allowed.items() if chosen == best[0])
         why = "is the best of" if best[0] != first else "does best for other users, of"
-        search.took("start", best[0], f"What {name} chooses {why} {len(found)} sets to begin with.")
+        search.took("start", best[0], f"What {name} chooses {why} {len(allowed)} sets to begin with.")
     for _ in range(2 * search.size):
         moves = {new: how for chosen in best for new, how in _moves(search, chosen, order, tries)}
         better = [new for new in moves if search.surer(new, best[0])]
@@ -130,19 +130,19 @@ def _moves(
     search: Search, chosen: Set, order: Sequence[int], tries: int
 ) -> list[tuple[Set, tuple[str, Set, str]]]:
     """Sets one step away: one more, the least useful one left out or replaced, the most useful one last."""
-    made: dict[Set, tuple[str, Set, str]] = {}
+    moves: dict[Set, tuple[str, Set, str]] = {}
 
     def offer(action: str, new: Set, note: str) -> None:
         if new != chosen and search.allowed(new):
-            made.setdefault(new, (action, new, note))
+            moves.setdefault(new, (action, new, note))
 
     fresh = [place for place in order if place not in chosen][:tries]
     if len(chosen) < search.size:
         for place in fresh:
             offer("add", (*chosen, place), "One more lowers the probes' loss.")
     if not chosen:
-        return list(made.items())
-    rest = search.worth.without(chosen) @ search.share  # [k]: what the set is worth without each
+        return list(moves.items())
+    rest = search.utility.without(chosen) @ search.share  # [k]: gain of the set without each
     least, most = int(np.argmax(rest)), int(np.argmin(rest))
     left = chosen[:least] + chosen[least + 1 :]
     offer("drop", left, "One less: it stood in the way of the others.")
@@ -150,15 +150,15 @@ def _moves(
         offer("swap", (*left, place), "Another instead of the one that helps least.")
     last = (*chosen[:most], *chosen[most + 1 :], chosen[most])
     offer("order", last, "The one that helps most stands next to the question.")
-    return list(made.items())
+    return list(moves.items())
 
 
 def _sturdiest(search: Search, sets: Sequence[Set]) -> Set:
     """The set of the largest robust effect, the first of equal ones."""
     if len(sets) == 1:
         return sets[0]
-    worth = {chosen: search.worth.robust(chosen) if chosen else 0.0 for chosen in sets}
-    top = max(worth, key=lambda chosen: worth[chosen])
+    robust = {chosen: search.utility.robust(chosen) if chosen else 0.0 for chosen in sets}
+    top = max(robust, key=lambda chosen: robust[chosen])
     if top != sets[0]:
         search.took("swap", top, "Perturbed, this set holds up best.")
     return top

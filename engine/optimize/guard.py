@@ -62,7 +62,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         gains = {
-            name: None if (found := getattr(self, name)) is None else found.to_json()
+            name: None if (gain := getattr(self, name)) is None else gain.to_json()
             for name in ("gain_stage1", "gain_stage2", "over_stage1")
         }
         return {"verdict": self.verdict, "reason": self.reason, **gains}
@@ -94,24 +94,24 @@ def expectation(expected: Mapping[str, NDArray[np.float64]]) -> tuple[str | None
     if not known:
         return None, None
     best = max(known, key=lambda name: float(known[name].mean()))
-    found = bound(known[best], np.ones(len(known[best])), SURELY)
-    if found.low > 0:
+    gain = bound(known[best], np.ones(len(known[best])), SURELY)
+    if gain.low > 0:
         return best, None
     reason = (
         f"Demonstrations do not surely help this data set's users: on {len(known[best])} purchases of others "
-        f"the best of {len(known)} strategies gains {_signed(found.mean)} NDCG@10 (at worst "
-        f"{_signed(found.low)}). None are applied."
+        f"the best of {len(known)} strategies gains {_signed(gain.mean)} NDCG@10 (at worst "
+        f"{_signed(gain.low)}). None are applied."
     )
-    return None, Verdict("zero-shot", reason, found)
+    return None, Verdict("zero-shot", reason, gain)
 
 
 def judge(
-    one: NDArray[np.float64],
-    two: NDArray[np.float64] | None,
+    plain: NDArray[np.float64],
+    weighted: NDArray[np.float64] | None,
     share: NDArray[np.float64],
     expected: NDArray[np.float64] | None = None,
 ) -> Verdict:
-    """The verdict from the gains [P] in NDCG@10 over zero-shot of stage 1 and of stage 2 (None: none).
+    """The verdict from the gains [P] in NDCG@10 over zero-shot of stage 1, plain, and of stage 2, weighted.
 
     expected [n]: gains that the plain strategy brought other users; none where nothing is known of them.
     """
@@ -119,9 +119,9 @@ def judge(
     if len(share) + len(others) < FEWEST:
         what = f"{len(share)} held-out probe{'' if len(share) == 1 else 's'}"
         return Verdict("zero-shot", f"Too little to judge by: {what}, at least {FEWEST} are needed.")
-    first = _together(one, share, others)
-    second = None if two is None else _together(two, share, others)
-    over = None if two is None else bound(two - one, share)
+    first = _together(plain, share, others)
+    second = None if weighted is None else _together(weighted, share, others)
+    over = None if weighted is None else bound(weighted - plain, share)
     where = f"On {len(share)} held-out probes" + (
         f" and {len(others)} purchases of other users" if len(others) else ""
     )
@@ -132,9 +132,9 @@ def judge(
         )
         return Verdict("two-stage", reason, first, second, over)
     if first.low > 0:
-        told = "" if over is None else f" The weights are not surely better ({_signed(over.mean)})."
+        unsure = "" if over is None else f" The weights are not surely better ({_signed(over.mean)})."
         gain = f"{where} the set gains {_signed(first.mean)} NDCG@10 (at least {_signed(first.low)})."
-        return Verdict("stage 1", gain + told, first, second, over)
+        return Verdict("stage 1", gain + unsure, first, second, over)
     reason = (
         f"{where} the set gains {_signed(first.mean)} NDCG@10, which may be nothing or harm (at worst "
         f"{_signed(first.low)}): no demonstrations are applied."

@@ -20,7 +20,7 @@ SMALLEST = 0.05
 
 @dataclass(frozen=True)
 class Weights:
-    """Learnt weights [k] and the loss (nats, without the ridge) before each step."""
+    """Learned weights [k] and the loss (nats, without the ridge) before each step."""
 
     weights: tuple[float, ...]
     losses: tuple[float, ...]
@@ -34,7 +34,7 @@ def learn(
     ridge: float,
     noise: float,
     seed: int,
-    told: Callable[[int, float], None] = lambda step, loss: None,
+    report: Callable[[int, float], None] = lambda step, loss: None,
 ) -> Weights:
     """Weights [k] that lower a loss, from 1 each.
 
@@ -49,7 +49,7 @@ def learn(
         alpha = at.exp() * factors[step]
         loss, slope = loss_and_slope(alpha)
         losses.append(loss)
-        told(step, loss)
+        report(step, loss)
         down = slope.to(at) * alpha + 2 * ridge * at / count  # d loss / d u, u = log weight
         length = float(down.norm())
         if length < 1e-9:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from db import datasets
-from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.requests import OptimizeRequest
-from engine.context import Engine
+from engine.context import Context, Engine, resolve
 from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries
 from engine.demos import selection
@@ -20,12 +19,13 @@ from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
 from engine.optimize.probe_ranking import ranked
 from engine.optimize.two_stage import at_query
+from engine.progress import Report, quiet
 
 WAYS = {"stale": "chosen then", "fresh": "neighbours now", "reoptimized": "optimized now"}
 
 
-def lasting(
-    engine: Engine, request: OptimizeRequest, start: int | None = None, report=lambda *said: None
+def long_term_effect(
+    engine: Engine, request: OptimizeRequest, start: int | None = None, report: Report = quiet
 ) -> dict[str, Any]:
     """`{user, start, chosen, points}`: a point per purchase from place `start` (default: the middle) on.
 
@@ -33,9 +33,10 @@ def lasting(
     `reoptimized`) `loss` (nats), `effect` (nats over zero-shot) and `ndcg10` among 20 random candidates.
     BadInput for a data set without timestamps and a history too short.
     """
-    dataset = datasets.get(engine.store, request.dataset)
-    user = datasets.user(engine.store, dataset.id, request.user)
-    own = datasets.history(engine.store, dataset.id, user.user)
+    context = resolve(engine, request)
+    store, dataset = context.store, context.dataset
+    user = datasets.user(store, dataset.id, request.user)
+    own = datasets.history(store, dataset.id, user.user)
     first = max(MIN_HISTORY, len(own) // 2) if start is None else start
     if not MIN_HISTORY <= first < len(own) - 1:
         raise BadInput(
@@ -43,56 +44,49 @@ def lasting(
             f"one; choose {MIN_HISTORY} to {len(own) - 2}, or a user with a longer history."
         )
     places = range(first, len(own))
-    then = _query(engine, dataset, request, first)
-    chosen = at_query(engine, request, dataset, then, report).result["chosen"]
-    points = []
+    then = _before(context, first)
+    chosen = at_query(then, report).result["chosen"]
+    points: list[dict[str, Any]] = []
     for done, place in enumerate(places):
         report(done / len(places), f"purchase {place + 1} of {len(own)}", {"points": points})
-        query = _query(engine, dataset, request, place)
-        points.append(_point(engine, dataset, request, query, then, chosen))
+        points.append(_point(_before(context, place), then.query, chosen))
     return {"user": request.user, "start": first, "chosen": chosen, "ways": WAYS, "points": points}
 
 
-def _query(engine: Engine, dataset: DatasetInfo, request: OptimizeRequest, place: int) -> Query:
-    return queries.at(engine.store, dataset, request.user, place, request.history)
+def _before(context: Context[OptimizeRequest], place: int) -> Context[OptimizeRequest]:
+    """The moment before the purchase at this place of the user's history."""
+    request = context.request
+    return context.at(queries.at(context.store, context.dataset, request.user, place, request.history))
 
 
-def _point(
-    engine: Engine,
-    dataset: DatasetInfo,
-    request: OptimizeRequest,
-    query: Query,
-    then: Query,
-    chosen: list[dict[str, Any]],
-) -> dict[str, Any]:
+def _point(now: Context[OptimizeRequest], then: Query, chosen: list[dict[str, Any]]) -> dict[str, Any]:
     """One newer purchase under every way."""
-    store = engine.store
-    fresh = selection.choose(store, dataset, query, f"neighbours:{request.size}", request.seed)
-    anew = at_query(engine, request, dataset, query).result["chosen"]
+    query, request = now.query, now.request
+    neighbours = selection.choose(now.store, now.dataset, query, f"neighbours:{request.size}", request.seed)
     sets = {
-        "stale": _entries(engine, dataset, query, chosen),
-        "fresh": (fresh, (1.0,) * len(fresh)),
-        "reoptimized": _entries(engine, dataset, query, anew),
+        "stale": _entries(now, chosen),
+        "fresh": (neighbours, (1.0,) * len(neighbours)),
+        "reoptimized": _entries(now, at_query(now).result["chosen"]),
     }
-    found = {way: ranked(engine, dataset, request, query, *each) for way, each in sets.items()}
+    rankings = {way: ranked(now, entries, weights) for way, (entries, weights) in sets.items()}
     elapsed = None
     if query.target_timestamp is not None and then.target_timestamp is not None:
         elapsed = query.target_timestamp - then.target_timestamp
-    any_ = found["stale"]
-    zero = {"loss": any_.loss_zero_shot, "ndcg10": any_.ndcg10_zero_shot}
+    zero = {"loss": rankings["stale"].loss_zero_shot, "ndcg10": rankings["stale"].ndcg10_zero_shot}
     return {
         "place": query.target_position,
         "elapsed_s": elapsed,
         "zero_shot": zero,
         **{
-            way: {"loss": one.loss, "ndcg10": one.ndcg10, "effect": zero["loss"] - one.loss}
-            for way, one in found.items()
+            way: {"loss": ranking.loss, "ndcg10": ranking.ndcg10, "effect": zero["loss"] - ranking.loss}
+            for way, ranking in rankings.items()
         },
     }
 
 
 def _entries(
-    engine: Engine, dataset: DatasetInfo, query: Query, chosen: list[dict[str, Any]]
+    context: Context[OptimizeRequest], chosen: list[dict[str, Any]]
 ) -> tuple[list[PoolEntry], tuple[float, ...]]:
-    entries = named(engine.store, dataset, query, [each["id"] for each in chosen])
-    return entries, tuple(float(each["weight"]) for each in chosen)
+    ids = [demonstration["id"] for demonstration in chosen]
+    entries = named(context.store, context.dataset, context.query, ids)
+    return entries, tuple(float(demonstration["weight"]) for demonstration in chosen)

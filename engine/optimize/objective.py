@@ -22,7 +22,6 @@ from engine.llm.scoring.log_probs import (
     prefill,
     suffix_logprobs,
 )
-from engine.llm.scoring.measure import Edit
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.modes import (
     Question,
@@ -30,6 +29,7 @@ from engine.llm.scoring.modes import (
     cyclic_orders,
     loss_rows,
 )
+from engine.llm.scoring.ranking import Edit
 from engine.prompts import Example, encode, render
 from engine.prompts.encode import Encoded
 
@@ -112,8 +112,8 @@ class ProbeLoss:
         which = None if gate is None else [cell for cell, _ in cells]
         logprobs = suffix_logprobs(self._loaded, head, [row for _, row in cells], gate, which)
         parts = logprobs.split([len(self._rows[p]) for _ in range(many) for p in range(count)])
-        found = [combine(self._questions[n % count], part[None])[0] for n, part in enumerate(parts)]
-        return torch.stack(found).view(many, count)
+        losses = [combine(self._questions[n % count], part[None])[0] for n, part in enumerate(parts)]
+        return torch.stack(losses).view(many, count)
 
     def _question(self, trial: Trial) -> Question:
         listwise = self._scoring == "listwise"
@@ -133,17 +133,17 @@ class ProbeLoss:
         """Keys and values of prefix and demonstrations; edited ones are not kept."""
         part = self._before(demos)
 
-        def make() -> Prefix:
+        def computed() -> Prefix:
             shorter = self._before(demos[:-1]) if demos else part
             if demos and self._key(shorter) in self._cache:
                 size = len(shorter.ids)
                 return extend(self._loaded, self._head(demos[:-1]), part.ids[size:], part.owners()[size:])
             return prefill(self._loaded, part.ids, part.owners())
 
-        found = self._cache.get(self._key(part), make, lambda made: made.nbytes)
+        prefix = self._cache.get(self._key(part), computed, lambda prefix: prefix.nbytes)
         for edit in edits:
-            found = edit(self._loaded, found, self._cache)
-        return found.head()
+            prefix = edit(self._loaded, prefix, self._cache)
+        return prefix.head()
 
     def _key(self, part: Encoded) -> tuple[object, ...]:
         return (self._loaded.key, "prefill", part.ids, tuple(part.owners()))

@@ -5,17 +5,16 @@ all of them is `engine.optimize.two_stage`. Boundary: a run's request in, demons
 stored optimization out.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.requests import OptimizeRequest, RunRequest
 from db.requests.strategy_spec import Spec
-from engine.context import Engine
+from engine.context import Context
 from engine.demos.named import named
-from engine.demos.query import PoolEntry, Query
+from engine.demos.query import PoolEntry
 from engine.optimize.two_stage import at_query
+from engine.progress import Report, quiet
 
 # Fields of an `OptimizeRequest` that differ from its defaults, which are both stages, guarded.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -30,17 +29,13 @@ def is_optimized(spec: Spec) -> bool:
 
 
 def optimized(
-    engine: Engine,
-    dataset: DatasetInfo,
-    query: Query,
-    request: RunRequest,
-    spec: Spec,
-    report: Callable[..., None] = lambda *said: None,
+    context: Context[RunRequest], spec: Spec, report: Report = quiet
 ) -> tuple[tuple[PoolEntry, ...], tuple[float, ...], dict[str, Any]]:
     """Demonstrations in prompt order, their weights, and the optimization's result.
 
     BadInput where the request asks for what an optimization does not take.
     """
+    request = context.request
     if request.prompts > 1 or request.weights is not None or request.prescore is not None:
         raise BadInput(
             f"demos is {str(spec)!r}, which chooses one prompt's demonstrations and their weights itself: "
@@ -59,6 +54,8 @@ def optimized(
         tokens=spec.tokens,
         **PRESETS[spec.name],
     )
-    result = at_query(engine, optimization, dataset, query, report).result
-    entries = named(engine.store, dataset, query, [chosen["id"] for chosen in result["chosen"]])
-    return tuple(entries), tuple(float(chosen["weight"]) for chosen in result["chosen"]), result
+    result = at_query(context.asking(optimization), report).result
+    ids = [demonstration["id"] for demonstration in result["chosen"]]
+    entries = named(context.store, context.dataset, context.query, ids)
+    weights = tuple(float(demonstration["weight"]) for demonstration in result["chosen"])
+    return tuple(entries), weights, result

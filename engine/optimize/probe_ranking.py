@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from db import datasets
-from db.datasets import DatasetInfo
-from db.models import ModelInfo
 from db.requests import OptimizeRequest
-from engine.context import Engine
+from engine.context import Context
 from engine.data.candidates import candidate_list
-from engine.demos.query import PoolEntry, Query
+from engine.demos.query import PoolEntry
 from engine.evaluation.metrics import ndcg, rank_of
 
 CANDIDATES = 20
@@ -30,44 +28,33 @@ class Ranked:
     ndcg10_zero_shot: float
 
 
-def scoring_of(request: OptimizeRequest, model: ModelInfo) -> str:
-    """How titles are scored: the model's own way, unless the request names one."""
-    return model.scoring if request.scoring == "auto" else request.scoring
-
-
 def ranked(
-    engine: Engine,
-    dataset: DatasetInfo,
-    request: OptimizeRequest,
-    query: Query,
-    entries: Sequence[PoolEntry],
-    weights: Sequence[float] | None = None,
+    context: Context[OptimizeRequest], entries: Sequence[PoolEntry], weights: Sequence[float] | None = None
 ) -> Ranked:
-    """The list of a query's own purchase."""
-    from engine.llm.scoring.measure import Task, rank_candidates
+    """The list of the query's own purchase."""
+    from engine.llm.scoring.ranking import Task, rank_candidates
 
-    listed = candidate_list(
-        engine.store, dataset, query.user, query.target_position, "random", CANDIDATES, request.seed
-    )
-    items = datasets.items(engine.store, dataset.id, listed.items)
-    model = engine.registered(request.model)
+    store, dataset, query, request = context.store, context.dataset, context.query, context.request
+    place = query.target_position
+    listed = candidate_list(store, dataset, query.user, place, "random", CANDIDATES, request.seed)
+    items = datasets.items(store, dataset.id, listed.items)
     target = listed.items.index(query.target.item)
     task = Task(
         demos=tuple(entry.example for entry in entries),
         history=tuple(row.title for row in query.history),
         candidates=tuple(items[item].title for item in listed.items),
         target=target,
-        scoring=scoring_of(request, model),  # type: ignore[arg-type]  # checked with the request
+        scoring=request.scoring,  # type: ignore[arg-type]  # checked with the request
         weights=None if weights is None else tuple(weights),
         template=request.template,
         seed=request.seed,
     )
-    done = rank_candidates(engine.load(model), task, engine.prefills)
-    assert done.loss is not None
-    assert done.loss_zero_shot is not None
+    ranking = rank_candidates(context.loaded, task, context.engine.prefills)
+    assert ranking.loss is not None
+    assert ranking.loss_zero_shot is not None
     return Ranked(
-        done.loss,
-        ndcg(rank_of(done.scores, target), 10),
-        done.loss_zero_shot,
-        ndcg(rank_of(done.scores_zero_shot, target), 10),
+        ranking.loss,
+        ndcg(rank_of(ranking.scores, target), 10),
+        ranking.loss_zero_shot,
+        ndcg(rank_of(ranking.scores_zero_shot, target), 10),
     )

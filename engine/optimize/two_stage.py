@@ -6,35 +6,32 @@ of weights and the verdict are pure and live beside this; here they get a store 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from db import datasets, demonstrations, optimizations
+from db import demonstrations, optimizations
 from db.canonical import digest
 from db.datasets import DatasetInfo
-from db.models import ModelInfo
 from db.optimizations import Optimization
-from db.requests import OptimizeRequest, RunRequest
+from db.requests import OptimizeRequest
+from db.store import Store
 from db.version import ENGINE_VERSION
-from engine.context import Engine
-from engine.demos import query as queries
+from engine.context import Context, Engine, resolve
 from engine.demos import selection
 from engine.demos.dislikes import disliked_for
 from engine.demos.query import PoolEntry, Query
 from engine.optimize import calibration, validation_purchases
 from engine.optimize.choose import Search, Set, Step, choose
 from engine.optimize.guard import Verdict, better, expectation, judge
-from engine.optimize.probe_ranking import scoring_of
 from engine.optimize.validation_purchases import Target
-from engine.readers import reader_for
+from engine.progress import Clock, Report, quiet
 
 if TYPE_CHECKING:
-    from engine.optimize.utility import ModelWorth
+    from engine.optimize.utility import ModelUtility
 
 SAME = 0.02
 """How far from 1 a weight must be to be told from 1."""
@@ -43,59 +40,53 @@ TRIES = 2
 """Demonstrations of the pool that are tried at each step of the search."""
 
 
-def optimize(
-    engine: Engine, request: OptimizeRequest, report: Callable[..., None] = lambda *said: None
-) -> Optimization:
+def optimize(engine: Engine, request: OptimizeRequest, report: Report = quiet) -> Optimization:
     """The optimized demonstrations of a user, from the store where the same was asked before.
 
     report(progress, message, partial). Raises NotFound, BadInput, ModelError, OutOfMemory; the store is as
     before then.
     """
-    dataset = datasets.get(engine.store, request.dataset)
-    query = queries.build(engine.store, dataset, request.user, request.target, request.history)
-    return at_query(engine, request, dataset, query, report)
+    return at_query(resolve(engine, request), report)
 
 
-def at_query(
-    engine: Engine,
-    request: OptimizeRequest,
-    dataset: DatasetInfo,
-    query: Query,
-    report: Callable[..., None] = lambda *said: None,
-) -> Optimization:
+def at_query(context: Context[OptimizeRequest], report: Report = quiet) -> Optimization:
     """The same for any moment of a user's history."""
-    model = engine.registered(request.model)
-    asked = {**request.to_json(), "scoring": scoring_of(request, model)}
+    store, dataset, query, model = context.store, context.dataset, context.query, context.model
+    asked = context.request.to_json()
     place = [query.target_position, query.known_until]
     key = digest([asked, place, dataset.fingerprint, model.revision, ENGINE_VERSION])
-    known = optimizations.find(engine.store, key)
-    if known is not None:
-        return Optimization(**{**vars(known), "result": {**known.result, "cached": True}})
-    disliked_for(engine.store, dataset, query, request.edits)  # refuses before minutes of work, not after
-    began = time.perf_counter()
-    work = _Work(engine, request, dataset, query, model, report)
+    stored = optimizations.find(store, key)
+    if stored is not None:
+        return replace(stored, result={**stored.result, "cached": True})
+    disliked_for(store, dataset, query, context.request.edits)  # refuses before minutes of work, not after
+    clock = Clock()
+    work = _Work(context, report)
     result = {"request": asked, "key": key, **work.result(), "cached": False}
-    result["seconds"] = round(time.perf_counter() - began, 3)
-    demonstrations.save_many(engine.store, [entry.demonstration for entry in work.pool])
-    made = Optimization(key, dataset.id, query.user_id, model.name, result)
-    return optimizations.save(engine.store, made)
+    result["seconds"] = round(clock.seconds, 3)
+    demonstrations.save_many(store, [entry.demonstration for entry in work.pool])
+    return optimizations.save(store, Optimization(key, dataset.id, query.user_id, model.name, result))
 
 
 @dataclass
 class _Work:
     """One optimization: the pool, the probes, and the path as it grows."""
 
-    engine: Engine
-    request: OptimizeRequest
-    dataset: DatasetInfo
-    query: Query
-    model: ModelInfo
-    report: Callable[..., None]
+    context: Context[OptimizeRequest]
+    report: Report
     path: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def request(self) -> OptimizeRequest:
+        return self.context.request
+
+    @property
+    def _where(self) -> tuple[Store, DatasetInfo, Query]:
+        """Where demonstrations are looked for, and for which moment."""
+        return self.context.store, self.context.dataset, self.context.query
 
     def result(self) -> dict[str, Any]:
         """Both stages and the verdict."""
-        self.report(None, "looking for probes and demonstrations", None)
+        self.report(None, "looking for probes and demonstrations")
         self._tell(0, "zero-shot", (), (), 0.0, 0, "No demonstrations: what every gain is measured from.")
         base, refused = expectation(self.expected)
         if refused and self.request.guard:
@@ -107,8 +98,8 @@ class _Work:
         last = self.path[-1]["objective"] if chosen else 0.0
         self._tell(3, "guard", chosen, weights, last, 0, verdict.reason)
         return {
-            "probes": [_shown(target) for target in self.targets],
-            "pool": [_described(entry) for entry in self.pool],
+            "probes": [_probe_json(target) for target in self.targets],
+            "pool": [_entry_json(entry) for entry in self.pool],
             "path": self.path,
             "chosen": [
                 {"id": self.pool[place].demonstration.id, "weight": weight}
@@ -122,29 +113,27 @@ class _Work:
         chosen = self._stage_one(base)
         if self.request.guard and base is not None:
             chosen = self._no_worse(chosen, base)
-        learnt = self._stage_two(chosen) if chosen and self.request.stages == 2 else None
-        verdict = self._verdict(chosen, learnt, base)
+        learned = self._stage_two(chosen) if chosen and self.request.stages == 2 else None
+        verdict = self._verdict(chosen, learned, base)
         if verdict.verdict == "zero-shot":
             return (), (), verdict
-        if verdict.verdict == "two-stage" and learnt is not None:
-            return chosen, learnt, verdict
+        if verdict.verdict == "two-stage" and learned is not None:
+            return chosen, learned, verdict
         return chosen, (1.0,) * len(chosen), verdict
 
     @cached_property
     def targets(self) -> list[Target]:
         ask = self.request
-        return validation_purchases.targets(
-            self.engine.store, self.dataset, self.query, ask.probes, ask.history, ask.seed
-        )
+        return validation_purchases.targets(*self._where, ask.probes, ask.history, ask.seed)
 
     @cached_property
     def choosing(self) -> list[Target]:
         """Without a guard every probe may choose."""
-        return [each for each in self.targets if not (each.held_out and self.request.guard)]
+        return [target for target in self.targets if not (target.held_out and self.request.guard)]
 
     @cached_property
     def judging(self) -> list[Target]:
-        return [each for each in self.targets if each.held_out]
+        return [target for target in self.targets if target.held_out]
 
     @cached_property
     def starts(self) -> dict[str, list[PoolEntry]]:
@@ -153,7 +142,7 @@ class _Work:
             return {}
         ask = self.request
         return {
-            name: selection.choose(self.engine.store, self.dataset, self.query, f"{name}:{ask.size}", ask.seed)
+            name: selection.choose(*self._where, f"{name}:{ask.size}", ask.seed)
             for name in calibration.STARTS
         }
 
@@ -163,54 +152,46 @@ class _Work:
         ask = self.request
         if not (ask.start and ask.calibrate):
             return {}
-        scoring = scoring_of(ask, self.model)
-        return calibration.gains(self.engine, ask, self.dataset, self.query, self.model, scoring, self.report)
+        return calibration.gains(self.context, self.report)
 
     @cached_property
     def pool(self) -> list[PoolEntry]:
         """Every demonstration looked at, each once: of the starts, then source by source."""
-        ask, store = self.request, self.engine.store
+        ask = self.request
         started = [entry for entries in self.starts.values() for entry in entries]
-        offered = selection.pool(store, self.dataset, self.query, ask.sources, ask.pool, ask.seed)
+        offered = selection.pool(*self._where, ask.sources, ask.pool, ask.seed)
         return list({entry.demonstration.id: entry for entry in [*started, *offered]}.values())
 
     @cached_property
     def tokens(self) -> list[int]:
         """Of each demonstration of the pool."""
-        ask = self.request
-        asked = RunRequest(
-            ask.dataset,
-            ask.user,
-            ask.model,
-            template=ask.template,
-            scoring=scoring_of(ask, self.model),
-        )
-        reader = reader_for(self.engine, asked)
-        return [reader.tokens(entry) for entry in self.pool]
+        return [self.context.reader.tokens(entry) for entry in self.pool]
 
     @cached_property
-    def worth(self) -> ModelWorth:
-        return self._worth_on(self.choosing)
+    def utility(self) -> ModelUtility:
+        """Of sets on the probes that choose."""
+        return self._utility_on(self.choosing)
 
     @cached_property
-    def judged(self) -> ModelWorth:
-        return self._worth_on(self.judging)
+    def held_out_utility(self) -> ModelUtility:
+        """Of sets on the probes that judge."""
+        return self._utility_on(self.judging)
 
-    def _worth_on(self, among: Sequence[Target]) -> ModelWorth:
-        from engine.optimize.utility import ModelWorth
+    def _utility_on(self, among: Sequence[Target]) -> ModelUtility:
+        from engine.optimize.utility import ModelUtility
 
-        return ModelWorth(self.engine, self.request, self.dataset, self.query, self.model, self.pool, among)
+        return ModelUtility(self.context, self.pool, among)
 
     def _allowed(self, chosen: Set) -> bool:
         budget = self.request.tokens
         if budget is not None and sum(self.tokens[place] for place in chosen) > budget:
             return False
-        return self.worth.fits(chosen)
+        return self.utility.fits(chosen)
 
     def _stage_one(self, base: str | None) -> Set:
         starts = {name: self._start(name) for name in self.starts}
         search = Search(
-            self.worth,
+            self.utility,
             validation_purchases.share(self.choosing),
             self.request.size,
             self._allowed,
@@ -225,10 +206,9 @@ class _Work:
         plain = self._start(base)
         if chosen == plain or not self._allowed(plain):
             return chosen
-        found, known = (self._ranked(each) for each in (chosen, plain))
-        if better(found, known, validation_purchases.share(self.judging)):
+        if better(self._ranked(chosen), self._ranked(plain), validation_purchases.share(self.judging)):
             return chosen
-        mean = float(validation_purchases.share(self.choosing) @ self.worth.gains(plain))
+        mean = float(validation_purchases.share(self.choosing) @ self.utility.gains(plain))
         note = f"Held-out purchases do not surely rank better by this set: back to what {base} chooses."
         self._tell(1, "back", plain, (1.0,) * len(plain), mean, 0, note)
         return plain
@@ -236,7 +216,7 @@ class _Work:
     def _ranked(self, chosen: Set) -> np.ndarray:
         """Gains in NDCG@10 [P] of the set on the probes that judge."""
         ones = (1.0,) * len(chosen)
-        return self.judged.ranking_gains(chosen, ones) if chosen else np.zeros(len(self.judging))
+        return self.held_out_utility.ranking_gains(chosen, ones) if chosen else np.zeros(len(self.judging))
 
     def _start(self, name: str) -> Set:
         """What a plain strategy chooses, as places of the pool."""
@@ -252,32 +232,32 @@ class _Work:
 
         share = validation_purchases.share(self.choosing)
         ask = self.request
-        found = learn(
-            self.worth.slope(chosen, share),
+        learned = learn(
+            self.utility.slope(chosen, share),
             len(chosen),
             steps=ask.steps,
             ridge=ask.ridge,
             noise=ask.noise,
             seed=ask.seed,
-            told=lambda step, loss: self.report(None, f"learning weights, step {step + 1}", None),
+            report=lambda step, loss: self.report(None, f"learning weights, step {step + 1}"),
         )
-        mean = float(share @ self.worth.weighted(chosen, found.weights))
-        note = f"Weights learnt in {len(found.losses)} steps of gradient descent."
-        self._tell(2, "weights", chosen, found.weights, mean, len(found.losses), note)
-        return found.weights
+        mean = float(share @ self.utility.weighted(chosen, learned.weights))
+        note = f"Weights learnt in {len(learned.losses)} steps of gradient descent."
+        self._tell(2, "weights", chosen, learned.weights, mean, len(learned.losses), note)
+        return learned.weights
 
-    def _verdict(self, chosen: Set, learnt: tuple[float, ...] | None, base: str | None) -> Verdict:
+    def _verdict(self, chosen: Set, learned: tuple[float, ...] | None, base: str | None) -> Verdict:
         if not self.request.guard:
-            told = "two-stage" if learnt is not None else "stage 1"
-            return Verdict(told if chosen else "zero-shot", "Applied without a guard.")
+            stages = "two-stage" if learned is not None else "stage 1"
+            return Verdict(stages if chosen else "zero-shot", "Applied without a guard.")
         if not chosen:
             return Verdict("zero-shot", "No demonstration lowers the probes' loss surely.")
-        one = self._ranked(chosen)
+        plain = self._ranked(chosen)
         # Weights that are all but 1 change no list.
-        same = learnt is None or max(abs(weight - 1) for weight in learnt) < SAME
-        two = None if same or learnt is None else self.judged.ranking_gains(chosen, learnt)
+        same = learned is None or max(abs(weight - 1) for weight in learned) < SAME
+        weighted = None if same or learned is None else self.held_out_utility.ranking_gains(chosen, learned)
         expected = None if base is None else self.expected[base]
-        return judge(one, two, validation_purchases.share(self.judging), expected)
+        return judge(plain, weighted, validation_purchases.share(self.judging), expected)
 
     def _tell(
         self,
@@ -289,10 +269,10 @@ class _Work:
         tried: int,
         note: str,
     ) -> None:
-        """One more step of the path, with what it is worth on the probes that did not choose."""
+        """One more step of the path, with its gain on the probes that did not choose."""
         held_out = None
         if self.judging and self.request.guard:
-            gains = self.judged.weighted(chosen, weights) if chosen else np.zeros(len(self.judging))
+            gains = self.held_out_utility.weighted(chosen, weights) if chosen else np.zeros(len(self.judging))
             held_out = float(validation_purchases.share(self.judging) @ gains)
         self.path.append(
             {
@@ -310,7 +290,7 @@ class _Work:
         self.report(None, note, {"path": self.path})
 
 
-def _shown(target: Target) -> dict[str, Any]:
+def _probe_json(target: Target) -> dict[str, Any]:
     """A probe as JSON."""
     return {
         "kind": target.kind,
@@ -322,7 +302,7 @@ def _shown(target: Target) -> dict[str, Any]:
     }
 
 
-def _described(entry: PoolEntry) -> dict[str, Any]:
+def _entry_json(entry: PoolEntry) -> dict[str, Any]:
     """A demonstration of the pool as JSON."""
     return {
         "id": entry.demonstration.id,

@@ -1,4 +1,4 @@
-"""What sets of a pool are worth on probes, by a model: in nats for the search, in NDCG@10 for the guard.
+"""The utility of sets of a pool on probes, by a model: in nats for the search, in NDCG@10 for the guard.
 
 Boundary: places of the pool in, gains per probe out. A probe never sees a demonstration that gives it away:
 its weight is 0 for that probe, which is exact removal.
@@ -12,68 +12,58 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from db.datasets import DatasetInfo
-from db.models import ModelInfo
 from db.requests import OptimizeRequest
 from db.requests.edits import drawn
-from engine.context import Engine
+from engine.context import Context
 from engine.demos.dislikes import disliked_for
-from engine.demos.query import PoolEntry, Query
+from engine.demos.query import PoolEntry
 from engine.evaluation.metrics import ndcg, rank_of
-from engine.llm.scoring.measure import Task, rank_candidates
 from engine.llm.scoring.perturbed_prompts import draws_of
+from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.lrgd.perturb import robust
 from engine.optimize import validation_purchases
 from engine.optimize.choose import Set
 from engine.optimize.objective import ProbeLoss, Trial
-from engine.optimize.probe_ranking import scoring_of
 from engine.optimize.validation_purchases import Target
 from engine.prompts import Example
 
 
-class ModelWorth:
-    """`engine.optimize.choose.Worth` for the sets of a pool on some of the probes."""
+class ModelUtility:
+    """`engine.optimize.choose.Utility` for the sets of a pool on some of the probes."""
 
     def __init__(
-        self,
-        engine: Engine,
-        request: OptimizeRequest,
-        dataset: DatasetInfo,
-        query: Query,
-        model: ModelInfo,
-        pool: Sequence[PoolEntry],
-        among: Sequence[Target],
+        self, context: Context[OptimizeRequest], pool: Sequence[PoolEntry], among: Sequence[Target]
     ) -> None:
-        self._engine, self._request, self._query = engine, request, query
+        request, query = context.request, context.query
+        self._request, self._query = request, query
         self._pool, self._among = pool, among
-        self._loaded = engine.load(model)
-        self._scoring = scoring_of(request, model)
-        listed = validation_purchases.candidates(engine.store, dataset, query, among, request.seed)
+        self._loaded, self._cache = context.loaded, context.engine.prefills
+        listed = validation_purchases.candidates(context.store, context.dataset, query, among, request.seed)
         self._trials = [
-            Trial(tuple(row.title for row in each.history), titles)
-            for each, titles in zip(among, listed, strict=True)
+            Trial(tuple(row.title for row in target.history), titles)
+            for target, titles in zip(among, listed, strict=True)
         ]
-        self._loss = ProbeLoss(self._loaded, request.template, self._scoring, self._trials, engine.prefills)
+        self._loss = ProbeLoss(self._loaded, request.template, request.scoring, self._trials, self._cache)
         self._zero = self._loss.losses([])[0].numpy()
         self._edits = request.edits
-        self._disliked = disliked_for(engine.store, dataset, query, self._edits)
+        self._disliked = disliked_for(context.store, context.dataset, query, self._edits)
 
     def ranking_gains(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
         """NDCG@10 [P] of each probe among its candidates, less that without demonstrations."""
-        found = []
+        gains = []
         for trial, hides in zip(self._trials, self._hidden(chosen), strict=True):
             task = Task(
                 demos=self._examples(chosen),
                 history=trial.history,
                 candidates=trial.candidates,
                 target=0,
-                scoring=self._scoring,  # type: ignore[arg-type]  # checked with the request
+                scoring=self._request.scoring,  # type: ignore[arg-type]  # checked with the request
                 weights=tuple(0.0 if hide else w for hide, w in zip(hides, weights, strict=True)),
                 template=self._request.template,
             )
-            ranked = rank_candidates(self._loaded, task, self._engine.prefills)
-            found.append(ndcg(rank_of(ranked.scores, 0), 10) - ndcg(rank_of(ranked.scores_zero_shot, 0), 10))
-        return np.array(found)
+            ranked = rank_candidates(self._loaded, task, self._cache)
+            gains.append(ndcg(rank_of(ranked.scores, 0), 10) - ndcg(rank_of(ranked.scores_zero_shot, 0), 10))
+        return np.array(gains)
 
     def fits(self, chosen: Set) -> bool:
         return self._loss.fits(self._examples(chosen))

@@ -48,14 +48,14 @@ def targets(
 ) -> list[Target]:
     """Up to `count` probes, own ones, then the most similar users'; every second one of each is held out."""
     own = own_probes(store, dataset, query, min(OWN, count), history)
-    made = [
+    own_targets = [
         Target("own", query.user_id, probe.history, probe.purchase, OWN_WEIGHT, bool(n % 2))
         for n, probe in enumerate(own)
     ]
     near = neighbours.find(store, dataset, query, count - len(own), seed) if count > len(own) else []
     # What scores nothing shares nothing: it says nothing about this query.
-    found = [entry for entry in entries(store, dataset, query, near) if entry.similarity > 0]
-    return made + [
+    similar = [entry for entry in entries(store, dataset, query, near) if entry.similarity > 0]
+    return own_targets + [
         Target(
             "similar",
             entry.demonstration.user_id,
@@ -64,28 +64,28 @@ def targets(
             entry.similarity,
             bool(n % 2),
         )
-        for n, entry in enumerate(found)
+        for n, entry in enumerate(similar)
     ]
 
 
 def share(among: Sequence[Target]) -> NDArray[np.float64]:
     """What each counts [P], adding up to 1."""
-    weights = np.array([each.weight for each in among], dtype=np.float64)
+    weights = np.array([target.weight for target in among], dtype=np.float64)
     return weights / weights.sum()
 
 
 def hidden(among: Sequence[Target], shown: Sequence[PoolEntry], query: Query) -> NDArray[np.bool_]:
     """Which demonstrations [k] a probe must not see [P, k]: those that show it, or are of the same person."""
-    return np.array([[_hides(each, entry, query) for entry in shown] for each in among], dtype=bool).reshape(
-        len(among), len(shown)
-    )
+    rows = [[_hides(target, entry, query) for entry in shown] for target in among]
+    return np.array(rows, dtype=bool).reshape(len(among), len(shown))
 
 
 def _hides(target: Target, entry: PoolEntry, query: Query) -> bool:
     if target.kind == "own":
         return gives_away(entry, query, Probe(target.history, target.purchase))
-    made = entry.demonstration
-    return target.user_id in [user for user, _ in made.merged] or target.user_id == made.user_id
+    demonstration = entry.demonstration
+    owners = [demonstration.user_id, *(user for user, _ in demonstration.merged)]
+    return target.user_id in owners
 
 
 def candidates(
@@ -99,9 +99,9 @@ def candidates(
     bought, titles = {row.item for row in known}, {row.title for row in known}
     order = shuffled(dataset.items, dataset.fingerprint, query.user, query.target_position, "probes", seed)
     drawn = [item for item in order[: 4 * NEGATIVES + len(known)].tolist() if item not in bought]
-    found = datasets.items(store, dataset.id, drawn)
-    others = list(dict.fromkeys(found[item].title for item in drawn if found[item].title not in titles))
+    items = datasets.items(store, dataset.id, drawn)
+    others = list(dict.fromkeys(items[item].title for item in drawn if items[item].title not in titles))
     return [
         (right, *[title for title in others if title != right][:NEGATIVES])
-        for right in (each.purchase.title for each in among)
+        for right in (target.purchase.title for target in among)
     ]

@@ -25,8 +25,8 @@ from engine.studies.questions import Question
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
-    from engine.llm.scoring.measure import Task
     from engine.llm.scoring.memory import PrefillCache
+    from engine.llm.scoring.ranking import Task
 
 ZERO_SHOT, STALE, FRESH = "zero_shot", "stale", "fresh"
 _BEYOND = 1e30  # stands for an infinite score: JSON has none
@@ -92,7 +92,7 @@ def scores(
     loaded: LoadedModel, asked: Asked, tasks: dict[str, Task], scoring: str, cache: PrefillCache
 ) -> dict[str, list[float]]:
     """Scores per condition, target first: of the prompts with demonstrations and the one without any."""
-    from engine.llm.scoring.measure import rank_candidates
+    from engine.llm.scoring.ranking import rank_candidates
 
     found: dict[str, list[float]] = {}
     for column, task in tasks.items():
@@ -103,7 +103,7 @@ def scores(
 
 
 def _task(asked: Asked, chosen: Sequence[PoolEntry], seed: int) -> Task:
-    from engine.llm.scoring.measure import Task
+    from engine.llm.scoring.ranking import Task
 
     return Task(
         demos=tuple(entry.example for entry in chosen),

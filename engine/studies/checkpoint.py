@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from engine.tasks.service import Report
+from engine.progress import Report
 
 TELL_S = 2.0  # seconds between tellings of what was measured,
 TELL_MORE_S = 0.002  # and for each value so much longer: a large study is not to spend its time on telling
@@ -16,7 +16,7 @@ TELL_MORE_S = 0.002  # and for each value so much longer: a large study is not t
 LEAST = 5  # values measured before it is said how long the rest takes
 
 
-class Ledger:
+class Checkpoint:
     """Measured values by key, those of an earlier attempt among them if it was the same study.
 
     `identity`: a digest of all the values depend on. `before`: what `partial` was at the end of an earlier

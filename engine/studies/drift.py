@@ -24,16 +24,16 @@ from engine.baselines.scorer import Scorer
 from engine.context import Engine
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import difference, estimate
+from engine.progress import Report
 from engine.studies.answers import (
     FRESH,
     STALE,
     ZERO_SHOT,
     look_up,
 )
-from engine.studies.checkpoint import Ledger
-from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, scoring
+from engine.studies.checkpoint import Checkpoint
+from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, reader_of, scoring
 from engine.studies.questions import Question, Timeline, drawn, in_periods, timeline
-from engine.tasks.service import Report
 
 METRIC = "ndcg10"
 LLM = {
@@ -68,17 +68,18 @@ def drift(
     plan, columns, time = planned(engine, request)
     info = engine.registered(request.model)
     total = (1 + len(CONVENTIONAL)) * len(plan.questions)
-    ledger = Ledger(identity(request, plan, {"llm": info}), total, report, before, so_far)
-    measure_row(engine, request, plan, "llm", info, ledger)
+    checkpoint = Checkpoint(identity(request, plan, {"llm": info}), total, report, before, so_far)
+    reader = reader_of(engine, request, plan, info)
+    measure_row(engine, request, plan, "llm", info, reader, checkpoint)
     for name in CONVENTIONAL:
-        measure_conventional(engine, request, plan, columns, time, name, ledger)
+        measure_conventional(engine, request, plan, columns, time, name, checkpoint)
     count = len(plan.questions)
     values = {
-        f"llm_{column}": np.array([_ndcg(ledger[key("llm", n)]["scores"][column]) for n in range(count)])
+        f"llm_{column}": np.array([_ndcg(checkpoint[key("llm", n)]["scores"][column]) for n in range(count)])
         for column in plan.columns
     }
     values |= {
-        name: np.array([_ndcg(ledger[key(name, n)]["scores"][name]) for n in range(count)])
+        name: np.array([_ndcg(checkpoint[key(name, n)]["scores"][name]) for n in range(count)])
         for name in CONVENTIONAL
     }
     return {
@@ -88,7 +89,7 @@ def drift(
         "questions": count,
         "users": len({question.user_id for question in plan.questions}),
         "demonstrations": {
-            column: mean([ledger[key("llm", n)]["shown"].get(column, 0) for n in range(count)])
+            column: mean([checkpoint[key("llm", n)]["shown"].get(column, 0) for n in range(count)])
             for column in plan.columns
         },
         "series": [
@@ -103,8 +104,8 @@ def drift(
             }
             for one, other in COMPARED
         ],
-        "notes": notes(request, plan, {"llm": info}) + cut_short(request, plan, ledger),
-        "seconds": round(ledger.seconds, 1),
+        "notes": notes(request, plan, {"llm": info}) + cut_short(request, plan, checkpoint),
+        "seconds": round(checkpoint.seconds, 1),
     }
 
 
@@ -141,13 +142,13 @@ def measure_conventional(
     columns: DatasetColumns,
     time: Timeline,
     name: str,
-    ledger: Ledger,
+    checkpoint: Checkpoint,
 ) -> None:
-    """Every question put to a conventional recommender, period by period, into the ledger."""
+    """Every question put to a conventional recommender, period by period, into the checkpoint."""
     kind, _, fit = name.partition("_")
     for period, numbered in _by_period(plan.questions):
         since = period if fit == "retrained" else request.cut
-        if all(key(name, number) in ledger for number, _ in numbered):
+        if all(key(name, number) in checkpoint for number, _ in numbered):
             continue
         label = f"{SERIES[name]}, period {period}"
         folder = engine.settings.baselines if kind == "sasrec" else None  # the others take no time to fit
@@ -159,19 +160,19 @@ def measure_conventional(
             folder=folder,
             minutes=request.minutes,
             before=time.start(since),
-            progress=lambda share, message, *_, label=label: ledger.tell(f"{label}: {message}"),
+            progress=lambda share, message, *_, label=label: checkpoint.tell(f"{label}: {message}"),
         ).scorer
         for number, question in numbered:
             measure = partial(_scored, engine, request, plan, name, scorer, question)
-            ledger.measured(key(name, number), measure, label)
+            checkpoint.measured(key(name, number), measure, label)
 
 
-def cut_short(request: StudyRequest, plan: Plan, ledger: Ledger) -> list[str]:
+def cut_short(request: StudyRequest, plan: Plan, checkpoint: Checkpoint) -> list[str]:
     """Which fits had too little time: their numbers are lower than they could be."""
     said = []
     for name in CONVENTIONAL:
         first = {period: numbered[0][0] for period, numbered in _by_period(plan.questions)}
-        periods = [str(period) for period, number in first.items() if ledger[key(name, number)]["short"]]
+        periods = [str(period) for period, number in first.items() if checkpoint[key(name, number)]["short"]]
         if periods:
             said.append(
                 f"{SERIES[name]}: {request.minutes:g} minutes were over before it was done, for period "

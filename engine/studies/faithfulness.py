@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from db.errors import BadInput
 from db.models import ModelInfo
-from db.requests import StudyRequest
+from db.requests import RunRequest, StudyRequest
 from db.requests.strategy_spec import parse_spec
-from engine.context import Engine
+from engine.context import Context, Engine
 from engine.evaluation.statistics import estimate
-from engine.studies.checkpoint import Ledger
+from engine.progress import Report
+from engine.studies.checkpoint import Checkpoint
 from engine.studies.plan import (
     Plan,
     described,
@@ -25,10 +26,9 @@ from engine.studies.plan import (
     last_purchases,
     mean,
     notes,
-    run_of,
+    run_context,
     scoring,
 )
-from engine.studies.questions import Question
 from engine.studies.rank_agreement import (
     MEASURES,
     agreements,
@@ -41,7 +41,9 @@ from engine.studies.rank_agreement import (
 )
 from engine.studies.scores import SCORES, TRUTHS, scored
 from engine.tasks.inputs import gather
-from engine.tasks.service import Report
+
+if TYPE_CHECKING:
+    from engine.llm.scoring.memory import PrefillCache
 
 ROW = "user"
 CACHE_BYTES = 1 << 26  # one user's prompt at a time
@@ -61,12 +63,13 @@ def faithfulness(
     k = players(request)
     plan, info = last_purchases(engine, request), engine.registered(request.model)
     count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
-    ledger = Ledger(identity(request, plan, {ROW: info}), count, report, before, so_far)
+    checkpoint = Checkpoint(identity(request, plan, {ROW: info}), count, report, before, so_far)
     for number, question in enumerate(plan.questions):
-        measure = partial(measured, engine, request, k, question, cache)
-        ledger.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
-    found = [ledger[key(ROW, number)] for number in range(count)]
-    return result(request, plan, info, k, found, ledger.seconds)
+        context = run_context(engine, request, plan, info, question, request.demos)
+        measure = partial(measured, context, k, cache)
+        checkpoint.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
+    found = [checkpoint[key(ROW, number)] for number in range(count)]
+    return result(request, plan, info, k, found, checkpoint.seconds)
 
 
 def players(request: StudyRequest) -> int:
@@ -82,10 +85,9 @@ def players(request: StudyRequest) -> int:
     return spec.size
 
 
-def measured(engine: Engine, request: StudyRequest, k: int, question: Question, cache: Any) -> dict[str, Any]:
+def measured(context: Context[RunRequest], k: int, cache: PrefillCache) -> dict[str, Any]:
     """The scores of one user's demonstrations (`engine.studies.scores.scored`)."""
-    inputs = gather(engine, run_of(request, question, request.demos))
-    return scored(engine.load(inputs.model), inputs, k, cache)
+    return scored(context.loaded, gather(context), k, cache)
 
 
 def result(

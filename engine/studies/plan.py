@@ -1,6 +1,6 @@
 """What every study does: ask a model a plan's questions, and say in JSON what was asked.
 
-Boundary: questions and registered models in, measured values into a ledger.
+Boundary: questions and registered models in, measured values into a checkpoint.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest, StudyRequest
 from db.version import ENGINE_VERSION
-from engine.context import Engine
+from engine.context import Context, Engine, context_of
 from engine.demos.reader import Reader
-from engine.readers import reader_for
 from engine.studies.answers import (
     FRESH,
     STALE,
@@ -28,7 +27,7 @@ from engine.studies.answers import (
     scores,
     tasks,
 )
-from engine.studies.checkpoint import Ledger
+from engine.studies.checkpoint import Checkpoint
 from engine.studies.provenance import doubts
 from engine.studies.questions import Question, drawn, last_ones
 
@@ -66,6 +65,13 @@ class Plan:
         return (ZERO_SHOT, FRESH) if self.cut is None else (ZERO_SHOT, STALE, FRESH)
 
 
+def run_context(
+    engine: Engine, request: StudyRequest, plan: Plan, info: ModelInfo, question: Question, demos: str
+) -> Context[RunRequest]:
+    """The run of `run_of` with what the study looked up once for all its questions."""
+    return context_of(engine, plan.dataset, info, run_of(request, question, demos))
+
+
 def last_purchases(engine: Engine, request: StudyRequest) -> Plan:
     """The last purchase of at most `users` users each. NotFound, BadInput where there are not two."""
     dataset = datasets.get(engine.store, request.dataset)
@@ -85,7 +91,7 @@ def identity(request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -
 
 def scoring(request: StudyRequest, info: ModelInfo) -> str:
     """How this model is asked: its own way, unless the study names one."""
-    return info.scoring if request.scoring == "auto" else request.scoring
+    return info.scoring_for(request.scoring)
 
 
 def key(row: str, question: int) -> str:
@@ -94,16 +100,22 @@ def key(row: str, question: int) -> str:
 
 
 def measure_row(
-    engine: Engine, request: StudyRequest, plan: Plan, row: str, info: ModelInfo, ledger: Ledger
+    engine: Engine,
+    request: StudyRequest,
+    plan: Plan,
+    row: str,
+    info: ModelInfo,
+    reader: Reader,
+    checkpoint: Checkpoint,
 ) -> None:
-    """Every question put to one model, into the ledger.
+    """Every question put to one model, into the checkpoint.
 
-    A value is `{scores: {condition: [target, others...]}, shown: {condition: demonstrations}}`.
+    A value is `{scores: {condition: [target, others...]}, shown: {condition: demonstrations}}`. reader: of
+    the untuned model, so that all rows share demonstrations.
     """
     from engine.llm.scoring.memory import PrefillCache
 
     cache = PrefillCache(CACHE_BYTES)
-    reader = reader_of(engine, request)
 
     def measure(question: Question) -> dict[str, Any]:
         loaded = engine.load(info)
@@ -116,17 +128,17 @@ def measure_row(
 
     count = len(plan.questions)
     for number, question in enumerate(plan.questions):
-        ledger.measured(
+        checkpoint.measured(
             key(row, number),
             lambda question=question: measure(question),
             f"{row} ({info.name}): {number + 1} of {count}",
         )
 
 
-def reader_of(engine: Engine, request: StudyRequest) -> Reader:
-    """What tells strategies about titles: the untuned model, so that all rows share demonstrations."""
-    asked = RunRequest(dataset=request.dataset, user="nobody", model=request.model, scoring=request.scoring)
-    return reader_for(engine, engine.resolved(asked))
+def reader_of(engine: Engine, request: StudyRequest, plan: Plan, info: ModelInfo) -> Reader:
+    """What tells strategies about titles by the states of this model."""
+    run = RunRequest(dataset=request.dataset, user="nobody", model=request.model, scoring=request.scoring)
+    return context_of(engine, plan.dataset, info, run).reader
 
 
 def described(request: StudyRequest, plan: Plan) -> dict[str, Any]:

@@ -23,8 +23,9 @@ from db.requests import StudyRequest, TuneRequest
 from engine.context import Engine
 from engine.evaluation.metrics import auc_parts, metrics, rank_of, uauc
 from engine.evaluation.statistics import estimate
-from engine.studies.checkpoint import Ledger
-from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, scoring
+from engine.progress import Report
+from engine.studies.checkpoint import Checkpoint
+from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, reader_of, scoring
 from engine.studies.questions import drawn, in_periods, last_ones, timeline
 from engine.studies.recicl_claim import (
     BASE,
@@ -35,7 +36,7 @@ from engine.studies.recicl_claim import (
     comparisons,
     differences,
 )
-from engine.tasks.service import Report
+from engine.tuning.tune import default_name, tune
 
 
 def recicl(
@@ -52,17 +53,18 @@ def recicl(
     if request.tune:
         names |= {row: tuned(engine, request, plan, row, report) for row in names if names[row] is None}
     rows = {row: engine.registered(name) for row, name in names.items() if name is not None}
-    ledger = Ledger(identity(request, plan, rows), len(rows) * len(plan.questions), report, before, so_far)
+    checkpoint = Checkpoint(
+        identity(request, plan, rows), len(rows) * len(plan.questions), report, before, so_far
+    )
+    reader = reader_of(engine, request, plan, rows[BASE])
     for row, info in rows.items():
-        measure_row(engine, request, plan, row, info, ledger)
-    found = {row: [ledger[key(row, n)] for n in range(len(plan.questions))] for row in rows}
-    return result(request, plan, rows, found, ledger.seconds)
+        measure_row(engine, request, plan, row, info, reader, checkpoint)
+    found = {row: [checkpoint[key(row, n)] for n in range(len(plan.questions))] for row in rows}
+    return result(request, plan, rows, found, checkpoint.seconds)
 
 
 def tuned(engine: Engine, request: StudyRequest, plan: Plan, layout: str, report: Report) -> str:
     """The name of the base tuned in this layout on what was before the cut; done once."""
-    from engine.tuning.tune import default_name, tune
-
     wanted = TuneRequest(
         dataset=request.dataset,
         base=request.model,

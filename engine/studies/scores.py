@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from engine.data.similar_titles import TitleIndex
 from engine.demos.query import titles_of
 from engine.tasks.inputs import Inputs
-from engine.tasks.service import task_of
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
@@ -63,13 +62,13 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     from engine.llm.explain.reprompt import Reprompts
     from engine.llm.explain.saliency import gradient_times_input
     from engine.llm.scoring.gates import DemonstrationLoss
-    from engine.llm.scoring.measure import demo_head, prepare
+    from engine.llm.scoring.ranking import demo_head, prepare
     from engine.lrgd import agreement
     from engine.lrgd.effects import ESTIMATORS
     from engine.lrgd.objective import Remembered
     from engine.lrgd.shapley import exact
 
-    question, fitted, _, _ = prepare(loaded, task_of(inputs))
+    question, fitted, _, _ = prepare(loaded, inputs.task())
     if len(fitted.kept) < k:
         return {"short": len(fitted.kept)}
     head = demo_head(loaded, fitted, cache)

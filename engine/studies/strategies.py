@@ -7,7 +7,6 @@ only what was before it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,11 +18,12 @@ from numpy.typing import NDArray
 from db.canonical import digest
 from db.choices import STRATEGIES
 from db.models import ModelInfo
-from db.requests import StudyRequest
-from engine.context import Engine
+from db.requests import RunRequest, StudyRequest
+from engine.context import Context, Engine
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import estimate
-from engine.studies.checkpoint import Ledger
+from engine.progress import Clock, Report
+from engine.studies.checkpoint import Checkpoint
 from engine.studies.compared import NONE, label, spec
 from engine.studies.pairwise_tests import (
     MEASURES,
@@ -41,12 +41,10 @@ from engine.studies.plan import (
     last_purchases,
     mean,
     notes,
-    run_of,
+    run_context,
     scoring,
 )
-from engine.studies.questions import Question
 from engine.tasks.inputs import Inputs, gather
-from engine.tasks.service import Report, task_of
 
 if TYPE_CHECKING:
     from engine.llm.scoring.memory import PrefillCache
@@ -69,50 +67,45 @@ def strategies(
     names = [name for name in STRATEGIES if request.only is None or name in request.only]
     count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
     whose = digest([identity(request, plan, {ROW: info}), names])
-    ledger = Ledger(whose, count, report, before, so_far)
+    checkpoint = Checkpoint(whose, count, report, before, so_far)
     for number, question in enumerate(plan.questions):
-        measure = partial(asked, engine, request, names, question, cache, ledger)
-        ledger.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
-    found = [ledger[key(ROW, number)] for number in range(count)]
-    return result(request, plan, info, names, found, ledger.seconds)
+        context = run_context(engine, request, plan, info, question, NONE)
+        measure = partial(asked, context, names, request.k, cache, checkpoint)
+        checkpoint.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
+    found = [checkpoint[key(ROW, number)] for number in range(count)]
+    return result(request, plan, info, names, found, checkpoint.seconds)
 
 
 def asked(
-    engine: Engine,
-    request: StudyRequest,
-    names: Sequence[str],
-    question: Question,
-    cache: PrefillCache,
-    ledger: Ledger,
+    context: Context[RunRequest], names: Sequence[str], k: int, cache: PrefillCache, checkpoint: Checkpoint
 ) -> dict[str, Any]:
     """One user under every strategy: `{rank, shown, seconds: {strategy: number}, guard: verdict or None}`.
 
     Strategies that choose the same demonstrations with the same weights share one ranking.
     """
-    run = run_of(request, question, NONE)
-    gather(engine, run)  # draws the candidate list, which no strategy's time is to hold
+    gather(context)  # draws the candidate list, which no strategy's time is to hold
     known: dict[tuple[Any, ...], tuple[int, int]] = {}
     value: dict[str, Any] = {"rank": {}, "shown": {}, "seconds": {}, "guard": None}
     for place, name in enumerate(names):
-        ledger.further(place / len(names))
-        started = time.perf_counter()
-        inputs = gather(engine, replace(run, demos=spec(name, request.k)))
-        value["seconds"][name] = round(time.perf_counter() - started, 4)
+        checkpoint.further(place / len(names))
+        clock = Clock()
+        inputs = gather(context.asking(replace(context.request, demos=spec(name, k))))
+        value["seconds"][name] = round(clock.seconds, 4)
         same = (tuple(entry.demonstration.id for entry in inputs.chosen), inputs.weights)
         if same not in known:
-            known[same] = ranked(engine, inputs, cache)
+            known[same] = ranked(inputs, cache)
         value["rank"][name], value["shown"][name] = known[same]
-        if optimization := getattr(inputs, "optimization", None):
-            value["guard"] = optimization["guard"]["verdict"]
+        if inputs.optimization:
+            value["guard"] = inputs.optimization["guard"]["verdict"]
     return value
 
 
-def ranked(engine: Engine, inputs: Inputs, cache: PrefillCache) -> tuple[int, int]:
+def ranked(inputs: Inputs, cache: PrefillCache) -> tuple[int, int]:
     """The target's rank with the demonstrations, and how many of them the prompt had room for."""
-    from engine.llm.scoring.measure import rank_candidates
+    from engine.llm.scoring.ranking import rank_candidates
 
-    done = rank_candidates(engine.load(inputs.model), task_of(inputs), cache)
-    return rank_of(done.scores, inputs.target_index), len(done.kept)
+    ranking = rank_candidates(inputs.context.loaded, inputs.task(), cache)
+    return rank_of(ranking.scores, inputs.target_index), len(ranking.kept)
 
 
 def result(

@@ -3,7 +3,6 @@
 Boundary: a stored run in, ranked lists in the shape of the run's out, ready for JSON. No language model.
 """
 
-import time
 from typing import Any
 
 from db import datasets
@@ -11,12 +10,13 @@ from db.errors import NotFound
 from db.runs import Run
 from engine.context import Engine
 from engine.evaluation.metrics import order
+from engine.progress import Clock
 from engine.tasks.hints import scores_of
 
 KINDS = ("itemknn", "bm25", "popularity", "sasrec")
 
 
-def peers(engine: Engine, run: Run) -> dict[str, Any]:
+def baseline_lists(engine: Engine, run: Run) -> dict[str, Any]:
     """`{lists: [{name, items, seconds} or {name, missing}]}`; `missing` says why a list is not there.
 
     What only counts is fitted on the spot, what is trained must have been fitted. Raises NotFound where the
@@ -31,7 +31,7 @@ def peers(engine: Engine, run: Run) -> dict[str, Any]:
     target = next(place for place, row in enumerate(listed) if row["is_target"])
     lists: list[dict[str, Any]] = []
     for name in KINDS:
-        started = time.perf_counter()
+        clock = Clock()
         try:
             scores = scores_of(engine, dataset, name, request.user, request.target, offered).tolist()
         except NotFound as error:
@@ -41,5 +41,5 @@ def peers(engine: Engine, run: Run) -> dict[str, Any]:
             {**listed[place], "rank": rank, "score": scores[place]}
             for rank, place in enumerate(order(scores, target), 1)
         ]
-        lists.append({"name": name, "items": items, "seconds": round(time.perf_counter() - started, 3)})
+        lists.append({"name": name, "items": items, "seconds": round(clock.seconds, 3)})
     return {"lists": lists}

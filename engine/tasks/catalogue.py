@@ -5,7 +5,6 @@ prefix tree after each (generation/beam_search.py). Nothing is stored; no candid
 is drawn.
 """
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +12,10 @@ import torch
 from torch import Tensor
 
 from db import datasets
-from db.datasets import Catalogue, DatasetInfo
+from db.datasets import Catalogue, Interaction
 from db.errors import BadInput
 from db.requests import RunRequest
-from engine.context import Engine
+from engine.context import Context, Engine, resolve
 from engine.demos.dislikes import disliked_for
 from engine.llm.generation.beam_search import WIDTH, Found, search
 from engine.llm.generation.prefix_tree import TitleTree, build
@@ -31,39 +30,30 @@ from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import log_gate
 from engine.llm.scoring.kv_tuning import ForwardTuned
 from engine.llm.scoring.log_probs import Prefix, extend, prefill
-from engine.llm.scoring.measure import (
-    Edit,
-    Task,
-    demo_head,
-    kept_weights,
-)
+from engine.llm.scoring.ranking import Edit, Task, demo_head, kept_weights
+from engine.progress import Clock
 from engine.prompts import Fitted, encode, fit, render
 from engine.tasks import results
-from engine.tasks.hints import hint_for
-from engine.tasks.inputs import chosen_for, query_of, shown_history
-from engine.tasks.spread import edited, refuse_drawn
+from engine.tasks.edits import edited, refuse_drawn
+from engine.tasks.hints import Hint, hint_for
+from engine.tasks.inputs import Choice, chosen_for, shown_history
 
 WIDER = 4  # every list proven on the 2,000 titles of the simulated store; at 1 nine of ten titles agree
 SCORINGS = ("sum", "mean", "calibrated")  # what a title spelled token by token has: no Yes, no label
 
 
 def recommend(
-    engine: Engine,
-    request: RunRequest,
-    top: int = 10,
-    width: int | None = None,
-    exclude_history: bool = True,
-    zero_shot: bool = True,
+    engine: Engine, request: RunRequest, top: int = 10, width: int | None = None, zero_shot: bool = True
 ) -> dict[str, Any]:
     """The best `top` items of the whole catalogue for a user, with the demonstrations and without, as JSON.
 
-    zero_shot False leaves out the list without, and half the time.
+    What the user bought before the target is left out. zero_shot False leaves out the list without, and half
+    the time.
 
     Scores are those that ranking gives under the same scoring: sum, which auto means here, mean, calibrated.
     width: branches of the titles' prefix tree followed at each depth (default `WIDTH`; for calibrated `WIDER`
     times as many, as a title's score may rise with each token, so that little can be left out early).
-    exclude_history: leave out what the user bought before the target. `search.proven` says that no wider
-    search could change the list.
+    `search.proven` says that no wider search could change the list.
     Raises BadInput, NotFound, ModelError, OutOfMemory.
     """
     request = request.scored_by("sum")
@@ -71,60 +61,47 @@ def recommend(
         width = WIDTH * WIDER if request.scoring == "calibrated" else WIDTH
     _check(request, top, width)
     clock = Clock()
-    store = engine.store
-    dataset, query = query_of(store, request)
-    chosen, weights, _ = chosen_for(engine, dataset, query, request)
-    catalogue = datasets.catalogue(store, dataset.id)
-    own = datasets.history(store, dataset.id, query.user)[: query.target_position]
-    excluded = sorted({one.item for one in own}) if exclude_history else []
-    hint = None
-    if request.hint:
-        offered = [item for item in range(len(catalogue.titles)) if item not in set(excluded)]
-        hint = hint_for(engine, dataset, request.hint, request.user, request.target, offered)
-    hinted = hint.titles if hint else ()
-    clock.note("prepare")
-    loaded = engine.load(engine.registered(request.model))
-    clock.note("load")
-    tree = _tree(engine, loaded, dataset, catalogue)
-    clock.note("titles")
-    room = loaded.context_length - int(tree.lengths.max())
-    demos = [entry.example for entry in chosen]
-    shown = shown_history(engine, dataset, query, request, ())
-    titles = [one.title for one in shown]
-    fitted = fit(loaded.encoder, request.template, request.scoring, demos, titles, room, hinted)
-    zero = fit(loaded.encoder, request.template, request.scoring, [], fitted.history, room, hinted)
-    tuned = (ForwardTuned(request.forward),) if request.forward else ()
-    task = Task(
-        tuple(demos), tuple(titles), (), weights=tuple(weights), template=request.template, edits=tuned
-    )
-    task = edited(request, task, disliked_for(store, dataset, query, request.edits))
-    gate = gate_of(loaded, kept_weights(task, fitted))
-    scale = _scale(engine, loaded, dataset, tree, request)
-    clock.note("prior")
-    prompt = whole_prompt(engine, loaded, fitted, gate, edits=task.edits)
-    clock.note("prefill")
-    found = search(loaded, prompt, tree, top, width, gate, scale, excluded)
-    clock.note("search")
-    bare = found if zero_shot else None
-    if zero_shot and fitted.kept:
-        alone = whole_prompt(engine, loaded, zero, None)
-        bare = search(loaded, alone, tree, top, width, None, scale, excluded)
-    clock.note("zero_shot")
+    with clock("prepare"):
+        context = resolve(engine, request)
+        query, choice = context.query, chosen_for(context)
+        catalogue = datasets.catalogue(context.store, context.dataset.id)
+        own = datasets.history(context.store, context.dataset.id, query.user)[: query.target_position]
+        excluded = sorted({purchase.item for purchase in own})
+        hint = _hint(context, catalogue, excluded)
+    with clock("load"):
+        loaded = context.loaded
+    with clock("titles"):
+        tree = _tree(context, catalogue)
+    with clock("prior"):
+        history = shown_history(context, ())
+        task = _task(context, choice, history, hint)
+        fitted, zero = _fitted(context, tree, task)
+        gate = gate_of(loaded, kept_weights(task, fitted))
+        scale = _scale(context, tree)
+    with clock("prefill"):
+        prompt = whole_prompt(context, fitted, gate, edits=task.edits)
+    with clock("search"):
+        best = search(loaded, prompt, tree, top, width, gate, scale, excluded)
+    with clock("zero_shot"):
+        bare = best if zero_shot else None
+        if zero_shot and fitted.kept:
+            prompt = whole_prompt(context, zero, None)
+            bare = search(loaded, prompt, tree, top, width, None, scale, excluded)
     return {
-        "items": _listed(catalogue, found, query.target.item),
+        "items": _listed(catalogue, best, query.target.item),
         **({"zero_shot": _listed(catalogue, bare, query.target.item)} if bare else {}),
         "search": {
             "width": width,
             "titles": len(tree),
             "excluded": len(excluded),
-            "proven": found.proven,
+            "proven": best.proven,
             **({"zero_shot_proven": bare.proven} if bare else {}),
         },
         "demonstrations": [
             results.demonstration(entry, weight, request)
-            for entry, weight in zip(chosen, weights, strict=True)
+            for entry, weight in zip(choice.entries, choice.weights, strict=True)
         ],
-        "history": [results.interaction(one) for one in shown],
+        "history": [results.interaction(purchase) for purchase in history],
         "target": {**results.interaction(query.target), "kind": request.target},
         "prompt": {
             "tokens": len(fitted.encoded),
@@ -134,6 +111,41 @@ def recommend(
         **({"hint": hint.as_dict()} if hint else {}),
         "timings_ms": clock.read(),
     }
+
+
+def _hint(context: Context[RunRequest], catalogue: Catalogue, excluded: Sequence[int]) -> Hint | None:
+    """What the request's baseline says of all items but the excluded ones."""
+    if context.request.hint is None:
+        return None
+    gone = set(excluded)
+    return hint_for(context, [item for item in range(len(catalogue.titles)) if item not in gone])
+
+
+def _task(
+    context: Context[RunRequest], choice: Choice, history: Sequence[Interaction], hint: Hint | None
+) -> Task:
+    """The request in titles, under its edits; the candidates are the whole catalogue and not listed."""
+    request = context.request
+    task = Task(
+        demos=tuple(entry.example for entry in choice.entries),
+        history=tuple(purchase.title for purchase in history),
+        candidates=(),
+        weights=tuple(choice.weights),
+        template=request.template,
+        hint=hint.titles if hint else (),
+        edits=(ForwardTuned(request.forward),) if request.forward else (),
+    )
+    disliked = disliked_for(context.store, context.dataset, context.query, request.edits)
+    return edited(request, task, disliked)
+
+
+def _fitted(context: Context[RunRequest], tree: TitleTree, task: Task) -> tuple[Fitted, Fitted]:
+    """The prompt with the demonstrations and the one without, with room for the longest title behind."""
+    loaded, scoring = context.loaded, context.request.scoring
+    room = loaded.context_length - int(tree.lengths.max())
+    fitted = fit(loaded.encoder, task.template, scoring, task.demos, task.history, room, task.hint)
+    zero = fit(loaded.encoder, task.template, scoring, [], fitted.history, room, task.hint)
+    return fitted, zero
 
 
 def _check(request: RunRequest, top: int, width: int) -> None:
@@ -151,25 +163,27 @@ def _check(request: RunRequest, top: int, width: int) -> None:
         raise BadInput(f"top and width are whole numbers from 1 up, got {top} and {width}.")
 
 
-def _tree(engine: Engine, loaded: LoadedModel, dataset: DatasetInfo, catalogue: Catalogue) -> TitleTree:
+def _tree(context: Context[RunRequest], catalogue: Catalogue) -> TitleTree:
     """The titles' prefix tree, kept for the next request about this data set and tokenizer."""
-    key = ("titles", dataset.fingerprint, loaded.source, loaded.revision)
-    return engine.prefills.get(key, lambda: build(loaded.encoder, catalogue.titles), lambda tree: tree.nbytes)
+    loaded = context.loaded
+    key = ("titles", context.dataset.fingerprint, loaded.source, loaded.revision)
+    return context.engine.prefills.get(
+        key, lambda: build(loaded.encoder, catalogue.titles), lambda tree: tree.nbytes
+    )
 
 
-def _scale(
-    engine: Engine, loaded: LoadedModel, dataset: DatasetInfo, tree: TitleTree, request: RunRequest
-) -> Scale:
+def _scale(context: Context[RunRequest], tree: TitleTree) -> Scale:
     """What a title's score is; every title's prior is kept for the next request about this catalogue."""
+    loaded, request = context.loaded, context.request
     if request.scoring != "calibrated":
         return Mean(tree) if request.scoring == "mean" else Sum()
 
-    def make() -> Calibrated:
+    def calibrated() -> Calibrated:
         empty = encode(loaded.encoder, render(request.template, request.scoring, [], []))
         return Calibrated(tree, priors(loaded, prefill(loaded, empty.ids, empty.owners()), tree))
 
-    key = ("priors", dataset.fingerprint, loaded.key, request.template)
-    return engine.prefills.get(key, make, lambda made: made.nbytes)
+    key = ("priors", context.dataset.fingerprint, loaded.key, request.template)
+    return context.engine.prefills.get(key, calibrated, lambda scale: scale.nbytes)
 
 
 def gate_of(loaded: LoadedModel, weights: Sequence[float]) -> Tensor | None:
@@ -180,24 +194,23 @@ def gate_of(loaded: LoadedModel, weights: Sequence[float]) -> Tensor | None:
 
 
 def whole_prompt(
-    engine: Engine,
-    loaded: LoadedModel,
+    context: Context[RunRequest],
     fitted: Fitted,
     gate: Tensor | None,
-    asked: Sequence[int] = (),
+    question: Sequence[int] = (),
     edits: Sequence[Edit] = (),
 ) -> Prefix:
-    """Keys and values of a whole prompt, with what is asked about it behind; the gate acts on what all behind
-    the demonstrations sees of them.
+    """Keys and values of a whole prompt, with the question's tokens behind; the gate acts on what everything
+    behind the demonstrations sees of them.
 
     What comes before the query does not depend on the gate: ranking shares it (`demo_head`, edits as there).
     """
-    head = demo_head(loaded, fitted, engine.prefills, edits)
-    query = [*fitted.encoded.ids[len(head) :], *asked]
-    return extend(loaded, head.head(), query, [-1] * len(query), gate)
+    head = demo_head(context.loaded, fitted, context.engine.prefills, edits)
+    query = [*fitted.encoded.ids[len(head) :], *question]
+    return extend(context.loaded, head.head(), query, [-1] * len(query), gate)
 
 
-def _listed(catalogue: Catalogue, found: Found, target: int) -> list[dict[str, Any]]:
+def _listed(catalogue: Catalogue, best: Found, target: int) -> list[dict[str, Any]]:
     return [
         {
             "item": catalogue.item_ids[item],
@@ -206,23 +219,5 @@ def _listed(catalogue: Catalogue, found: Found, target: int) -> list[dict[str, A
             "score": score,
             "is_target": item == target,
         }
-        for rank, (item, score) in enumerate(zip(found.items, found.scores, strict=True), 1)
+        for rank, (item, score) in enumerate(zip(best.items, best.scores, strict=True), 1)
     ]
-
-
-class Clock:
-    """Milliseconds of parts that follow one another, and of the whole."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._parts: dict[str, float] = {}
-
-    def note(self, name: str) -> None:
-        """End a part."""
-        now = time.perf_counter()
-        self._parts[name] = round((now - self._last) * 1000, 3)
-        self._last = now
-
-    def read(self) -> dict[str, float]:
-        """The parts and `total`."""
-        return {**self._parts, "total": round((time.perf_counter() - self._start) * 1000, 3)}

@@ -3,7 +3,7 @@
 Boundary: a request in, plain JSON out; how keys and values are refined is engine/llm/scoring/kv_tuning.py.
 Which
 iteration to rank with is chosen on the user's last known purchase, never on the target: the curve of the
-known target is there to report. Nothing is stored; a run with `forward` set is (`engine.tasks.service.rank`).
+known target is there to report. Nothing is stored; a run with `forward` set is (`engine.tasks.rank`).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from db import datasets
 from db.errors import BadInput
 from db.requests import RunRequest
 from db.requests.run import FORWARD_MOST
-from engine.context import Engine
+from engine.context import Context, Engine, resolve
 from engine.data.candidates import candidate_list
 from engine.demos.probes import gives_away, own_probes
 from engine.evaluation.metrics import metrics, rank_of
+from engine.progress import Report, quiet
 from engine.tasks import results
+from engine.tasks.edits import edited, refuse_drawn
 from engine.tasks.inputs import Inputs, gather
-from engine.tasks.spread import edited, refuse_drawn
 
 if TYPE_CHECKING:
-    from engine.llm.loading.load import LoadedModel
-    from engine.llm.scoring.measure import RankResult, Task
+    from engine.llm.scoring.ranking import RankResult, Task
 
 ITERATIONS = 8
 
@@ -39,49 +39,47 @@ def forward(
     step: float | None = None,
     momentum: float | None = None,
     at: int | None = None,
-    report: Callable[..., None] = lambda *_: None,
+    report: Report = quiet,
 ) -> dict[str, Any]:
     """Loss (nats), margin, rank and NDCG@10 of the target after 0 to `iterations` iterations, as JSON.
 
     at: the iteration to rank with; else the one with the least loss of the user's last known purchase, the
-    earliest of equals, and 0 where there is no such purchase. Raises what `service.rank` raises.
+    earliest of equals, and 0 where there is no such purchase. Raises what `rank` raises.
     """
     from engine.llm.scoring.kv_tuning import MOMENTUM, STEP
-    from engine.tasks.service import task_of
 
     step, momentum = STEP if step is None else step, MOMENTUM if momentum is None else momentum
     _check(request, iterations, step, momentum, at)
-    inputs = gather(engine, request)
+    inputs = gather(resolve(engine, request))
     report(None, f"loading {inputs.model.name}")
-    loaded = engine.load(inputs.model)
-    task = edited(inputs.request, task_of(inputs), inputs.disliked)
+    task = edited(inputs.request, inputs.task(), inputs.disliked)
 
-    def curve_of(each: Task, share: float, what: str) -> list[RankResult]:
-        def told(done: float) -> None:
-            report(share + done / 2, f"{what}: reading the demonstrations again")
+    def curve(task: Task, start: float, purchase: str) -> list[RankResult]:
+        def say(share: float) -> None:
+            report(start + share / 2, f"{purchase}: reading the demonstrations again")
 
-        return _rankings(engine, loaded, each, iterations, step, momentum, told)
+        return _rankings(inputs.context, task, iterations, step, momentum, say)
 
-    probe = _probe(engine, inputs, task)
-    tried = [] if probe is None else curve_of(probe[1], 0.0, "last known purchase")
-    found = curve_of(task, 0.5, "target")
+    probe, probe_task = _probe(inputs, task)
+    probe_curve = [] if probe_task is None else curve(probe_task, 0.0, "last known purchase")
+    target_curve = curve(task, 0.5, "target")
     assert task.target is not None
-    chosen = at if at is not None else _least([one.loss for one in tried])
-    best = found[chosen]
+    chosen = at if at is not None else _least([ranking.loss for ranking in probe_curve])
+    best, plain = target_curve[chosen], target_curve[0]
     return {
-        "curve": [_point(t, one, task.target) for t, one in enumerate(found)],
-        "probe_curve": [_point(t, one, probe[1].target or 0) for t, one in enumerate(tried)] if probe else [],
-        "probe": None if probe is None else probe[0],
+        "curve": _points(target_curve, task),
+        "probe_curve": [] if probe_task is None else _points(probe_curve, probe_task),
+        "probe": probe,
         "chosen": chosen,
-        "chosen_by": "asked" if at is not None else "probe" if tried else "nothing to try it on",
+        "chosen_by": "asked" if at is not None else "probe" if probe_curve else "nothing to try it on",
         "iterations": iterations,
         "step": step,
         "momentum": momentum,
         "items": results.ranked(inputs, best.scores),
-        "plain": results.ranked(inputs, found[0].scores),
+        "plain": results.ranked(inputs, plain.scores),
         "metrics": {
             **metrics(rank_of(best.scores, task.target)),
-            "plain": metrics(rank_of(found[0].scores, task.target)),
+            "plain": metrics(rank_of(plain.scores, task.target)),
             "zero_shot": metrics(rank_of(best.scores_zero_shot, task.target)),
         },
         "loss_zero_shot": best.loss_zero_shot,
@@ -106,60 +104,54 @@ def _check(request: RunRequest, iterations: int, step: float, momentum: float, a
 
 
 def _rankings(
-    engine: Engine,
-    loaded: LoadedModel,
+    context: Context[RunRequest],
     task: Task,
     count: int,
     step: float,
     momentum: float,
-    told: Callable[[float], None],
+    say: Callable[[float], None],
 ) -> list[RankResult]:
     """The ranking after each iteration, the plain one first; the request's own edits act on every one."""
     from engine.llm.scoring.kv_tuning import Standing, iterations
-    from engine.llm.scoring.measure import demo_head, prepare, rank_candidates
+    from engine.llm.scoring.ranking import demo_head, prepare, rank_candidates
 
+    loaded, cache = context.loaded, context.engine.prefills
     _, fitted, _, _ = prepare(loaded, task)
-    head = demo_head(loaded, fitted, engine.prefills)
-    found = []
-    for done, made in enumerate(iterations(loaded, head, count, step, momentum)):
-        told(done / (count + 1))
-        found.append(
-            rank_candidates(loaded, replace(task, edits=(Standing(made), *task.edits)), engine.prefills)
-        )
-    return found
+    head = demo_head(loaded, fitted, cache)
+    rankings = []
+    for done, tuned in enumerate(iterations(loaded, head, count, step, momentum)):
+        say(done / (count + 1))
+        rankings.append(rank_candidates(loaded, replace(task, edits=(Standing(tuned), *task.edits)), cache))
+    return rankings
 
 
-def _probe(engine: Engine, inputs: Inputs, task: Task) -> tuple[dict[str, Any], Task] | None:
-    """The user's last known purchase among candidates of its own, without demonstrations that show it."""
-    request, query, store = inputs.request, inputs.query, engine.store
-    probes = own_probes(store, inputs.dataset, query, 1, request.history)
+def _probe(inputs: Inputs, task: Task) -> tuple[dict[str, Any] | None, Task | None]:
+    """The user's last known purchase as JSON, and its ranking among candidates of its own.
+
+    The demonstrations that show it are left out. None where there is no such purchase, or none is left.
+    """
+    request, dataset, query, store = inputs.request, inputs.dataset, inputs.query, inputs.context.store
+    probes = own_probes(store, dataset, query, 1, request.history)
     if not probes:
-        return None
+        return None, None
     [probe] = probes
     fair = [i for i, entry in enumerate(inputs.chosen) if not gives_away(entry, query, probe)]
     if not fair:
-        return None
-    offered = candidate_list(
-        store,
-        inputs.dataset,
-        query.user,
-        probe.purchase.position,
-        request.candidate_kind,
-        request.candidates,
-        request.seed,
-    ).items
-    items = datasets.items(store, inputs.dataset.id, offered)
-    asked = replace(
+        return None, None
+    kind, size, place = request.candidate_kind, request.candidates, probe.purchase.position
+    offered = candidate_list(store, dataset, query.user, place, kind, size, request.seed).items
+    items = datasets.items(store, dataset.id, offered)
+    probe_task = replace(
         task,
         demos=tuple(task.demos[i] for i in fair),
         weights=None if task.weights is None else tuple(task.weights[i] for i in fair),
-        history=tuple(one.title for one in probe.history),
+        history=tuple(purchase.title for purchase in probe.history),
         candidates=tuple(items[item].title for item in offered),
         target=offered.index(probe.purchase.item),
         target_rating=probe.purchase.rating,
         hint=(),
     )
-    return {**results.interaction(probe.purchase), "demonstrations": len(fair)}, asked
+    return {**results.interaction(probe.purchase), "demonstrations": len(fair)}, probe_task
 
 
 def _least(losses: list[float | None]) -> int:
@@ -167,12 +159,18 @@ def _least(losses: list[float | None]) -> int:
     return min(range(len(losses)), key=lambda t: (losses[t] or 0.0, t), default=0)
 
 
-def _point(iteration: int, found: RankResult, target: int) -> dict[str, Any]:
-    rank = rank_of(found.scores, target)
-    return {
-        "iteration": iteration,
-        "loss": found.loss,
-        "margin": found.margin,
-        "rank": rank,
-        "ndcg10": metrics(rank)["ndcg10"],
-    }
+def _points(curve: list[RankResult], task: Task) -> list[dict[str, Any]]:
+    """A curve as JSON, one point for each iteration."""
+    points = []
+    for iteration, ranking in enumerate(curve):
+        rank = rank_of(ranking.scores, task.target or 0)
+        points.append(
+            {
+                "iteration": iteration,
+                "loss": ranking.loss,
+                "margin": ranking.margin,
+                "rank": rank,
+                "ndcg10": metrics(rank)["ndcg10"],
+            }
+        )
+    return points

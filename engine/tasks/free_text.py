@@ -17,15 +17,15 @@ from db import datasets
 from db.datasets import Catalogue
 from db.errors import BadInput
 from db.requests import RunRequest
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.llm.generation.free_writing import write
-from engine.llm.scoring.measure import kept_weights
+from engine.llm.scoring.ranking import kept_weights
+from engine.progress import Clock
 from engine.prompts import fit, layout
 from engine.tasks import results
-from engine.tasks.catalogue import Clock, gate_of, whole_prompt
+from engine.tasks.catalogue import gate_of, whole_prompt
+from engine.tasks.edits import edited, refuse_drawn
 from engine.tasks.inputs import gather
-from engine.tasks.service import task_of
-from engine.tasks.spread import edited, refuse_drawn
 
 STATUSES = ("candidate", "catalogue", "history", "duplicate", "unknown", "unparseable")
 SPARE = 8  # tokens of a line besides the longest title on offer
@@ -52,24 +52,25 @@ def free(engine: Engine, request: RunRequest, top: int = 10) -> dict[str, Any]:
         raise BadInput(f"top is a whole number from 1 up, got {top}.")
     refuse_drawn(request, "one prompt is written on")
     clock = Clock()
-    inputs = gather(engine, request)
-    catalogue = datasets.catalogue(engine.store, inputs.dataset.id)
-    own = datasets.history(engine.store, inputs.dataset.id, inputs.query.user)[: inputs.query.target_position]
-    clock.note("prepare")
-    loaded = engine.load(inputs.model)
-    clock.note("load")
-    asked = loaded.encoder.joined(layout(request.template, "free").ask(inputs.titles))
-    longest = max(len(loaded.encoder.joined((f" {title}\n",))) for title in inputs.titles)
-    most = top * (longest + SPARE)
-    task = edited(inputs.request, task_of(inputs), inputs.disliked)
-    room = loaded.context_length - len(asked) - most
-    fitted = fit(loaded.encoder, request.template, "free", task.demos, task.history, room, task.hint)
-    gate = gate_of(loaded, kept_weights(task, fitted))
-    prompt = whole_prompt(engine, loaded, fitted, gate, asked, task.edits)
-    clock.note("prefill")
-    text = write(loaded, prompt, top, most, gate)
-    clock.note("write")
-    lines = read(text, catalogue, inputs.candidates.items, [one.item for one in own])[:top]
+    with clock("prepare"):
+        context = resolve(engine, request)
+        inputs, store = gather(context), context.store
+        catalogue = datasets.catalogue(store, inputs.dataset.id)
+        own = datasets.history(store, inputs.dataset.id, inputs.query.user)[: inputs.query.target_position]
+    with clock("load"):
+        loaded = context.loaded
+    with clock("prefill"):
+        question = loaded.encoder.joined(layout(request.template, "free").ask(inputs.titles))
+        longest = max(len(loaded.encoder.joined((f" {title}\n",))) for title in inputs.titles)
+        most = top * (longest + SPARE)
+        task = edited(inputs.request, inputs.task(), inputs.disliked)
+        room = loaded.context_length - len(question) - most
+        fitted = fit(loaded.encoder, request.template, "free", task.demos, task.history, room, task.hint)
+        gate = gate_of(loaded, kept_weights(task, fitted))
+        prompt = whole_prompt(context, fitted, gate, question, task.edits)
+    with clock("write"):
+        text = write(loaded, prompt, top, most, gate)
+    lines = read(text, catalogue, inputs.candidates.items, [purchase.item for purchase in own])[:top]
     return {
         "items": _listed(catalogue, lines, inputs.target.item),
         "lines": [_line(catalogue, line) for line in lines],
@@ -79,11 +80,11 @@ def free(engine: Engine, request: RunRequest, top: int = 10) -> dict[str, Any]:
             results.demonstration(entry, weight, inputs.request)
             for entry, weight in zip(inputs.chosen, inputs.weights, strict=True)
         ],
-        "history": [results.interaction(one) for one in inputs.query.history],
+        "history": [results.interaction(purchase) for purchase in inputs.query.history],
         "target": {**results.interaction(inputs.target), "kind": request.target},
         "candidates": {"fingerprint": inputs.candidates.fingerprint, "size": inputs.candidates.size},
         "prompt": {
-            "tokens": len(fitted.encoded) + len(asked),
+            "tokens": len(fitted.encoded) + len(question),
             "dropped": [dropped.as_dict() for dropped in fitted.dropped],
         },
         "model": {**results.model(loaded), "chat": loaded.encoder.chat},
@@ -101,7 +102,7 @@ def read(text: str, catalogue: Catalogue, candidates: Sequence[int], own: Sequen
     named: dict[str, int] = {}
     for item in sorted(range(len(catalogue.titles)), key=lambda i: (i not in offered, i in had, i)):
         named.setdefault(normal(catalogue.titles[item]), item)
-    found: list[Line] = []
+    lines: list[Line] = []
     seen: set[int] = set()
     for raw in text.splitlines():
         if not raw.strip():
@@ -109,9 +110,9 @@ def read(text: str, catalogue: Catalogue, candidates: Sequence[int], own: Sequen
         words = normal(_BULLET.sub("", raw))
         item = named.get(words) if words else None
         item = named.get(normal(raw)) if item is None and words else item  # titles may start with a number
-        found.append(Line(raw.strip(), _status(words, item, seen, offered, had), item))
+        lines.append(Line(raw.strip(), _status(words, item, seen, offered, had), item))
         seen |= {item} if item is not None else set()
-    return found
+    return lines
 
 
 def _status(words: str, item: int | None, seen: set[int], offered: set[int], had: set[int]) -> str:

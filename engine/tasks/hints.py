@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import NotFound
+from db.requests import RunRequest
 from engine.baselines.scorer import Scorer
-from engine.context import Engine
+from engine.context import Context, Engine
 from engine.demos import query as queries
 
 SHOWN = 5  # titles of a hint
@@ -36,17 +37,18 @@ class Hint:
         return {"name": self.name, "items": [{"item": item, "title": title} for item, title in pairs]}
 
 
-def hint_for(
-    engine: Engine, dataset: DatasetInfo, name: str, user_id: str, target: str, offered: Sequence[int]
-) -> Hint:
-    """The `SHOWN` items of `offered` (item numbers) that the baseline `name` scores highest for a user.
+def hint_for(context: Context[RunRequest], offered: Sequence[int]) -> Hint | None:
+    """The `SHOWN` items of `offered` (item numbers) that the request's baseline scores highest for its user.
 
-    Equal scores keep the order offered. Raises BadInput for an unknown baseline, NotFound for one that is
-    trained and has not been fitted to this data set yet.
+    None where the request asks for no hint. Equal scores keep the order offered. Raises BadInput for an
+    unknown baseline, NotFound for one that is trained and has not been fitted to this data set yet.
     """
-    scores = scores_of(engine, dataset, name, user_id, target, offered)
+    dataset, request, name = context.dataset, context.request, context.request.hint
+    if name is None:
+        return None
+    scores = scores_of(context.engine, dataset, name, request.user, request.target, offered)
     best = [offered[place] for place in np.argsort(-scores, kind="stable")[:SHOWN].tolist()]
-    items = datasets.items(engine.store, dataset.id, best)
+    items = datasets.items(context.store, dataset.id, best)
     return Hint(name, tuple(items[i].item_id for i in best), tuple(items[i].title for i in best))
 
 
@@ -69,7 +71,7 @@ def _scorer(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> Sco
         if kind.learns == "once":
             raise NotFound(
                 f"hint: {name} has not been fitted to {dataset.name} for the {target} target. Fit it once: "
-                f"python -m engine baseline --kind {name} --dataset {dataset.name} --target {target}"
+                f"dualens baseline --kind {name} --dataset {dataset.name} --target {target}"
             )
         columns = datasets.columns(engine.store, dataset.id)
         fitted(dataset, columns, name, target=target, folder=engine.settings.baselines)

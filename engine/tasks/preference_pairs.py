@@ -8,7 +8,7 @@ last one, which evaluation asks for, is never read, and every demonstration was 
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,14 @@ from engine.demos import query as queries
 from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.measure import Task, rank_candidates
+from engine.llm.scoring.ranking import Task, rank_candidates
+from engine.progress import Report, quiet
 from engine.prompts import Segment, layout
 
 STRATEGIES = ("neighbours", "proximal", "recent", "bm25")
 RANDOM = 3  # random sets judged beside those
 TEMPLATE = "plain"
 ASKED = "Purchases of shoppers from which the next one can be learnt:\n\n"
-Report = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def export(
     users: int = 100,
     size: int = 4,
     seed: int = 0,
-    report: Report = lambda share, text: None,
+    report: Report = quiet,
 ) -> dict[str, Any]:
     """Write one JSON line per user to `out` (replaced in one step) and return what was done.
 

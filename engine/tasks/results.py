@@ -12,13 +12,14 @@ from db.runs import Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
 from engine.demos.windows import places
 from engine.evaluation.metrics import metrics, order, rank_of
+from engine.tasks.edits import described
 from engine.tasks.inputs import Inputs
-from engine.tasks.spread import described
 
 if TYPE_CHECKING:
+    from engine.llm.explain.effects import EffectsResult
     from engine.llm.explain.identity import Check
     from engine.llm.loading.load import LoadedModel
-    from engine.llm.scoring.measure import EffectsResult, RankResult
+    from engine.llm.scoring.ranking import RankResult
 
 
 def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from db.errors import NotFound
 from db.models import ModelInfo
 from db.requests import RunRequest
 from engine.context import EMBEDDED, Engine
-from engine.tasks import service
+from engine.data.simulated import simulate
+from engine.tasks.effects import effects
 
 DATASET, MODEL = "simulated", "embedded"
 SEED = 0  # of the simulated store
@@ -40,7 +41,7 @@ def setup_workspace(engine: Engine, say: Callable[[str], None] | None = None) ->
     tell(f"Model {MODEL}: {model.parameters / 1e6:.1f} million parameters, {model.architecture}.")
     user = datasets.random_user(store, info.id, FIRST_RUN_SEED, FIRST_RUN_LENGTH)
     request = RunRequest(dataset=DATASET, user=user.user_id, model=MODEL)
-    run, _ = service.effects(engine, request, leave_one_out=True)
+    run, _ = effects(engine, request, leave_one_out=True)
     tell(f"First run: user {user.user_id}, {'already there' if run.cached else 'stored'} ({run.key[:12]}).")
     return {"dataset": DATASET, "model": MODEL, "user": user.user_id, "run": run.key}
 
@@ -55,8 +56,6 @@ def register_embedded(engine: Engine) -> ModelInfo:
 
 def store_simulated(engine: Engine) -> datasets.DatasetInfo:
     """Simulate and store the embedded data set."""
-    from engine.data.simulated import simulate
-
     columns = simulate(seed=SEED)
     return datasets.insert(
         engine.store,

@@ -1,98 +1,57 @@
-"""Requests under the named edits of the dual model (`db.requests.edits`): rankings, and the spread of effects.
+"""How far effects depend on chance: each demonstration's effect over draws of each named edit, as JSON.
 
-Boundary: requests in, rankers and plain JSON out; what an edit does to a prompt is
-engine/llm/scoring/perturbed_prompts.py.
+Boundary: a request in, plain JSON out; the effects are engine/llm/explain/perturbation_stats.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from db.choices import EDITS
 from db.errors import BadInput
 from db.requests import RunRequest
-from db.requests.edits import Edit, drawn, parse
-from engine.context import Engine
+from db.requests.edits import Edit, parse
+from engine.context import Engine, resolve
 from engine.demos.dislikes import disliked_titles
+from engine.progress import Report, quiet
 from engine.tasks.inputs import Inputs, gather
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from engine.llm.explain.perturbation_stats import Spread
-    from engine.llm.loading.load import LoadedModel
-    from engine.llm.scoring.measure import RankResult, Task
-    from engine.llm.scoring.memory import PrefillCache
+    from engine.llm.explain.perturbation_stats import PerturbationStats
 
 
-def ranker(inputs: Inputs) -> Callable[[LoadedModel, Task, PrefillCache], RankResult]:
-    """What ranks each prompt of a request: plainly, or under its edits."""
-    from engine.llm.scoring.measure import rank_candidates
-    from engine.llm.scoring.perturbed_prompts import rank_perturbed
-
-    edits, seed = inputs.request.edits, inputs.request.seed
-    if not edits:
-        return rank_candidates
-    return lambda loaded, task, cache: rank_perturbed(loaded, task, edits, seed, cache, inputs.disliked)
-
-
-def edited(request: RunRequest, task: Task, disliked: tuple[str, ...]) -> Task:
-    """The task under the request's edits, in none of which chance has a part (`refuse_drawn`)."""
-    from engine.llm.scoring.perturbed_prompts import draws_of
-
-    return draws_of(task, request.edits, request.seed, [0], disliked)[0].task
-
-
-def refuse_drawn(request: RunRequest, what: str) -> None:
-    """Raises BadInput where the request has an edit that is drawn: no one prompt is there for `what`."""
-    if names := [edit.name for edit in request.edits if edit.kind.drawn]:
-        fixed = ", ".join(name for name, kind in EDITS.items() if not kind.drawn)
-        raise BadInput(
-            f"perturb: {names[0]} is left to chance, and {what}. Use {fixed} here, or `spread` for effects "
-            "over many draws."
-        )
-
-
-def spread(
+def perturbation_stats(
     engine: Engine,
     request: RunRequest,
     kinds: Sequence[str] = (),
     draws: int | None = None,
     kappa: float | None = None,
-    report: Callable[..., None] = lambda *_: None,
+    report: Report = quiet,
 ) -> dict[str, Any]:
     """The effect of each demonstration and of the set over draws of each edit alone, in nats, as JSON.
 
     kinds: edits as `perturb` writes them (default: all that this user's data allow). A reconstruction of
-    LRGD's perturbation of the dual model (arXiv 2504.04386). Raises what `service.rank` raises, and BadInput
+    LRGD's perturbation of the dual model (arXiv 2504.04386). Raises what `rank` raises, and BadInput
     where negatives are asked for and nothing was disliked. Stores nothing.
     """
-    from engine.llm.explain.perturbation_stats import DRAWS, KAPPA, spreads
-    from engine.tasks.service import task_of
+    from engine.llm.explain.perturbation_stats import DRAWS, KAPPA
+    from engine.llm.explain.perturbation_stats import perturbation_stats as measured
 
     if request.prompts > 1 or request.perturb is not None:
         raise BadInput("prompts, perturb: a spread takes one prompt as it stands; name the edits as kinds.")
     if kappa is not None and not 0 <= kappa <= 10:
         raise BadInput(f"kappa is {kappa}: the robust effect takes 0 to 10 standard deviations off the mean.")
     edits = [edit for text in (kinds or EDITS) for edit in parse(text)]
-    inputs = gather(engine, request)
-    disliked, left_out = (), []
-    if any(edit.name == "negatives" for edit in edits):
-        try:
-            disliked = disliked_titles(engine.store, inputs.dataset, inputs.query)
-        except BadInput as reason:
-            if kinds:
-                raise
-            edits = [edit for edit in edits if edit.name != "negatives"]
-            left_out = [{"name": "negatives", "reason": str(reason).removeprefix("perturb: ")}]
+    inputs = gather(resolve(engine, request))
+    edits, disliked, left_out = _possible(inputs, edits, bool(kinds))
     report(None, f"loading {inputs.model.name}")
-    loaded = engine.load(inputs.model)
+    loaded = inputs.context.loaded
     kappa, draws = KAPPA if kappa is None else kappa, DRAWS if draws is None else draws
-    plain, *found = spreads(
-        loaded, task_of(inputs), edits, draws, inputs.request.seed, disliked, engine.prefills, report
-    )
-    ids = [entry.demonstration.id for entry in inputs.chosen]
+    seed, ids = inputs.request.seed, [entry.demonstration.id for entry in inputs.chosen]
+    plain, *edited = measured(loaded, inputs.task(), edits, draws, seed, disliked, engine.prefills, report)
     return {
         "demonstrations": ids,
         "plain": {
@@ -100,30 +59,48 @@ def spread(
             "total": float(plain.totals[0]),
             "loss": float(plain.losses[0]),
         },
-        "kinds": [_view(one, ids, kappa) for one in found],
+        "kinds": [_result(stats, ids, kappa) for stats in edited],
         "left_out": left_out,
         "kappa": kappa,
         "draws": draws,
-        "seed": inputs.request.seed,
+        "seed": seed,
         "target": inputs.request.target,
         "model": inputs.model.name,
     }
 
 
-def _view(found: Spread, ids: Sequence[str], kappa: float) -> dict[str, Any]:
-    assert found.edit is not None
-    kind = found.edit.kind
+def _possible(
+    inputs: Inputs, edits: list[Edit], asked: bool
+) -> tuple[list[Edit], tuple[str, ...], list[dict[str, str]]]:
+    """The edits this user's data allow, the titles that negatives take off, and what was left out and why.
+
+    asked: the edits were named one by one, so that one of them that cannot be had is refused.
+    """
+    if not any(edit.name == "negatives" for edit in edits):
+        return edits, (), []
+    try:
+        return edits, disliked_titles(inputs.context.store, inputs.dataset, inputs.context.query), []
+    except BadInput as reason:
+        if asked:
+            raise
+        left_out = [{"name": "negatives", "reason": str(reason).removeprefix("perturb: ")}]
+        return [edit for edit in edits if edit.name != "negatives"], (), left_out
+
+
+def _result(stats: PerturbationStats, ids: Sequence[str], kappa: float) -> dict[str, Any]:
+    assert stats.edit is not None
+    kind = stats.edit.kind
     return {
-        "name": found.edit.name,
-        "amount": found.edit.amount,
+        "name": stats.edit.name,
+        "amount": stats.edit.amount,
         "label": kind.label,
         "about": kind.about,
         "drawn": kind.drawn,
-        "draws": found.draws,
-        "effects": {one: _moments(row, kappa) for one, row in zip(ids, found.effects, strict=True)},
-        "total": _moments(found.totals, kappa),
+        "draws": stats.draws,
+        "effects": {name: _moments(row, kappa) for name, row in zip(ids, stats.effects, strict=True)},
+        "total": _moments(stats.totals, kappa),
         # Of a loss the careful end is the higher one.
-        "loss": _moments(found.losses, -kappa),
+        "loss": _moments(stats.losses, -kappa),
     }
 
 
@@ -135,14 +112,3 @@ def _moments(values: Tensor, kappa: float) -> dict[str, float]:
         "std": float(values.std(correction=0)),
         "robust": float(robust(values, kappa)),
     }
-
-
-def described(edits: Sequence[Edit]) -> str:
-    """The edits in words, for a run's notes."""
-    amounts = ["" if edit.amount is None else f" {edit.amount:g}" for edit in edits]
-    named = ", ".join(e.kind.label.lower() + amount for e, amount in zip(edits, amounts, strict=True))
-    if not drawn(edits):
-        return f"Ranked under {named}."
-    from engine.llm.scoring.perturbed_prompts import DRAWS
-
-    return f"Ranked under {named}: the mean scores of {DRAWS} draws, the first of them without chance."

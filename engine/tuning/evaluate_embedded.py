@@ -34,7 +34,7 @@ from engine.demos.query import Query
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import interval, paired_p
 from engine.llm.loading.load import LoadedModel, load
-from engine.llm.scoring.measure import Scoring, Task, rank_candidates
+from engine.llm.scoring.ranking import Scoring, Task, rank_candidates
 from engine.prompts import Example
 
 EMBEDDED = Path(__file__).parents[1] / "embedded"

@@ -14,10 +14,10 @@ from engine.demos import query as queries
 from engine.demos import selection
 from engine.evaluation.metrics import metrics, rank_of
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.measure import Scoring, Task, rank_candidates
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import Scoring, Task, rank_candidates
+from engine.progress import Report, quiet
 from engine.prompts import Example
-from engine.tasks.service import Report, quiet
 from engine.tuning.samples import Sampler
 
 WAYS: tuple[Scoring, ...] = ("sum", "calibrated")

@@ -21,7 +21,8 @@ from db.models import ModelInfo
 from db.names import check_name
 from db.requests import TuneRequest
 from engine.context import Engine
-from engine.tasks.service import Report
+from engine.data.splits import time_periods
+from engine.progress import Report
 
 if TYPE_CHECKING:
     import torch
@@ -194,8 +195,8 @@ def _trainable(loaded: LoadedModel, method: str, seed: int) -> PreTrainedModel:
         import peft  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ModelError(
-            "LoRA needs the package peft: pip install -r requirements-peft.txt. Or tune all parameters with "
-            "method full."
+            "LoRA needs the package peft: pip install 'dualens[peft]' (in a checkout: '.[peft]'). Or "
+            "tune all parameters with method full."
         ) from error
     import torch
 
@@ -268,7 +269,6 @@ def _conventional(
     engine: Engine, request: TuneRequest, dataset: DatasetInfo, columns: DatasetColumns, report: Report
 ) -> dict[str, Any]:
     from engine.baselines.run import fitted
-    from engine.data.splits import time_periods
 
     before = None
     if request.until is not None and columns.timestamp is not None:

@@ -1,6 +1,6 @@
 """The conformance suite runs over both databases: `store` here is SQLite, then PostgreSQL where installed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -22,12 +22,27 @@ def postgres_server() -> Iterator[postgres.Server]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
-    """Settings of an empty store on each database."""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_server").fresh()
+def database(request: pytest.FixtureRequest) -> str:
+    """The name of each database."""
+    return request.param
+
+
+@pytest.fixture
+def settings(database: str, settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Settings of an empty store on each database; on PostgreSQL it is there and migrated."""
+    if database == "postgresql":
+        url = request.getfixturevalue("postgres_server").emptied()
         return settings.model_copy(update={"database_url": url})
     return settings
+
+
+@pytest.fixture
+def store(database: str, settings: Settings, lay_store: Callable[[Settings], None]) -> Iterator[Store]:
+    """An empty store on each database."""
+    if database == "sqlite":
+        lay_store(settings)
+    with Store.open(settings) as opened:
+        yield opened
 
 
 @pytest.fixture

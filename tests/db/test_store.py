@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,22 @@ from db.store import Store
 from tests.toys import toy_columns
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def settings(database: str, settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Settings of a store that does not exist yet, on each database."""
+    if database == "postgresql":
+        url = request.getfixturevalue("postgres_server").fresh()
+        return settings.model_copy(update={"database_url": url})
+    return settings
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """A store that `Store.open` made and migrated, on each database."""
+    with Store.open(settings) as opened:
+        yield opened
 
 
 def on_sqlite(store: Store) -> Path:

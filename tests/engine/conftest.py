@@ -1,6 +1,7 @@
 """Tiny random models of eight architectures and tokenizers of five manners, made on the spot."""
 
 import copy
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -203,15 +204,28 @@ def tokenizer() -> Callable[[str], PreTrainedTokenizerFast]:
     return make_tokenizer
 
 
-@pytest.fixture
-def model_folder(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a tiny model with its tokenizer as a Hugging Face folder."""
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """A tiny model with its tokenizer as a Hugging Face folder, written once. Shared: do not change it."""
+    home = tmp_path_factory.mktemp("models")
 
-    def make(family: str = "llama", tokenizer: str = "bpe") -> Path:
-        folder = tmp_path / f"{family}-{tokenizer}"
-        made = make_loaded(family, tokenizer)
-        made.model.save_pretrained(folder)
-        made.tokenizer.save_pretrained(folder)
+    @cache
+    def save(family: str, tokenizer: str) -> Path:
+        folder = home / f"{family}-{tokenizer}"
+        loaded = make_loaded(family, tokenizer)
+        loaded.model.save_pretrained(folder)
+        loaded.tokenizer.save_pretrained(folder)
         return folder
 
-    return make
+    return save
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path, saved_model: Callable[[str, str], Path]) -> Callable[..., Path]:
+    """A copy of a saved model, for this test alone."""
+
+    def copied(family: str = "llama", tokenizer: str = "bpe") -> Path:
+        folder = tmp_path / f"{family}-{tokenizer}"
+        return shutil.copytree(saved_model(family, tokenizer), folder, dirs_exist_ok=True)
+
+    return copied

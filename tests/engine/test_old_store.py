@@ -11,7 +11,8 @@ from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
-from engine.tasks import service
+from engine.tasks.effects import effects
+from engine.tasks.rank import rank
 from engine.tasks.setup import register_embedded
 from tests.db.stores import reading
 from tests.db.stores.reading import EXPECTED
@@ -55,7 +56,7 @@ def test_a_stored_run_is_served_where_its_model_is_gone(tmp_path: Path) -> None:
     expected = reading.run_of(user="c01", candidates=20)
     with Store.open(settings) as store:
         assert not Path(models.get(store, "embedded").source).exists()
-        found = service.rank(Engine(store, settings), RunRequest.from_json(expected["request"]))
+        found = rank(Engine(store, settings), RunRequest.from_json(expected["request"]))
     assert (found.key, found.cached) == (expected["key"], True)
 
 
@@ -65,7 +66,7 @@ def test_a_run_computed_again_has_its_old_key(engine: Engine, fields: dict[str, 
     answered = f"FROM run_requests WHERE request_digest = '{expected['request_digest']}'"
     with engine.store.write() as connection:  # so that it is computed, not served
         connection.exec_driver_sql(f"DELETE {answered}")
-    again = service.rank(engine, RunRequest.from_json(expected["request"]))
+    again = rank(engine, RunRequest.from_json(expected["request"]))
     assert (again.key, again.cached) == (expected["key"], True)
     assert reading.rows(engine.settings, f"SELECT run_key {answered}") == [{"run_key": expected["key"]}]
     assert len(reading.rows(engine.settings, "SELECT key FROM runs")) == len(EXPECTED["runs"])
@@ -76,7 +77,7 @@ def test_effects_asked_again_are_the_stored_ones(engine: Engine) -> None:
     for each in EXPECTED["effects"]:
         run = runs.by_key(engine.store, each["run_key"])
         assert run is not None
-        _, found = service.effects(engine, run.request, **each["options"])
+        _, found = effects(engine, run.request, **each["options"])
         assert found.run_key == each["run_key"]
         assert found.effects_key == each["effects_key"], each["options"]
     assert len(reading.rows(engine.settings, "SELECT effects_key FROM effects")) == len(EXPECTED["effects"])

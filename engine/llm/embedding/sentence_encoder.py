@@ -41,9 +41,9 @@ def _encoder(folder: str, device: str) -> Any:
         from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ModelError(
-            f"A sentence-transformers model needs a package that is not installed ({error}). Run `pip "
-            "install -r requirements-embedding.txt`, or leave --embedding out: the ranking model's own "
-            "states serve."
+            f"A sentence-transformers model needs a package that is not installed ({error}): pip install "
+            "'dualens[embedding]' (in a checkout: '.[embedding]'). Or leave --embedding out: the "
+            "ranking model's own states are used then."
         ) from error
     try:
         return SentenceTransformer(

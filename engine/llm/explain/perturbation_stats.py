@@ -5,7 +5,7 @@ mean, standard deviation and the robust effect `mean - kappa std` over the draws
 reconstruction of LRGD's perturbation of the dual model (arXiv 2504.04386).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,23 +15,19 @@ from db.errors import BadInput
 from db.requests.edits import Edit, drawn
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import DemonstrationLoss
-from engine.llm.scoring.measure import (
-    Task,
-    demo_head,
-    kept_weights,
-    prepare,
-)
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.perturbed_prompts import Draw, draws_of
+from engine.llm.scoring.ranking import Task, demo_head, kept_weights, prepare
 from engine.lrgd.effects import effects
 from engine.lrgd.objective import Effects, Remembered
+from engine.progress import Report, quiet
 
 KAPPA = 1.0
 DRAWS = 16
 
 
 @dataclass(frozen=True)
-class Spread:
+class PerturbationStats:
     """Effects under one edit, nats. effects [k, draws]: of each demonstration of the task, 0 where it did not
     fit; totals [draws]: of the set; losses [draws]: with the demonstrations."""
 
@@ -46,7 +42,7 @@ class Spread:
         return self.totals.numel()
 
 
-def spreads(
+def perturbation_stats(
     loaded: LoadedModel,
     task: Task,
     edits: Sequence[Edit],
@@ -54,8 +50,8 @@ def spreads(
     seed: int = 0,
     disliked: tuple[str, ...] = (),
     cache: PrefillCache | None = None,
-    report: Callable[[float, str], None] = lambda share, text: None,
-) -> list[Spread]:
+    report: Report = quiet,
+) -> list[PerturbationStats]:
     """The effects as they stand (edit None) and under each edit alone, the target being the task's.
 
     Draw 1 to `draws` of an edit that is left to chance; one of any other. Deterministic in `seed`. Raises
@@ -66,25 +62,27 @@ def spreads(
     if not 1 <= draws <= 256:
         raise BadInput(f"draws is {draws}: a spread is taken over 1 to 256 draws.")
     cache = cache or PrefillCache()
-    found = [_spread(loaded, None, draws_of(task, (), seed, [0]), cache)]
+    stats = [_under(loaded, None, draws_of(task, (), seed, [0]), cache)]
     for number, edit in enumerate(edits):
         report(number / len(edits), f"{edit.kind.label.lower()}: {draws} draws")
         numbers = range(1, draws + 1) if drawn([edit]) else [0]
-        found.append(_spread(loaded, edit, draws_of(task, [edit], seed, numbers, disliked), cache))
-    return found
+        stats.append(_under(loaded, edit, draws_of(task, [edit], seed, numbers, disliked), cache))
+    return stats
 
 
-def _spread(loaded: LoadedModel, edit: Edit | None, made: Sequence[Draw], cache: PrefillCache) -> Spread:
-    count = len(made[0].order)
-    per_draw = torch.zeros(count, len(made), dtype=torch.float64)
-    totals, losses = torch.zeros(2, len(made), dtype=torch.float64)
+def _under(
+    loaded: LoadedModel, edit: Edit | None, draws: Sequence[Draw], cache: PrefillCache
+) -> PerturbationStats:
+    count = len(draws[0].order)
+    per_draw = torch.zeros(count, len(draws), dtype=torch.float64)
+    totals, losses = torch.zeros(2, len(draws), dtype=torch.float64)
     seen: dict[object, Remembered] = {}
-    for number, draw in enumerate(made):
-        found, kept = _effects(loaded, draw.task, seen, cache)
-        for place, value in zip(kept, found.effects.tolist(), strict=True):
+    for number, draw in enumerate(draws):
+        measured, kept = _effects(loaded, draw.task, seen, cache)
+        for place, value in zip(kept, measured.effects.tolist(), strict=True):
             per_draw[draw.order[place], number] = value
-        totals[number], losses[number] = found.total, found.loss_on
-    return Spread(edit, per_draw, totals, losses)
+        totals[number], losses[number] = measured.total, measured.loss_on
+    return PerturbationStats(edit, per_draw, totals, losses)
 
 
 def _effects(

@@ -19,9 +19,14 @@ class Models:
         self.device, self.dtype, self.limit_bytes = device, dtype, limit_bytes
         self._kept: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
 
-    def get(self, source: str) -> LoadedModel:
-        """The model of a folder or hub id, loaded if it is not here. Raises what `load` raises."""
-        revision = self._revision(source)
+    def get(self, source: str, revision: str | None = None) -> LoadedModel:
+        """The model of a folder or hub id, loaded if it is not here. Raises what `load` raises.
+
+        `revision`: of the model's files, where they were looked at for this request; a model held in it is
+        given without another look.
+        """
+        if revision is None or (source, revision) not in self._kept:
+            revision = self._revision(source)
         key = (source, revision)
         if key in self._kept:
             self._kept.move_to_end(key)

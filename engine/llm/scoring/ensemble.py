@@ -10,13 +10,8 @@ from dataclasses import replace
 import torch
 
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.measure import (
-    RankResult,
-    Task,
-    log_share,
-    rank_candidates,
-)
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import RankResult, Task, log_share, rank_candidates
 
 
 def rank_by_prompts(
@@ -37,27 +32,28 @@ def rank_by_prompts(
     before = [sum(len(task.demos) for task in tasks[:i]) for i in range(len(tasks))]
     return replace(
         averaged(results, tasks[0].target),
-        tokens=sum(one.tokens for one in results),
-        text="\n\n".join(one.text for one in results),
-        kept=tuple(start + b for start, one in zip(before, results, strict=True) for b in one.kept),
+        tokens=sum(result.tokens for result in results),
+        text="\n\n".join(result.text for result in results),
+        kept=tuple(start + b for start, result in zip(before, results, strict=True) for b in result.kept),
         dropped=tuple(
             replace(lost, index=start + lost.index) if lost.kind == "demo" else lost
-            for start, one in zip(before, results, strict=True)
-            for lost in one.dropped
+            for start, result in zip(before, results, strict=True)
+            for lost in result.dropped
         ),
     )
 
 
 def averaged(results: Sequence[RankResult], target: int | None) -> RankResult:
     """The first result with the mean scores and the mean loss of all, and the time that all took."""
-    scores = torch.tensor([one.scores for one in results], dtype=torch.float64).mean(0).tolist()
-    losses = [one.loss for one in results if one.loss is not None]
+    scores = torch.tensor([result.scores for result in results], dtype=torch.float64).mean(0).tolist()
+    losses = [result.loss for result in results if result.loss is not None]
     return replace(
         results[0],
         scores=scores,
         loss=sum(losses) / len(losses) if losses else None,
         margin=log_share(scores, target),
         timings_ms={
-            name: round(sum(one.timings_ms[name] for one in results), 3) for name in results[0].timings_ms
+            name: round(sum(result.timings_ms[name] for result in results), 3)
+            for name in results[0].timings_ms
         },
     )

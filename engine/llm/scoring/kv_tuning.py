@@ -31,7 +31,7 @@ _WHAT = "the demonstrations"
 
 @dataclass(frozen=True)
 class ForwardTuned:
-    """An edit of a task (measure.py): the demonstrations after so many iterations; 0: as read."""
+    """An edit of a task (ranking.py): the demonstrations after so many iterations; 0: as read."""
 
     iterations: int
     step: float = STEP

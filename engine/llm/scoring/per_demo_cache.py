@@ -1,4 +1,4 @@
-"""The demonstration bank: a pool scored one demonstration at a time, each for the price of a query.
+"""The per-demonstration cache: a pool scored one demonstration at a time, each for the price of a query.
 
 Right after the fixed prefix a demonstration's keys and values depend neither on the query nor on the user.
 They are computed once per (model, prefix, demonstration), many in one batch, and kept in a `PrefillCache`
@@ -19,9 +19,9 @@ from engine.llm.scoring.log_probs import (
     prefill,
     suffix_logprobs,
 )
-from engine.llm.scoring.measure import Task, prepare
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.modes import Question, combine, loss_rows
+from engine.llm.scoring.ranking import Task, prepare
 from engine.prompts import Example, Fitted, fit
 
 _AT_ONCE = 128  # demonstrations whose keys and values are held together, whatever the cache's budget
@@ -42,7 +42,7 @@ def single_losses(
         for demo in pool
     ]
     # A prompt that had to be shortened has another query: those are run as they are, one by one.
-    whole = [i for i, each in enumerate(fitted) if each.kept and each.history == bare.history]
+    whole = [i for i, prompt in enumerate(fitted) if prompt.kept and prompt.history == bare.history]
     # Like lengths together: little is padded then.
     whole.sort(key=lambda i: len(fitted[i].encoded))
     losses: dict[int, float] = {}
@@ -60,8 +60,8 @@ def _heads(loaded: LoadedModel, fitted: Sequence[Fitted], cache: PrefillCache) -
     if not fitted:
         return []
     prefix = _prefix(loaded, fitted[0], cache)
-    rows = [each.encoded.before("query").ids[len(prefix.ids) :] for each in fitted]
-    keys = [(loaded.key, "bank", prefix.ids, ids) for ids in rows]
+    rows = [prompt.encoded.before("query").ids[len(prefix.ids) :] for prompt in fitted]
+    keys = [(loaded.key, "per_demo", prefix.ids, ids) for ids in rows]
     return cache.get_all(
         keys,
         lambda missing: continuations(loaded, prefix, [key[-1] for key in missing]),  # type: ignore[index]
@@ -75,8 +75,8 @@ def _prefix(loaded: LoadedModel, fitted: Fitted, cache: PrefillCache) -> Head:
     if not part.ids:
         return Head((), (), torch.zeros(0, dtype=torch.long, device=loaded.device), ())
     key = (loaded.key, "prefill", part.ids, tuple(part.owners()))
-    made = cache.get(key, lambda: prefill(loaded, part.ids, part.owners()), lambda made: made.nbytes)
-    return made.head()
+    whole = cache.get(key, lambda: prefill(loaded, part.ids, part.owners()), lambda prefix: prefix.nbytes)
+    return whole.head()
 
 
 def _losses(

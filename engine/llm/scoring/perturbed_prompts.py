@@ -15,8 +15,8 @@ from db.requests.edits import Edit, drawn
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.ensemble import averaged
 from engine.llm.scoring.log_probs import Prefix, prefill
-from engine.llm.scoring.measure import RankResult, Task, rank_candidates
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import RankResult, Task, rank_candidates
 from engine.lrgd import perturb
 from engine.prompts import Example, Segment, encode, render
 from engine.prompts.misspelt import cut_short, misspelt
@@ -187,6 +187,6 @@ def rank_perturbed(
     text, kept and dropped are those of the first draw, in which nothing is left to chance.
     """
     cache = cache or PrefillCache()
-    made = draws_of(task, edits, seed, range(DRAWS if drawn(edits) else 1), disliked)
-    results = [rank_candidates(loaded, one.task, cache) for one in made]
+    draws = draws_of(task, edits, seed, range(DRAWS if drawn(edits) else 1), disliked)
+    results = [rank_candidates(loaded, draw.task, cache) for draw in draws]
     return averaged(results, task.target)

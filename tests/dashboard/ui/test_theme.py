@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit import config
 
+import dashboard
 from dashboard.ui.style import css
 from dashboard.ui.theme import (
     DARK,
@@ -14,7 +15,8 @@ from dashboard.ui.theme import (
     palette,
 )
 
-CONFIG = tomllib.loads((Path(__file__).parents[3] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+CONFIG_FILE = Path(dashboard.__file__).parent / ".streamlit" / "config.toml"
+CONFIG = tomllib.loads(CONFIG_FILE.read_text(encoding="utf-8"))
 SAME = {
     "backgroundColor": "background",
     "secondaryBackgroundColor": "surface",
@@ -61,9 +63,7 @@ def test_text_has_contrast(colours: Palette, ink: str) -> None:
 
 def test_nothing_is_sent_and_nothing_is_fetched() -> None:
     assert CONFIG["browser"]["gatherUsageStats"] is False
-    assert "http" not in (Path(__file__).parents[3] / ".streamlit" / "config.toml").read_text(
-        encoding="utf-8"
-    )
+    assert "http" not in CONFIG_FILE.read_text(encoding="utf-8")
 
 
 def test_nobody_is_asked_for_an_address_before_the_page_opens() -> None:

@@ -35,14 +35,11 @@ from db import datasets, demonstrations, jobs, models, runs  # noqa: E402
 from db.canonical import digest  # noqa: E402
 from db.errors import NotFound  # noqa: E402
 from db.jobs import BACKGROUND, COMPLETED, ERROR, INTERACTIVE, RUNNING, STOPPED, Job  # noqa: E402
-from db.optimizations import OptimizeRequest  # noqa: E402
-from db.requests import Chosen, RunRequest, request_digest  # noqa: E402
+from db.requests import Chosen, OptimizeRequest, RunRequest, StudyRequest, TuneRequest, request_digest  # noqa: E402
 from db.settings import Settings  # noqa: E402
 from db.store import Store  # noqa: E402
-from db.tunings import TuneRequest  # noqa: E402
 from engine.data.simulated import simulate  # noqa: E402
 from engine.setup import fingerprint  # noqa: E402
-from engine.studies.request import StudyRequest  # noqa: E402
 
 SHOP, SHELVED, PURGED = "corner-shop", "weekend-shop", "closed-shop"
 PLACE, MACHINE, PROCESS = "/home/dualens", "workstation", 4242

@@ -6,13 +6,9 @@ import torch
 from db.errors import OutOfMemory
 from engine.benchmarks import bank, effects, models, prompts, ranking
 from engine.benchmarks.timing import Written, flops, sample, whole
-from engine.llm.scoring.measure import (
-    Task,
-    demonstration_effects,
-    prepare,
-    rank_candidates,
-)
+from engine.llm.explain.effects import demonstration_effects
 from engine.llm.scoring.per_demo_cache import single_losses
+from engine.llm.scoring.ranking import Task, prepare, rank_candidates
 from engine.prompts import Example
 from engine.prompts.segments import title_answer
 from tests.engine.conftest import TITLES, make_loaded

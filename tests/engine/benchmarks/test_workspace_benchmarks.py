@@ -17,7 +17,7 @@ from engine.benchmarks.catalogue_search import catalogue_search
 from engine.benchmarks.method_gains import method_gains
 from engine.benchmarks.store_speed import store_speed
 from engine.context import Engine
-from engine.tasks import service
+from engine.tasks.rank import rank
 from engine.tasks.setup import register_embedded
 from tests.toys import toy_columns
 
@@ -54,7 +54,7 @@ def test_gains_of_methods_are_those_of_the_runs_they_rank(engine: Engine) -> Non
     assert ridge["difference"] == pytest.approx(ridge["ndcg10"] - plain["ndcg10"])
     users = drawn_users(toy_columns(users=12, items=30, length=8), 2, 3)
     requests = [RunRequest("toy", user, demos="neighbours:2", seed=3) for user in users]
-    losses = [service.rank(engine, request).result["loss"] for request in requests]
+    losses = [rank(engine, request).result["loss"] for request in requests]
     assert plain["loss"] == pytest.approx(sum(losses) / 2)
 
 

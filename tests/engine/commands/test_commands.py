@@ -48,7 +48,7 @@ def shop(call: Callable[..., Any], model_folder: Callable[..., Path]) -> Callabl
 def test_every_command_has_help_and_an_example(command: str) -> None:
     result = CliRunner().invoke(cli.app, [command, "--help"])
     assert result.exit_code == 0
-    assert f"Example: python -m engine {command}" in " ".join(result.output.split())
+    assert f"Example: dualens {command}" in " ".join(result.output.split())
 
 
 def test_no_command_is_missing_from_the_list() -> None:

@@ -1,4 +1,4 @@
-"""`python -m engine study`: both studies as JSON for scripts and as tables for people."""
+"""`dualens study`: both studies as JSON for scripts and as tables for people."""
 
 import json
 import signal
@@ -129,4 +129,4 @@ def test_faithfulness_as_json_and_for_people(plain: Callable[..., Result]) -> No
 @pytest.mark.parametrize("name", ["recicl", "drift", "strategies", "faithfulness"])
 def test_help_has_an_example(name: str) -> None:
     shown = CliRunner().invoke(cli.app, ["study", name, "--help"]).output
-    assert f"Example: python -m engine study {name}" in " ".join(shown.split())
+    assert f"Example: dualens study {name}" in " ".join(shown.split())

@@ -35,8 +35,8 @@ class Coverage:
         return self.kappa(chosen)
 
 
-def search(worth: Coverage, size: int = 3, **more: object) -> Search:
-    return Search(worth, np.full(PROBES, 1 / PROBES), size, **more)  # type: ignore[arg-type]
+def search(utility: Coverage, size: int = 3, **more: object) -> Search:
+    return Search(utility, np.full(PROBES, 1 / PROBES), size, **more)  # type: ignore[arg-type]
 
 
 def unit(*served: int) -> list[float]:
@@ -44,14 +44,14 @@ def unit(*served: int) -> list[float]:
 
 
 def test_redundant_ones_are_left_out() -> None:
-    worth = Coverage([unit(0, 1, 2), unit(0, 1, 2), unit(3, 4), unit(0, 1)])
-    found = choose(search(worth, 4), {}, None, [0, 1, 2, 3], beam=2, tries=4)
+    utility = Coverage([unit(0, 1, 2), unit(0, 1, 2), unit(3, 4), unit(0, 1)])
+    found = choose(search(utility, 4), {}, None, [0, 1, 2, 3], beam=2, tries=4)
     assert sorted(found) in ([0, 2], [1, 2])
 
 
 def test_where_nothing_helps_nothing_is_chosen() -> None:
-    worth = Coverage([[-1.0] * PROBES, [0.0] * PROBES])
-    made = search(worth)
+    utility = Coverage([[-1.0] * PROBES, [0.0] * PROBES])
+    made = search(utility)
     assert choose(made, {"neighbours": (0, 1)}, None, [0, 1], beam=2, tries=2) == ()
     assert made.steps == []
 
@@ -66,16 +66,16 @@ def test_a_gain_by_chance_on_one_probe_is_not_enough() -> None:
 
 
 def test_it_begins_with_the_best_start_and_says_whose_it_is() -> None:
-    worth = Coverage([unit(0), unit(0, 1, 2), unit(4)])
-    made = search(worth, 1)
+    utility = Coverage([unit(0), unit(0, 1, 2), unit(4)])
+    made = search(utility, 1)
     assert choose(made, {"bm25": (0,), "neighbours": (1,)}, None, [0, 1, 2], beam=1, tries=3) == (1,)
     assert made.steps[0].action == "start"
     assert "neighbours" in made.steps[0].note
 
 
 def test_a_harmful_one_is_dropped_or_replaced() -> None:
-    worth = Coverage([unit(0, 1, 2, 3), [-0.5] * PROBES, unit(4)])
-    made = search(worth, 2)
+    utility = Coverage([unit(0, 1, 2, 3), [-0.5] * PROBES, unit(4)])
+    made = search(utility, 2)
     assert sorted(choose(made, {"bm25": (0, 1)}, None, [0, 1, 2], beam=1, tries=3)) == [0, 2]
     assert {step.action for step in made.steps} <= {"start", "swap", "drop", "add"}
 
@@ -85,37 +85,37 @@ def test_the_order_counts() -> None:
         def gains(self, chosen: Set) -> np.ndarray:
             return super().gains(chosen) + (0.5 if chosen and chosen[-1] == 0 else 0.0)
 
-    worth = Late([unit(0, 1, 2), unit(3), unit(4)])
-    made = search(worth)
+    utility = Late([unit(0, 1, 2), unit(3), unit(4)])
+    made = search(utility)
     assert choose(made, {"bm25": (0, 1, 2)}, None, [0, 1, 2], beam=1, tries=3)[-1] == 0
     assert "order" in [step.action for step in made.steps]
 
 
 def test_what_the_budget_forbids_is_never_asked_for() -> None:
-    worth = Coverage([unit(0, 1), unit(2), unit(3), unit(4)])
-    made = search(worth, 4, allowed=lambda chosen: len(chosen) <= 2)
+    utility = Coverage([unit(0, 1), unit(2), unit(3), unit(4)])
+    made = search(utility, 4, allowed=lambda chosen: len(chosen) <= 2)
     found = choose(made, {"bm25": (0, 1, 2)}, None, [0, 1, 2, 3], beam=2, tries=4)
     assert len(found) == 2
     # `without` takes weights to 0 in sets that were allowed; everything else asked for was allowed itself.
-    assert all(len(chosen) <= 2 for chosen in worth.asked)
+    assert all(len(chosen) <= 2 for chosen in utility.asked)
 
 
 def test_the_sturdiest_of_the_last_sets_is_taken() -> None:
-    worth = Coverage([unit(0, 1, 2), unit(0, 1), unit(2, 3)])
-    worth.kappa = lambda chosen: 1.0 if chosen == (2,) else 0.1
-    made = search(worth, 1)
+    utility = Coverage([unit(0, 1, 2), unit(0, 1), unit(2, 3)])
+    utility.kappa = lambda chosen: 1.0 if chosen == (2,) else 0.1
+    made = search(utility, 1)
     assert choose(made, {}, None, [0, 1, 2], beam=3, tries=3) == (2,)
     assert made.steps[-1].action == "swap"
 
 
 def test_what_does_best_for_others_stays_unless_the_probes_surely_prefer_another() -> None:
-    worth = Coverage([unit(0), [0.21] * PROBES, unit(0, 1, 2, 3), [-1.0] * PROBES])
+    utility = Coverage([unit(0), [0.21] * PROBES, unit(0, 1, 2, 3), [-1.0] * PROBES])
     starts = {"neighbours": (0,), "bm25": (1,)}
-    kept = search(worth, 1)
+    kept = search(utility, 1)
     assert choose(kept, starts, "neighbours", [], beam=1, tries=0) == (0,)
     assert "does best for other users" in kept.steps[0].note
-    assert choose(search(worth, 1), starts | {"recent": (2,)}, "neighbours", [], 1, 0) == (2,)
-    assert choose(search(worth, 1), {"neighbours": (3,)}, "neighbours", [], 1, 0) == ()
+    assert choose(search(utility, 1), starts | {"recent": (2,)}, "neighbours", [], 1, 0) == (2,)
+    assert choose(search(utility, 1), {"neighbours": (3,)}, "neighbours", [], 1, 0) == ()
 
 
 @given(
@@ -125,9 +125,9 @@ def test_what_does_best_for_others_stays_unless_the_probes_surely_prefer_another
 )
 @settings(max_examples=60, deadline=None)
 def test_the_search_only_climbs_and_keeps_its_bounds(serves: list[list[float]], size: int, beam: int) -> None:
-    worth = Coverage(serves)
+    utility = Coverage(serves)
     said: list[Step] = []
-    made = search(worth, size, said=said.append)
+    made = search(utility, size, report=said.append)
     places = tuple(range(len(serves)))
     found = choose(made, {"first": places[:size]}, None, places, beam, tries=3)
     assert len(found) <= size
@@ -136,5 +136,5 @@ def test_the_search_only_climbs_and_keeps_its_bounds(serves: list[list[float]], 
     assert all(b > a - 1e-12 for a, b in itertools.pairwise(climbs)) or said[-1].action == "swap"
     assert said == made.steps
     if found:
-        assert float(worth.gains(found).mean()) > 0
-        assert said[-1].objective == pytest.approx(float(worth.gains(said[-1].chosen).mean()))
+        assert float(utility.gains(found).mean()) > 0
+        assert said[-1].objective == pytest.approx(float(utility.gains(said[-1].chosen).mean()))

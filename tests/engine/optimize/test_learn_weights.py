@@ -43,7 +43,7 @@ def test_weights_stay_within_what_a_person_can_set() -> None:
 def test_noise_is_drawn_from_the_seed_and_one_loss_is_told_per_step() -> None:
     told: list[int] = []
     one = learn(
-        toward([2.0, 1.0]), 2, steps=5, ridge=0.1, noise=0.3, seed=1, told=lambda n, _: told.append(n)
+        toward([2.0, 1.0]), 2, steps=5, ridge=0.1, noise=0.3, seed=1, report=lambda n, _: told.append(n)
     )
     same = learn(toward([2.0, 1.0]), 2, steps=5, ridge=0.1, noise=0.3, seed=1)
     other = learn(toward([2.0, 1.0]), 2, steps=5, ridge=0.1, noise=0.3, seed=2)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.measure import Task, rank_candidates
 from engine.llm.scoring.perturbed_prompts import ValueNoise
+from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.optimize.objective import ProbeLoss, Trial
 from engine.prompts import Example
 

@@ -12,14 +12,15 @@ import pytest
 from db import datasets, optimizations
 from db.errors import BadInput, NotFound
 from db.requests import OptimizeRequest, RunRequest
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.demos import query as queries
 from engine.demos import selection
 from engine.jobs import handlers
 from engine.optimize import calibration, optimize, validation_purchases
-from engine.optimize.long_term_effect import lasting
-from engine.tasks import service
+from engine.optimize.long_term_effect import long_term_effect
+from engine.progress import quiet
 from engine.tasks.inputs import gather
+from engine.tasks.rank import rank
 
 Opened = Callable[..., Engine]
 optimizing = importlib.import_module("engine.optimize.two_stage")  # its function has the same name
@@ -63,7 +64,7 @@ def test_the_objective_told_is_the_gain_on_the_probes_that_chose(
     opened: Opened, asked: OptimizeRequest
 ) -> None:
     """Worked out anew from one ranking per probe, with the probe's own demonstrations at weight 0."""
-    from engine.llm.scoring.measure import Task, rank_candidates
+    from engine.llm.scoring.ranking import Task, rank_candidates
     from engine.prompts import Example
 
     engine = opened()
@@ -156,16 +157,15 @@ def test_what_to_expect_is_taken_from_other_users_known_purchases(
     opened: Opened, asked: OptimizeRequest
 ) -> None:
     engine = opened()
-    dataset, query = _query(engine)
-    model = engine.registered("tiny")
-    ask = replace(asked, calibrate=6)
+    _, query = _query(engine)
+    context = resolve(engine, replace(asked, calibrate=6, scoring="sum"))
 
     def found(query: queries.Query) -> dict[str, Any]:
-        return calibration.gains(engine, ask, dataset, query, model, "sum", lambda *said: None)
+        return calibration.gains(context.at(query), quiet)
 
     moments = [
-        calibration._earlier(engine, dataset, user, ask).target_timestamp
-        for user in calibration._users(engine, dataset, ask)
+        calibration._earlier(context, user).target_timestamp
+        for user in calibration._users(context)
         if user != "u8"
     ]
     early = replace(query, target_timestamp=sorted(m for m in moments if m is not None)[2])
@@ -201,20 +201,20 @@ def test_probes_are_past_purchases_and_half_of_them_judge(opened: Opened) -> Non
 def test_a_strategy_that_optimizes_works_wherever_one_is_written(opened: Opened) -> None:
     engine = opened()
     run = RunRequest("toy", "u8", "tiny", demos="greedy:2", candidates=6)
-    inputs = gather(engine, run)
+    inputs = gather(resolve(engine, run))
     assert inputs.optimization is not None
     assert [e.demonstration.id for e in inputs.chosen] == [
         each["id"] for each in inputs.optimization["chosen"]
     ]
     assert list(inputs.weights) == [each["weight"] for each in inputs.optimization["chosen"]]
-    assert service.rank(engine, run).key == service.rank(engine, run).key
-    guarded = gather(engine, replace(run, demos="twostage:2"))
+    assert rank(engine, run).key == rank(engine, run).key
+    guarded = gather(resolve(engine, replace(run, demos="twostage:2")))
     assert guarded.optimization is not None
     if guarded.optimization["guard"]["verdict"] == "zero-shot":
         assert guarded.chosen == ()
-    assert gather(engine, replace(run, demos="neighbours:2")).optimization is None
+    assert gather(resolve(engine, replace(run, demos="neighbours:2"))).optimization is None
     with pytest.raises(BadInput, match="leave out prompts"):
-        gather(engine, replace(run, prompts=2))
+        gather(resolve(engine, replace(run, prompts=2)))
 
 
 @pytest.mark.parametrize("surely", [True, False])
@@ -266,7 +266,7 @@ def test_what_makes_no_sense_is_refused(opened: Opened, asked: OptimizeRequest) 
 
 def test_a_set_is_scored_again_on_each_newer_purchase(opened: Opened, asked: OptimizeRequest) -> None:
     engine = opened()
-    found = lasting(engine, unguarded(asked), 5)
+    found = long_term_effect(engine, unguarded(asked), 5)
     assert [point["place"] for point in found["points"]] == [5, 6, 7]
     first = found["points"][0]
     assert first["elapsed_s"] == 0
@@ -275,4 +275,4 @@ def test_a_set_is_scored_again_on_each_newer_purchase(opened: Opened, asked: Opt
         for way in ("stale", "fresh", "reoptimized"):
             assert point[way]["effect"] == pytest.approx(point["zero_shot"]["loss"] - point[way]["loss"])
     with pytest.raises(BadInput, match="start is 7"):
-        lasting(engine, asked, 7)
+        long_term_effect(engine, asked, 7)

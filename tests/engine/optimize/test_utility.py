@@ -6,19 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from db import datasets
 from db.choices import EDITS
 from db.errors import BadInput
 from db.requests import OptimizeRequest
 from db.requests.edits import parse
-from engine.context import Engine
-from engine.demos import query as queries
+from engine.context import Engine, resolve
 from engine.demos import selection
 from engine.demos.dislikes import disliked_titles
-from engine.llm.scoring.measure import Task, rank_candidates
 from engine.llm.scoring.perturbed_prompts import draws_of
+from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.optimize import optimize, validation_purchases
-from engine.optimize.utility import ModelWorth
+from engine.optimize.utility import ModelUtility
 
 Opened = Callable[..., Engine]
 
@@ -29,12 +27,11 @@ def test_the_robust_effect_is_that_of_the_perturbed_prompts(
 ) -> None:
     """Its mean and spread over draws, each ranked by itself; nobody sees what gives them away."""
     engine, ask = opened(), replace(asked, perturb=perturb, draws=3, kappa=0.7, noise=0.4, scoring="sum")
-    dataset = datasets.get(engine.store, "toy")
-    query = queries.build(engine.store, dataset, "u8", "test", ask.history)
+    context = resolve(engine, ask)
+    dataset, query = context.dataset, context.query
     pool = selection.pool(engine.store, dataset, query, ["neighbours"], 3, 0)
     among = validation_purchases.targets(engine.store, dataset, query, ask.probes, ask.history, ask.seed)
-    model = engine.registered("tiny")
-    worth = ModelWorth(engine, ask, dataset, query, model, pool, among)
+    utility = ModelUtility(context, pool, among)
 
     edits = parse(perturb or "weights:0.4")
     chosen, share = (2, 0), validation_purchases.share(among)
@@ -52,13 +49,13 @@ def test_the_robust_effect_is_that_of_the_perturbed_prompts(
             )
             history = tuple(row.title for row in target.history)
             task = replace(draw.task, weights=weights, history=history, candidates=titles, target=0)
-            found = rank_candidates(engine.load(model), task)
+            found = rank_candidates(context.loaded, task)
             assert found.loss is not None
             assert found.loss_zero_shot is not None
             gains.append(found.loss_zero_shot - found.loss)
         totals.append(float(share @ np.array(gains)))
     expected = np.mean(totals) - 0.7 * np.std(totals)
-    assert worth.robust(chosen) == pytest.approx(expected, abs=3e-4)
+    assert utility.robust(chosen) == pytest.approx(expected, abs=3e-4)
 
 
 def test_perturbations_choose_among_several_sets(opened: Opened, asked: OptimizeRequest) -> None:

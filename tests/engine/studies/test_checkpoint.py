@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine.studies import checkpoint as module
-from engine.studies.checkpoint import Ledger
+from engine.studies.checkpoint import Checkpoint
 
 
 def summary(values: dict[str, Any]) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def test_values_are_measured_once_and_told_now_and_then(monkeypatch: pytest.Monk
     clock = [0.0]
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
     told: list[tuple[Any, ...]] = []
-    kept = Ledger("a", 4, lambda *words: told.append(words), None, summary)
+    kept = Checkpoint("a", 4, lambda *words: told.append(words), None, summary)
     for number in range(4):
         assert kept.measured(str(number), lambda: clock[0], "work") == clock[0]
         clock[0] += 1.5
@@ -32,7 +32,7 @@ def test_what_was_told_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> Non
     clock = [0.0]
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
     told: list[tuple[Any, ...]] = []
-    kept = Ledger("a", 4, lambda *words: told.append(words), None, summary)
+    kept = Checkpoint("a", 4, lambda *words: told.append(words), None, summary)
     kept.measured("0", lambda: 1, "work")
     for _ in range(9):
         clock[0] += 60
@@ -45,7 +45,7 @@ def test_the_time_left_is_that_of_the_pace_of_this_attempt(monkeypatch: pytest.M
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
     before = {"identity": "a", "seconds": 500.0, "measured": {str(n): n for n in range(10)}}
     told: list[tuple[Any, ...]] = []
-    kept = Ledger("a", 110, lambda *words: told.append(words), before, summary)
+    kept = Checkpoint("a", 110, lambda *words: told.append(words), before, summary)
     for number in range(10, 90):
         kept.measured(str(number), lambda: None, "work")
         clock[0] += 3.0
@@ -58,7 +58,7 @@ def test_the_more_there_is_the_less_often_all_of_it_is_told(monkeypatch: pytest.
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
     before = {"identity": "a", "seconds": 1.0, "measured": {str(n): n for n in range(9000)}}
     told: list[tuple[Any, ...]] = []
-    kept = Ledger("a", 9999, lambda *words: told.append(words), before, summary)
+    kept = Checkpoint("a", 9999, lambda *words: told.append(words), before, summary)
     for number in range(9000, 9030):
         kept.measured(str(number), lambda: None, "work")
         clock[0] += 1.0
@@ -67,7 +67,7 @@ def test_the_more_there_is_the_less_often_all_of_it_is_told(monkeypatch: pytest.
 
 def test_what_was_told_does_not_change_afterwards() -> None:
     told: list[tuple[Any, ...]] = []
-    kept = Ledger("a", 2, lambda *words: told.append(words), None, summary)
+    kept = Checkpoint("a", 2, lambda *words: told.append(words), None, summary)
     kept.measured("0", lambda: 1, "work")
     kept.measured("1", lambda: 2, "work")
     kept.measured("2", lambda: 3, "work")
@@ -76,7 +76,7 @@ def test_what_was_told_does_not_change_afterwards() -> None:
 
 def test_only_the_same_study_is_gone_on_with() -> None:
     before = {"identity": "a", "seconds": 9.0, "measured": {"0": 1}}
-    assert "0" in Ledger("a", 1, lambda *_: None, before, summary)
-    assert Ledger("a", 1, lambda *_: None, before, summary).seconds >= 9
-    assert "0" not in Ledger("b", 1, lambda *_: None, before, summary)
-    assert Ledger("b", 1, lambda *_: None, before, summary).seconds < 9
+    assert "0" in Checkpoint("a", 1, lambda *_: None, before, summary)
+    assert Checkpoint("a", 1, lambda *_: None, before, summary).seconds >= 9
+    assert "0" not in Checkpoint("b", 1, lambda *_: None, before, summary)
+    assert Checkpoint("b", 1, lambda *_: None, before, summary).seconds < 9

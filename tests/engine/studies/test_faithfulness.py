@@ -10,14 +10,14 @@ import pytest
 
 from db.errors import BadInput
 from db.requests import RunRequest
-from engine.context import Engine
-from engine.llm.scoring.measure import demonstration_effects, rank_candidates
+from engine.context import Engine, resolve
+from engine.llm.explain.effects import demonstration_effects
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import rank_candidates
 from engine.lrgd.effects import ESTIMATORS
 from engine.studies.faithfulness import faithfulness
 from engine.studies.scores import SCORES, likeness, scored
 from engine.tasks.inputs import gather
-from engine.tasks.service import task_of
 
 module = importlib.import_module("engine.studies.faithfulness")  # its function has the same name
 PAYLOAD = {"study": "faithfulness", "dataset": "toy", "model": "tiny", "users": 3, "demos": "neighbours:3"}
@@ -52,14 +52,14 @@ def test_every_score_is_held_against_every_truth_but_itself(
 
 
 def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
-    inputs = gather(engine, RunRequest("toy", "u5", "tiny", "neighbours:3"))
+    inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:3")))
     loaded = engine.load(inputs.model)
     found = scored(loaded, inputs, 3, PrefillCache())
     for name in ESTIMATORS:
-        alone = demonstration_effects(loaded, task_of(inputs), name, leave_one_out=True)  # type: ignore[arg-type]
+        alone = demonstration_effects(loaded, inputs.task(), name, leave_one_out=True)  # type: ignore[arg-type]
         assert found["values"][name] == pytest.approx(alone.effects, abs=1e-5)
         assert found["nodes"][name] == alone.nodes
-    total = demonstration_effects(loaded, task_of(inputs), "exact", mode="total")
+    total = demonstration_effects(loaded, inputs.task(), "exact", mode="total")
     assert found["values"]["total"] == pytest.approx(total.effects, abs=1e-5)
     assert found["values"]["removal"] == pytest.approx(alone.removal, abs=1e-5)
     assert found["values"]["reprompt_loo"] == pytest.approx(alone.reprompt, abs=1e-4)
@@ -73,8 +73,8 @@ def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
 
 
 def test_the_gradient_is_what_a_little_more_weight_lowers_the_loss_by(engine: Engine) -> None:
-    inputs = gather(engine, RunRequest("toy", "u5", "tiny", "neighbours:3"))
-    loaded, task = engine.load(inputs.model), task_of(inputs)
+    inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:3")))
+    loaded, task = engine.load(inputs.model), inputs.task()
     found = scored(loaded, inputs, 3, PrefillCache())["values"]["gradient"]
     for b in range(3):
         more, less = (
@@ -99,7 +99,7 @@ def test_with_many_demonstrations_not_all_prompts_are_written(
 
 
 def test_likeness_counts_shared_words(engine: Engine) -> None:
-    inputs = gather(engine, RunRequest("toy", "u5", "tiny", "neighbours:3"))
+    inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:3")))
     words = {word for row in inputs.query.history for word in row.title.lower().split()}
     for score, entry in zip(likeness(inputs), inputs.chosen, strict=True):
         shown = {word for row in [*entry.history, entry.answer] for word in row.title.lower().split()}

@@ -77,7 +77,7 @@ def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the
 ) -> None:
     """Watched where demonstrations are chosen; and with everything the two differ in."""
     shown: dict[bool, list[int]] = {True: [], False: []}
-    choose = answers.strategies.choose
+    choose = answers.selection.choose
     cut = planned(engine, StudyRequest.from_json(PAYLOAD)).cut
     assert cut is not None
 
@@ -90,7 +90,7 @@ def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the
         shown[query.known_until is not None] += stamps
         return chosen
 
-    monkeypatch.setattr(answers.strategies, "choose", watched)
+    monkeypatch.setattr(answers.registry, "choose", watched)
     recicl(engine, {**PAYLOAD, "single": None, "recicl": None}, reports())
     assert shown[True]
     assert max(shown[True]) < cut <= max(shown[False])

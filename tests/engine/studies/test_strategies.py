@@ -4,21 +4,19 @@ import importlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from db.choices import STRATEGIES
 from db.requests import RunRequest
-from engine.context import Engine
+from engine.context import Context, Engine, resolve
 from engine.evaluation.metrics import rank_of
-from engine.llm.scoring import measure
+from engine.llm.scoring import ranking
 from engine.studies.pairwise_tests import MEASURES
 from engine.studies.strategies import strategies
 from engine.tasks import inputs as gathering
-from engine.tasks.inputs import gather
-from engine.tasks.service import task_of
+from engine.tasks.inputs import Inputs, gather
 
 PAYLOAD = {
     "study": "strategies",
@@ -75,11 +73,9 @@ def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
         ranks = []
         for question in plan.questions:
             request = RunRequest("toy", question.user_id, "tiny", spec, candidates=6)
-            inputs = gather(engine, request)
+            inputs = gather(resolve(engine, request))
             assert inputs.query.target_position == 8  # the last of nine
-            ranks.append(
-                rank_of(measure.rank_candidates(loaded, task_of(inputs)).scores, inputs.target_index)
-            )
+            ranks.append(rank_of(ranking.rank_candidates(loaded, inputs.task()).scores, inputs.target_index))
         assert found["strategies"][name]["hr1"]["mean"] == pytest.approx(sum(r == 1 for r in ranks) / 4)
         expected = module.per_user(ranks)["ndcg10"].mean()
         assert found["strategies"][name]["ndcg10"]["mean"] == pytest.approx(expected)
@@ -89,16 +85,17 @@ def test_equal_choices_share_one_ranking_and_one_zero_shot(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ranks, zeros = [], []
-    rank, zero = measure.rank_candidates, measure.prefill
-    monkeypatch.setattr(measure, "rank_candidates", lambda *given: ranks.append(1) or rank(*given))
-    monkeypatch.setattr(measure, "prefill", lambda *given: zeros.append(given[1]) or zero(*given))
+    rank, zero = ranking.rank_candidates, ranking.prefill
+    monkeypatch.setattr(ranking, "rank_candidates", lambda *given: ranks.append(1) or rank(*given))
+    monkeypatch.setattr(ranking, "prefill", lambda *given: zeros.append(given[1]) or zero(*given))
 
-    def same(engine: Engine, request: RunRequest) -> Any:
+    def same(context: Context[RunRequest]) -> Inputs:
         """All strategies but none choose what random chooses; neighbours weights it otherwise."""
-        if request.demos == "none":
-            return gather(engine, request)
-        chosen = gather(engine, replace(request, demos="random:2"))
-        return replace(chosen, weights=(1.0, 0.5)) if request.demos.startswith("neighbours") else chosen
+        demos = context.request.demos
+        if demos == "none":
+            return gather(context)
+        chosen = gather(context.asking(replace(context.request, demos="random:2")))
+        return replace(chosen, weights=(1.0, 0.5)) if demos.startswith("neighbours") else chosen
 
     monkeypatch.setattr(module, "gather", same)
     found = strategies(engine, PAYLOAD, reports())
@@ -113,7 +110,7 @@ def test_what_strategies_choose_from_is_known_before_the_target(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Watched where they choose: nothing of the target's day or later is shown."""
-    choose, watched = gathering.strategies.choose, []
+    choose, watched = gathering.selection.choose, []
 
     def seen(store: Any, dataset: Any, query: Any, *rest: Any) -> Any:
         chosen = choose(store, dataset, query, *rest)
@@ -122,7 +119,7 @@ def test_what_strategies_choose_from_is_known_before_the_target(
         )
         return chosen
 
-    monkeypatch.setattr(gathering.strategies, "choose", seen)
+    monkeypatch.setattr(gathering.registry, "choose", seen)
     strategies(engine, PAYLOAD, reports())
     assert watched
     assert all(watched)
@@ -164,15 +161,11 @@ def test_the_guard_is_counted(
 ) -> None:
     verdicts = iter(["zero-shot", "two-stage", "two-stage", "stage 1"])
 
-    def optimized(engine: Engine, request: RunRequest) -> Any:
-        found = gather(engine, request)
-        if request.demos != "neighbours:2":
-            return found
-        view = {**vars(found), "optimization": {"guard": {"verdict": next(verdicts)}}}
-        plain = SimpleNamespace(**view)
-        plain.target_index = found.target_index
-        plain.target = found.target
-        return plain
+    def optimized(context: Context[RunRequest]) -> Inputs:
+        inputs = gather(context)
+        if context.request.demos != "neighbours:2":
+            return inputs
+        return replace(inputs, optimization={"guard": {"verdict": next(verdicts)}})
 
     monkeypatch.setattr(module, "gather", optimized)
     found = strategies(engine, PAYLOAD, reports())

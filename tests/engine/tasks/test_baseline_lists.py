@@ -12,9 +12,10 @@ from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
 from engine.jobs import handlers
-from engine.tasks import service
+from engine.progress import quiet
 from engine.tasks.baseline_lists import KINDS
 from engine.tasks.hints import scores_of
+from engine.tasks.rank import rank
 from tests.toys import toy_columns
 
 torch.set_num_threads(1)
@@ -30,8 +31,10 @@ def engine(store: Store, settings: Settings, model_folder: Callable[..., Path]) 
 
 
 def test_peers_rank_the_runs_candidates_by_their_own_scores(engine: Engine) -> None:
-    run = service.rank(engine, RunRequest(dataset="toy", user="u8", model="tiny", candidates=10))
-    lists = {one["name"]: one for one in handlers.peers_job(engine, {"run": run.key}, service.quiet)["lists"]}
+    run = rank(engine, RunRequest(dataset="toy", user="u8", model="tiny", candidates=10))
+    lists = {
+        one["name"]: one for one in handlers.baseline_lists_job(engine, {"run": run.key}, quiet)["lists"]
+    }
     assert list(lists) == list(KINDS)
     wanted = sorted(row["item"] for row in run.result["items"])
     for name in ("itemknn", "bm25", "popularity"):
@@ -47,8 +50,8 @@ def test_peers_rank_the_runs_candidates_by_their_own_scores(engine: Engine) -> N
 
 
 def test_what_must_be_trained_first_is_named_and_not_trained(engine: Engine) -> None:
-    run = service.rank(engine, RunRequest(dataset="toy", user="u8", model="tiny", candidates=10))
-    found = handlers.peers_job(engine, {"run": run.key}, service.quiet)["lists"][-1]
+    run = rank(engine, RunRequest(dataset="toy", user="u8", model="tiny", candidates=10))
+    found = handlers.baseline_lists_job(engine, {"run": run.key}, quiet)["lists"][-1]
     assert found["name"] == "sasrec"
     assert "has not been fitted" in found["missing"]
     assert "items" not in found
@@ -56,6 +59,6 @@ def test_what_must_be_trained_first_is_named_and_not_trained(engine: Engine) -> 
 
 def test_the_whole_catalogue_as_a_job(engine: Engine) -> None:
     request = RunRequest(dataset="toy", user="u8", model="tiny", scoring="sum").to_json()
-    found = handlers.catalogue_job(engine, {"request": request, "top": 5}, service.quiet)
+    found = handlers.catalogue_job(engine, {"request": request, "top": 5}, quiet)
     assert len(found["items"]) == 5
     assert len(found["zero_shot"]) == 5

@@ -14,9 +14,10 @@ from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
 from engine.jobs import handlers
-from engine.tasks import service
 from engine.tasks.catalogue import recommend
+from engine.tasks.effects import effects
 from engine.tasks.forward_tuning import forward
+from engine.tasks.rank import rank
 from tests.toys import toy_columns
 
 
@@ -47,14 +48,14 @@ def test_the_curve_is_that_of_runs_with_so_many_iterations(engine: Engine, reque
     found = handlers.forward_job(engine, payload, lambda share, text="", partial=None: told.append(text))
     assert [point["iteration"] for point in found["curve"]] == [0, 1, 2, 3]
     for point in found["curve"]:
-        run = service.rank(engine, replace(request_, forward=point["iteration"]))
+        run = rank(engine, replace(request_, forward=point["iteration"]))
         assert point["loss"] == pytest.approx(run.result["loss"], abs=1e-5)
         assert point["margin"] == pytest.approx(run.result["margin"], abs=1e-5)
         assert point["rank"] == run.result["metrics"]["rank"]
         assert point["ndcg10"] == run.result["metrics"]["ndcg10"]
         if point["iteration"] == found["chosen"]:
             assert [row["item"] for row in found["items"]] == [row["item"] for row in run.result["items"]]
-    plain = service.rank(engine, request_)
+    plain = rank(engine, request_)
     assert found["plain"] == plain.result["items"]
     assert found["curve"][0]["loss"] == plain.result["loss"]
     assert len({point["loss"] for point in found["curve"]}) == 4
@@ -64,22 +65,22 @@ def test_the_curve_is_that_of_runs_with_so_many_iterations(engine: Engine, reque
 def test_an_iteration_makes_another_run_and_none_leaves_the_old_one(
     engine: Engine, request_: RunRequest
 ) -> None:
-    plain, again = service.rank(engine, request_), service.rank(engine, replace(request_, forward=2))
+    plain, again = rank(engine, request_), rank(engine, replace(request_, forward=2))
     assert plain.key != again.key
     assert again.result["zero_shot"] == plain.result["zero_shot"]
     assert "forward" not in request_.to_json()
-    assert service.rank(engine, replace(request_, forward=0)).key == plain.key
-    _, effects = service.effects(engine, replace(request_, forward=2))
-    assert effects.result["loss"] == pytest.approx(again.result["loss"], abs=1e-4)
-    both = service.rank(engine, replace(request_, forward=2, perturb="ridge:1"))
-    off = service.rank(engine, replace(request_, perturb="ridge:1"))
+    assert rank(engine, replace(request_, forward=0)).key == plain.key
+    _, measured = effects(engine, replace(request_, forward=2))
+    assert measured.result["loss"] == pytest.approx(again.result["loss"], abs=1e-4)
+    both = rank(engine, replace(request_, forward=2, perturb="ridge:1"))
+    off = rank(engine, replace(request_, perturb="ridge:1"))
     assert both.result["loss"] == pytest.approx(off.result["loss"], abs=1e-5)
 
 
 def test_the_whole_catalogue_is_searched_with_the_refined_keys(engine: Engine, request_: RunRequest) -> None:
     asked = replace(request_, forward=3, scoring="sum")
     scores = {row["item"]: row["score"] for row in recommend(engine, asked, 30, 100, False)["items"]}
-    for row in service.rank(engine, asked).result["items"]:
+    for row in rank(engine, asked).result["items"]:
         assert scores[row["item"]] == pytest.approx(row["score"], abs=1e-4)
 
 

@@ -15,9 +15,10 @@ from db.store import Store
 from engine.baselines import run as baselines
 from engine.baselines.training import Recipe
 from engine.context import Engine
-from engine.tasks import service
 from engine.tasks.catalogue import recommend
+from engine.tasks.effects import effects
 from engine.tasks.hints import SHOWN
+from engine.tasks.rank import rank
 from tests.toys import toy_columns
 
 torch.set_num_threads(1)
@@ -45,7 +46,7 @@ def prompt(engine: Engine, run) -> str:
 def test_the_hint_stands_before_the_query_and_is_the_baselines_own_list(
     engine: Engine, request_: RunRequest
 ) -> None:
-    found = service.rank(engine, replace(request_, hint="itemknn"))
+    found = rank(engine, replace(request_, hint="itemknn"))
     items = [row["item"] for row in found.result["hint"]["items"]]
     assert len(items) == SHOWN
     # Shopper u9 bought what u8 bought and, a day later, what u8 buys next; its day is not yet known then.
@@ -64,16 +65,16 @@ def test_the_hint_stands_before_the_query_and_is_the_baselines_own_list(
 
 
 def test_a_hint_makes_another_run_and_no_hint_the_run_of_before(engine: Engine, request_: RunRequest) -> None:
-    plain = service.rank(engine, request_)
-    hinted = service.rank(engine, replace(request_, hint="popularity"))
+    plain = rank(engine, request_)
+    hinted = rank(engine, replace(request_, hint="popularity"))
     assert hinted.key != plain.key
     assert hinted.result["zero_shot"] != plain.result["zero_shot"]
     assert "hint" not in plain.result
     assert "suggests" not in prompt(engine, plain)
-    assert service.rank(engine, replace(request_, hint="popularity")).cached
-    _, effects = service.effects(engine, replace(request_, hint="popularity"), leave_one_out=True)
-    assert effects.result["loss"] == pytest.approx(hinted.result["loss"], abs=1e-4)
-    assert effects.result["loss_zero_shot_reprompt"] == pytest.approx(
+    assert rank(engine, replace(request_, hint="popularity")).cached
+    _, measured = effects(engine, replace(request_, hint="popularity"), leave_one_out=True)
+    assert measured.result["loss"] == pytest.approx(hinted.result["loss"], abs=1e-4)
+    assert measured.result["loss_zero_shot_reprompt"] == pytest.approx(
         hinted.result["loss_zero_shot"], abs=1e-4
     )
 
@@ -83,19 +84,19 @@ def test_a_trained_baseline_is_not_trained_for_a_hint(
 ) -> None:
     asked = replace(request_, hint="sasrec")
     with pytest.raises(NotFound, match="baseline --kind sasrec --dataset toy --target test"):
-        service.rank(engine, asked)
+        rank(engine, asked)
     small = Recipe(width=16, blocks=1, longest=8, batch=32, epochs=1, steps=1)
     monkeypatch.setattr(baselines, "Recipe", lambda loss, seed: replace(small, loss=loss, seed=seed))
     folder = engine.settings.baselines
     baselines.run_baseline(engine.store, "toy", "sasrec", users=3, candidates=5, folder=folder)
-    first = service.rank(engine, asked)
+    first = rank(engine, asked)
     assert len(first.result["hint"]["items"]) == SHOWN
     # Fitted anew to something else: the stored run no longer answers the request.
     for path in folder.iterdir():
         path.unlink()
     monkeypatch.setattr(baselines, "Recipe", lambda loss, seed: replace(small, seed=5, epochs=9))
     baselines.run_baseline(engine.store, "toy", "sasrec", users=3, candidates=5, folder=folder)
-    second = service.rank(engine, asked)
+    second = rank(engine, asked)
     assert second.result["hint"] != first.result["hint"]
     assert second.key != first.key
 
@@ -111,4 +112,4 @@ def test_the_whole_catalogue_is_hinted_at_without_what_the_user_has(
 
 def test_an_unknown_baseline_is_refused_by_name(engine: Engine, request_: RunRequest) -> None:
     with pytest.raises(BadInput, match="svd"):
-        service.rank(engine, replace(request_, hint="svd"))
+        rank(engine, replace(request_, hint="svd"))

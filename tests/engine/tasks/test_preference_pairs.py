@@ -17,8 +17,8 @@ from db.requests import Chosen, RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
-from engine.tasks import service
 from engine.tasks.preference_pairs import ASKED, export
+from engine.tasks.rank import rank
 from tests.toys import toy_columns
 
 torch.set_num_threads(1)
@@ -65,7 +65,7 @@ def test_a_pair_is_judged_as_ranking_judges_it(engine: Engine, tmp_path: Path) -
 def demonstrations_of(engine: Engine, row: dict[str, Any], ids: list[str]) -> dict[str, Any]:
     """The run of the probe with exactly these demonstrations."""
     request = RunRequest("toy", row["user"], model="tiny", scoring="sum", target="probe", candidates=5)
-    return service.rank(engine, replace(request, demonstrations=tuple(Chosen(i) for i in ids))).result
+    return rank(engine, replace(request, demonstrations=tuple(Chosen(i) for i in ids))).result
 
 
 def test_what_evaluation_asks_for_is_never_read(

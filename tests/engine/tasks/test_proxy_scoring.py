@@ -15,14 +15,16 @@ from db.requests import Chosen, RunRequest, request_digest
 from db.requests.strategy_spec import parse_spec
 from db.settings import Settings
 from db.store import Store
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.demos import selection
 from engine.demos.probes import gives_away, own_probes
 from engine.jobs import handlers
-from engine.llm.scoring.measure import Task, rank_candidates
+from engine.llm.scoring.ranking import Task, rank_candidates
+from engine.progress import quiet
 from engine.prompts import Example, layout
-from engine.tasks import proxy_scoring, service
-from engine.tasks.inputs import gather, query_of
+from engine.tasks import proxy_scoring
+from engine.tasks.inputs import gather
+from engine.tasks.rank import rank
 from tests.toys import toy_columns
 
 
@@ -57,7 +59,8 @@ def example(entry: Any) -> Example:
 def test_the_kept_ones_are_the_best_of_four_times_as_many_by_the_small_models_own_prompts(
     engine: Engine, request_: RunRequest
 ) -> None:
-    dataset, query = query_of(engine.store, request_)
+    context = resolve(engine, request_)
+    dataset, query = context.dataset, context.query
     pool = selection.choose(engine.store, dataset, query, "neighbours:8", 0)
     small = engine.load(engine.registered("small"))
     probes = own_probes(engine.store, dataset, query, proxy_scoring.PROBES, request_.history)
@@ -72,16 +75,17 @@ def test_the_kept_ones_are_the_best_of_four_times_as_many_by_the_small_models_ow
             assert found.loss_zero_shot is not None
             gained.append(found.loss_zero_shot - found.loss)
         gains.append(sum(gained) / len(gained))
-    assert proxy_scoring.effects(engine, dataset, query, request_, pool) == pytest.approx(gains, abs=1e-4)
+    assert proxy_scoring.effects(context, pool) == pytest.approx(gains, abs=1e-4)
     wanted = [pool[i].demonstration.id for i in sorted(range(len(pool)), key=lambda i: gains[i])[-2:]]
-    chosen = [entry.demonstration.id for entry in gather(engine, request_).chosen]
+    chosen = [entry.demonstration.id for entry in gather(resolve(engine, request_)).chosen]
     assert chosen == wanted
     assert chosen != [entry.demonstration.id for entry in pool[-2:]]
 
 
 def test_probes_are_the_last_purchases_before_the_target(engine: Engine, request_: RunRequest) -> None:
     for target, hidden in (("test", 1), ("probe", 2)):
-        dataset, query = query_of(engine.store, replace(request_, target=target))
+        context = resolve(engine, replace(request_, target=target))
+        dataset, query = context.dataset, context.query
         own = datasets.history(engine.store, dataset.id, query.user)
         probes = own_probes(engine.store, dataset, query, 3, 4)
         assert [probe.purchase for probe in probes] == own[: len(own) - hidden][:-4:-1]
@@ -92,13 +96,14 @@ def test_probes_are_the_last_purchases_before_the_target(engine: Engine, request
 
 
 def test_a_window_that_shows_the_probe_is_not_tried_on_it(engine: Engine, request_: RunRequest) -> None:
-    dataset, query = query_of(engine.store, request_)
+    context = resolve(engine, request_)
+    dataset, query = context.dataset, context.query
     own = selection.choose(engine.store, dataset, query, "proximal:6", 0)
     probes = own_probes(engine.store, dataset, query, 3, 10)
     for entry in own:
         shown = {one.position for one in (*entry.history, entry.answer)}
         assert [gives_away(entry, query, p) for p in probes] == [p.purchase.position in shown for p in probes]
-    found = proxy_scoring.effects(engine, dataset, query, request_, own)
+    found = proxy_scoring.effects(context, own)
     newest = max(range(len(own)), key=lambda i: own[i].answer.position)
     assert found[newest] is None
     assert any(value is not None for value in found)
@@ -114,9 +119,8 @@ def test_neither_the_target_nor_what_follows_decides_what_is_kept(
             here = Settings(home=tmp_path / f"{target}{number}", device="cpu", dtype="float32")
             with Store.open(here) as store:
                 engine = opened(store, here, model_folder, last)
-                inputs = gather(engine, replace(request_, target=target))
-                dataset, query = query_of(store, replace(request_, target=target))
-                found = proxy_scoring.effects(engine, dataset, query, request_, inputs.chosen)
+                inputs = gather(resolve(engine, replace(request_, target=target)))
+                found = proxy_scoring.effects(inputs.context, inputs.chosen)
                 seen.append(([entry.demonstration.id for entry in inputs.chosen], found))
         assert seen[0] == seen[1]
         assert len(seen[0][0]) == count
@@ -130,46 +134,48 @@ class Unseen:
 
 
 def test_the_small_model_runs_without_looking_at_the_target(engine: Engine, request_: RunRequest) -> None:
-    dataset, query = query_of(engine.store, request_)
-    blind = replace(query, target=Unseen())  # type: ignore[arg-type]
+    context = resolve(engine, request_)
+    blind = replace(context.query, target=Unseen())  # type: ignore[arg-type]
     spec = parse_spec("neighbours:2")
-    kept = proxy_scoring.prescored(engine, dataset, blind, request_, spec)
-    assert [e.demonstration.id for e in kept] == [e.demonstration.id for e in gather(engine, request_).chosen]
+    kept = proxy_scoring.prescored(context.at(blind), spec)
+    assert [e.demonstration.id for e in kept] == [
+        e.demonstration.id for e in gather(resolve(engine, request_)).chosen
+    ]
 
 
 def test_a_run_names_the_small_models_weights_in_its_digest(engine: Engine, request_: RunRequest) -> None:
     plain = replace(request_, prescore=None)
-    run = service.rank(engine, request_)
-    assert service.rank(engine, request_).cached
-    assert run.key != service.rank(engine, plain).key
+    run = rank(engine, request_)
+    assert rank(engine, request_).cached
+    assert run.key != rank(engine, plain).key
     assert "prescore" not in plain.to_json()
     before = request_digest(engine.store, request_)
     folder = Path(engine.registered("small").source)
     settings = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**settings, "layer_norm_epsilon": 1e-3}))
-    assert not service.rank(engine, request_).cached or request_digest(engine.store, request_) != before
+    assert not rank(engine, request_).cached or request_digest(engine.store, request_) != before
 
 
 def test_a_pool_shows_the_small_models_effects_best_first(engine: Engine, request_: RunRequest) -> None:
     payload = {"request": request_.to_json(), "sources": ["neighbours", "proximal"], "size": 4}
-    found = handlers.pool_job(engine, payload, service.quiet)["demonstrations"]
+    found = handlers.pool_job(engine, payload, quiet)["demonstrations"]
     values = [demo["prescore"] for demo in found]
     judged = [value for value in values if value is not None]
     assert judged == sorted(judged, reverse=True)
     assert values[len(judged) :] == [None] * (len(values) - len(judged))
     payload["request"] = replace(request_, prescore=None).to_json()
-    plain = handlers.pool_job(engine, payload, service.quiet)["demonstrations"]
+    plain = handlers.pool_job(engine, payload, quiet)["demonstrations"]
     assert all("prescore" not in demo for demo in plain)
     assert {demo["id"] for demo in plain} == {demo["id"] for demo in found}
 
 
 def test_budgets_and_several_prompts_are_kept_to(engine: Engine, request_: RunRequest) -> None:
-    budget = gather(engine, replace(request_, demos="neighbours:200t")).chosen
+    budget = gather(resolve(engine, replace(request_, demos="neighbours:200t"))).chosen
     encoder = engine.load(engine.registered("big")).encoder
     total = sum(len(encoder.joined(layout("plain", "sum").demo(example(e)))) for e in budget)
     assert 0 < total <= 200
-    assert gather(engine, replace(request_, prompts=2)).prompts == (2, 2)
-    assert gather(engine, replace(request_, demos="none")).chosen == ()
+    assert gather(resolve(engine, replace(request_, prompts=2))).prompts == (2, 2)
+    assert gather(resolve(engine, replace(request_, demos="none"))).chosen == ()
 
 
 def test_named_demonstrations_are_not_looked_through(request_: RunRequest) -> None:

@@ -14,14 +14,15 @@ from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.settings import Settings
 from db.store import Store
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.demos.dislikes import disliked_titles
 from engine.jobs import handlers
-from engine.tasks import service
+from engine.progress import quiet
 from engine.tasks.catalogue import recommend
+from engine.tasks.effects import effects
 from engine.tasks.free_text import free
-from engine.tasks.inputs import query_of
-from engine.tasks.spread import spread
+from engine.tasks.rank import rank
+from engine.tasks.spread import perturbation_stats
 from tests.toys import toy_columns
 
 ITEMS = 30
@@ -53,21 +54,21 @@ def scores(run: Run) -> dict[str, float]:
 def test_an_edit_makes_a_run_of_its_own_and_leaves_zero_shot_alone(
     engine: Engine, request_: RunRequest, text: str
 ) -> None:
-    plain, edited = service.rank(engine, request_), service.rank(engine, replace(request_, perturb=text))
+    plain, edited = rank(engine, request_), rank(engine, replace(request_, perturb=text))
     assert edited.key != plain.key
     assert scores(edited) != scores(plain)
     assert edited.result["zero_shot"] == plain.result["zero_shot"]
     assert "Ranked under" in edited.result["notes"][-1]
-    assert service.rank(engine, replace(request_, perturb=text)).cached
+    assert rank(engine, replace(request_, perturb=text)).cached
 
 
 def test_spelling_and_the_seed_of_what_is_not_drawn_make_no_other_run(
     engine: Engine, request_: RunRequest
 ) -> None:
-    first = service.rank(engine, replace(request_, perturb="ridge:0.5"))
-    again = service.rank(engine, replace(request_, perturb="ridge:0.50"))
+    first = rank(engine, replace(request_, perturb="ridge:0.5"))
+    again = rank(engine, replace(request_, perturb="ridge:0.50"))
     assert again.key == first.key
-    half = service.rank(engine, replace(request_, weights=(0.5, 0.5, 0.5)))
+    half = rank(engine, replace(request_, weights=(0.5, 0.5, 0.5)))
     assert scores(first) == pytest.approx(scores(half), abs=1e-6)
     old = request_digest(engine.store, request_)
     assert request_digest(engine.store, replace(request_, perturb=None)) == old
@@ -76,19 +77,17 @@ def test_spelling_and_the_seed_of_what_is_not_drawn_make_no_other_run(
 
 def test_several_prompts_are_each_perturbed(engine: Engine, request_: RunRequest) -> None:
     two = replace(request_, demos="neighbours:2", prompts=2)
-    assert scores(service.rank(engine, replace(two, perturb="ridge:0"))) == pytest.approx(
-        scores(service.rank(engine, two)), abs=1e-6
+    assert scores(rank(engine, replace(two, perturb="ridge:0"))) == pytest.approx(
+        scores(rank(engine, two)), abs=1e-6
     )
-    assert scores(service.rank(engine, replace(two, perturb="ridge:0.9"))) != scores(
-        service.rank(engine, two)
-    )
+    assert scores(rank(engine, replace(two, perturb="ridge:0.9"))) != scores(rank(engine, two))
 
 
 def test_effects_explain_a_prompt_under_ridge_and_refuse_chance(engine: Engine, request_: RunRequest) -> None:
-    run, found = service.effects(engine, replace(request_, perturb="ridge:0.5+negatives:0.5"))
+    run, found = effects(engine, replace(request_, perturb="ridge:0.5+negatives:0.5"))
     assert found.result["loss"] == pytest.approx(run.result["loss"], abs=1e-4)
     with pytest.raises(BadInput, match="spread"):
-        service.effects(engine, replace(request_, perturb="order"))
+        effects(engine, replace(request_, perturb="order"))
 
 
 @pytest.mark.parametrize("text", ["ridge:0.5", "negatives:1", "ridge:0.3+negatives:0.4"])
@@ -96,9 +95,9 @@ def test_the_whole_catalogue_is_scored_as_ranking_scores_it(
     engine: Engine, request_: RunRequest, text: str
 ) -> None:
     asked = replace(request_, perturb=text, scoring="sum", weights=(0.5, 1.0, 2.0))
-    found = recommend(engine, asked, top=ITEMS, width=100, exclude_history=False)
+    found = recommend(engine, asked, top=ITEMS, width=100)
     known = {row["item"]: row["score"] for row in found["items"]}
-    for item, score in scores(service.rank(engine, asked)).items():
+    for item, score in scores(rank(engine, asked)).items():
         assert known[item] == pytest.approx(score, abs=1e-4)
     with pytest.raises(BadInput, match="chance"):
         recommend(engine, replace(asked, perturb="dropout"))
@@ -112,12 +111,14 @@ def test_free_writing_is_edited_too(engine: Engine, request_: RunRequest) -> Non
 
 
 def test_disliked_is_what_was_rated_low_before_the_target(engine: Engine, request_: RunRequest) -> None:
-    dataset, query = query_of(engine.store, request_)
+    context = resolve(engine, request_)
+    dataset, query = context.dataset, context.query
     own = datasets.history(engine.store, dataset.id, query.user)
     low = [one.title for one in own[:-1] if one.rating is not None and one.rating < 3]
     assert low
     assert disliked_titles(engine.store, dataset, query) == tuple(low)
-    dataset, query = query_of(engine.store, replace(request_, target="probe"))
+    context = resolve(engine, replace(request_, target="probe"))
+    dataset, query = context.dataset, context.query
     assert set(disliked_titles(engine.store, dataset, query)) <= {one.title for one in own[:-2]}
 
 
@@ -126,10 +127,10 @@ def test_negatives_without_dislikes_are_refused_clearly(
     engine: Engine, request_: RunRequest, dataset: str, words: str
 ) -> None:
     with pytest.raises(BadInput, match=words):
-        service.rank(engine, replace(request_, dataset=dataset, perturb="negatives"))
+        rank(engine, replace(request_, dataset=dataset, perturb="negatives"))
     with pytest.raises(BadInput, match=words):
-        spread(engine, replace(request_, dataset=dataset), ["negatives"], 2)
-    found = spread(engine, replace(request_, dataset=dataset), draws=2)
+        perturbation_stats(engine, replace(request_, dataset=dataset), ["negatives"], 2)
+    found = perturbation_stats(engine, replace(request_, dataset=dataset), draws=2)
     assert [one["name"] for one in found["left_out"]] == ["negatives"]
     assert [one["name"] for one in found["kinds"]] == [name for name in EDITS if name != "negatives"]
 
@@ -140,10 +141,10 @@ def test_a_spread_is_a_job_that_tells_mean_deviation_and_robust_effect(
     told: list[str] = []
     payload = {"request": request_.to_json(), "kinds": ["weights:0.8", "order", "ridge:0"], "draws": 4}
     found = handlers.spread_job(engine, payload, lambda share, text="", partial=None: told.append(text))
-    _, effects = service.effects(engine, request_)
-    ids = [one["id"] for one in effects.result["demonstrations"]]
+    _, measured = effects(engine, request_)
+    ids = [one["id"] for one in measured.result["demonstrations"]]
     assert found["demonstrations"] == ids
-    plain = {one["id"]: one["effect"] for one in effects.result["demonstrations"]}
+    plain = {one["id"]: one["effect"] for one in measured.result["demonstrations"]}
     assert found["plain"]["effects"] == pytest.approx(plain, abs=1e-5)
     weights, order, ridge = found["kinds"]
     for kind in (weights, order):
@@ -154,16 +155,16 @@ def test_a_spread_is_a_job_that_tells_mean_deviation_and_robust_effect(
         assert kind["loss"]["robust"] == pytest.approx(kind["loss"]["mean"] + kind["loss"]["std"])
     assert {i: ridge["effects"][i]["mean"] for i in ids} == pytest.approx(plain, abs=1e-5)
     assert (ridge["draws"], ridge["total"]["std"]) == (1, 0.0)
-    assert found == handlers.spread_job(engine, payload, service.quiet)
+    assert found == handlers.spread_job(engine, payload, quiet)
     assert any("weight noise" in text for text in told)
 
 
 def test_a_spread_takes_one_prompt_as_it_stands(engine: Engine, request_: RunRequest) -> None:
     for change in ({"prompts": 2}, {"perturb": "order"}):
         with pytest.raises(BadInput, match="one prompt"):
-            spread(engine, replace(request_, **change))
+            perturbation_stats(engine, replace(request_, **change))
     with pytest.raises(BadInput, match="kappa"):
-        spread(engine, request_, ["order"], 2, -1)
-    nothing = spread(engine, replace(request_, demos="none"), ["weights", "order"], 2)
+        perturbation_stats(engine, request_, ["order"], 2, -1)
+    nothing = perturbation_stats(engine, replace(request_, demos="none"), ["weights", "order"], 2)
     assert nothing["demonstrations"] == []
     assert [one["total"]["mean"] for one in nothing["kinds"]] == [0.0, 0.0]

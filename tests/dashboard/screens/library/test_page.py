@@ -142,7 +142,7 @@ def test_a_running_job_tells_progress_rate_and_time_left(store: Store) -> None:
 def test_a_queue_without_an_engine_says_how_to_start_one(store: Store) -> None:
     job = jobs.submit(store, "import", {"path": "x"})
     assert "to start" in progress.describe(job, "Importing", job.created_at + 1, False)
-    assert "python -m dashboard" in progress.describe(job, "Importing", job.created_at + 600, False)
+    assert "`dualens`" in progress.describe(job, "Importing", job.created_at + 600, False)
     assert "finish what it is doing" in progress.describe(job, "Importing", job.created_at + 600, True)
 
 

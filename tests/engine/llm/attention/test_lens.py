@@ -7,8 +7,8 @@ from torch.nn import functional
 from db.errors import ModelError
 from engine.llm.attention import lens
 from engine.llm.scoring.gates import DemonstrationLoss, log_gate
-from engine.llm.scoring.measure import Task, demo_head, prepare
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import Task, demo_head, prepare
 from engine.prompts import Example, encode, render
 from engine.prompts.segments import title_answer
 from tests.engine.conftest import FAMILIES, TITLES, make_loaded

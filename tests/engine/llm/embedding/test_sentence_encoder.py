@@ -43,7 +43,7 @@ def test_titles_become_the_encoders_vectors(tmp_path: Path, titles: tuple[str, .
 @pytest.mark.skipif(INSTALLED, reason="sentence-transformers is installed")
 def test_without_the_package_the_error_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "modules.json").write_text("[]")
-    with pytest.raises(ModelError, match=r"-r requirements-embedding\.txt"):
+    with pytest.raises(ModelError, match=r"dualens\[embedding\]"):
         sentence_vectors(str(tmp_path), ["a"], "cpu", PrefillCache())
 
 

@@ -5,15 +5,10 @@ import torch
 
 from db.errors import BadInput
 from engine.llm.explain import reprompt
+from engine.llm.explain.effects import demonstration_effects
 from engine.llm.explain.reprompt import Reprompts
-from engine.llm.scoring.measure import (
-    Task,
-    demo_head,
-    demonstration_effects,
-    prepare,
-    rank_candidates,
-)
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.lrgd.shapley import coalitions
 from engine.prompts import Example, encode, render
 from engine.prompts.segments import title_answer

@@ -5,8 +5,8 @@ import torch
 
 from engine.llm.explain.saliency import gradient_times_input
 from engine.llm.loading.load import own_attention
-from engine.llm.scoring.measure import Task, prepare
 from engine.llm.scoring.modes import combine, loss_rows
+from engine.llm.scoring.ranking import Task, prepare
 from tests.engine.conftest import TITLES, make_loaded
 
 

@@ -19,7 +19,7 @@ from engine.llm.loading.load import (
     load,
 )
 from engine.llm.loading.loaded_models import Models
-from engine.llm.scoring.measure import Task, rank_candidates
+from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.prompts import Example
 from tests.engine.conftest import FAMILIES, TITLES, TOKENIZERS, make_loaded
 

@@ -6,17 +6,12 @@ import pytest
 import torch
 
 from db.errors import ModelError
+from engine.llm.explain.effects import demonstration_effects
 from engine.llm.loading.load import own_attention
 from engine.llm.scoring.kv_tuning import ForwardTuned, Standing, iterations
 from engine.llm.scoring.log_probs import Prefix
-from engine.llm.scoring.measure import (
-    Task,
-    demo_head,
-    demonstration_effects,
-    prepare,
-    rank_candidates,
-)
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.prompts import Example
 from tests.engine.conftest import TITLES, make_loaded
 

@@ -7,13 +7,8 @@ from db.errors import ModelError, OutOfMemory
 from engine.llm.attention import lens
 from engine.llm.scoring import gates, log_probs, memory
 from engine.llm.scoring.gates import DemonstrationLoss
-from engine.llm.scoring.measure import (
-    Task,
-    demo_head,
-    prepare,
-    rank_candidates,
-)
 from engine.llm.scoring.modes import cyclic_orders
+from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.prompts import Example, encode, render
 from engine.prompts.segments import label_answer, layout, title_answer, yes_no_answer
 from tests.engine.conftest import CONTEXT, FAMILIES, TITLES, make_loaded

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from engine.llm.explain.effects import demonstration_effects
 from engine.llm.scoring import log_probs, per_demo_cache
-from engine.llm.scoring.measure import Task, demonstration_effects
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.per_demo_cache import single_losses
+from engine.llm.scoring.ranking import Task
 from engine.prompts import Example
 from tests.engine.conftest import FAMILIES, TITLES, make_loaded
 

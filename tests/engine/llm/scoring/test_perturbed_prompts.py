@@ -9,16 +9,10 @@ from db.choices import EDITS
 from db.errors import BadInput
 from db.requests.edits import parse
 from engine.llm.attention import lens
+from engine.llm.explain.effects import demonstration_effects
 from engine.llm.explain.perturbation_stats import spreads
 from engine.llm.scoring import perturbed_prompts
 from engine.llm.scoring.log_probs import Row, prefill, suffix_logprobs
-from engine.llm.scoring.measure import (
-    Task,
-    demo_head,
-    demonstration_effects,
-    prepare,
-    rank_candidates,
-)
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.perturbed_prompts import (
     Negatives,
@@ -26,6 +20,7 @@ from engine.llm.scoring.perturbed_prompts import (
     draws_of,
     rank_perturbed,
 )
+from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.prompts import Example
 from tests.engine.conftest import FAMILIES, TITLES, make_loaded
 

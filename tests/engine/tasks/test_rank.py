@@ -16,8 +16,11 @@ from db.requests import Chosen, RunRequest, request_digest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
-from engine.tasks import results, service
+from engine.tasks import results
 from engine.tasks.catalogue import recommend
+from engine.tasks.effects import effects
+from engine.tasks.pool import pool
+from engine.tasks.rank import rank
 from tests.toys import toy_columns
 
 
@@ -41,10 +44,10 @@ def request_() -> RunRequest:
 def test_a_run_is_stored_and_served_with_its_original_timing(
     engine: Engine, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = service.rank(engine, request_)
+    first = rank(engine, request_)
     assert not first.cached
     monkeypatch.setattr(engine, "load", lambda info: pytest.fail("a cached run must not load a model"))
-    again = service.rank(engine, request_)
+    again = rank(engine, request_)
     assert again.cached
     assert (again.key, again.result, again.timings_ms) == (first.key, first.result, first.timings_ms)
 
@@ -52,9 +55,9 @@ def test_a_run_is_stored_and_served_with_its_original_timing(
 def test_auto_is_the_way_of_scoring_the_model_was_made_for(
     engine: Engine, request_: RunRequest, model_folder: Callable[..., Path]
 ) -> None:
-    auto = service.rank(engine, request_)
+    auto = rank(engine, request_)
     assert auto.request.scoring == "calibrated"
-    assert service.rank(engine, replace(request_, scoring="calibrated")).key == auto.key
+    assert rank(engine, replace(request_, scoring="calibrated")).key == auto.key
     assert runs.by_request(engine.store, request_digest(engine.store, request_)) is not None
     folder = model_folder("llama")
     for recipe, scoring in (
@@ -63,11 +66,11 @@ def test_auto_is_the_way_of_scoring_the_model_was_made_for(
         ("[]", "calibrated"),
     ):
         (folder / "RECIPE.json").write_text(recipe)
-        assert service.rank(engine, replace(request_, model=str(folder))).request.scoring == scoring
+        assert rank(engine, replace(request_, model=str(folder))).request.scoring == scoring
 
 
 def test_the_lists_are_ordered_and_hold_the_target_once(engine: Engine, request_: RunRequest) -> None:
-    result = service.rank(engine, request_).result
+    result = rank(engine, request_).result
     for name, metrics in (("items", result["metrics"]), ("zero_shot", result["metrics"]["zero_shot"])):
         rows = result[name]
         assert [row["rank"] for row in rows] == list(range(1, 7))
@@ -82,19 +85,19 @@ def test_the_lists_are_ordered_and_hold_the_target_once(engine: Engine, request_
 def test_naming_the_demonstrations_gives_the_run_of_the_strategy(
     engine: Engine, request_: RunRequest
 ) -> None:
-    chosen = service.rank(engine, request_)
+    chosen = rank(engine, request_)
     ids = [demo["id"] for demo in chosen.result["demonstrations"]]
     assert len(ids) == 3
-    by_name = service.rank(engine, replace(request_, demonstrations=tuple(Chosen(i) for i in ids)))
+    by_name = rank(engine, replace(request_, demonstrations=tuple(Chosen(i) for i in ids)))
     assert by_name.key == chosen.key
     assert by_name.cached
     other_order = tuple(Chosen(i) for i in reversed(ids))
-    assert service.rank(engine, replace(request_, demonstrations=other_order)).key != chosen.key
+    assert rank(engine, replace(request_, demonstrations=other_order)).key != chosen.key
 
 
 def test_a_weight_changes_run_and_scores(engine: Engine, request_: RunRequest) -> None:
-    plain = service.rank(engine, request_)
-    heavy = service.rank(engine, replace(request_, weights=(1.0, 0.0, 2.5)))
+    plain = rank(engine, request_)
+    heavy = rank(engine, replace(request_, weights=(1.0, 0.0, 2.5)))
     assert heavy.key != plain.key
     assert heavy.result["zero_shot"] == plain.result["zero_shot"]
     assert {r["item"]: r["score"] for r in heavy.result["items"]} != {
@@ -103,7 +106,7 @@ def test_a_weight_changes_run_and_scores(engine: Engine, request_: RunRequest) -
 
 
 def test_zero_demonstrations_means_zero(engine: Engine, request_: RunRequest) -> None:
-    run, found = service.effects(engine, replace(request_, demos="none"), leave_one_out=True)
+    run, found = effects(engine, replace(request_, demos="none"), leave_one_out=True)
     assert run.result["demonstrations"] == []
     assert run.result["items"] == run.result["zero_shot"]
     assert found.result["demonstrations"] == []
@@ -113,7 +116,7 @@ def test_zero_demonstrations_means_zero(engine: Engine, request_: RunRequest) ->
 
 @pytest.mark.parametrize("estimator", ["exact", "path"])
 def test_effects_sum_to_the_measured_effect(engine: Engine, request_: RunRequest, estimator: str) -> None:
-    run, found = service.effects(engine, request_, estimator=estimator, leave_one_out=True)
+    run, found = effects(engine, request_, estimator=estimator, leave_one_out=True)
     view = results.effects_view(run, found)
     gain = view["loss_zero_shot"] - view["loss"]
     assert view["effect_total"] == pytest.approx(gain, abs=1e-5)
@@ -127,9 +130,9 @@ def test_effects_sum_to_the_measured_effect(engine: Engine, request_: RunRequest
 def test_effects_are_stored_and_the_richer_measurement_serves_the_plain_question(
     engine: Engine, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, rich = service.effects(engine, request_, leave_one_out=True)
+    run, rich = effects(engine, request_, leave_one_out=True)
     monkeypatch.setattr(engine, "load", lambda info: pytest.fail("stored effects must not load a model"))
-    _, plain = service.effects(engine, request_, leave_one_out=False)
+    _, plain = effects(engine, request_, leave_one_out=False)
     assert plain == rich
     assert [found.effects_key for found in runs.effects(engine.store, run.key)] == [rich.effects_key]
 
@@ -147,17 +150,17 @@ def test_what_comes_after_the_probe_decides_nothing(
             insert(store, columns)
             engine = Engine(store, here)
             engine.register("tiny", str(model_folder("llama")))
-            run, found = service.effects(engine, replace(request_, target="probe"), leave_one_out=True)
+            run, found = effects(engine, replace(request_, target="probe"), leave_one_out=True)
             seen.append((run.result["demonstrations"], run.result["history"], found.result))
     assert seen[0] == seen[1]
 
 
 def test_a_demonstration_from_the_future_is_refused(engine: Engine, request_: RunRequest) -> None:
-    late = service.pool(engine, request_, ["proximal"], 12)
+    late = pool(engine, request_, ["proximal"], 12)
     newest = max(late, key=lambda demo: demo["timestamp"])
     curated = replace(request_, target="probe", demonstrations=(Chosen(newest["id"]),))
     with pytest.raises(BadInput, match="not known yet"):
-        service.rank(engine, curated)
+        rank(engine, curated)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_a_bad_request_says_what_is_wrong_and_stores_nothing(
     engine: Engine, request_: RunRequest, change: dict, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        service.rank(engine, replace(request_, **change))
+        rank(engine, replace(request_, **change))
     assert runs.listing(engine.store) == []
 
 
@@ -183,13 +186,13 @@ def test_changed_weights_on_disk_make_a_new_run(engine: Engine, request_: RunReq
     import torch
     from safetensors.torch import load_file, save_file
 
-    first = service.rank(engine, request_)
+    first = rank(engine, request_)
     folder = Path(engine.registered("tiny").source)
     tensors = load_file(folder / "model.safetensors")
     name = next(n for n in tensors if "mlp" in n)
     tensors[name] = tensors[name] + torch.ones_like(tensors[name])
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    second = service.rank(engine, request_)
+    second = rank(engine, request_)
     assert not second.cached
     assert second.key != first.key
 
@@ -198,8 +201,8 @@ def test_the_history_shown_depends_on_its_way_and_not_on_the_target(
     engine: Engine, request_: RunRequest
 ) -> None:
     """The demonstrations stay those of the recent history; the default leaves the run's key alone."""
-    recent = service.rank(engine, replace(request_, history=3))
-    ways = {way: service.rank(engine, replace(request_, history=3, history_by=way)) for way in HISTORY_WAYS}
+    recent = rank(engine, replace(request_, history=3))
+    ways = {way: rank(engine, replace(request_, history=3, history_by=way)) for way in HISTORY_WAYS}
     assert ways["recent"].key == recent.key
     assert len({run.key for run in ways.values()}) == 3
     for run in ways.values():
@@ -211,30 +214,29 @@ def test_the_history_shown_depends_on_its_way_and_not_on_the_target(
 
 
 def test_several_prompts_average_the_scores_of_each(engine: Engine, request_: RunRequest) -> None:
-    run = service.rank(engine, replace(request_, demos="neighbours:2", prompts=3))
+    run = rank(engine, replace(request_, demos="neighbours:2", prompts=3))
     assert run.result["prompts"] == [2, 2, 2]
     ids = [demo["id"] for demo in run.result["demonstrations"]]
     assert len(set(ids)) == 6
     alone = [
-        service.rank(engine, replace(request_, demonstrations=tuple(map(Chosen, ids[i : i + 2]))))
-        for i in (0, 2, 4)
+        rank(engine, replace(request_, demonstrations=tuple(map(Chosen, ids[i : i + 2])))) for i in (0, 2, 4)
     ]
     for row in run.result["items"]:
         scores = [next(r["score"] for r in one.result["items"] if r["item"] == row["item"]) for one in alone]
         assert row["score"] == pytest.approx(np.mean(scores), abs=1e-6)
     assert run.result["loss"] == pytest.approx(np.mean([one.result["loss"] for one in alone]), abs=1e-6)
     assert run.result["zero_shot"] == alone[0].result["zero_shot"]
-    best = service.rank(engine, replace(request_, demos="neighbours:6")).result["demonstrations"]
+    best = rank(engine, replace(request_, demos="neighbours:6")).result["demonstrations"]
     assert [ids[1], ids[3], ids[5]] == [demo["id"] for demo in best[:-4:-1]]
     with pytest.raises(BadInput, match="one prompt"):
-        service.effects(engine, replace(request_, prompts=2))
+        effects(engine, replace(request_, prompts=2))
 
 
 def test_strategies_by_meaning_and_budgets_ask_the_model(engine: Engine, request_: RunRequest) -> None:
-    run = service.rank(engine, replace(request_, demos="mmr:3"))
+    run = rank(engine, replace(request_, demos="mmr:3"))
     assert len(run.result["demonstrations"]) == 3
-    budget = service.rank(engine, replace(request_, demos="neighbours:400t"))
-    bare = service.rank(engine, replace(request_, demos="none"))
+    budget = rank(engine, replace(request_, demos="neighbours:400t"))
+    bare = rank(engine, replace(request_, demos="none"))
     assert len(budget.result["demonstrations"]) > 0
     assert budget.result["prompt"]["tokens"] - bare.result["prompt"]["tokens"] <= 400
 
@@ -243,21 +245,21 @@ def test_a_folder_that_holds_no_sentence_encoder_is_refused(
     engine: Engine, request_: RunRequest, tmp_path: Path
 ) -> None:
     with pytest.raises(BadInput, match=r"embedding: .*modules\.json"):
-        service.rank(engine, replace(request_, demos="embedding:3", embedding=str(tmp_path)))
+        rank(engine, replace(request_, demos="embedding:3", embedding=str(tmp_path)))
 
 
 def test_a_demonstration_in_a_persons_own_words_is_ranked_with(engine: Engine, request_: RunRequest) -> None:
     dataset = datasets.get(engine.store, "toy")
     made = hand_written(dataset, ["A thing of my own", "Tetris"], "Portal 2")
     demonstrations.save_many(engine.store, [made])
-    run = service.rank(engine, replace(request_, demonstrations=(Chosen(made.id, 2.0),)))
+    run = rank(engine, replace(request_, demonstrations=(Chosen(made.id, 2.0),)))
     [shown] = run.result["demonstrations"]
     assert (shown["source"], shown["answer"]["title"], shown["weight"]) == ("hand-written", "Portal 2", 2.0)
     assert "A thing of my own" in shown["text"]
     assert any("written by hand" in note for note in run.result["notes"])
-    bare = service.rank(engine, replace(request_, demos="none"))
+    bare = rank(engine, replace(request_, demos="none"))
     assert run.result["loss"] != bare.result["loss"]
-    offered = service.pool(engine, request_, ["neighbours", "hand-written"], 4)
+    offered = pool(engine, request_, ["neighbours", "hand-written"], 4)
     assert [view["source"] for view in offered] == ["neighbours"] * 4 + ["hand-written"]
-    _, found = service.effects(engine, run.request)
+    _, found = effects(engine, run.request)
     assert len(found.result["demonstrations"]) == 1

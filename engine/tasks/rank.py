@@ -1,0 +1,111 @@
+"""From a request to a stored run, for the worker and the command line alike.
+
+A run is a pure function of its inputs: its key digests what the numbers depend on, and an equal request is
+served from the store with its original timing. Prompts and attention are the business of `engine.llm`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from db import demonstrations, runs, texts
+from db.canonical import digest
+from db.requests import RunRequest, request_digest
+from db.requests.edits import drawn
+from db.runs import Run
+from db.version import ENGINE_VERSION
+from engine.context import Context, Engine, resolve
+from engine.progress import Clock, Report, quiet
+from engine.tasks import results
+from engine.tasks.edits import ranker
+from engine.tasks.inputs import Inputs, gather
+
+if TYPE_CHECKING:
+    from engine.llm.loading.load import LoadedModel
+
+
+def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
+    """The run that answers a request, computed unless the store has it; loads no model if it has.
+
+    Raises NotFound, BadInput, ModelError or OutOfMemory; the store is unchanged then.
+    """
+    return rank_in(resolve(engine, request), report)
+
+
+def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
+    """The same for a request that was looked up already."""
+    engine, store, request = context.engine, context.store, context.request
+    request_key = request_digest(store, request, context.model.revision)
+    stored = _stored(context, request_key)
+    if stored and not request.hint:
+        return stored
+    clock = Clock()
+    report(None, "reading the history")
+    with clock("prepare"):
+        inputs = gather(context)
+        if stored and inputs.hint and stored.result["hint"] == inputs.hint.as_dict():
+            return stored  # the baseline was not fitted anew since
+        report(None, f"loading {context.model.name}")
+    with clock("load"):
+        loaded = context.loaded
+    report(None, f"ranking {len(inputs.titles)} candidates")
+
+    from engine.llm.scoring.ensemble import rank_by_prompts
+
+    ranked = rank_by_prompts(loaded, inputs.tasks(), engine.prefills, ranker(inputs))
+    timings = {**clock.parts, **ranked.timings_ms, "total": clock.read()["total"]}
+    demonstrations.save_many(store, [entry.demonstration for entry in inputs.chosen])
+    with store.write() as connection:
+        prompt = texts.put(connection, ranked.text)
+    run = Run(
+        key=run_key(inputs, loaded),
+        request=request,
+        request_digest=request_key,
+        dataset_id=inputs.dataset.id,
+        user_id=inputs.query.user_id,
+        model=context.model.name,
+        result=results.run_result(inputs, loaded, ranked, prompt),
+        timings_ms=timings,
+    )
+    return runs.save(store, run)
+
+
+def _stored(context: Context[RunRequest], request_key: str) -> Run | None:
+    """The stored run of a request, if it is of the precision asked for and no sentence encoder took part."""
+    stored = runs.by_request(context.store, request_key)
+    if stored is None or context.engine.settings.dtype not in ("auto", stored.result["model"]["dtype"]):
+        return None
+    return None if context.request.embedding else stored  # the encoder's files may have changed since
+
+
+def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
+    """SHA-256 over everything the numbers of a run depend on."""
+    request = inputs.request
+    chosen = [[e.demonstration.id, w] for e, w in zip(inputs.chosen, inputs.weights, strict=True)]
+    hint = {"hint": inputs.hint.as_dict()} if inputs.hint else {}
+    ways = {} if request.history_by == "recent" else {"shown": [row.position for row in inputs.query.history]}
+    parts = {} if request.prompts == 1 else {"prompts": inputs.prompts}
+    edits = request.edits
+    under: dict[str, Any] = {"perturb": [str(edit) for edit in edits]} if edits else {}
+    if request.forward:
+        under["forward"] = request.forward
+    return digest(
+        {
+            **hint,
+            **under,
+            **ways,
+            **parts,
+            "engine": ENGINE_VERSION,
+            "data": inputs.dataset.fingerprint,
+            "user": inputs.query.user_id,
+            "target_position": inputs.query.target_position,
+            "history": request.history,
+            "candidates": inputs.candidates.fingerprint,
+            "demonstrations": chosen,
+            "template": request.template,
+            "scoring": request.scoring,
+            "seed": request.seed if request.scoring == "listwise" or drawn(edits) else None,
+            "model": loaded.revision,
+            "dtype": loaded.dtype_name,
+        }
+    )

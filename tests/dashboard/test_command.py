@@ -1,0 +1,68 @@
+"""The dashboard's command: its processes work from any folder, with the options that ship beside the page."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit import config
+from typer.testing import CliRunner
+
+from dashboard import __main__ as command
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is not the project's and holds modules of the names Dualens uses, with a workspace."""
+    for name in ("db", "engine", "dashboard"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DUALENS_HOME", "workspace")  # relative: every process must mean the same folder
+    monkeypatch.delenv("DUALENS_DATABASE_URL", raising=False)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    return tmp_path
+
+
+def test_the_engine_starts_from_a_folder_with_a_db_of_its_own(elsewhere: Path) -> None:
+    child = command.start("engine", "datasets", "--json")
+    assert child.wait(120) == 0
+    assert (elsewhere / "workspace" / "dualens.db").exists()
+
+
+def test_streamlit_reads_its_options_beside_the_page_wherever_it_starts(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`streamlit run` names the script before it reads options; the file next to it comes last and wins."""
+    (elsewhere / ".streamlit").mkdir()
+    (elsewhere / ".streamlit" / "config.toml").write_text("[server]\nmaxUploadSize = 1\n")
+    monkeypatch.setattr(config, "_main_script_path", str(command.APP))
+    files = config.get_config_files("config.toml")
+    assert files[-1] == str(command.APP.parent / ".streamlit" / "config.toml")
+    assert Path(files[-1]).is_file()
+
+
+def test_the_page_takes_no_option_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(command.subprocess, "Popen", lambda words, **options: started.append(words))
+    command.start_page("127.0.0.1", 9000, open_browser=False)
+    assert started == [
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "streamlit",
+            "run",
+            str(command.APP),
+            "--server.address=127.0.0.1",
+            "--server.port=9000",
+            "--server.headless=true",
+        ]
+    ]
+
+
+def test_a_store_that_cannot_be_opened_is_one_line(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (elsewhere / "file").write_text("")
+    monkeypatch.setenv("DUALENS_HOME", str(elsewhere / "file"))
+    result = CliRunner().invoke(command.app, ["--no-browser"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: The workspace folder")
+    assert result.stderr.count("\n") == 1

@@ -59,8 +59,8 @@ def look_up(
         query = queries.at(store, dataset, question.user_id, question.position, history)
     kind, size = request.candidate_kind, request.candidates
     listed = candidate_list(store, dataset, query.user, query.target_position, kind, size, request.seed)
-    found = datasets.items(store, dataset.id, listed.items)
-    titles = tuple(found[item].title for item in listed.items)
+    items = datasets.items(store, dataset.id, listed.items)
+    titles = tuple(items[item].title for item in listed.items)
     return Asked(query, listed.items, titles, listed.items.index(query.target.item))
 
 
@@ -94,12 +94,12 @@ def scores(
     """Scores per condition, target first: of the prompts with demonstrations and the one without any."""
     from engine.llm.scoring.ranking import rank_candidates
 
-    found: dict[str, list[float]] = {}
+    scores: dict[str, list[float]] = {}
     for column, task in tasks.items():
         result = rank_candidates(loaded, replace(task, scoring=scoring), cache)  # type: ignore[arg-type]
-        found[ZERO_SHOT] = asked.plain(result.scores_zero_shot)
-        found[column] = asked.plain(result.scores)
-    return found
+        scores[ZERO_SHOT] = asked.plain(result.scores_zero_shot)
+        scores[column] = asked.plain(result.scores)
+    return scores
 
 
 def _task(asked: Asked, chosen: Sequence[PoolEntry], seed: int) -> Task:

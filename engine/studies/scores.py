@@ -75,8 +75,8 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     loss = DemonstrationLoss(loaded, fitted, head, question)
     objective = Remembered(loss)
     ones = torch.ones(k, dtype=loss.dtype, device=loaded.device)
-    found = {name: estimate(objective, ones) for name, estimate in ESTIMATORS.items()}
-    values = {name: one.effects.tolist() for name, one in found.items()}
+    estimates = {name: estimate(objective, ones) for name, estimate in ESTIMATORS.items()}
+    values = {name: estimate.effects.tolist() for name, estimate in estimates.items()}
     values["removal"] = agreement.removal(objective, ones).tolist()
     values["gradient"] = (-loss.gradient(ones[None])[1][0]).tolist()
     signed, size = gradient_times_input(loaded, fitted, question)
@@ -92,12 +92,12 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     values["reprompt_loo"] = agreement.removal(again, ones).tolist()
     without, with_all = again.value(torch.stack([0 * ones, ones])).tolist()
     return {
-        "values": {name: plain(one) for name, one in values.items()},
-        "gain": found["exact"].total,
+        "values": {name: plain(scores) for name, scores in values.items()},
+        "gain": estimates["exact"].total,
         "gain_reprompt": without - with_all,
-        "nodes": {name: one.nodes for name, one in found.items()},
-        "error": {name: one.completeness_error for name, one in found.items()},
-        "certified": {name: one.certified_error for name, one in found.items()},
+        "nodes": {name: estimate.nodes for name, estimate in estimates.items()},
+        "error": {name: estimate.completeness_error for name, estimate in estimates.items()},
+        "certified": {name: estimate.certified_error for name, estimate in estimates.items()},
     }
 
 

@@ -1,7 +1,7 @@
 """DPP demonstrations: the set of windows that is most relevant and most varied at once.
 
 A determinantal point process with kernel `L_ij = q_i s_ij q_j`, quality `q_i = exp(QUALITY x cosine to the
-query)` and s the cosine between windows. The likeliest set is pool by the greedy algorithm of arXiv
+query)` and s the cosine between windows. The likeliest set is found by the greedy algorithm of arXiv
 1709.05135, which keeps a Cholesky factor: one more window costs O(pool x chosen).
 """
 

@@ -89,10 +89,7 @@ from db import datasets as _datasets  # noqa: E402
 from db import models as _models  # noqa: E402
 from db import runs as _runs  # noqa: E402
 from db.errors import DualensError  # noqa: E402
-from db.requests import (
-    OptimizeRequest,
-    RunRequest,  # noqa: E402
-)
+from db.requests import OptimizeRequest, RunRequest  # noqa: E402
 from db.settings import Settings  # noqa: E402
 from db.store import Store  # noqa: E402
 from db.version import VERSION as __version__  # noqa: E402

@@ -1,10 +1,8 @@
 """What pyproject.toml cannot say: `docs/` travels inside the dashboard, whose Guide page shows it offline."""
 
-from pathlib import Path
-
 from setuptools import find_packages, setup
 
-DOCS = ["dashboard.docs"] if Path("docs").is_dir() else []
+DOCS = ["dashboard.docs"]
 
 setup(
     packages=find_packages(include=["db", "db.*", "engine", "engine.*", "dashboard", "dashboard.*"]) + DOCS,

@@ -13,41 +13,30 @@ if str(ROOT) not in sys.path:
     # `streamlit run` puts this file's folder on the path, not the repository's.
     sys.path.insert(0, str(ROOT))
 
+from dashboard import pages  # noqa: E402
 from dashboard.ui import engine_status, help, notices  # noqa: E402
 from dashboard.ui.style import css  # noqa: E402
 
 st.set_page_config(page_title="Dualens", layout="wide", initial_sidebar_state=215)
 st.html(css())
 
-# Not in a folder named `pages`: Streamlit takes one beside this script for its older page system and shows
-# the first visitor of a deep link that page without this frame.
-PAGES = {
-    "Explore": [
-        st.Page("screens/recommend/page.py", title="Recommend", default=True),
-        st.Page("screens/explain/page.py", title="Explain", url_path="explain"),
-    ],
-    "Prove": [
-        st.Page("screens/compare/page.py", title="Compare", url_path="compare"),
-        st.Page("screens/studies/page.py", title="Studies", url_path="studies"),
-    ],
-    "Manage": [
-        st.Page("screens/tune/page.py", title="Tune", url_path="tune"),
-        st.Page("screens/library/page.py", title="Library", url_path="library"),
-    ],
-    "Read": [
-        st.Page("screens/guide/page.py", title="Guide", url_path="guide"),
-    ],
+drawn = {
+    page: st.Page(page.script, title=page.title, url_path=page.name, default=page is pages.PAGES[0])
+    for page in pages.PAGES
 }
-current = st.navigation(PAGES, position="hidden")
+sections = pages.sections(pages.PAGES)
+current = st.navigation(
+    {section: [drawn[page] for page in group] for section, group in sections.items()}, position="hidden"
+)
 
 with st.sidebar:
     st.title("Dualens", anchor=False)
     st.caption("what each demonstration teaches")
-    for section, pages in PAGES.items():
+    for section, group in sections.items():
         st.caption(section.upper())
-        for each in pages:
-            st.page_link(each, width="stretch")
-    help.page_link(current.title)
+        for page in group:
+            st.page_link(drawn[page], width="stretch", help=page.about)
+    help.page_link(next(page for page in pages.PAGES if page.title == current.title))
 
 with notices.told():
     current.run()

@@ -42,21 +42,33 @@ class EditChoice(Choice):
 @dataclass(frozen=True)
 class StrategyChoice(Choice):
     """A way of choosing demonstrations. `optimized`: it asks the model about past purchases, so it
-    takes seconds to minutes; `embeds`: it compares titles by a model's vectors."""
+    takes seconds to minutes; `embeds`: it compares titles by a model's vectors; `control`: others are tested
+    against it."""
 
     optimized: bool = False
     embeds: bool = False
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class BaselineChoice(Choice):
+    """A conventional recommender. `trained`: by gradient descent over minutes, with a learning curve; others
+    count in seconds."""
+
+    trained: bool = False
 
 
 @dataclass(frozen=True)
 class StudyChoice(Choice):
     """A study over many users. `asks`: the fields of a `StudyRequest` it reads beside data set, model, users
-    and seed, in the order of its form. `users`: how many by default. `timestamps`: it needs them.
+    and seed, in the order of its form. `users`: how many by default. `timestamps`: it needs them. `reads`:
+    how to read its result, in a sentence or two.
     """
 
     asks: tuple[str, ...] = ()
     users: int = 300
     timestamps: bool = False
+    reads: str = ""
 
 
 C = TypeVar("C", bound=Choice)
@@ -70,14 +82,21 @@ def _table(*rows: C) -> dict[str, C]:
 VECTORS = "the model's hidden states, or a sentence encoder (`embedding`)"
 
 STRATEGIES: dict[str, StrategyChoice] = _table(
-    StrategyChoice("none", "no demonstrations", "The prompt holds the user's history alone"),
-    StrategyChoice("random", "random windows", "Windows of random other users", module="random_users"),
+    StrategyChoice("none", "no demonstrations", "The prompt holds the user's history alone", control=True),
+    StrategyChoice(
+        "random",
+        "random windows",
+        "Windows of random other users",
+        module="random_users",
+        control=True,
+    ),
     StrategyChoice("recent", "neighbours' newest windows (recent)", "The newest windows of similar users"),
     StrategyChoice(
         "bm25",
         "BM25",
         "Windows whose titles share the most words with the history",
         paper="Robertson and Zaragoza 2009",
+        control=True,
     ),
     StrategyChoice(
         "neighbours",
@@ -231,29 +250,31 @@ TEMPLATES: dict[str, Choice] = _table(
     Choice("plain", "plain", "Purchases in order, then the next one"),
 )
 
-BASELINES: dict[str, Choice] = _table(
-    Choice("popularity", "popularity", "How often an item was bought before"),
-    Choice(
+BASELINES: dict[str, BaselineChoice] = _table(
+    BaselineChoice("popularity", "popularity", "How often an item was bought before"),
+    BaselineChoice(
         "itemknn",
         "item-kNN",
         "Items bought by the same users as the history's items",
         paper="Sarwar et al. 2001",
     ),
-    Choice("bm25", "BM25 on titles", "Words that titles share with the history's titles"),
-    Choice(
+    BaselineChoice("bm25", "BM25 on titles", "Words that titles share with the history's titles"),
+    BaselineChoice(
         "sasrec",
         "SASRec",
         "A self-attentive sequential recommender, trained with full cross-entropy",
         needs="training (`tune`, or `baseline`)",
         paper="arXiv 1808.09781, 2408.14238",
+        trained=True,
     ),
-    Choice(
+    BaselineChoice(
         "sasrec-scaled",
         "SASRec, scaled loss",
         "SASRec trained with sampled cross-entropy, scaled",
         needs="training (`tune`, or `baseline`)",
         paper="arXiv 1808.09781, 2408.14238",
-        module="sasrec_scaled",
+        trained=True,
+        module="sasrec",
     ),
 )
 
@@ -276,9 +297,21 @@ ESTIMATORS: dict[str, Choice] = _table(
 )
 
 EFFECT_MODES: dict[str, Choice] = _table(
-    Choice("direct", "masked for the query", "The query and the answer do not see the demonstration"),
-    Choice("total", "masked for everything after", "Later demonstrations do not see it either"),
-    Choice("reprompt", "removed from the prompt", "The prompt is written without it, so positions shift"),
+    Choice(
+        "direct",
+        "masked for the query",
+        "Query and answer do not see the demonstration, as with the desk's weights",
+    ),
+    Choice(
+        "total",
+        "masked for everything after",
+        "Later demonstrations do not see it either; every token keeps its place",
+    ),
+    Choice(
+        "reprompt",
+        "removed from the prompt",
+        "The prompt is written without it, so positions shift; the slowest",
+    ),
 )
 
 EDITS: dict[str, EditChoice] = _table(
@@ -355,6 +388,8 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidate_kind",
             "scoring",
         ),
+        reads="Mean over users, with its 95 % interval; the best of the table is bold. Stale: known when the "
+        "model was tuned. Fresh: known when the purchase is predicted.",
     ),
     StudyChoice(
         "drift",
@@ -365,6 +400,8 @@ STUDIES: dict[str, StudyChoice] = _table(
         asks=("demos", "periods", "cut", "minutes", "candidates", "candidate_kind", "scoring"),
         users=100,
         timestamps=True,
+        reads="Mean of the users asked in each period since the freeze; the band is the 95 % interval of "
+        "fresh demonstrations. All rank the same candidates.",
     ),
     StudyChoice(
         "strategies",
@@ -372,6 +409,8 @@ STUDIES: dict[str, StudyChoice] = _table(
         "Every way of choosing demonstrations, at the same number, for the same users and candidates, tested "
         "in pairs against none, random and BM25",
         asks=("k", "only", "candidates", "candidate_kind", "scoring"),
+        reads="Mean over users with its 95 % interval, best on top; the line is no demonstrations. Blue: "
+        "surely better than none; orange: surely worse.",
     ),
     StudyChoice(
         "faithfulness",
@@ -381,6 +420,8 @@ STUDIES: dict[str, StudyChoice] = _table(
         paper="arXiv 2504.04386 (reconstruction)",
         asks=("demos", "scoring"),
         users=200,
+        reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: the effects "
+        "shown on Recommend; grey: rival scores.",
     ),
 )
 

@@ -37,15 +37,19 @@ def of(chosen: Sequence[Chosen], info: DatasetInfo) -> tuple[list[dict[str, Any]
 def search(info: DatasetInfo, words: str, most: int) -> tuple[list[str], int]:
     """The first `most` titles of the catalogue that hold all these words, and how many do."""
     wanted = words.lower().split()
-    titles = _titles(info.id, info.fingerprint)
-    found = [title for title, lower in titles if all(word in lower for word in wanted)]
-    return found[:most], len(found)
+    titles = _titles(info)
+    matching = [title for title, lower in titles if all(word in lower for word in wanted)]
+    return matching[:most], len(matching)
 
 
-@st.cache_data(show_spinner=False, max_entries=4)
-def _titles(dataset_id: int, fingerprint: str) -> list[tuple[str, str]]:
+def _content(info: DatasetInfo) -> tuple[int, str]:
+    return info.id, info.fingerprint
+
+
+@st.cache_data(show_spinner=False, max_entries=4, hash_funcs={DatasetInfo: _content})
+def _titles(info: DatasetInfo) -> list[tuple[str, str]]:
     """Every title once, most bought first, with its lower-case form to search in."""
-    known = datasets.catalogue(session.store(), dataset_id)
+    known = datasets.catalogue(session.store(), info.id)
     order = sorted(range(len(known.titles)), key=lambda item: -known.counts[item])
     titles = dict.fromkeys(known.titles[item] for item in order)
     return [(title, title.lower()) for title in titles if title.strip()]

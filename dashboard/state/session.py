@@ -5,6 +5,7 @@ set from it before they are drawn and write back to it in their callbacks; the a
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -26,7 +27,7 @@ TRAIL = 12  # runs of this session that "compare with the previous run" can reac
 
 @st.cache_resource(show_spinner=False)
 def _open(home: str, database_url: str) -> Store:
-    return Store.open()
+    return Store.open(Settings(home=Path(home), database_url=database_url))
 
 
 def store() -> Store:
@@ -64,7 +65,7 @@ def turn_to(dataset: str, model: str | None = None) -> None:
             user = datasets.random_user(store(), info.id, seed=0, min_length=5).user_id
         except NotFound:
             user = None
-        current = replace(current, dataset=dataset, user=user, chosen=None)
+        current = current.of_user(dataset, user)
     show(replace(current, model=model or current.model), follow=False)
 
 

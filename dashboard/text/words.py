@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dashboard.text import values
 from dashboard.text.formats import (
     day,
     ordinal,
@@ -11,30 +12,6 @@ from dashboard.text.formats import (
 )
 from dashboard.text.literal import plain
 
-SOURCES = {
-    "proximal": "own window",
-    "neighbours": "neighbour",
-    "aggregated": "several neighbours",
-    "global": "typical of everybody",
-    "random": "random user",
-    "hand-written": "own words",
-}
-STRATEGIES = {
-    "twostage": "chosen and weighed for this user",
-    "greedy": "chosen for this user by effect",
-    "neighbours": "similar users",
-    "proximal": "own earlier windows",
-    "aggregated": "similar users, merged in time",
-    "bm25": "words in common (BM25)",
-    "embedding": "nearest in meaning",
-    "mmr": "near but different (MMR)",
-    "dpp": "a varied set (DPP)",
-    "votek": "most typical (Vote-k)",
-    "global": "typical of everybody",
-    "recent": "newest windows",
-    "random": "random users",
-    "none": "none",
-}
 NOTICEABLE = 0.05  # nats: smaller effects are not worth a word
 TARGETS = {
     "test": "the item really bought next",
@@ -51,7 +28,7 @@ def short(view: Mapping[str, Any], letters: int = 34) -> str:
 
 def source_line(view: Mapping[str, Any]) -> str:
     """neighbour · 2 shared · 1187 · 3 Mar 2021, or own window · 3 Mar 2021, as plain text."""
-    parts = [SOURCES.get(view["source"], plain(view["source"], 20))]
+    parts = [values.source(view["source"])]
     if view["source"] != "proximal":
         if view.get("shared"):
             parts.append(f"{view['shared']} shared")

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.pages import Page
+from db.requests.fields import RequestField
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED, _CHECKOUT = _PACKAGE / "docs", _PACKAGE.parent / "docs"
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
@@ -50,6 +53,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
     "Development": (("architecture", "Architecture"), ("extending", "Add something")),
 }
 _CURRENT = "guide-page"
+FEW = 8  # choices that a help text explains; more of them are on their page
 TITLES = dict(row for rows in CONTENTS.values() for row in rows)
 
 
@@ -59,15 +63,14 @@ def url(place: str) -> str:
     return f"guide?doc={name}" + (f"#{section}" if section else "")
 
 
-def page_link(title: str) -> None:
+def page_link(page: Page) -> None:
     """A quiet link from a page of the dashboard to its documentation, in a new tab so that work stays.
 
     From now on help texts that name no place lead there too.
     """
-    name = title.lower()
-    st.session_state[_CURRENT] = name if name in TITLES else "index"
-    if name in TITLES:
-        st.caption(f"[Guide to {title}]({url(name)})")
+    st.session_state[_CURRENT] = page.docs or "index"
+    if page.docs:
+        st.caption(f"[Guide to {page.title}]({url(page.docs)})")
 
 
 def more(text: str, place: str = "") -> str | None:
@@ -76,3 +79,11 @@ def more(text: str, place: str = "") -> str | None:
     None without a text: a widget then has no help.
     """
     return f"{text} [Guide]({url(place or st.session_state.get(_CURRENT, 'index'))})" if text else None
+
+
+def of(field: RequestField, note: str = "") -> str | None:
+    """The help of a request's field: what it asks (or `note`), then what each of a few choices does."""
+    rows = list((field.choices or {}).values())
+    lines = [f"- **{row.label}**: {row.about}" for row in rows] if len(rows) <= FEW else []
+    text = note or f"{field.asked.about}."
+    return more("\n".join([text, *(["", *lines, ""] if lines else [])]), field.guide)

@@ -5,8 +5,16 @@ means is the engine's business.
 """
 
 from db.requests.optimize import OptimizeRequest
-from db.requests.run import Chosen, RunRequest, request_digest
+from db.requests.run import Chosen, RunOptions, RunRequest, request_digest
 from db.requests.study import StudyRequest
 from db.requests.tune import TuneRequest
 
-__all__ = ["Chosen", "OptimizeRequest", "RunRequest", "StudyRequest", "TuneRequest", "request_digest"]
+__all__ = [
+    "Chosen",
+    "OptimizeRequest",
+    "RunOptions",
+    "RunRequest",
+    "StudyRequest",
+    "TuneRequest",
+    "request_digest",
+]

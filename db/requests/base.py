@@ -8,7 +8,7 @@ from pydantic import ConfigDict, ModelWrapValidatorHandler, ValidationError, mod
 from pydantic.dataclasses import dataclass
 
 from db.errors import BadInput
-from db.requests.fields import described
+from db.requests.fields import RequestField, described
 
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
@@ -40,10 +40,10 @@ class Request:
     def _refusal(cls, error: ValidationError) -> Exception:
         fields = {field.name: field for field in described(cls)}
         order = list(fields)
-        problems = [each for each in error.errors() if each["loc"] and each["loc"][0] in fields]
+        problems = [problem for problem in error.errors() if problem["loc"] and problem["loc"][0] in fields]
         if not problems:
             return TypeError(str(error))  # a mistake of the program: an argument that no request has
-        first = min(problems, key=lambda each: order.index(str(each["loc"][0])))
+        first = min(problems, key=lambda problem: order.index(str(problem["loc"][0])))
         field = fields[str(first["loc"][0])]
         if first["type"] in ("missing", "missing_argument"):
             return BadInput(f"{field.name}: missing from the {cls.WHAT}.")
@@ -71,12 +71,16 @@ class Request:
         if missing := [name for name in cls.NEEDED if name not in data]:
             raise BadInput(f"{missing[0]}: missing from the {cls.WHAT}.")
         values = {
-            name: cls._listed(name, value) if fields[name].kind is tuple and value is not None else value
+            name: cls._listed(fields[name], value)
+            if fields[name].kind is tuple and value is not None
+            else value
             for name, value in data.items()
         }
         return cls(**values)
 
     @classmethod
-    def _listed(cls, name: str, value: Any) -> Any:
-        """A list of JSON as the tuple a request holds."""
-        return tuple(value) if isinstance(value, list) else value
+    def _listed(cls, field: RequestField, value: Any) -> tuple[Any, ...]:
+        """A list of JSON as the tuple a request holds. Raises BadInput for anything else."""
+        if not isinstance(value, list | tuple):
+            raise field.refusal(value)
+        return tuple(value)

@@ -15,6 +15,7 @@ from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from db import choices
+from db.choices import Choice
 from db.errors import BadInput
 
 LONGEST_SEED = 2**31 - 1
@@ -24,16 +25,21 @@ LONGEST_SEED = 2**31 - 1
 class Asked:
     """What a field asks. `about`: one sentence for help and documentation. `label`: a few words for forms and
     tables. `choices`: name of its table in `db.choices`; `names`: of a table whose names its text may hold.
-    `link`: its parameter in the address bar (default:
-    the field's name). `flags`: its options on the command line (default: the name with dashes). `expects`:
-    what an optional field takes, for refusals. `later`: the field came after the first version and is written
-    to JSON only where it differs from its default, so that the digests of older requests stay what they were.
+    `model`: it names a model of the store. `nothing`: what its absence means, for forms and tables. `guide`:
+    the place of the documentation that explains it (default: its table of choices). `link`: its parameter in
+    the address bar (default: the field's name). `flags`: its options on the command line (default: the name
+    with dashes). `expects`: what an optional field takes, for refusals. `later`: the field came after the
+    first version and is written to JSON only where it differs from its default, so that the digests of older
+    requests stay what they were.
     """
 
     about: str
     label: str
     choices: str = ""
     names: str = ""
+    model: bool = False
+    nothing: str = "none"
+    guide: str = ""
     link: str = ""
     flags: tuple[str, ...] = ()
     expects: str = "text"
@@ -69,14 +75,31 @@ class RequestField:
         return self.asked.flags or ("--" + self.name.replace("_", "-"),)
 
     @property
-    def choices(self) -> Mapping[Any, choices.Choice] | None:
+    def choices(self) -> Mapping[Any, Choice] | None:
         """The rows it may be chosen from; None where it is not a choice."""
         return getattr(choices, self.asked.choices) if self.asked.choices else None
 
     @property
+    def names(self) -> Mapping[str, Choice] | None:
+        """The rows whose names its text may hold; None where it holds none."""
+        return getattr(choices, self.asked.names) if self.asked.names else None
+
+    @property
+    def model(self) -> bool:
+        """Whether it names a model of the store."""
+        return self.asked.model
+
+    @property
+    def guide(self) -> str:
+        """The place of the documentation that explains it, such as `choices#scoring`; empty without one."""
+        own = self.choices or self.names
+        titles = [title for title, rows in choices.TABLES.items() if rows is own]
+        return self.asked.guide or (f"choices#{titles[0].lower().replace(' ', '-')}" if titles else "")
+
+    @property
     def help(self) -> str:
         """What it asks, in sentences for help and documentation."""
-        named = ": " + ", ".join(getattr(choices, self.asked.names)) if self.asked.names else ""
+        named = ": " + ", ".join(self.names) if self.names else ""
         return f"{self.asked.about}{named}."
 
     def refusal(self, value: object) -> BadInput:

@@ -25,7 +25,7 @@ class OptimizeRequest(Request):
     ]
     user: Annotated[str, Asked("User id (see `users`)", "user", flags=("--user", "-u"))]
     model: Annotated[
-        str, Asked("Registered name, model folder or hub id", "model", flags=("--model", "-m"))
+        str, Asked("Registered name, model folder or hub id", "model", flags=("--model", "-m"), model=True)
     ] = "embedded"
     target: Annotated[
         str,
@@ -42,13 +42,27 @@ class OptimizeRequest(Request):
     ] = "auto"
     seed: Annotated[int, Field(ge=0, le=LONGEST_SEED), Asked("Seed of what is drawn", "seed")] = 0
     size: Annotated[
-        int, Field(ge=1, le=16), Asked("Demonstrations, at most", "demonstrations", flags=("--size", "-k"))
+        int,
+        Field(ge=1, le=16),
+        Asked(
+            "Demonstrations, at most",
+            "demonstrations, at most",
+            flags=("--size", "-k"),
+            guide="recommend#optimize",
+        ),
     ] = 4
     tokens: Annotated[
-        int | None, Field(ge=1, le=1_000_000), Asked("Tokens that demonstrations may take together", "tokens")
+        int | None,
+        Field(ge=1, le=1_000_000),
+        Asked(
+            "Tokens that demonstrations may take together",
+            "tokens, at most",
+            nothing="what the model holds",
+            guide="recommend#optimize",
+        ),
     ] = None
     sources: Annotated[
-        tuple[str, ...], Asked("Sources of the pool, by commas", "sources", choices="SOURCES")
+        tuple[str, ...], Asked("Sources of the pool, by commas", "sources of the pool", choices="SOURCES")
     ] = ("neighbours", "aggregated", "proximal")
     pool: Annotated[
         int, Field(ge=1, le=64), Asked("Demonstrations looked through of each source", "pool")
@@ -56,9 +70,13 @@ class OptimizeRequest(Request):
     probes: Annotated[
         int,
         Field(ge=2, le=64),
-        Asked("Past purchases that serve as targets; half of them only judge", "probes"),
+        Asked(
+            "Past purchases that serve as targets; half of them only judge",
+            "past purchases to judge on",
+            guide="recommend#optimize",
+        ),
     ] = 10
-    beam: Annotated[int, Field(ge=1, le=16), Asked("Sets pursued at once", "beam")] = 1
+    beam: Annotated[int, Field(ge=1, le=16), Asked("Sets pursued at once", "sets pursued at once (beam)")] = 1
     stages: Annotated[int, Asked("1 chooses, 2 learns weights too", "stages", choices="STAGES")] = 2
     steps: Annotated[int, Field(ge=1, le=200), Asked("Steps of gradient descent on the weights", "steps")] = 2
     ridge: Annotated[
@@ -79,6 +97,8 @@ class OptimizeRequest(Request):
             "Edits to hold up under, written as typos:0.1+order; by default weight noise",
             "edits to hold up under",
             names="EDITS",
+            nothing="weight noise",
+            guide="glossary#robust-effect",
         ),
     ] = None
     calibrate: Annotated[
@@ -86,7 +106,14 @@ class OptimizeRequest(Request):
         Field(ge=0, le=10_000),
         Asked("Users, at most, on whom plain strategies are tried once per data set", "calibration users"),
     ] = 300
-    guard: Annotated[bool, Asked("Apply only what held-out purchases confirm", "guard")] = True
+    guard: Annotated[
+        bool,
+        Asked(
+            "Apply only what held-out purchases confirm",
+            "apply only what is confirmed",
+            guide="glossary#guard",
+        ),
+    ] = True
     start: Annotated[
         bool, Asked("Begin with what the plain strategies choose, not with nothing", "start from a strategy")
     ] = True

@@ -13,7 +13,7 @@ from db.canonical import digest
 from db.errors import BadInput
 from db.requests import edits
 from db.requests.base import STRICT, Request
-from db.requests.fields import LONGEST_SEED, Asked
+from db.requests.fields import LONGEST_SEED, Asked, RequestField, described
 from db.requests.strategy_spec import Spec, parse_spec, written_size
 from db.store import Store
 from db.version import ENGINE_VERSION
@@ -30,19 +30,25 @@ class Chosen:
 
 
 @dataclass(frozen=True, config=STRICT)
-class RunRequest(Request):
-    """What to rank, for whom, with which demonstrations. Each field says what it asks."""
-
-    WHAT: ClassVar[str] = "request"
-    NEEDED: ClassVar[tuple[str, ...]] = ("dataset", "user")
+class Subject(Request):
+    """Of whom a run asks which model: the part of it that has no default."""
 
     dataset: Annotated[
         str, Asked("Name of a data set (see `datasets`)", "data set", link="data", flags=("--dataset", "-d"))
     ]
     user: Annotated[str, Asked("User id (see `users`)", "user", flags=("--user", "-u"))]
     model: Annotated[
-        str, Asked("Registered name, model folder or hub id", "model", flags=("--model", "-m"))
+        str, Asked("Registered name, model folder or hub id", "model", flags=("--model", "-m"), model=True)
     ] = "embedded"
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunOptions(Request):
+    """With which demonstrations and how to rank. Each field says what it asks."""
+
+    WHAT: ClassVar[str] = "request"
+    NEEDED: ClassVar[tuple[str, ...]] = ()
+
     demos: Annotated[
         str,
         Asked(
@@ -62,7 +68,7 @@ class RunRequest(Request):
     ] = None
     weights: Annotated[
         tuple[float, ...] | None,
-        Asked("One weight per demonstration in prompt order, e.g. 1,0,2,1", "weights"),
+        Asked("One weight per demonstration in prompt order, e.g. 1,0,2,1", "weights", nothing="1 each"),
     ] = None
     candidates: Annotated[
         int,
@@ -110,6 +116,7 @@ class RunRequest(Request):
         Asked(
             "Folder of a sentence-transformers model that compares titles; else the model's hidden states",
             "sentence encoder",
+            nothing="the model's hidden states",
             expects="a folder",
             later=True,
         ),
@@ -120,6 +127,7 @@ class RunRequest(Request):
         Asked(
             "Average the scores of this many prompts, each with other demonstrations",
             "prompts averaged",
+            guide="recommend#the-desk",
             later=True,
         ),
     ] = 1
@@ -139,6 +147,9 @@ class RunRequest(Request):
             "Let this model look through 4 times as many demonstrations and keep its best on probes "
             "(arXiv 2410.18779)",
             "proxy scoring by",
+            model=True,
+            nothing="no other model",
+            guide="models#beyond-a-candidate-list",
             expects="the name of a model",
             later=True,
         ),
@@ -163,9 +174,10 @@ class RunRequest(Request):
         """The edits of the dual model that are asked for, in the order they act in."""
         return () if self.perturb is None else edits.parse(self.perturb)
 
-    def scored_by(self, scoring: str) -> "RunRequest":
-        """The request with its scoring named, where it was auto."""
-        return replace(self, scoring=scoring) if self.scoring == "auto" else self
+    def run(self, dataset: str, user: str, model: str) -> "RunRequest":
+        """The request of a run with these options."""
+        options = {field.name: getattr(self, field.name) for field in described(RunOptions)}
+        return RunRequest(dataset=dataset, user=user, model=model, **options)
 
     def _check_together(self) -> None:
         if self.perturb is not None:
@@ -196,12 +208,27 @@ class RunRequest(Request):
                 raise BadInput(f"demonstrations: {chosen.id} is chosen twice.")
 
     @classmethod
-    def _listed(cls, name: str, value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            raise BadInput(f"{name}: expected a list, got {value!r}.")
-        if name == "demonstrations":
-            return tuple(map(_chosen, value))
-        return tuple(_number(name, part) for part in value)
+    def _listed(cls, field: RequestField, value: Any) -> tuple[Any, ...]:
+        parts = super()._listed(field, value)
+        if field.name == "demonstrations":
+            return tuple(map(_chosen, parts))
+        return tuple(_number(field.name, part) for part in parts)
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunRequest(RunOptions, Subject):
+    """What to rank, for whom, with which demonstrations: data set, user and model, then the options."""
+
+    NEEDED: ClassVar[tuple[str, ...]] = ("dataset", "user")
+
+    @property
+    def options(self) -> RunOptions:
+        """All of it but data set, user and model."""
+        return RunOptions(**{field.name: getattr(self, field.name) for field in described(RunOptions)})
+
+    def scored_by(self, scoring: str) -> "RunRequest":
+        """The request with its scoring named, where it was auto."""
+        return replace(self, scoring=scoring) if self.scoring == "auto" else self
 
 
 def read_chosen(text: str) -> tuple[Chosen, ...]:

@@ -28,14 +28,30 @@ class StudyRequest(Request):
     ]
     model: Annotated[
         str,
-        Asked("The model studied, as it is before tuning", "model", flags=("--model", "--base", "-m")),
+        Asked(
+            "The model studied, as it is before tuning",
+            "model",
+            flags=("--model", "--base", "-m"),
+            model=True,
+        ),
     ] = "embedded"
     single: Annotated[
         str | None,
-        Asked("Model tuned from it on samples without demonstrations", "tuned on single questions"),
+        Asked(
+            "Model tuned from it on samples without demonstrations",
+            "tuned on single questions",
+            model=True,
+            nothing="leave this row out",
+        ),
     ] = None
     recicl: Annotated[
-        str | None, Asked("Model tuned from it on in-context samples", "tuned with demonstrations")
+        str | None,
+        Asked(
+            "Model tuned from it on in-context samples",
+            "tuned with demonstrations",
+            model=True,
+            nothing="leave this row out",
+        ),
     ] = None
     users: Annotated[
         int,
@@ -56,7 +72,11 @@ class StudyRequest(Request):
     cut: Annotated[
         int,
         Field(ge=1, le=999),
-        Asked("First period asked about; models know what was before it", "first period asked about"),
+        Asked(
+            "First period asked about; models know what was before it",
+            "periods learnt from",
+            guide="study-designs#recicl",
+        ),
     ] = 5
     candidates: Annotated[
         int,
@@ -79,9 +99,9 @@ class StudyRequest(Request):
         Field(gt=0),
         Asked("Minutes of training per model (per SASRec), at most", "minutes of training"),
     ] = 5.0
-    tune: Annotated[bool, Asked("Tune the models that are not named, on what was before the cut", "tune")] = (
-        False
-    )
+    tune: Annotated[
+        bool, Asked("Tune the models that are not named, on what was before the cut", "tune missing models")
+    ] = False
     k: Annotated[
         int, Field(ge=1, le=MOST), Asked("Demonstrations of every strategy", "demonstrations", later=True)
     ] = 4
@@ -91,6 +111,8 @@ class StudyRequest(Request):
             "Only these strategies, e.g. none,bm25,twostage",
             "only these strategies",
             choices="STRATEGIES",
+            nothing="all",
+            guide="study-designs#strategies",
             later=True,
         ),
     ] = None

@@ -27,10 +27,21 @@ class TuneRequest(Request):
     ]
     base: Annotated[
         str,
-        Asked("Registered name, folder or hub id of the model to start from", "base model", expects="a name"),
+        Asked(
+            "Registered name, folder or hub id of the model to start from",
+            "base model",
+            expects="a name",
+            model=True,
+        ),
     ] = "embedded"
     name: Annotated[
-        str | None, Asked("Name of the tuned model", "name", expects="a name for the tuned model")
+        str | None,
+        Asked(
+            "Name of the tuned model",
+            "name of the tuned model",
+            expects="a name for the tuned model",
+            nothing="made from the data set and the layout",
+        ),
     ] = None
     kind: Annotated[str, Asked("What is tuned or fitted", "kind", choices="TUNE_KINDS")] = "llm"
     layout: Annotated[str, Asked("What a training sample holds", "layout", choices="LAYOUTS")] = "recicl"
@@ -45,7 +56,9 @@ class TuneRequest(Request):
         Asked("Where demonstrations come from, drawn evenly", "sources", choices="TUNE_SOURCES"),
     ] = ("proximal", "neighbours")
     loss_on: Annotated[str, Asked("Answers whose loss counts", "loss on", choices="LOSSES")] = "all"
-    method: Annotated[str, Asked("Which weights are tuned", "method", choices="METHODS")] = "auto"
+    method: Annotated[str, Asked("Which weights are tuned", "weights that are tuned", choices="METHODS")] = (
+        "auto"
+    )
     periods: Annotated[
         int, Field(ge=2, le=100), Asked("Equally full periods that time is cut into", "periods")
     ] = 10
@@ -55,9 +68,16 @@ class TuneRequest(Request):
         Asked(
             "Train only on what was before the start of this period, so that later ones can be tested on",
             "until period",
+            guide="data#splits",
         ),
     ] = None
-    minutes: Annotated[int | float | None, Positive, Asked("Minutes, at most", "minutes")] = 10.0
+    minutes: Annotated[
+        int | float | None,
+        Positive,
+        Asked(
+            "Minutes, at most; it ends earlier where held-out purchases show no progress", "minutes, at most"
+        ),
+    ] = 10.0
     steps: Annotated[int | None, Field(ge=1, le=10**9), Asked("Steps, at most", "steps")] = None
     batch_tokens: Annotated[
         int, Field(ge=64, le=1 << 20), Asked("Tokens of a batch, padding included", "tokens per batch")

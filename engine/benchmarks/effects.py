@@ -47,7 +47,7 @@ def effects(loaded: LoadedModel, tasks: Sequence[Task], ks: Sequence[int], most:
     for k in ks:
         trimmed = [replace(task, demos=task.demos[-k:], weights=None) for task in tasks]
         _timed(loaded, trimmed[0], PLAN[k][:1], 1)  # once unmeasured: kernels are made, memory is taken
-        rows.append(_row(loaded, k, [_timed(loaded, task, PLAN[k], most) for task in trimmed], speed))
+        rows.append(_row(k, [_timed(loaded, task, PLAN[k], most) for task in trimmed], speed))
     speed = max(speed, rate(loaded))
     return {
         "bench": "effects",
@@ -131,7 +131,7 @@ def floor(loaded: LoadedModel, fitted: Fitted, answer: int, estimator: str, node
     return flops(loaded, before) + passes * suffix
 
 
-def _row(loaded: LoadedModel, k: int, users: Sequence[dict], speed: float) -> dict:
+def _row(k: int, users: Sequence[dict], speed: float) -> dict:
     """One k: medians over users of times and of ratios within each user."""
 
     def median(value: Callable[[dict], float], digits: int = 2) -> float:

@@ -138,41 +138,40 @@ def _whole_lines(
     stream: Stream, member: Member, bad: Bad, encoding: str, newline: bytes
 ) -> Iterator[tuple[bytes | None, bool]]:
     """(bytes of whole lines without the last line end, ended); (None, True) stands for one dropped line."""
-    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace") if encoding == "utf-16" else None
     carry, line, skipping = b"", 1, False
-    while True:
-        try:
-            chunk = stream.read(CHUNK)
-        except Broken as error:
-            at = line + carry.count(newline)
-            raise DataError(
-                f"{member.name}, line {at}: {error}. Nothing was imported; get the file again and retry."
-            ) from None
-        if not chunk:
-            break
-        if decoder:
-            chunk = decoder.decode(chunk).encode("utf-8")
-        if newline == b"\r":
-            chunk = chunk.replace(b"\r", b"\n")
-        if skipping:
-            _, found, chunk = chunk.partition(b"\n")
-            if not found:
-                continue
-            skipping = False
-            line += 1
-            yield None, True
-        whole, found, rest = (carry + chunk).rpartition(b"\n")
-        if found:
-            yield whole, True
-            line += whole.count(b"\n") + 1
-        carry = rest
-        if len(carry) > MAX_LINE:
-            bad("line too long", member.name, line, f"more than {MAX_LINE >> 20} MiB without a line end")
-            carry, skipping = b"", True
+    try:
+        for chunk in _chunks(stream, encoding, newline):
+            if skipping:
+                _, end, chunk = chunk.partition(b"\n")
+                if not end:
+                    continue
+                skipping = False
+                line += 1
+                yield None, True
+            whole, end, carry = (carry + chunk).rpartition(b"\n")
+            if end:
+                yield whole, True
+                line += whole.count(b"\n") + 1
+            if len(carry) > MAX_LINE:
+                bad("line too long", member.name, line, f"more than {MAX_LINE >> 20} MiB without a line end")
+                carry, skipping = b"", True
+    except Broken as error:
+        raise DataError(
+            f"{member.name}, line {line}: {error}. Nothing was imported; get the file again and retry."
+        ) from None
     if skipping:
         yield None, True
     elif carry:
         yield carry, False
+
+
+def _chunks(stream: Stream, encoding: str, newline: bytes) -> Iterator[bytes]:
+    """The stream's bytes with UTF-16 written as UTF-8 and old Mac line ends as `\\n`; may raise Broken."""
+    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace") if encoding == "utf-16" else None
+    while chunk := stream.read(CHUNK):
+        if decoder:
+            chunk = decoder.decode(chunk).encode("utf-8")
+        yield chunk.replace(b"\r", b"\n") if newline == b"\r" else chunk
 
 
 def _decode(data: bytes, encoding: str, member: Member, line: int, report: Report) -> str:

@@ -27,6 +27,7 @@ from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
 from engine.jobs.handlers import HANDLERS, Stopped
+from engine.progress import Clock
 
 # On standard error, as found at each line: what a command prints is for scripts.
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
@@ -39,7 +40,7 @@ LEASE_S = 20.0  # a job whose worker has not renewed for this long is taken over
 
 @dataclass
 class Hand:
-    """One job in hand, and what it last said of itself."""
+    """One job in hand, and what it last reported."""
 
     job: jobs.Job
     progress: float | None = None
@@ -82,9 +83,9 @@ class Beat(threading.Thread):
         if self.serves:
             workers.beat(self.store, self.describe())
         for hand in list(self.hands):
-            told, hand.partial = hand.partial, None  # what is stored already is not written again
+            partial, hand.partial = hand.partial, None  # what is stored already is not written again
             if not jobs.heartbeat(
-                self.store, hand.job.id, self.owner, hand.progress, hand.message, LEASE_S, partial=told
+                self.store, hand.job.id, self.owner, hand.progress, hand.message, LEASE_S, partial=partial
             ):
                 hand.stop_asked.set()
 
@@ -98,7 +99,7 @@ class Beat(threading.Thread):
 
 
 class Reporter:
-    """What a running job tells of itself, and `before`: what an earlier attempt had found, or None.
+    """What a running job reports, and `before`: what an earlier attempt had so far, or None.
 
     A background job lets interactive ones go first here, so that nobody at a page waits for a tuning.
     """
@@ -134,11 +135,11 @@ def run_job(engine: Engine, beat: Beat, job: jobs.Job) -> None:
     store, owner = engine.store, beat.owner
     hand = Hand(job)
     beat.hands.append(hand)
-    started = time.perf_counter()
+    clock = Clock()
     try:
         result = HANDLERS[job.kind](engine, job.payload, Reporter(beat, hand))
         jobs.finish(store, job.id, owner, result)
-        log.info("done", job=job.id, kind=job.kind, seconds=round(time.perf_counter() - started, 3))
+        log.info("done", job=job.id, kind=job.kind, seconds=round(clock.seconds, 3))
     except Stopped:
         # STOPPED if that was asked for, else QUEUED again; with what was found since the last beat.
         jobs.release(store, job.id, owner, hand.partial)
@@ -259,7 +260,7 @@ def run_here(
     previous = signal.signal(signal.SIGINT, end)
     beat.start()
     try:
-        told = ""
+        said = ""
         while True:
             if ended.is_set():
                 jobs.stop(store, job.id)
@@ -276,9 +277,9 @@ def run_here(
                 raise DualensError(job.error or "The job failed.")
             if job.state == jobs.STOPPED:
                 raise DualensError("Stopped. The same command goes on from where it was.")
-            if job.message != told:
-                told = job.message
-                say(told)
+            if job.message != said:
+                said = job.message
+                say(said)
             time.sleep(0.5)
     finally:
         signal.signal(signal.SIGINT, previous)

@@ -19,8 +19,8 @@ from db import datasets
 from db.datasets import DatasetColumns
 from db.errors import BadInput
 from db.requests import StudyRequest
-from engine.baselines.run import fitted
-from engine.baselines.scorer import Scorer
+from engine.baselines.fitting import fitted
+from engine.baselines.scorer import Scorer, training_report
 from engine.context import Engine
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import difference, estimate
@@ -238,7 +238,7 @@ def _scored(
     listed = asked.plain(scorer.scores(history, asked.items).tolist())
     return {
         "scores": {name: listed},
-        "short": "minutes" in getattr(scorer, "report", {}).get("stopped_because", ""),
+        "short": "minutes" in (training_report(scorer) or {}).get("stopped_because", ""),
     }
 
 

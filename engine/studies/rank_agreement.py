@@ -49,8 +49,8 @@ def agreement_of(score: Sequence[float], truth: Sequence[float], gain: float) ->
 
 def agreements(users: Sequence[User], name: str, truth: str) -> list[Agreement]:
     """One score's agreement with one truth, of the users whose truth is not constant, in their order."""
-    all_users = [agreement_of(user["values"][name], user["values"][truth], user["gain"]) for user in users]
-    return [row for row in all_users if row is not None]
+    agreed = [agreement_of(user["values"][name], user["values"][truth], user["gain"]) for user in users]
+    return [row for row in agreed if row is not None]
 
 
 def summary(per_user: Sequence[Agreement], seed: int) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def completeness(users: Sequence[User], name: str, seed: int) -> dict[str, Any] 
     return {
         "users": len(some),
         "share": estimate(held.astype(float), seed),
-        "relative": spread(relative),
+        "relative": quantiles(relative),
         "nodes": {"median": float(np.median(nodes)), "max": int(nodes.max())},
     }
 
@@ -87,13 +87,13 @@ def estimators(users: Sequence[User]) -> dict[str, Any]:
         nodes = [user["nodes"][name] for user in users]
         rows[name] = {
             "nodes": {"mean": float(np.mean(nodes)), "max": max(nodes)},
-            "error": spread(np.abs(values - exact).max(axis=1) / gains),
-            "certified": spread(np.array([user["certified"][name] for user in users]) / gains),
+            "error": quantiles(np.abs(values - exact).max(axis=1) / gains),
+            "certified": quantiles(np.array([user["certified"][name] for user in users]) / gains),
         }
     return rows
 
 
-def spread(values: np.ndarray) -> dict[str, float]:
+def quantiles(values: np.ndarray) -> dict[str, float]:
     """`{median, p95, max}`."""
     middle, high = np.quantile(values, (0.5, 0.95))
     return {"median": float(middle), "p95": float(high), "max": float(values.max())}

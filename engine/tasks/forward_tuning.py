@@ -1,9 +1,8 @@
 """Iterative forward tuning for one user (arXiv 2305.13016): its curve, and the ranking where it is best.
 
 Boundary: a request in, plain JSON out; how keys and values are refined is engine/llm/scoring/kv_tuning.py.
-Which
-iteration to rank with is chosen on the user's last known purchase, never on the target: the curve of the
-known target is there to report. Nothing is stored; a run with `forward` set is (`engine.tasks.rank`).
+Which iteration to rank with is chosen on the user's last known purchase, never on the target: the curve of
+the known target is there to report. Nothing is stored; a run with `forward` set is (`engine.tasks.rank`).
 """
 
 from __future__ import annotations

@@ -17,11 +17,11 @@ from db import datasets, demonstrations
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.requests.strategy_spec import MOST
-from engine.baselines.evaluation import drawn_users
 from engine.context import Engine
 from engine.demos import query as queries
 from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
+from engine.evaluation.users import drawn_users
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.progress import Report, quiet
@@ -30,7 +30,7 @@ from engine.prompts import Segment, layout
 STRATEGIES = ("neighbours", "proximal", "recent", "bm25")
 RANDOM = 3  # random sets judged beside those
 TEMPLATE = "plain"
-ASKED = "Purchases of shoppers from which the next one can be learnt:\n\n"
+QUESTION = "Purchases of shoppers from which the next one can be learnt:\n\n"
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,16 @@ def pair(
     zero, judged = _judged(engine, dataset, loaded, query, size, seed)
     if len(judged) < 2:
         return None
-    best = max(judged, key=lambda one: one.log_likelihood)
-    worst = min(judged, key=lambda one: one.log_likelihood)
+    best = max(judged, key=lambda judged_set: judged_set.log_likelihood)
+    worst = min(judged, key=lambda judged_set: judged_set.log_likelihood)
     if best.log_likelihood <= worst.log_likelihood:
         return None
     # So that a line's ids name demonstrations that a run can be asked for.
     demonstrations.save_many(engine.store, [e.demonstration for e in (*best.entries, *worst.entries)])
-    shown = Segment("query", 0, layout(TEMPLATE, "sum").query([one.title for one in query.history]))
+    shown = Segment("query", 0, layout(TEMPLATE, "sum").query([purchase.title for purchase in query.history]))
     bought = shown.text.rpartition("Next:\n")[0]
     return {
-        "prompt": f"{bought}\n{ASKED}",
+        "prompt": f"{bought}\n{QUESTION}",
         "chosen": _text(best),
         "rejected": _text(worst),
         "dataset": dataset.name,
@@ -130,23 +130,23 @@ def _judged(
     engine: Engine, dataset: DatasetInfo, loaded: LoadedModel, query: Query, size: int, seed: int
 ) -> tuple[float, list[Judged]]:
     """The probe's log-likelihood without demonstrations, and every different set with its own."""
-    found: dict[tuple[str, ...], Judged] = {}
+    judged: dict[tuple[str, ...], Judged] = {}
     zero = 0.0
     for name, entries in _sets(engine, dataset, query, size, seed):
         ids = tuple(entry.demonstration.id for entry in entries)
-        if not ids or ids in found:
+        if not ids or ids in judged:
             continue
         task = Task(
             demos=tuple(entry.example for entry in entries),
-            history=tuple(one.title for one in query.history),
+            history=tuple(purchase.title for purchase in query.history),
             candidates=(query.target.title,),
             target=0,
         )
         ranked = rank_candidates(loaded, task, engine.prefills)
         zero = ranked.scores_zero_shot[0]
         if len(ranked.kept) == len(entries):  # a set that does not fit would be judged by a part of it
-            found[ids] = Judged(name, tuple(entries), ranked.scores[0])
-    return zero, list(found.values())
+            judged[ids] = Judged(name, tuple(entries), ranked.scores[0])
+    return zero, list(judged.values())
 
 
 def _sets(
@@ -154,8 +154,8 @@ def _sets(
 ) -> Iterator[tuple[str, list[PoolEntry]]]:
     for name in STRATEGIES:
         yield name, selection.choose(engine.store, dataset, query, f"{name}:{size}", seed)
-    for other in range(seed, seed + RANDOM):
-        yield "random", selection.choose(engine.store, dataset, query, f"random:{size}", other)
+    for draw in range(seed, seed + RANDOM):
+        yield "random", selection.choose(engine.store, dataset, query, f"random:{size}", draw)
 
 
 def _text(judged: Judged) -> str:

@@ -98,15 +98,15 @@ def demonstration(entry: PoolEntry, weight: float, request: RunRequest) -> dict[
     }
 
 
-def interaction(one: Interaction) -> dict[str, Any]:
+def interaction(purchase: Interaction) -> dict[str, Any]:
     """One purchase."""
     return {
-        "item": one.item_id,
-        "title": one.title,
-        "timestamp": one.timestamp,
-        "rating": one.rating,
-        "category": one.category,
-        "brand": one.brand,
+        "item": purchase.item_id,
+        "title": purchase.title,
+        "timestamp": purchase.timestamp,
+        "rating": purchase.rating,
+        "category": purchase.category,
+        "brand": purchase.brand,
     }
 
 
@@ -126,26 +126,26 @@ def model(loaded: LoadedModel) -> dict[str, Any]:
 
 def notes(inputs: Inputs, result: RankResult) -> list[str]:
     """What a reader of the numbers should know, in sentences."""
-    said = []
+    sentences = []
     if result.dropped:
         history = sum(d.kind == "history" for d in result.dropped)
-        said.append(
+        sentences.append(
             f"The prompt was longer than the model's context: {history} oldest history items and "
             f"{len(result.dropped) - history} demonstrations were left out."
         )
     if inputs.target_tie:
-        said.append("The target shares its time with the purchase before it; the file's order decided.")
+        sentences.append("The target shares its time with the purchase before it; the file's order decided.")
     if any(e.demonstration.source == HAND_WRITTEN and not places(e.demonstration) for e in inputs.chosen):
-        said.append(
+        sentences.append(
             "A demonstration was written by hand: nothing can check that what it shows was known by then."
         )
     if inputs.request.perturb is not None:
-        said.append(described(inputs.request.edits))
+        sentences.append(described(inputs.request.edits))
     spec = parse_spec(inputs.request.demos)
     asked = spec.size * inputs.request.prompts
     if inputs.request.demonstrations is None and spec.tokens is None and len(inputs.chosen) < asked:
-        said.append(f"Only {len(inputs.chosen)} of {asked} demonstrations were found for this user.")
-    return said
+        sentences.append(f"Only {len(inputs.chosen)} of {asked} demonstrations were found for this user.")
+    return sentences
 
 
 def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
@@ -166,8 +166,14 @@ def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
         "completeness_error_relative": result.completeness_relative,
         "certified_error": result.certified_error,
         "demonstrations": [
-            {"id": entry.demonstration.id, "effect": effect, "removal": less, "reprompt": anew, "mass": mass}
-            for entry, effect, less, anew, mass in rows
+            {
+                "id": entry.demonstration.id,
+                "effect": effect,
+                "removal": removed,
+                "reprompt": anew,
+                "mass": mass,
+            }
+            for entry, effect, removed, anew, mass in rows
         ],
         "spearman_removal": result.spearman_removal,
         "spearman_reprompt": result.spearman_reprompt,
@@ -180,9 +186,14 @@ def run_view(run: Run) -> dict[str, Any]:
     return {"run": run.key, "cached": run.cached, **run.result, "timings_ms": run.timings_ms}
 
 
-def effects_view(run: Run, found: Effects) -> dict[str, Any]:
+def effects_view(run: Run, effects: Effects) -> dict[str, Any]:
     """Effects as the command line prints them."""
-    return {"run": run.key, "effects": found.effects_key, **found.result, "timings_ms": found.timings_ms}
+    return {
+        "run": run.key,
+        "effects": effects.effects_key,
+        **effects.result,
+        "timings_ms": effects.timings_ms,
+    }
 
 
 def run_row(summary: RunSummary) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class Sampler:
             count = self.request.demos if full else rng.randint(0, self.request.demos)
         shown = self._window(answer, HISTORY)
         demos = [self._example(place) for place in self._demonstrations(answer, shown, count, rng)]
-        item, rating = self._answer(answer, shown, rng)
+        item, rating = self._answer(answer, rng)
         title = self.columns.titles
         ways = layout("plain", self._scoring)
         if self._scoring == "yes_no":
@@ -182,7 +182,7 @@ class Sampler:
             places = list(range(len(ids)))
         return Sample(ids, weights, places)
 
-    def _answer(self, answer: int, shown: NDArray[np.int64], rng: random.Random) -> tuple[int, float | None]:
+    def _answer(self, answer: int, rng: random.Random) -> tuple[int, float | None]:
         """The item asked about and its rating: for yes_no every other time one the user does not have."""
         item = int(self.columns.item[answer])
         rating = None if self.columns.rating is None else float(self.columns.rating[answer])

@@ -20,6 +20,8 @@ from db.errors import Conflict, ModelError
 from db.models import ModelInfo
 from db.names import check_name
 from db.requests import TuneRequest
+from engine.baselines.fitting import fitted
+from engine.baselines.scorer import training_report
 from engine.context import Engine
 from engine.data.splits import time_periods
 from engine.progress import Report
@@ -268,13 +270,11 @@ def _recipe(folder: Path, recipe: dict[str, Any]) -> None:
 def _conventional(
     engine: Engine, request: TuneRequest, dataset: DatasetInfo, columns: DatasetColumns, report: Report
 ) -> dict[str, Any]:
-    from engine.baselines.run import fitted
-
     before = None
     if request.until is not None and columns.timestamp is not None:
         before = int(time_periods(columns.timestamp, request.periods)[1][request.until - 1])
     began = time.perf_counter()
-    done = fitted(
+    fit = fitted(
         dataset,
         columns,
         request.kind,
@@ -287,11 +287,11 @@ def _conventional(
     return {
         "model": None,
         "kind": request.kind,
-        "fitted_on": done.on,
-        "folder": str(done.path),
-        "loaded": done.loaded,
+        "fitted_on": fit.on,
+        "folder": str(fit.path),
+        "loaded": fit.loaded,
         "seconds": round(time.perf_counter() - began, 2),
-        "report": getattr(done.scorer, "report", None),
+        "report": training_report(fit.scorer),
         "data_fingerprint": dataset.fingerprint,
         "recipe": {"request": request.to_json()},
     }

@@ -186,7 +186,7 @@ OPEN_AND_FILE = """
 
 def test_several_processes_open_a_new_store_at_once(settings: Settings) -> None:
     processes = [run_python(OPEN_AND_FILE.replace("sys.argv[1:]", str(n)), settings) for n in range(4)]
-    outcomes = [(process.communicate(timeout=60), process.returncode) for process in processes]
+    outcomes = [(process.communicate(timeout=300), process.returncode) for process in processes]
     assert [code for _, code in outcomes] == [0] * 4, [err for (_, err), _ in outcomes]
     with Store.open(settings) as store:
         assert len(jobs.listing(store)) == 4

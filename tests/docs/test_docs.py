@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from dashboard import pages as dashboard_pages
 from dashboard.screens.guide.markdown import Image, parts
 from dashboard.ui import help
+from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
+from db.requests.fields import described
 from docs.scripts import generate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,21 +128,24 @@ def test_every_page_is_in_the_contents_and_in_the_navigation() -> None:
 
 
 def test_every_page_of_the_dashboard_has_its_page_of_documentation() -> None:
-    source = (ROOT / "dashboard" / "app.py").read_text(encoding="utf-8")
-    titles = set(re.findall(r'st\.Page\(.*title="(\w+)"', source)) - {"Guide"}
-    assert titles
-    assert all(title.lower() in help.TITLES for title in titles)
+    without = {page.title for page in dashboard_pages.PAGES if not page.docs}
+    assert without == {"Guide"}
+    assert all(page.docs in help.TITLES for page in dashboard_pages.PAGES if page.docs)
 
 
 def help_places() -> set[str]:
-    """Every place that a help text of the dashboard links to."""
+    """Every place that a help text of the dashboard links to: written there, or of a request's field."""
     calls = [
         node
         for file in (ROOT / "dashboard").rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "help.more"
     ]
-    return {ast.literal_eval(call.args[1]) for call in calls if len(call.args) > 1}
+    written = {
+        call.args[1].value for call in calls if len(call.args) > 1 and isinstance(call.args[1], ast.Constant)
+    }
+    asked = (RunRequest, OptimizeRequest, StudyRequest, TuneRequest)
+    return written | {field.guide for request in asked for field in described(request) if field.guide}
 
 
 def test_help_texts_link_to_sections_that_exist() -> None:

@@ -75,12 +75,12 @@ def dashboard(serve: Callable[[list[str]], str], store: Store) -> str:
     return serve(["-m", "streamlit", "run", "dashboard/app.py", *options])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api")
+    """Headless Chromium. Not for the whole session: no other test could run an event loop beside it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
+        pytest.skip("Chromium is not installed")
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium

@@ -5,24 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.text import words
+from dashboard.text import values, words
 from dashboard.text.formats import number, seconds, signed
 from dashboard.text.literal import md
+from db.requests import RunRequest
+from db.requests.fields import described
 from db.runs import Run
 
-FIELDS = {
-    "dataset": "data set",
-    "user": "user",
-    "model": "model",
-    "demos": "strategy",
-    "candidates": "candidates",
-    "candidate_kind": "kind of candidates",
-    "seed": "seed",
-    "scoring": "scoring",
-    "template": "prompt template",
-    "history": "history items in the prompt",
-    "target": "target",
-}
 # label, digits, whether more is better (None: neither), how to read it from a run
 ROWS = (
     ("Target's rank", 0, False, lambda run: run.result["metrics"]["rank"]),
@@ -67,7 +56,10 @@ def numbers_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.
     rows = []
     for label, digits, more_is_better, read in ROWS:
         rows.append((label, *_cells(read(a), read(b), digits, more_is_better if alike else None)))
-    totals = [each["effect_total"] if each else _taken(run) for run, each in ((a, effects_a), (b, effects_b))]
+    totals = [
+        effects["effect_total"] if effects else _taken(run)
+        for run, effects in ((a, effects_a), (b, effects_b))
+    ]
     total = (
         signed(totals[0]),
         signed(totals[1]),
@@ -101,32 +93,35 @@ def _verdict(difference: float, digits: int, more_is_better: bool | None) -> str
 
 
 def changes(a: Run, b: Run) -> pd.DataFrame:
-    """The fields of the requests that differ, Markdown-safe."""
-    rows = [
-        (name, md(getattr(a.request, field)), md(getattr(b.request, field)))
-        for field, name in FIELDS.items()
-        if getattr(a.request, field) != getattr(b.request, field) and field != "demos"
-    ]
-    weights = [{view["id"]: view["weight"] for view in run.result["demonstrations"]} for run in (a, b)]
-    added, gone = weights[1].keys() - weights[0].keys(), weights[0].keys() - weights[1].keys()
-    moved = [name for name in weights[0].keys() & weights[1].keys() if weights[0][name] != weights[1][name]]
+    """The fields of the requests that differ, then how the demonstrations do; Markdown-safe."""
+    named = any(run.request.demonstrations is not None for run in (a, b))
+    below = {"demonstrations", "weights", *(("demos",) if named else ())}  # what the model saw says more
+    rows = []
+    for field in described(RunRequest):
+        before, after = (getattr(run.request, field.name) for run in (a, b))
+        if before != after and field.name not in below:
+            rows.append((field.asked.label, md(values.shown(field, before)), md(values.shown(field, after))))
+    return pd.DataFrame([*rows, *_moves(a, b)], columns=["", "A", "B"]).set_index("")
+
+
+def _moves(a: Run, b: Run) -> list[tuple[str, str, str]]:
+    """Demonstrations that came and went, their weights and their order."""
+    rows: list[tuple[str, str, str]] = []
+    before, after = ({view["id"]: view["weight"] for view in run.result["demonstrations"]} for run in (a, b))
+    added, gone = after.keys() - before.keys(), before.keys() - after.keys()
     if added or gone:
         rows.append(
-            (
-                "demonstrations",
-                f"{len(weights[0])}",
-                f"{len(weights[1])} ({len(added)} new, {len(gone)} gone)",
-            )
+            ("demonstrations", f"{len(before)}", f"{len(after)} ({len(added)} new, {len(gone)} gone)")
         )
-    for name in sorted(moved, key=list(weights[0]).index):
-        at = list(weights[0]).index(name) + 1
-        rows.append((f"weight of number {at}", f"{weights[0][name]:g}", f"{weights[1][name]:g}"))
-    if not added and not gone and list(weights[0]) != list(weights[1]):
-        places = [str(list(weights[0]).index(name) + 1) for name in weights[1]]
+    for at, name in enumerate(before, start=1):
+        if name in after and before[name] != after[name]:
+            rows.append((f"weight of number {at}", f"{before[name]:g}", f"{after[name]:g}"))
+    if not added and not gone and list(before) != list(after):
+        places = [str(list(before).index(name) + 1) for name in after]
         rows.append(
             ("order of demonstrations", md(", ".join(sorted(places, key=int))), md(", ".join(places)))
         )
-    return pd.DataFrame(rows, columns=["", "A", "B"]).set_index("")
+    return rows
 
 
 def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
@@ -134,7 +129,7 @@ def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects)
     sides = [
         (
             {view["id"]: view for view in run.result["demonstrations"]},
-            {each["id"]: each["effect"] for each in effects["demonstrations"]} if effects else {},
+            {entry["id"]: entry["effect"] for entry in effects["demonstrations"]} if effects else {},
         )
         for run, effects in ((a, effects_a), (b, effects_b))
     ]

@@ -23,7 +23,7 @@ from dashboard.screens.explain.forward_chart import describe as describe_forward
 from dashboard.state import session
 from dashboard.state.outcome import DIRECT, ESTIMATE
 from dashboard.state.waiting import Answer
-from dashboard.text import words
+from dashboard.text import values, words
 from dashboard.text.literal import md
 from dashboard.ui import progress
 from dashboard.ui.notices import (
@@ -33,7 +33,7 @@ from dashboard.ui.notices import (
     problem,
 )
 from db import jobs
-from db.choices import EDITS
+from db.choices import EDITS, EFFECT_MODES
 from db.jobs import Job
 from db.requests.run import FORWARD_MOST
 from db.runs import Run
@@ -41,16 +41,6 @@ from db.runs import Run
 ROOM_PX = 240
 LABEL_PX = 190
 LOOKED_AT = 60  # newest jobs of a kind
-MODES = {
-    DIRECT: "hidden from the question",
-    "total": "hidden from all that follows",
-    "reprompt": "never written",
-}
-ABOUT = {
-    DIRECT: "Taken out: question and answer do not see it. What the desk's weights do.",
-    "total": "Taken out: later demonstrations do not see it either; every word keeps its place.",
-    "reprompt": "Taken out: the prompt is written without it, so that what follows moves up. Slowest.",
-}
 DRAWN = ("weights", "dropout", "order")
 Result = Mapping[str, Any]
 
@@ -59,10 +49,10 @@ def mode_of() -> str:
     """What taking one out is to mean; the stored kinds of effects are shown at once, others on request."""
     picked = st.segmented_control(
         "Taking one out",
-        list(MODES),
+        list(EFFECT_MODES),
         default=DIRECT,
         required=True,
-        format_func=MODES.__getitem__,
+        format_func=lambda mode: EFFECT_MODES[mode].label,
         key="explain-mode",
         label_visibility="collapsed",
     )
@@ -100,7 +90,7 @@ def _waits(job: Job | None, what: str, draw: Callable[[Result], None], nothing: 
 
 def effects_card(run: Run, effects: Result | None, mode: str) -> None:
     """A row per demonstration: effect, taking out, reprompting."""
-    st.caption(ABOUT[mode])
+    st.caption(f"{EFFECT_MODES[mode].about}.")
     if effects is None:
         job = latest("effects", run, mode)
         if job is not None and job.state in (jobs.QUEUED, jobs.RUNNING):
@@ -194,7 +184,7 @@ def _spread(found: Result, run: Run, effects: Result | None) -> None:
     kind = kinds[picked] if picked in kinds else kinds[options[0]]
     about = EDITS[kind["name"]].about if kind["name"] in EDITS else ""
     if about:
-        st.caption(f"{md(about[0].upper() + about[1:])}.")
+        st.caption(f"{md(values.sentence(about))}.")
     undisturbed = (found.get("plain") or {}).get("effects") or {
         each["id"]: each["effect"] for each in (effects or {}).get("demonstrations", [])
     }

@@ -19,7 +19,7 @@ from dashboard.text.literal import md, plain
 from dashboard.ui import help, progress
 from dashboard.ui.notices import problem, told
 from db import jobs
-from db.jobs import Job
+from db.choices import FORMATS
 from db.settings import Settings
 
 WAIT_S = 1.5
@@ -46,9 +46,10 @@ def importer() -> None:
     state = st.session_state.setdefault("import", {})
     _source(state)
     if "path" not in state:
+        formats = ", ".join(md(choice.label) for choice in FORMATS.values())
         st.caption(
-            "Read as they come: Amazon reviews 2014, 2018 and 2023 with metadata, MovieLens, RecBole, and "
-            "CSV, TSV, JSON lines or Parquet with a mapping of columns. Folders and zip files work too."
+            f"Formats: {formats}. Folders and zip files work too.",
+            help="\n".join(f"- {md(choice.label)}: {md(choice.about)}" for choice in FORMATS.values()),
         )
         return
     if "import_job" in state:
@@ -84,7 +85,7 @@ def _start(state: dict[str, Any], path: Path, *, uploaded: bool) -> None:
 
 def _preview(state: dict[str, Any]) -> Mapping[str, Any] | None:
     """The preview of the path with the mapping chosen so far."""
-    payload = {"path": state["path"], "format": state.get("format"), "mapping": state.get("mapping")}
+    payload = {"path": state["path"], "mapping": state.get("mapping")}
     job = jobs.get(session.store(), state["preview_job"]) if "preview_job" in state else None
     if job is None or job.payload != payload:
         with st.spinner("Looking at the first rows"):
@@ -144,7 +145,6 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
             payload = {
                 "path": state["path"],
                 "name": name.strip() or None,
-                "format": state.get("format"),
                 "mapping": state.get("mapping"),
                 "options": options,
             }
@@ -210,11 +210,11 @@ def _follow_import(state: dict[str, Any]) -> None:
         problem(job.error or "The import was stopped; the store is as it was before.")
         st.button("Change and try again", on_click=state.pop, args=("import_job",), key="import-again")
     else:
-        _imported(state, job, job.result)
+        _imported(state, job.result)
     st.button("Import something else", on_click=_clear, args=(state,), key="import-new")
 
 
-def _imported(state: dict[str, Any], job: Job, result: Mapping[str, Any]) -> None:
+def _imported(state: dict[str, Any], result: Mapping[str, Any]) -> None:
     if state.get("uploaded"):
         uploads.discard(Settings(), Path(state["path"]))
     st.success(f"**{md(result['dataset'])}** is ready. {md(summary(result['report']))}")

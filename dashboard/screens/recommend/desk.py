@@ -11,19 +11,20 @@ from dashboard.screens.recommend import optimize_dialog, pool, writing
 from dashboard.screens.recommend.effects_chart import Bar, describe, effects
 from dashboard.state import demonstrations, session
 from dashboard.state.outcome import Measured, Outcome, forget
-from dashboard.state.view import MOST_PROMPTS, WEIGHT_MOST, View
-from dashboard.text import words
+from dashboard.state.view import WEIGHT_MOST, View
+from dashboard.text import values, words
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, help, progress
+from dashboard.ui import dialogs, forms, help, progress
 from dashboard.ui.notices import (
     HEAD_PX,
     colours,
     empty,
     problem,
 )
-from db import models
+from db.choices import STRATEGIES
 from db.datasets import DatasetInfo
-from db.requests import Chosen
+from db.requests import Chosen, RunOptions
+from db.requests.fields import field_of
 from db.runs import Run
 
 ROW_PX = 78
@@ -114,13 +115,13 @@ def finish(desk: Desk, view: View, outcome: Outcome, measured: Measured, info: D
 
 
 def _left_out(notes: Any, lost: Sequence[str]) -> None:
-    for each in lost:
-        notes.caption(f":orange[Left out:] the store has no demonstration {md(each, 40)}.")
+    for name in lost:
+        notes.caption(f":orange[Left out:] the store has no demonstration {md(name, 40)}.")
 
 
 def _expected(view: View) -> int:
     """Rows to keep room for while the strategy chooses."""
-    count = view.demos.partition(":")[2]
+    count = view.options.demos.partition(":")[2]
     return max(2, int(count)) if count.isdigit() else 2
 
 
@@ -134,9 +135,8 @@ def _rows(place: Any, rows: list[dict[str, Any]], view: View, outcome: Outcome |
                 for index, row in enumerate(rows):
                     _row(index, row, len(rows))
             return right
-        if view.chosen is None and view.demos != "none":
-            name, _, count = view.demos.partition(":")
-            title = f"{md(size_told(count))}: {md(words.STRATEGIES.get(name, name))}"
+        if view.chosen is None and view.options.demos != "none":
+            title = md(values.strategy(view.options.demos))
             about = (
                 "It chose none for this user: the model sees the history alone."
                 if ranked
@@ -147,13 +147,6 @@ def _rows(place: Any, rows: list[dict[str, Any]], view: View, outcome: Outcome |
             about = "The model sees the history alone. Add some, or fill the desk."
             empty("No demonstrations", about, 2 * ROW_PX)
     return None
-
-
-def size_told(size: str) -> str:
-    """How many a strategy chooses, in words: `4`, or `300t` for tokens."""
-    if size.endswith("t"):
-        return f"as many as fit in {size[:-1]} tokens"
-    return size or "4"
 
 
 def _bars(rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measured) -> tuple[list[Bar], bool]:
@@ -262,14 +255,16 @@ def _actions(view: View, outcome: Outcome) -> None:
 
 
 def _fill(view: View) -> None:
-    name, _, count = view.demos.partition(":")
-    by_tokens = count.endswith("t")
+    """How the desk is to be filled: strategy, size, prompts, a model that looks through more."""
+    name, _, size = view.options.demos.partition(":")
+    by_tokens = size.endswith("t")
     st.selectbox(
         "Strategy",
-        list(words.STRATEGIES),
-        index=list(words.STRATEGIES).index(name) if name in words.STRATEGIES else 0,
-        format_func=words.STRATEGIES.__getitem__,
+        list(STRATEGIES),
+        index=list(STRATEGIES).index(name) if name in STRATEGIES else 0,
+        format_func=lambda strategy: STRATEGIES[strategy].label,
         key="fill-name",
+        help=help.of(field_of(RunOptions, "demos")),
     )
     unit = st.segmented_control(
         "Size",
@@ -284,38 +279,20 @@ def _fill(view: View) -> None:
     )
     if unit == "tokens":
         st.number_input(
-            "Tokens", 20, 99_999, value=int(count[:-1]) if by_tokens else 300, step=20, key="fill-tokens"
+            "Tokens", 20, 99_999, value=int(size[:-1]) if by_tokens else 300, step=20, key="fill-tokens"
         )
     else:
-        st.number_input("How many", 1, 16, value=int(count) if count.isdigit() else 4, key="fill-count")
-    prompts = st.number_input(
-        "Prompts averaged",
-        1,
-        MOST_PROMPTS,
-        value=view.prompts,
-        key="fill-prompts",
-        help=help.more(
-            "Each prompt shows other demonstrations of the strategy; the model's scores are averaged over "
-            "them. One prompt has effects and weights, several have neither.",
-            "recommend#the-desk",
-        ),
-    )
-    if prompts and prompts > 1:
+        st.number_input("How many", 1, forms.MOST, value=int(size) if size.isdigit() else 4, key="fill-count")
+    prompts = _filling("prompts", view)
+    if prompts > 1:
         st.caption("Several prompts: no weights, no effects.")
-    names = [each.name for each in models.listing(session.store())]
-    st.selectbox(
-        "Pre-scored by",
-        ["", *names],
-        index=1 + names.index(view.prescore) if view.prescore in names else 0,
-        key="fill-prescore",
-        format_func=lambda name: plain(name) if name else "no other model",
-        help=help.more(
-            "A smaller model looks through four times as many and keeps the best by its own effects on past "
-            "purchases (arXiv 2410.18779).",
-            "models#beyond-a-candidate-list",
-        ),
-    )
+    _filling("prescore", view)
     st.button("Fill the desk", on_click=_filled, key="fill-go", type="primary")
+
+
+def _filling(name: str, view: View) -> Any:
+    start = getattr(view.options, name)
+    return forms.ask(field_of(RunOptions, name), f"fill-{name}", start, keep=False)
 
 
 def _filled() -> None:
@@ -323,15 +300,13 @@ def _filled() -> None:
     size = f"{state['fill-tokens']}t" if state["fill-unit"] == "tokens" else str(state["fill-count"])
     none = name == "none"
     forget()
-    session.show(
-        replace(
-            session.view(),
-            demos="none" if none else f"{name}:{size}",
-            chosen=() if none else None,
-            prompts=1 if none else int(state["fill-prompts"] or 1),
-            prescore=None if none else state["fill-prescore"] or None,
-        )
+    view = session.view().asking(
+        demos="none" if none else f"{name}:{size}",
+        weights=None,
+        prompts=1 if none else int(state["fill-prompts"] or 1),
+        prescore=None if none else state["fill-prescore"] or None,
     )
+    session.show(replace(view, chosen=() if none else None))
 
 
 def _verdict(outcome: Outcome, measured: Measured) -> None:

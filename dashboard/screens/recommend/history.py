@@ -17,7 +17,7 @@ CARDS = 5  # past purchases shown as cards; the table behind the button holds al
 
 def timeline(view: View, user: UserInfo, past: Sequence[Interaction]) -> Any:
     """Draw the past purchases; returns the cell of the target, for `target_card` once the run is known."""
-    at = target_position(len(past), view.target)
+    at = target_position(len(past), view.options.target)
     before = past[: max(0, at)]
     with card("history"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -43,7 +43,7 @@ def timeline(view: View, user: UserInfo, past: Sequence[Interaction]) -> Any:
 
 def target_card(cell: Any, view: View, past: Sequence[Interaction], *, revealed: bool) -> None:
     """The gold card. `revealed`: a run is shown, so the target may be named."""
-    at = target_position(len(past), view.target)
+    at = target_position(len(past), view.options.target)
     if at < 0:
         return
     with cell:
@@ -60,11 +60,11 @@ def target_position(length: int, target: str) -> int:
 
 def about(view: View, user: UserInfo, before: Sequence[Interaction]) -> str:
     """The muted sentence of the card."""
-    used = min(view.history, len(before))
+    used = min(view.options.history, len(before))
     which = {"semantic": f"{used} most like the candidates", "clusters": f"{used} from all along the time"}
-    entered = which.get(view.history_by, f"the newest {used}")
+    entered = which.get(view.options.history_by, f"the newest {used}")
     text = f"What this user bought, oldest first; {entered} of {len(before)} enter the prompt."
-    if view.target == "probe":
+    if view.options.target == "probe":
         text += " The purchase before the last is the target; the last one stays unseen."
     else:
         text += " The next purchase is hidden from the model."

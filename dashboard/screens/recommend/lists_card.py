@@ -46,7 +46,7 @@ def board(view: View, outcome: Outcome) -> Any:
         if run is not None and outcome.current:
             other_lists.opener(run)
         _status(outcome)
-    gold = "really bought next" if view.target == "test" else "bought before the last"
+    gold = "really bought next" if view.options.target == "test" else "bought before the last"
     st.caption(
         "Rank of each candidate without demonstrations (left) and with the desk's (right). "
         f"Gold: what this user {gold}."
@@ -54,11 +54,11 @@ def board(view: View, outcome: Outcome) -> Any:
     if outcome.problem:
         problem(outcome.problem)
     if run is None:
-        places = shown(view.candidates, MOST)
+        places = shown(view.options.candidates, MOST)
         if not outcome.pending:
             empty(
                 "Not ranked yet",
-                f"Run ranks {view.candidates} candidates without and with the demonstrations.",
+                f"Run ranks {view.options.candidates} candidates without and with the demonstrations.",
                 height(places) + NUMBERS_PX,
             )
         else:

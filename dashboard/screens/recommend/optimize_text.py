@@ -13,7 +13,7 @@ import pandas as pd
 
 from dashboard.state.view import WEIGHT_MOST, View
 from dashboard.state.work import Work
-from dashboard.text import words
+from dashboard.text import values
 from dashboard.text.formats import (
     count,
     number,
@@ -138,7 +138,7 @@ def concerns(job: Job, view: View) -> bool:
         view.dataset,
         view.user,
         view.model,
-        view.target,
+        view.options.target,
     )
 
 
@@ -227,8 +227,7 @@ def _described(view: Mapping[str, Any] | None, name: str) -> str:
         return md(name, 20)
     answer, history = title_of(view.get("answer")), view.get("history") or []
     last = f"… {md(title_of(history[-1]), 40)} → " if history else "→ "
-    source = words.SOURCES.get(str(view.get("source")), str(view.get("source")))
-    return f"{last}**{md(answer, 60)}** :gray[{md(source, 24)}]"
+    return f"{last}**{md(answer, 60)}** :gray[{md(values.source(view.get('source')), 24)}]"
 
 
 def title_of(item: object) -> str:

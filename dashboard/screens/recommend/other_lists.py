@@ -10,13 +10,14 @@ from dashboard.charts.base import CONFIG
 from dashboard.charts.bump import bump, describe, pair
 from dashboard.state import session
 from dashboard.state.waiting import Answer, ask, wait
-from dashboard.text import words
+from dashboard.text import values, words
 from dashboard.text.formats import plural, seconds
 from dashboard.text.literal import md
 from dashboard.ui import dialogs
 from dashboard.ui.notices import colours, problem
 from dashboard.ui.progress import describe as told
 from db import jobs, runs
+from db.choices import BASELINES
 from db.errors import DualensError
 from db.runs import Run
 
@@ -25,12 +26,6 @@ TOP = 10
 WAIT_S = 1.5
 LOOK_S = 0.5
 ROOM_PX = 470
-NAMES = {
-    "itemknn": "item-kNN",
-    "bm25": "BM25 on titles",
-    "popularity": "popularity",
-    "sasrec": "SASRec",
-}
 WITH = "with demonstrations"
 
 
@@ -132,7 +127,7 @@ def _peers(found: Mapping[str, Any], run: Run) -> None:
 
 
 def _named(name: str) -> str:
-    return NAMES.get(name, name)
+    return values.label(BASELINES, name)
 
 
 def _catalogue(found: Mapping[str, Any], run: Run) -> None:

@@ -11,13 +11,14 @@ from dashboard.screens.recommend import writing
 from dashboard.state import demonstrations, session
 from dashboard.state.view import MOST_DEMONSTRATIONS, View
 from dashboard.state.waiting import Answer, ask, wait
-from dashboard.text import words
+from dashboard.text import values
 from dashboard.text.formats import day, plural
 from dashboard.text.literal import plain
 from dashboard.ui import dialogs
 from dashboard.ui.notices import problem
 from dashboard.ui.progress import describe
 from db import jobs
+from db.choices import SOURCES
 from db.datasets import DatasetInfo
 from db.errors import DualensError
 from db.requests import Chosen, RunRequest
@@ -26,7 +27,6 @@ NAME = "pool"  # of the dialog
 SIZE = 12
 WAIT_S = 2.0
 LOOK_S = 0.5
-SOURCES = ("neighbours", "proximal", "aggregated", "global", "random", "hand-written")
 
 
 def opener(view: View) -> None:
@@ -174,7 +174,7 @@ def table(views: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """What the pool shows of each demonstration."""
     frame = pd.DataFrame(
         {
-            "source": [words.SOURCES.get(each["source"], plain(each["source"])) for each in views],
+            "source": [values.source(each["source"]) for each in views],
             "then bought": [plain(each["answer"]["title"]) for each in views],
             "after": [
                 " · ".join(plain(item["title"]) for item in reversed(each["history"])) for each in views

@@ -1,7 +1,5 @@
 """The user picker: search by id, by words of the titles in the history, by history length."""
 
-from dataclasses import replace
-
 import pandas as pd
 import streamlit as st
 
@@ -103,7 +101,7 @@ def _picked() -> None:
     rows = st.session_state["user-table"].selection.rows
     if rows:
         user_id = st.session_state["user-found"][rows[0]]
-        # Demonstrations chosen by hand belong to the user they were chosen for.
-        session.show(replace(session.view(), user=user_id, chosen=None), follow=False)
+        view = session.view()
+        session.show(view.of_user(view.dataset, user_id), follow=False)
         st.session_state["user-search"] = False
         st.rerun()

@@ -16,7 +16,6 @@ from dashboard.screens.studies.study_text import (
     is_estimate,
     p_text,
 )
-from dashboard.text import words
 from dashboard.text.formats import (
     count,
     number,
@@ -24,6 +23,7 @@ from dashboard.text.formats import (
     seconds,
 )
 from dashboard.text.literal import md, plain
+from db.choices import STRATEGIES
 
 NONE = "none"
 RIVALS_OF = {"p_random": "against random", "p_bm25": "against BM25", "p_zero_shot": "against none"}
@@ -39,9 +39,8 @@ Found = Mapping[str, Any]
 
 def label_of(name: str, entry: Found) -> str:
     """A strategy or score in words. Plain text."""
-    told = words.STRATEGIES.get(name)
-    told = f"{name}: {told}" if told and told != name else told
-    return plain(entry.get("label") or told or name.replace("_", " "), 60)
+    known = STRATEGIES[name].label if name in STRATEGIES else name.replace("_", " ")
+    return plain(entry.get("label") or known, 60)
 
 
 def _ranked(found: Found, measure: str) -> list[tuple[str, Found]]:

@@ -48,7 +48,7 @@ def result(study: Study) -> None:
         _faithfulness(study)
         return
     measure = _choice("Measure", f"study-measure-{study.job.id}", measures)
-    if study.what is not None:
+    if study.what is not None and study.what.reads:
         st.caption(study.what.reads)
     if found.get("strategies"):
         _strategies(study, measure)
@@ -143,7 +143,7 @@ def _faithfulness(study: Study) -> None:
         empty("Nothing was measured", "No score was compared with this.", ROOM_PX)
         return
     measure = _choice("Measure", f"study-agreement-{job}", measures)
-    if study.what is not None:
+    if study.what is not None and study.what.reads:
         st.caption(study.what.reads)
     name = f"{measured(measure)} with {against[truth]}"
     _dots(score_dots(found, truth, measure), name, f"dots-{job}", None, 1.0)

@@ -15,7 +15,6 @@ import pandas as pd
 from dashboard.screens.studies.trust import trusted
 from dashboard.state.waiting import STATES
 from dashboard.state.work import Work
-from dashboard.text import words
 from dashboard.text.formats import (
     ago,
     number,
@@ -24,6 +23,7 @@ from dashboard.text.formats import (
     signed,
 )
 from dashboard.text.literal import md, plain
+from db.choices import STRATEGIES, STUDIES, StudyChoice
 
 SURE = 0.05
 NO_BREAK = "\u00a0"
@@ -60,74 +60,6 @@ HEADING, SHORT, SPOKEN = range(3)
 
 
 @dataclass(frozen=True)
-class What:
-    """A study that can be started. `layouts`: tuned models it wants beside the plain one; `times`: the data
-    set must have them; `users`: how many by default, and of what; `asks`: the fields of its form besides;
-    `count`: demonstrations by default."""
-
-    label: str
-    about: str
-    layouts: tuple[str, ...]
-    times: bool
-    users: int
-    of: str
-    reads: str
-    asks: tuple[str, ...] = ("cut", "demos")
-    count: int = 4
-
-
-WHAT = {
-    "recicl": What(
-        "RecICL: does tuning keep it learning?",
-        "One model before tuning, tuned on single questions and tuned with demonstrations; each without, "
-        "with stale and with fresh demonstrations (arXiv 2410.23136).",
-        ("single", "recicl"),
-        times=False,
-        users=100,
-        of="Users",
-        reads="Mean over users, with its 95 % interval; the best of the table is bold. Stale: known when the "
-        "model was tuned. Fresh: known when the purchase is predicted.",
-    ),
-    "drift": What(
-        "Drift: what does freezing cost?",
-        "A frozen model with fresh, stale and no demonstrations over the periods after it was tuned, beside "
-        "SASRec and item-kNN, frozen and retrained each period.",
-        (),
-        times=True,
-        users=30,
-        of="Users in each period",
-        reads="Mean of the users asked in each period since the freeze; the band is the 95 % interval of "
-        "fresh demonstrations. All rank the same candidates.",
-    ),
-    "strategies": What(
-        "Strategies: which way of choosing works?",
-        "Every way of choosing demonstrations, at the same number, for the same users and candidates; "
-        "tested in pairs against none, random and BM25, on purchases that chose nothing.",
-        (),
-        times=False,
-        users=100,
-        of="Users",
-        reads="Mean over users with its 95 % interval, best on top; the line is no demonstrations. Blue: "
-        "surely better than none; orange: surely worse.",
-        asks=("k", "only"),
-    ),
-    "faithfulness": What(
-        "Faithfulness: can effects be trusted?",
-        "How far effects agree with taking demonstrations out exactly, beside rival scores: attention, one "
-        "gradient, similarity, recency (arXiv 2504.04386, reconstructed).",
-        (),
-        times=False,
-        users=100,
-        of="Users",
-        reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: the effects "
-        "shown on Recommend; grey: rival scores.",
-        asks=("demos",),
-        count=8,
-    ),
-}
-
-
-@dataclass(frozen=True)
 class Study(Work):
     """One `study` job: what was asked and what it found, whole or so far."""
 
@@ -136,9 +68,9 @@ class Study(Work):
         return self.job.result or {}
 
     @property
-    def what(self) -> What | None:
+    def what(self) -> StudyChoice | None:
         """None for a study this page starts none of; its result is shown all the same."""
-        return WHAT.get(str(self.asked.get("study")))
+        return STUDIES.get(str(self.asked.get("study")))
 
     @property
     def title(self) -> str:
@@ -184,7 +116,7 @@ def named(name: object, form: int = HEADING) -> str:
     known = NAMES.get(str(name))
     if known:
         return known[form]
-    return words.STRATEGIES.get(str(name)) or plain(str(name).replace("_", " "), 60)
+    return STRATEGIES[str(name)].label if str(name) in STRATEGIES else plain(str(name).replace("_", " "), 60)
 
 
 def measured(name: str) -> str:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -22,10 +23,10 @@ from db.errors import BadInput
 from db.jobs import Job
 from db.models import ModelInfo
 from db.requests import TuneRequest
+from db.requests.fields import field_of
 
-PERIODS = 10
-ANSWERS = {"title": "the next title", "yes_no": "Yes or No to one item"}
-METHODS = {"auto": "what suits the size", "full": "all weights", "lora": "LoRA adapters"}
+PERIODS = field_of(TuneRequest, "periods").default
+STEPS = {"minutes": 5}  # of the buttons
 
 
 def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Sequence[Tuning]) -> None:
@@ -35,7 +36,7 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Seque
         "What to train",
         list(WHAT),
         key="tune-what",
-        format_func=lambda each: WHAT[each].label,
+        format_func=lambda name: WHAT[name].label,
         persist_state="session",
     )
     what = WHAT[key]
@@ -57,34 +58,30 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Seque
 def _fields(
     request: TuneRequest, what: What, info: DatasetInfo, known_models: list[ModelInfo]
 ) -> TuneRequest:
-    if what.kind == "llm":
+    """The request that the fields make; each kind has those that matter for it."""
+    llm = what.kind == "llm"
+    said: dict[str, Any] = {}
+    if llm:
         note = "It stays as it is; the tuned model gets a name of its own."
-        base = forms.model("Base model", "tune-base", known_models, note)
-        request = replace(request, base=base or "")
-    until = _learn_from(info)
+        said["base"] = forms.model("Base model", "tune-base", known_models, note) or ""
+    said["until"] = _learn_from(info)
     left, right = st.columns(2, gap="small")
-    if what.measure is not None:
-        with left:
-            note = "It ends earlier where the held-out answers no longer get better."
-            minutes = forms.minutes("Minutes, at most", "tune-minutes", 10_000.0, 10.0, 5.0, note)
-        request = replace(request, minutes=minutes)
-    if what.kind == "llm" and what.layout == "recicl":
-        with right:
-            note = "Each sample holds 0 to this many, so that it also answers without any."
-            demos = forms.number("Demonstrations", "tune-demos", 1, 16, 4, note)
-        request = replace(request, demos=demos)
-    if what.kind == "llm":
-        answers = st.segmented_control(
-            "Answers",
-            list(ANSWERS),
-            default="title",
-            required=True,
-            format_func=ANSWERS.__getitem__,
-            key="tune-answers",
-            persist_state="session",
-        )
-        request = replace(request, answers=answers or "title")
-    return _more(replace(request, until=until, periods=PERIODS), what)
+    with left:
+        said |= _asked("minutes") if what.measure is not None else {}
+    with right:
+        said |= _asked("demos") if llm and what.layout == "recicl" else {}
+    said |= _asked("answers", segments=True) if llm else {}
+    with st.popover("More options", width="stretch", key="tune-more"):
+        for name in ("seed", *(("name", "method") if llm else ())):
+            said |= _asked(name)
+    return replace(request, **said)
+
+
+def _asked(name: str, **how: Any) -> dict[str, Any]:
+    """One field of the request and what it says."""
+    field = field_of(TuneRequest, name)
+    step = STEPS.get(name, 1)
+    return {name: forms.ask(field, f"tune-{name}", field.default, step=step, **how)}
 
 
 def _learn_from(info: DatasetInfo) -> int | None:
@@ -96,7 +93,7 @@ def _learn_from(info: DatasetInfo) -> int | None:
         "Learn from",
         options,
         key="tune-until",
-        format_func=lambda each: learnt_from({"until": each or None, "periods": PERIODS}),
+        format_func=lambda until: learnt_from({"until": until or None, "periods": PERIODS}),
         persist_state="session",
         help=help.more(
             "The first periods alone, so that later ones can be tested on: for studies of drift. "
@@ -109,32 +106,6 @@ def _learn_from(info: DatasetInfo) -> int | None:
     return chosen or None
 
 
-def _more(request: TuneRequest, what: What) -> TuneRequest:
-    with st.popover("More options", width="stretch", key="tune-more"):
-        seed = forms.seed("tune-seed", "Draws the samples and the order they are learnt in.")
-        request = replace(request, seed=seed)
-        if what.kind == "llm":
-            name = st.text_input(
-                "Name of the tuned model",
-                key="tune-name",
-                placeholder="made from the data set and the layout",
-                persist_state="session",
-            )
-            method = st.selectbox(
-                "What is changed",
-                list(METHODS),
-                key="tune-method",
-                format_func=METHODS.__getitem__,
-                persist_state="session",
-                help=help.more(
-                    "Small models learn with all weights, large ones with LoRA beside frozen weights.",
-                    "choices#tuning-methods",
-                ),
-            )
-            request = replace(request, name=name.strip() or None, method=method or "auto")
-    return request
-
-
 def promise(request: TuneRequest, what: What) -> str:
     """What Start does, in one sentence. Plain text."""
     who = request.base if request.kind == "llm" else what.label
@@ -142,7 +113,7 @@ def promise(request: TuneRequest, what: What) -> str:
     name = f" It will be called {plain(request.name, 60)}." if request.name else ""
     return (
         f"Trains {plain(who, 40)}{time} on {learnt_from(request.to_json())} of {plain(request.dataset, 40)}."
-        f"{name} It goes on when you leave; ranking goes first meanwhile."
+        f"{name} Runs in the background. Rankings take priority."
     )
 
 
@@ -158,8 +129,8 @@ def named(request: TuneRequest, models_known: Sequence[str], earlier: Sequence[T
     parts += [f"until-{request.until}"] if request.until is not None else []
     parts += [f"from-{request.base}"] if request.base != "embedded" else []
     stem = "-".join(parts).replace("/", "-")
-    taken = {*models_known, *(each.asked.get("name") or each.found.get("model") for each in earlier)}
-    filed = [each.asked for each in earlier]
+    taken = {*models_known, *(tuning.asked.get("name") or tuning.found.get("model") for tuning in earlier)}
+    filed = [tuning.asked for tuning in earlier]
     for number in itertools.count(1):
         proposed = replace(request, name=stem if number == 1 else f"{stem}-{number}")
         if proposed.name not in taken or proposed.to_json() in filed:

@@ -22,7 +22,11 @@ from dashboard.text.formats import (
     seconds,
 )
 from dashboard.text.literal import plain
+from dashboard.text.values import sentence as sentence_case
+from db.choices import BASELINES, LAYOUTS, TUNE_KINDS, Choice
 from db.jobs import ERROR, STOPPED
+from db.requests import TuneRequest
+from db.requests.fields import field_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class What:
     label: str
     about: str
     kind: str
-    layout: str = "recicl"
+    layout: str
     measure: Measure | None = None
 
     @property
@@ -62,37 +66,20 @@ class What:
         )
 
 
-WHAT = {
-    "recicl": What(
-        "LLM with demonstrations (RecICL)",
-        "Samples look like the prompt: demonstrations, then the question. Made to keep learning in context "
-        "(arXiv 2410.23136).",
-        "llm",
-        "recicl",
-        ANSWERS,
-    ),
-    "single": What(
-        "LLM without demonstrations",
-        "Samples hold one question and no demonstrations: the usual way, and the bar for RecICL "
-        "(arXiv 2305.00447).",
-        "llm",
-        "single",
-        ANSWERS,
-    ),
-    "sasrec": What(
-        "SASRec, full softmax",
-        "A conventional sequence model with cross-entropy over the whole catalogue.",
-        "sasrec",
-        measure=RANKS,
-    ),
-    "sasrec-scaled": What(
-        "SASRec, scaled sampled loss",
-        "The same with a sampled loss, for large catalogues (arXiv 2408.14238).",
-        "sasrec-scaled",
-        measure=RANKS,
-    ),
-    "itemknn": What("Item-kNN", "Items bought by the same users. Counts, so it takes seconds.", "itemknn"),
-    "popularity": What("Popularity", "What sells most. Counts, so it takes seconds.", "popularity"),
+def _recommender(name: str) -> What:
+    row = TUNE_KINDS[name]
+    trained = name in BASELINES and BASELINES[name].trained
+    return What(sentence_case(row.label), _about(row), name, USUAL, RANKS if trained else None)
+
+
+def _about(row: Choice) -> str:
+    return f"{row.about}{f' ({row.paper})' if row.paper else ''}."
+
+
+USUAL = str(field_of(TuneRequest, "layout").default)
+WHAT = {  # the layouts of a language model by their name, then everything else that can be tuned
+    **{name: What(f"LLM {row.label}", _about(row), "llm", name, ANSWERS) for name, row in LAYOUTS.items()},
+    **{name: _recommender(name) for name in TUNE_KINDS if name != "llm"},
 }
 
 
@@ -112,7 +99,7 @@ class Tuning(Work):
     @property
     def what(self) -> What:
         kind, layout = self.asked.get("kind", "llm"), self.asked.get("layout", "recicl")
-        return WHAT.get(layout if kind == "llm" else kind, WHAT["recicl"])
+        return WHAT.get(layout if kind == "llm" else kind, WHAT[USUAL])
 
     @property
     def resumable(self) -> bool:

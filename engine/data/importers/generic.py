@@ -11,14 +11,14 @@ from db.errors import BadInput
 from engine.data.column_names import words
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Broken, Folder, Member
-from engine.data.importers.mapping import (
+from engine.data.mapping import (
     ITEM_FIELDS,
     Guess,
     correct,
     guess_interactions,
     guess_items,
 )
-from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
+from engine.data.plan import CorrectedMapping, Mismatch, Plan, read_interactions, read_items
 from engine.data.tables.open_table import open_table
 from engine.data.tables.table import Table
 from engine.data.text import Tick
@@ -42,9 +42,9 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     readers: list[Callable] = []
     if items and item_guess:
         item_mapping = {field.removeprefix("items_"): column for field, column in item_guess.items()}
-        readers.append(lambda rows, wanted, tick: read_items(items, item_mapping, rows, tick, extras=True))
+        readers.append(lambda rows, _, tick: read_items(items, item_mapping, rows, tick, extras=True))
     if guess["title"] and guess["item"]:
-        readers.append(lambda rows, wanted, tick: _titles_of_interactions(table, guess, rows, tick))
+        readers.append(lambda rows, _, tick: _titles_of_interactions(table, guess, rows, tick))
 
     def read_all(rows: ItemTable, wanted: Callable[[str], bool], tick: Tick) -> None:
         for reader in readers:
@@ -55,8 +55,6 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
 
     shown = guess | {"items_file": items.member.name if items else None} | (item_guess or {})
     return Plan(
-        "generic",
-        "table of interactions",
         (table.member,),
         items.member if items else None,
         shown,
@@ -187,11 +185,4 @@ def _titles_of_interactions(table: Table, guess: Guess, items: ItemTable, tick: 
                 )
 
 
-FORMATS = (
-    Format(
-        "generic",
-        "table of interactions",
-        "a CSV, TSV, Parquet or JSON-lines file with a user and an item column",
-        _find,
-    ),
-)
+FORMATS = {"generic": _find}

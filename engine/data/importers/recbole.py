@@ -17,8 +17,8 @@ import numpy as np
 from db.errors import DataError
 from engine.data.columns import Builder
 from engine.data.files import Broken, Folder, Member
-from engine.data.importers.mapping import SEQUENCE_FIELD, by_names, correct, guess_items
-from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
+from engine.data.mapping import SEQUENCE_FIELD, by_names, correct, guess_items
+from engine.data.plan import CorrectedMapping, Mismatch, Plan, read_interactions, read_items
 from engine.data.report import Report
 from engine.data.tables.text_table import TextTable
 from engine.data.text import Tick, text_head
@@ -90,7 +90,7 @@ def _items(found: Found, item_column: str) -> tuple[Callable | None, tuple[str, 
     if guess is None:
         return None, (f"{found.items.name} has no item and title column, so items are shown by their id.",)
     mapping = {field.removeprefix("items_"): column for field, column in guess.items()}
-    return lambda items, wanted, tick: read_items(table, mapping, items, tick, extras=True), ()
+    return lambda items, _, tick: read_items(table, mapping, items, tick, extras=True), ()
 
 
 def _find_atomic(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
@@ -120,8 +120,6 @@ def _find_atomic(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
             read_interactions(table, guess, builder, tick)
 
     return Plan(
-        "recbole",
-        "RecBole atomic files",
         tuple(table.member for table in found.parts),
         found.items if item_reader else None,
         guess,
@@ -145,8 +143,6 @@ def _find_sequential(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
         raise Mismatch(f"{table.member.name}, line 1: the mapping leaves no user or no list of items")
     item_reader, more = _items(found, names["item"] or re.sub("_list:token_seq$", ":token", sequence))
     return Plan(
-        "recbole-sequential",
-        "RecBole sequential file",
         (table.member,),
         found.items if item_reader else None,
         guess,
@@ -204,12 +200,4 @@ def _read_sequences(table: TextTable, mapping: dict[str, str | None], builder: B
         builder.add(table.member.name, np.array(places, np.int32), users, items)
 
 
-FORMATS = (
-    Format(
-        "recbole-sequential",
-        "RecBole sequential file",
-        "NAME[.train|.valid|.test].inter with an item list per row, and NAME.item",
-        _find_sequential,
-    ),
-    Format("recbole", "RecBole atomic files", "NAME.inter with a typed header, and NAME.item", _find_atomic),
-)
+FORMATS = {"recbole-sequential": _find_sequential, "recbole": _find_atomic}

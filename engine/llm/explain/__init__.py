@@ -1,1 +1,1 @@
-"""What each demonstration does: identity check, reprompting, saliency, spread under perturbation."""
+"""What each demonstration does: effects, identity check, reprompting, saliency, perturbation statistics."""

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 from db import datasets, jobs
 from db.store import Store
 from engine import __main__ as cli
-from engine.baselines import run as baselines
-from engine.baselines.training import Recipe
+from engine.baselines import sasrec
+from engine.baselines.sasrec_training import Recipe
 from engine.studies import plan
 from tests.toys import toy_columns
 
@@ -30,7 +30,7 @@ def call(
     monkeypatch.delenv("DUALENS_DATABASE_URL", raising=False)
     monkeypatch.setenv("DUALENS_DEVICE", "cpu")
     monkeypatch.setattr(
-        baselines,
+        sasrec,
         "Recipe",
         lambda loss, seed: Recipe(loss=loss, seed=seed, width=8, blocks=1, epochs=2, steps=1),
     )

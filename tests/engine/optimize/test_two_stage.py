@@ -21,6 +21,7 @@ from engine.optimize.long_term_effect import long_term_effect
 from engine.progress import quiet
 from engine.tasks.inputs import gather
 from engine.tasks.rank import rank
+from tests.engine.optimize.conftest import Optimized
 
 Opened = Callable[..., Engine]
 optimizing = importlib.import_module("engine.optimize.two_stage")  # its function has the same name
@@ -45,9 +46,8 @@ def test_the_same_question_is_answered_from_the_store(
     assert stored.key == first["key"]
 
 
-def test_the_path_can_be_replayed(opened: Opened, asked: OptimizeRequest) -> None:
-    told: list[Any] = []
-    found = optimize(opened(), unguarded(asked), lambda *said: told.append(said)).result
+def test_the_path_can_be_replayed(optimized: Optimized, asked: OptimizeRequest) -> None:
+    found, told = optimized.result, optimized.reports
     pool = {each["id"] for each in found["pool"]}
     assert [step["step"] for step in found["path"]] == list(range(len(found["path"])))
     assert [step["stage"] for step in found["path"]] == sorted(step["stage"] for step in found["path"])
@@ -61,14 +61,13 @@ def test_the_path_can_be_replayed(opened: Opened, asked: OptimizeRequest) -> Non
 
 
 def test_the_objective_told_is_the_gain_on_the_probes_that_chose(
-    opened: Opened, asked: OptimizeRequest
+    optimized: Optimized, asked: OptimizeRequest
 ) -> None:
     """Worked out anew from one ranking per probe, with the probe's own demonstrations at weight 0."""
     from engine.llm.scoring.ranking import Task, rank_candidates
     from engine.prompts import Example
 
-    engine = opened()
-    found = optimize(engine, unguarded(asked)).result
+    engine, found = optimized.engine, optimized.result
     step = next(s for s in reversed(found["path"]) if s["demonstrations"])
     dataset, query = _query(engine)
     among = validation_purchases.targets(

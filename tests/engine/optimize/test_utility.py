@@ -17,6 +17,7 @@ from engine.llm.scoring.perturbed_prompts import draws_of
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.optimize import optimize, validation_purchases
 from engine.optimize.utility import ModelUtility
+from tests.engine.optimize.conftest import Optimized
 
 Opened = Callable[..., Engine]
 
@@ -58,11 +59,10 @@ def test_the_robust_effect_is_that_of_the_perturbed_prompts(
     assert utility.robust(chosen) == pytest.approx(expected, abs=3e-4)
 
 
-def test_perturbations_choose_among_several_sets(opened: Opened, asked: OptimizeRequest) -> None:
-    engine = opened()
-    found = optimize(engine, replace(asked, perturb="order", guard=False)).result
+def test_perturbations_choose_among_several_sets(optimized: Optimized, asked: OptimizeRequest) -> None:
+    found = optimize(optimized.engine, replace(asked, perturb="order", guard=False)).result
     assert found["request"]["perturb"] == "order"
-    assert found["key"] != optimize(engine, replace(asked, guard=False)).result["key"]
+    assert found["key"] != optimized.result["key"]
 
 
 @pytest.mark.parametrize("perturb", ["loud", "typos:2", "order+order", 3])

@@ -11,8 +11,8 @@ import pytest
 from db import datasets
 from db.errors import BadInput
 from db.requests import StudyRequest
-from engine.baselines import run as baselines
-from engine.baselines.training import Recipe
+from engine.baselines import sasrec
+from engine.baselines.sasrec_training import Recipe
 from engine.context import Engine
 from engine.studies import drift as module
 from engine.studies import plan
@@ -39,7 +39,7 @@ def drift(engine: Engine, payload: dict[str, Any], *reported: Any) -> dict[str, 
 @pytest.fixture(autouse=True)
 def _small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        baselines,
+        sasrec,
         "Recipe",
         lambda loss, seed: Recipe(loss=loss, seed=seed, width=8, blocks=1, epochs=2, steps=1),
     )

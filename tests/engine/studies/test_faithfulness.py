@@ -29,11 +29,8 @@ def bare(result: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name != "seconds"}
 
 
-def test_every_score_is_held_against_every_truth_but_itself(
-    engine: Engine, reports: Callable[..., Any]
-) -> None:
-    told = reports()
-    found = faithfulness(engine, PAYLOAD, told)
+def test_every_score_is_held_against_every_truth_but_itself(whole_study: Callable[..., Any]) -> None:
+    found, told = whole_study(faithfulness, PAYLOAD)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert (found["k"], found["users"], found["measured"], found["short"]) == (3, 3, 3, 0)
     assert found["order"] == list(SCORES)
@@ -109,9 +106,12 @@ def test_likeness_counts_shared_words(engine: Engine) -> None:
 
 
 def test_a_killed_study_goes_on_and_ends_the_same(
-    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    reports: Callable[..., Any],
+    whole_study: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = faithfulness(engine, PAYLOAD, reports())
+    whole, _ = whole_study(faithfulness, PAYLOAD)
     killed = reports(ends_after=3)
     with pytest.raises(KeyboardInterrupt):
         faithfulness(engine, PAYLOAD, killed)

@@ -39,9 +39,8 @@ def bare(result: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name != "seconds"}
 
 
-def test_nine_cells_with_intervals_and_tests(engine: Engine, reports: Callable[..., Any]) -> None:
-    told = reports()
-    found = recicl(engine, PAYLOAD, told)
+def test_nine_cells_with_intervals_and_tests(whole_study: Callable[..., Any]) -> None:
+    found, told = whole_study(recicl, PAYLOAD)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     cells = {(cell["row"], cell["column"]): cell for cell in found["cells"]}
     assert len(cells) == 9
@@ -103,9 +102,12 @@ def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the
 
 
 def test_a_killed_study_goes_on_and_ends_the_same(
-    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    reports: Callable[..., Any],
+    whole_study: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = recicl(engine, PAYLOAD, reports())
+    whole, _ = whole_study(recicl, PAYLOAD)
     killed = reports(ends_after=9)
     with pytest.raises(KeyboardInterrupt):
         recicl(engine, PAYLOAD, killed)
@@ -121,9 +123,10 @@ def test_a_killed_study_goes_on_and_ends_the_same(
     assert again["seconds"] >= round(kept["seconds"], 1)
 
 
-def test_what_another_study_measured_is_not_taken_over(engine: Engine, reports: Callable[..., Any]) -> None:
-    first = reports()
-    recicl(engine, PAYLOAD, first)
+def test_what_another_study_measured_is_not_taken_over(
+    engine: Engine, reports: Callable[..., Any], whole_study: Callable[..., Any]
+) -> None:
+    _, first = whole_study(recicl, PAYLOAD)
     other = {**PAYLOAD, "demos": "random:2"}
     assert bare(recicl(engine, other, reports(), first.partial)) == bare(recicl(engine, other, reports()))
 

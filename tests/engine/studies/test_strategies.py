@@ -64,10 +64,10 @@ def test_a_row_for_every_strategy_with_intervals_and_p(engine: Engine, reports: 
 
 
 def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
-    engine: Engine, reports: Callable[..., Any]
+    engine: Engine, whole_study: Callable[..., Any]
 ) -> None:
     """Each user asked alone, from the start, gives the mean that the table tells."""
-    found = strategies(engine, PAYLOAD, reports())
+    found, _ = whole_study(strategies, PAYLOAD)
     plan = module.last_purchases(engine, StudyRequest.from_json(PAYLOAD))
     loaded = engine.load(engine.registered("tiny"))
     for name, spec in (("none", "none"), ("neighbours", "neighbours:2")):
@@ -127,9 +127,12 @@ def test_what_strategies_choose_from_is_known_before_the_target(
 
 
 def test_a_killed_study_goes_on_and_ends_the_same(
-    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    reports: Callable[..., Any],
+    whole_study: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = strategies(engine, PAYLOAD, reports())
+    whole, _ = whole_study(strategies, PAYLOAD)
     killed = reports(ends_after=12)
     with pytest.raises(KeyboardInterrupt):
         strategies(engine, PAYLOAD, killed)

@@ -17,7 +17,7 @@ from db.requests import Chosen, RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
-from engine.tasks.preference_pairs import ASKED, export
+from engine.tasks.preference_pairs import QUESTION, export
 from engine.tasks.rank import rank
 from tests.toys import toy_columns
 
@@ -58,7 +58,7 @@ def test_a_pair_is_judged_as_ranking_judges_it(engine: Engine, tmp_path: Path) -
             assert "".join(demo["text"] for demo in found["demonstrations"]) == row[kind]
             assert found["target"]["item"] == row["probe"]
             titles = [one["title"] for one in found["history"]]
-            assert row["prompt"] == "Bought:\n" + "".join(f"- {t}\n" for t in titles) + f"\n{ASKED}"
+            assert row["prompt"] == "Bought:\n" + "".join(f"- {t}\n" for t in titles) + f"\n{QUESTION}"
         assert -found["loss_zero_shot"] == pytest.approx(row["zero_shot_log_likelihood"], abs=1e-4)
 
 

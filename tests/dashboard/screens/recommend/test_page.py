@@ -143,7 +143,7 @@ def test_a_token_budget_and_several_prompts_are_asked_for(open_page: Open, stock
     app.button(key="fill-go").click().run()
     assert not app.exception
     assert (app.query_params["demos"], app.query_params["prompts"]) == ("neighbours:200t", "3")
-    assert "as many as fit in 200 tokens: similar users" in texts(app)
+    assert "as many as fit in 200 tokens: neighbours' windows" in texts(app)
 
 
 def test_edits_hints_and_reading_again_are_part_of_the_question(open_page: Open, stocked: Store) -> None:

@@ -1,0 +1,72 @@
+"""The pages of the dashboard, one row each: the navigation, links and the documentation are made from it.
+
+A page is a folder `screens/NAME/` with a `page.py` that draws it, and a row here. (Not in a folder named
+`pages`: Streamlit takes one beside `app.py` for its older page system and shows the first visitor of a deep
+link that page without its frame.) No Streamlit here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+SCREENS = Path(__file__).with_name("screens")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page. `name`: its folder and its address. `about`: what it is for, in one sentence. `docs`: its
+    page of the documentation, empty without one. `screens`: where its folder stands."""
+
+    name: str
+    title: str
+    section: str
+    about: str
+    docs: str = ""
+    screens: Path = SCREENS
+
+    @property
+    def script(self) -> Path:
+        """The file that draws it."""
+        return self.screens / self.name / "page.py"
+
+
+PAGES: list[Page] = [
+    Page(
+        "recommend",
+        "Recommend",
+        "Explore",
+        "Rank a user's candidates with and without demonstrations, and weight each demonstration.",
+        "recommend",
+    ),
+    Page(
+        "explain",
+        "Explain",
+        "Explore",
+        "See what each demonstration of a run does, how sure that is and how stable.",
+        "explain",
+    ),
+    Page(
+        "compare",
+        "Compare",
+        "Prove",
+        "Compare two stored runs: lists, numbers, settings and demonstrations.",
+        "compare",
+    ),
+    Page(
+        "studies",
+        "Studies",
+        "Prove",
+        "Evaluate a setup over many users, with intervals and paired tests.",
+        "studies",
+    ),
+    Page("tune", "Tune", "Manage", "Tune a model or fit a recommender on a data set.", "tune"),
+    Page("library", "Library", "Manage", "Manage data sets, models, jobs and storage.", "library"),
+    Page("guide", "Guide", "Read", "Read the documentation."),
+]
+"""In the order of the navigation; the first opens without an address."""
+
+
+def sections(pages: Sequence[Page]) -> dict[str, list[Page]]:
+    """The pages by section, in order."""
+    return {section: list(group) for section, group in groupby(pages, lambda page: page.section)}

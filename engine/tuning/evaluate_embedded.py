@@ -28,8 +28,8 @@ from engine.data.candidates import candidate_list
 from engine.data.importing import import_path
 from engine.data.simulated import simulate
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.query import Query
-from engine.demos.strategies import registry
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import interval, paired_p
 from engine.evaluation.users import drawn_users
@@ -91,7 +91,7 @@ def _task(
     listed: Sequence[int],
     seed: int,
 ) -> Task:
-    chosen = registry.choose(store, dataset, query, spec, seed)
+    chosen = selection.choose(store, dataset, query, spec, seed)
     return Task(
         demos=tuple(
             Example(tuple(row.title for row in entry.history), entry.answer.title) for entry in chosen

@@ -11,7 +11,7 @@ from db.datasets import DatasetInfo
 from db.store import Store
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
-from engine.demos.strategies import registry
+from engine.demos import selection
 from engine.evaluation.metrics import metrics, rank_of
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.memory import PrefillCache
@@ -45,7 +45,7 @@ def judged(
             store, dataset, query.user, query.target_position, "random", CANDIDATES, request.seed
         ).items
         titles = datasets.items(store, dataset.id, offered)
-        chosen = registry.choose(store, dataset, query, spec, request.seed)
+        chosen = selection.choose(store, dataset, query, spec, request.seed)
         task = Task(
             demos=tuple(Example(tuple(i.title for i in e.history), e.answer.title) for e in chosen),
             history=tuple(i.title for i in query.history),

@@ -20,7 +20,6 @@ from dashboard.ui import help, progress
 from dashboard.ui.notices import problem, told
 from db import jobs
 from db.choices import FORMATS
-from db.jobs import Job
 from db.settings import Settings
 
 WAIT_S = 1.5

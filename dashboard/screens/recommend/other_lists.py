@@ -9,13 +9,12 @@ import streamlit as st
 from dashboard.charts.base import CONFIG
 from dashboard.charts.bump import bump, describe, pair
 from dashboard.state import session
-from dashboard.state.waiting import Answer, ask, wait
+from dashboard.state.waiting import Answer, ask
 from dashboard.text import values, words
 from dashboard.text.formats import plural, seconds
 from dashboard.text.literal import md
-from dashboard.ui import dialogs
+from dashboard.ui import dialogs, progress
 from dashboard.ui.notices import colours, problem
-from dashboard.ui.progress import describe as told
 from db import jobs, runs
 from db.choices import BASELINES
 from db.errors import DualensError
@@ -24,7 +23,6 @@ from db.runs import Run
 NAME = "beside"  # of the dialog
 TOP = 10
 WAIT_S = 1.5
-LOOK_S = 0.5
 ROOM_PX = 470
 WITH = "with demonstrations"
 
@@ -78,20 +76,8 @@ def _answered(kind: str, payload: Mapping[str, Any], draw: Any, run: Run) -> Non
     if kind not in filed:
         with st.skeleton(height=ROOM_PX):
             filed[kind] = ask(session.store(), kind, payload, WAIT_S).job.id
-    answer = wait(session.store(), jobs.get(session.store(), filed[kind]), 0.0)
-    if answer.pending:
-        st.fragment(_later, run_every=LOOK_S)(filed[kind], draw, run)
-    else:
-        _drawn(answer, draw, run)
-
-
-def _later(job_id: int, draw: Any, run: Run) -> None:
-    answer = wait(session.store(), jobs.get(session.store(), job_id), 0.0)
-    if answer.pending:
-        st.markdown(told(answer.job, "Listing", answer.job.created_at, True))
-        st.skeleton(height=ROOM_PX)
-    else:
-        _drawn(answer, draw, run)
+    answer = Answer(jobs.get(session.store(), filed[kind]))
+    progress.later(answer, "Listing", ROOM_PX, lambda ended: _drawn(ended, draw, run))
 
 
 def _drawn(answer: Answer, draw: Any, run: Run) -> None:

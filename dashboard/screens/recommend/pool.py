@@ -10,13 +10,12 @@ import streamlit as st
 from dashboard.screens.recommend import writing
 from dashboard.state import demonstrations, session
 from dashboard.state.view import MOST_DEMONSTRATIONS, View
-from dashboard.state.waiting import Answer, ask, wait
+from dashboard.state.waiting import Answer, ask
 from dashboard.text import values
 from dashboard.text.formats import day, plural
 from dashboard.text.literal import plain
-from dashboard.ui import dialogs
+from dashboard.ui import dialogs, progress
 from dashboard.ui.notices import problem
-from dashboard.ui.progress import describe
 from db import jobs
 from db.choices import SOURCES
 from db.datasets import DatasetInfo
@@ -26,7 +25,7 @@ from db.requests import Chosen, RunRequest
 NAME = "pool"  # of the dialog
 SIZE = 12
 WAIT_S = 2.0
-LOOK_S = 0.5
+ROOM_PX = 300
 
 
 def opener(view: View) -> None:
@@ -75,32 +74,20 @@ def _offered(request: RunRequest, info: DatasetInfo) -> None:
     except DualensError as error:
         problem(str(error))
         return
-    if answer.pending:
-        st.fragment(_later, run_every=LOOK_S)(answer.job.id, info)
-    else:
-        _table(answer, info)
+    progress.later(answer, "Collecting the pool", ROOM_PX, lambda ended: _table(ended, info))
 
 
 def _asked(payload: dict[str, Any]) -> Answer:
     """The answer to this question, asked once however often the dialog is drawn again."""
     known = st.session_state.get("pool_job")
     if known is not None and known[0] == payload:
-        answer = wait(session.store(), jobs.get(session.store(), known[1]), 0.0)
+        answer = Answer(jobs.get(session.store(), known[1]))
         if answer.error is None:
             return answer
-    with st.skeleton(height=300):
+    with st.skeleton(height=ROOM_PX):
         answer = ask(session.store(), "pool", payload, WAIT_S)
     st.session_state.pool_job = (payload, answer.job.id)
     return answer
-
-
-def _later(job_id: int, info: DatasetInfo) -> None:
-    answer = wait(session.store(), jobs.get(session.store(), job_id), 0.0)
-    if answer.pending:
-        st.markdown(describe(answer.job, "Collecting the pool", answer.job.created_at, True))
-        st.skeleton(height=300)
-    else:
-        _table(answer, info)
 
 
 def _table(answer: Answer, info: DatasetInfo) -> None:

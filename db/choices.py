@@ -274,7 +274,7 @@ BASELINES: dict[str, BaselineChoice] = _table(
         needs="training (`tune`, or `baseline`)",
         paper="arXiv 1808.09781, 2408.14238",
         trained=True,
-        module="sasrec_scaled",
+        module="sasrec",
     ),
 )
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from db.datasets import DatasetColumns
 from engine.baselines import saved
+from engine.baselines.scorer import FitJob, Learns
 from engine.data.similar_titles import TitleIndex
 
 KIND = "bm25"
+LEARNS: Learns = "titles"
 
 NEWEST = 10
 """Items of the history whose titles are the query: as many as the LLM is shown."""
@@ -31,8 +32,9 @@ class Bm25:
         self, history: Sequence[int], candidates: Sequence[int], before: int | None = None
     ) -> NDArray[np.float64]:
         """BM25 of each candidate's title for the words of the newest titles [candidates]."""
-        asked = " ".join(self._titles[item] for item in history[-NEWEST:])
-        return self._index.scores(asked)[list(candidates)].astype(np.float64)
+        del before  # titles have no moment
+        query = " ".join(self._titles[item] for item in history[-NEWEST:])
+        return self._index.scores(query)[list(candidates)].astype(np.float64)
 
     def save(self, path: Path) -> None:
         """Write the titles; the index is made of them."""
@@ -40,9 +42,9 @@ class Bm25:
         saved.write(path, {"titles": np.frombuffer(text, dtype=np.uint8)}, {"kind": KIND})
 
 
-def fit(columns: DatasetColumns, mask: NDArray[np.bool_]) -> Bm25:
-    """Index the catalogue's titles; the interactions of the mask play no part."""
-    return Bm25(columns.titles)
+def fit(job: FitJob) -> Bm25:
+    """Index the catalogue's titles; the interactions play no part."""
+    return Bm25(job.columns.titles)
 
 
 def load(path: Path) -> Bm25:

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from db.datasets import DatasetColumns
 from engine.baselines import saved
+from engine.baselines.scorer import FitJob, Learns
 
 KIND = "itemknn"
+LEARNS: Learns = "moments"
 
 SHRINKAGE = 10.0
 """In people: takes away the certainty of pairs that few people bought."""
@@ -73,10 +75,13 @@ class ItemKnn:
         saved.write(path, tensors, {"kind": KIND, **state})
 
 
-def fit(
-    columns: DatasetColumns, mask: NDArray[np.bool_], shrinkage: float = SHRINKAGE, newest: int = NEWEST
-) -> ItemKnn:
-    """Sort the interactions of the mask [n] by item; of a repeated purchase the first counts."""
+def fit(job: FitJob) -> ItemKnn:
+    """Sort the interactions of the mask by item."""
+    return buyers_by_item(job.columns, job.mask)
+
+
+def buyers_by_item(columns: DatasetColumns, mask: NDArray[np.bool_], shrinkage: float = SHRINKAGE) -> ItemKnn:
+    """Who bought each item, by the interactions of the mask [n]; of a repeated purchase the first counts."""
     users, items = columns.user[mask].astype(np.int64), columns.item[mask].astype(np.int64)
     moments = None if columns.timestamp is None else columns.timestamp[mask].astype(np.int64)
     order = np.lexsort((users, items) if moments is None else (moments, users, items))
@@ -90,7 +95,6 @@ def fit(
         None if moments is None else moments[order][first],
         len(columns.user_ids),
         shrinkage,
-        newest,
     )
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from db.datasets import DatasetColumns
 from engine.baselines import saved
+from engine.baselines.scorer import FitJob, Learns
 
 KIND = "popularity"
+LEARNS: Learns = "moments"
 
 
 class Popularity:
@@ -23,6 +24,7 @@ class Popularity:
         self, history: Sequence[int], candidates: Sequence[int], before: int | None = None
     ) -> NDArray[np.float64]:
         """Purchases of each candidate until `before` [candidates]."""
+        del history  # the same for everybody
         return np.array([self._count(item, before) for item in candidates], dtype=np.float64)
 
     def _count(self, item: int, before: int | None) -> int:
@@ -37,8 +39,9 @@ class Popularity:
         saved.write(path, {"starts": self._starts, **moments}, {"kind": KIND})
 
 
-def fit(columns: DatasetColumns, mask: NDArray[np.bool_]) -> Popularity:
-    """Count the interactions of the mask [n]."""
+def fit(job: FitJob) -> Popularity:
+    """Count the interactions of the mask."""
+    columns, mask = job.columns, job.mask
     items = columns.item[mask]
     starts = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=len(columns.item_ids)))])
     moments = None

@@ -1,8 +1,9 @@
 """What every baseline offers, and which interactions one may be fitted on. No store, no torch."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,8 @@ from db.errors import BadInput
 from engine.data.splits import known
 
 Progress = Callable[..., None]
-"""Told how far (0 to 1, or None), what, and now and then the numbers so far (a dict); raises to stop."""
+"""Called with the share done (0 to 1, or None), a message, and now and then the numbers so far (a dict); may
+raise to stop."""
 
 
 class Scorer(Protocol):
@@ -32,6 +34,50 @@ class Scorer(Protocol):
     def save(self, path: Path) -> None:
         """Write everything into one safetensors file."""
         ...
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """What a fit is given.
+
+    mask [n]: the interactions that may be known. checkpoint: the file to resume from, if any. minutes: the
+    time it may take; None: as long as it needs.
+    """
+
+    kind: str
+    columns: DatasetColumns
+    mask: NDArray[np.bool_]
+    seed: int = 0
+    progress: Progress | None = None
+    checkpoint: Path | None = None
+    minutes: float | None = None
+
+
+Learns = Literal["moments", "once", "titles"]
+
+
+class Baseline(Protocol):
+    """A module of `engine.baselines` that implements a row of `db.choices.BASELINES`.
+
+    LEARNS: `moments`: it counts purchases before each target's own moment, so with timestamps it is fitted on
+    all interactions; `once`: it is fitted once, without everybody's held-out interactions; `titles`: it
+    learns from no interactions.
+    """
+
+    LEARNS: Learns
+
+    def fit(self, job: FitJob) -> Scorer:
+        """The scorer fitted to the interactions of the job's mask."""
+        ...
+
+    def load(self, path: Path) -> Scorer:
+        """Read what the scorer's `save` wrote. Raises ModelError."""
+        ...
+
+
+def training_report(scorer: Scorer) -> dict[str, Any] | None:
+    """What a trained scorer kept of its training (recipe, curve, `seconds`, `stopped_because`); else None."""
+    return getattr(scorer, "report", None)
 
 
 def visible(columns: DatasetColumns, target: str = "test", before: int | None = None) -> NDArray[np.bool_]:

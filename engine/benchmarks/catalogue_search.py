@@ -14,8 +14,8 @@ import torch
 
 from db import datasets
 from db.requests import RunRequest
-from engine.baselines.evaluation import drawn_users
 from engine.context import Engine, resolve
+from engine.evaluation.users import drawn_users
 from engine.llm.generation.beam_search import Found, search
 from engine.llm.generation.prefix_tree import TitleTree, build
 from engine.llm.loading.load import LoadedModel

@@ -14,9 +14,9 @@ import numpy as np
 from db import datasets
 from db.errors import BadInput
 from db.requests import RunRequest
-from engine.baselines.evaluation import drawn_users
 from engine.context import Engine
 from engine.evaluation.statistics import difference
+from engine.evaluation.users import drawn_users
 from engine.tasks.forward_tuning import forward
 from engine.tasks.rank import rank
 

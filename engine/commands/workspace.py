@@ -1,11 +1,12 @@
 """Commands about what a workspace holds: set it up, import data, list data sets, users and models."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from db import datasets, models
+from db.choices import FORMATS
 from db.errors import BadInput
 from engine.commands import output
 from engine.commands.options import Dataset, Json, listing, opened, service_engine
@@ -29,7 +30,10 @@ def setup(json: Json = False) -> None:
 def import_(
     path: Annotated[Path, typer.Argument(help="File, folder or zip in any supported format.")],
     name: Annotated[str | None, typer.Option("--name", help="Name of the new data set.")] = None,
-    format: Annotated[str | None, typer.Option("--format", help="Skip sniffing: name the format.")] = None,
+    format: Annotated[
+        Literal[tuple(FORMATS)] | None,  # type: ignore[valid-type]
+        typer.Option("--format", help="The format; by default it is recognised."),
+    ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option("--column", help="FIELD=COLUMN for generic files, e.g. user=customer_id. Repeatable."),

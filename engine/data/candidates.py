@@ -87,9 +87,9 @@ def _negatives(
     taken: list[int] = []
     for start in range(0, len(order), 2 * count):
         part = order[start : start + 2 * count].tolist()
-        found = datasets.items(store, dataset.id, part)
+        rows = datasets.items(store, dataset.id, part)
         for item in part:
-            title = _plain(found[item].title)
+            title = _plain(rows[item].title)
             if item not in bought and title not in titles:
                 taken.append(item)
                 titles.add(title)
@@ -103,13 +103,13 @@ def _plain(title: str) -> str:
 
 
 def _random(
-    store: Store, dataset: DatasetInfo, target: Interaction, parts: tuple[Part, ...]
+    _store: Store, dataset: DatasetInfo, _target: Interaction, parts: tuple[Part, ...]
 ) -> NDArray[np.int64]:
     return shuffled(dataset.items, *parts)
 
 
 def _popular(
-    store: Store, dataset: DatasetInfo, target: Interaction, parts: tuple[Part, ...]
+    store: Store, dataset: DatasetInfo, _target: Interaction, parts: tuple[Part, ...]
 ) -> NDArray[np.int64]:
     counts = _catalogue(store, dataset.id, dataset.fingerprint).counts
     return weighted_order(counts.astype(np.float64), *parts)
@@ -133,6 +133,7 @@ ORDERS: dict[str, Callable[[Store, DatasetInfo, Interaction, tuple[Part, ...]], 
 # A data set's content never changes under its fingerprint, so what is read once is good for the process.
 @lru_cache(maxsize=4)
 def _catalogue(store: Store, dataset_id: int, fingerprint: str) -> Catalogue:
+    del fingerprint  # part of the cache's key
     return datasets.catalogue(store, dataset_id)
 
 

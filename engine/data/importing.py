@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ from db.names import clean_text
 from db.store import Store
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Broken, Member
-from engine.data.importers.plan import Plan
+from engine.data.plan import CorrectedMapping, Plan
 from engine.data.report import ImportOptions, Report
-from engine.data.sniff import sniff
+from engine.data.sniff import Recognised, sniff
 from engine.data.tidy import tidy
 
 IMPORT_VERSION = 1  # part of the fingerprint: bumped when the same files give other columns
@@ -65,17 +65,18 @@ def preview(
     path: str | os.PathLike[str],
     *,
     format: str | None = None,
-    mapping: Mapping[str, str | None] | None = None,
+    mapping: CorrectedMapping | None = None,
 ) -> Preview:
     """Look at the first rows without importing; raises DataError or BadInput like `import_path`."""
-    plan = sniff(path, format, mapping)
+    recognised = sniff(path, format, mapping)
+    plan = recognised.plan
     try:
         rows = [[_shown(cell) for cell in row] for row in plan.sample()[:PREVIEW_ROWS]]
     except Broken as error:
         raise DataError(f"{plan.interactions[0].name}, line 1: {error}. Nothing was imported.") from None
     return Preview(
-        format=plan.format,
-        label=plan.label,
+        format=recognised.format.name,
+        label=recognised.format.label,
         files=[member.name for member in plan.members],
         mapping=dict(plan.mapping),
         columns=list(plan.columns),
@@ -110,7 +111,7 @@ def read_path(
     path: str | os.PathLike[str],
     *,
     format: str | None = None,
-    mapping: Mapping[str, str | None] | None = None,
+    mapping: CorrectedMapping | None = None,
     options: ImportOptions | None = None,
     progress: Progress | None = None,
 ) -> tuple[DatasetColumns, Report]:
@@ -125,7 +126,7 @@ def import_path(
     name: str | None = None,
     *,
     format: str | None = None,
-    mapping: Mapping[str, str | None] | None = None,
+    mapping: CorrectedMapping | None = None,
     options: ImportOptions | None = None,
     progress: Progress | None = None,
 ) -> tuple[DatasetInfo, Report]:
@@ -139,10 +140,10 @@ def import_path(
     started = time.perf_counter()
     options = (options or ImportOptions()).validate()
     progress = progress or _silent
-    plan = _sure(sniff(path, format, mapping))
+    recognised = _sure(sniff(path, format, mapping))
     name = name or default_name(path)
     progress(None, "Checking whether these files are already imported")
-    fingerprint = _fingerprint(plan, options)
+    fingerprint = _fingerprint(recognised, options)
     known = _known(store, name, fingerprint)
     if known:
         report = Report.from_json(known.report)
@@ -152,14 +153,14 @@ def import_path(
         )
         report.seconds = time.perf_counter() - started
         return known, report
-    columns, report = _read(plan, options, progress)
+    columns, report = _read(recognised, options, progress)
     progress(None, f"Writing {report.rows_kept:,} interactions to the store")
     report.seconds = time.perf_counter() - started
     info = datasets.insert(
         store,
         name,
         columns,
-        kind=plan.format,
+        kind=recognised.format.name,
         source=clean_text(str(Path(path).expanduser().absolute())),
         fingerprint=fingerprint,
         report=report.to_json(),
@@ -168,8 +169,9 @@ def import_path(
     return info, report
 
 
-def _sure(plan: Plan) -> Plan:
-    """The plan itself, where its columns are known well enough to import without a person looking."""
+def _sure(recognised: Recognised) -> Recognised:
+    """The same, where its columns are known well enough to import without a person looking."""
+    plan = recognised.plan
     if plan.unsure:
         fields = " and the ".join(plan.unsure)
         raise DataError(
@@ -177,7 +179,7 @@ def _sure(plan: Plan) -> Plan:
             f"like it; the columns are {', '.join(plan.columns[:30])}. Nothing was imported; choose one in "
             "the mapping."
         )
-    return plan
+    return recognised
 
 
 def _known(store: Store, name: str, fingerprint: str) -> DatasetInfo | None:
@@ -209,8 +211,11 @@ def default_name(path: str | os.PathLike[str]) -> str:
     return name[:60]
 
 
-def _read(plan: Plan, options: ImportOptions, progress: Progress) -> tuple[DatasetColumns, Report]:
-    report = Report(format=plan.format, label=plan.label, mapping=dict(plan.mapping), options=options)
+def _read(
+    recognised: Recognised, options: ImportOptions, progress: Progress
+) -> tuple[DatasetColumns, Report]:
+    plan, format = recognised.plan, recognised.format
+    report = Report(format=format.name, label=format.label, mapping=dict(plan.mapping), options=options)
     for note in plan.notes:
         report.note(note)
     builder, table = Builder(report), ItemTable(report)
@@ -241,12 +246,13 @@ def _is_catalogue(plan: Plan, builder: Builder, table: ItemTable) -> bool:
     return plan.whole_catalogue and unbought <= max(bought, SMALL_CATALOGUE)
 
 
-def _fingerprint(plan: Plan, options: ImportOptions) -> str:
+def _fingerprint(recognised: Recognised, options: ImportOptions) -> str:
     """Digest of the stored bytes of all files read and of everything that changes what is made of them."""
+    plan = recognised.plan
     return digest(
         {
             "version": IMPORT_VERSION,
-            "format": plan.format,
+            "format": recognised.format.name,
             "mapping": plan.mapping | {"items_file": None},
             "options": options.to_json(),
             "interactions": [_hash(member) for member in plan.interactions],

@@ -16,6 +16,7 @@ from engine.data.files import Broken, Member, Stream, binary_reason
 from engine.data.report import Report
 
 CHUNK = 1 << 20  # bytes read at once
+HEAD = 256 << 10  # bytes looked at to recognise a file
 MAX_LINE = 4 << 20  # bytes; longer lines are skipped and counted
 MAX_TITLE = 500  # characters, the most that shops allowed; longer titles are shortened at a word
 
@@ -83,9 +84,9 @@ def guess_encoding(head: bytes) -> str:
     return "utf-8"
 
 
-def text_head(member: Member, encoding: str | None = None, size: int = 256 << 10) -> list[str]:
+def text_head(member: Member, encoding: str | None = None) -> list[str]:
     """The first whole lines of a text member; raises Broken with the reason when it is not text."""
-    head = member.head(size)
+    head = member.head(HEAD)
     if not head:
         raise Broken("the file is empty")
     if reason := binary_reason(head):
@@ -93,7 +94,7 @@ def text_head(member: Member, encoding: str | None = None, size: int = 256 << 10
     encoding = encoding or guess_encoding(head)
     text = head.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\x00", "")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if len(head) >= size and len(lines) > 1:
+    if len(head) >= HEAD and len(lines) > 1:
         lines.pop()  # cut by the peek, not by the file
     return lines
 
@@ -138,41 +139,40 @@ def _whole_lines(
     stream: Stream, member: Member, bad: Bad, encoding: str, newline: bytes
 ) -> Iterator[tuple[bytes | None, bool]]:
     """(bytes of whole lines without the last line end, ended); (None, True) stands for one dropped line."""
-    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace") if encoding == "utf-16" else None
     carry, line, skipping = b"", 1, False
-    while True:
-        try:
-            chunk = stream.read(CHUNK)
-        except Broken as error:
-            at = line + carry.count(newline)
-            raise DataError(
-                f"{member.name}, line {at}: {error}. Nothing was imported; get the file again and retry."
-            ) from None
-        if not chunk:
-            break
-        if decoder:
-            chunk = decoder.decode(chunk).encode("utf-8")
-        if newline == b"\r":
-            chunk = chunk.replace(b"\r", b"\n")
-        if skipping:
-            _, found, chunk = chunk.partition(b"\n")
-            if not found:
-                continue
-            skipping = False
-            line += 1
-            yield None, True
-        whole, found, rest = (carry + chunk).rpartition(b"\n")
-        if found:
-            yield whole, True
-            line += whole.count(b"\n") + 1
-        carry = rest
-        if len(carry) > MAX_LINE:
-            bad("line too long", member.name, line, f"more than {MAX_LINE >> 20} MiB without a line end")
-            carry, skipping = b"", True
+    try:
+        for chunk in _chunks(stream, encoding, newline):
+            if skipping:
+                _, end, chunk = chunk.partition(b"\n")
+                if not end:
+                    continue
+                skipping = False
+                line += 1
+                yield None, True
+            whole, end, carry = (carry + chunk).rpartition(b"\n")
+            if end:
+                yield whole, True
+                line += whole.count(b"\n") + 1
+            if len(carry) > MAX_LINE:
+                bad("line too long", member.name, line, f"more than {MAX_LINE >> 20} MiB without a line end")
+                carry, skipping = b"", True
+    except Broken as error:
+        raise DataError(
+            f"{member.name}, line {line}: {error}. Nothing was imported; get the file again and retry."
+        ) from None
     if skipping:
         yield None, True
     elif carry:
         yield carry, False
+
+
+def _chunks(stream: Stream, encoding: str, newline: bytes) -> Iterator[bytes]:
+    """The stream's bytes with UTF-16 written as UTF-8 and old Mac line ends as `\\n`; may raise Broken."""
+    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace") if encoding == "utf-16" else None
+    while chunk := stream.read(CHUNK):
+        if decoder:
+            chunk = decoder.decode(chunk).encode("utf-8")
+        yield chunk.replace(b"\r", b"\n") if newline == b"\r" else chunk
 
 
 def _decode(data: bytes, encoding: str, member: Member, line: int, report: Report) -> str:

@@ -27,10 +27,10 @@ def disliked_titles(store: Store, dataset: DatasetInfo, query: Query) -> tuple[s
             "negatives out."
         )
     known = datasets.history(store, dataset.id, query.user)[: query.target_position]
-    found = [one.title for one in known if one.rating is not None and one.rating < DISLIKED]
-    if not found:
+    titles = [row.title for row in known if row.rating is not None and row.rating < DISLIKED]
+    if not titles:
         raise BadInput(
             f"perturb: negatives take what the user disliked, and {query.user_id!r} rated nothing below "
             f"{DISLIKED:g} stars before the target. Leave negatives out, or choose another user."
         )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(titles))

@@ -2,20 +2,15 @@
 
 from collections.abc import Sequence
 
-from db import datasets, demonstrations
+from db import demonstrations
 from db.datasets import DatasetInfo
-from db.demonstrations import HAND_WRITTEN, Demonstration
+from db.demonstrations import Demonstration
 from db.errors import BadInput, NotFound
 from db.store import Store
+from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
-from engine.demos.sources import (
-    aggregated,
-    hand_written,
-    neighbours,
-    proximal,
-)
-from engine.demos.strategies.registry import SOURCES
-from engine.demos.windows import Offer, Window, entries, load
+from engine.demos.sources import aggregated, hand_written, neighbours, proximal
+from engine.demos.windows import Offer, Window, entries, load_stored
 
 
 def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) -> list[PoolEntry]:
@@ -30,47 +25,30 @@ def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) 
             raise NotFound(
                 f"{dataset.name!r} has no demonstration {name!r}. Choose one from the query's pool."
             )
-    return [_entry(store, dataset, query, stored[name]) for name in ids]
+    return entries(store, dataset, query, [_offer(store, dataset, query, stored[name]) for name in ids])
 
 
-def by_hand(store: Store, dataset: DatasetInfo, query: Query, size: int) -> list[PoolEntry]:
-    """Up to `size` of the demonstrations written for this data set that the query may know."""
-    found = []
-    for one in hand_written.stored(store, dataset, size):
-        if _windows(store, dataset, query, one) is not None:
-            found.append(hand_written.entry(store, dataset, query, one))
-    return found
-
-
-def _entry(store: Store, dataset: DatasetInfo, query: Query, one: Demonstration) -> PoolEntry:
-    windows = _windows(store, dataset, query, one)
+def _offer(store: Store, dataset: DatasetInfo, query: Query, demonstration: Demonstration) -> Offer:
+    windows = load_stored(store, dataset, query, demonstration)
     if windows is None:
         raise BadInput(
-            f"Demonstration {one.id!r} (a window of user {one.user_id!r}) is not known yet when "
-            f"the next purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
+            f"Demonstration {demonstration.id!r} (a window of user {demonstration.user_id!r}) is not known "
+            f"yet when the next purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
         )
-    if one.source == HAND_WRITTEN:
-        return hand_written.entry(store, dataset, query, one)
-    window = aggregated.merge(windows) if one.merged else windows[0]
-    source = _source(query, one, window)
-    [rating] = SOURCES[source].similarities(store, dataset, query, [window])
-    return entries(store, dataset, query, [Offer(source, window, rating)])[0]
+    written = demonstration if demonstration.source == hand_written.SOURCE else None
+    if written is not None:
+        window = hand_written.window(store, dataset, written)
+    else:
+        window = aggregated.merge(windows) if demonstration.merged else windows[0]
+    source = _source(query, demonstration, window)
+    [similarity] = selection.source(source).similarities(store, dataset, query, [window])
+    return Offer(source, window, similarity, written)
 
 
-def _source(query: Query, one: Demonstration, window: Window) -> str:
+def _source(query: Query, demonstration: Demonstration, window: Window) -> str:
     """What the window is to this query: it is stored as what it was to the query that first found it."""
-    if one.merged:
-        return one.source
+    if demonstration.merged or demonstration.source == hand_written.SOURCE:
+        return demonstration.source
     if window.user == query.user:
         return proximal.SOURCE
-    return neighbours.SOURCE if one.source == proximal.SOURCE else one.source
-
-
-def _windows(store: Store, dataset: DatasetInfo, query: Query, one: Demonstration) -> list[Window] | None:
-    """The windows it was made of (none for one written freely), or None where one is not known yet."""
-    wanted = [
-        (datasets.user(store, dataset.id, user_id).user, position)
-        for user_id, position in hand_written.places(one)
-    ]
-    windows = load(store, dataset, query, wanted)
-    return windows if len(windows) == len(wanted) else None
+    return neighbours.SOURCE if demonstration.source == proximal.SOURCE else demonstration.source

@@ -3,7 +3,6 @@
 Boundary: a query in, earlier moments of the same user out; nothing from the target's position on is read.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from db import datasets
@@ -11,7 +10,7 @@ from db.datasets import DatasetInfo, Interaction
 from db.store import Store
 from engine.data.splits import MIN_HISTORY
 from engine.demos.query import PoolEntry, Query
-from engine.demos.windows import LENGTH
+from engine.demos.windows import LENGTH, places
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ def own_probes(store: Store, dataset: DatasetInfo, query: Query, count: int, his
     Fewer where the history is short; none where the target is the second purchase.
     """
     known = datasets.history(store, dataset.id, query.user)[: query.target_position]
-    places = range(len(known) - 1, MIN_HISTORY - 1, -1)[:count]
-    return [Probe(tuple(known[max(0, at - history) : at]), known[at]) for at in places]
+    positions = range(len(known) - 1, MIN_HISTORY - 1, -1)[:count]
+    return [Probe(tuple(known[max(0, at - history) : at]), known[at]) for at in positions]
 
 
 def gives_away(entry: PoolEntry, query: Query, probe: Probe) -> bool:
@@ -37,7 +36,7 @@ def gives_away(entry: PoolEntry, query: Query, probe: Probe) -> bool:
 
     Of a window put together from several, whether one of its parts may.
     """
-    made = entry.demonstration
-    places: Sequence[tuple[str, int]] = made.merged or ((made.user_id, made.position or 0),)
     at = probe.purchase.position
-    return any(user == query.user_id and at <= place <= at + LENGTH for user, place in places)
+    return any(
+        user == query.user_id and at <= place <= at + LENGTH for user, place in places(entry.demonstration)
+    )

@@ -6,6 +6,7 @@ strategies a query whose target raises when it is looked at.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,11 @@ class PoolEntry:
         from engine.prompts import Example  # with a tokenizer library, which choosing does not need
 
         return Example(tuple(row.title for row in self.history), self.answer.title, self.answer.rating)
+
+
+def titles_of(interactions: Iterable[Interaction]) -> str:
+    """The titles of these interactions as one text."""
+    return " ".join(interaction.title for interaction in interactions)
 
 
 def build(

@@ -59,11 +59,20 @@ class Window:
 
 @dataclass(frozen=True)
 class Offer:
-    """A window a source offers; `similarity` (0 to 1) is in the source's or strategy's own sense."""
+    """A window a source offers; `similarity` (0 to 1) is in the source's or strategy's own sense.
+
+    `written`: the stored demonstration, where its titles are a person's own and not the window's purchases.
+    """
 
     source: str
     window: Window
     similarity: float
+    written: Demonstration | None = None
+
+    @property
+    def key(self) -> str | tuple[Place, ...]:
+        """What tells offers apart."""
+        return self.window.key if self.written is None else self.written.id
 
 
 def load(store: Store, dataset: DatasetInfo, query: Query, places: Sequence[Place]) -> list[Window]:
@@ -90,6 +99,34 @@ def load(store: Store, dataset: DatasetInfo, query: Query, places: Sequence[Plac
     return windows
 
 
+def load_stored(
+    store: Store, dataset: DatasetInfo, query: Query, demonstration: Demonstration
+) -> list[Window] | None:
+    """The windows a stored demonstration was made of (none for one written freely).
+
+    None where one of them is not known yet at the query.
+    """
+    wanted = [
+        (datasets.user(store, dataset.id, user_id).user, position)
+        for user_id, position in places(demonstration)
+    ]
+    windows = load(store, dataset, query, wanted)
+    return windows if len(windows) == len(wanted) else None
+
+
+def places(demonstration: Demonstration) -> Sequence[tuple[str, int]]:
+    """(user id, position of the answer) of the windows it was made of; none for one written freely."""
+    if demonstration.merged:
+        return demonstration.merged
+    return [] if demonstration.position is None else [(demonstration.user_id, demonstration.position)]
+
+
+def shared_part(query: Query, window: Window) -> float:
+    """Part of the window's items that stand in the query's history."""
+    bought = query.items
+    return sum(item in bought for item in window.items) / len(window.items)
+
+
 def _known(query: Query, inside: list[Interaction], following: int) -> bool:
     """Whether another user's interactions were known at the query; `following`: rows read after them."""
     moment = query.known_before
@@ -107,10 +144,11 @@ def _all_before(inside: list[Interaction], moment: int) -> bool:
 
 def entries(store: Store, dataset: DatasetInfo, query: Query, offers: Sequence[Offer]) -> list[PoolEntry]:
     """The offers as demonstrations with their content id, order kept."""
-    names = user_ids(store, dataset.id, sorted({user for o in offers for user, _ in o.window.key}))
+    users = {user for offer in offers if offer.written is None for user, _ in offer.window.key}
+    names = user_ids(store, dataset.id, sorted(users))
     return [
         PoolEntry(
-            demonstration=_demonstration(dataset, offer, names),
+            demonstration=offer.written or _demonstration(dataset, offer, names),
             history=offer.window.history,
             answer=offer.window.answer,
             similarity=offer.similarity,

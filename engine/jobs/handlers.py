@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from db import runs
+from db.choices import STUDIES
 from db.errors import BadInput
-from db.requests import OptimizeRequest, RunRequest, TuneRequest
+from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
 from engine.context import Engine
 from engine.data import importing
 from engine.optimize import optimize
 from engine.progress import Report
+from engine.registry import implementation
 from engine.tasks.baseline_lists import baseline_lists
 from engine.tasks.effects import effects
 from engine.tasks.forward_tuning import ITERATIONS, forward
@@ -94,13 +96,10 @@ def tune_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
 
 
 def study_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """A `StudyRequest` -> cells or series, tests and notes (`engine.studies`)."""
-    from engine.studies import STUDIES
-
-    name = payload.get("study")
-    if name not in STUDIES:
-        raise BadInput(f"study: {name!r} is none of {', '.join(STUDIES)}.")
-    return STUDIES[name](engine, payload, report, getattr(report, "before", None))
+    """A `StudyRequest` -> tables or series, tests and notes (`engine.studies`)."""
+    request = StudyRequest.from_json(payload)
+    study = implementation("engine.studies", STUDIES[request.study])
+    return study.run(engine, request, report, getattr(report, "before", None))
 
 
 def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -6,7 +6,7 @@ purchases of the user and of similar ones; the target is never read. A reconstru
 (arXiv 2504.04386), whose exact formulas were not available to us.
 """
 
-from engine.optimize.optimized_strategies import SPECS, is_optimized, optimized
+from engine.optimize.optimized_strategies import is_optimized, optimized
 from engine.optimize.two_stage import optimize
 
-__all__ = ["SPECS", "is_optimized", "optimize", "optimized"]
+__all__ = ["is_optimized", "optimize", "optimized"]

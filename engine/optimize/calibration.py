@@ -26,8 +26,8 @@ from engine.context import Context
 from engine.data.draws import keys, shuffled
 from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.query import Query
-from engine.demos.strategies import registry
 from engine.optimize.guard import bound
 from engine.optimize.probe_ranking import ranked
 from engine.progress import Report
@@ -84,7 +84,7 @@ def _tried(context: Context[OptimizeRequest], report: Report) -> list[dict[str, 
         gain = {}
         for name in STARTS:
             spec = f"{name}:{context.request.size}"
-            entries = registry.choose(past.store, past.dataset, past.query, spec, context.request.seed)
+            entries = selection.choose(past.store, past.dataset, past.query, spec, context.request.seed)
             ranking = ranked(past, entries)
             gain[name] = ranking.ndcg10 - ranking.ndcg10_zero_shot
         rows.append({"user": user, "timestamp": past.query.target_timestamp, "gain": gain})

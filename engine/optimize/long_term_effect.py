@@ -14,9 +14,9 @@ from db.requests import OptimizeRequest
 from engine.context import Context, Engine, resolve
 from engine.data.splits import MIN_HISTORY
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
-from engine.demos.strategies import registry
 from engine.optimize.probe_ranking import ranked
 from engine.optimize.two_stage import at_query
 from engine.progress import Report, quiet
@@ -62,7 +62,7 @@ def _before(context: Context[OptimizeRequest], place: int) -> Context[OptimizeRe
 def _point(now: Context[OptimizeRequest], then: Query, chosen: list[dict[str, Any]]) -> dict[str, Any]:
     """One newer purchase under every way."""
     query, request = now.query, now.request
-    neighbours = registry.choose(now.store, now.dataset, query, f"neighbours:{request.size}", request.seed)
+    neighbours = selection.choose(now.store, now.dataset, query, f"neighbours:{request.size}", request.seed)
     sets = {
         "stale": _entries(now, chosen),
         "fresh": (neighbours, (1.0,) * len(neighbours)),

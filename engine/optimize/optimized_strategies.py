@@ -1,6 +1,8 @@
 """Strategies that are optimizations: `greedy:K` and `twostage:K`, written wherever a strategy is.
 
-Boundary: a run's request in, demonstrations with weights and the stored optimization out.
+Each is a row of `db.choices.STRATEGIES` with `optimized=True` and a line in `PRESETS`; the optimizer behind
+all of them is `engine.optimize.two_stage`. Boundary: a run's request in, demonstrations with weights and the
+stored optimization out.
 """
 
 from typing import Any
@@ -14,8 +16,8 @@ from engine.demos.query import PoolEntry
 from engine.optimize.two_stage import at_query
 from engine.progress import Report, quiet
 
-# What each asks of the optimizer: greedy by effect, from nothing, as it comes out; or both stages, guarded.
-SPECS: dict[str, dict[str, Any]] = {
+# Fields of an `OptimizeRequest` that differ from its defaults, which are both stages, guarded.
+PRESETS: dict[str, dict[str, Any]] = {
     "greedy": {"stages": 1, "beam": 1, "guard": False, "start": False},
     "twostage": {},
 }
@@ -23,7 +25,7 @@ SPECS: dict[str, dict[str, Any]] = {
 
 def is_optimized(spec: Spec) -> bool:
     """Whether the optimizer chooses for this spec."""
-    return spec.name in SPECS
+    return spec.choice.optimized
 
 
 def optimized(
@@ -50,7 +52,7 @@ def optimized(
         seed=request.seed,
         size=min(spec.size, 16),
         tokens=spec.tokens,
-        **SPECS[spec.name],
+        **PRESETS[spec.name],
     )
     result = at_query(context.asking(optimization), report).result
     ids = [demonstration["id"] for demonstration in result["chosen"]]

@@ -16,16 +16,14 @@ import numpy as np
 from db import demonstrations, optimizations
 from db.canonical import digest
 from db.datasets import DatasetInfo
-from db.demonstrations import HAND_WRITTEN
 from db.optimizations import Optimization
 from db.requests import OptimizeRequest
 from db.store import Store
 from db.version import ENGINE_VERSION
 from engine.context import Context, Engine, resolve
+from engine.demos import selection
 from engine.demos.dislikes import disliked_for
-from engine.demos.named import by_hand
 from engine.demos.query import PoolEntry, Query
-from engine.demos.strategies import registry
 from engine.optimize import calibration, validation_purchases
 from engine.optimize.choose import Search, Set, Step, choose
 from engine.optimize.guard import Verdict, better, expectation, judge
@@ -144,7 +142,8 @@ class _Work:
             return {}
         ask = self.request
         return {
-            name: registry.choose(*self._where, f"{name}:{ask.size}", ask.seed) for name in calibration.STARTS
+            name: selection.choose(*self._where, f"{name}:{ask.size}", ask.seed)
+            for name in calibration.STARTS
         }
 
     @cached_property
@@ -159,13 +158,9 @@ class _Work:
     def pool(self) -> list[PoolEntry]:
         """Every demonstration looked at, each once: of the starts, then source by source."""
         ask = self.request
-        sources = [source for source in ask.sources if source != HAND_WRITTEN]
-        offered = [entry for entries in self.starts.values() for entry in entries]
-        if sources:
-            offered += registry.pool(*self._where, sources, ask.pool, ask.seed)
-        if HAND_WRITTEN in ask.sources:
-            offered += by_hand(*self._where, ask.pool)
-        return list({entry.demonstration.id: entry for entry in offered}.values())
+        started = [entry for entries in self.starts.values() for entry in entries]
+        offered = selection.pool(*self._where, ask.sources, ask.pool, ask.seed)
+        return list({entry.demonstration.id: entry for entry in [*started, *offered]}.values())
 
     @cached_property
     def tokens(self) -> list[int]:

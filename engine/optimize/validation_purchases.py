@@ -18,7 +18,7 @@ from db.store import Store
 from engine.data.draws import shuffled
 from engine.demos.probes import Probe, gives_away, own_probes
 from engine.demos.query import PoolEntry, Query
-from engine.demos.sources.neighbours import neighbours
+from engine.demos.sources import neighbours
 from engine.demos.windows import entries
 
 OWN = 2
@@ -52,7 +52,7 @@ def targets(
         Target("own", query.user_id, probe.history, probe.purchase, OWN_WEIGHT, bool(n % 2))
         for n, probe in enumerate(own)
     ]
-    near = neighbours(store, dataset, query, count - len(own), seed) if count > len(own) else []
+    near = neighbours.find(store, dataset, query, count - len(own), seed) if count > len(own) else []
     # What scores nothing shares nothing: it says nothing about this query.
     similar = [entry for entry in entries(store, dataset, query, near) if entry.similarity > 0]
     return own_targets + [

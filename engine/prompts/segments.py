@@ -140,7 +140,7 @@ def _free_ask(titles: Sequence[str]) -> Pieces:
     return (*_listed(titles), asked, TAIL, "-")
 
 
-_TITLE = Layout("title", _plain_demo, _plain_query, lambda titles: ())
+_TITLE = Layout("title", _plain_demo, _plain_query, lambda _: ())
 _YES_NO = Layout("yes_no", _yes_no_demo, _yes_no_query, _yes_no_ask)
 _LISTWISE = Layout("listwise", _plain_demo, _listwise_query, _listwise_ask)
 _FREE = Layout("free", _plain_demo, _free_query, _free_ask)

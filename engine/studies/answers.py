@@ -18,9 +18,9 @@ from db.requests import StudyRequest
 from db.store import Store
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
-from engine.demos.strategies import registry
 from engine.studies.questions import Question
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def look_up(
         query = queries.at(store, dataset, question.user_id, question.position, history)
     kind, size = request.candidate_kind, request.candidates
     listed = candidate_list(store, dataset, query.user, query.target_position, kind, size, request.seed)
-    found = datasets.items(store, dataset.id, listed.items)
-    titles = tuple(found[item].title for item in listed.items)
+    items = datasets.items(store, dataset.id, listed.items)
+    titles = tuple(items[item].title for item in listed.items)
     return Asked(query, listed.items, titles, listed.items.index(query.target.item))
 
 
@@ -79,7 +79,7 @@ def tasks(
     return {
         column: _task(
             asked,
-            registry.choose(
+            selection.choose(
                 store, dataset, replace(asked.query, known_until=until), request.demos, request.seed, reader
             ),
             request.seed,
@@ -94,12 +94,12 @@ def scores(
     """Scores per condition, target first: of the prompts with demonstrations and the one without any."""
     from engine.llm.scoring.ranking import rank_candidates
 
-    found: dict[str, list[float]] = {}
+    scores: dict[str, list[float]] = {}
     for column, task in tasks.items():
         result = rank_candidates(loaded, replace(task, scoring=scoring), cache)  # type: ignore[arg-type]
-        found[ZERO_SHOT] = asked.plain(result.scores_zero_shot)
-        found[column] = asked.plain(result.scores)
-    return found
+        scores[ZERO_SHOT] = asked.plain(result.scores_zero_shot)
+        scores[column] = asked.plain(result.scores)
+    return scores
 
 
 def _task(asked: Asked, chosen: Sequence[PoolEntry], seed: int) -> Task:

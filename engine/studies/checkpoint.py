@@ -1,4 +1,4 @@
-"""What a study has measured so far: told to its job now and then, so that a killed study goes on.
+"""What a study has measured so far: reported to its job now and then, so that a killed study resumes.
 
 Boundary: JSON values by key; what they mean is the study's business.
 """
@@ -10,8 +10,10 @@ from typing import Any
 
 from engine.progress import Report
 
-TELL_S = 2.0  # seconds between tellings of what was measured,
-TELL_MORE_S = 0.002  # and for each value so much longer: a large study is not to spend its time on telling
+# Seconds between reports of what was measured, and how much longer for every value: a large study must not
+# spend its time on reporting.
+REPORT_EVERY_S = 2.0
+REPORT_EVERY_S_PER_VALUE = 0.002
 
 LEAST = 5  # values measured before it is said how long the rest takes
 
@@ -37,8 +39,8 @@ class Checkpoint:
         self._worked = float(before["seconds"]) if before and same else 0.0
         self._identity, self._total, self._report, self._summary = identity, total, report, summary
         self._started = time.perf_counter()
-        self._told, self._said = -math.inf, ""
-        self._new = self._new_told = 0  # values measured by this attempt, and those of them that were told
+        self._reported_at, self._message = -math.inf, ""
+        self._new = self._new_reported = 0  # values measured by this attempt, and those reported
 
     @property
     def seconds(self) -> float:
@@ -53,29 +55,29 @@ class Checkpoint:
     def measured(self, key: str, measure: Callable[[], Any], message: str) -> Any:
         """The value of `key`, measured if it is new, with a report of how far the study is."""
         if key not in self._values:
-            self.tell(message + self._left())
+            self.report(message + self._left())
             self._values[key] = measure()
             self._new += 1
         return self._values[key]
 
-    def tell(self, message: str, share: float = 0.0) -> None:
+    def report(self, message: str, share: float = 0.0) -> None:
         """Report. May raise, to end the study. `share`: done of what is being measured."""
-        self._said = message
+        self._message = message
         done = (len(self._values) + share) / max(self._total, 1)
         now = time.perf_counter()
-        rare = now - self._told < TELL_S + TELL_MORE_S * len(self._values)
-        if rare or self._new == self._new_told:
+        soon = now - self._reported_at < REPORT_EVERY_S + REPORT_EVERY_S_PER_VALUE * len(self._values)
+        if soon or self._new == self._new_reported:
             self._report(done, message)
             return
-        self._told, self._new_told = now, self._new
+        self._reported_at, self._new_reported = now, self._new
         self._report(done, message, self.partial())
 
     def further(self, share: float) -> None:
-        """Report the same words again. `share`: done of what is being measured."""
-        self.tell(self._said, share)
+        """Report the same message again. `share`: done of what is being measured."""
+        self.report(self._message, share)
 
     def _left(self) -> str:
-        """How long the rest takes if it goes on like this; nothing where it cannot be told yet."""
+        """How long the rest takes if it goes on like this; nothing while too little was measured."""
         if self._new < LEAST:
             return ""
         pace = (time.perf_counter() - self._started) / self._new

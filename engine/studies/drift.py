@@ -19,12 +19,13 @@ from db import datasets
 from db.datasets import DatasetColumns
 from db.errors import BadInput
 from db.requests import StudyRequest
-from engine.baselines.run import fitted
-from engine.baselines.scorer import Scorer
+from engine.baselines.fitting import fitted
+from engine.baselines.scorer import Scorer, training_report
 from engine.context import Engine
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import difference, estimate
 from engine.progress import Report
+from engine.studies import table_cells
 from engine.studies.answers import (
     FRESH,
     STALE,
@@ -34,6 +35,7 @@ from engine.studies.answers import (
 from engine.studies.checkpoint import Checkpoint
 from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, reader_of, scoring
 from engine.studies.questions import Question, Timeline, drawn, in_periods, timeline
+from engine.studies.table_cells import Table, interval
 
 METRIC = "ndcg10"
 LLM = {
@@ -56,15 +58,14 @@ COMPARED = (
 )
 
 
-def drift(
-    engine: Engine, payload: Mapping[str, Any], report: Report, before: dict[str, Any] | None = None
+def run(
+    engine: Engine, request: StudyRequest, report: Report, before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Series of points per period, and paired tests over users, ready for JSON.
 
     `report(progress, message, partial)` and `before` as in `engine.studies.recicl`; a fit of SASRec goes on
     from its own checkpoint. Raises BadInput where the data set has no usable times, NotFound, ModelError.
     """
-    request = StudyRequest.from_json(payload)
     plan, columns, time = planned(engine, request)
     info = engine.registered(request.model)
     total = (1 + len(CONVENTIONAL)) * len(plan.questions)
@@ -98,15 +99,28 @@ def drift(
         ],
         "tests": [
             {
-                "better": one,
-                "than": other,
-                METRIC: compared(plan, values[one], values[other], request.seed),
+                "better": first,
+                "than": second,
+                METRIC: compared(plan, values[first], values[second], request.seed),
             }
-            for one, other in COMPARED
+            for first, second in COMPARED
         ],
         "notes": notes(request, plan, {"llm": info}) + cut_short(request, plan, checkpoint),
         "seconds": round(checkpoint.seconds, 1),
     }
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Every series by period, and the paired differences."""
+    metric, series = result["metric"], result["series"]
+    periods = [str(point["period"]) for point in series[0]["points"]]
+    label = {line["name"]: line["label"] for line in series}
+    points = [[line["label"], *(interval(point) for point in line["points"])] for line in series]
+    tests = [
+        [label[test["better"]], label[test["than"]], table_cells.difference(test[metric])]
+        for test in result["tests"]
+    ]
+    return [([f"{metric} in period", *periods], points), (["paired difference of", "and", metric], tests)]
 
 
 def planned(engine: Engine, request: StudyRequest) -> tuple[Plan, DatasetColumns, Timeline]:
@@ -160,7 +174,7 @@ def measure_conventional(
             folder=folder,
             minutes=request.minutes,
             before=time.start(since),
-            progress=lambda share, message, *_, label=label: checkpoint.tell(f"{label}: {message}"),
+            progress=lambda _, message, *_partial, label=label: checkpoint.report(f"{label}: {message}"),
         ).scorer
         for number, question in numbered:
             measure = partial(_scored, engine, request, plan, name, scorer, question)
@@ -169,16 +183,16 @@ def measure_conventional(
 
 def cut_short(request: StudyRequest, plan: Plan, checkpoint: Checkpoint) -> list[str]:
     """Which fits had too little time: their numbers are lower than they could be."""
-    said = []
+    sentences = []
     for name in CONVENTIONAL:
         first = {period: numbered[0][0] for period, numbered in _by_period(plan.questions)}
         periods = [str(period) for period, number in first.items() if checkpoint[key(name, number)]["short"]]
         if periods:
-            said.append(
+            sentences.append(
                 f"{SERIES[name]}: {request.minutes:g} minutes were over before it was done, for period "
                 f"{', '.join(periods)}. With more --minutes it may do better."
             )
-    return said
+    return sentences
 
 
 def points(
@@ -195,20 +209,22 @@ def points(
     ]
 
 
-def compared(plan: Plan, one: NDArray[np.float64], other: NDArray[np.float64], seed: int) -> dict[str, Any]:
+def compared(
+    plan: Plan, first: NDArray[np.float64], second: NDArray[np.float64], seed: int
+) -> dict[str, Any]:
     """The paired difference over users; who was asked in several periods counts once, with their mean."""
     names, user = np.unique([question.user_id for question in plan.questions], return_inverse=True)
     counts = np.bincount(user, minlength=len(names))
-    means = [np.bincount(user, weights=values) / counts for values in (one, other)]
+    means = [np.bincount(user, weights=values) / counts for values in (first, second)]
     return difference(means[0], means[1], seed)
 
 
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
     """The mean NDCG@10 of each series over the questions done, for a page to show."""
     series: dict[str, list[float]] = {}
-    for name, one in values.items():
+    for name, answer in values.items():
         row = name.split("/")[0]
-        for column, listed in one["scores"].items():
+        for column, listed in answer["scores"].items():
             series.setdefault(f"llm_{column}" if row == "llm" else row, []).append(_ndcg(listed))
     return {METRIC: {name: {"mean": mean(cell), "n": len(cell)} for name, cell in series.items()}}
 
@@ -222,7 +238,7 @@ def _scored(
     listed = asked.plain(scorer.scores(history, asked.items).tolist())
     return {
         "scores": {name: listed},
-        "short": "minutes" in getattr(scorer, "report", {}).get("stopped_because", ""),
+        "short": "minutes" in (training_report(scorer) or {}).get("stopped_because", ""),
     }
 
 

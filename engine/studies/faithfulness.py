@@ -40,17 +40,19 @@ from engine.studies.rank_agreement import (
     summary,
 )
 from engine.studies.scores import SCORES, TRUTHS, scored
+from engine.studies.table_cells import Table, interval
 from engine.tasks.inputs import gather
 
 if TYPE_CHECKING:
     from engine.llm.scoring.memory import PrefillCache
 
 ROW = "user"
+PRINTED = ("spearman", "pearson", "top1", "pairs")
 CACHE_BYTES = 1 << 26  # one user's prompt at a time
 
 
-def faithfulness(
-    engine: Engine, payload: Mapping[str, Any], report: Report, before: dict[str, Any] | None = None
+def run(
+    engine: Engine, request: StudyRequest, report: Report, before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Every score's agreement with every truth, completeness and bars, ready for JSON.
 
@@ -59,7 +61,6 @@ def faithfulness(
     """
     from engine.llm.scoring.memory import PrefillCache
 
-    request = StudyRequest.from_json(payload)
     k = players(request)
     plan, info = last_purchases(engine, request), engine.registered(request.model)
     count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
@@ -68,8 +69,39 @@ def faithfulness(
         context = run_context(engine, request, plan, info, question, request.demos)
         measure = partial(measured, context, k, cache)
         checkpoint.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
-    found = [checkpoint[key(ROW, number)] for number in range(count)]
-    return result(request, plan, info, k, found, checkpoint.seconds)
+    answers = [checkpoint[key(ROW, number)] for number in range(count)]
+    return result(request, plan, info, k, answers, checkpoint.seconds)
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Every score's agreement with every truth, the estimators, and the bars."""
+    truths = result["truth_order"]
+    labels = [result["truths"][truth]["label"] for truth in truths]
+    agreement: list[Table] = [
+        (
+            [f"{measure} with", *labels],
+            [
+                [score["label"], *(_agreement(score.get(truth), measure) for truth in truths)]
+                for score in (result["scores"][name] for name in result["order"])
+            ],
+        )
+        for measure in PRINTED
+    ]
+    estimated = [
+        [name, round(row["nodes"]["mean"], 1), row["nodes"]["max"]]
+        + [f"{row[kind][part]:.1%}" for kind in ("error", "certified") for part in ("median", "p95")]
+        for name, row in result["estimators"].items()
+    ]
+    columns = ["estimator", "nodes", "at most", "error, median", "95 %", "certified, median", "95 %"]
+    barred = [
+        ["holds" if row["holds"] else "does not hold", row["what"], interval(row["found"]), f"{row['bar']:g}"]
+        for row in result["bars"]
+    ]
+    return [*agreement, (columns, estimated), (["verdict", "what is to hold", "found", "bar"], barred)]
+
+
+def _agreement(summary: dict[str, Any] | None, measure: str) -> str:
+    return interval(summary[measure]) if summary and summary[measure] else ""
 
 
 def players(request: StudyRequest) -> int:
@@ -95,27 +127,27 @@ def result(
     plan: Plan,
     info: ModelInfo,
     k: int,
-    found: list[dict[str, Any]],
+    answers: list[dict[str, Any]],
     seconds: float,
 ) -> dict[str, Any]:
     """The tables as JSON, from what was measured per user. Raises BadInput where fewer than two were."""
-    users = [one for one in found if "short" not in one]
+    users = [answer for answer in answers if "short" not in answer]
     if len(users) < 2:
         raise BadInput(
-            f"Of {len(found)} users of {plan.dataset.name!r} fewer than two have {k} demonstrations by "
+            f"Of {len(answers)} users of {plan.dataset.name!r} fewer than two have {k} demonstrations by "
             f"{request.demos} that fit the prompt. Ask for fewer, or for more users."
         )
-    seed, short = request.seed, len(found) - len(users)
+    seed, short = request.seed, len(answers) - len(users)
     order = [name for name in SCORES if name in users[0]["values"]]
     truths = [name for name in TRUTHS if name in order]
     rows = bars(users, k, plan.dataset.simulated, seed)
-    said = notes(request, plan, {ROW: info}) + explained(rows)
+    sentences = notes(request, plan, {ROW: info}) + explained(rows)
     if short:
-        said.append(f"{short} of {len(found)} users were left out: fewer than {k} demonstrations.")
+        sentences.append(f"{short} of {len(answers)} users were left out: fewer than {k} demonstrations.")
     return {
         **described(request, plan),
         "k": k,
-        "users": len(found),
+        "users": len(answers),
         "measured": len(users),
         "short": short,
         "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
@@ -144,16 +176,16 @@ def result(
         "estimators": estimators(users),
         "bars": rows,
         "claim": claim(plan.dataset.name, k, rows),
-        "notes": said,
+        "notes": sentences,
         "seconds": round(seconds, 1),
     }
 
 
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
     """Each score's mean rank correlation with exact Shapley values so far, for a page to show."""
-    users = [one for one in values.values() if "short" not in one]
+    users = [answer for answer in values.values() if "short" not in answer]
     names = [name for name in (users[0]["values"] if users else ()) if name != "exact"]
-    ranks = {name: [one["spearman"] for one in agreements(users, name, "exact")] for name in names}
+    ranks = {name: [user["spearman"] for user in agreements(users, name, "exact")] for name in names}
     return {
         "spearman": {name: {"mean": mean(cell), "n": len(cell)} for name, cell in ranks.items() if cell}  # type: ignore[arg-type]
     }

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from db.choices import STRATEGIES
 from engine.evaluation.statistics import SURE, difference
-from engine.studies.compared import BM25, NONE, RANDOM, TWO_STAGE, label
-from engine.studies.recicl_claim import told
+from engine.studies.recicl_claim import in_words
+
+NONE, RANDOM, BM25, TWO_STAGE = "none", "random", "bm25", "twostage"
 
 MEASURES = {"ndcg10": "NDCG@10", "hr1": "HR@1"}
 DECIDING = "ndcg10"  # the measure that says who is best, and whose p are in the table
@@ -26,14 +28,14 @@ def best_of(values: Values) -> str:
     return max(values, key=lambda name: float(values[name][DECIDING].mean()))
 
 
-def contests(values: Values, best: str, seed: int) -> list[dict[str, Any]]:
+def pairwise(values: Values, best: str, seed: int) -> list[dict[str, Any]]:
     """Every strategy against none, random, BM25 and the best, where they were measured; ready for JSON."""
     rivals = list(dict.fromkeys([*(name for name in AGAINST.values() if name in values), best]))
     return [
         {
             "better": name,
             "than": rival,
-            **{each: difference(values[name][each], values[rival][each], seed) for each in MEASURES},
+            **{m: difference(values[name][m], values[rival][m], seed) for m in MEASURES},
         }
         for name in values
         for rival in rivals
@@ -44,8 +46,8 @@ def contests(values: Values, best: str, seed: int) -> list[dict[str, Any]]:
 def p_of(name: str, best: str, tested: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     """`{p_zero_shot, p_random, p_bm25, p_best}` of a strategy; None where it is the other one itself, or the
     other one was not measured."""
-    found = {test["than"]: test[DECIDING]["p"] for test in tested if test["better"] == name}
-    return {field: found.get(rival) for field, rival in {**AGAINST, "p_best": best}.items()}
+    p = {test["than"]: test[DECIDING]["p"] for test in tested if test["better"] == name}
+    return {field: p.get(rival) for field, rival in {**AGAINST, "p_best": best}.items()}
 
 
 def claim(
@@ -55,28 +57,28 @@ def claim(
 
     A sentence, and the two verdicts; None where it was not measured beside no demonstrations.
     """
-    found = {(test["better"], test["than"]): test for test in tested}
+    by_pair = {(test["better"], test["than"]): test for test in tested}
     score = float(values[best][DECIDING].mean())
     if TWO_STAGE not in values or NONE not in values:
-        said = f"Best on {dataset} is {label(best)}, {MEASURES[DECIDING]} {score:.3f}"
-        if (best, NONE) in found:
-            said += f", {told(found[best, NONE][DECIDING])} against no demonstrations"
-        return f"{said}.", None
-    over = found[TWO_STAGE, NONE]
+        sentence = f"Best on {dataset} is {STRATEGIES[best].label}, {MEASURES[DECIDING]} {score:.3f}"
+        if (best, NONE) in by_pair:
+            sentence += f", {in_words(by_pair[best, NONE][DECIDING])} against no demonstrations"
+        return f"{sentence}.", None
+    over = by_pair[TWO_STAGE, NONE]
     sunk = [shown for measure, shown in MEASURES.items() if worse(over[measure])]
     own = float(values[TWO_STAGE][DECIDING].mean())
     against = f"significantly worse (by {' and '.join(sunk)})" if sunk else "not significantly worse"
-    said = (
+    sentence = (
         f"On {dataset} two-stage optimization reaches {MEASURES[DECIDING]} {own:.3f} and is {against} than "
-        f"no demonstrations ({told(over[DECIDING])})"
+        f"no demonstrations ({in_words(over[DECIDING])})"
     )
     if best == TWO_STAGE:
-        said += f"; it is the best of {len(values)} strategies."
-        return said, {"never_worse": not sunk, "best_or_tied": True}
-    behind = found[TWO_STAGE, best][DECIDING]
+        sentence += f"; it is the best of {len(values)} strategies."
+        return sentence, {"never_worse": not sunk, "best_or_tied": True}
+    behind = by_pair[TWO_STAGE, best][DECIDING]
     verb = "is significantly behind" if worse(behind) else "is statistically level with"
-    said += f"; it {verb} the best, {label(best)} ({score:.3f}; {told(behind)})."
-    return said, {"never_worse": not sunk, "best_or_tied": not worse(behind)}
+    sentence += f"; it {verb} the best, {STRATEGIES[best].label} ({score:.3f}; {in_words(behind)})."
+    return sentence, {"never_worse": not sunk, "best_or_tied": not worse(behind)}
 
 
 def worse(test: Mapping[str, Any]) -> bool:

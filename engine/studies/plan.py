@@ -159,16 +159,16 @@ def described(request: StudyRequest, plan: Plan) -> dict[str, Any]:
 
 def notes(request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> list[str]:
     """What a reader of the numbers must know."""
-    said = []
+    sentences = []
     if plan.cut is None and plan.by_time:
-        said.append(
+        sentences.append(
             f"{plan.dataset.name} has no usable times: leave-one-out instead of periods, no stale column."
         )
     if plan.dataset.simulated:
-        said.append("Simulated data: no real shopper is in it.")
+        sentences.append("Simulated data: no real shopper is in it.")
     for row, info in rows.items():
-        said += doubts(row, info, plan.dataset, request, plan.cut is not None)
-    return said
+        sentences += doubts(row, info, plan.dataset, request, plan.cut is not None)
+    return sentences
 
 
 def mean(values: Sequence[float]) -> float:

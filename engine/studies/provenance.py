@@ -21,27 +21,27 @@ def doubts(row: str, info: ModelInfo, dataset: DatasetInfo, request: StudyReques
     tuned = recipe(info)
     if not tuned:
         return []
-    said = []
+    sentences = []
     if row in ("single", "recicl") and tuned.get("layout") != row:
-        said.append(f"{info.name} stands for {row}, but was tuned in the {tuned.get('layout')} layout.")
+        sentences.append(f"{info.name} stands for {row}, but was tuned in the {tuned.get('layout')} layout.")
     if tuned.get("dataset") != dataset.name:
-        said.append(f"{info.name} was tuned on {tuned.get('dataset')}, not on {dataset.name}.")
+        sentences.append(f"{info.name} was tuned on {tuned.get('dataset')}, not on {dataset.name}.")
     elif timed and _share(tuned) > request.cut / request.periods:
-        said.append(
+        sentences.append(
             f"{info.name} was tuned on purchases after the cut: it may have seen what it is asked. Tune it "
             f"with --periods {request.periods} --until {request.cut}."
         )
-    return said
+    return sentences
 
 
 def recipe(info: ModelInfo) -> dict[str, Any]:
     """The request a model of this project was tuned by; empty for any other model."""
     path = Path(info.source) / "RECIPE.json"
     try:
-        found = json.loads(path.read_text())["recipe"]["request"]
+        request = json.loads(path.read_text())["recipe"]["request"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return request if isinstance(request, dict) else {}
 
 
 def _share(tuned: dict[str, Any]) -> float:

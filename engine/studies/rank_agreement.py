@@ -13,6 +13,7 @@ from engine.lrgd import agreement
 from engine.lrgd.effects import EXACT_UP_TO
 from engine.lrgd.shapley import EXACT_LIMIT
 from engine.studies.scores import RIVAL, SCORES, TRUTHS
+from engine.studies.table_cells import interval
 
 LEVEL = 0.01  # of the gain: demonstrations whose truths differ by less count as equal
 SMALL = 0.05  # nats: a gain below it stands for this much
@@ -52,10 +53,12 @@ def agreements(users: Sequence[User], name: str, truth: str) -> list[Agreement]:
     return [row for row in agreed if row is not None]
 
 
-def summary(found: Sequence[Agreement], seed: int) -> dict[str, Any]:
+def summary(per_user: Sequence[Agreement], seed: int) -> dict[str, Any]:
     """Every measure's mean over users with its interval; None where no user has it."""
-    lists = {measure: [one[measure] for one in found if one[measure] is not None] for measure in MEASURES}
-    return {measure: estimate(listed, seed) if listed else None for measure, listed in lists.items()}  # type: ignore[arg-type]
+    lists = {
+        measure: [value for user in per_user if (value := user[measure]) is not None] for measure in MEASURES
+    }
+    return {measure: estimate(values, seed) if values else None for measure, values in lists.items()}
 
 
 def completeness(users: Sequence[User], name: str, seed: int) -> dict[str, Any] | None:
@@ -118,10 +121,10 @@ def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict
         rows.append({"what": what, "bar": bar, "found": found, "holds": holds, **more})
 
     for name in INTEGRALS:
-        if done := completeness(users, name, seed):
+        if complete := completeness(users, name, seed):
             within = f"complete to 2 % of the gain within {WITHIN} nodes, gain above {GAIN} nats"
-            said = f"{SCORES[name].label}: {within} (share of users)"
-            row(said, COMPLETE_BAR, done["share"], done["share"]["mean"] >= COMPLETE_BAR)
+            what = f"{SCORES[name].label}: {within} (share of users)"
+            row(what, COMPLETE_BAR, complete["share"], complete["share"]["mean"] >= COMPLETE_BAR)
     known = [truth for truth in TRUTHS if truth in users[0]["values"]]
     for truth in known:
         name, label = effect_of(truth, k), SCORES[truth].label
@@ -140,47 +143,43 @@ def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict
                 truth=truth,
             )
             total = estimate(_ranks(users, "total", truth), seed)
-            said = f"effects in mode total with {label} (Spearman)"
-            row(said, REPROMPT_BAR, total, total["mean"] >= REPROMPT_BAR)
+            what = f"effects in mode total with {label} (Spearman)"
+            row(what, REPROMPT_BAR, total, total["mean"] >= REPROMPT_BAR)
         rival = strongest(users, truth)
         over = difference(ranks, _ranks(users, rival, truth), seed)
-        said = f"{SCORES[name].label} above every rival in {label}; the strongest is {SCORES[rival].label}"
-        row(said, 0.0, over, over["mean"] > 0, truth=truth, rival=rival)
+        what = f"{SCORES[name].label} above every rival in {label}; the strongest is {SCORES[rival].label}"
+        row(what, 0.0, over, over["mean"] > 0, truth=truth, rival=rival)
     return rows
 
 
 def explained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Why a bar need not hold, where that is known."""
     lost = [(row.get("truth"), row.get("rival")) for row in rows if not row["holds"]]
-    said = []
+    sentences = []
     if ("reprompt", None) in lost:
-        said.append(
+        sentences.append(
             "Leaving out by weight keeps every position and what later demonstrations read of the one left "
             "out; writing the prompt anew changes both. Mode total of effects changes the reading, mode "
             "reprompt both: its exact values are the truth compared with here."
         )
     if {("removal", "gradient"), ("reprompt_loo", "gradient")} & set(lost):
-        said.append(
+        sentences.append(
             "Leaving one out asks what a demonstration adds when all others are there, a Shapley value what "
             "it adds on average over all sets of others. One gradient at alpha = 1 is the slope of the "
             "former, so it may come nearer to it than any Shapley value."
         )
-    return said
+    return sentences
 
 
 def claim(dataset: str, k: int, rows: Sequence[Mapping[str, Any]]) -> str:
     """What the bars say, in a sentence for each that does not hold."""
     held = sum(row["holds"] for row in rows)
-    said = f"On {dataset} with {k} demonstrations {held} of {len(rows)} bars hold."
+    sentences = f"On {dataset} with {k} demonstrations {held} of {len(rows)} bars hold."
     for row in rows:
         if not row["holds"]:
-            said += f" Not held: {row['what']}: {_told(row['found'])}, bar {row['bar']:g}."
-    return said
-
-
-def _told(found: Mapping[str, Any]) -> str:
-    return f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+            sentences += f" Not held: {row['what']}: {interval(row['found'])}, bar {row['bar']:g}."
+    return sentences
 
 
 def _ranks(users: Sequence[User], name: str, truth: str) -> np.ndarray:
-    return np.array([one["spearman"] for one in agreements(users, name, truth)], dtype=np.float64)
+    return np.array([user["spearman"] for user in agreements(users, name, truth)], dtype=np.float64)

@@ -36,18 +36,18 @@ from engine.studies.recicl_claim import (
     comparisons,
     differences,
 )
+from engine.studies.table_cells import Table, difference, interval
 from engine.tuning.tune import default_name, tune
 
 
-def recicl(
-    engine: Engine, payload: Mapping[str, Any], report: Report, before: dict[str, Any] | None = None
+def run(
+    engine: Engine, request: StudyRequest, report: Report, before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Cells, paired tests and what they say of the claim, ready for JSON.
 
     `report(progress, message, partial)` is called before every prompt; given the last `partial` as `before`,
     an equal study goes on from it. One model is in use at a time. Raises BadInput, NotFound, ModelError.
     """
-    request = StudyRequest.from_json(payload)
     plan = planned(engine, request)
     names = {BASE: request.model, SINGLE: request.single, RECICL: request.recicl}
     if request.tune:
@@ -59,8 +59,24 @@ def recicl(
     reader = reader_of(engine, request, plan, rows[BASE])
     for row, info in rows.items():
         measure_row(engine, request, plan, row, info, reader, checkpoint)
-    found = {row: [checkpoint[key(row, n)] for n in range(len(plan.questions))] for row in rows}
-    return result(request, plan, rows, found, checkpoint.seconds)
+    answers = {row: [checkpoint[key(row, n)] for n in range(len(plan.questions))] for row in rows}
+    return result(request, plan, rows, answers, checkpoint.seconds)
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Every cell's measures, and the paired differences."""
+    cells = [
+        [cell["row"], cell["column"], cell["demonstrations"], *(interval(cell[name]) for name in MEASURES)]
+        for cell in result["cells"]
+    ]
+    tests = [
+        [" ".join(test["better"]), " ".join(test["than"]), *(difference(test[name]) for name in MEASURES)]
+        for test in result["tests"]
+    ]
+    return [
+        (["model", "demonstrations", "shown", *MEASURES.values()], cells),
+        (["paired difference of", "and", *MEASURES.values()], tests),
+    ]
 
 
 def tuned(engine: Engine, request: StudyRequest, plan: Plan, layout: str, report: Report) -> str:
@@ -77,9 +93,8 @@ def tuned(engine: Engine, request: StudyRequest, plan: Plan, layout: str, report
     # A name of its own: the default one may be that of a tuning somebody asked for in another way.
     wanted = replace(wanted, name=f"{default_name(wanted)}-{request.minutes:g}-minutes")
     # Without the tuning's own partial: what an earlier attempt measured must stay for the next one.
-    return tune(engine, wanted, lambda _, message, *so_far: report(None, f"tuning {layout}: {message}"))[
-        "model"
-    ]
+    tuning = tune(engine, wanted, lambda _, message, *_partial: report(None, f"tuning {layout}: {message}"))
+    return tuning["model"]
 
 
 def planned(engine: Engine, request: StudyRequest) -> Plan:
@@ -100,13 +115,13 @@ def result(
     request: StudyRequest,
     plan: Plan,
     rows: Mapping[str, ModelInfo],
-    found: Mapping[str, list[dict[str, Any]]],
+    answers: Mapping[str, list[dict[str, Any]]],
     seconds: float,
 ) -> dict[str, Any]:
     """The table as JSON, from what was measured per row and question."""
     values = {
-        (row, column): per_user([one["scores"][column] for one in measured])
-        for row, measured in found.items()
+        (row, column): per_user([answer["scores"][column] for answer in row_answers])
+        for row, row_answers in answers.items()
         for column in plan.columns
     }
     tested = differences(values, comparisons(list(rows), plan.columns), request.seed)
@@ -124,7 +139,7 @@ def result(
                 "row": row,
                 "column": column,
                 "n": len(plan.questions),
-                "demonstrations": mean([one["shown"].get(column, 0) for one in found[row]]),
+                "demonstrations": mean([answer["shown"].get(column, 0) for answer in answers[row]]),
                 **{name: _estimate(cell[name], request.seed) for name in MEASURES},
             }
             for (row, column), cell in values.items()
@@ -148,15 +163,15 @@ def per_user(lists: list[list[float]]) -> dict[str, NDArray[np.float64]]:
 
 def _estimate(values: NDArray[np.float64], seed: int) -> dict[str, Any]:
     """With an interval inside [0, 1], where every measure lies: the parts of an AUC of few users may not."""
-    found = estimate(values, seed)
-    return {**found, "low": max(found["low"], 0.0), "high": min(found["high"], 1.0)}
+    plain = estimate(values, seed)
+    return {**plain, "low": max(plain["low"], 0.0), "high": min(plain["high"], 1.0)}
 
 
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
     """The mean NDCG@10 of every cell over the users done, for a page to show."""
     cells: dict[str, dict[str, list[float]]] = {}
-    for name, one in values.items():
-        for column, listed in one["scores"].items():
+    for name, answer in values.items():
+        for column, listed in answer["scores"].items():
             cell = cells.setdefault(name.split("/")[0], {}).setdefault(column, [])
             cell.append(metrics(rank_of(listed, 0))["ndcg10"])
     return {

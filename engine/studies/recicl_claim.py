@@ -45,43 +45,43 @@ def differences(values: Values, pairs: list[tuple[Cell, Cell]], seed: int) -> li
     """Each pair with the paired difference of every measure, ready for JSON."""
     return [
         {
-            "better": list(one),
-            "than": list(other),
-            **{name: difference(values[one][name], values[other][name], seed) for name in MEASURES},
+            "better": list(first),
+            "than": list(second),
+            **{name: difference(values[first][name], values[second][name], seed) for name in MEASURES},
         }
-        for one, other in pairs
+        for first, second in pairs
     ]
 
 
 def claim(dataset: str, values: Values, tested: list[dict[str, Any]]) -> tuple[str, dict[str, bool] | None]:
     """What the tests say of RecICL's claim on this data set: a sentence, and whether it holds per measure."""
-    found = {(tuple(test["better"]), tuple(test["than"])): test for test in tested}
-    if any(pair not in found for pair in CLAIM):
+    by_pair = {(tuple(test["better"]), tuple(test["than"])): test for test in tested}
+    if any(pair not in by_pair for pair in CLAIM):
         return (
             f"RecICL's claim was not tested on {dataset}: that takes a model tuned in the recicl layout and "
             "one tuned in the single layout.",
             None,
         )
-    over_single, over_own = (found[pair] for pair in CLAIM)
+    over_single, over_own = (by_pair[pair] for pair in CLAIM)
     holds = {name: better(over_single[name]) and better(over_own[name]) for name in MEASURES}
     fresh = float(values[RECICL, FRESH][DECIDING].mean())
-    said = (
+    sentence = (
         f"RecICL's claim {'holds' if holds[DECIDING] else 'does not hold'} on {dataset}: tuned in the recicl "
         f"layout and shown fresh demonstrations, {MEASURES[DECIDING]} is {fresh:.3f}, "
-        f"{told(over_single[DECIDING])} against the single layout with the same demonstrations and "
-        f"{told(over_own[DECIDING])} against its own zero-shot."
+        f"{in_words(over_single[DECIDING])} against the single layout with the same demonstrations and "
+        f"{in_words(over_own[DECIDING])} against its own zero-shot."
     )
     if (RECICL, STALE) in values:
-        since = found[(RECICL, FRESH), (RECICL, STALE)][DECIDING]
-        said += f" Against stale demonstrations, fresh ones make {told(since)}."
+        since = by_pair[(RECICL, FRESH), (RECICL, STALE)][DECIDING]
+        sentence += f" Against stale demonstrations, fresh ones make {in_words(since)}."
     others = [shown for name, shown in MEASURES.items() if holds[name] != holds[DECIDING]]
     if others:
         verb = "does not hold" if holds[DECIDING] else "holds"
-        said += f" By {' and '.join(others)} the claim {verb}."
-    return said, holds
+        sentence += f" By {' and '.join(others)} the claim {verb}."
+    return sentence, holds
 
 
-def told(test: Mapping[str, Any]) -> str:
+def in_words(test: Mapping[str, Any]) -> str:
     """A difference in words."""
     p = "p < 0.001" if test["p"] < 0.001 else f"p = {test['p']:.3f}"
     return f"{test['mean']:+.3f} ({test['low']:+.3f} to {test['high']:+.3f}, {p})"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.data.similar_titles import TitleIndex
-from engine.demos.strategies.bm25 import text
+from engine.demos.query import titles_of
 from engine.tasks.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     loss = DemonstrationLoss(loaded, fitted, head, question)
     objective = Remembered(loss)
     ones = torch.ones(k, dtype=loss.dtype, device=loaded.device)
-    found = {name: estimate(objective, ones) for name, estimate in ESTIMATORS.items()}
-    values = {name: one.effects.tolist() for name, one in found.items()}
+    estimates = {name: estimate(objective, ones) for name, estimate in ESTIMATORS.items()}
+    values = {name: estimate.effects.tolist() for name, estimate in estimates.items()}
     values["removal"] = agreement.removal(objective, ones).tolist()
     values["gradient"] = (-loss.gradient(ones[None])[1][0]).tolist()
     signed, size = gradient_times_input(loaded, fitted, question)
@@ -92,19 +92,19 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     values["reprompt_loo"] = agreement.removal(again, ones).tolist()
     without, with_all = again.value(torch.stack([0 * ones, ones])).tolist()
     return {
-        "values": {name: plain(one) for name, one in values.items()},
-        "gain": found["exact"].total,
+        "values": {name: plain(scores) for name, scores in values.items()},
+        "gain": estimates["exact"].total,
         "gain_reprompt": without - with_all,
-        "nodes": {name: one.nodes for name, one in found.items()},
-        "error": {name: one.completeness_error for name, one in found.items()},
-        "certified": {name: one.certified_error for name, one in found.items()},
+        "nodes": {name: estimate.nodes for name, estimate in estimates.items()},
+        "error": {name: estimate.completeness_error for name, estimate in estimates.items()},
+        "certified": {name: estimate.certified_error for name, estimate in estimates.items()},
     }
 
 
 def likeness(inputs: Inputs) -> list[float]:
     """BM25 score of each demonstration's titles for the titles of the query's history [k]."""
-    asked = text(inputs.query.history)
-    shown = [text([*entry.history, entry.answer]) for entry in inputs.chosen]
+    asked = titles_of(inputs.query.history)
+    shown = [titles_of([*entry.history, entry.answer]) for entry in inputs.chosen]
     return TitleIndex([*shown, asked]).scores(asked).tolist()[: len(shown)]
 
 

@@ -19,19 +19,13 @@ from db.canonical import digest
 from db.choices import STRATEGIES
 from db.models import ModelInfo
 from db.requests import RunRequest, StudyRequest
+from db.requests.strategy_spec import Spec
 from engine.context import Context, Engine
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import estimate
 from engine.progress import Clock, Report
 from engine.studies.checkpoint import Checkpoint
-from engine.studies.compared import NONE, label, spec
-from engine.studies.pairwise_tests import (
-    MEASURES,
-    best_of,
-    claim,
-    contests,
-    p_of,
-)
+from engine.studies.pairwise_tests import AGAINST, MEASURES, NONE, best_of, claim, p_of, pairwise
 from engine.studies.plan import (
     CACHE_BYTES,
     Plan,
@@ -44,6 +38,7 @@ from engine.studies.plan import (
     run_context,
     scoring,
 )
+from engine.studies.table_cells import Table, interval
 from engine.tasks.inputs import Inputs, gather
 
 if TYPE_CHECKING:
@@ -52,8 +47,8 @@ if TYPE_CHECKING:
 ROW = "user"
 
 
-def strategies(
-    engine: Engine, payload: Mapping[str, Any], report: Report, before: dict[str, Any] | None = None
+def run(
+    engine: Engine, request: StudyRequest, report: Report, before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """The table, the paired tests and what they say of two-stage optimization, ready for JSON.
 
@@ -62,7 +57,6 @@ def strategies(
     """
     from engine.llm.scoring.memory import PrefillCache
 
-    request = StudyRequest.from_json(payload)
     plan, info = last_purchases(engine, request), engine.registered(request.model)
     names = [name for name in STRATEGIES if request.only is None or name in request.only]
     count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
@@ -72,8 +66,23 @@ def strategies(
         context = run_context(engine, request, plan, info, question, NONE)
         measure = partial(asked, context, names, request.k, cache, checkpoint)
         checkpoint.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
-    found = [checkpoint[key(ROW, number)] for number in range(count)]
-    return result(request, plan, info, names, found, checkpoint.seconds)
+    users = [checkpoint[key(ROW, number)] for number in range(count)]
+    return result(request, plan, info, names, users, checkpoint.seconds)
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Every strategy with what it reached and its p against others; the verdicts of the guard."""
+    rows = []
+    for name in result["order"]:
+        strategy = result["strategies"][name]
+        p_values = ["" if strategy[p] is None else f"{strategy[p]:.4f}" for p in (*AGAINST, "p_best")]
+        reached = [interval(strategy[measure]) for measure in MEASURES]
+        rows.append([name, *reached, *p_values, round(strategy["shown"], 2), round(strategy["seconds"], 2)])
+    against = [f"p {rival}" for rival in (*AGAINST.values(), "best")]
+    compared: Table = (["strategy", *MEASURES.values(), *against, "shown", "s choosing"], rows)
+    if "guard" not in result:
+        return [compared]
+    return [compared, (["guard", "users"], [list(verdict) for verdict in result["guard"].items()])]
 
 
 def asked(
@@ -89,7 +98,7 @@ def asked(
     for place, name in enumerate(names):
         checkpoint.further(place / len(names))
         clock = Clock()
-        inputs = gather(context.asking(replace(context.request, demos=spec(name, k))))
+        inputs = gather(context.asking(replace(context.request, demos=str(Spec(name, k)))))
         value["seconds"][name] = round(clock.seconds, 4)
         same = (tuple(entry.demonstration.id for entry in inputs.chosen), inputs.weights)
         if same not in known:
@@ -113,30 +122,30 @@ def result(
     plan: Plan,
     info: ModelInfo,
     names: Sequence[str],
-    found: Sequence[Mapping[str, Any]],
+    users: Sequence[Mapping[str, Any]],
     seconds: float,
 ) -> dict[str, Any]:
     """The table as JSON, from what was measured per user."""
-    values = {name: per_user([one["rank"][name] for one in found]) for name in names}
+    values = {name: per_user([user["rank"][name] for user in users]) for name in names}
     best = best_of(values)
-    tested = contests(values, best, request.seed)
+    tested = pairwise(values, best, request.seed)
     sentence, holds = claim(plan.dataset.name, values, best, tested)
     table = {
         name: {
-            "label": label(name),
+            "label": STRATEGIES[name].label,
             **{measure: estimate(values[name][measure], request.seed) for measure in MEASURES},
             **p_of(name, best, tested),
-            "shown": mean([one["shown"][name] for one in found]),
-            "seconds": round(mean([one["seconds"][name] for one in found]), 4),
+            "shown": mean([user["shown"][name] for user in users]),
+            "seconds": round(mean([user["seconds"][name] for user in users]), 4),
         }
         for name in names
     }
-    verdicts = [one["guard"] for one in found if one["guard"] is not None]
+    verdicts = [user["guard"] for user in users if user["guard"] is not None]
     guard = {verdict: verdicts.count(verdict) for verdict in sorted(set(verdicts))}
     return {
         **described(request, plan),
         "k": request.k,
-        "users": len(found),
+        "users": len(users),
         "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
         "order": list(names),
         "strategies": table,
@@ -158,7 +167,7 @@ def per_user(ranks: Sequence[int]) -> dict[str, NDArray[np.float64]]:
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
     """The mean NDCG@10 of each strategy over the users done, for a page to show."""
     cells: dict[str, list[float]] = {}
-    for one in values.values():
-        for name, rank in one["rank"].items():
+    for user in values.values():
+        for name, rank in user["rank"].items():
             cells.setdefault(name, []).append(metrics(rank)["ndcg10"])
     return {"ndcg10": {name: {"mean": mean(cell), "n": len(cell)} for name, cell in cells.items()}}

@@ -16,6 +16,7 @@ from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import NotFound
 from db.requests import RunRequest
+from engine.baselines.fitting import baseline, fitted, place
 from engine.baselines.scorer import Scorer
 from engine.context import Context, Engine
 from engine.demos import query as queries
@@ -63,12 +64,10 @@ def scores_of(
 
 def _scorer(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> Scorer:
     """The fitted baseline, kept in memory until its file changes."""
-    from engine.baselines.run import checked, fitted, place  # torch: seconds, for who asks for a hint only
-
-    kind = checked(name)
+    module = baseline(name)
     path = place(engine.settings.baselines, dataset, name, target)
     if not path.exists():
-        if kind.learns == "once":
+        if module.LEARNS == "once":
             raise NotFound(
                 f"hint: {name} has not been fitted to {dataset.name} for the {target} target. Fit it once: "
                 f"dualens baseline --kind {name} --dataset {dataset.name} --target {target}"
@@ -77,4 +76,4 @@ def _scorer(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> Sco
         fitted(dataset, columns, name, target=target, folder=engine.settings.baselines)
     key = ("hint", str(path), path.stat().st_mtime_ns)
     size = path.stat().st_size
-    return engine.prefills.get(key, lambda: kind.load(path), lambda _: size)
+    return engine.prefills.get(key, lambda: module.load(path), lambda _: size)

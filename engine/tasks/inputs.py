@@ -18,11 +18,10 @@ from db.models import ModelInfo
 from db.requests import RunRequest
 from engine.context import Context
 from engine.data.candidates import candidate_list
-from engine.demos import history_selection
+from engine.demos import history_selection, selection
 from engine.demos.dislikes import disliked_for
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
-from engine.demos.strategies import registry
 from engine.optimize.optimized_strategies import is_optimized, optimized
 from engine.tasks.hints import Hint, hint_for
 from engine.tasks.proxy_scoring import prescored
@@ -125,7 +124,7 @@ def chosen_for(context: Context[RunRequest]) -> Choice:
     if context.proxy is not None:
         entries = prescored(context, spec)
     else:
-        entries = registry.choose(store, dataset, query, spec, request.seed, context.reader)
+        entries = selection.choose(store, dataset, query, spec, request.seed, context.reader)
     weights = request.weights or (1.0,) * len(entries)
     if len(weights) != len(entries):
         raise BadInput(

@@ -17,11 +17,11 @@ from db import datasets, demonstrations
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.requests.strategy_spec import MOST
-from engine.baselines.evaluation import drawn_users
 from engine.context import Engine
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
-from engine.demos.strategies import registry
+from engine.evaluation.users import drawn_users
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.progress import Report, quiet
@@ -153,9 +153,9 @@ def _sets(
     engine: Engine, dataset: DatasetInfo, query: Query, size: int, seed: int
 ) -> Iterator[tuple[str, list[PoolEntry]]]:
     for name in STRATEGIES:
-        yield name, registry.choose(engine.store, dataset, query, f"{name}:{size}", seed)
+        yield name, selection.choose(engine.store, dataset, query, f"{name}:{size}", seed)
     for draw in range(seed, seed + RANDOM):
-        yield "random", registry.choose(engine.store, dataset, query, f"random:{size}", draw)
+        yield "random", selection.choose(engine.store, dataset, query, f"random:{size}", draw)
 
 
 def _text(judged: Judged) -> str:

@@ -15,16 +15,16 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from db.requests.strategy_spec import MOST, Spec
 from engine.context import Context
+from engine.demos import selection
 from engine.demos.probes import gives_away, own_probes
 from engine.demos.query import PoolEntry
-from engine.demos.strategies import registry
 
 WIDER = 4  # times as many as are wanted are looked through
 PROBES = 3
 
 
 def prescored(context: Context[RunRequest], spec: Spec) -> list[PoolEntry]:
-    """What `registry.choose` gives for `spec`, but the best by the small model out of four times as many.
+    """What `selection.choose` gives for `spec`, but the best by the small model out of four times as many.
 
     In prompt order, the best last. What no probe could judge comes after what was judged, in the strategy's
     own order. Raises what choosing and loading raise.
@@ -32,10 +32,10 @@ def prescored(context: Context[RunRequest], spec: Spec) -> list[PoolEntry]:
     tokens = None if spec.tokens is None else spec.tokens * WIDER
     wide = Spec(spec.name, min(MOST, spec.size * WIDER), tokens)
     reader, seed = context.reader, context.request.seed
-    pool = registry.choose(context.store, context.dataset, context.query, wide, seed, reader)[::-1]
+    pool = selection.choose(context.store, context.dataset, context.query, wide, seed, reader)[::-1]
     best_first = [pool[place] for place in best(effects(context, pool))]
     if spec.tokens is not None:
-        return registry.within(best_first, spec.tokens, reader.tokens)[::-1]
+        return selection.within(best_first, spec.tokens, reader.tokens)[::-1]
     return best_first[: spec.size][::-1]
 
 

@@ -10,7 +10,7 @@ from db.requests import RunRequest
 from db.requests.strategy_spec import parse_spec
 from db.runs import Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
-from engine.demos.sources.hand_written import places
+from engine.demos.windows import places
 from engine.evaluation.metrics import metrics, order, rank_of
 from engine.tasks.edits import described
 from engine.tasks.inputs import Inputs

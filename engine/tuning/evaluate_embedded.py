@@ -24,15 +24,15 @@ from db.datasets import DatasetColumns, DatasetInfo
 from db.settings import Settings
 from db.store import Store
 from engine.baselines import itemknn
-from engine.baselines.evaluation import drawn_users
 from engine.data.candidates import candidate_list
 from engine.data.importing import import_path
 from engine.data.simulated import simulate
 from engine.demos import query as queries
+from engine.demos import selection
 from engine.demos.query import Query
-from engine.demos.strategies import registry
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import interval, paired_p
+from engine.evaluation.users import drawn_users
 from engine.llm.loading.load import LoadedModel, load
 from engine.llm.scoring.ranking import Scoring, Task, rank_candidates
 from engine.prompts import Example
@@ -58,7 +58,7 @@ def evaluate(
     known = np.ones(len(columns.user), dtype=bool)
     if columns.timestamp is None:
         known = np.append(columns.user[1:] == columns.user[:-1], False)
-    knn = itemknn.fit(columns, known, shrinkage=0.0)
+    knn = itemknn.buyers_by_item(columns, known, shrinkage=0.0)
     table: dict[str, list[float]] = {name: [] for name in ("none", *specs, "item-kNN")}
     for user_id in drawn_users(columns, users, seed):
         query = queries.build(store, dataset, user_id)
@@ -66,11 +66,13 @@ def evaluate(
             store, dataset, query.user, query.target_position, "random", CANDIDATES, seed
         ).items
         place = listed.index(query.target.item)
+        zero_shot: Sequence[float] = ()
         for spec in specs:
             task = replace(_task(store, dataset, columns, query, spec, listed, seed), scoring=scoring)
             result = rank_candidates(loaded, task)
             table[spec].append(_ndcg(result.scores, place))
-        table["none"].append(_ndcg(result.scores_zero_shot, place))
+            zero_shot = result.scores_zero_shot
+        table["none"].append(_ndcg(zero_shot, place))
         table["item-kNN"].append(
             _ndcg(
                 knn.scores([i.item for i in query.history], listed, before=query.target.timestamp).tolist(),
@@ -89,7 +91,7 @@ def _task(
     listed: Sequence[int],
     seed: int,
 ) -> Task:
-    chosen = registry.choose(store, dataset, query, spec, seed)
+    chosen = selection.choose(store, dataset, query, spec, seed)
     return Task(
         demos=tuple(
             Example(tuple(row.title for row in entry.history), entry.answer.title) for entry in chosen

@@ -11,7 +11,7 @@ from db.datasets import DatasetInfo
 from db.store import Store
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
-from engine.demos.strategies import registry
+from engine.demos import selection
 from engine.evaluation.metrics import metrics, rank_of
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.memory import PrefillCache
@@ -36,7 +36,7 @@ def judged(
     request = sampler.request
     spec = f"neighbours:{max(1, request.demos)}" if request.layout == "recicl" else "none"
     rows = sampler.material.validation.tolist()
-    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    ndcg: dict[str, list[float]] = {way: [] for way in WAYS}
     cache = PrefillCache()
     for row in random.Random(request.seed).sample(rows, min(users, len(rows))):
         report(1.0, "choosing how it scores")
@@ -45,7 +45,7 @@ def judged(
             store, dataset, query.user, query.target_position, "random", CANDIDATES, request.seed
         ).items
         titles = datasets.items(store, dataset.id, offered)
-        chosen = registry.choose(store, dataset, query, spec, request.seed)
+        chosen = selection.choose(store, dataset, query, spec, request.seed)
         task = Task(
             demos=tuple(Example(tuple(i.title for i in e.history), e.answer.title) for e in chosen),
             history=tuple(i.title for i in query.history),
@@ -54,8 +54,8 @@ def judged(
         place = offered.index(query.target.item)
         for way in WAYS:
             scores = rank_candidates(loaded, replace(task, scoring=way), cache).scores
-            found[way].append(metrics(rank_of(scores, place))["ndcg10"])
-    return {way: round(sum(values) / max(1, len(values)), 4) for way, values in found.items()}
+            ndcg[way].append(metrics(rank_of(scores, place))["ndcg10"])
+    return {way: round(sum(values) / max(1, len(values)), 4) for way, values in ndcg.items()}
 
 
 def _query(store: Store, dataset: DatasetInfo, sampler: Sampler, row: int) -> queries.Query:

@@ -46,8 +46,11 @@ def importer() -> None:
     state = st.session_state.setdefault("import", {})
     _source(state)
     if "path" not in state:
-        known = ", ".join(row.label for row in FORMATS.values())
-        st.caption(f"Read as they come: {known}. Folders and zip files work too.")
+        formats = ", ".join(md(choice.label) for choice in FORMATS.values())
+        st.caption(
+            f"Formats: {formats}. Folders and zip files work too.",
+            help="\n".join(f"- {md(choice.label)}: {md(choice.about)}" for choice in FORMATS.values()),
+        )
         return
     if "import_job" in state:
         _follow_import(state)
@@ -82,7 +85,7 @@ def _start(state: dict[str, Any], path: Path, *, uploaded: bool) -> None:
 
 def _preview(state: dict[str, Any]) -> Mapping[str, Any] | None:
     """The preview of the path with the mapping chosen so far."""
-    payload = {"path": state["path"], "format": state.get("format"), "mapping": state.get("mapping")}
+    payload = {"path": state["path"], "mapping": state.get("mapping")}
     job = jobs.get(session.store(), state["preview_job"]) if "preview_job" in state else None
     if job is None or job.payload != payload:
         with st.spinner("Looking at the first rows"):
@@ -142,7 +145,6 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
             payload = {
                 "path": state["path"],
                 "name": name.strip() or None,
-                "format": state.get("format"),
                 "mapping": state.get("mapping"),
                 "options": options,
             }

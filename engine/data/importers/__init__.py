@@ -1,13 +1,8 @@
-"""One importer per family of files; `FORMATS` lists them in the order in which they are tried.
+"""One file = one importer, or a family of them; `db.choices.FORMATS` lists them in the order of trying.
 
 Boundary: an importer recognises its files and feeds raw rows to the builder. It never writes to the store.
+
+To add one: a file here that defines `FORMATS`, and a row in `db.choices.FORMATS` whose `about` says which
+files are expected. `FORMATS` maps the name of a format to its `engine.data.plan.Find`: a function that gives
+the `Plan` for a folder, or raises `Mismatch` with the reason.
 """
-
-from engine.data.importers import amazon, amazon_2023, generic, movielens, recbole
-from engine.data.importers.plan import Format
-
-FORMATS: dict[str, Format] = {
-    entry.name: entry
-    for module in (amazon, amazon_2023, movielens, recbole, generic)
-    for entry in module.FORMATS
-}

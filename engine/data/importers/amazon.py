@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from db.errors import DataError
 from engine.data.columns import ItemTable
 from engine.data.files import Broken, Folder, Member
-from engine.data.importers.mapping import correct
-from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions
+from engine.data.mapping import correct
+from engine.data.plan import CorrectedMapping, Mismatch, Plan, read_interactions
 from engine.data.tables.json_lines import JsonTable, json_head, json_records, parse_object
 from engine.data.text import Tick
 
@@ -31,9 +32,6 @@ SCRIPT_TITLE = (
 class Generation:
     """Key names of one generation of the data."""
 
-    name: str
-    label: str
-    expects: str
     user: str
     item: str
     rating: str
@@ -47,9 +45,6 @@ class Generation:
 
 
 OLD = Generation(
-    name="amazon",
-    label="Amazon reviews 2014/2018",
-    expects="CATEGORY_5.json.gz with reviewerID, asin, overall, unixReviewTime, and meta_CATEGORY.json.gz",
     user="reviewerID",
     item="asin",
     rating="overall",
@@ -82,8 +77,6 @@ def find(generation: Generation, folder: Folder, mapping: CorrectedMapping | Non
     if meta is None:
         notes += ("No metadata file lies beside the reviews, so items are shown by their id.",)
     return Plan(
-        format=generation.name,
-        label=generation.label,
         interactions=(member,),
         items=meta,
         mapping=chosen,
@@ -137,8 +130,8 @@ def _item_reader(
 
     def read(items: ItemTable, wanted: Callable[[str], bool], tick: Tick) -> None:
         def keep(line: str) -> bool:
-            found = identity.findall(line)
-            use = not found or any(map(wanted, found))
+            ids = identity.findall(line)
+            use = not ids or any(map(wanted, ids))
             items.skipped += not use
             return use
 
@@ -184,4 +177,4 @@ def _price(value: Any) -> dict[str, str] | None:
     return {"price": text} if len(text) <= 20 and any(c.isdigit() for c in text) else None
 
 
-FORMATS = (Format(OLD.name, OLD.label, OLD.expects, lambda folder, mapping: find(OLD, folder, mapping)),)
+FORMATS = {"amazon": partial(find, OLD)}

@@ -6,13 +6,11 @@ used; item titles come from the metadata, by `parent_asin`.
 
 from __future__ import annotations
 
+from functools import partial
+
 from engine.data.importers.amazon import Generation, find
-from engine.data.importers.plan import Format
 
 NEW = Generation(
-    name="amazon-2023",
-    label="Amazon reviews 2023",
-    expects="CATEGORY.jsonl[.gz] with user_id, parent_asin, rating, timestamp, and meta_CATEGORY.jsonl[.gz]",
     user="user_id",
     item="parent_asin",
     rating="rating",
@@ -21,4 +19,4 @@ NEW = Generation(
     categories=("categories", "main_category"),
 )
 
-FORMATS = (Format(NEW.name, NEW.label, NEW.expects, lambda folder, mapping: find(NEW, folder, mapping)),)
+FORMATS = {"amazon-2023": partial(find, NEW)}

@@ -11,14 +11,14 @@ from db.errors import BadInput
 from engine.data.column_names import words
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Broken, Folder, Member
-from engine.data.importers.mapping import (
+from engine.data.mapping import (
     ITEM_FIELDS,
     Guess,
     correct,
     guess_interactions,
     guess_items,
 )
-from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
+from engine.data.plan import CorrectedMapping, Mismatch, Plan, read_interactions, read_items
 from engine.data.tables.open_table import open_table
 from engine.data.tables.table import Table
 from engine.data.text import Tick
@@ -42,9 +42,9 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     readers: list[Callable] = []
     if items and item_guess:
         item_mapping = {field.removeprefix("items_"): column for field, column in item_guess.items()}
-        readers.append(lambda rows, wanted, tick: read_items(items, item_mapping, rows, tick, extras=True))
+        readers.append(lambda rows, _, tick: read_items(items, item_mapping, rows, tick, extras=True))
     if guess["title"] and guess["item"]:
-        readers.append(lambda rows, wanted, tick: _titles_of_interactions(table, guess, rows, tick))
+        readers.append(lambda rows, _, tick: _titles_of_interactions(table, guess, rows, tick))
 
     def read_all(rows: ItemTable, wanted: Callable[[str], bool], tick: Tick) -> None:
         for reader in readers:
@@ -55,8 +55,6 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
 
     shown = guess | {"items_file": items.member.name if items else None} | (item_guess or {})
     return Plan(
-        "generic",
-        "table of interactions",
         (table.member,),
         items.member if items else None,
         shown,
@@ -76,7 +74,7 @@ Candidate = tuple[Table, Guess, list[str]]
 def _interaction_table(folder: Folder, mapping: CorrectedMapping | None) -> Candidate:
     """The best interaction table of the folder; raises Mismatch with the reason when there is none."""
     reasons: list[str] = []
-    found: list[tuple[float, Candidate]] = []
+    tables: list[tuple[float, Candidate]] = []
     for member in folder.candidates():
         if not folder.only and not member.base.endswith(ENDINGS):
             continue
@@ -90,12 +88,12 @@ def _interaction_table(folder: Folder, mapping: CorrectedMapping | None) -> Cand
         if not mapping and _is_hopeless(table, guess):
             reasons.append(_not_interactions(table))
             continue
-        found.append((_score(member, guess), (table, guess, notes)))
-    if not found:
+        tables.append((_score(member, guess), (table, guess, notes)))
+    if not tables:
         raise Mismatch("; ".join(reasons[:3]) or "no CSV, TSV, Parquet or JSON-lines file is there")
-    found.sort(key=lambda entry: (-entry[0], -entry[1][0].member.size))
-    score, best = found[0]
-    others = [table.member.name for _, (table, *_) in found[1:] if not _is_item_name(table.member)]
+    tables.sort(key=lambda entry: (-entry[0], -entry[1][0].member.size))
+    score, best = tables[0]
+    others = [table.member.name for _, (table, *_) in tables[1:] if not _is_item_name(table.member)]
     if others:
         best[2].append(
             f"{best[0].member.name} was read; other tables beside it were not: {', '.join(others[:5])}."
@@ -152,9 +150,9 @@ def _item_table(
             continue
         named = {f: c for f, c in (mapping or {}).items() if f in ITEM_FIELDS}
         start = guess_items(items.columns, guess["item"]) or dict.fromkeys(ITEM_FIELDS)
-        found = correct(start, named, items.columns, member.name)
-        if found["items_item"] and found["items_title"]:
-            return items, found, []
+        columns = correct(start, named, items.columns, member.name)
+        if columns["items_item"] and columns["items_title"]:
+            return items, columns, []
         if wanted or named:
             raise BadInput(
                 f"{member.name} needs items_item and items_title; its columns are {', '.join(items.columns)}."
@@ -187,11 +185,4 @@ def _titles_of_interactions(table: Table, guess: Guess, items: ItemTable, tick: 
                 )
 
 
-FORMATS = (
-    Format(
-        "generic",
-        "table of interactions",
-        "a CSV, TSV, Parquet or JSON-lines file with a user and an item column",
-        _find,
-    ),
-)
+FORMATS = {"generic": _find}

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from engine.data.column_names import words
 from engine.data.columns import ItemTable
 from engine.data.files import Broken, Folder, Member
-from engine.data.importers.mapping import correct
-from engine.data.importers.plan import CorrectedMapping, Format, Mismatch, Plan, read_interactions, read_items
+from engine.data.mapping import correct
+from engine.data.plan import CorrectedMapping, Mismatch, Plan, read_interactions, read_items
 from engine.data.tables.text_table import TextTable
 from engine.data.text import Tick, text_head
 
@@ -30,8 +31,6 @@ ITEM_MAPPING = {"item": "movieId", "title": "title", "category": "genres"}
 class Layout:
     """One generation of MovieLens files."""
 
-    name: str
-    label: str
     ratings: str
     movies: str
     delimiter: str
@@ -39,17 +38,17 @@ class Layout:
     encoding: str | None
 
 
-LAYOUTS = (
-    Layout("movielens-100k", "MovieLens 100K", "u.data", "u.item", "\t", False, "latin-1"),
-    Layout("movielens-1m", "MovieLens 1M", "ratings.dat", "movies.dat", "::", False, None),
-    Layout("movielens-latest", "MovieLens latest", "ratings.csv", "movies.csv", ",", True, None),
-)
+LAYOUTS = {
+    "movielens-100k": Layout("u.data", "u.item", "\t", False, "latin-1"),
+    "movielens-1m": Layout("ratings.dat", "movies.dat", "::", False, None),
+    "movielens-latest": Layout("ratings.csv", "movies.csv", ",", True, None),
+}
 
 
 def _find(layout: Layout, folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     ratings = folder.named(layout.ratings)
     if ratings is None or (folder.only and folder.only is not ratings):
-        raise Mismatch(f"{layout.label} keeps its ratings in {layout.ratings}, which is not there")
+        raise Mismatch(f"the ratings, {layout.ratings}, are not there")
     table = TextTable(
         ratings, layout.delimiter, tuple(MAPPING.values()), int(layout.header), layout.header, layout.encoding
     )
@@ -59,8 +58,6 @@ def _find(layout: Layout, folder: Folder, mapping: CorrectedMapping | None) -> P
     movies = folder.named(layout.movies)
     notes = () if movies else (f"{layout.movies} is not there, so items are shown by their id.",)
     return Plan(
-        format=layout.name,
-        label=layout.label,
         interactions=(ratings,),
         items=movies,
         mapping=chosen,
@@ -87,8 +84,8 @@ def _check_first_line(layout: Layout, ratings: Member) -> None:
 
 
 def _item_reader(layout: Layout, movies: Member) -> Callable[[ItemTable, Callable[[str], bool], Tick], None]:
-    if layout.name == "movielens-100k":
-        return lambda items, wanted, tick: _read_u_item(movies, items, tick)
+    if layout.movies == "u.item":
+        return lambda items, _, tick: _read_u_item(movies, items, tick)
     table = TextTable(
         movies,
         layout.delimiter,
@@ -98,7 +95,7 @@ def _item_reader(layout: Layout, movies: Member) -> Callable[[ItemTable, Callabl
         layout.encoding,
     )
 
-    def read(items: ItemTable, wanted: Callable[[str], bool], tick: Tick) -> None:
+    def read(items: ItemTable, _: Callable[[str], bool], tick: Tick) -> None:
         read_items(table, ITEM_MAPPING, items, tick)
         for row in items.rows.values():
             row.category = _genres((row.category or "").split("|"))
@@ -120,13 +117,4 @@ def _genres(names: list[str]) -> str | None:
     return ", ".join(n for n in names if n and n not in ("unknown", "(no genres listed)")) or None
 
 
-def _format(layout: Layout) -> Format:
-    return Format(
-        layout.name,
-        layout.label,
-        f"{layout.ratings} and {layout.movies}",
-        lambda folder, mapping: _find(layout, folder, mapping),
-    )
-
-
-FORMATS = tuple(_format(layout) for layout in LAYOUTS)
+FORMATS = {name: partial(_find, layout) for name, layout in LAYOUTS.items()}

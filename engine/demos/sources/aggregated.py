@@ -20,9 +20,9 @@ USERS = 3
 EACH = 2
 
 
-def aggregated(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
     """Up to `size` of them, of the nearest neighbours first; similarity = the mean of the neighbours'."""
-    near = neighbours.neighbours(store, dataset, query, USERS * size, seed)
+    near = neighbours.find(store, dataset, query, USERS * size, seed)
     groups: list[list[Offer]] = []
     while near and len(groups) < size:
         group = _different_users(near)

@@ -10,19 +10,37 @@ from db import datasets, demonstrations
 from db.datasets import DatasetInfo, Interaction
 from db.demonstrations import Demonstration
 from db.store import Store
-from engine.demos.query import PoolEntry, Query
+from engine.demos.query import Query
+from engine.demos.windows import Offer, Window, load_stored, shared_part
+
+SOURCE = demonstrations.HAND_WRITTEN
+
+NOBODY = -1
+"""User number of a window of none of the data set's users."""
 
 NOT_AN_ITEM = -1
 """Item number of a title that is none of the catalogue's."""
 
 
-def stored(store: Store, dataset: DatasetInfo, limit: int) -> list[Demonstration]:
-    """What was written for this data set so far."""
-    return demonstrations.written(store, dataset.id, limit)
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
+    """Those of the first `size` written for this data set that the query may know. Nothing is drawn."""
+    written = [
+        demonstration
+        for demonstration in demonstrations.written(store, dataset.id, size)
+        if load_stored(store, dataset, query, demonstration) is not None
+    ]
+    windows = [window(store, dataset, demonstration) for demonstration in written]
+    rated = similarities(store, dataset, query, windows)
+    return [Offer(SOURCE, *parts) for parts in zip(windows, rated, written, strict=True)]
 
 
-def entry(store: Store, dataset: DatasetInfo, query: Query, written: Demonstration) -> PoolEntry:
-    """The demonstration as it is shown; similarity = shared part of its items."""
+def similarities(store: Store, dataset: DatasetInfo, query: Query, windows: Sequence[Window]) -> list[float]:
+    """Part of each window's titles whose items stand in the query's history."""
+    return [shared_part(query, window) for window in windows]
+
+
+def window(store: Store, dataset: DatasetInfo, written: Demonstration) -> Window:
+    """The titles as a window, with the items whose ids they carry."""
     titles = (written.text_override or "").split("\n")
     ids = [*written.history, written.answer]
     items = datasets.item_by_ids(store, dataset.id, [item for item in ids if item])
@@ -31,8 +49,7 @@ def entry(store: Store, dataset: DatasetInfo, query: Query, written: Demonstrati
         _row(place, number, item, title, written.timestamp)
         for place, (number, item, title) in enumerate(zip(numbers, ids, titles, strict=True))
     ]
-    shared = len(query.items.intersection(numbers))
-    return PoolEntry(written, rows[:-1], rows[-1], sum(n in query.items for n in numbers) / len(rows), shared)
+    return Window(NOBODY, rows[:-1], rows[-1])
 
 
 def _row(place: int, number: int, item: str, title: str, timestamp: int | None) -> Interaction:
@@ -46,10 +63,3 @@ def _row(place: int, number: int, item: str, title: str, timestamp: int | None) 
         category=None,
         brand=None,
     )
-
-
-def places(written: Demonstration) -> Sequence[tuple[str, int]]:
-    """(user id, position of the answer) of the windows that must be known for it to be shown."""
-    if written.merged:
-        return written.merged
-    return [] if written.position is None else [(written.user_id, written.position)]

@@ -53,21 +53,20 @@ without; Beauty points the same way (2.8 and 2.5 %).
 """
 
 
-def neighbours(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
     """Up to `size` windows of other users, best first; similarity = score, 1 being the most."""
     known = _known(store, dataset, query, PER_ITEM, seed)
     weights = item_weights(query, known)
     places = ranked(known, weights, seed)[:READ_AT_MOST]
-    found = _read(store, dataset, query, places, COMPARED * size)
-    windows = spread(
-        itertools.chain(newest_first(itertools.islice(found, COMPARED * size), weights), found), size
-    )
+    best_first = _read(store, dataset, query, places, COMPARED * size)
+    compared = newest_first(itertools.islice(best_first, COMPARED * size), weights)
+    windows = spread(itertools.chain(compared, best_first), size)
     offers = [Offer(SOURCE, window, similarity(window, weights)) for window in windows]
     return sorted(offers, key=lambda offer: -offer.similarity)
 
 
 def similarities(store: Store, dataset: DatasetInfo, query: Query, windows: Sequence[Window]) -> list[float]:
-    """The similarity `neighbours` gives to these windows."""
+    """The similarity `find` gives to these windows."""
     weights = item_weights(query, _known(store, dataset, query, 0, 0))
     return [similarity(window, weights) for window in windows]
 

@@ -16,7 +16,7 @@ from engine.demos.windows import LENGTH, Offer, Window, load
 SOURCE = "proximal"
 
 
-def proximal(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
     """Up to `size` own windows, newest first; similarity = 1 / steps from the target. Nothing is drawn."""
     end = query.target_position
     if query.known_until is not None:

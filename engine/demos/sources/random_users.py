@@ -10,7 +10,7 @@ from db.datasets.known import known_lengths
 from db.store import Store
 from engine.data.draws import Part, keys, shuffled
 from engine.demos.query import Query
-from engine.demos.windows import Offer, Window, load
+from engine.demos.windows import Offer, Window, load, shared_part
 
 SOURCE = "random"
 
@@ -18,13 +18,12 @@ TRIES = 16
 """Users drawn per window wanted: before an early target many of them have bought nothing yet."""
 
 
-def random_users(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
     """Up to `size` windows of different users in random order; similarity = shared part of its items."""
     windows: list[Window] = []
     drawn = _others(dataset, query, size, seed)
     for start in range(0, len(drawn), 2 * size):
-        found = places(store, dataset, query, drawn[start : start + 2 * size])
-        windows += load(store, dataset, query, found)
+        windows += load(store, dataset, query, places(store, dataset, query, drawn[start : start + 2 * size]))
         if len(windows) >= size:
             break
     rated = similarities(store, dataset, query, windows)
@@ -33,8 +32,7 @@ def random_users(store: Store, dataset: DatasetInfo, query: Query, size: int, se
 
 def similarities(store: Store, dataset: DatasetInfo, query: Query, windows: Sequence[Window]) -> list[float]:
     """Part of each window's items that stand in the query's history."""
-    bought = query.items
-    return [sum(item in bought for item in window.items) / len(window.items) for window in windows]
+    return [shared_part(query, window) for window in windows]
 
 
 def users_drawn(dataset: DatasetInfo, wanted: int, *parts: Part) -> list[int]:

@@ -17,10 +17,9 @@ from db.datasets import DatasetInfo
 from db.store import Store
 from engine.data.draws import keys
 from engine.data.similar_titles import words
-from engine.demos.query import Query
+from engine.demos.query import Query, titles_of
 from engine.demos.reader import unit
 from engine.demos.sources import random_users
-from engine.demos.strategies.bm25 import text
 from engine.demos.windows import Offer, Window, load
 
 SOURCE = "global"
@@ -32,7 +31,7 @@ ROUNDS = 8
 """Of k-means: it changes next to nothing after these."""
 
 
-def representatives(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
     """Up to `size` windows, largest cluster first; similarity = shared part of a window's items."""
     parts = (SOURCE, dataset.fingerprint, seed)
     users = random_users.users_drawn(dataset, max(SAMPLE, 4 * size), *parts)[: max(SAMPLE, 4 * size)]
@@ -50,7 +49,7 @@ similarities = random_users.similarities
 
 def vectors(texts: Sequence[str]) -> NDArray[np.float64]:
     """Tf-idf of these texts as unit rows [n, words]; a word of all texts counts nothing."""
-    counts = [Counter(words(each)) for each in texts]
+    counts = [Counter(words(text)) for text in texts]
     inside = Counter(word for count in counts for word in count)
     column = {word: at for at, word in enumerate(sorted(inside))}
     rows = np.zeros((len(texts), len(column)))
@@ -103,4 +102,4 @@ def _assigned(
 
 
 def _text(window: Window) -> str:
-    return text([*window.history, window.answer])
+    return titles_of([*window.history, window.answer])

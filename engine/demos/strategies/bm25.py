@@ -2,29 +2,22 @@
 query's. How telling a word is, is counted over the texts of the windows at hand.
 """
 
-from collections.abc import Iterable
-
-from db.datasets import DatasetInfo, Interaction
+from db.datasets import DatasetInfo
 from db.store import Store
 from engine.data.similar_titles import TitleIndex
-from engine.demos.query import Query
-from engine.demos.strategies.candidate_pool import at_hand
+from engine.demos.candidate_pool import at_hand
+from engine.demos.query import Query, titles_of
 from engine.demos.windows import Offer
 
 
-def bm25(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
     """Up to `size` windows, best first; similarity = score / score of the query's own text, at most 1."""
     pool = at_hand(store, dataset, query, size, seed)
-    asked = text(query.history)
-    documents = [text([*offer.window.history, offer.window.answer]) for offer in pool]
+    asked = titles_of(query.history)
+    documents = [titles_of([*offer.window.history, offer.window.answer]) for offer in pool]
     *scores, perfect = TitleIndex([*documents, asked]).scores(asked).tolist()
     scored = [
         Offer(offer.source, offer.window, min(1.0, score / perfect) if perfect else 0.0)
         for offer, score in zip(pool, scores, strict=True)
     ]
     return sorted(scored, key=lambda offer: -offer.similarity)[:size]
-
-
-def text(interactions: Iterable[Interaction]) -> str:
-    """The titles of these interactions as one text."""
-    return " ".join(interaction.title for interaction in interactions)

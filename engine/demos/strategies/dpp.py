@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from db.datasets import DatasetInfo
 from db.store import Store
+from engine.demos.candidate_pool import compared
 from engine.demos.query import Query
 from engine.demos.reader import Embed
-from engine.demos.strategies.candidate_pool import compared
 from engine.demos.windows import Offer
 
 QUALITY = 2.0
@@ -22,12 +22,12 @@ NOISE = 1e-3
 """Added to the diagonal of s: equal windows stay possible, at the end, where there is nothing else."""
 
 
-def dpp(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed) -> list[Offer]:
     """Up to `size` windows in the order chosen; similarity = cosine to the query, 0 where negative."""
-    found = compared(store, dataset, query, size, seed, embed)
-    quality = np.exp(QUALITY * found.relevance)
-    likeness = found.vectors @ found.vectors.T + NOISE * np.eye(len(quality))
-    return found.chosen(likeliest(quality[:, None] * likeness * quality, size))
+    pool = compared(store, dataset, query, size, seed, embed)
+    quality = np.exp(QUALITY * pool.relevance)
+    likeness = pool.vectors @ pool.vectors.T + NOISE * np.eye(len(quality))
+    return pool.chosen(likeliest(quality[:, None] * likeness * quality, size))
 
 
 def likeliest(kernel: NDArray[np.float64], size: int) -> list[int]:

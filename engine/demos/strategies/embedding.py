@@ -5,13 +5,13 @@ The retrieval of demonstrations by meaning of arXiv 2101.06804 (kNN prompts), on
 
 from db.datasets import DatasetInfo
 from db.store import Store
+from engine.demos.candidate_pool import compared
 from engine.demos.query import Query
 from engine.demos.reader import Embed
-from engine.demos.strategies.candidate_pool import compared
 from engine.demos.windows import Offer
 
 
-def embedding(
+def find(
     store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed
 ) -> list[Offer]:
     """Up to `size` windows, best first; similarity = cosine of mean title vectors, 0 where negative."""

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from db.datasets import DatasetInfo
 from db.store import Store
+from engine.demos.candidate_pool import compared
 from engine.demos.query import Query
 from engine.demos.reader import Embed
-from engine.demos.strategies.candidate_pool import compared
 from engine.demos.windows import Offer
 
 RELEVANCE = 0.7
 
 
-def mmr(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed) -> list[Offer]:
     """Up to `size` windows in the order chosen; similarity = cosine to the query, 0 where negative."""
-    found = compared(store, dataset, query, size, seed, embed)
-    return found.chosen(marginal(found.relevance, found.vectors @ found.vectors.T, size))
+    pool = compared(store, dataset, query, size, seed, embed)
+    return pool.chosen(marginal(pool.relevance, pool.vectors @ pool.vectors.T, size))
 
 
 def marginal(

@@ -8,16 +8,16 @@ from db.datasets import DatasetInfo
 from db.datasets.known import known_lengths
 from db.store import Store
 from engine.demos.query import Query
-from engine.demos.sources.neighbours import neighbours
+from engine.demos.sources import neighbours
 from engine.demos.windows import Offer
 
 POOL = 64
 """Neighbours' windows among which the newest are looked for."""
 
 
-def recent(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
     """Up to `size` windows, newest answer first; the similarity stays the neighbours'."""
-    pool = neighbours(store, dataset, query, max(POOL, size), seed)
+    pool = neighbours.find(store, dataset, query, max(POOL, size), seed)
     if query.target_timestamp is not None:
         return sorted(pool, key=lambda offer: -(offer.window.answer.timestamp or 0))[:size]
     lengths = known_lengths(

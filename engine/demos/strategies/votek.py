@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from db.datasets import DatasetInfo
 from db.store import Store
+from engine.demos.candidate_pool import compared
 from engine.demos.query import Query
 from engine.demos.reader import Embed
-from engine.demos.strategies.candidate_pool import compared
 from engine.demos.windows import Offer
 
 NEAREST = 10
@@ -22,13 +22,13 @@ STANDING = 18
 """Windows chosen by votes; the paper's smaller budget."""
 
 
-def votek(
+def find(
     store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed
 ) -> list[Offer]:
     """Up to `size` windows, best first; similarity = cosine to the query, 0 where negative."""
-    found = compared(store, dataset, query, size, seed, embed)
-    standing = elected(found.vectors @ found.vectors.T, max(STANDING, size))
-    return found.chosen(sorted(standing)[:size])  # the windows at hand come best match first
+    pool = compared(store, dataset, query, size, seed, embed)
+    standing = elected(pool.vectors @ pool.vectors.T, max(STANDING, size))
+    return pool.chosen(sorted(standing)[:size])  # the windows at hand come best match first
 
 
 def elected(likeness: NDArray[np.float64], size: int, nearest: int = NEAREST) -> list[int]:

@@ -5,19 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from db.datasets import DatasetColumns
 from engine.baselines import bm25, itemknn, popularity
-from engine.baselines.scorer import visible
+from engine.baselines.scorer import FitJob, visible
 from tests.engine.baselines.shop import ITEMS, cycle_columns
 from tests.toys import toy_columns
 
 
-def everything(columns):
+def everything(columns: DatasetColumns) -> np.ndarray:
     return np.ones(len(columns.user), dtype=bool)
+
+
+def job(columns: DatasetColumns) -> FitJob:
+    return FitJob("", columns, everything(columns))
 
 
 def test_popularity_counts_the_purchases_before_the_moment():
     columns = toy_columns()  # shopper u buys item (u + p) % 6 on day u + p: item i on days i and i + 6
-    fitted = popularity.fit(columns, everything(columns))
+    fitted = popularity.fit(job(columns))
     assert fitted.scores([0], range(6)).tolist() == np.bincount(columns.item, minlength=6).tolist()
     day4 = 1_000_000_000 + 4 * 86_400
     assert columns.timestamp is not None
@@ -47,7 +52,7 @@ def test_item_knn_is_the_shrunk_cosine_of_who_bought_both(shrinkage, before):
     columns = cycle_columns(30)
     mask = visible(columns)
     history = [3, 16, 9, 9, 22, 15, 4, 21, 10, 3, 16]
-    found = itemknn.fit(columns, mask, shrinkage).scores(history, range(ITEMS), before)
+    found = itemknn.buyers_by_item(columns, mask, shrinkage).scores(history, range(ITEMS), before)
     expected = brute_force(columns, mask, history, range(ITEMS), before, shrinkage)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert max(expected) > 0
@@ -57,8 +62,8 @@ def test_item_knn_shrinkage_prefers_pairs_that_many_bought():
     columns = toy_columns(users=2, items=6, length=3)
     bought = np.array([[0, 1, 5], [0, 2, 2]]).ravel()
     columns = replace(columns, item=bought.astype(np.int32))
-    plain = itemknn.fit(columns, everything(columns), 0.0).scores([0], [1, 0])
-    shrunk = itemknn.fit(columns, everything(columns), 10.0).scores([0], [1, 0])
+    plain = itemknn.buyers_by_item(columns, everything(columns), 0.0).scores([0], [1, 0])
+    shrunk = itemknn.buyers_by_item(columns, everything(columns), 10.0).scores([0], [1, 0])
     assert plain[1] == pytest.approx(1)
     assert shrunk[0] / shrunk[1] < plain[0] / plain[1]
 
@@ -66,16 +71,16 @@ def test_item_knn_shrinkage_prefers_pairs_that_many_bought():
 def test_counting_scorers_do_without_timestamps():
     columns = cycle_columns(20, timestamps=False)
     for module in (popularity, itemknn):
-        fitted = module.fit(columns, visible(columns, "probe"))
+        fitted = module.fit(FitJob("", columns, visible(columns, "probe")))
         assert fitted.scores([1, 2], range(ITEMS), None).max() > 0
 
 
 def test_an_item_nobody_bought_scores_nothing():
     columns = cycle_columns(20)
     nobody = np.zeros(len(columns.user), dtype=bool)
-    assert itemknn.fit(columns, nobody).scores([1], [2, 3]).tolist() == [0, 0]
-    assert itemknn.fit(columns, nobody, 0.0).scores([1], [2, 3]).tolist() == [0, 0]
-    assert popularity.fit(columns, nobody).scores([1], [2, 3]).tolist() == [0, 0]
+    assert itemknn.fit(FitJob("itemknn", columns, nobody)).scores([1], [2, 3]).tolist() == [0, 0]
+    assert itemknn.buyers_by_item(columns, nobody, 0.0).scores([1], [2, 3]).tolist() == [0, 0]
+    assert popularity.fit(FitJob("popularity", columns, nobody)).scores([1], [2, 3]).tolist() == [0, 0]
 
 
 def test_bm25_prefers_titles_with_the_rare_words_of_the_newest_items():
@@ -83,8 +88,8 @@ def test_bm25_prefers_titles_with_the_rare_words_of_the_newest_items():
         toy_columns(),
         titles=["Red lamp", "Blue lamp", "Red kettle", "Chess set", "Blue rope", "Green chess clock"],
     )
-    scores = bm25.fit(columns, everything(columns)).scores([3], range(6))
+    scores = bm25.fit(job(columns)).scores([3], range(6))
     assert scores[5] > 0
     assert scores[[0, 1, 2, 4]].tolist() == [0] * 4
-    old = bm25.fit(columns, everything(columns)).scores([3] + [4] * bm25.NEWEST, [5])
+    old = bm25.fit(job(columns)).scores([3] + [4] * bm25.NEWEST, [5])
     assert old[0] == 0

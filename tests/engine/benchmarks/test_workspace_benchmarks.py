@@ -12,11 +12,11 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
-from engine.baselines.evaluation import drawn_users
 from engine.benchmarks.catalogue_search import catalogue_search
 from engine.benchmarks.method_gains import method_gains
 from engine.benchmarks.store_speed import store_speed
 from engine.context import Engine
+from engine.evaluation.users import drawn_users
 from engine.tasks.rank import rank
 from engine.tasks.setup import register_embedded
 from tests.toys import toy_columns

@@ -12,18 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.choices import STRATEGIES
+from db.choices import SOURCES, STRATEGIES
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.store import Store
 from engine.demos import windows
 from engine.demos.query import PoolEntry, Query, at, build
+from engine.demos.selection import choose, pool
 from engine.demos.sources import neighbours
-from engine.demos.strategies.registry import (
-    SOURCES,
-    choose,
-    pool,
-)
 from tests.engine.demos.histories import READER, SEEDS, Histories, histories
 
 SPECS = [f"{name}:3" for name, choice in STRATEGIES.items() if name != "none" and not choice.optimized]

@@ -14,7 +14,7 @@ from db.errors import BadInput, NotFound
 from db.requests import OptimizeRequest, RunRequest
 from engine.context import Engine, resolve
 from engine.demos import query as queries
-from engine.demos.strategies import registry
+from engine.demos import selection
 from engine.jobs import handlers
 from engine.optimize import calibration, optimize, validation_purchases
 from engine.optimize.long_term_effect import long_term_effect
@@ -227,7 +227,7 @@ def test_a_search_that_does_not_surely_help_gives_way_to_the_plain_strategy(
     monkeypatch.setattr(optimizing, "better", lambda new, old, share: surely)
     found = optimize(engine, replace(asked, stages=1)).result
     dataset, query = _query(engine)
-    plain = [e.demonstration.id for e in registry.choose(engine.store, dataset, query, "recent:3", 0)]
+    plain = [e.demonstration.id for e in selection.choose(engine.store, dataset, query, "recent:3", 0)]
     assert [each["id"] for each in found["chosen"]] == (plain[:1] if surely else plain)
     assert [step["action"] for step in found["path"][1:-1]] == ([] if surely else ["back"])
     assert found["guard"]["verdict"] == "stage 1"

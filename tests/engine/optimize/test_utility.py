@@ -11,8 +11,8 @@ from db.errors import BadInput
 from db.requests import OptimizeRequest
 from db.requests.edits import parse
 from engine.context import Engine, resolve
+from engine.demos import selection
 from engine.demos.dislikes import disliked_titles
-from engine.demos.strategies import registry
 from engine.llm.scoring.perturbed_prompts import draws_of
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.optimize import optimize, validation_purchases
@@ -30,7 +30,7 @@ def test_the_robust_effect_is_that_of_the_perturbed_prompts(
     engine, ask = opened(), replace(asked, perturb=perturb, draws=3, kappa=0.7, noise=0.4, scoring="sum")
     context = resolve(engine, ask)
     dataset, query = context.dataset, context.query
-    pool = registry.pool(engine.store, dataset, query, ["neighbours"], 3, 0)
+    pool = selection.pool(engine.store, dataset, query, ["neighbours"], 3, 0)
     among = validation_purchases.targets(engine.store, dataset, query, ask.probes, ask.history, ask.seed)
     utility = ModelUtility(context, pool, among)
 

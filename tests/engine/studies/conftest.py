@@ -50,8 +50,8 @@ def engine(
     store: Store, settings: Settings, model_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> Engine:
     """A stocked engine of this test alone; every report carries `partial`."""
-    monkeypatch.setattr("engine.studies.checkpoint.TELL_S", 0.0)
-    monkeypatch.setattr("engine.studies.checkpoint.TELL_MORE_S", 0.0)
+    monkeypatch.setattr("engine.studies.checkpoint.REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr("engine.studies.checkpoint.REPORT_EVERY_S_PER_VALUE", 0.0)
     return stocked(store, settings, model_folder("llama"))
 
 
@@ -75,8 +75,8 @@ def whole_study(
         def measured(study: Callable[..., dict[str, Any]], payload: dict[str, Any]) -> Any:
             if study not in done:
                 reports = Reports()
-                patch.setattr("engine.studies.checkpoint.TELL_S", 0.0)
-                patch.setattr("engine.studies.checkpoint.TELL_MORE_S", 0.0)
+                patch.setattr("engine.studies.checkpoint.REPORT_EVERY_S", 0.0)
+                patch.setattr("engine.studies.checkpoint.REPORT_EVERY_S_PER_VALUE", 0.0)
                 done[study] = (study(engine, payload, reports), reports)
                 patch.undo()
             return done[study]

@@ -36,7 +36,7 @@ def test_what_was_told_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> Non
     kept.measured("0", lambda: 1, "work")
     for _ in range(9):
         clock[0] += 60
-        kept.tell("fit")
+        kept.report("fit")
     assert [len(words) for words in told] == [2, 3, *[2] * 8]
 
 

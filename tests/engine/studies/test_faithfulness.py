@@ -1,6 +1,5 @@
 """The faithfulness study on a tiny model: all scores of each user, honest truths, and going on."""
 
-import importlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,17 +8,20 @@ from typing import Any
 import pytest
 
 from db.errors import BadInput
-from db.requests import RunRequest
+from db.requests import RunRequest, StudyRequest
 from engine.context import Engine, resolve
 from engine.llm.explain.effects import demonstration_effects
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import rank_candidates
 from engine.lrgd.effects import ESTIMATORS
-from engine.studies.faithfulness import faithfulness
+from engine.studies import faithfulness as module
 from engine.studies.scores import SCORES, likeness, scored
 from engine.tasks.inputs import gather
 
-module = importlib.import_module("engine.studies.faithfulness")  # its function has the same name
+
+def faithfulness(engine: Engine, payload: dict[str, Any], *reported: Any) -> dict[str, Any]:
+    """The study's result, asked as a job's payload asks."""
+    return module.run(engine, StudyRequest.from_json(payload), *reported)
 PAYLOAD = {"study": "faithfulness", "dataset": "toy", "model": "tiny", "users": 3, "demos": "neighbours:3"}
 
 

@@ -7,8 +7,8 @@ from engine.studies import pairwise_tests
 from engine.studies.pairwise_tests import (
     best_of,
     claim,
-    contests,
     p_of,
+    pairwise,
 )
 
 RNG = np.random.Generator(np.random.PCG64(0))
@@ -27,7 +27,7 @@ def cells(**means: float) -> dict[str, dict[str, np.ndarray]]:
 def verdict(**means: float) -> tuple[str, dict[str, bool] | None]:
     values = cells(**means)
     best = best_of(values)
-    return claim("toys", values, best, contests(values, best, 0))
+    return claim("toys", values, best, pairwise(values, best, 0))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_two_verdicts(
 def test_worse_by_one_measure_alone_is_worse() -> None:
     values = cells(none=0.5, bm25=0.3, twostage=0.55)
     values["twostage"] = {"ndcg10": values["twostage"]["ndcg10"], "hr1": values["none"]["hr1"] - 0.1}
-    said, holds = claim("toys", values, "twostage", contests(values, "twostage", 0))
+    said, holds = claim("toys", values, "twostage", pairwise(values, "twostage", 0))
     assert holds == {"never_worse": False, "best_or_tied": True}
     assert "significantly worse (by HR@1) than no" in said
 
@@ -67,7 +67,7 @@ def test_without_two_stage_only_the_best_is_told() -> None:
 
 def test_every_pair_is_tested_once_and_p_are_of_the_right_pair() -> None:
     values = cells(none=0.4, random=0.4, bm25=0.5, mmr=0.6)
-    tested = contests(values, "mmr", 0)
+    tested = pairwise(values, "mmr", 0)
     pairs = [(test["better"], test["than"]) for test in tested]
     assert len(set(pairs)) == len(pairs) == 4 * 4 - 4
     row = p_of("random", "mmr", tested)

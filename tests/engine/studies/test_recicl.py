@@ -12,7 +12,8 @@ from db.errors import BadInput
 from db.requests import StudyRequest
 from engine.context import Engine
 from engine.studies import answers, plan
-from engine.studies.recicl import per_user, planned, recicl
+from engine.studies import recicl as module
+from engine.studies.recicl import per_user, planned
 from tests.toys import toy_columns
 
 PAYLOAD = {
@@ -27,6 +28,11 @@ PAYLOAD = {
     "demos": "neighbours:2",
     "candidates": 8,
 }
+
+
+def recicl(engine: Engine, payload: dict[str, Any], *reported: Any) -> dict[str, Any]:
+    """The study's result, asked as a job's payload asks."""
+    return module.run(engine, StudyRequest.from_json(payload), *reported)
 
 
 def bare(result: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +82,7 @@ def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the
 ) -> None:
     """Watched where demonstrations are chosen; and with everything the two differ in."""
     shown: dict[bool, list[int]] = {True: [], False: []}
-    choose = answers.registry.choose
+    choose = answers.selection.choose
     cut = planned(engine, StudyRequest.from_json(PAYLOAD)).cut
     assert cut is not None
 
@@ -89,7 +95,7 @@ def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the
         shown[query.known_until is not None] += stamps
         return chosen
 
-    monkeypatch.setattr(answers.registry, "choose", watched)
+    monkeypatch.setattr(answers.selection, "choose", watched)
     recicl(engine, {**PAYLOAD, "single": None, "recicl": None}, reports())
     assert shown[True]
     assert max(shown[True]) < cut <= max(shown[False])

@@ -1,6 +1,5 @@
 """The table of strategies on a tiny model: held-out targets only, shared work, tests, and going on."""
 
-import importlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,12 +8,12 @@ from typing import Any
 import pytest
 
 from db.choices import STRATEGIES
-from db.requests import RunRequest
+from db.requests import RunRequest, StudyRequest
 from engine.context import Context, Engine, resolve
 from engine.evaluation.metrics import rank_of
 from engine.llm.scoring import ranking
+from engine.studies import strategies as module
 from engine.studies.pairwise_tests import MEASURES
-from engine.studies.strategies import strategies
 from engine.tasks import inputs as gathering
 from engine.tasks.inputs import Inputs, gather
 
@@ -27,7 +26,9 @@ PAYLOAD = {
     "candidates": 6,
     "only": ["none", "random", "bm25", "neighbours"],
 }
-module = importlib.import_module("engine.studies.strategies")  # its function has the same name
+def strategies(engine: Engine, payload: dict[str, Any], *reported: Any) -> dict[str, Any]:
+    """The study's result, asked as a job's payload asks."""
+    return module.run(engine, StudyRequest.from_json(payload), *reported)
 
 
 def bare(result: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
 ) -> None:
     """Each user asked alone, from the start, gives the mean that the table tells."""
     found, _ = whole_study(strategies, PAYLOAD)
-    plan = module.last_purchases(engine, module.StudyRequest.from_json(PAYLOAD))
+    plan = module.last_purchases(engine, StudyRequest.from_json(PAYLOAD))
     loaded = engine.load(engine.registered("tiny"))
     for name, spec in (("none", "none"), ("neighbours", "neighbours:2")):
         ranks = []
@@ -110,7 +111,7 @@ def test_what_strategies_choose_from_is_known_before_the_target(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Watched where they choose: nothing of the target's day or later is shown."""
-    choose, watched = gathering.registry.choose, []
+    choose, watched = gathering.selection.choose, []
 
     def seen(store: Any, dataset: Any, query: Any, *rest: Any) -> Any:
         chosen = choose(store, dataset, query, *rest)
@@ -119,7 +120,7 @@ def test_what_strategies_choose_from_is_known_before_the_target(
         )
         return chosen
 
-    monkeypatch.setattr(gathering.registry, "choose", seen)
+    monkeypatch.setattr(gathering.selection, "choose", seen)
     strategies(engine, PAYLOAD, reports())
     assert watched
     assert all(watched)
@@ -151,10 +152,12 @@ def test_a_strategy_that_came_later_is_measured(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payload = {name: value for name, value in PAYLOAD.items() if name != "only"}
-    monkeypatch.setattr(module, "STRATEGIES", ("none", "random"))
+    monkeypatch.setattr(module, "STRATEGIES", {name: STRATEGIES[name] for name in ("none", "random")})
     first = reports()
     strategies(engine, payload, first)
-    monkeypatch.setattr(module, "STRATEGIES", ("none", "random", "bm25"))
+    monkeypatch.setattr(
+        module, "STRATEGIES", {name: STRATEGIES[name] for name in ("none", "random", "bm25")}
+    )
     found = strategies(engine, payload, reports(), first.partial)
     assert found["order"] == ["none", "random", "bm25"]
 

@@ -12,8 +12,11 @@ from db.errors import BadInput, NotFound
 from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
-from engine.baselines import run as baselines
-from engine.baselines.training import Recipe
+from engine.baselines import itemknn, sasrec
+from engine.baselines.fitting import learnable
+from engine.baselines.ranks import run_baseline
+from engine.baselines.sasrec_training import Recipe
+from engine.baselines.scorer import FitJob
 from engine.context import Engine
 from engine.tasks.catalogue import recommend
 from engine.tasks.effects import effects
@@ -51,9 +54,7 @@ def test_the_hint_stands_before_the_query_and_is_the_baselines_own_list(
     assert len(items) == SHOWN
     # Shopper u9 bought what u8 bought and, a day later, what u8 buys next; its day is not yet known then.
     columns = toy_columns(users=12, items=ITEMS, length=8)
-    knn = baselines.KINDS["itemknn"].fit(
-        baselines.Job(columns, baselines.learnable(columns, "itemknn", "test"), 0, None, None)
-    )
+    knn = itemknn.fit(FitJob("itemknn", columns, learnable(columns, "itemknn", "test")))
     offered = [int(row["item"][1:]) for row in found.result["items"]]
     moment = int(columns.timestamp[8 * 8 + 7])  # type: ignore[index]
     scores = knn.scores([(8 + p) % ITEMS for p in range(7)], offered, moment)
@@ -86,16 +87,16 @@ def test_a_trained_baseline_is_not_trained_for_a_hint(
     with pytest.raises(NotFound, match="baseline --kind sasrec --dataset toy --target test"):
         rank(engine, asked)
     small = Recipe(width=16, blocks=1, longest=8, batch=32, epochs=1, steps=1)
-    monkeypatch.setattr(baselines, "Recipe", lambda loss, seed: replace(small, loss=loss, seed=seed))
+    monkeypatch.setattr(sasrec, "Recipe", lambda loss, seed: replace(small, loss=loss, seed=seed))
     folder = engine.settings.baselines
-    baselines.run_baseline(engine.store, "toy", "sasrec", users=3, candidates=5, folder=folder)
+    run_baseline(engine.store, "toy", "sasrec", users=3, candidates=5, folder=folder)
     first = rank(engine, asked)
     assert len(first.result["hint"]["items"]) == SHOWN
     # Fitted anew to something else: the stored run no longer answers the request.
     for path in folder.iterdir():
         path.unlink()
-    monkeypatch.setattr(baselines, "Recipe", lambda loss, seed: replace(small, seed=5, epochs=9))
-    baselines.run_baseline(engine.store, "toy", "sasrec", users=3, candidates=5, folder=folder)
+    monkeypatch.setattr(sasrec, "Recipe", lambda loss, seed: replace(small, seed=5, epochs=9))
+    run_baseline(engine.store, "toy", "sasrec", users=3, candidates=5, folder=folder)
     second = rank(engine, asked)
     assert second.result["hint"] != first.result["hint"]
     assert second.key != first.key

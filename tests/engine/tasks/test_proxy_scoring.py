@@ -16,8 +16,8 @@ from db.requests.strategy_spec import parse_spec
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine, resolve
+from engine.demos import selection
 from engine.demos.probes import gives_away, own_probes
-from engine.demos.strategies import registry
 from engine.jobs import handlers
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.progress import quiet
@@ -61,7 +61,7 @@ def test_the_kept_ones_are_the_best_of_four_times_as_many_by_the_small_models_ow
 ) -> None:
     context = resolve(engine, request_)
     dataset, query = context.dataset, context.query
-    pool = registry.choose(engine.store, dataset, query, "neighbours:8", 0)
+    pool = selection.choose(engine.store, dataset, query, "neighbours:8", 0)
     small = engine.load(engine.registered("small"))
     probes = own_probes(engine.store, dataset, query, proxy_scoring.PROBES, request_.history)
     gains = []
@@ -98,7 +98,7 @@ def test_probes_are_the_last_purchases_before_the_target(engine: Engine, request
 def test_a_window_that_shows_the_probe_is_not_tried_on_it(engine: Engine, request_: RunRequest) -> None:
     context = resolve(engine, request_)
     dataset, query = context.dataset, context.query
-    own = registry.choose(engine.store, dataset, query, "proximal:6", 0)
+    own = selection.choose(engine.store, dataset, query, "proximal:6", 0)
     probes = own_probes(engine.store, dataset, query, 3, 10)
     for entry in own:
         shown = {one.position for one in (*entry.history, entry.answer)}

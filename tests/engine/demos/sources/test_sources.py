@@ -10,11 +10,11 @@ from db.datasets import DatasetInfo
 from db.demonstrations import HAND_WRITTEN, hand_written
 from db.errors import BadInput
 from db.store import Store
-from engine.demos.named import by_hand, named
+from engine.demos.named import named
 from engine.demos.query import build
+from engine.demos.selection import choose, pool
 from engine.demos.sources import representatives
 from engine.demos.sources.representatives import middles, vectors
-from engine.demos.strategies.registry import choose
 from tests.engine.demos.histories import Histories
 from tests.toys import toy_columns
 
@@ -153,8 +153,12 @@ def test_an_edited_window_keeps_its_place_in_time(store: Store) -> None:
     probe = build(store, dataset, "u9", "probe")
     with pytest.raises(BadInput, match="not known yet"):
         named(store, dataset, probe, [edited.id])
-    assert edited.id in {one.demonstration.id for one in by_hand(store, dataset, query, 64)}
-    assert edited.id not in {one.demonstration.id for one in by_hand(store, dataset, probe, 64)}
+    offered = {
+        target: {entry.demonstration.id for entry in pool(store, dataset, asked, [HAND_WRITTEN], 64, 0)}
+        for target, asked in (("test", query), ("probe", probe))
+    }
+    assert edited.id in offered["test"]
+    assert edited.id not in offered["probe"]
     shorter = hand_written(dataset, titles[1:], "A better answer", own.demonstration)
     assert shorter.history == ("",) * (len(titles) - 1)
 

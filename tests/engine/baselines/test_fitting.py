@@ -10,20 +10,22 @@ import torch
 
 from db import candidates as stored_lists
 from db import datasets
+from db.choices import BASELINES
 from db.datasets import DatasetColumns
 from db.errors import BadInput, ModelError, NotFound
 from db.store import Store
-from engine.baselines import run
-from engine.baselines.evaluation import Evaluation, drawn_users, evaluate, interval
-from engine.baselines.run import KINDS, learnable, run_baseline
-from engine.baselines.scorer import visible
-from engine.baselines.training import Recipe
+from engine.baselines import fitting, itemknn, sasrec
+from engine.baselines.fitting import baseline, learnable
+from engine.baselines.ranks import Evaluation, evaluate, run_baseline
+from engine.baselines.sasrec_training import Recipe
+from engine.baselines.scorer import FitJob, Scorer, visible
+from engine.evaluation.users import drawn_users
 from tests.engine.baselines.shop import ITEMS, LENGTH, cycle_columns, stored
 from tests.toys import toy_columns
 
 torch.set_num_threads(1)
 SIMPLE = {"users": 12, "seed": 2, "candidates": 8}
-EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
+EVERY_KIND = pytest.mark.parametrize("kind", BASELINES)
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +43,11 @@ def _small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
             learning_rate=5e-3,
         )
 
-    monkeypatch.setattr(run, "Recipe", small)
+    monkeypatch.setattr(sasrec, "Recipe", small)
 
 
-def fitted(columns: DatasetColumns, kind: str, target: str):
-    return KINDS[kind].fit(run.Job(columns, learnable(columns, kind, target), 0, None, None))
+def fitted(columns: DatasetColumns, kind: str, target: str) -> Scorer:
+    return baseline(kind).fit(FitJob(kind, columns, learnable(columns, kind, target)))
 
 
 @EVERY_KIND
@@ -79,14 +81,14 @@ def test_the_scorer_is_given_the_history_before_the_target_and_no_more(store: St
             seen.append((list(history), before))
             return np.zeros(len(candidates))
 
-    found = evaluate(Spy(), store, dataset, ["u3", "u0"], 8, target="probe")  # type: ignore[arg-type]
+    evaluation = evaluate(Spy(), store, dataset, ["u3", "u0"], 8, target="probe")  # type: ignore[arg-type]
     start = 3 * LENGTH
     assert columns.timestamp is not None
     assert seen[0] == (
         columns.item[start : start + LENGTH - 2].tolist(),
         columns.timestamp[start + LENGTH - 2],
     )
-    assert found.ranks == [8, 8]  # equal scores rank the target last
+    assert evaluation.ranks == [8, 8]  # equal scores rank the target last
 
 
 @EVERY_KIND
@@ -111,10 +113,7 @@ def test_a_kept_baseline_is_loaded_and_scores_the_same(
     first = run_baseline(store, "shop", kind, folder=tmp_path / "kept", **SIMPLE)
     assert [path.suffix for path in (tmp_path / "kept").iterdir()] == [".safetensors"]
 
-    def never(job):
-        raise AssertionError("fitted again")
-
-    monkeypatch.setitem(KINDS, kind, replace(KINDS[kind], fit=never))
+    monkeypatch.delattr(baseline(kind), "fit")  # fitting again would fail
     second = run_baseline(store, "shop", kind, folder=tmp_path / "kept", **SIMPLE)
     assert (first["loaded"], second["loaded"]) == (False, True)
     assert first["ranks"] == second["ranks"]
@@ -125,31 +124,13 @@ def test_a_damaged_file_and_one_of_another_kind_are_refused(tmp_path: Path):
     path = tmp_path / "it.safetensors"
     path.write_bytes(b"\x80\x04not safetensors")
     with pytest.raises(ModelError, match="cannot be read"):
-        KINDS["itemknn"].load(path)
+        itemknn.load(path)
     columns = cycle_columns(10)
     fitted(columns, "popularity", "test").save(path)
     with pytest.raises(ModelError, match="holds popularity, not itemknn"):
-        KINDS["itemknn"].load(path)
+        itemknn.load(path)
     with pytest.raises(ModelError, match="cannot be read"):
-        KINDS["itemknn"].load(tmp_path / "none.safetensors")
-
-
-def test_progress_runs_from_fit_to_ranking_and_may_stop(store: Store):
-    stored(store, cycle_columns(40))
-    told: list[float | None] = []
-    run_baseline(store, "shop", "sasrec", progress=lambda share, *_: told.append(share), **SIMPLE)
-    shares = [share for share in told if share is not None]
-    assert 0 <= shares[0] <= 0.1
-    assert shares[-1] == 1
-
-    class Enough(Exception):
-        pass
-
-    def stop(share: float | None, text: str) -> None:
-        raise Enough
-
-    with pytest.raises(Enough):
-        run_baseline(store, "shop", "itemknn", progress=stop, **SIMPLE)
+        itemknn.load(tmp_path / "none.safetensors")
 
 
 def test_users_without_the_target_are_not_drawn(store: Store):
@@ -182,18 +163,12 @@ def test_a_model_frozen_at_a_moment_sees_nothing_from_then_on():
 def test_a_frozen_scorer_is_kept_apart_from_one_that_knows_all(store: Store, tmp_path: Path):
     columns = cycle_columns(40)
     dataset = stored(store, columns)
-    whole = run.fitted(dataset, columns, "sasrec", folder=tmp_path / "kept")
-    frozen = run.fitted(dataset, columns, "sasrec", folder=tmp_path / "kept", before=4 * 86_400)
+    whole = fitting.fitted(dataset, columns, "sasrec", folder=tmp_path / "kept")
+    frozen = fitting.fitted(dataset, columns, "sasrec", folder=tmp_path / "kept", before=4 * 86_400)
     assert len(list((tmp_path / "kept").iterdir())) == 2
     assert not np.array_equal(whole.scorer.scores([1, 2], range(9)), frozen.scorer.scores([1, 2], range(9)))
-    assert run.fitted(dataset, columns, "sasrec", folder=tmp_path / "kept", before=4 * 86_400).loaded
+    assert fitting.fitted(dataset, columns, "sasrec", folder=tmp_path / "kept", before=4 * 86_400).loaded
 
 
-def test_the_interval_is_that_of_the_mean():
-    values = np.random.Generator(np.random.PCG64(0)).normal(2, 1, 400)
-    low, high = interval(values)
-    assert (high - low) / 2 == pytest.approx(1.96 / 20, rel=0.1)
-    assert low < values.mean() < high
-    assert interval(values) == (low, high)
-    assert interval(np.array([0.5])) == (0.5, 0.5)
+def test_measures_are_those_of_the_ranks() -> None:
     assert Evaluation(["a", "b"], [1, 3], 0).values("ndcg10").tolist() == [1, 0.5]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db import datasets, demonstrations
-from db.choices import STRATEGIES
+from db.choices import HAND_WRITTEN, SOURCES, STRATEGIES
 from db.datasets import DatasetInfo
 from db.errors import BadInput, NotFound
 from db.requests.strategy_spec import parse_spec
@@ -16,8 +16,8 @@ from db.store import Store
 from engine.demos.named import named
 from engine.demos.query import PoolEntry, build
 from engine.demos.reader import Reader
+from engine.demos.selection import choose, pool
 from engine.demos.sources import proximal
-from engine.demos.strategies.registry import SOURCES, choose, pool
 from engine.demos.windows import Offer, entries, load
 from tests.engine.demos.histories import READER, Histories, embed, histories
 from tests.toys import toy_columns
@@ -306,7 +306,7 @@ def test_a_pool_holds_every_source_and_no_window_twice(store: Store) -> None:
     query = build(store, dataset, "u9")
     offered = pool(store, dataset, query, list(SOURCES), 6, 0)
     assert len({entry.demonstration.id for entry in offered}) == len(offered)
-    assert {entry.demonstration.source for entry in offered} == set(SOURCES)
+    assert {entry.demonstration.source for entry in offered} == set(SOURCES) - {HAND_WRITTEN}
     assert [entry.demonstration.source for entry in offered[:6]] == ["neighbours"] * 6
     rated = [entry.similarity for entry in offered[:6]]
     assert rated == sorted(rated, reverse=True)

@@ -14,8 +14,7 @@ from db.datasets import DatasetInfo
 from db.store import Store
 from engine.demos.query import Query
 from engine.demos.reader import Embed, directions, unit
-from engine.demos.sources.neighbours import neighbours
-from engine.demos.sources.random_users import random_users
+from engine.demos.sources import neighbours, random_users
 from engine.demos.windows import Offer
 
 NEIGHBOURS = 96
@@ -25,9 +24,9 @@ RANDOM = 32
 
 def at_hand(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
     """Neighbours' windows, then random ones; at least `size` of either where there are so many."""
-    near = neighbours(store, dataset, query, max(NEIGHBOURS, size), seed)
+    near = neighbours.find(store, dataset, query, max(NEIGHBOURS, size), seed)
     places = {offer.window.place for offer in near}
-    far = random_users(store, dataset, query, max(RANDOM, size), seed)
+    far = random_users.find(store, dataset, query, max(RANDOM, size), seed)
     return near + [offer for offer in far if offer.window.place not in places]
 
 

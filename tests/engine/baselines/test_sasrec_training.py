@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.errors import BadInput, Conflict
-from engine.baselines import training
-from engine.baselines.sasrec import Network, Shape, padded
+from engine.baselines import sasrec_training
+from engine.baselines.sasrec_network import Network, Shape, padded
+from engine.baselines.sasrec_training import Recipe, full_loss, pieces, scaled_loss, train
 from engine.baselines.scorer import visible
-from engine.baselines.training import Recipe, fit, full_loss, pieces, scaled_loss
 from tests.engine.baselines.shop import ITEMS, cycle_columns
 from tests.toys import toy_columns
 
@@ -76,7 +76,7 @@ def test_the_scaled_loss_scales_up_the_sampled_normalizer():
 @pytest.mark.parametrize("loss", ["full", "scaled"])
 def test_it_learns_the_rule_of_the_shop(loss: str):
     columns = cycle_columns()
-    fitted = fit(columns, visible(columns), replace(SMALL, loss=loss))
+    fitted = train(columns, visible(columns), replace(SMALL, loss=loss))
     right = [
         fitted.scores([(item * 7) % ITEMS, item], range(ITEMS)).argmax() == (5 * item + 1) % ITEMS
         for item in range(ITEMS)
@@ -88,11 +88,11 @@ def test_it_learns_the_rule_of_the_shop(loss: str):
 
 def test_it_ends_early_and_keeps_the_best_epoch():
     columns = cycle_columns(40)
-    fitted = fit(columns, visible(columns), replace(SMALL, epochs=200, patience=3))
+    fitted = train(columns, visible(columns), replace(SMALL, epochs=200, patience=3))
     curve = [line["validation"] for line in fitted.report["curve"]]
     assert len(curve) < 200
     assert fitted.report["best_epoch"] == int(np.argmax(curve)) + 1 == len(curve) - 3
-    again = fit(columns, visible(columns), replace(SMALL, epochs=fitted.report["best_epoch"], patience=3))
+    again = train(columns, visible(columns), replace(SMALL, epochs=fitted.report["best_epoch"], patience=3))
     np.testing.assert_array_equal(again.scores([1, 2], range(ITEMS)), fitted.scores([1, 2], range(ITEMS)))
 
 
@@ -100,7 +100,7 @@ def test_it_ends_early_and_keeps_the_best_epoch():
 def test_a_stopped_run_goes_on_to_the_same_weights(loss: str, tmp_path: Path):
     columns = cycle_columns(40)
     recipe = replace(SMALL, loss=loss, epochs=5)
-    whole = fit(columns, visible(columns), recipe)
+    whole = train(columns, visible(columns), recipe)
     path = tmp_path / "run.checkpoint"
 
     def stop_in_the_third_epoch(share: float | None, message: str, *_: object) -> None:
@@ -108,10 +108,10 @@ def test_a_stopped_run_goes_on_to_the_same_weights(loss: str, tmp_path: Path):
             raise Enough
 
     with pytest.raises(Enough):
-        fit(columns, visible(columns), recipe, progress=stop_in_the_third_epoch, checkpoint=path)
+        train(columns, visible(columns), recipe, progress=stop_in_the_third_epoch, checkpoint=path)
     assert path.exists()
     epochs: list[str] = []
-    resumed = fit(
+    resumed = train(
         columns,
         visible(columns),
         recipe,
@@ -130,10 +130,10 @@ def test_a_stopped_run_goes_on_to_the_same_weights(loss: str, tmp_path: Path):
 def test_a_run_stopped_within_an_epoch_goes_on_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(training, "KEEP_S", 0.0)
+    monkeypatch.setattr(sasrec_training, "KEEP_S", 0.0)
     columns = cycle_columns(80)
     recipe = replace(SMALL, epochs=3, batch=8)
-    whole = fit(columns, visible(columns), recipe)
+    whole = train(columns, visible(columns), recipe)
     path = tmp_path / "run.checkpoint"
     steps: list[float] = []
 
@@ -144,8 +144,8 @@ def test_a_run_stopped_within_an_epoch_goes_on_to_the_same_weights(
             raise Enough
 
     with pytest.raises(Enough):
-        fit(columns, visible(columns), recipe, progress=stop_at_the_fourth_step, checkpoint=path)
-    resumed = fit(columns, visible(columns), recipe, progress=lambda *_: torch.rand(3), checkpoint=path)
+        train(columns, visible(columns), recipe, progress=stop_at_the_fourth_step, checkpoint=path)
+    resumed = train(columns, visible(columns), recipe, progress=lambda *_: torch.rand(3), checkpoint=path)
     assert resumed.report["step"] == whole.report["step"]
     for name, tensor in whole.network.state_dict().items():
         assert torch.equal(tensor, resumed.network.state_dict()[name]), name
@@ -158,7 +158,7 @@ def test_a_run_stopped_within_an_epoch_goes_on_to_the_same_weights(
 def test_the_time_limit_cuts_an_epoch_short_and_says_so():
     columns = cycle_columns(80)
     steps: list[float] = []
-    fitted = fit(
+    fitted = train(
         columns, visible(columns), SMALL, minutes=1e-6, progress=lambda share, *_: steps.append(share)
     )
     assert fitted.report["step"] == 1
@@ -183,12 +183,12 @@ def test_a_checkpoint_of_another_recipe_is_refused_and_kept(tmp_path: Path):
             raise Enough
 
     with pytest.raises(Enough):
-        fit(columns, visible(columns), SMALL, progress=stop, checkpoint=path)
+        train(columns, visible(columns), SMALL, progress=stop, checkpoint=path)
     before = path.read_bytes()
     with pytest.raises(Conflict, match="another recipe"):
-        fit(columns, visible(columns), replace(SMALL, seed=1), checkpoint=path)
+        train(columns, visible(columns), replace(SMALL, seed=1), checkpoint=path)
     with pytest.raises(Conflict, match="other data"):
-        fit(columns, visible(columns, "probe"), SMALL, checkpoint=path)
+        train(columns, visible(columns, "probe"), SMALL, checkpoint=path)
     assert path.read_bytes() == before
 
 
@@ -197,13 +197,13 @@ def test_training_leaves_the_callers_random_numbers_alone():
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    fit(columns, visible(columns), replace(SMALL, epochs=1))
+    train(columns, visible(columns), replace(SMALL, epochs=1))
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_what_cannot_be_fitted_is_refused():
     columns = toy_columns(length=3)
     with pytest.raises(BadInput, match="three visible"):
-        fit(columns, visible(columns))
+        train(columns, visible(columns), SMALL)
     with pytest.raises(BadInput, match="loss is 'bpr'"):
-        fit(columns, visible(columns), Recipe(loss="bpr"))
+        train(columns, visible(columns), Recipe(loss="bpr"))

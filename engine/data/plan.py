@@ -26,7 +26,7 @@ class Mismatch(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """One data set found in a folder.
+    """How one data set in a folder is read.
 
     `mapping`: field -> column as it will be read. `reader` / `item_reader` push rows into the builder and the
     item table. `whole_catalogue`: items of the item file that nobody bought belong to the data set.
@@ -34,8 +34,6 @@ class Plan:
     of the item file, where they can be mapped.
     """
 
-    format: str
-    label: str
     interactions: tuple[Member, ...]
     items: Member | None
     mapping: dict[str, str | None]
@@ -53,14 +51,8 @@ class Plan:
         return (*self.interactions, *([self.items] if self.items else []))
 
 
-@dataclass(frozen=True)
-class Format:
-    """An importer. `find(folder, mapping)` returns a Plan or raises Mismatch with the reason."""
-
-    name: str
-    label: str
-    expects: str
-    find: Callable[[Folder, CorrectedMapping | None], Plan]
+Find = Callable[[Folder, CorrectedMapping | None], Plan]
+"""Looks at a folder, with the mapping that a person corrected; raises Mismatch with the reason."""
 
 
 def read_interactions(table: Table, mapping: Mapping[str, str | None], builder: Builder, tick: Tick) -> None:

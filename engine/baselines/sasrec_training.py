@@ -1,4 +1,4 @@
-"""Fit SASRec: cross-entropy over the catalogue or over samples, early stop, checkpoints.
+"""How SASRec is trained (on the CPU): cross-entropy over all items or over samples, early stop, checkpoints.
 
 Every user's newest visible item is the validation target; the rest is trained on, long histories in pieces.
 An epoch's order is drawn from seed and epoch alone, a step's negatives and dropout from seed and step, so a
@@ -24,7 +24,7 @@ from db.canonical import digest
 from db.datasets import DatasetColumns
 from db.errors import BadInput, Conflict
 from engine.baselines import saved
-from engine.baselines.sasrec import Network, Sasrec, Shape, arrays, fill, padded
+from engine.baselines.sasrec_network import Network, Sasrec, Shape, arrays, fill, padded
 from engine.baselines.scorer import Progress
 from engine.data.draws import generator
 
@@ -65,7 +65,7 @@ class State:
     """What a checkpoint keeps beside the tensors; `curve` has a line per epoch.
 
     step: updates in all; batch: those of the epoch under way, with the sum of their `losses`; items: targets
-    learnt from; seconds: of training and validation, over all processes that had a part in it.
+    trained on; seconds: of training and validation, over all processes that had a part in it.
     """
 
     epoch: int = 0
@@ -94,14 +94,13 @@ class State:
         return minutes is not None and self.seconds >= 60 * minutes
 
 
-def fit(
+def train(
     columns: DatasetColumns,
     mask: NDArray[np.bool_],
-    recipe: Recipe | None = None,
+    recipe: Recipe,
     *,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
-    device: str = "cpu",
     minutes: float | None = None,
 ) -> Sasrec:
     """Train on the interactions of the mask [n] and return the best epoch's network.
@@ -112,11 +111,10 @@ def fit(
     `minutes`: of work after which the epoch under way is cut short. Raises BadInput for an unknown loss and
     for data where nobody has three visible interactions, Conflict for a checkpoint of something else.
     """
-    recipe = recipe or Recipe()
     if recipe.loss not in LOSSES:
         raise BadInput(f"loss is {recipe.loss!r}; it must be one of {', '.join(LOSSES)}.")
     histories = visible_histories(columns, mask)
-    run = _Run(histories, len(columns.item_ids), recipe, device, progress or (lambda *_: None))
+    run = _Run(histories, len(columns.item_ids), recipe, progress or (lambda *_: None))
     if checkpoint and checkpoint.exists():
         run.resume(checkpoint)
     while not (reason := run.state.over(recipe, minutes)):
@@ -147,12 +145,10 @@ def pieces(history: Sequence[int], longest: int) -> list[list[int]]:
 class _Run:
     """A training run between two steps."""
 
-    def __init__(
-        self, histories: list[list[int]], items: int, recipe: Recipe, device: str, progress: Progress
-    ) -> None:
+    def __init__(self, histories: list[list[int]], items: int, recipe: Recipe, progress: Progress) -> None:
         content = hashlib.sha256(repr(histories).encode()).hexdigest()
         self.identity = digest([asdict(recipe), items, content])
-        self.recipe, self.progress, self.device = recipe, progress, torch.device(device)
+        self.recipe, self.progress = recipe, progress
         self.shape = Shape(items, recipe.width, recipe.blocks, longest=recipe.longest, dropout=recipe.dropout)
         order = generator(recipe.seed).permutation(len(histories))
         self.validation = [histories[place] for place in order[: recipe.validation]]
@@ -166,7 +162,7 @@ class _Run:
             raise BadInput("Nobody has three visible interactions: there is no sequence to learn from.")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            self.network = Network(self.shape).to(self.device)
+            self.network = Network(self.shape)
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98)
         )
@@ -230,7 +226,7 @@ class _Run:
     def _step(self, batch: list[list[int]]) -> float:
         """One update; its random numbers are its own, so that it is the same in whichever process."""
         drawn = np.random.SeedSequence([self.recipe.seed, self.state.step]).generate_state(1, np.uint64)[0]
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(drawn >> 1))
             return self._update(batch)
 
@@ -238,13 +234,12 @@ class _Run:
         self.network.train()
         inputs, lengths = padded([piece[:-1] for piece in batch], self.shape)
         targets, _ = padded([piece[1:] for piece in batch], self.shape)
-        inputs, lengths, targets = (tensor.to(self.device) for tensor in (inputs, lengths, targets))
         real = targets != self.shape.items
         states = self.network(inputs, lengths)[real]  # [places, width]
         if self.recipe.loss == "full":
             loss = full_loss(states, targets[real], self.network.item.weight[:-1])
         else:
-            drawn = torch.randint(self.shape.items, (self.recipe.negatives,)).to(self.device)
+            drawn = torch.randint(self.shape.items, (self.recipe.negatives,))
             loss = scaled_loss(states, targets[real], self.network.item.weight[:-1], drawn)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -260,7 +255,7 @@ class _Run:
             part = self.validation[start : start + self.recipe.batch]
             state = self.network.newest([history[:-1] for history in part])
             logits = (state @ self.network.item.weight[:-1].T).detach()  # [part, items]
-            target = torch.tensor([history[-1] for history in part], device=self.device)
+            target = torch.tensor([history[-1] for history in part])
             ranks = (logits >= logits.gather(1, target[:, None])).sum(1).double()  # 1 = best, ties count
             total += (1 / torch.log2(ranks + 1)).sum().item()
         return total / len(self.validation)

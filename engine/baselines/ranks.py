@@ -1,0 +1,134 @@
+"""How well a baseline ranks the target among the stored candidate lists the LLM is ranked on, as JSON."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db import datasets
+from db.datasets import DatasetInfo
+from db.errors import BadInput
+from db.store import Store
+from engine.baselines.fitting import baseline, fitted
+from engine.baselines.scorer import Scorer, training_report
+from engine.data.candidates import candidate_list
+from engine.demos import query as queries
+from engine.evaluation.metrics import metrics, rank_of
+from engine.evaluation.statistics import interval
+from engine.evaluation.users import drawn_users
+
+MEASURES = ("ndcg10", "hr1", "hr10", "mrr")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The rank (1 = best) of each user's target, users in the order asked."""
+
+    user_ids: list[str]
+    ranks: list[int]
+    seed: int
+
+    def values(self, measure: str) -> NDArray[np.float64]:
+        """A measure per user [users]; `measure` as named by `engine.evaluation.metrics`."""
+        return np.array([metrics(rank)[measure] for rank in self.ranks])
+
+    def summary(self) -> dict[str, dict[str, float | list[float]]]:
+        """Mean and 95 % interval of every measure."""
+        rows: dict[str, dict[str, float | list[float]]] = {}
+        for measure in MEASURES:
+            values = self.values(measure)
+            low, high = interval(values, self.seed)
+            rows[measure] = {"mean": float(values.mean()), "interval": [low, high]}
+        return rows
+
+
+def evaluate(
+    scorer: Scorer,
+    store: Store,
+    dataset: DatasetInfo,
+    users: Sequence[str],
+    candidates: int = 20,
+    seed: int = 0,
+    *,
+    kind: str = "random",
+    target: str = "test",
+) -> Evaluation:
+    """Rank each user's target among the stored list of `candidates` items (drawn and stored if new).
+
+    The scorer is given the whole history before the target and the moment of the target, never the target.
+    Raises NotFound for an unknown user and BadInput for one without this target.
+    """
+    ranks = []
+    for user_id in users:
+        query = queries.build(store, dataset, user_id, target, history=dataset.interactions)
+        listed = candidate_list(
+            store, dataset, query.user, query.target_position, kind, candidates, seed
+        ).items
+        history = [row.item for row in query.history]
+        scores = scorer.scores(history, listed, query.target_timestamp)
+        ranks.append(rank_of(scores.tolist(), listed.index(query.target.item)))
+    return Evaluation(list(users), ranks, seed)
+
+
+def run_baseline(
+    store: Store,
+    dataset_name: str,
+    kind: str,
+    users: int = 300,
+    seed: int = 0,
+    *,
+    candidates: int = 20,
+    candidate_kind: str = "random",
+    target: str = "test",
+    folder: Path | None = None,
+    minutes: float | None = None,
+) -> dict[str, Any]:
+    """Fit the baseline, rank `users` users' targets, return settings, metrics and seconds, ready for JSON.
+
+    `folder`: where the fitted baseline and its checkpoint are kept; an equal request then fits nothing, and
+    a stopped one goes on. None keeps nothing. `minutes`: of training. Only candidate lists are written to the
+    store. Raises BadInput for an unknown kind and a data set in which nobody has the target, NotFound for an
+    unknown data set.
+    """
+    baseline(kind)
+    if users < 1:
+        raise BadInput(f"users is {users}; at least 1 is needed.")
+    dataset = datasets.get(store, dataset_name)
+    columns = datasets.columns(store, dataset.id)
+    drawn = drawn_users(columns, users, seed, target)
+    if not drawn:
+        raise BadInput(f"Nobody in {dataset.name!r} has a history long enough for the {target} target.")
+    started = time.perf_counter()
+    fit = fitted(dataset, columns, kind, seed, target, folder, minutes)
+    fit_s = time.perf_counter() - started
+    started = time.perf_counter()
+    evaluation = evaluate(
+        fit.scorer,
+        store,
+        dataset,
+        drawn,
+        candidates,
+        seed,
+        kind=candidate_kind,
+        target=target,
+    )
+    return {
+        "dataset": dataset.name,
+        "simulated": dataset.simulated,
+        "kind": kind,
+        "target": target,
+        "users": len(drawn),
+        "candidates": candidates,
+        "candidate_kind": candidate_kind,
+        "seed": seed,
+        "fitted_on": fit.on,
+        "metrics": evaluation.summary(),
+        "ranks": dict(zip(evaluation.user_ids, evaluation.ranks, strict=True)),
+        "fit": training_report(fit.scorer),
+        "loaded": fit.loaded,
+        "seconds": {"fit": fit_s, "evaluate": time.perf_counter() - started},
+    }

@@ -1,0 +1,104 @@
+"""Which demonstrations go before a query: those a strategy chooses, or the pool that sources offer.
+
+A strategy is written `none`, `NAME:K` (K demonstrations) or `NAME:Tt` (as many of the best as fit in T tokens
+of the model). Its code is the file that its row of `db.choices` names: in `engine.demos.sources` where the
+strategy takes what one source offers, else in `engine.demos.strategies`. Optimized strategies ask a model
+about past purchases; they are in `engine.optimize.optimized_strategies`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from types import ModuleType
+
+from db import choices
+from db.datasets import DatasetInfo
+from db.errors import BadInput
+from db.requests.strategy_spec import MOST, Spec, parse_spec
+from db.store import Store
+from engine.demos.query import PoolEntry, Query
+from engine.demos.reader import Reader
+from engine.demos.windows import Offer, Place, entries
+from engine.registry import implementation
+
+
+def source(name: str) -> ModuleType:
+    """The module of a source, with `find` and `similarities`."""
+    return implementation("engine.demos.sources", choices.SOURCES[name])
+
+
+def strategy(name: str) -> ModuleType:
+    """The module of a strategy that is not optimized, with `find`."""
+    if name in choices.SOURCES:
+        return source(name)
+    return implementation("engine.demos.strategies", choices.STRATEGIES[name])
+
+
+def choose(
+    store: Store,
+    dataset: DatasetInfo,
+    query: Query,
+    spec: str | Spec,
+    seed: int,
+    reader: Reader | None = None,
+) -> list[PoolEntry]:
+    """At most K demonstrations in prompt order: the best match comes last, next to the query.
+
+    Fewer than K where the data set has no more that are known and fit. BadInput for a spec that makes no
+    sense, and for one that needs a model's vectors or tokens where there is no `reader`.
+    """
+    wanted = parse_spec(spec) if isinstance(spec, str) else spec
+    if wanted.size == 0:
+        return []
+    best_first = entries(store, dataset, query, _offers(store, dataset, query, wanted, seed, reader))
+    if wanted.tokens is not None:
+        best_first = within(best_first, wanted.tokens, _required(reader, wanted).tokens)
+    return best_first[::-1]
+
+
+def _offers(
+    store: Store, dataset: DatasetInfo, query: Query, wanted: Spec, seed: int, reader: Reader | None
+) -> list[Offer]:
+    if wanted.choice.optimized:
+        raise BadInput(
+            f"demos is {str(wanted)!r}, which optimizes for one user with a model: not possible here."
+        )
+    find = strategy(wanted.name).find
+    if wanted.choice.embeds:
+        return find(store, dataset, query, wanted.size, seed, _required(reader, wanted).embed)
+    return find(store, dataset, query, wanted.size, seed)
+
+
+def _required(reader: Reader | None, wanted: Spec) -> Reader:
+    if reader is None:
+        raise BadInput(f"demos is {str(wanted)!r}, which takes a model's vectors or tokens: give a model.")
+    return reader
+
+
+def within(
+    best_first: Sequence[PoolEntry], budget: int, tokens: Callable[[PoolEntry], int]
+) -> list[PoolEntry]:
+    """The longest beginning that takes at most `budget` tokens, so that a larger budget only adds."""
+    used = list(accumulate(tokens(entry) for entry in best_first))
+    return list(best_first[: bisect_right(used, budget)])
+
+
+def pool(
+    store: Store, dataset: DatasetInfo, query: Query, sources: Sequence[str], size: int, seed: int
+) -> list[PoolEntry]:
+    """Up to `size` demonstrations of each source, source by source, best first; hand-written ones come last.
+
+    A window that two sources offer is kept once. BadInput for an unknown source and for a `size` outside 1 to
+    64.
+    """
+    if not 1 <= size <= MOST:
+        raise BadInput(f"size is {size}: a pool takes 1 to {MOST} windows of each source.")
+    offers: dict[str | tuple[Place, ...], Offer] = {}
+    for name in sorted(sources, key=lambda name: name == choices.HAND_WRITTEN):
+        if name not in choices.SOURCES:
+            raise BadInput(
+                f"There is no source {name!r} of demonstrations; there are {', '.join(choices.SOURCES)}."
+            )
+        for offer in source(name).find(store, dataset, query, size, seed):
+            offers.setdefault(offer.key, offer)
+    return entries(store, dataset, query, list(offers.values()))

@@ -87,9 +87,9 @@ def _drawn(answer: Answer, draw: Any, run: Run) -> None:
         draw(answer.result, run)
 
 
-def _peers(found: Mapping[str, Any], run: Run) -> None:
+def _peers(result: Mapping[str, Any], run: Run) -> None:
     """One conventional list against the model's, and the target's rank in all of them."""
-    lists: dict[str, Any] = {each["name"]: each["items"] for each in found["lists"] if "items" in each}
+    lists: dict[str, Any] = {entry["name"]: entry["items"] for entry in result["lists"] if "items" in entry}
     st.caption(
         "The same candidates, ranked from the same history (left) and by the model with the desk's "
         "demonstrations (right). Gold: the target."
@@ -106,26 +106,26 @@ def _peers(found: Mapping[str, Any], run: Run) -> None:
     )
     name = picked if picked in lists else names[0]
     _bump(lists[name], run.result["items"], (_named(name), WITH), "bump-peer")
-    st.markdown(md(words.peers(run.result, {_named(each): lists[each] for each in names})))
-    for each in found["lists"]:
-        if "missing" in each:
-            st.caption(f"{md(_named(each['name']))} is not here: {md(each['missing'])}")
+    st.markdown(md(words.peers(run.result, {_named(name): lists[name] for name in names})))
+    for entry in result["lists"]:
+        if "missing" in entry:
+            st.caption(f"{md(_named(entry['name']))} is not here: {md(entry['missing'])}")
 
 
 def _named(name: str) -> str:
     return values.label(BASELINES, name)
 
 
-def _catalogue(found: Mapping[str, Any], run: Run) -> None:
+def _catalogue(result: Mapping[str, Any], run: Run) -> None:
     """The best titles of all, without and with demonstrations."""
-    search = found["search"]
+    search = result["search"]
     st.caption(
         f"The {TOP} likeliest of {plural(search['titles'], 'title')}, without demonstrations (left) and with "
         f"the desk's (right), by the likelihood of the title. Searched in "
-        f"{seconds(found['timings_ms']['total'] / 1000)}."
+        f"{seconds(result['timings_ms']['total'] / 1000)}."
     )
-    _bump(found["zero_shot"], found["items"], ("without", WITH), "bump-catalogue")
-    st.markdown(md(words.catalogue(found, run.result["target"]["title"])))
+    _bump(result["zero_shot"], result["items"], ("without", WITH), "bump-catalogue")
+    st.markdown(md(words.catalogue(result, run.result["target"]["title"])))
 
 
 def _bump(

@@ -45,7 +45,7 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Seque
         request = _fields(
             TuneRequest(dataset=info.name, kind=what.kind, layout=what.layout), what, info, known_models
         )
-        request = named(request, [each.name for each in known_models], earlier)
+        request = named(request, [model.name for model in known_models], earlier)
     except BadInput as error:
         problem(str(error))
         return

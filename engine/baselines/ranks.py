@@ -14,14 +14,13 @@ from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.store import Store
 from engine.baselines.fitting import baseline, fitted
-from engine.baselines.scorer import Progress, Scorer, training_report
+from engine.baselines.scorer import Scorer, training_report
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import interval
 from engine.evaluation.users import drawn_users
 
-FIT_SHARE = 0.8  # of the progress, for what is trained
 MEASURES = ("ndcg10", "hr1", "hr10", "mrr")
 
 
@@ -57,7 +56,6 @@ def evaluate(
     *,
     kind: str = "random",
     target: str = "test",
-    progress: Progress | None = None,
 ) -> Evaluation:
     """Rank each user's target among the stored list of `candidates` items (drawn and stored if new).
 
@@ -65,7 +63,7 @@ def evaluate(
     Raises NotFound for an unknown user and BadInput for one without this target.
     """
     ranks = []
-    for number, user_id in enumerate(users, 1):
+    for user_id in users:
         query = queries.build(store, dataset, user_id, target, history=dataset.interactions)
         listed = candidate_list(
             store, dataset, query.user, query.target_position, kind, candidates, seed
@@ -73,8 +71,6 @@ def evaluate(
         history = [row.item for row in query.history]
         scores = scorer.scores(history, listed, query.target_timestamp)
         ranks.append(rank_of(scores.tolist(), listed.index(query.target.item)))
-        if progress:
-            progress(number / len(users), f"user {number} of {len(users)}")
     return Evaluation(list(users), ranks, seed)
 
 
@@ -84,7 +80,6 @@ def run_baseline(
     kind: str,
     users: int = 300,
     seed: int = 0,
-    progress: Progress | None = None,
     *,
     candidates: int = 20,
     candidate_kind: str = "random",
@@ -108,9 +103,7 @@ def run_baseline(
     if not drawn:
         raise BadInput(f"Nobody in {dataset.name!r} has a history long enough for the {target} target.")
     started = time.perf_counter()
-    fit = fitted(
-        dataset, columns, kind, seed, target, folder, minutes, progress=_part(progress, 0, FIT_SHARE)
-    )
+    fit = fitted(dataset, columns, kind, seed, target, folder, minutes)
     fit_s = time.perf_counter() - started
     started = time.perf_counter()
     evaluation = evaluate(
@@ -122,7 +115,6 @@ def run_baseline(
         seed,
         kind=candidate_kind,
         target=target,
-        progress=_part(progress, FIT_SHARE, 1),
     )
     return {
         "dataset": dataset.name,
@@ -140,14 +132,3 @@ def run_baseline(
         "loaded": fit.loaded,
         "seconds": {"fit": fit_s, "evaluate": time.perf_counter() - started},
     }
-
-
-def _part(progress: Progress | None, start: float, stop: float) -> Progress | None:
-    """The callback for a piece of the work that runs from share `start` to `stop`."""
-    if progress is None:
-        return None
-
-    def report(share: float | None, message: str, *numbers: dict[str, Any]) -> None:
-        progress(None if share is None else start + share * (stop - start), message, *numbers)
-
-    return report

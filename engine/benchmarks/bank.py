@@ -77,7 +77,7 @@ def written(loaded: LoadedModel, task: Task, pool: Sequence[Example]) -> list[Wr
     question, bare, _, room = prepare(loaded, replace(task, demos=(), weights=None))
     (row,) = loss_rows(loaded.encoder, question)
     shown = [fit(loaded.encoder, task.template, task.scoring, [d], bare.history, room) for d in pool]
-    return [Written((*each.encoded.ids, *row.ids), row.scored) for each in shown]
+    return [Written((*fitted.encoded.ids, *row.ids), row.scored) for fitted in shown]
 
 
 def batched(loaded: LoadedModel, prompts: Sequence[Written]) -> list[float]:

@@ -58,15 +58,15 @@ def effects(loaded: LoadedModel, tasks: Sequence[Task], ks: Sequence[int], most:
     }
 
 
-def rivals(loaded: LoadedModel, task: Task, seed: int = 0) -> dict[str, list[Written]]:
+def rivals(loaded: LoadedModel, task: Task) -> dict[str, list[Written]]:
     """The whole prompts that each rival runs."""
-    demos, draw = task.demos, random.Random(seed)
+    demos, draw = task.demos, random.Random(0)
     sets = {
         "plain": [demos],
         "loo": [demos[:b] + demos[b + 1 :] for b in range(len(demos))],
         "ablations": [tuple(d for d in demos if draw.random() < 0.5) for _ in range(ABLATIONS)],
     }
-    return {name: [_written(loaded, task, shown) for shown in each] for name, each in sets.items()}
+    return {name: [_written(loaded, task, shown) for shown in subsets] for name, subsets in sets.items()}
 
 
 def _written(loaded: LoadedModel, task: Task, demos: Sequence[Example]) -> Written:
@@ -80,10 +80,10 @@ def _timed(loaded: LoadedModel, task: Task, estimators: Sequence[Estimator], mos
     """Seconds, floors and certificates of one user."""
     ways: dict[str, Callable[[], object]] = {}
     scale: dict[str, float] = {}
-    found: dict[str, EffectsResult] = {}
+    results: dict[str, EffectsResult] = {}
 
     def explained(estimator: Estimator) -> None:
-        found[estimator] = demonstration_effects(loaded, task, estimator)
+        results[estimator] = demonstration_effects(loaded, task, estimator)
 
     for name, prompts in rivals(loaded, task).items():
         few, times = sample(prompts, most)
@@ -94,7 +94,7 @@ def _timed(loaded: LoadedModel, task: Task, estimators: Sequence[Estimator], mos
     for estimator in estimators:
         ways[estimator] = lambda estimator=estimator: explained(estimator)
     seconds = in_turn(ways, loaded.device)
-    for name, result in found.items():
+    for name, result in results.items():
         # The prompt without demonstrations, which the result tells too, is no part of the effects.
         seconds[name] -= result.timings_ms["zero_shot"] / 1000
     fitted = prepare(loaded, task)[1]
@@ -104,16 +104,16 @@ def _timed(loaded: LoadedModel, task: Task, estimators: Sequence[Estimator], mos
         "seconds": {name: value * scale.get(name, 1.0) for name, value in seconds.items()},
         "flops": {
             "plain": flops(loaded, len(fitted.encoded) + answer - 1, 0, answer),
-            **{name: floor(loaded, fitted, answer, name, result.nodes) for name, result in found.items()},
+            **{name: floor(loaded, fitted, answer, name, result.nodes) for name, result in results.items()},
         },
-        "nodes": {name: result.nodes for name, result in found.items()},
-        "certified": {name: certified(result) for name, result in found.items()},
+        "nodes": {name: result.nodes for name, result in results.items()},
+        "certified": {name: certified(result) for name, result in results.items()},
     }
 
 
-def certified(found: EffectsResult) -> bool:
+def certified(result: EffectsResult) -> bool:
     """Whether the estimator says of itself that it is within 2 % of the gain (or a thousandth of a nat)."""
-    return found.certified_error <= max(TOLERANCE * abs(found.effect_total), FLOOR)
+    return result.certified_error <= max(TOLERANCE * abs(result.effect_total), FLOOR)
 
 
 def floor(loaded: LoadedModel, fitted: Fitted, answer: int, estimator: str, nodes: int) -> float:
@@ -178,15 +178,15 @@ def _bars(rows: Sequence[dict]) -> list[dict]:
         sure = [way for way in ways.values() if way["certified"] == most]
         for rival, how in (("", "with the same products"), ("_stock", "as transformers runs it")):
             if row["k"] == 4:
-                found = ways["exact"][f"times_plain{rival}"]
+                ratio = ways["exact"][f"times_plain{rival}"]
                 bars.append(
-                    bar(f"exact effects at k = 4 over a plain forward pass {how}", 2.5, found, at_most=True)
+                    bar(f"exact effects at k = 4 over a plain forward pass {how}", 2.5, ratio, at_most=True)
                 )
             if row["k"] == 8:
-                found = max(way[f"faster_than_ablations{rival}"] for way in sure)
-                bars.append(bar(f"64 ablations {how} over effects certified to 2 % at k = 8", 4.0, found))
+                ratio = max(way[f"faster_than_ablations{rival}"] for way in sure)
+                bars.append(bar(f"64 ablations {how} over effects certified to 2 % at k = 8", 4.0, ratio))
             if row["k"] == 16:
-                found = max(way[f"faster_than_loo{rival}"] for way in sure)
-                bars.append(bar(f"leave-one-out {how} over effects certified to 2 % at k = 16", 1.0, found))
+                ratio = max(way[f"faster_than_loo{rival}"] for way in sure)
+                bars.append(bar(f"leave-one-out {how} over effects certified to 2 % at k = 16", 1.0, ratio))
     worst = max(way["times_floor"] for row in rows for way in row["ways"].values())
     return [*bars, bar("effects over their flop floor, at worst", 2.0, worst, at_most=True)]

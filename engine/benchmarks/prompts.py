@@ -46,9 +46,9 @@ def tasks(
     Demonstrations keep at most `items` purchases and their answer too.
     """
     dataset = datasets.get(engine.store, DATASET)
-    found: list[Task] = []
+    chosen: list[Task] = []
     draw = seed
-    while len(found) < users:
+    while len(chosen) < users:
         user = datasets.random_user(engine.store, dataset.id, draw, _LONG)
         draw += 1
         request = RunRequest(
@@ -63,7 +63,7 @@ def tasks(
         )
         task = gather(resolve(engine, request)).task()
         if len(task.demos) == demos:
-            found.append(
+            chosen.append(
                 replace(task, demos=tuple(Example(d.history[-items:], d.answer) for d in task.demos))
             )
-    return found
+    return chosen

@@ -67,10 +67,10 @@ def cut(loaded: LoadedModel, task: Task, candidates: int) -> Task:
     names = task.candidates[:candidates]
     if task.target >= candidates:
         names = (*names[:-1], task.candidates[task.target])
-    found = replace(task, candidates=names, target=names.index(task.candidates[task.target]), weights=None)
-    while len(found.demos) > 1 and len(prepare(loaded, found)[1].encoded) > TOKENS:
-        found = replace(found, demos=found.demos[1:])
-    return found
+    shorter = replace(task, candidates=names, target=names.index(task.candidates[task.target]), weights=None)
+    while len(shorter.demos) > 1 and len(prepare(loaded, shorter)[1].encoded) > TOKENS:
+        shorter = replace(shorter, demos=shorter.demos[1:])
+    return shorter
 
 
 def prompts(loaded: LoadedModel, task: Task) -> list[Written]:

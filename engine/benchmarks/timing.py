@@ -56,7 +56,7 @@ def whole(loaded: LoadedModel, prompts: Sequence[Written], stock: bool) -> list[
 
     stock: with PyTorch's own linear layers too, as transformers runs the model.
     """
-    found = []
+    log_probs = []
     with ExitStack() as stack:
         stack.enter_context(own_attention(loaded.model))
         if stock:
@@ -67,8 +67,8 @@ def whole(loaded: LoadedModel, prompts: Sequence[Written], stock: bool) -> list[
                 input_ids=ids[:, :-1], use_cache=False, logits_to_keep=prompt.scored
             ).logits[0]
             answer = ids[0, -prompt.scored :, None]
-            found.append(float(torch.log_softmax(logits.float(), -1).gather(1, answer).sum()))
-    return found
+            log_probs.append(float(torch.log_softmax(logits.float(), -1).gather(1, answer).sum()))
+    return log_probs
 
 
 def sample(prompts: Sequence[Written], most: int) -> tuple[list[Written], float]:
@@ -124,11 +124,11 @@ def described(loaded: LoadedModel, speed: float) -> dict[str, object]:
     }
 
 
-def bar(what: str, limit: float, found: float, at_most: bool = False) -> dict[str, object]:
-    """A bar and whether it is met: `found` at least (or at most) `limit`."""
+def bar(what: str, limit: float, measured: float, at_most: bool = False) -> dict[str, object]:
+    """A bar and whether it is met: `measured` at least (or at most) `limit`."""
     return {
         "what": what,
         "bar": limit,
-        "found": found,
-        "holds": found <= limit if at_most else found >= limit,
+        "found": measured,
+        "holds": measured <= limit if at_most else measured >= limit,
     }

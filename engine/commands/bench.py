@@ -7,6 +7,7 @@ import typer
 
 from db.errors import BadInput
 from db.settings import Settings
+from engine.benchmarks.store_speed import INTERACTIONS, store_speed
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
 
@@ -165,7 +166,7 @@ def methods(
 
 @bench.command(epilog="Example: dualens bench store --interactions 10000000")
 def store(
-    interactions: Annotated[int, typer.Option(min=1, help="Default: as Amazon Video Games.")] = 440_264,
+    interactions: Annotated[int, typer.Option(min=1, help="Default: as Amazon Video Games.")] = INTERACTIONS,
     users: Annotated[int | None, typer.Option(min=1, help="Default: an eighth of that.")] = None,
     items: Annotated[int | None, typer.Option(min=1, help="Default: a fifth of the users.")] = None,
     url: Annotated[
@@ -174,8 +175,6 @@ def store(
     json: Json = False,
 ) -> None:
     """Speed of the store: insertion, histories, searches, claims of jobs."""
-    from engine.benchmarks.store_speed import store_speed
-
     done = store_speed(interactions, users, items, url)
     if json:
         output.as_json(done)

@@ -13,7 +13,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -344,14 +344,9 @@ def binary_reason(head: bytes) -> str | None:
     return None
 
 
-def describe(folders: list[Folder], limit: int = 12) -> str:
+def describe(folders: list[Folder]) -> str:
     """Names of the files found, for messages."""
+    limit = 12
     names = [member.name for folder in folders for member in folder.members]
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return (", ".join(names[:limit]) + more) or "no files"
-
-
-def iterate(folders: list[Folder]) -> Iterator[Member]:
-    """All members of all folders."""
-    for folder in folders:
-        yield from folder.members

@@ -48,11 +48,11 @@ def guess_interactions(
         # a rating is only taken by value where the ids are already known or enough columns stay for them
         missing = sum(guess[f] is None and f not in given for f in ("user", "item"))
         if guess[field] is None and field not in given and len(free) > missing:
-            found = next((c for c in reversed(free) if test(values[c])), None)
-            if found:
-                guess[field] = found
-                free.remove(found)
-                notes.append(f"{found!r} was taken as the {field} because of its values.")
+            column = next((c for c in reversed(free) if test(values[c])), None)
+            if column:
+                guess[field] = column
+                free.remove(column)
+                notes.append(f"{column!r} was taken as the {field} because of its values.")
     for field in ("user", "item"):
         if guess[field] is None and field not in given and free and columns[0] == NAMELESS.format(1):
             guess[field] = free.pop(0)

@@ -16,6 +16,7 @@ from engine.data.files import Broken, Member, Stream, binary_reason
 from engine.data.report import Report
 
 CHUNK = 1 << 20  # bytes read at once
+HEAD = 256 << 10  # bytes looked at to recognise a file
 MAX_LINE = 4 << 20  # bytes; longer lines are skipped and counted
 MAX_TITLE = 500  # characters, the most that shops allowed; longer titles are shortened at a word
 
@@ -83,9 +84,9 @@ def guess_encoding(head: bytes) -> str:
     return "utf-8"
 
 
-def text_head(member: Member, encoding: str | None = None, size: int = 256 << 10) -> list[str]:
+def text_head(member: Member, encoding: str | None = None) -> list[str]:
     """The first whole lines of a text member; raises Broken with the reason when it is not text."""
-    head = member.head(size)
+    head = member.head(HEAD)
     if not head:
         raise Broken("the file is empty")
     if reason := binary_reason(head):
@@ -93,7 +94,7 @@ def text_head(member: Member, encoding: str | None = None, size: int = 256 << 10
     encoding = encoding or guess_encoding(head)
     text = head.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\x00", "")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if len(head) >= size and len(lines) > 1:
+    if len(head) >= HEAD and len(lines) > 1:
         lines.pop()  # cut by the peek, not by the file
     return lines
 

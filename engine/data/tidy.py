@@ -186,8 +186,8 @@ def _unbought(bought: list[str], catalogue: list[str], table: ItemTable, report:
 def _describe(item_ids: list[str], table: ItemTable, report: Report) -> dict[str, Any]:
     """Titles, categories, brands, attributes in the order of `item_ids`; counts missing and shared titles."""
     nothing = ItemRow("")
-    found = [table.rows.get(item, nothing) for item in item_ids]
-    nameless = [item for item, row in zip(item_ids, found, strict=True) if not row.title]
+    rows = [table.rows.get(item, nothing) for item in item_ids]
+    nameless = [item for item, row in zip(item_ids, rows, strict=True) if not row.title]
     report.missing_titles = len(nameless)
     if nameless:
         empty = sum(item in table.rows for item in nameless)
@@ -195,9 +195,9 @@ def _describe(item_ids: list[str], table: ItemTable, report: Report) -> dict[str
             f"Items without a title, shown by their id: {len(nameless):,} ({empty:,} with an empty title, "
             f"{len(nameless) - empty:,} in no item file), such as {', '.join(nameless[:MAX_EXAMPLES])}."
         )
-    titles = [row.title or item for item, row in zip(item_ids, found, strict=True)]
+    titles = [row.title or item for item, row in zip(item_ids, rows, strict=True)]
     shared = [count for count in Counter(titles).values() if count > 1]
-    given = Counter(row.raw for row in found if row.title)
+    given = Counter(row.raw for row in rows if row.title)
     report.shared_titles = {
         "titles": len(shared),
         "items": sum(shared),
@@ -209,11 +209,9 @@ def _describe(item_ids: list[str], table: ItemTable, report: Report) -> dict[str
         )
     return {
         "titles": titles,
-        "categories": [row.category for row in found],
-        "brands": [row.brand for row in found],
-        "attributes": [row.attributes or {} for row in found]
-        if any(row.attributes for row in found)
-        else None,
+        "categories": [row.category for row in rows],
+        "brands": [row.brand for row in rows],
+        "attributes": [row.attributes or {} for row in rows] if any(row.attributes for row in rows) else None,
     }
 
 

@@ -53,9 +53,9 @@ def same_order(scores: Sequence[float], truth: Sequence[float], tolerance: float
     Pairs with equal scores count as neither; None where no pair is apart. Goodman and Kruskal's gamma, but
     that a score cannot gain by leaving pairs undecided.
     """
-    found = [
+    agreements = [
         (first > second) - (first < second) if ours > theirs else (first < second) - (first > second)
         for (first, ours), (second, theirs) in combinations(zip(scores, truth, strict=True), 2)
         if abs(ours - theirs) > tolerance
     ]
-    return sum(found) / len(found) if found else None
+    return sum(agreements) / len(agreements) if agreements else None

@@ -63,9 +63,9 @@ def aumann(
         pieces = [p for p in pieces if p not in chosen]
         pieces += _integrate(objective, weights, halves, losses, power, order)
         nodes += order * len(halves)
-    found = torch.stack([p.parts for p in pieces]).sum(0)
-    error = abs(float(found.sum()) - gain)
-    return Effects(found, losses[0.0], losses[1.0], "aumann", nodes, error, error)
+    effects = torch.stack([p.parts for p in pieces]).sum(0)
+    error = abs(float(effects.sum()) - gain)
+    return Effects(effects, losses[0.0], losses[1.0], "aumann", nodes, error, error)
 
 
 def _to_split(pieces: list[_Piece], allowed: float, most: int) -> list[_Piece]:

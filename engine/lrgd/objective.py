@@ -78,8 +78,8 @@ class Remembered:
         names = [tuple(row) for row in alpha.tolist()]
         new = {name: row for row, name in enumerate(names) if name not in self._known}
         if new:
-            found = self._objective.value(alpha[list(new.values())])
-            self._known.update(zip(new, found, strict=True))
+            losses = self._objective.value(alpha[list(new.values())])
+            self._known.update(zip(new, losses, strict=True))
         return torch.stack([self._known[name] for name in names])
 
     def gradient(self, alpha: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,19 +29,19 @@ def path(objective: Objective, weights: Tensor) -> Effects:
     if k <= WHOLE:
         return replace(exact(objective, weights), estimator="path")
     objective = Remembered(objective)
-    one = torch.eye(k, dtype=weights.dtype, device=weights.device)
-    ends = torch.cat([torch.zeros_like(one[:1]), torch.ones_like(one[:1]), one, 1 - one])
+    alone = torch.eye(k, dtype=weights.dtype, device=weights.device)
+    ends = torch.cat([torch.zeros_like(alone[:1]), torch.ones_like(alone[:1]), alone, 1 - alone])
     losses = objective.value(ends * weights)
     off, on, first, last = losses[0], losses[1], losses[0] - losses[2 : k + 2], losses[k + 2 :] - losses[1]
     members = design(first)
     middle = -((2 * members - 1).T @ objective.value(members * weights)) * 2 / len(members)
-    found = (first + (k - 2) * middle + last) / k
+    effects = (first + (k - 2) * middle + last) / k
     gain = float(off - on)
-    rest = (gain - float(found.sum())) / k
-    found = found + rest
+    rest = (gain - float(effects.sum())) / k
+    effects = effects + rest
     nodes = len(torch.unique(torch.cat([ends, members]), dim=0))
-    error = abs(float(found.sum()) - gain)
-    return Effects(found, float(off), float(on), "path", nodes, error, abs(rest))
+    error = abs(float(effects.sum()) - gain)
+    return Effects(effects, float(off), float(on), "path", nodes, error, abs(rest))
 
 
 def design(first: Tensor) -> Tensor:

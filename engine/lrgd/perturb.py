@@ -45,8 +45,8 @@ def ridge(weights: Tensor, rho: float) -> Tensor:
 
 def orders(count: int, draws: int, seed: int) -> list[tuple[int, ...]]:
     """Permutations of 0 to count - 1: place p shows demonstration `order[p]`. The first is as it stands."""
-    made = [torch.randperm(count, generator=_rng(seed, "order", draw)) for draw in range(1, draws)]
-    drawn = [tuple(order.tolist()) for order in made]
+    permutations = [torch.randperm(count, generator=_rng(seed, "order", draw)) for draw in range(1, draws)]
+    drawn = [tuple(order.tolist()) for order in permutations]
     return [tuple(range(count)), *drawn][:draws]
 
 

@@ -48,11 +48,11 @@ def shapley(losses: Tensor) -> Tensor:
         dtype=losses.dtype,
         device=losses.device,
     )
-    found = []
+    values = []
     for b in range(k):
         out = rows[(rows >> b) & 1 == 0]
-        found.append((weight[sizes[out]] * (losses[out] - losses[out + 2**b])).sum())
-    return torch.stack(found) if found else losses.new_zeros(0)
+        values.append((weight[sizes[out]] * (losses[out] - losses[out + 2**b])).sum())
+    return torch.stack(values) if values else losses.new_zeros(0)
 
 
 def strata(objective: Objective, weights: Tensor) -> Effects:
@@ -81,18 +81,18 @@ def strata(objective: Objective, weights: Tensor) -> Effects:
         k - 2: [[everyone - {b, c} for c in partners[b]] for b in range(k)],
     }
     marginals: dict[int, list[float]] = {}
-    found, changed, gain = [0.0] * k, math.inf, 0.0
+    shares, changed, gain = [0.0] * k, math.inf, 0.0
     for steps in ((0, k - 1), (1,), (k - 2,)):
         wanted = {c | more for s in steps for b in range(k) for c in joined[s][b] for more in (set(), {b})}
         _evaluate(objective, weights, sorted(wanted - losses.keys(), key=sorted), losses)
         for s in steps:
             marginals[s] = [mean_marginal(b, joined[s][b]) for b in range(k)]
         gain = losses[frozenset()] - losses[everyone]
-        last, found = found, _interpolated(marginals, k, gain)
-        changed = max(abs(now - was) for now, was in zip(found, last, strict=True))
+        last, shares = shares, _interpolated(marginals, k, gain)
+        changed = max(abs(now - was) for now, was in zip(shares, last, strict=True))
         if len(marginals) > 2 and changed <= max(TOLERANCE * abs(gain), FLOOR):
             break
-    values = torch.tensor(found, dtype=weights.dtype, device=weights.device)
+    values = torch.tensor(shares, dtype=weights.dtype, device=weights.device)
     error = abs(float(values.sum()) - gain)
     return Effects(
         values, losses[frozenset()], losses[everyone], "strata", len(losses), error, max(changed, error)
@@ -136,6 +136,6 @@ def _interpolated(marginals: dict[int, list[float]], k: int, gain: float) -> lis
         )
         shares[before] += (1 - way) / k
         shares[after] += way / k
-    found = [math.fsum(shares[s] * marginals[s][b] for s in known) for b in range(k)]
-    rest = (gain - math.fsum(found)) / k
-    return [value + rest for value in found]
+    values = [math.fsum(shares[s] * marginals[s][b] for s in known) for b in range(k)]
+    rest = (gain - math.fsum(values)) / k
+    return [value + rest for value in values]

@@ -80,7 +80,7 @@ def split(record: LayerRecord, owners: Tensor, demonstrations: int) -> dual.Dual
     )
 
 
-def relative(found: Tensor, truth: Tensor) -> float:
-    """||found - truth|| / ||truth|| per head over positions and channels [H, S, d], the largest head's."""
-    gap = (found - truth).flatten(1).norm(dim=1)
+def relative(output: Tensor, truth: Tensor) -> float:
+    """||output - truth|| / ||truth|| per head over positions and channels [H, S, d], the largest head's."""
+    gap = (output - truth).flatten(1).norm(dim=1)
     return float((gap / truth.flatten(1).norm(dim=1).clamp_min(1e-300)).max())

@@ -76,13 +76,13 @@ class PieceEncoder:
 
     def ids(self, piece: str) -> tuple[int, ...]:
         """Token ids of one piece, tokenized on its own."""
-        found = self._known.get(piece)
-        if found is None:
+        ids = self._known.get(piece)
+        if ids is None:
             if len(self._known) >= _REMEMBERED:
                 head, tail = self._known[HEAD], self._known[TAIL]
                 self._known = {HEAD: head, TAIL: tail}
-            found = self._known[piece] = self._alone(piece)
-        return found
+            ids = self._known[piece] = self._alone(piece)
+        return ids
 
     def joined(self, pieces: Iterable[str]) -> tuple[int, ...]:
         """The ids of several pieces one after the other."""
@@ -137,8 +137,8 @@ class PieceEncoder:
                 f"The model's chat template cannot be used: it failed on one plain user message ({error}). "
                 "Remove or correct chat_template in the model's folder."
             ) from error
-        head, found, tail = str(written).partition(mark)
-        if not found:
+        head, shown, tail = str(written).partition(mark)
+        if not shown:
             raise ModelError(
                 "The model's chat template does not show the user's message, so no prompt can be written "
                 "with it. Remove or correct chat_template in the model's folder."

@@ -36,7 +36,7 @@ def judged(
     request = sampler.request
     spec = f"neighbours:{max(1, request.demos)}" if request.layout == "recicl" else "none"
     rows = sampler.material.validation.tolist()
-    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    ndcg: dict[str, list[float]] = {way: [] for way in WAYS}
     cache = PrefillCache()
     for row in random.Random(request.seed).sample(rows, min(users, len(rows))):
         report(1.0, "choosing how it scores")
@@ -54,8 +54,8 @@ def judged(
         place = offered.index(query.target.item)
         for way in WAYS:
             scores = rank_candidates(loaded, replace(task, scoring=way), cache).scores
-            found[way].append(metrics(rank_of(scores, place))["ndcg10"])
-    return {way: round(sum(values) / max(1, len(values)), 4) for way, values in found.items()}
+            ndcg[way].append(metrics(rank_of(scores, place))["ndcg10"])
+    return {way: round(sum(values) / max(1, len(values)), 4) for way, values in ndcg.items()}
 
 
 def _query(store: Store, dataset: DatasetInfo, sampler: Sampler, row: int) -> queries.Query:

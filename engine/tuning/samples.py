@@ -95,18 +95,18 @@ class Sampler:
         answers = self.material.answers
         misses = 0
         while True:
-            made = self.sample(int(answers[rng.randrange(len(answers))]), rng)
-            misses = 0 if made else misses + 1
-            if made:
-                yield made
+            sample = self.sample(int(answers[rng.randrange(len(answers))]), rng)
+            misses = 0 if sample else misses + 1
+            if sample:
+                yield sample
             elif misses == _MISSES:
                 raise self._too_long()
 
     def validation(self) -> list[Sample]:
         """The held-out answers, with as many demonstrations as there are at most; always the same."""
         rng = random.Random(self.request.seed)
-        made = [self.sample(int(answer), rng, full=True) for answer in self.material.validation]
-        fitting = [sample for sample in made if sample]
+        samples = [self.sample(int(answer), rng, full=True) for answer in self.material.validation]
+        fitting = [sample for sample in samples if sample]
         if not fitting:
             raise self._too_long()
         return fitting
@@ -132,15 +132,15 @@ class Sampler:
         title = self.columns.titles
         ways = layout("plain", self._scoring)
         if self._scoring == "yes_no":
-            asked, said = ways.ask([title[item]]), yes_no_answer(rating is None or rating >= _LIKED)
+            question, answered = ways.ask([title[item]]), yes_no_answer(rating is None or rating >= _LIKED)
         else:
-            asked, said = (), title_answer(title[item])
+            question, answered = (), title_answer(title[item])
         history = [title[i] for i in self._items(shown)]
         while True:
             pieces = [segment.pieces for segment in render("plain", self._scoring, demos, history)]
-            made = self._laid_out(pieces, asked, said, rng, full)
-            if made or not (len(history) > 1 or demos):
-                return made
+            sample = self._laid_out(pieces, question, answered, rng, full)
+            if sample or not (len(history) > 1 or demos):
+                return sample
             if len(history) > 1:
                 history = history[1:]
             else:
@@ -149,8 +149,8 @@ class Sampler:
     def _laid_out(
         self,
         segments: Sequence[Sequence[str]],
-        asked: Sequence[str],
-        said: Sequence[str],
+        question: Sequence[str],
+        answered: Sequence[str],
         rng: random.Random,
         plain: bool,
     ) -> Sample | None:
@@ -162,9 +162,9 @@ class Sampler:
         at = rng.randrange(_SHIFT) if moved and rng.random() < 0.6 else 0
         for number, pieces in enumerate(segments):
             last = number == len(segments) - 1
-            own = [list(self.encoder.ids(piece)) for piece in (*pieces, *(asked if last else ()))]
+            own = [list(self.encoder.ids(piece)) for piece in (*pieces, *(question if last else ()))]
             if last:
-                own.append(list(self.encoder.joined(said)))
+                own.append(list(self.encoder.joined(answered)))
             counts = [0.0] * len(own)
             if last:
                 counts[-1] = 1.0
@@ -200,14 +200,14 @@ class Sampler:
         self, answer: int, shown: NDArray[np.int64], count: int, rng: random.Random
     ) -> list[int]:
         """Answers of up to `count` different windows; the newest stands next to the query."""
-        found: set[int] = set()
+        places: set[int] = set()
         for _ in range(3 * count):
-            if len(found) == count:
+            if len(places) == count:
                 break
             place = self._demonstration(answer, shown, rng)
             if place is not None:
-                found.add(place)
-        return sorted(found, key=self._moment)
+                places.add(place)
+        return sorted(places, key=self._moment)
 
     def _demonstration(self, answer: int, shown: NDArray[np.int64], rng: random.Random) -> int | None:
         """The answer of one window known before this answer, from one of the sources."""
@@ -218,8 +218,8 @@ class Sampler:
         back = int(self.place[answer])
         if back < 2:
             return None
-        found = answer - min(1 + int(rng.expovariate(0.4)), back - 1)
-        return found if self._before(found, answer) else None
+        place = answer - min(1 + int(rng.expovariate(0.4)), back - 1)
+        return place if self._before(place, answer) else None
 
     def _neighbour(self, answer: int, shown: NDArray[np.int64], rng: random.Random) -> int | None:
         """What somebody else bought soon after an item of the query, mostly a recent one."""
@@ -227,19 +227,19 @@ class Sampler:
         low, high = int(self._starts[item]), int(self._starts[item + 1])
         users = self.columns.user
         for _ in range(6):
-            there = int(self._by_item[rng.randrange(low, high)])
-            found = there + (1 if rng.random() < 0.85 else rng.randint(1, 3))
-            inside = found < len(users) and users[found] == users[there] != users[answer]
-            if inside and self._before(found, answer):
-                return found
+            purchase = int(self._by_item[rng.randrange(low, high)])
+            place = purchase + (1 if rng.random() < 0.85 else rng.randint(1, 3))
+            inside = place < len(users) and users[place] == users[purchase] != users[answer]
+            if inside and self._before(place, answer):
+                return place
         return None
 
-    def _before(self, found: int, answer: int) -> bool:
-        """Whether a window that ends in `found` was known when `answer` was asked for."""
-        if not self.material.allowed[found]:
+    def _before(self, place: int, answer: int) -> bool:
+        """Whether a window that ends in `place` was known when `answer` was asked for."""
+        if not self.material.allowed[place]:
             return False
         times = self.columns.timestamp
-        return times is None or bool(times[found] < times[answer])
+        return times is None or bool(times[place] < times[answer])
 
     def _window(self, answer: int, size: int) -> NDArray[np.int64]:
         return np.arange(answer - min(size, int(self.place[answer])), answer)

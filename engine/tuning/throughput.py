@@ -33,9 +33,9 @@ def matmul_rate(device: torch.device) -> float:
     """Flops per second of a matrix product in the precision that training uses, the best of a few."""
     size = _SIZES[device.type]
     with torch.no_grad(), precision(device):
-        one = torch.randn(size, size, device=device) / size**0.5
-        one = torch.mm(one, one)  # comes out in the precision of the block
-        return rate_of(lambda: torch.mm(one, one), 2 * size**3, device)
+        matrix = torch.randn(size, size, device=device) / size**0.5
+        matrix = torch.mm(matrix, matrix)  # comes out in the precision of the block
+        return rate_of(lambda: torch.mm(matrix, matrix), 2 * size**3, device)
 
 
 def rate_of(multiply: Callable[[], object], flops: float, device: torch.device) -> float:

@@ -16,13 +16,14 @@ from engine.data.draws import generator
 from engine.data.world import make_world
 
 VOCABULARY = 4096
+WORLDS = 200
 END = "<|end|>"
 FRAME = "Purchases in order, then the next one.\n\nBought:\n- Next:\n-\n"
 
 
-def training_text(seed: int, worlds: int = 200) -> Iterator[str]:
-    """Titles of ``worlds`` worlds as they stand in a prompt, and each common word in the forms titles use."""
-    for number in range(worlds):
+def training_text(seed: int) -> Iterator[str]:
+    """Titles of ``WORLDS`` worlds as they stand in a prompt, and each common word in the forms titles use."""
+    for number in range(WORLDS):
         for title in make_world(generator(seed, number), 400).titles:
             yield f"- {title}\n"
         yield from [FRAME] * 20

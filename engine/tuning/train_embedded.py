@@ -259,8 +259,8 @@ class Training:
         """Write the model as it is now."""
         parameters = sum(p.numel() for p in self.model.parameters())
         fingerprint = data_fingerprint(self.layout, self.seed)
-        made = recipe(self.progress, self.seed, self.minutes, parameters, fingerprint)
-        export(self.model, self.tokenizer, folder, made)
+        described = recipe(self.progress, self.seed, self.minutes, parameters, fingerprint)
+        export(self.model, self.tokenizer, folder, described)
 
     def _stream(self) -> Iterator[list[Sample]]:
         return batches(self.layout, self.seed * 1000 + self.progress.step, self.progress.stage)

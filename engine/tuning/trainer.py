@@ -280,19 +280,19 @@ class Trainer:
         self.model.eval()
         total, weight = self._in_memory(self._validation_loss)
         self.model.train()
-        found = total / weight
-        if not math.isfinite(found):
+        mean = total / weight
+        if not math.isfinite(mean):
             raise ModelError(
                 f"After {state.step} steps the loss on what is held out is no number any more. Nothing was "
                 "registered. Try a smaller --learning-rate, or another base."
             )
-        state.worse = 0 if found < state.best else state.worse + 1
-        if found < state.best:
-            state.best = found
+        state.worse = 0 if mean < state.best else state.worse + 1
+        if mean < state.best:
+            state.best = mean
             _write(self.folder / "best.pt", _values(self.trained))
         row = {"step": state.step, "tokens": state.tokens, "seconds": round(state.elapsed, 1)}
         loss = {} if math.isnan(state.loss) else {"loss": round(state.loss, 4)}
-        state.curve.append({**row, **loss, "validation": round(found, 4)})
+        state.curve.append({**row, **loss, "validation": round(mean, 4)})
 
     def _validation_loss(self) -> tuple[float, float]:
         total = weight = 0.0

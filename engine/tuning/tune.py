@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from engine.llm.loading.load import LoadedModel
-    from engine.tuning.trainer import Budget, State
+    from engine.tuning.samples import Sampler
+    from engine.tuning.trainer import Budget, State, Trainer
 
 SMALL = 100_000_000  # parameters up to which `auto` tunes all of them
 RATES = {"small": 3e-4, "full": 2e-5, "lora": 2e-4}  # peak learning rates
 RANK, ALPHA = 8, 16  # of LoRA (arXiv 2410.23136), on the query and value projections
-TOLD_EVERY_S = 1.0
+REPORT_EVERY_S = 1.0
 JUDGED = 50  # validating answers that decide how the tuned model scores
 
 
@@ -94,11 +95,11 @@ def _tuned(
     folder: Path,
     report: Report,
 ) -> dict[str, Any]:
+    """Train, write the model and choose how it scores; the result without registration."""
     from engine.llm.loading.load import choose_dtype, load
     from engine.tuning.judge import judged
     from engine.tuning.samples import Sampler
     from engine.tuning.throughput import flop_floor_ratio
-    from engine.tuning.trainer import Budget, Trainer
 
     report(0.0, f"loading {base.name}")
     # A model of its own: the one in memory stays as it is for whoever ranks meanwhile.
@@ -111,32 +112,19 @@ def _tuned(
     model = _trainable(loaded, method, request.seed)
     gaps = method == "full" and _rotary(loaded)
     sampler = Sampler(columns, loaded.encoder, request, loaded.context_length, gaps)
-    rate = (
-        request.learning_rate or RATES["small" if method == "full" and base.parameters <= SMALL else method]
-    )
-    trainer = Trainer(
-        model,
-        sampler.endless,
-        sampler.validation(),
-        Budget(request.minutes and request.minutes * 60, request.steps, request.patience),
-        folder=folder,
-        seed=request.seed,
-        batch_tokens=request.batch_tokens,
-        learning_rate=rate,
-    )
-    name = request.name or default_name(request)
+    trainer = _trainer(request, base, method, model, sampler, folder)
     facts = {
-        "model": name,
+        "model": request.name or default_name(request),
         "folder": str(folder / "model"),
         "samples": len(sampler.material.answers),
         "trained_parameters": sum(p.numel() for p in trainer.trained.values()),
         "data_fingerprint": dataset.fingerprint,
     }
     model.train()
-    state = trainer.run(_teller(trainer.budget, facts, report))
+    state = trainer.run(_reporter(trainer.budget, facts, report))
     report(1.0, "writing the model")
     scoring = "yes_no" if request.answers == "yes_no" else "sum"
-    made = {
+    result = {
         **facts,
         **_progress(state),
         "flop_floor_ratio": flop_floor_ratio(model, state, loaded.device),
@@ -144,29 +132,53 @@ def _tuned(
             "request": request.to_json(),
             "base": {"name": base.name, "source": base.source, "revision": base.revision},
             "method": method,
-            "learning_rate": rate,
+            "learning_rate": trainer.rate,
             "position_gaps": gaps,
             "dataset": dataset.name,
         },
     }
-    _export(model, loaded, stored, folder / "model", {**made, "scoring": scoring})
+    _export(model, loaded, stored, folder / "model", {**result, "scoring": scoring})
     if scoring == "sum":
         tuned = load(str(folder / "model"), engine.settings.device)
-        made["judged"] = found = judged(engine.store, dataset, tuned, sampler, JUDGED, report)
-        scoring = max(found, key=lambda way: found[way])
-        _recipe(folder / "model", {**made, "scoring": scoring})
-    return {**made, "scoring": scoring}
+        result["judged"] = ndcg = judged(engine.store, dataset, tuned, sampler, JUDGED, report)
+        scoring = max(ndcg, key=lambda way: ndcg[way])
+        _recipe(folder / "model", {**result, "scoring": scoring})
+    return {**result, "scoring": scoring}
 
 
-def _teller(budget: Budget, facts: dict[str, Any], report: Report) -> Callable[[State], None]:
-    """Tells where a run stands, at most once in `TOLD_EVERY_S`."""
-    told = 0.0
+def _trainer(
+    request: TuneRequest,
+    base: ModelInfo,
+    method: str,
+    model: PreTrainedModel,
+    sampler: Sampler,
+    folder: Path,
+) -> Trainer:
+    """The training run that the request describes, with its checkpoints in the folder."""
+    from engine.tuning.trainer import Budget, Trainer
+
+    usual = RATES["small" if method == "full" and base.parameters <= SMALL else method]
+    return Trainer(
+        model,
+        sampler.endless,
+        sampler.validation(),
+        Budget(request.minutes and request.minutes * 60, request.steps, request.patience),
+        folder=folder,
+        seed=request.seed,
+        batch_tokens=request.batch_tokens,
+        learning_rate=request.learning_rate or usual,
+    )
+
+
+def _reporter(budget: Budget, facts: dict[str, Any], report: Report) -> Callable[[State], None]:
+    """Reports where a run stands, at most once in `REPORT_EVERY_S`."""
+    reported = 0.0
 
     def tell(state: State) -> None:
-        nonlocal told
-        if time.monotonic() - told < TOLD_EVERY_S:
+        nonlocal reported
+        if time.monotonic() - reported < REPORT_EVERY_S:
             return
-        told = time.monotonic()
+        reported = time.monotonic()
         share = budget.share(state)
         left = state.elapsed * (1 - share) / share if share else 0.0
         report(

@@ -1,6 +1,6 @@
 """The pages over a workspace that version 0.1.0 wrote: its runs, tunings and studies are shown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 from db import jobs, runs
 from db.settings import Settings
 from db.store import Store
-from tests.dashboard.reading import read, texts
 from tests.db.stores import reading
 from tests.db.stores.reading import EXPECTED
+from tests.support.reading import read, texts
 
 Open = Callable[..., AppTest]
 SHOP = {"data": "corner-shop", "model": "embedded"}
@@ -51,6 +51,13 @@ LINKS: tuple[tuple[dict[str, str], dict[str, Any]], ...] = (
 def settings(tmp_path: Path) -> Settings:
     """Settings of the old workspace; `store` and `open_page` work on it."""
     return reading.unpack(tmp_path / "home")
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """The old store, not an empty one in its place."""
+    with Store.open(settings) as opened:
+        yield opened
 
 
 STATES = {

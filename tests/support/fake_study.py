@@ -140,7 +140,7 @@ def strategies(asked: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         "users": asked["users"],
-        "k": asked["k"],
+        "k": asked.get("k", 4),
         "strategies": dict(sorted(found.items())),
         "best": max(worth, key=lambda name: worth[name]),
         "tests": tested,

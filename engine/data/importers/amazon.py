@@ -130,8 +130,8 @@ def _item_reader(
 
     def read(items: ItemTable, wanted: Callable[[str], bool], tick: Tick) -> None:
         def keep(line: str) -> bool:
-            found = identity.findall(line)
-            use = not found or any(map(wanted, found))
+            ids = identity.findall(line)
+            use = not ids or any(map(wanted, ids))
             items.skipped += not use
             return use
 

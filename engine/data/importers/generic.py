@@ -74,7 +74,7 @@ Candidate = tuple[Table, Guess, list[str]]
 def _interaction_table(folder: Folder, mapping: CorrectedMapping | None) -> Candidate:
     """The best interaction table of the folder; raises Mismatch with the reason when there is none."""
     reasons: list[str] = []
-    found: list[tuple[float, Candidate]] = []
+    tables: list[tuple[float, Candidate]] = []
     for member in folder.candidates():
         if not folder.only and not member.base.endswith(ENDINGS):
             continue
@@ -88,12 +88,12 @@ def _interaction_table(folder: Folder, mapping: CorrectedMapping | None) -> Cand
         if not mapping and _is_hopeless(table, guess):
             reasons.append(_not_interactions(table))
             continue
-        found.append((_score(member, guess), (table, guess, notes)))
-    if not found:
+        tables.append((_score(member, guess), (table, guess, notes)))
+    if not tables:
         raise Mismatch("; ".join(reasons[:3]) or "no CSV, TSV, Parquet or JSON-lines file is there")
-    found.sort(key=lambda entry: (-entry[0], -entry[1][0].member.size))
-    score, best = found[0]
-    others = [table.member.name for _, (table, *_) in found[1:] if not _is_item_name(table.member)]
+    tables.sort(key=lambda entry: (-entry[0], -entry[1][0].member.size))
+    score, best = tables[0]
+    others = [table.member.name for _, (table, *_) in tables[1:] if not _is_item_name(table.member)]
     if others:
         best[2].append(
             f"{best[0].member.name} was read; other tables beside it were not: {', '.join(others[:5])}."
@@ -150,9 +150,9 @@ def _item_table(
             continue
         named = {f: c for f, c in (mapping or {}).items() if f in ITEM_FIELDS}
         start = guess_items(items.columns, guess["item"]) or dict.fromkeys(ITEM_FIELDS)
-        found = correct(start, named, items.columns, member.name)
-        if found["items_item"] and found["items_title"]:
-            return items, found, []
+        columns = correct(start, named, items.columns, member.name)
+        if columns["items_item"] and columns["items_title"]:
+            return items, columns, []
         if wanted or named:
             raise BadInput(
                 f"{member.name} needs items_item and items_title; its columns are {', '.join(items.columns)}."

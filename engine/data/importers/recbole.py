@@ -28,7 +28,7 @@ TYPED = re.compile(r"^[^\s:]+:(token|token_seq|float|float_seq)$")
 
 
 @dataclass(frozen=True)
-class Found:
+class Files:
     """One data set's interaction files, in the order train, valid, test, and its item file."""
 
     stem: str
@@ -57,7 +57,7 @@ def _stem(member: Member) -> tuple[str, str]:
     return (name.stem, part) if part in PARTS else (str(name), "")
 
 
-def _look(folder: Folder, sequential: bool) -> Found:
+def _look(folder: Folder, sequential: bool) -> Files:
     """The one data set of this form in the folder; raises Mismatch."""
     chosen = [m for m in folder.candidates() if m.base.endswith(".inter")]
     if not chosen:
@@ -74,31 +74,31 @@ def _look(folder: Folder, sequential: bool) -> Found:
         raise Mismatch(f"{members[0].name}, line 1: the header says {form}")
     items = [m for m in folder.members if m.base.endswith(".item")]
     same = [m for m in items if m.stem == stem]
-    return Found(stem, tables, same[0] if same else items[0] if len(items) == 1 else None)
+    return Files(stem, tables, same[0] if same else items[0] if len(items) == 1 else None)
 
 
 def _is_sequential(table: TextTable) -> bool:
     return any(column.endswith(":token_seq") for column in table.columns)
 
 
-def _items(found: Found, item_column: str) -> tuple[Callable | None, tuple[str, ...]]:
+def _items(files: Files, item_column: str) -> tuple[Callable | None, tuple[str, ...]]:
     """Reader of the item file and notes."""
-    if found.items is None:
+    if files.items is None:
         return None, ("No .item file lies beside the interactions, so items are shown by their id.",)
-    table = _table(found.items)
+    table = _table(files.items)
     guess = guess_items(table.columns, item_column)
     if guess is None:
-        return None, (f"{found.items.name} has no item and title column, so items are shown by their id.",)
+        return None, (f"{files.items.name} has no item and title column, so items are shown by their id.",)
     mapping = {field.removeprefix("items_"): column for field, column in guess.items()}
     return lambda items, _, tick: read_items(table, mapping, items, tick, extras=True), ()
 
 
 def _find_atomic(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
-    found = _look(folder, sequential=False)
-    first = found.parts[0]
-    if any(table.columns != first.columns for table in found.parts):
+    files = _look(folder, sequential=False)
+    first = files.parts[0]
+    if any(table.columns != first.columns for table in files.parts):
         raise Mismatch(
-            f"{found.parts[-1].member.name}, line 1: its columns differ from those of {first.member.name}"
+            f"{files.parts[-1].member.name}, line 1: its columns differ from those of {first.member.name}"
         )
     guess = correct(
         by_names(first.columns, ("user", "item", "timestamp", "rating")),
@@ -110,18 +110,18 @@ def _find_atomic(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
         raise Mismatch(
             f"{first.member.name}, line 1: no user or item column among {', '.join(first.columns)}"
         )
-    item_reader, notes = _items(found, guess["item"])
-    if len(found.parts) > 1:
-        names = ", ".join(table.member.name for table in found.parts)
+    item_reader, notes = _items(files, guess["item"])
+    if len(files.parts) > 1:
+        names = ", ".join(table.member.name for table in files.parts)
         notes += (f"The parts {names} were joined in this order.",)
 
     def read(builder: Builder, tick: Tick) -> None:
-        for table in found.parts:
+        for table in files.parts:
             read_interactions(table, guess, builder, tick)
 
     return Plan(
-        tuple(table.member for table in found.parts),
-        found.items if item_reader else None,
+        tuple(table.member for table in files.parts),
+        files.items if item_reader else None,
         guess,
         first.columns,
         first.sample,
@@ -132,8 +132,8 @@ def _find_atomic(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
 
 
 def _find_sequential(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
-    found = _look(folder, sequential=True)
-    table, notes = _longest(found.parts)
+    files = _look(folder, sequential=True)
+    table, notes = _longest(files.parts)
     sequence = next(c for c in table.columns if c.endswith(":token_seq"))
     names = by_names([c for c in table.columns if c.endswith(":token")], ("user", "item"))
     if not names["user"]:
@@ -141,10 +141,10 @@ def _find_sequential(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     guess = correct(names | {SEQUENCE_FIELD: sequence}, mapping, table.columns, table.member.name)
     if not guess["user"] or not guess[SEQUENCE_FIELD]:
         raise Mismatch(f"{table.member.name}, line 1: the mapping leaves no user or no list of items")
-    item_reader, more = _items(found, names["item"] or re.sub("_list:token_seq$", ":token", sequence))
+    item_reader, more = _items(files, names["item"] or re.sub("_list:token_seq$", ":token", sequence))
     return Plan(
         (table.member,),
-        found.items if item_reader else None,
+        files.items if item_reader else None,
         guess,
         table.columns,
         table.sample,

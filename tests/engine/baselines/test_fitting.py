@@ -133,24 +133,6 @@ def test_a_damaged_file_and_one_of_another_kind_are_refused(tmp_path: Path):
         itemknn.load(tmp_path / "none.safetensors")
 
 
-def test_progress_runs_from_fit_to_ranking_and_may_stop(store: Store):
-    stored(store, cycle_columns(40))
-    reported: list[float | None] = []
-    run_baseline(store, "shop", "sasrec", progress=lambda share, *_: reported.append(share), **SIMPLE)
-    shares = [share for share in reported if share is not None]
-    assert 0 <= shares[0] <= 0.1
-    assert shares[-1] == 1
-
-    class Enough(Exception):
-        pass
-
-    def stop(*_: object) -> None:
-        raise Enough
-
-    with pytest.raises(Enough):
-        run_baseline(store, "shop", "itemknn", progress=stop, **SIMPLE)
-
-
 def test_users_without_the_target_are_not_drawn(store: Store):
     columns = toy_columns(users=4, length=2)
     assert drawn_users(columns, 9, 0, "probe") == []

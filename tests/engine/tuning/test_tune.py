@@ -154,7 +154,7 @@ def test_conventional_recommenders_are_the_same_kind_of_job(engine: Engine, kind
 
 
 def test_a_curve_is_there_while_it_trains(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.tuning.tune.TOLD_EVERY_S", 0.0)
+    monkeypatch.setattr("engine.tuning.tune.REPORT_EVERY_S", 0.0)
     told: list[dict[str, Any]] = []
     tune(
         engine,

@@ -1,7 +1,7 @@
 """The form of the Tune page: what to train on what, with defaults that suit; files a background job."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -131,11 +131,13 @@ def named(request: TuneRequest, models_known: Sequence[str], earlier: Sequence[T
     stem = "-".join(parts).replace("/", "-")
     taken = {*models_known, *(tuning.asked.get("name") or tuning.found.get("model") for tuning in earlier)}
     filed = [tuning.asked for tuning in earlier]
-    for number in itertools.count(1):
-        proposed = replace(request, name=stem if number == 1 else f"{stem}-{number}")
-        if proposed.name not in taken or proposed.to_json() in filed:
-            break
-    return proposed
+    proposals = (replace(request, name=f"{stem}{suffix}") for suffix in _suffixes())
+    return next(each for each in proposals if each.name not in taken or each.to_json() in filed)
+
+
+def _suffixes() -> Iterator[str]:
+    yield ""
+    yield from (f"-{number}" for number in itertools.count(2))
 
 
 def start(request: TuneRequest) -> Job:

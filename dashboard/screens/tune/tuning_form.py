@@ -45,7 +45,7 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Seque
         request = _fields(
             TuneRequest(dataset=info.name, kind=what.kind, layout=what.layout), what, info, known_models
         )
-        request = named(request, [each.name for each in known_models], earlier)
+        request = named(request, [model.name for model in known_models], earlier)
     except BadInput as error:
         problem(str(error))
         return
@@ -131,11 +131,9 @@ def named(request: TuneRequest, models_known: Sequence[str], earlier: Sequence[T
     stem = "-".join(parts).replace("/", "-")
     taken = {*models_known, *(tuning.asked.get("name") or tuning.found.get("model") for tuning in earlier)}
     filed = [tuning.asked for tuning in earlier]
-    for number in itertools.count(1):
-        proposed = replace(request, name=stem if number == 1 else f"{stem}-{number}")
-        if proposed.name not in taken or proposed.to_json() in filed:
-            break
-    return proposed
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    proposals = (replace(request, name=name) for name in names)
+    return next(wanted for wanted in proposals if wanted.name not in taken or wanted.to_json() in filed)
 
 
 def start(request: TuneRequest) -> Job:

@@ -60,10 +60,11 @@ def test_lrgd_is_pure_tensor_code() -> None:
 # above it in this list, never from what is below.
 LAYERS = (
     "progress",
-    "evaluation",
+    "registry",
     "lrgd",
     "prompts",
     "data",
+    "evaluation",
     "demos",
     "llm",
     "baselines",

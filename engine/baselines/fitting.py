@@ -89,15 +89,21 @@ def fitted(
     checkpoint = path.with_suffix(".checkpoint") if path else None
     if path and path.exists():
         scorer = module.load(path)
-        training = training_report(scorer)
-        unfinished = training is not None and checkpoint is not None and checkpoint.exists()
-        if not unfinished or (minutes is not None and training["seconds"] >= 60 * minutes):
+        if not _more_to_train(scorer, checkpoint, minutes):
             return Fitted(scorer, path, True, on)
     mask = learnable(columns, kind, target, before)
     scorer = module.fit(FitJob(kind, columns, mask, seed, progress, checkpoint, minutes))
     if path:
         scorer.save(path)
     return Fitted(scorer, path, False, on)
+
+
+def _more_to_train(scorer: Scorer, checkpoint: Path | None, minutes: float | None) -> bool:
+    """Whether a kept scorer's training was cut off by the clock and is now given more of it."""
+    training = training_report(scorer)
+    if training is None or checkpoint is None or not checkpoint.exists():
+        return False
+    return minutes is None or training["seconds"] < 60 * minutes
 
 
 def _fitted_on(columns: DatasetColumns, kind: str, target: str, before: int | None) -> str:

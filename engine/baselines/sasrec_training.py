@@ -184,11 +184,11 @@ class _Run:
             if checkpoint and state.seconds - kept > KEEP_S:
                 self.keep(checkpoint)
                 kept = state.seconds
-            self.progress(*self._told(state.epoch, state.batch / len(batches)))
+            self.progress(*self._progress_line(state.epoch, state.batch / len(batches)))
         self._end_epoch()
         if checkpoint:
             self.keep(checkpoint)
-        self.progress(*self._told(state.epoch - 1, 1), {"curve": state.curve})
+        self.progress(*self._progress_line(state.epoch - 1, 1), {"curve": state.curve})
 
     def _end_epoch(self) -> None:
         began, state = time.perf_counter(), self.state
@@ -204,7 +204,7 @@ class _Run:
         state.curve.append({"epoch": state.epoch, **line, "validation": ndcg})
         state.batch, state.losses = 0, 0.0
 
-    def _told(self, epoch: int, share: float) -> tuple[float, str]:
+    def _progress_line(self, epoch: int, share: float) -> tuple[float, str]:
         """How much is done of the epochs that early stop still allows, and a line."""
         state = self.state
         end = min(self.recipe.epochs, state.best_epoch + self.recipe.patience)

@@ -6,6 +6,7 @@ import typer
 
 from db.choices import BASELINES, CANDIDATE_KINDS, TARGETS, TUNE_KINDS
 from db.requests import TuneRequest
+from engine.baselines.ranks import run_baseline
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
 from engine.jobs.worker import run_here
@@ -37,8 +38,6 @@ def baseline(
     json: Json = False,
 ) -> None:
     """Fit a conventional recommender (as a job) and rank with it the lists that `rank` ranks."""
-    from engine.baselines.ranks import run_baseline  # scipy.stats: half a second
-
     with opened() as store, service_engine(store) as engine:
         if kind in TUNE_KINDS and target == "test":  # what learns nothing from interactions needs no job
             asked = TuneRequest(dataset=dataset, kind=kind, minutes=minutes, seed=seed)

@@ -7,6 +7,7 @@ import typer
 
 from db.errors import BadInput
 from db.settings import Settings
+from engine.benchmarks.method_gains import ALL, method_gains
 from engine.benchmarks.store_speed import INTERACTIONS, store_speed
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
@@ -151,8 +152,6 @@ def methods(
     json: Json = False,
 ) -> None:
     """NDCG@10 of held-out purchases under edits, forward tuning and proxy scoring, paired with plain runs."""
-    from engine.benchmarks.method_gains import ALL, method_gains
-
     names = only.split(",") if only else ALL
     with opened() as store, service_engine(store) as engine:
         done = method_gains(engine, dataset, demos, users, seed, names, disliked, output.aside)

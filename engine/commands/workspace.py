@@ -52,7 +52,7 @@ def import_(
             found = handlers.preview_job(engine, payload, quiet)
             output.as_json(found) if json else output.preview(found)
             return
-        said = quiet if json else lambda progress, message="": output.line(message) if message else None
+        said = quiet if json else lambda _, message="": output.line(message) if message else None
         done = handlers.import_job(engine, {**payload, "options": options}, said)
     output.as_json(done) if json else output.report(done["dataset"], done["report"])
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 
 from engine.data.draws import generator
 
@@ -22,6 +21,8 @@ def interval(values: NDArray[np.floating], seed: int = 0) -> tuple[float, float]
     """Percentile bootstrap 95 % interval of the mean of `values` [users]; of a single value that value."""
     if len(values) < 2:
         return float(values.mean()), float(values.mean())
+    from scipy.stats import bootstrap  # half a second, which commands without intervals should not pay
+
     result = bootstrap(
         (values,),
         np.mean,

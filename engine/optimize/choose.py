@@ -62,8 +62,8 @@ class Search:
     utility: Utility
     share: Gains
     size: int
-    allowed: Callable[[Set], bool] = lambda chosen: True
-    report: Callable[[Step], None] = lambda step: None
+    allowed: Callable[[Set], bool] = lambda _: True
+    report: Callable[[Step], None] = lambda _: None
     steps: list[Step] = field(default_factory=list)
     _known: dict[Set, Gains] = field(default_factory=dict)
 

@@ -34,7 +34,7 @@ def learn(
     ridge: float,
     noise: float,
     seed: int,
-    report: Callable[[int, float], None] = lambda step, loss: None,
+    report: Callable[[int, float], None] = lambda *_: None,
 ) -> Weights:
     """Weights [k] that lower a loss, from 1 each.
 

@@ -239,7 +239,7 @@ class _Work:
             ridge=ask.ridge,
             noise=ask.noise,
             seed=ask.seed,
-            report=lambda step, loss: self.report(None, f"learning weights, step {step + 1}"),
+            report=lambda step, _: self.report(None, f"learning weights, step {step + 1}"),
         )
         mean = float(share @ self.utility.weighted(chosen, learned.weights))
         note = f"Weights learnt in {len(learned.losses)} steps of gradient descent."

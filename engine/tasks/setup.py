@@ -28,7 +28,7 @@ def setup_workspace(engine: Engine, say: Callable[[str], None] | None = None) ->
 
     Raises `ModelError` or `DataError` as loading and storing do.
     """
-    tell = say or (lambda text: None)
+    tell = say or (lambda _: None)
     store = engine.store
     try:
         info = datasets.get(store, DATASET)

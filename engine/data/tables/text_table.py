@@ -66,9 +66,9 @@ class TextTable:
                 columns = []
             if len(columns) == len(self.columns):
                 return range(block.first, block.first + len(rows)), columns, None
-        return self._each(block, texts, quoted, bad, final)
+        return self._row_by_row(block, texts, quoted, bad, final)
 
-    def _each(
+    def _row_by_row(
         self, block: Block, texts: list[str], quoted: bool, bad: Bad, final: bool
     ) -> tuple[Lines, Sequence[Any], Block | None]:
         width, name = len(self.columns), self.member.name

@@ -11,8 +11,6 @@ from engine.demos.reader import Embed
 from engine.demos.windows import Offer
 
 
-def find(
-    store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed
-) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed) -> list[Offer]:
     """Up to `size` windows, best first; similarity = cosine of mean title vectors, 0 where negative."""
     return compared(store, dataset, query, size, seed, embed).offers[:size]

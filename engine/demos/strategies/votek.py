@@ -22,9 +22,7 @@ STANDING = 18
 """Windows chosen by votes; the paper's smaller budget."""
 
 
-def find(
-    store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed
-) -> list[Offer]:
+def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed) -> list[Offer]:
     """Up to `size` windows, best first; similarity = cosine to the query, 0 where negative."""
     pool = compared(store, dataset, query, size, seed, embed)
     standing = elected(pool.vectors @ pool.vectors.T, max(STANDING, size))

@@ -178,7 +178,7 @@ def _local_revision(folder: Path) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _digest(file: Path, size: int, modified_ns: int) -> str:
+def _digest(file: Path, size: int, _modified_ns: int) -> str:
     """Content hash; of a file above 64 MiB its head (all tensor names and shapes) and 64 spread samples."""
     found = hashlib.sha256()
     with file.open("rb") as stream:

@@ -29,7 +29,7 @@ class PrefillCache:
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
         """The value kept under `key`, else `make()`, kept from now on."""
-        return self.get_all([key], lambda missing: [make()], size)[0]
+        return self.get_all([key], lambda _: [make()], size)[0]
 
     def get_all(
         self,

@@ -52,9 +52,9 @@ def test_item_knn_is_the_shrunk_cosine_of_who_bought_both(shrinkage, before):
     columns = cycle_columns(30)
     mask = visible(columns)
     history = [3, 16, 9, 9, 22, 15, 4, 21, 10, 3, 16]
-    found = itemknn.buyers_by_item(columns, mask, shrinkage).scores(history, range(ITEMS), before)
+    scores = itemknn.buyers_by_item(columns, mask, shrinkage).scores(history, range(ITEMS), before)
     expected = brute_force(columns, mask, history, range(ITEMS), before, shrinkage)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(scores, expected, rtol=1e-12)
     assert max(expected) > 0
 
 

@@ -28,11 +28,11 @@ class Enough(Exception):
 @pytest.fixture(scope="module")
 def network() -> Network:
     torch.manual_seed(0)
-    made = Network(Shape(items=10, width=8, blocks=2, heads=2, longest=6)).eval()
+    untrained = Network(Shape(items=10, width=8, blocks=2, heads=2, longest=6)).eval()
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in untrained.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
-    return made
+    return untrained
 
 
 def test_a_state_depends_on_what_came_before_it_only(network: Network):
@@ -69,8 +69,8 @@ def test_the_scaled_loss_is_the_full_one_where_every_item_is_drawn_once():
 
 def test_the_scaled_loss_scales_up_the_sampled_normalizer():
     states, embeddings = torch.zeros(1, 4), torch.zeros(101, 4)  # all logits 0: log(1 + 100)
-    found = scaled_loss(states, torch.tensor([0]), embeddings, torch.tensor([5, 6]))
-    assert found.item() == pytest.approx(np.log(101), abs=1e-5)
+    loss = scaled_loss(states, torch.tensor([0]), embeddings, torch.tensor([5, 6]))
+    assert loss.item() == pytest.approx(np.log(101), abs=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["full", "scaled"])
@@ -103,7 +103,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(loss: str, tmp_path: Path):
     whole = train(columns, visible(columns), recipe)
     path = tmp_path / "run.checkpoint"
 
-    def stop_in_the_third_epoch(share: float | None, message: str, *_: object) -> None:
+    def stop_in_the_third_epoch(_share: float | None, message: str, *_: object) -> None:
         if message.startswith("SASRec epoch 3"):
             raise Enough
 
@@ -115,7 +115,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(loss: str, tmp_path: Path):
         columns,
         visible(columns),
         recipe,
-        progress=lambda share, message, *_: epochs.append(message.split()[2].rstrip(",")),
+        progress=lambda _share, message, *_: epochs.append(message.split()[2].rstrip(",")),
         checkpoint=path,
     )
     assert sorted(set(epochs)) == ["3", "4", "5"]
@@ -137,7 +137,7 @@ def test_a_run_stopped_within_an_epoch_goes_on_to_the_same_weights(
     path = tmp_path / "run.checkpoint"
     steps: list[float] = []
 
-    def stop_at_the_fourth_step(share: float, message: str, *_: object) -> None:
+    def stop_at_the_fourth_step(share: float, *_: object) -> None:
         torch.rand(3)  # what else the process draws meanwhile has no say
         steps.append(share)
         if len(steps) == 4:
@@ -178,7 +178,7 @@ def test_a_checkpoint_of_another_recipe_is_refused_and_kept(tmp_path: Path):
     columns = cycle_columns(40)
     path = tmp_path / "run.checkpoint"
 
-    def stop(share: float | None, message: str, *_: object) -> None:
+    def stop(_share: float | None, message: str, *_: object) -> None:
         if message.startswith("SASRec epoch 2"):
             raise Enough
 

@@ -21,25 +21,25 @@ TASK = Task(DEMOS, TITLES[2:6], TITLES[4:10], 2)
 def second(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every way takes one second and this machine makes 1000 flops in one."""
 
-    def each_once(ways, device) -> dict[str, float]:
+    def each_once(ways, _device) -> dict[str, float]:
         for work in ways.values():
             work()
         return dict.fromkeys(ways, 1.0)
 
     for module in (effects, ranking, bank):
-        monkeypatch.setattr(module, "rate", lambda loaded: 1000.0)
+        monkeypatch.setattr(module, "rate", lambda _: 1000.0)
         monkeypatch.setattr(module, "in_turn", each_once)
 
 
 def test_whole_prompts_give_the_losses_that_effects_are_of() -> None:
     loaded = make_loaded("llama", dtype=torch.float64)
-    found = demonstration_effects(loaded, TASK, leave_one_out=True)
+    result = demonstration_effects(loaded, TASK, leave_one_out=True)
     rivals = effects.rivals(loaded, TASK)
     assert [len(rivals[name]) for name in effects.RIVALS] == [1, 4, effects.ABLATIONS]
     (plain,) = whole(loaded, rivals["plain"], stock=True)
-    assert plain == pytest.approx(-found.loss, abs=1e-4)
-    left = [plain - one for one in whole(loaded, rivals["loo"], stock=False)]
-    assert left == pytest.approx(found.reprompt, abs=1e-4)
+    assert plain == pytest.approx(-result.loss, abs=1e-4)
+    left = [plain - log_prob for log_prob in whole(loaded, rivals["loo"], stock=False)]
+    assert left == pytest.approx(result.reprompt, abs=1e-4)
 
 
 def test_whole_prompts_rank_as_the_shared_one() -> None:
@@ -83,10 +83,11 @@ def test_the_floor_of_an_estimator_is_its_suffixes() -> None:
     assert effects.floor(loaded, fitted, 7, "aumann", 18) == flops(loaded, before) + 42 * suffix
 
 
-def test_ratios_of_effects(second: None) -> None:
+@pytest.mark.usefixtures("second")
+def test_ratios_of_effects() -> None:
     loaded = make_loaded("llama")
-    found = effects.effects(loaded, [TASK], [4], most=8)
-    (row,) = found["rows"]
+    report = effects.effects(loaded, [TASK], [4], most=8)
+    (row,) = report["rows"]
     exact = row["ways"]["exact"]
     scale = sample(effects.rivals(loaded, TASK)["ablations"], 8)[1]
     # A second, less what the prompt without demonstrations took.
@@ -100,18 +101,19 @@ def test_ratios_of_effects(second: None) -> None:
     assert exact["floor_ms"] == effects.floor(loaded, prepare(loaded, TASK)[1], answer, "exact", 16)
     assert exact["nodes"] == 16
     assert exact["certified"] == 1
-    assert found["bars"][0]["holds"] is True  # once a plain forward pass: at most 2.5
+    assert report["bars"][0]["holds"] is True  # once a plain forward pass: at most 2.5
 
 
-def test_ratios_of_ranking_and_bank(second: None) -> None:
+@pytest.mark.usefixtures("second")
+def test_ratios_of_ranking_and_bank() -> None:
     loaded = make_loaded("llama")
-    found = ranking.ranking(loaded, [TASK], most=3)
+    report = ranking.ranking(loaded, [TASK], most=3)
     scale = sample(ranking.prompts(loaded, ranking.cut(loaded, TASK, 20)), 3)[1]
-    assert found["rows"][0]["whole_ms"] == pytest.approx(1000 * scale, abs=0.1)
+    assert report["rows"][0]["whole_ms"] == pytest.approx(1000 * scale, abs=0.1)
     pooled = bank.bank(loaded, [TASK, TASK])
     assert pooled["faster_than_batched"] == pooled["faster_than_one_by_one"] == 1.0
     assert pooled["flops_without_over_with"] > 1.2
-    assert not any(each["holds"] for each in pooled["bars"])
+    assert not any(threshold["holds"] for threshold in pooled["bars"])
 
 
 def test_a_shorter_list_of_candidates_keeps_the_target() -> None:
@@ -124,10 +126,10 @@ def test_a_shorter_list_of_candidates_keeps_the_target() -> None:
 
 def test_a_random_model_is_made_in_memory_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     shape = {"vocab_size": 4096, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
-    made = models.random_llama("cpu", num_attention_heads=4, **shape)
+    first = models.random_llama("cpu", num_attention_heads=4, **shape)
     again = models.random_llama("cpu", num_attention_heads=4, **shape)
-    assert rank_candidates(made, TASK).scores == rank_candidates(again, TASK).scores
-    monkeypatch.setattr(models, "available_bytes", lambda device: 1000)
+    assert rank_candidates(first, TASK).scores == rank_candidates(again, TASK).scores
+    monkeypatch.setattr(models, "available_bytes", lambda _: 1000)
     with pytest.raises(OutOfMemory, match="Nothing was made"):
         models.random_llama("cpu", num_attention_heads=4, **shape)
 

@@ -57,8 +57,8 @@ def insert(store: Store, name: str, item: np.ndarray, titles: list[str] | None =
 
 
 def titles_of(store: Store, dataset: DatasetInfo, items: tuple[int, ...]) -> list[str]:
-    found = datasets.items(store, dataset.id, items)
-    return [" ".join(found[item].title.split()).lower() for item in items]
+    rows = datasets.items(store, dataset.id, items)
+    return [" ".join(rows[item].title.split()).lower() for item in items]
 
 
 @given(
@@ -105,7 +105,7 @@ def test_a_list_is_drawn_once_and_then_read(
 def test_equal_on_every_machine(store: Store, dataset: DatasetInfo) -> None:
     """Written down once: a change here makes stored runs incomparable with new ones."""
     drawn = {kind: candidate_list(store, dataset, 3, 5, kind, 8, 1) for kind in ORDERS}
-    assert {kind: list(found.items) for kind, found in drawn.items()} == {
+    assert {kind: list(listed.items) for kind, listed in drawn.items()} == {
         "random": [38, 41, 17, 14, 0, 43, 8, 28],
         "popular": [18, 14, 10, 42, 16, 43, 41, 7],
         "hard": [33, 32, 39, 48, 46, 30, 41, 53],
@@ -122,7 +122,7 @@ def test_every_input_but_the_draw_itself_is_in_the_fingerprint(store: Store, dat
         for size in (5, 6)
         for seed in (0, 1)
     ]
-    assert len({one.fingerprint for one in lists}) == len(lists)
+    assert len({listed.fingerprint for listed in lists}) == len(lists)
 
 
 def test_the_target_stands_anywhere(store: Store, dataset: DatasetInfo) -> None:

@@ -50,10 +50,10 @@ def survives(path: Path, **options: str) -> None:
     """Preview and read; only DataError may come out, and what is read can be stored as JSON."""
     for look in (preview, read_path):
         try:
-            found = look(path, **options)  # type: ignore[operator]
+            result = look(path, **options)  # type: ignore[operator]
         except DataError:
             continue
-        json.dumps(found[1].to_json() if isinstance(found, tuple) else found.to_json())
+        json.dumps(result[1].to_json() if isinstance(result, tuple) else result.to_json())
 
 
 @pytest.mark.parametrize("name", list(WRITERS))

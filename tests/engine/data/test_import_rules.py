@@ -135,8 +135,8 @@ def test_bad_rows_are_counted_with_file_line_and_reason(tmp_path: Path) -> None:
     bad = [("", "a", 1, 1), ("u", "", 1, 1), ("u", "k", "", 1), ("u", "l", "soon", 1), ("u", "m", 1, "good")]
     bad += [("u", "n", 1), ("u", "o", 1, 1, 1), ("x" * 300, "p", 1, 1), ("u", "q", "inf", 1)]
     _, report = read_path(table(tmp_path, good + bad))
-    found = {reason: entry["examples"][0]["line"] for reason, entry in report.dropped.items()}
-    assert found == {
+    lines = {reason: entry["examples"][0]["line"] for reason, entry in report.dropped.items()}
+    assert lines == {
         "user id missing": 12,
         "item id missing": 13,
         "timestamp missing": 14,
@@ -234,16 +234,16 @@ def test_what_is_stored_is_what_was_read(tmp_path: Path, store: Store) -> None:
     assert info.kind == "movielens-1m"
 
 
-def test_progress_is_told_and_can_stop(tmp_path: Path, store: Store) -> None:
+def test_progress_is_reported_and_can_stop(tmp_path: Path, store: Store) -> None:
     folder = originals.generic_csv(tmp_path / "shop")
-    told: list[tuple[float | None, str]] = []
-    import_path(store, folder, progress=lambda fraction, message: told.append((fraction, message)))
-    fractions = [fraction for fraction, _ in told if fraction is not None]
+    reported: list[tuple[float | None, str]] = []
+    import_path(store, folder, progress=lambda fraction, message: reported.append((fraction, message)))
+    fractions = [fraction for fraction, _ in reported if fraction is not None]
     assert fractions == sorted(fractions)
     assert 0 <= fractions[0] <= fractions[-1] <= 1
-    assert any("interactions.csv.gz: 12 lines" in message for _, message in told)
+    assert any("interactions.csv.gz: 12 lines" in message for _, message in reported)
 
-    def stop(fraction: float | None, message: str) -> None:
+    def stop(_fraction: float | None, message: str) -> None:
         if "Writing" in message:
             raise InterruptedError
 

@@ -36,7 +36,7 @@ def test_same_seed_same_store_on_every_machine(store: DatasetColumns) -> None:
     assert digest_of(store) == "4909e2c2c5f2847c6498887b91afefeeea8f96338eac12ee4512b533e29f66c9"
 
 
-def test_other_seed_other_store(store: DatasetColumns) -> None:
+def test_other_seed_other_store() -> None:
     assert digest_of(simulate(1, users=200)) != digest_of(simulate(0, users=200))
 
 

@@ -98,8 +98,8 @@ def chance(targets: list[float], others: list[float]) -> float:
     def worth(score: float) -> float:
         return -math.inf if math.isnan(score) else score
 
-    pairs = [(worth(one), worth(other)) for one in targets for other in others]
-    return sum((one > other) + (one == other) / 2 for one, other in pairs) / len(pairs)
+    pairs = [(worth(target), worth(other)) for target in targets for other in others]
+    return sum((target > other) + (target == other) / 2 for target, other in pairs) / len(pairs)
 
 
 @given(users())

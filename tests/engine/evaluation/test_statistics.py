@@ -29,22 +29,22 @@ def test_nineteen_of_twenty_intervals_hold_the_true_mean() -> None:
 
 @given(values, st.integers(0, 9))
 @few
-def test_an_interval_lies_within_the_values_and_repeats(found: np.ndarray, seed: int) -> None:
-    low, high = interval(found, seed)
-    assert found.min() - 1e-9 <= low <= high <= found.max() + 1e-9
-    assert interval(found, seed) == (low, high)
-    assert estimate(found, seed)["n"] == len(found)
+def test_an_interval_lies_within_the_values_and_repeats(drawn: np.ndarray, seed: int) -> None:
+    low, high = interval(drawn, seed)
+    assert drawn.min() - 1e-9 <= low <= high <= drawn.max() + 1e-9
+    assert interval(drawn, seed) == (low, high)
+    assert estimate(drawn, seed)["n"] == len(drawn)
 
 
 @given(values, st.floats(-50, 50))
 @few
-def test_moving_every_value_moves_the_interval(found: np.ndarray, by: float) -> None:
-    assert interval(found + by) == pytest.approx(tuple(end + by for end in interval(found)), abs=1e-6)
+def test_moving_every_value_moves_the_interval(drawn: np.ndarray, by: float) -> None:
+    assert interval(drawn + by) == pytest.approx(tuple(end + by for end in interval(drawn)), abs=1e-6)
 
 
 def test_without_a_difference_one_test_in_twenty_is_significant() -> None:
-    found = [paired_p(row, np.zeros(30)) for row in normal(2, 200, 30)]
-    assert 0.01 < np.mean(np.array(found) < 0.05) < 0.1
+    p_values = [paired_p(row, np.zeros(30)) for row in normal(2, 200, 30)]
+    assert 0.01 < np.mean(np.array(p_values) < 0.05) < 0.1
 
 
 def test_a_pairing_finds_what_the_spread_between_users_would_hide() -> None:
@@ -58,11 +58,11 @@ def test_a_pairing_finds_what_the_spread_between_users_would_hide() -> None:
 
 @given(values)
 @few
-def test_both_directions_have_the_same_p_and_opposite_differences(found: np.ndarray) -> None:
-    zero = np.zeros(len(found))
-    one, other = difference(found, zero), difference(zero, found)
-    assert one["p"] == other["p"]
-    assert one["mean"] == pytest.approx(-other["mean"])
+def test_both_directions_have_the_same_p_and_opposite_differences(drawn: np.ndarray) -> None:
+    zero = np.zeros(len(drawn))
+    forth, back = difference(drawn, zero), difference(zero, drawn)
+    assert forth["p"] == back["p"]
+    assert forth["mean"] == pytest.approx(-back["mean"])
 
 
 def test_the_exact_p_of_few_users() -> None:

@@ -65,12 +65,12 @@ def _prompt(family: str):
 def _run(family: str, alpha: tuple[float, ...] | None) -> list[lens.Seen]:
     loaded = make_loaded(family, dtype=torch.float64)
     prompt, _ = _prompt(family)
-    found: list[lens.Seen] = []
-    current = lens.Pass(observe=found.append)
+    seen: list[lens.Seen] = []
+    current = lens.Pass(observe=seen.append)
     if alpha is not None:
         owners = torch.tensor(prompt.owners())
         current.key_owners = current.query_owners = owners
         current.log_alpha = torch.tensor([alpha], dtype=torch.float64).log()
     with lens.looking(current):
         loaded.model(input_ids=torch.tensor([prompt.ids]), use_cache=False)
-    return found
+    return seen

@@ -76,12 +76,12 @@ def test_a_wrong_mask_of_demonstration_tokens_fails(family: str) -> None:
 @every_family
 def test_leaving_one_demonstration_out_is_the_block_identity(family: str) -> None:
     for layer, parts in parts_of(record(family)):
-        found = dual.without(parts)
+        outputs = dual.without(parts)
         for b in range(K):
             kept = torch.ones(K, dtype=torch.float64)
             kept[b] = 0
-            assert relative(found[..., b, :], dual.output_b(parts, kept)) < EXACT
-            assert relative(found[..., b, :], recomputed_without(layer, record(family).owners, b)) < EXACT
+            assert relative(outputs[..., b, :], dual.output_b(parts, kept)) < EXACT
+            assert relative(outputs[..., b, :], recomputed_without(layer, record(family).owners, b)) < EXACT
 
 
 def recomputed_without(layer: LayerRecord, owners: Tensor, b: int) -> Tensor:
@@ -145,8 +145,8 @@ def test_form_c_is_one_gradient_step_with_an_explicit_feature_map(family: str, e
     )
     for head in range(layer.keys.shape[0]):
         phi_k, phi_q = feature_map(layer, head)
-        one = torch.ones(start, 1, dtype=torch.float64)
-        values = torch.cat([layer.values[head, :start], one], dim=1)  # [v; 1]
+        ones = torch.ones(start, 1, dtype=torch.float64)
+        values = torch.cat([layer.values[head, :start], ones], dim=1)  # [v; 1]
         rest = seen < 0
         weights = torch.zeros(start, dtype=torch.float64)
         for b in range(K):
@@ -204,9 +204,9 @@ def test_the_eager_kernel_rounds_to_float32_and_sdpa_does_not() -> None:
     """Why the checks run on SDPA: transformers' eager softmax is float32 whatever the model's dtype."""
     loaded = make_loaded("llama", dtype=torch.float64)
     prompt, start = _prompt("llama")
-    gave: list[Tensor] = []
+    inputs: list[Tensor] = []
     projection = loaded.model.model.layers[0].self_attn.o_proj
-    handle = projection.register_forward_pre_hook(lambda module, args: gave.append(args[0]))
+    handle = projection.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     with torch.no_grad(), own_attention(loaded.model):
         for kernel in ("sdpa", "eager"):
             loaded.model.set_attn_implementation(kernel)
@@ -214,7 +214,7 @@ def test_the_eager_kernel_rounds_to_float32_and_sdpa_does_not() -> None:
     handle.remove()
     layer, parts = parts_of(record("llama"))[0]
     heads = layer.query.shape[0]
-    sdpa, eager = (g[0].unflatten(-1, (heads, -1)).transpose(0, 1)[:, start:] for g in gave)
+    sdpa, eager = (g[0].unflatten(-1, (heads, -1)).transpose(0, 1)[:, start:] for g in inputs)
     assert relative(dual.output_b(parts), sdpa) < EXACT
     assert EXACT < relative(dual.output_b(parts), eager) < 1e-6
 

@@ -22,23 +22,23 @@ numbers = st.floats(-3, 3, allow_nan=False)
 
 def by_permutations(losses: Tensor, k: int) -> list[float]:
     """Shapley values from their definition: mean marginal drop over all orders of joining."""
-    found = [0.0] * k
+    values = [0.0] * k
     orders = list(itertools.permutations(range(k)))
     for order in orders:
         inside = 0
         for b in order:
-            found[b] += float(losses[inside] - losses[inside | 1 << b]) / len(orders)
+            values[b] += float(losses[inside] - losses[inside | 1 << b]) / len(orders)
             inside |= 1 << b
-    return found
+    return values
 
 
 @given(st.integers(1, 4).flatmap(lambda k: st.lists(numbers, min_size=2**k, max_size=2**k)))
 def test_shapley_values_match_their_definition_and_add_up(values: list[float]) -> None:
     losses = torch.tensor(values, dtype=torch.float64)
     k = len(values).bit_length() - 1
-    found = shapley(losses)
-    assert found.tolist() == pytest.approx(by_permutations(losses, k), abs=1e-12)
-    assert float(found.sum()) == pytest.approx(float(losses[0] - losses[-1]), abs=1e-12)
+    estimate = shapley(losses)
+    assert estimate.tolist() == pytest.approx(by_permutations(losses, k), abs=1e-12)
+    assert float(estimate.sum()) == pytest.approx(float(losses[0] - losses[-1]), abs=1e-12)
 
 
 def test_coalitions_are_the_bits_of_the_row() -> None:
@@ -52,9 +52,9 @@ def test_on_an_additive_loss_all_estimators_give_each_its_own_part(
     slope = torch.tensor(slopes, dtype=torch.float64)
     weight = torch.tensor(weights[: len(slopes)], dtype=torch.float64)
     objective = Differentiable(lambda alpha: 1 - alpha @ slope)
-    for found in (exact(objective, weight), aumann(objective, weight), path(objective, weight)):
-        assert torch.allclose(found.effects, slope * weight, atol=1e-9)
-        assert found.completeness_error < 1e-9
+    for estimate in (exact(objective, weight), aumann(objective, weight), path(objective, weight)):
+        assert torch.allclose(estimate.effects, slope * weight, atol=1e-9)
+        assert estimate.completeness_error < 1e-9
 
 
 @given(st.integers(0, 50))
@@ -65,20 +65,20 @@ def test_both_estimators_are_symmetric_and_complete(seed: int) -> None:
     objective = Differentiable(
         lambda a: inner._loss(torch.stack([a[:, 0] + a[:, 1], a[:, 3]], dim=1))  # b 0 and 1 alike, 2 unused
     )
-    for found in (exact(objective, ones(4)), aumann(objective, ones(4))):
-        assert float(found.effects[0]) == pytest.approx(float(found.effects[1]), abs=1e-9)
-        assert float(found.effects[2]) == pytest.approx(0, abs=1e-9)
-        assert found.completeness_error == pytest.approx(
-            abs(float(found.effects.sum()) - found.total), abs=1e-12
+    for estimate in (exact(objective, ones(4)), aumann(objective, ones(4))):
+        assert float(estimate.effects[0]) == pytest.approx(float(estimate.effects[1]), abs=1e-9)
+        assert float(estimate.effects[2]) == pytest.approx(0, abs=1e-9)
+        assert estimate.completeness_error == pytest.approx(
+            abs(float(estimate.effects.sum()) - estimate.total), abs=1e-12
         )
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_integral_refines_until_it_is_complete_to_two_percent(seed: int) -> None:
-    found = aumann(steep(6, seed), ones(6))
-    assert abs(found.total) > 1
-    assert found.completeness_error <= 0.02 * abs(found.total)
-    assert found.nodes <= 32
+    estimate = aumann(steep(6, seed), ones(6))
+    assert abs(estimate.total) > 1
+    assert estimate.completeness_error <= 0.02 * abs(estimate.total)
+    assert estimate.nodes <= 32
 
 
 def test_without_refinement_a_jump_is_not_resolved_and_the_error_says_so() -> None:
@@ -93,9 +93,9 @@ def test_without_refinement_a_jump_is_not_resolved_and_the_error_says_so() -> No
 
 
 def test_a_gain_of_nothing_ends_at_once() -> None:
-    found = aumann(Differentiable(lambda a: 3 + 1e-5 * torch.sin(20 * a).sum(1)), ones(4))
-    assert found.nodes == 12
-    assert found.completeness_error < 1e-3
+    estimate = aumann(Differentiable(lambda a: 3 + 1e-5 * torch.sin(20 * a).sum(1)), ones(4))
+    assert estimate.nodes == 12
+    assert estimate.completeness_error < 1e-3
 
 
 def test_the_integral_agrees_with_exact_shapley_values_where_demonstrations_barely_interact() -> None:
@@ -113,30 +113,30 @@ def test_up_to_four_all_strata_are_there_and_the_values_exact(values: list[float
     table = torch.tensor(values, dtype=torch.float64)
     k = len(values).bit_length() - 1
     objective = Differentiable(lambda a: table[(a > 0).long() @ (2 ** torch.arange(k))])
-    found, true = strata(objective, ones(k)), exact(objective, ones(k))
-    assert torch.allclose(found.effects, true.effects, atol=max(1e-9, found.certified_error))
-    assert found.nodes == 2**k or found.certified_error <= 0.02 * max(abs(true.total), 0.05)
+    estimate, true = strata(objective, ones(k)), exact(objective, ones(k))
+    assert torch.allclose(estimate.effects, true.effects, atol=max(1e-9, estimate.certified_error))
+    assert estimate.nodes == 2**k or estimate.certified_error <= 0.02 * max(abs(true.total), 0.05)
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("make", [steep, lambda k, seed: copies(k, 4, seed)])
 def test_strata_come_near_shapley_values_for_a_quarter_of_the_losses(make, seed: int) -> None:
     objective = make(8, seed)
-    true, found = exact(objective, ones(8)), strata(objective, ones(8))
-    assert found.nodes <= 74 < true.nodes == 256
-    assert float((found.effects - true.effects).abs().max()) < 0.05 * abs(true.total)
-    rank = spearman(found.effects.tolist(), true.effects.tolist())
+    true, estimate = exact(objective, ones(8)), strata(objective, ones(8))
+    assert estimate.nodes <= 74 < true.nodes == 256
+    assert float((estimate.effects - true.effects).abs().max()) < 0.05 * abs(true.total)
+    rank = spearman(estimate.effects.tolist(), true.effects.tolist())
     assert rank is not None
     assert rank > 0.9
-    assert _error(found, true) <= _error(aumann(objective, ones(8)), true)
+    assert _error(estimate, true) <= _error(aumann(objective, ones(8)), true)
 
 
 def test_strata_treat_twins_alike_and_find_those_that_do_nothing() -> None:
     objective = Differentiable(lambda a: 5 * torch.exp(-2 * a[:, :4].sum(1) - a[:, 4] * a[:, 5]))
-    found = strata(objective, ones(9))
-    assert found.effects[:4].tolist() == pytest.approx([float(found.effects[0])] * 4, abs=1e-9)
-    assert float(found.effects[6:].abs().max()) < 0.05 * found.total
-    assert found.completeness_error < 1e-9
+    estimate = strata(objective, ones(9))
+    assert estimate.effects[:4].tolist() == pytest.approx([float(estimate.effects[0])] * 4, abs=1e-9)
+    assert float(estimate.effects[6:].abs().max()) < 0.05 * estimate.total
+    assert estimate.completeness_error < 1e-9
 
 
 def test_many_demonstrations_take_a_design_in_which_all_have_equally_many_partners() -> None:
@@ -149,21 +149,21 @@ def test_many_demonstrations_take_a_design_in_which_all_have_equally_many_partne
 
         gradient = Differentiable.gradient
 
-    found = strata(Noted(), ones(40))
-    assert found.nodes <= 2 + 2 * 40 + 2 * 128
+    estimate = strata(Noted(), ones(40))
+    assert estimate.nodes <= 2 + 2 * 40 + 2 * 128
     two = torch.cat([rows[rows.sum(1) == 2] for rows in seen])
     assert len(set(two.sum(0).tolist())) == 1
-    assert set(found.effects.topk(5).indices.tolist()) == {0, 1, 2, 3, 4}
+    assert set(estimate.effects.topk(5).indices.tolist()) == {0, 1, 2, 3, 4}
 
 
-def _error(found: Effects, true: Effects) -> float:
-    return float((found.effects - true.effects).abs().max())
+def _error(estimate: Effects, true: Effects) -> float:
+    return float((estimate.effects - true.effects).abs().max())
 
 
 def test_auto_is_exact_up_to_six_and_strata_beyond() -> None:
-    found = {k: effects(steep(k), ones(k)) for k in (1, 6, 7)}
-    assert [found[k].estimator for k in found] == ["exact", "exact", "strata"]
-    assert [found[k].nodes for k in (1, 6)] == [2, 64]
+    estimate = {k: effects(steep(k), ones(k)) for k in (1, 6, 7)}
+    assert [estimate[k].estimator for k in estimate] == ["exact", "exact", "strata"]
+    assert [estimate[k].nodes for k in (1, 6)] == [2, 64]
     for name in ("path", "aumann"):
         assert effects(steep(3), ones(3), name).estimator == name  # type: ignore[arg-type]
     assert effects(steep(7), ones(7), "exact").nodes == 128
@@ -176,20 +176,22 @@ def test_more_than_eight_demonstrations_have_no_exact_values() -> None:
 
 @pytest.mark.parametrize("estimator", ["auto", "exact", "strata", "path", "aumann"])
 def test_no_demonstrations_have_no_effects(estimator) -> None:
-    found = effects(
+    estimate = effects(
         Differentiable(lambda a: torch.full((len(a),), 2.5, dtype=torch.float64)), ones(0), estimator
     )
-    assert found.effects.shape == (0,)
-    assert (found.total, found.loss_on, found.completeness_error) == (0.0, 2.5, 0.0)
+    assert estimate.effects.shape == (0,)
+    assert (estimate.total, estimate.loss_on, estimate.completeness_error) == (0.0, 2.5, 0.0)
 
 
 def test_effects_are_relative_to_the_weights_asked_for() -> None:
     weights = torch.tensor([0.0, 0.5, 2.0], dtype=torch.float64)
     objective = steep(3)
-    for found in (exact(objective, weights), strata(objective, weights), path(objective, weights)):
-        assert float(found.effects[0]) == pytest.approx(0, abs=1e-9)
-        assert found.loss_on == pytest.approx(float(objective.value(weights[None])))
-        assert found.loss_off == pytest.approx(float(objective.value(torch.zeros(1, 3, dtype=torch.float64))))
+    for estimate in (exact(objective, weights), strata(objective, weights), path(objective, weights)):
+        assert float(estimate.effects[0]) == pytest.approx(0, abs=1e-9)
+        assert estimate.loss_on == pytest.approx(float(objective.value(weights[None])))
+        assert estimate.loss_off == pytest.approx(
+            float(objective.value(torch.zeros(1, 3, dtype=torch.float64)))
+        )
 
 
 def test_removal_is_the_rise_of_the_loss_without_one() -> None:
@@ -224,5 +226,5 @@ def test_a_weighting_is_computed_once() -> None:
     ],
 )
 def test_rank_correlation_is_none_where_it_is_undefined(first, second, value) -> None:
-    found = spearman(first, second)
-    assert found is None if value is None else math.isclose(found or 0, value)
+    estimate = spearman(first, second)
+    assert estimate is None if value is None else math.isclose(estimate or 0, value)

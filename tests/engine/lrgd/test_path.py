@@ -45,23 +45,23 @@ def test_it_is_exact_where_only_pairs_interact(k: int, seed: int) -> None:
     objective = Differentiable(lambda a: 2 - a @ alone + ((a @ pairs) * a).sum(1))
     weights = 0.5 + torch.rand(k, generator=draw, dtype=torch.float64)
     # A demonstration's own square is no interaction in a coalition: it is there or not.
-    found, true = path(objective, weights), exact(objective, weights)
-    assert torch.allclose(found.effects, true.effects, atol=1e-9)
-    assert found.certified_error < 1e-9
-    assert found.total == pytest.approx(true.total)
+    estimate, true = path(objective, weights), exact(objective, weights)
+    assert torch.allclose(estimate.effects, true.effects, atol=1e-9)
+    assert estimate.certified_error < 1e-9
+    assert estimate.total == pytest.approx(true.total)
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("make", [steep, lambda k, seed: copies(k, 4, seed)])
 def test_it_comes_near_shapley_values_for_an_eighth_of_the_losses(make, seed: int) -> None:
     objective = make(8, seed)
-    true, found = exact(objective, ones(8)), path(objective, ones(8))
-    assert found.nodes == 32
-    assert found.completeness_error < 1e-9
-    rank = spearman(found.effects.tolist(), true.effects.tolist())
+    true, estimate = exact(objective, ones(8)), path(objective, ones(8))
+    assert estimate.nodes == 32
+    assert estimate.completeness_error < 1e-9
+    rank = spearman(estimate.effects.tolist(), true.effects.tolist())
     assert rank is not None
     assert rank > 0.92
-    assert float((found.effects - true.effects).abs().max()) < 0.15 * abs(true.total)
+    assert float((estimate.effects - true.effects).abs().max()) < 0.15 * abs(true.total)
 
 
 @pytest.mark.parametrize("k, nodes", [(1, 2), (4, 16), (7, 30), (8, 32), (16, 64), (32, 128)])
@@ -69,17 +69,17 @@ def test_its_cost_grows_with_k_and_small_k_is_exact(k: int, nodes: int) -> None:
     asked: list[Tensor] = []
     objective = steep(k)
     watched = Differentiable(lambda a: asked.append(a) or objective._loss(a))  # type: ignore[func-returns-value]
-    found = path(watched, ones(k))
-    assert found.estimator == "path"
-    assert found.nodes == nodes >= len(torch.unique(torch.cat(asked), dim=0))
-    assert sum(len(rows) for rows in asked) == found.nodes  # nothing is computed twice
+    estimate = path(watched, ones(k))
+    assert estimate.estimator == "path"
+    assert estimate.nodes == nodes >= len(torch.unique(torch.cat(asked), dim=0))
+    assert sum(len(rows) for rows in asked) == estimate.nodes  # nothing is computed twice
     if k <= 4:
-        assert torch.allclose(found.effects, exact(objective, ones(k)).effects)
+        assert torch.allclose(estimate.effects, exact(objective, ones(k)).effects)
 
 
 def test_what_is_shared_of_the_rest_is_told() -> None:
     """Teeth: where many do together what none does alone, the design cannot see it and says so."""
     together = Differentiable(lambda a: -6 * (a[:, :5].sum(1) >= 5).double())
-    found = path(together, ones(8))
-    assert float(found.effects.sum()) == pytest.approx(6)
-    assert found.certified_error > 0.02 * 6
+    estimate = path(together, ones(8))
+    assert float(estimate.effects.sum()) == pytest.approx(6)
+    assert estimate.certified_error > 0.02 * 6

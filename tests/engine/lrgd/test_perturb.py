@@ -34,16 +34,16 @@ def test_a_draw_depends_on_its_number_and_place_only(k: int, draws: int, seed: i
 
 
 def test_weight_noise_is_lognormal_of_mean_one() -> None:
-    found = perturb.weight_noise(torch.tensor([2.0, 0.0], dtype=torch.float64), 20_000, 0.5, 3)[1:]
-    assert float(found[:, 0].mean()) == pytest.approx(2.0, abs=0.03)
-    assert float((found[:, 0] / 2).log().std()) == pytest.approx(0.5, abs=0.01)
-    assert bool((found[:, 1] == 0).all())
+    drawn = perturb.weight_noise(torch.tensor([2.0, 0.0], dtype=torch.float64), 20_000, 0.5, 3)[1:]
+    assert float(drawn[:, 0].mean()) == pytest.approx(2.0, abs=0.03)
+    assert float((drawn[:, 0] / 2).log().std()) == pytest.approx(0.5, abs=0.01)
+    assert bool((drawn[:, 1] == 0).all())
 
 
 def test_dropout_drops_at_its_rate_and_scales_nothing() -> None:
-    found = perturb.dropout(torch.full((3,), 1.5), 5_000, 0.25, 1)[1:]
-    assert set(found.unique().tolist()) == {0.0, 1.5}
-    assert float((found == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
+    drawn = perturb.dropout(torch.full((3,), 1.5), 5_000, 0.25, 1)[1:]
+    assert set(drawn.unique().tolist()) == {0.0, 1.5}
+    assert float((drawn == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
     assert torch.equal(perturb.dropout(torch.ones(4), 3, 0.0, 1), torch.ones(3, 4))
 
 

@@ -46,7 +46,7 @@ def test_then_whole_demonstrations_go_the_farthest_first() -> None:
 def test_a_hint_stands_with_the_query_and_is_never_dropped() -> None:
     hint = TITLES[7:9]
     segments = render("plain", "sum", DEMOS[:2], HISTORY, hint)
-    assert [one.kind for one in segments] == ["prefix", "demo", "demo", "hint", "query"]
+    assert [segment.kind for segment in segments] == ["prefix", "demo", "demo", "hint", "query"]
     assert segments[3].text == f"Another recommender suggests:\n- {hint[0]}\n- {hint[1]}\n\n"
     whole = encode(ENCODER, segments)
     bare = encode(ENCODER, render("plain", "sum", DEMOS[:2], HISTORY))
@@ -54,7 +54,7 @@ def test_a_hint_stands_with_the_query_and_is_never_dropped() -> None:
     assert set(whole.owners()[len(whole.before("query")) :]) == {-1}
     least = len(encode(ENCODER, render("plain", "sum", [], HISTORY[-1:], hint)))
     fitted = fit(ENCODER, "plain", "sum", DEMOS[:2], HISTORY, least, hint)
-    assert [one.kind for one in fitted.segments] == ["prefix", "hint", "query"]
+    assert [segment.kind for segment in fitted.segments] == ["prefix", "hint", "query"]
     assert len(fitted.encoded) == least
 
 

@@ -31,6 +31,8 @@ PAYLOAD = {
     "candidates": 8,
 }
 SERIES = [*LLM, *CONVENTIONAL]
+
+
 def drift(engine: Engine, payload: dict[str, Any], *reported: Any) -> dict[str, Any]:
     """The study's result, asked as a job's payload asks."""
     return module.run(engine, StudyRequest.from_json(payload), *reported)

@@ -22,6 +22,8 @@ from engine.tasks.inputs import gather
 def faithfulness(engine: Engine, payload: dict[str, Any], *reported: Any) -> dict[str, Any]:
     """The study's result, asked as a job's payload asks."""
     return module.run(engine, StudyRequest.from_json(payload), *reported)
+
+
 PAYLOAD = {"study": "faithfulness", "dataset": "toy", "model": "tiny", "users": 3, "demos": "neighbours:3"}
 
 

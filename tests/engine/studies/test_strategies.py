@@ -26,6 +26,8 @@ PAYLOAD = {
     "candidates": 6,
     "only": ["none", "random", "bm25", "neighbours"],
 }
+
+
 def strategies(engine: Engine, payload: dict[str, Any], *reported: Any) -> dict[str, Any]:
     """The study's result, asked as a job's payload asks."""
     return module.run(engine, StudyRequest.from_json(payload), *reported)
@@ -155,9 +157,7 @@ def test_a_strategy_that_came_later_is_measured(
     monkeypatch.setattr(module, "STRATEGIES", {name: STRATEGIES[name] for name in ("none", "random")})
     first = reports()
     strategies(engine, payload, first)
-    monkeypatch.setattr(
-        module, "STRATEGIES", {name: STRATEGIES[name] for name in ("none", "random", "bm25")}
-    )
+    monkeypatch.setattr(module, "STRATEGIES", {name: STRATEGIES[name] for name in ("none", "random", "bm25")})
     found = strategies(engine, payload, reports(), first.partial)
     assert found["order"] == ["none", "random", "bm25"]
 

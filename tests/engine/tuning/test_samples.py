@@ -21,64 +21,69 @@ COLUMNS = simulate(3, users=120, items=150)
 REQUEST = TuneRequest("toy", demos=3)
 
 
-def sampler(request: TuneRequest = REQUEST, columns=COLUMNS, room: int = 2000, gaps: bool = False) -> Sampler:
+def make_sampler(
+    request: TuneRequest = REQUEST, columns=COLUMNS, room: int = 2000, gaps: bool = False
+) -> Sampler:
     return Sampler(columns, make_loaded("llama").encoder, request, room, gaps)
 
 
-def taught(made: Sampler, count: int, seed: int = 0):
+def taught(sampler: Sampler, count: int, seed: int = 0):
     """What goes into samples: the answer's row and the rows of its demonstrations' answers."""
     rng = random.Random(seed)
     for _ in range(count):
-        answer = int(rng.choice(made.material.answers))
-        shown = made._window(answer, 10)
-        yield answer, [row for _ in range(3) if (row := made._demonstration(answer, shown, rng)) is not None]
+        answer = int(rng.choice(sampler.material.answers))
+        shown = sampler._window(answer, 10)
+        yield (
+            answer,
+            [row for _ in range(3) if (row := sampler._demonstration(answer, shown, rng)) is not None],
+        )
 
 
 def test_a_sample_is_token_for_token_what_ranking_renders() -> None:
-    made, rng = sampler(replace(REQUEST, layout="single")), random.Random(0)
-    encoder = made.encoder
-    for answer in made.material.answers[:40].tolist():
-        sample = made.sample(answer, rng)
+    sampler, rng = make_sampler(replace(REQUEST, layout="single")), random.Random(0)
+    encoder = sampler.encoder
+    for answer in sampler.material.answers[:40].tolist():
+        sample = sampler.sample(answer, rng)
         assert sample is not None
-        history = [COLUMNS.titles[i] for i in COLUMNS.item[made._window(answer, 10)]]
-        said = encoder.joined(title_answer(COLUMNS.titles[COLUMNS.item[answer]]))
-        assert tuple(sample.ids) == (*encode(encoder, render("plain", "sum", [], history)).ids, *said)
-        assert sample.weights == [0.0] * (len(sample.ids) - len(said)) + [1.0] * len(said)
+        history = [COLUMNS.titles[i] for i in COLUMNS.item[sampler._window(answer, 10)]]
+        answered = encoder.joined(title_answer(COLUMNS.titles[COLUMNS.item[answer]]))
+        assert tuple(sample.ids) == (*encode(encoder, render("plain", "sum", [], history)).ids, *answered)
+        assert sample.weights == [0.0] * (len(sample.ids) - len(answered)) + [1.0] * len(answered)
         assert sample.positions == list(range(len(sample.ids)))
 
 
 def test_demonstrations_stand_before_the_query_as_the_engine_writes_them(monkeypatch) -> None:
-    made = sampler()
-    answer = int(made.material.answers[-1])
-    rows = [int(row) for row in made.material.answers[:2]]
+    sampler = make_sampler()
+    answer = int(sampler.material.answers[-1])
+    rows = [int(row) for row in sampler.material.answers[:2]]
     given = iter(rows)
-    monkeypatch.setattr(made, "_demonstration", lambda *_: next(given, None))
-    sample = made.sample(answer, random.Random(0), full=True)
+    monkeypatch.setattr(sampler, "_demonstration", lambda *_: next(given, None))
+    sample = sampler.sample(answer, random.Random(0), full=True)
     assert sample is not None
     demos = []
-    for row in sorted(rows, key=made._moment):
-        history = tuple(COLUMNS.titles[i] for i in COLUMNS.item[made._window(row, 5)])
+    for row in sorted(rows, key=sampler._moment):
+        history = tuple(COLUMNS.titles[i] for i in COLUMNS.item[sampler._window(row, 5)])
         demos.append(Example(history, COLUMNS.titles[COLUMNS.item[row]], float(COLUMNS.rating[row])))
-    history = [COLUMNS.titles[i] for i in COLUMNS.item[made._window(answer, 10)]]
-    prompt = encode(made.encoder, render("plain", "sum", demos, history)).ids
+    history = [COLUMNS.titles[i] for i in COLUMNS.item[sampler._window(answer, 10)]]
+    prompt = encode(sampler.encoder, render("plain", "sum", demos, history)).ids
     assert tuple(sample.ids[: len(prompt)]) == prompt
-    answers = [made.encoder.joined(title_answer(demo.answer)) for demo in demos]
+    answers = [sampler.encoder.joined(title_answer(demo.answer)) for demo in demos]
     assert sum(sample.weights) == sum(map(len, answers)) + len(sample.ids) - len(prompt)
     last = replace(REQUEST, loss_on="last")
-    only = sampler(last).sample(answer, random.Random(0), full=True)
+    only = make_sampler(last).sample(answer, random.Random(0), full=True)
     assert only is not None
     assert sum(only.weights) == len(sample.ids) - len(prompt)
 
 
 def test_everything_in_a_demonstration_precedes_the_query_in_time() -> None:
-    made = sampler()
+    sampler = make_sampler()
     place, time = positions(COLUMNS.user), COLUMNS.timestamp
     kinds = set()
-    for answer, rows in taught(made, 400):
+    for answer, rows in taught(sampler, 400):
         for row in rows:
             kinds.add(COLUMNS.user[row] == COLUMNS.user[answer])
             assert time[row] < time[answer]
-            assert (time[made._window(row, 5)] < time[answer]).all()
+            assert (time[sampler._window(row, 5)] < time[answer]).all()
             assert place[row] >= 1
     assert kinds == {True, False}
 
@@ -86,37 +91,37 @@ def test_everything_in_a_demonstration_precedes_the_query_in_time() -> None:
 @pytest.mark.parametrize("times", [True, False])
 def test_held_out_interactions_are_in_no_sample(times: bool) -> None:
     columns = COLUMNS if times else replace(COLUMNS, timestamp=None)
-    made = sampler(columns=columns)
+    sampler = make_sampler(columns=columns)
     length = np.bincount(columns.user)[columns.user]
     held = positions(columns.user) >= length - 2
     validating = np.zeros(len(held), dtype=bool)
-    validating[made.material.validation] = True
-    for answer, rows in taught(made, 400):
+    validating[sampler.material.validation] = True
+    for answer, rows in taught(sampler, 400):
         assert not held[answer]
         assert not validating[answer]
         for row in rows:
             assert not held[row]
             assert not validating[row]
-            assert not held[made._window(row, 5)].any()
+            assert not held[sampler._window(row, 5)].any()
     assert validating.sum() >= 20
 
 
 def test_until_a_period_nothing_later_is_learnt() -> None:
     period, _ = time_periods(COLUMNS.timestamp, 10)
-    made = sampler(replace(REQUEST, until=4))
-    assert period[made.material.answers].max() == 3
-    assert period[made.material.validation].max() <= 3
-    for _, rows in taught(made, 200):
+    sampler = make_sampler(replace(REQUEST, until=4))
+    assert period[sampler.material.answers].max() == 3
+    assert period[sampler.material.validation].max() <= 3
+    for _, rows in taught(sampler, 200):
         assert all(period[row] < 4 for row in rows)
     with pytest.raises(BadInput, match="no timestamps"):
         material(replace(COLUMNS, timestamp=None), replace(REQUEST, until=4))
 
 
 def test_yes_and_no_both_come_and_no_is_nothing_the_user_has() -> None:
-    made, rng = sampler(replace(REQUEST, answers="yes_no", layout="single")), random.Random(0)
+    sampler, rng = make_sampler(replace(REQUEST, answers="yes_no", layout="single")), random.Random(0)
     said = {True: 0, False: 0}
-    for answer in made.material.answers[:200].tolist():
-        item, rating = made._answer(answer, made._window(answer, 10), rng)
+    for answer in sampler.material.answers[:200].tolist():
+        item, rating = sampler._answer(answer, rng)
         own = set(COLUMNS.item[COLUMNS.user == COLUMNS.user[answer]].tolist())
         if item == COLUMNS.item[answer]:
             assert rating == COLUMNS.rating[answer]
@@ -124,9 +129,9 @@ def test_yes_and_no_both_come_and_no_is_nothing_the_user_has() -> None:
             assert rating == 0.0
             assert item not in own
         said[rating is None or rating >= 4] += 1
-        sample = made.sample(answer, rng)
+        sample = sampler.sample(answer, rng)
         assert sample is not None
-        text = made.encoder.tokenizer.decode(sample.ids)
+        text = sampler.encoder.tokenizer.decode(sample.ids)
         assert text.rstrip().endswith(("Yes", "No"))
     assert min(said.values()) > 40
 
@@ -134,9 +139,9 @@ def test_yes_and_no_both_come_and_no_is_nothing_the_user_has() -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000))
 def test_gaps_move_segments_and_never_past_the_room(seed: int) -> None:
-    made = sampler(room=600, gaps=True)
+    sampler = make_sampler(room=600, gaps=True)
     rng = random.Random(seed)
-    sample = made.sample(int(rng.choice(made.material.answers)), rng)
+    sample = sampler.sample(int(rng.choice(sampler.material.answers)), rng)
     if sample is None:
         return
     steps = np.diff(sample.positions)
@@ -146,42 +151,42 @@ def test_gaps_move_segments_and_never_past_the_room(seed: int) -> None:
 
 
 def test_nobodys_newest_purchase_is_learnt_however_early_it_was() -> None:
-    made = sampler(replace(REQUEST, until=9))
+    sampler = make_sampler(replace(REQUEST, until=9))
     place = positions(COLUMNS.user)
     newest = place == np.bincount(COLUMNS.user)[COLUMNS.user] - 1
     assert (newest & (time_periods(COLUMNS.timestamp, 10)[0] < 9)).any()
-    assert not (made.material.allowed & newest).any()
+    assert not (sampler.material.allowed & newest).any()
 
 
 def test_a_short_context_costs_the_oldest_history_then_demonstrations() -> None:
-    whole, short = sampler(), sampler(room=110)
+    whole, short = make_sampler(), make_sampler(room=110)
     cut = 0
     for answer in whole.material.answers[:60].tolist():
         long = whole.sample(answer, random.Random(1), full=True)
-        made = short.sample(answer, random.Random(1), full=True)
+        shortened = short.sample(answer, random.Random(1), full=True)
         assert long is not None
-        assert made is not None
-        assert len(made.ids) <= 110
-        texts = [whole.encoder.tokenizer.decode(one.ids) for one in (long, made)]
+        assert shortened is not None
+        assert len(shortened.ids) <= 110
+        texts = [whole.encoder.tokenizer.decode(sample.ids) for sample in (long, shortened)]
         assert texts[1].splitlines()[-3:] == texts[0].splitlines()[-3:]  # newest item, Next, answer
-        cut += len(made.ids) < len(long.ids)
+        cut += len(shortened.ids) < len(long.ids)
     assert cut > 30
 
 
 def test_demonstrations_are_as_many_as_asked_where_there_are_enough() -> None:
-    made, rng = sampler(), random.Random(0)
-    found = []
-    for answer in made.material.answers[-200:].tolist():
-        rows = made._demonstrations(answer, made._window(answer, 10), 3, rng)
+    sampler, rng = make_sampler(), random.Random(0)
+    counts = []
+    for answer in sampler.material.answers[-200:].tolist():
+        rows = sampler._demonstrations(answer, sampler._window(answer, 10), 3, rng)
         assert len(set(rows)) == len(rows) <= 3
-        found.append(len(rows))
-    assert sum(count == 3 for count in found) > 150
+        counts.append(len(rows))
+    assert sum(count == 3 for count in counts) > 150
 
 
 def test_too_long_or_too_little_is_told() -> None:
-    made = sampler(room=12)
-    assert made.sample(int(made.material.answers[-1]), random.Random(0), full=True) is None
-    for ask in (made.validation, lambda: next(made.endless("0-0"))):
+    sampler = make_sampler(room=12)
+    assert sampler.sample(int(sampler.material.answers[-1]), random.Random(0), full=True) is None
+    for ask in (sampler.validation, lambda: next(sampler.endless("0-0"))):
         with pytest.raises(BadInput, match="too long"):
             ask()
     few = simulate(3, users=2, items=150)

@@ -19,7 +19,7 @@ def model() -> LlamaForCausalLM:
 def test_the_floor_counts_the_products_of_each_token(
     learning: str, flops: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(throughput, "matmul_rate", lambda device: 1e6)
+    monkeypatch.setattr(throughput, "matmul_rate", lambda _: 1e6)
     net = model()
     if learning == "few":
         net.requires_grad_(False)

@@ -40,20 +40,24 @@ def trainer(folder: Path, *, steps: int | None = 40, patience: int = 1000, **cha
     return Trainer(fresh(), drawn, validation, Budget(None, steps, patience), folder=folder, **settings)
 
 
+def silent(_state: State) -> None:
+    """Progress for nobody."""
+
+
 def test_it_learns_and_keeps_the_best_weights(tmp_path: Path) -> None:
     run = trainer(tmp_path, steps=120)
-    state = run.run(lambda state: None)
+    state = run.run(silent)
     assert state.step == 120
     assert state.stopped_because == "all steps were done"
     first, best = state.curve[0]["validation"], state.best
     assert best < first - 1
-    found, weight = answer_losses(run.model.eval(), run.validation_set, run.device)
-    assert found.item() / weight == pytest.approx(best, abs=0.02)
+    loss, weight = answer_losses(run.model.eval(), run.validation_set, run.device)
+    assert loss.item() / weight == pytest.approx(best, abs=0.02)
 
 
 def test_a_killed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
     """The process is gone between two steps; the run that goes on from its checkpoint ends alike."""
-    whole = trainer(tmp_path / "whole").run(lambda state: None)
+    whole = trainer(tmp_path / "whole").run(silent)
 
     class Killed(Exception):
         pass
@@ -67,7 +71,7 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
         broken.run(kill)
     again = trainer(tmp_path / "broken")
     assert again.state.step == 17
-    done = again.run(lambda state: None)
+    done = again.run(silent)
     assert done.step == whole.step
     assert done.tokens == whole.tokens
     assert done.curve[-1]["validation"] == pytest.approx(whole.curve[-1]["validation"], abs=1e-3)
@@ -75,7 +79,7 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
 
 def test_it_stops_where_nothing_gets_better(tmp_path: Path) -> None:
     run = trainer(tmp_path, steps=400, patience=3, learning_rate=1e-12)
-    state = run.run(lambda state: None)
+    state = run.run(silent)
     assert state.step < 400
     assert "nothing better" in state.stopped_because
 
@@ -83,7 +87,7 @@ def test_it_stops_where_nothing_gets_better(tmp_path: Path) -> None:
 def test_time_ends_it_too(tmp_path: Path) -> None:
     run = trainer(tmp_path)
     run.budget = Budget(1.0, None, 1000)
-    state = run.run(lambda state: None)
+    state = run.run(silent)
     assert state.stopped_because == "the time was up"
     assert 1.0 <= state.elapsed < 20
 
@@ -123,14 +127,14 @@ def test_validation_meets_a_lack_of_memory_too(tmp_path: Path, monkeypatch) -> N
 
     run = trainer(tmp_path, steps=2)
     monkeypatch.setattr(training, "answer_losses", tight)
-    assert run.run(lambda state: None).step == 2
+    assert run.run(silent).step == 2
 
 
 def test_a_loss_that_is_no_number_is_told(tmp_path: Path) -> None:
     run = trainer(tmp_path)
     next(iter(run.trained.values())).data.fill_(float("nan"))
     with pytest.raises(ModelError, match="learning-rate"):
-        run.run(lambda state: None)
+        run.run(silent)
 
 
 def test_work_for_others_takes_nothing_off_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

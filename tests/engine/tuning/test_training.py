@@ -50,7 +50,7 @@ def test_padding_changes_no_loss(layout: Layout) -> None:
     assert training.loss_on(model, batch)[0].item() == pytest.approx(mean.item(), rel=0.01)
 
 
-def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: Layout) -> None:
+def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY_S", 0.0)
     monkeypatch.setattr(training, "BATCH_TOKENS", dict.fromkeys(training.BATCH_TOKENS, 200))
     monkeypatch.setattr(training, "train_tokenizer", _embedded_tokenizer)
@@ -70,12 +70,12 @@ def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, l
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").dtype == torch.bfloat16
 
 
-def _embedded_tokenizer(seed: int, folder: Path) -> None:
+def _embedded_tokenizer(_seed: int, folder: Path) -> None:
     AutoTokenizer.from_pretrained(EMBEDDED).save_pretrained(folder)
 
 
-def _same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
-    pairs = zip(one.parameters(), other.parameters(), strict=True)
+def _same(first: torch.nn.Module, second: torch.nn.Module) -> bool:
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
 
 

@@ -91,10 +91,10 @@ def test_the_same_tuning_again_trains_nothing(engine: Engine) -> None:
 
 def test_a_taken_name_is_refused_before_anything_is_trained(engine: Engine) -> None:
     first = tune(engine, request(), quiet)
-    told: list[str] = []
+    messages: list[str] = []
     with pytest.raises(Conflict, match="--name"):
-        tune(engine, request(steps=4), lambda share, message="", *_: told.append(message))
-    assert not [message for message in told if message.startswith("step")]
+        tune(engine, request(steps=4), lambda _share, message="", *_: messages.append(message))
+    assert not [message for message in messages if message.startswith("step")]
     other = tune(engine, request(steps=4, name="toy-2"), quiet)
     assert (first["model"], other["model"]) == ("toy-recicl-from-tiny", "toy-2")
 
@@ -115,7 +115,7 @@ def test_yes_and_no_answers_make_a_model_that_is_asked_so(engine: Engine) -> Non
 
 
 def test_lora_changes_the_projections_and_leaves_a_plain_folder(engine: Engine) -> None:
-    pytest.importorskip("peft", reason="requirements-peft.txt is not installed")
+    pytest.importorskip("peft", reason="the extra peft is not installed")
     done = tune(engine, request(method="lora", learning_rate=1e-2), quiet)
     folder = Path(done["folder"])
     assert not list(folder.glob("adapter*"))
@@ -138,7 +138,7 @@ def test_lora_learns_beside_a_base_in_half_precision(engine: Engine) -> None:
 
 def test_lora_without_peft_says_what_to_install(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(ModelError, match=r"requirements-peft\.txt"):
+    with pytest.raises(ModelError, match=r"dualens\[peft\]"):
         tune(engine, request(method="lora"), quiet)
 
 
@@ -155,16 +155,16 @@ def test_conventional_recommenders_are_the_same_kind_of_job(engine: Engine, kind
 
 def test_a_curve_is_there_while_it_trains(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.tuning.tune.REPORT_EVERY_S", 0.0)
-    told: list[dict[str, Any]] = []
+    reported: list[dict[str, Any]] = []
     tune(
         engine,
         request(steps=30),
-        lambda share, message="", partial=None: told.append(partial) if partial else None,
+        lambda _share, _message="", partial=None: reported.append(partial) if partial else None,
     )
-    curves = [len(partial["curve"]) for partial in told]
+    curves = [len(partial["curve"]) for partial in reported]
     assert curves == sorted(curves)
     assert curves[0] < curves[-1]
-    json.dumps(told, allow_nan=False)
+    json.dumps(reported, allow_nan=False)
 
 
 def test_errors_a_person_can_mend(engine: Engine) -> None:
@@ -235,10 +235,10 @@ def test_a_killed_tuning_goes_on_from_its_checkpoint(
     assert resumed["curve"][-1]["validation"] == pytest.approx(whole["curve"][-1]["validation"], rel=0.02)
 
 
-def _awaited(found: Callable[[], Any]) -> Any:
+def _awaited(look: Callable[[], Any]) -> Any:
     end = time.monotonic() + 90
     while time.monotonic() < end:
-        if value := found():
+        if value := look():
             return value
         time.sleep(0.05)
     raise AssertionError("nothing came")

@@ -39,7 +39,7 @@ def test_trains_on_exactly_what_the_engine_renders(
     titles = ["Fire Emblem: The Sacred Stones", "Oakdale Pro Kettle", "Café 1oz. (日本)", "Tent", "Kite, Red"]
     ids = dict(zip(titles, layout.titles(titles), strict=True))
     windows = [(titles[:2], titles[2]), (titles[1:4], titles[4])] * 2
-    made = prompt(
+    sample = prompt(
         layout,
         [([ids[t] for t in history], ids[answer]) for history, answer in windows[:demos]],
         [ids[t] for t in titles[2:]],
@@ -50,31 +50,32 @@ def test_trains_on_exactly_what_the_engine_renders(
     examples = [Example(tuple(history), answer) for history, answer in windows[:demos]]
     shared = encode(encoder, render("plain", "sum", examples, titles[2:])).ids
     answer = encoder.joined(title_answer(titles[0]))
-    assert made.ids == [*shared, *answer]
+    assert sample.ids == [*shared, *answer]
 
 
 def test_answers_weigh_one_and_the_rest_less(layout: Layout) -> None:
     title = layout.titles(["Oakdale Pro Kettle"])[0]
-    made = prompt(layout, [([title], title)], [title], title, random.Random(0))
-    assert made.weights[-len(title) :] == [1.0] * len(title)
+    sample = prompt(layout, [([title], title)], [title], title, random.Random(0))
+    assert sample.weights[-len(title) :] == [1.0] * len(title)
     # The demonstration's answer (and the blank line that closes it) and the query's.
-    assert made.weights.count(1.0) == 2 * len(title) + len(layout.blank)
-    assert set(made.weights) == {0.3, 1.0}
+    assert sample.weights.count(1.0) == 2 * len(title) + len(layout.blank)
+    assert set(sample.weights) == {0.3, 1.0}
 
 
 def test_positions_rise_with_gaps_only_between_segments(layout: Layout) -> None:
     title = layout.titles(["Oakdale Pro Kettle"])[0]
     rng = random.Random(1)
-    made = [prompt(layout, [([title], title)] * 3, [title], title, rng) for _ in range(200)]
-    gaps = {b - a for sample in made for a, b in itertools.pairwise(sample.positions)}
+    samples = [prompt(layout, [([title], title)] * 3, [title], title, rng) for _ in range(200)]
+    gaps = {b - a for sample in samples for a, b in itertools.pairwise(sample.positions)}
     assert min(gaps) == 1
     assert len(gaps) > 20
     borders = [
-        {i for i, (a, b) in enumerate(itertools.pairwise(sample.positions)) if b - a > 1} for sample in made
+        {i for i, (a, b) in enumerate(itertools.pairwise(sample.positions)) if b - a > 1}
+        for sample in samples
     ]
     segments = 5  # prefix, three demonstrations, query
     assert len(set().union(*borders)) == segments - 1
-    assert len({sample.positions[0] for sample in made}) > 20
+    assert len({sample.positions[0] for sample in samples}) > 20
 
 
 @pytest.mark.parametrize("kind", ["copy", *SCALES])
@@ -115,12 +116,12 @@ def test_small_worlds_end_and_carry_several_demonstrations(layout: Layout) -> No
 
 
 def test_copying_says_one_string_in_pieces(layout: Layout) -> None:
-    made = copying(layout, random.Random(2))
-    size = made.weights.index(1.0) - 1
-    followed = {(a, b) for a, b in itertools.pairwise([*made.ids[:size], made.ids[0]])}
+    sample = copying(layout, random.Random(2))
+    size = sample.weights.index(1.0) - 1
+    followed = {(a, b) for a, b in itertools.pairwise([*sample.ids[:size], sample.ids[0]])}
     inside = [
         pair
-        for pair, weight in zip(itertools.pairwise(made.ids), made.weights[1:], strict=True)
+        for pair, weight in zip(itertools.pairwise(sample.ids), sample.weights[1:], strict=True)
         if weight == 1
     ]
     assert set(inside) <= followed

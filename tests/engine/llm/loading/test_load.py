@@ -79,7 +79,7 @@ def test_the_revision_follows_config_tokenizer_and_weights(model_folder) -> None
     assert len({first, second, third, inspect(str(folder)).revision}) == 3
 
 
-def broken(folder: Path, case: str) -> None:
+def broken(folder: Path, case: str) -> None:  # noqa: C901 - one fault a line
     weights = folder / "model.safetensors"
     if case == "cut":
         weights.write_bytes(weights.read_bytes()[:-100])

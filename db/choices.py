@@ -32,9 +32,11 @@ class Choice:
 class EditChoice(Choice):
     """An edit of the dual model. `amount`: where none is written; `most`: the largest; both None where the
     edit takes no number. `drawn`: made by chance, so a ranking averages several draws and effects spread.
+    `disliked`: it takes the titles that the user disliked.
     """
 
     drawn: bool = False
+    disliked: bool = False
     amount: float | None = None
     most: float | None = None
 
@@ -363,6 +365,7 @@ EDITS: dict[str, EditChoice] = _table(
         "Negatives",
         "this much of the mean value of what the user disliked taken off the demonstrations' values",
         needs="ratings, and something rated below 3 stars",
+        disliked=True,
         amount=0.5,
         most=4.0,
     ),

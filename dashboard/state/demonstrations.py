@@ -26,11 +26,11 @@ def learn(views: Iterable[Mapping[str, Any]]) -> None:
 def of(chosen: Sequence[Chosen], info: DatasetInfo) -> tuple[list[dict[str, Any]], list[str]]:
     """Views of the chosen demonstrations in order, with weights; and the ids the store does not know."""
     known = st.session_state.setdefault("known_demos", {})
-    missing = [each.id for each in chosen if each.id not in known]
+    missing = [wanted.id for wanted in chosen if wanted.id not in known]
     if missing:
         learn(_from_store(missing, info))
-    lost = [each.id for each in chosen if each.id not in known]
-    views = [{**known[each.id], "weight": each.weight} for each in chosen if each.id in known]
+    lost = [wanted.id for wanted in chosen if wanted.id not in known]
+    views = [{**known[wanted.id], "weight": wanted.weight} for wanted in chosen if wanted.id in known]
     return views, lost
 
 
@@ -56,8 +56,8 @@ def _titles(info: DatasetInfo) -> list[tuple[str, str]]:
 
 
 def _from_store(ids: Sequence[str], info: DatasetInfo) -> list[dict[str, Any]]:
-    found = demonstrations.get_many(session.store(), ids, info.id).values()
-    wanted = {item for demo in found for item in (*demo.history, demo.answer)}
+    stored = demonstrations.get_many(session.store(), ids, info.id).values()
+    wanted = {item for demo in stored for item in (*demo.history, demo.answer)}
     titles = datasets.item_by_ids(session.store(), info.id, sorted(wanted))
 
     def named(item: str) -> dict[str, str]:
@@ -77,5 +77,5 @@ def _from_store(ids: Sequence[str], info: DatasetInfo) -> list[dict[str, Any]]:
             "answer": shown(demo)[-1],
             "timestamp": demo.timestamp,
         }
-        for demo in found
+        for demo in stored
     ]

@@ -72,9 +72,9 @@ def turn_to(dataset: str, model: str | None = None) -> None:
 def replace_chosen(name: str, other: str, weight: float) -> None:
     """Put demonstration `other` in the place of `name` on the desk; behind all where `name` is not there."""
     on_desk = [Chosen(row["id"], float(row["weight"])) for row in st.session_state.get("desk", [])]
-    kept = [each for each in on_desk if each.id != other]
-    chosen = [Chosen(other, weight) if each.id == name else each for each in kept]
-    if all(each.id != other for each in chosen):
+    kept = [demo for demo in on_desk if demo.id != other]
+    chosen = [Chosen(other, weight) if demo.id == name else demo for demo in kept]
+    if all(demo.id != other for demo in chosen):
         chosen.append(Chosen(other, weight))
     show(replace(view(), chosen=tuple(chosen)))
 

@@ -100,13 +100,13 @@ def _moment(timestamp: datetime | int | float | None) -> datetime | None:
         return None
 
 
-def ago(timestamp: datetime | int | float | None, now: datetime) -> str:
-    """just now, 5 min ago, 3 h ago, then the date."""
+def ago(timestamp: datetime | int | float | None, now: float) -> str:
+    """just now, 5 min ago, 3 h ago, then the date. `now`: seconds since 1970, as `time.time()`."""
     when = _moment(timestamp)
     if when is None:
         return "–"
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    past = (now - when).total_seconds()
+    past = now - when.timestamp()
     if past < 60:
         return "just now"
     if past < 3600:

@@ -37,8 +37,8 @@ def ask(field: RequestField, key: str, start: Any, *, keep: bool = True, **how: 
     """
     if field.names is STRATEGIES:
         return _strategy(field, key, start)
-    kept: dict[str, Any] = {"persist_state": "session"} if keep else {}
-    held = _draw(field, key, _held(field, start), **how, **kept)
+    how |= {"persist_state": "session"} if keep else {}
+    held = _draw(field, key, _held(field, start), **how)
     said = answer(field, held, start)
     deleted = said is None and (field.kind in (int, float) or not field.optional)
     return start if deleted else said
@@ -95,8 +95,7 @@ def _draw(
     **common: Any,
 ) -> Any:
     """The widget that fits the field. `label`: another than the field's own. `segments`: choices side by
-    side. `step`: of a number's buttons. `note`: help in place of the field's own. `common`: for any widget.
-    """
+    side. `step`: of a number's buttons. `note`: help in place of the field's own. `common`: as it is."""
     common |= {"label": label or values.title(field), "key": key, "help": help.of(field, note)}
     given = start is not UNSET
     if field.names is EDITS:

@@ -1,11 +1,12 @@
 """A job that takes longer than a page may wait: what it does, how far it is, and a way to stop it."""
 
 import time
+from collections.abc import Callable
 
 import streamlit as st
 
 from dashboard.state import session
-from dashboard.state.waiting import ENDED, STATES
+from dashboard.state.waiting import ENDED, STATES, Answer
 from dashboard.text.formats import seconds
 from dashboard.text.literal import md
 from dashboard.ui import dialogs
@@ -30,11 +31,7 @@ def _look(job_id: int, what: str) -> None:
     if job.state in ENDED and not dialogs.any_open():  # closing a dialog draws the page again
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"watch-{job_id}"):
-        text = describe(job, what, time.time(), bool(workers.alive(session.store())))
-        if job.progress is None:
-            st.markdown(f":shimmer[{text}]" if job.state == "RUNNING" else text, width="stretch")
-        else:
-            st.progress(min(1.0, max(0.0, job.progress)), text=text)
+        line(job, what)
         st.button(
             "Stop",
             key=f"stop-{job_id}",
@@ -42,6 +39,34 @@ def _look(job_id: int, what: str) -> None:
             args=(job_id,),
             help="Ends this job; what is stored stays.",
         )
+
+
+def line(job: Job, what: str) -> None:
+    """How far an open job is: its line, with a bar as soon as the engine says."""
+    text = describe(
+        job, "Stopping" if job.stop_asked else what, time.time(), bool(workers.alive(session.store()))
+    )
+    if job.progress is None:
+        st.markdown(f":shimmer[{text}]" if job.state == "RUNNING" else text, width="stretch")
+    else:
+        st.progress(min(1.0, max(0.0, job.progress)), text=text)
+
+
+def later(answer: Answer, what: str, height: int, draw: Callable[[Answer], None]) -> None:
+    """Draw an answer as soon as it is there, and until then how far it is, in its room of `height` pixels."""
+    if answer.pending:
+        st.fragment(_later, run_every=LOOK_S)(answer.job.id, what, height, draw)
+    else:
+        draw(answer)
+
+
+def _later(job_id: int, what: str, height: int, draw: Callable[[Answer], None]) -> None:
+    answer = Answer(jobs.get(session.store(), job_id))
+    if answer.pending:
+        line(answer.job, what)
+        st.skeleton(height=height)
+    else:
+        draw(answer)
 
 
 def stop(job_id: int) -> None:

@@ -1,7 +1,8 @@
 """Finding stored runs again: the two pickers of the Compare page."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -18,7 +19,7 @@ MOST = 300  # newest runs offered; older ones open by their link
 
 def chosen(known: Sequence[RunSummary]) -> tuple[Run | None, Run | None]:
     """The runs of the address bar (`a`, `b`: a key or its beginning); without any, the newest two alike."""
-    found: list[Run | None] = []
+    picked: list[Run | None] = []
     for name in ("a", "b"):
         key = st.query_params.get(name) or st.session_state.get(f"compare-{name}")
         run = None
@@ -27,12 +28,12 @@ def chosen(known: Sequence[RunSummary]) -> tuple[Run | None, Run | None]:
                 run = runs.get(session.store(), key)
             except NotFound as error:
                 problem(f"Run {name.upper()}: {error} Choose another one below.")
-        found.append(run)
+        picked.append(run)
     asked = bool(st.query_params.get("a") or st.query_params.get("b"))
-    if found == [None, None] and not asked:
+    if picked == [None, None] and not asked:
         newest, partner = propose(known)
-        found = [runs.by_key(session.store(), key) if key else None for key in (partner, newest)]
-    return found[0], found[1]
+        picked = [runs.by_key(session.store(), key) if key else None for key in (partner, newest)]
+    return picked[0], picked[1]
 
 
 def propose(known: Sequence[RunSummary]) -> tuple[str | None, str | None]:
@@ -41,35 +42,41 @@ def propose(known: Sequence[RunSummary]) -> tuple[str | None, str | None]:
         for older in known[at + 1 :]:
             if (older.dataset, older.user_id) == (newer.dataset, newer.user_id):
                 return newer.key, older.key
-    keys = [each.key for each in known[:2]]
+    keys = [summary.key for summary in known[:2]]
     return (keys[0] if keys else None), (keys[1] if len(keys) > 1 else None)
 
 
 def pickers(known: Sequence[RunSummary], a: Run | None, b: Run | None) -> None:
     """Two select boxes that search by typing, and a swap."""
-    labels = {each.key: label(each, datetime.now(UTC)) for each in known}
     cells = st.container(key="pickers").columns((1, 0.16, 1), vertical_alignment="bottom", gap="xsmall")
     for cell, name, run in ((cells[0], "a", a), (cells[2], "b", b)):
-        key = f"pick-run-{name}"
-        if run is not None:
-            labels.setdefault(run.key, f"run {run.key[:10]}")
-        session.put(key, run.key if run else None)
         with cell:
-            st.selectbox(
-                f"Run {name.upper()}",
-                list(labels),
-                key=key,
-                format_func=labels.__getitem__,
-                placeholder="choose a run: type a user, a model, a title",
-                filter_mode="contains",
-                on_change=_picked,
-                args=(name, key),
-            )
+            select(f"Run {name.upper()}", f"pick-run-{name}", known, run, partial(_picked, name))
     with cells[1]:
         st.button("Swap", on_click=_swap, args=(a, b), disabled=a is None or b is None, width="stretch")
 
 
-def label(run: RunSummary, now: datetime) -> str:
+def select(
+    title: str, key: str, known: Sequence[RunSummary], run: Run | None, picked: Callable[[str], None]
+) -> None:
+    """A select box of runs that searches by typing; another choice is handed on by `picked(key)`."""
+    labels = {summary.key: label(summary, time.time()) for summary in known}
+    if run is not None:
+        labels.setdefault(run.key, f"run {run.key[:10]}")
+    session.put(key, run.key if run else None)
+    st.selectbox(
+        title,
+        list(labels),
+        key=key,
+        format_func=labels.__getitem__,
+        placeholder="choose a run: type a user, a model, a title",
+        filter_mode="contains",
+        on_change=picked,
+        args=(key,),
+    )
+
+
+def label(run: RunSummary, now: float) -> str:
     """What tells one run from another, as one line of plain text."""
     metrics = run.metrics
     ranks = f"rank {metrics['zero_shot']['rank']} {ARROW} {metrics['rank']}"

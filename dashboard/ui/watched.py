@@ -31,8 +31,8 @@ def known(kind: str, read: Callable[[Job], W]) -> list[W]:
 def shown(all_of_them: Sequence[W], picked: int | None) -> W | None:
     """The one that was picked or started; else the one that runs, waits, or was filed last."""
     states = (jobs.RUNNING, jobs.QUEUED)
-    order = [each for each in all_of_them if each.job.id == picked]
-    order += [each for state in states for each in all_of_them if each.job.state == state]
+    order = [work for work in all_of_them if work.job.id == picked]
+    order += [work for state in states for work in all_of_them if work.job.state == state]
     return next(iter([*order, *all_of_them]), None)
 
 
@@ -67,15 +67,15 @@ class Shelf(Generic[W]):
         if _mark(self.shown(self.known())) != drawn:
             st.rerun()
 
-    def card(self, one: W, draw: Callable[[W], None]) -> None:
+    def card(self, work: W, draw: Callable[[W], None]) -> None:
         """One of them, looked up every second while it goes on."""
-        st.fragment(self._card, run_every=LOOK_S if one.open else None)(one.job.id, one.job.state, draw)
+        st.fragment(self._card, run_every=LOOK_S if work.open else None)(work.job.id, work.job.state, draw)
 
     def _card(self, job_id: int, drawn: str, draw: Callable[[W], None]) -> None:
-        one = self.read(jobs.get(session.store(), job_id))
-        if one.job.state != drawn:
+        work = self.read(jobs.get(session.store(), job_id))
+        if work.job.state != drawn:
             st.rerun()  # the list below tells the state, too
-        draw(one)
+        draw(work)
 
     def listing(
         self,
@@ -89,7 +89,7 @@ class Shelf(Generic[W]):
         if not all_of_them:
             st.caption("None yet.")
             return
-        rows = [at for at, each in enumerate(all_of_them) if current and each.job.id == current.job.id]
+        rows = [at for at, work in enumerate(all_of_them) if current and work.job.id == current.job.id]
         # A row that is filed moves the others: a table of its own, or the mark would stand at another one.
         key = f"{self.picked}-list-{all_of_them[0].job.id}-{current.job.id if current else 0}"
 
@@ -111,5 +111,5 @@ class Shelf(Generic[W]):
         )
 
 
-def _mark(one: Work | None) -> tuple[int, str] | None:
-    return (one.job.id, one.job.state) if one else None
+def _mark(work: Work | None) -> tuple[int, str] | None:
+    return (work.job.id, work.job.state) if work else None

@@ -14,23 +14,26 @@ from engine.demos.query import Query
 
 
 def disliked_for(store: Store, dataset: DatasetInfo, query: Query, edits: Sequence[Edit]) -> tuple[str, ...]:
-    """Titles that these edits take off, if any does. Raises BadInput where nothing was disliked."""
-    wanted = any(edit.name == "negatives" for edit in edits)
-    return disliked_titles(store, dataset, query) if wanted else ()
+    """The disliked titles, where one of these edits takes them. BadInput where nothing was disliked."""
+    taking = [edit.name for edit in edits if edit.kind.disliked]
+    return disliked_titles(store, dataset, query, taking[0]) if taking else ()
 
 
-def disliked_titles(store: Store, dataset: DatasetInfo, query: Query) -> tuple[str, ...]:
-    """Titles rated below 3 of 5 stars before the target, oldest first. BadInput where there are none."""
+def disliked_titles(store: Store, dataset: DatasetInfo, query: Query, edit: str) -> tuple[str, ...]:
+    """Titles rated below 3 of 5 stars before the target, oldest first. BadInput where there are none.
+
+    edit: the name of the edit that takes them.
+    """
     if not dataset.has_ratings:
         raise BadInput(
-            f"perturb: negatives take what the user disliked, and {dataset.name!r} has no ratings. Leave "
-            "negatives out."
+            f"perturb: {edit} needs what the user disliked, and {dataset.name!r} has no ratings. Leave "
+            f"{edit} out."
         )
     known = datasets.history(store, dataset.id, query.user)[: query.target_position]
     titles = [row.title for row in known if row.rating is not None and row.rating < DISLIKED]
     if not titles:
         raise BadInput(
-            f"perturb: negatives take what the user disliked, and {query.user_id!r} rated nothing below "
-            f"{DISLIKED:g} stars before the target. Leave negatives out, or choose another user."
+            f"perturb: {edit} needs what the user disliked, and {query.user_id!r} rated nothing below "
+            f"{DISLIKED:g} stars before the target. Leave {edit} out, or choose another user."
         )
     return tuple(dict.fromkeys(titles))

@@ -45,7 +45,7 @@ class Inputs:
     titles: tuple[str, ...]
     hint: Hint | None  # what a conventional recommender says of these candidates, if asked for
     optimization: dict[str, Any] | None  # the optimizer's result, where it chose the demonstrations
-    disliked: tuple[str, ...] = ()  # titles that negatives take off, if asked for
+    disliked: tuple[str, ...] = ()  # titles the user disliked, where an edit takes them
 
     @property
     def request(self) -> RunRequest:

@@ -13,7 +13,7 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from db.requests.edits import Edit, parse
 from engine.context import Engine, resolve
-from engine.demos.dislikes import disliked_titles
+from engine.demos.dislikes import disliked_for
 from engine.progress import Report, quiet
 from engine.tasks.inputs import Inputs, gather
 
@@ -72,19 +72,19 @@ def perturbation_stats(
 def _possible(
     inputs: Inputs, edits: list[Edit], asked: bool
 ) -> tuple[list[Edit], tuple[str, ...], list[dict[str, str]]]:
-    """The edits this user's data allow, the titles that negatives take off, and what was left out and why.
+    """The edits this user's data allow, the titles the user disliked, and what was left out and why.
 
     asked: the edits were named one by one, so that one of them that cannot be had is refused.
     """
-    if not any(edit.name == "negatives" for edit in edits):
-        return edits, (), []
+    context = inputs.context
     try:
-        return edits, disliked_titles(inputs.context.store, inputs.dataset, inputs.context.query), []
-    except BadInput as reason:
+        return edits, disliked_for(context.store, inputs.dataset, context.query, edits), []
+    except BadInput as refusal:
         if asked:
             raise
-        left_out = [{"name": "negatives", "reason": str(reason).removeprefix("perturb: ")}]
-        return [edit for edit in edits if edit.name != "negatives"], (), left_out
+        reason = str(refusal).removeprefix("perturb: ")
+        left_out = [{"name": edit.name, "reason": reason} for edit in edits if edit.kind.disliked]
+        return [edit for edit in edits if not edit.kind.disliked], (), left_out
 
 
 def _result(stats: PerturbationStats, ids: Sequence[str], kappa: float) -> dict[str, Any]:

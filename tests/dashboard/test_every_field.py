@@ -1,6 +1,6 @@
-"""Every field of every request reaches the pages: link, Compare, the page's job; forms draw it or say why.
+"""Every field of every request reaches link, Compare and the page's job; forms draw it or say why not.
 
-A field that one of them forgets fails here. Command line and digests: tests/test_every_field.py.
+A field that one of them forgets fails here. Command line, digests, documentation: tests/test_every_field.py.
 """
 
 from collections.abc import Callable

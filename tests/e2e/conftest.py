@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
-START_S = 90.0  # a busy machine
+START_S = 180.0  # a busy machine
 
 
 def free_port() -> int:
@@ -92,7 +92,7 @@ def page(browser: Any) -> Iterator[Any]:
     """A page at 1440 x 900 that fails the test when a script of a title runs."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     opened = context.new_page()
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(180_000)  # a busy machine
     alerts: list[str] = []
     opened.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
     yield opened

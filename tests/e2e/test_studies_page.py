@@ -16,11 +16,13 @@ pytestmark = pytest.mark.e2e
 
 def test_a_study_is_started_stopped_gone_on_with_and_read(page: Any, dashboard: str, store: Store) -> None:
     shop.stock(store)
-    with FakeEngine(store, {"study step": 3.0}):
+    with FakeEngine(store, {"study step": 1e9}) as engine:
         page.goto(f"{dashboard}/studies")
         page.get_by_role("button", name="Start study").click()
         page.get_by_text("so far, mean over").wait_for()
         page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Go on").wait_for()
+        engine.delay_s["study step"] = 0.5
         page.get_by_role("button", name="Go on").click()
         page.locator(".st-key-verdict").get_by_text("RecICL's claim holds").wait_for()
         page.get_by_role("radio", name="AUC", exact=True).click()

@@ -357,7 +357,9 @@ class FakeEngine(threading.Thread):
                         self.store, job, OWNER, lambda: self.delay_s.get("tune point", 0.0)
                     )
                 elif job.kind == "study":
-                    result = fake_study.study(self.store, job, OWNER, self.delay_s.get("study step", 0.0))
+                    result = fake_study.study(
+                        self.store, job, OWNER, lambda: self.delay_s.get("study step", 0.0)
+                    )
                 elif job.kind == "optimize":
                     asked = RunRequest(job.payload["dataset"], job.payload["user"], job.payload["model"])
                     step_s, offered = self.delay_s.get("optimize step", 0.0), pool(self.store, asked)

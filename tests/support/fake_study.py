@@ -1,7 +1,7 @@
 """Answers to `study` jobs: results of the real shapes with numbers made from digests, told bit by bit."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from db import jobs
@@ -209,16 +209,19 @@ def so_far(asked: dict[str, Any], done: int) -> dict[str, Any]:
     return {"so_far": {"ndcg10": cells if asked["study"] == "recicl" else flat}, "measured": {"k": 1}}
 
 
-def study(store: Store, job: Job, owner: str, step_s: float) -> dict[str, Any] | None:
-    """Tell three bits, `step_s` seconds apart, then answer; None where it was stopped meanwhile."""
+def study(store: Store, job: Job, owner: str, pace_s: Callable[[], float]) -> dict[str, Any] | None:
+    """Report three times, `pace_s()` seconds apart, then answer; None where it was stopped meanwhile."""
     asked = job.payload
     for done in (1, 2, 3):
-        if not jobs.heartbeat(
-            store, job.id, owner, done / 4, f"user {done} of 4", partial=so_far(asked, done)
-        ):
-            jobs.release(store, job.id, owner)
-            return None
-        time.sleep(step_s)
+        began = time.monotonic()
+        while True:
+            report = so_far(asked, done)
+            if not jobs.heartbeat(store, job.id, owner, done / 4, f"user {done} of 4", partial=report):
+                jobs.release(store, job.id, owner)
+                return None
+            if time.monotonic() - began >= pace_s():
+                break
+            time.sleep(0.05)
     made = {"recicl": recicl, "drift": drift, "strategies": strategies, "faithfulness": faithfulness}
     result = made[asked["study"]](asked)
     split: dict[str, Any] = {"kind": "leave-one-out"}

@@ -27,27 +27,31 @@ Effects = Mapping[str, Any] | None
 
 def warnings(a: Run, b: Run) -> list[str]:
     """Why a difference in the numbers may have another cause than the demonstrations."""
-    found = []
+    reasons = []
     if (a.request.dataset, a.request.user) != (b.request.dataset, b.request.user):
-        found.append("The runs belong to different users: ranks and losses are of different targets.")
+        reasons.append("The runs belong to different users: ranks and losses are of different targets.")
     elif a.result["target"]["item"] != b.result["target"]["item"]:
-        found.append("The runs have different targets (report and curate): their losses cannot be compared.")
+        reasons.append(
+            "The runs have different targets (report and curate): their losses cannot be compared."
+        )
     elif a.result["candidates"]["fingerprint"] != b.result["candidates"]["fingerprint"]:
-        found.append("The candidate lists differ: ranks and NDCG are over different items.")
+        reasons.append("The candidate lists differ: ranks and NDCG are over different items.")
     models = [run.result["model"] for run in (a, b)]
     if models[0]["name"] != models[1]["name"]:
-        found.append(
+        reasons.append(
             f"The models differ ({models[0]['name']}, {models[1]['name']}): so do the scales of the losses."
         )
     elif models[0]["revision"] != models[1]["revision"]:
-        found.append(f"The model {models[0]['name']} was replaced between the runs: its revision differs.")
+        reasons.append(f"The model {models[0]['name']} was replaced between the runs: its revision differs.")
     elif models[0]["dtype"] != models[1]["dtype"]:
-        found.append(f"The runs used different number formats ({models[0]['dtype']}, {models[1]['dtype']}).")
+        reasons.append(
+            f"The runs used different number formats ({models[0]['dtype']}, {models[1]['dtype']})."
+        )
     if a.request.template != b.request.template:
-        found.append("The prompt templates differ.")
+        reasons.append("The prompt templates differ.")
     if a.request.scoring != b.request.scoring:
-        found.append("The scoring modes differ: scores and losses are on different scales.")
-    return found
+        reasons.append("The scoring modes differ: scores and losses are on different scales.")
+    return reasons
 
 
 def numbers_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
@@ -138,8 +142,8 @@ def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects)
     for name in [*in_a, *(name for name in in_b if name not in in_a)]:
         view = in_a.get(name) or in_b[name]
         weights = [side[name]["weight"] if name in side else None for side in (in_a, in_b)]
-        found = [effects.get(name) for effects in (effect_a, effect_b)]
-        cells = [*(number(weight, 1) for weight in weights), *(signed(effect) for effect in found)]
+        measured = [effects.get(name) for effects in (effect_a, effect_b)]
+        cells = [*(number(weight, 1) for weight in weights), *(signed(effect) for effect in measured)]
         rows.append((words.short(view, 60), words.source_line(view), *cells))
     names = ["demonstration", "source", "weight A", "weight B", "effect A, nats", "effect B, nats"]
     return pd.DataFrame(rows, columns=names)

@@ -62,8 +62,8 @@ def mode_of() -> str:
 def latest(kind: str, run: Run, mode: str = DIRECT) -> Job | None:
     """The newest job of a kind about this run's request."""
     request = run.request.to_json()
-    found = jobs.listing(session.store(), kinds=[kind], limit=LOOKED_AT)
-    for job in found:
+    newest = jobs.listing(session.store(), kinds=[kind], limit=LOOKED_AT)
+    for job in newest:
         if job.payload.get("request") == request and job.payload.get("mode", DIRECT) == mode:
             return job
     return None
@@ -162,12 +162,12 @@ def spread_card(run: Run, effects: Result | None) -> None:
         if st.button("Disturb", key="spread-go", disabled=not picked):
             _ask("spread", run, {"kinds": list(picked), "draws": int(draws or 16)})
             st.rerun()
-    told = ("Not measured yet", "Pick what to disturb and press Disturb.")
-    _waits(latest("spread", run), "Disturbing", lambda found: _spread(found, run, effects), told)
+    nothing = ("Not measured yet", "Pick what to disturb and press Disturb.")
+    _waits(latest("spread", run), "Disturbing", lambda result: _spread(result, run, effects), nothing)
 
 
-def _spread(found: Result, run: Run, effects: Result | None) -> None:
-    kinds = {each["name"]: each for each in found.get("kinds") or []}
+def _spread(result: Result, run: Run, effects: Result | None) -> None:
+    kinds = {kind["name"]: kind for kind in result.get("kinds") or []}
     if not kinds:
         empty("Nothing was measured", "No disturbance applies to these demonstrations.", ROOM_PX)
         return
@@ -185,13 +185,13 @@ def _spread(found: Result, run: Run, effects: Result | None) -> None:
     about = EDITS[kind["name"]].about if kind["name"] in EDITS else ""
     if about:
         st.caption(f"{md(values.sentence(about))}.")
-    undisturbed = (found.get("plain") or {}).get("effects") or {
-        each["id"]: each["effect"] for each in (effects or {}).get("demonstrations", [])
+    undisturbed = (result.get("plain") or {}).get("effects") or {
+        entry["id"]: entry["effect"] for entry in (effects or {}).get("demonstrations", [])
     }
     _dots(spread_dots(kind, undisturbed, run.result["demonstrations"]), f"spread-{run.key}-{kind['name']}")
     st.markdown(md(spread_sentence(kind, run.result["demonstrations"])))
-    for each in found.get("left_out") or []:
-        st.caption(f":orange[Left out:] {md(each.get('reason'), 200)}")
+    for left_out in result.get("left_out") or []:
+        st.caption(f":orange[Left out:] {md(left_out.get('reason'), 200)}")
 
 
 def forward_card(run: Run) -> None:
@@ -218,12 +218,12 @@ def forward_card(run: Run) -> None:
             asked = {"iterations": int(count or 8)} | ({"step": float(step)} if step else {})
             _ask("forward", run, asked)
             st.rerun()
-    told = ("Not measured yet", "Choose how often they are read and press Read again.")
-    _waits(latest("forward", run), "Reading again", lambda found: _forward(found, run), told)
+    nothing = ("Not measured yet", "Choose how often they are read and press Read again.")
+    _waits(latest("forward", run), "Reading again", lambda result: _forward(result, run), nothing)
 
 
-def _forward(found: Result, run: Run) -> None:
-    curve = found.get("curve") or []
+def _forward(result: Result, run: Run) -> None:
+    curve = result.get("curve") or []
     if not curve:
         empty("Nothing was measured", "The result holds no pass.", HEIGHT_PX)
         return
@@ -231,15 +231,15 @@ def _forward(found: Result, run: Run) -> None:
         forward(
             curve,
             colours(),
-            found.get("probe_curve") or (),
-            found.get("chosen"),
+            result.get("probe_curve") or (),
+            result.get("chosen"),
         ),
         key=f"forward-{run.key}",
         theme=None,
         config=CONFIG,
         alt=describe_forward(curve),
     )
-    st.markdown(md(forward_sentence(found, run.result["target"])))
+    st.markdown(md(forward_sentence(result, run.result["target"])))
     st.caption(
         "The ring is chosen on the last known purchase alone; the target's own curve is there to report. To "
         "rank with it, set the times under Options, Methods on Recommend."

@@ -1,7 +1,5 @@
 """Explain: one stored run, what each demonstration did, how sure that is and how steady."""
 
-from datetime import UTC, datetime
-
 import streamlit as st
 
 from dashboard.screens.explain import cards
@@ -85,31 +83,19 @@ def chosen(known: list[RunSummary]) -> Run | None:
 
 def picker(known: list[RunSummary], run: Run | None) -> None:
     """The run, and the way back to its desk."""
-    labels = {each.key: run_picker.label(each, datetime.now(UTC)) for each in known}
-    if run is not None:
-        labels.setdefault(run.key, f"run {run.key[:10]}")
     left, right = st.container(key="pickers").columns((1, 0.2), vertical_alignment="bottom", gap="xsmall")
-    session.put("pick-explained", run.key if run else None)
     with left:
-        st.selectbox(
-            "Run",
-            list(labels),
-            key="pick-explained",
-            format_func=labels.__getitem__,
-            placeholder="choose a run: type a user, a model, a title",
-            filter_mode="contains",
-            on_change=_picked,
-        )
+        run_picker.select("Run", "pick-explained", known, run, _picked)
     with right:
         if st.button("Open in Recommend", disabled=run is None, width="stretch") and run is not None:
             session.show(from_request(run.request), follow=True)
             st.switch_page("screens/recommend/page.py")
 
 
-def _picked() -> None:
-    st.session_state["explain-run"] = key = st.session_state["pick-explained"]
-    if key:
-        st.query_params["run"] = key
+def _picked(key: str) -> None:
+    st.session_state["explain-run"] = run = st.session_state[key]
+    if run:
+        st.query_params["run"] = run
 
 
 with told():

@@ -1,7 +1,6 @@
 """The Library's shelves: data sets, models, jobs and the space they take."""
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +9,8 @@ import streamlit as st
 from dashboard.screens.library import imports, uploads
 from dashboard.screens.library.import_report import summary
 from dashboard.state import session
-from dashboard.state.waiting import ENDED, STATES
+from dashboard.state.waiting import ENDED
+from dashboard.state.work import Work
 from dashboard.text.formats import (
     ago,
     count,
@@ -58,7 +58,7 @@ def data_sets() -> None:
     if not known:
         empty("No data set yet", "Import one below, or set up the simulated store on Recommend.", 120)
         return
-    now = datetime.now(UTC)
+    now = time.time()
     event = st.dataframe(
         datasets_table(known, now),
         key=_table_key("datasets"),
@@ -78,7 +78,7 @@ def data_sets() -> None:
         st.caption("Select a row to see its report or to delete it.")
 
 
-def datasets_table(known: list[DatasetInfo], now: datetime) -> pd.DataFrame:
+def datasets_table(known: list[DatasetInfo], now: float) -> pd.DataFrame:
     """One row per data set."""
     return pd.DataFrame(
         {
@@ -236,13 +236,13 @@ def _jobs() -> None:
     if not known:
         empty("No jobs yet", "Everything the engine does for someone is listed here.", 100)
         return
-    waiting = [each for each in known if each.state not in ENDED]
-    for each in waiting[:4]:
-        with st.container(horizontal=True, vertical_alignment="center", key=f"open-job-{each.id}"):
-            st.markdown(progress.describe(each, _what(each), time.time(), True), width="stretch")
-            st.button("Stop", key=f"stop-job-{each.id}", on_click=progress.stop, args=(each.id,))
+    waiting = [job for job in known if job.state not in ENDED]
+    for job in waiting[:4]:
+        with st.container(horizontal=True, vertical_alignment="center", key=f"open-job-{job.id}"):
+            st.markdown(progress.describe(job, _what(job), time.time(), True), width="stretch")
+            st.button("Stop", key=f"stop-job-{job.id}", on_click=progress.stop, args=(job.id,))
     st.dataframe(
-        jobs_table(known, datetime.now(UTC)),
+        jobs_table(known, time.time()),
         key="jobs",
         hide_index=True,
         height="content" if len(known) < FEW else 420,
@@ -255,18 +255,19 @@ def _jobs() -> None:
     )
 
 
-def jobs_table(known: list[Job], now: datetime) -> pd.DataFrame:
+def jobs_table(known: list[Job], now: float) -> pd.DataFrame:
     """One row per job, newest first."""
+    work = [Work(job) for job in known]
     return pd.DataFrame(
         {
-            "job": [each.id for each in known],
-            "what": [_what(each) for each in known],
-            "of": [_of(each) for each in known],
-            "state": [STATES.get(each.state, each.state) for each in known],
-            "progress": [1.0 if each.state == "COMPLETED" else each.progress for each in known],
-            "filed": [ago(each.created_at, now) for each in known],
-            "took": [seconds(_took(each, now.timestamp())) for each in known],
-            "message": [plain(_told(each), 300) for each in known],
+            "job": [job.id for job in known],
+            "what": [_what(job) for job in known],
+            "of": [_of(job) for job in known],
+            "state": [row.state for row in work],
+            "progress": [1.0 if job.state == "COMPLETED" else job.progress for job in known],
+            "filed": [row.filed(now) for row in work],
+            "took": [seconds(row.took(now)) for row in work],
+            "message": [plain(_told(job), 300) for job in known],
         }
     )
 
@@ -294,12 +295,6 @@ def _told(job: Job) -> str:
     if isinstance(found.get("run"), str):
         return f"run {found['run'][:10]}"
     return next((found[name] for name in OUTCOMES if isinstance(found.get(name), str)), "–")
-
-
-def _took(job: Job, now: float) -> float | None:
-    if job.started_at is None:
-        return None
-    return (job.finished_at or now) - job.started_at
 
 
 def storage() -> None:

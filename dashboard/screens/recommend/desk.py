@@ -69,7 +69,7 @@ def rows_of(
     if outcome is None or outcome.pending is not None:
         return None, []
     if outcome.run is not None and outcome.current:
-        return [dict(each) for each in outcome.run.result["demonstrations"]], []
+        return [dict(demo) for demo in outcome.run.result["demonstrations"]], []
     return [], []
 
 
@@ -155,7 +155,7 @@ def _bars(rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measure
     fresh = measured.result is not None and outcome.current
     if fresh and measured.result is not None:
         memory.clear()
-        memory.update({each["id"]: each for each in measured.result["demonstrations"]})
+        memory.update({entry["id"]: entry for entry in measured.result["demonstrations"]})
     bars = []
     for row in rows:
         known = memory.get(row["id"], {})

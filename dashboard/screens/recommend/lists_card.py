@@ -1,7 +1,7 @@
 """The left card: the two lists, where this result comes from, and the row of numbers under it."""
 
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
@@ -81,11 +81,11 @@ def _status(outcome: Outcome) -> None:
     run = outcome.run
     if run is None:
         return
-    text = provenance(run, fresh=outcome.fresh, now=datetime.now(UTC))
+    text = provenance(run, fresh=outcome.fresh, now=time.time())
     st.caption(text, width="stretch", text_alignment="right")
 
 
-def provenance(run: Run, *, fresh: bool, now: datetime) -> str:
+def provenance(run: Run, *, fresh: bool, now: float) -> str:
     """Computed just now, or served from the store with its original timing."""
     took = seconds(total_s(run.timings_ms))
     if fresh:

@@ -1,6 +1,5 @@
 """Choose for me: the engine chooses and weighs demonstrations; its path is replayed, its set taken over."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -29,7 +28,7 @@ from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
 from dashboard.ui import dialogs, progress, watched
 from dashboard.ui.notices import colours, empty, problem
-from db import jobs, workers
+from db import jobs
 from db.jobs import Job
 
 LOOK_S = 1.0
@@ -124,12 +123,7 @@ def _one(job_id: int, drawn: str, view: View) -> None:
 def _working(current: Optimization) -> None:
     job = current.job
     with st.container(horizontal=True, vertical_alignment="center", key="optimize-line"):
-        alive = bool(workers.alive(session.store()))
-        text = progress.describe(job, "Stopping" if job.stop_asked else "Optimizing", time.time(), alive)
-        if job.progress is None:
-            st.markdown(text, width="stretch")
-        else:
-            st.progress(min(1.0, max(0.0, job.progress)), text=text)
+        progress.line(job, "Optimizing")
         st.button(
             "Stop",
             key=f"stop-optimize-{job.id}",

@@ -9,13 +9,12 @@ import streamlit as st
 from dashboard.charts.base import CONFIG
 from dashboard.charts.bump import bump, describe, pair
 from dashboard.state import session
-from dashboard.state.waiting import Answer, ask, wait
+from dashboard.state.waiting import Answer, ask
 from dashboard.text import values, words
 from dashboard.text.formats import plural, seconds
 from dashboard.text.literal import md
-from dashboard.ui import dialogs
+from dashboard.ui import dialogs, progress
 from dashboard.ui.notices import colours, problem
-from dashboard.ui.progress import describe as told
 from db import jobs, runs
 from db.choices import BASELINES
 from db.errors import DualensError
@@ -24,7 +23,6 @@ from db.runs import Run
 NAME = "beside"  # of the dialog
 TOP = 10
 WAIT_S = 1.5
-LOOK_S = 0.5
 ROOM_PX = 470
 WITH = "with demonstrations"
 
@@ -78,20 +76,8 @@ def _answered(kind: str, payload: Mapping[str, Any], draw: Any, run: Run) -> Non
     if kind not in filed:
         with st.skeleton(height=ROOM_PX):
             filed[kind] = ask(session.store(), kind, payload, WAIT_S).job.id
-    answer = wait(session.store(), jobs.get(session.store(), filed[kind]), 0.0)
-    if answer.pending:
-        st.fragment(_later, run_every=LOOK_S)(filed[kind], draw, run)
-    else:
-        _drawn(answer, draw, run)
-
-
-def _later(job_id: int, draw: Any, run: Run) -> None:
-    answer = wait(session.store(), jobs.get(session.store(), job_id), 0.0)
-    if answer.pending:
-        st.markdown(told(answer.job, "Listing", answer.job.created_at, True))
-        st.skeleton(height=ROOM_PX)
-    else:
-        _drawn(answer, draw, run)
+    answer = Answer(jobs.get(session.store(), filed[kind]))
+    progress.later(answer, "Listing", ROOM_PX, lambda ended: _drawn(ended, draw, run))
 
 
 def _drawn(answer: Answer, draw: Any, run: Run) -> None:
@@ -101,9 +87,9 @@ def _drawn(answer: Answer, draw: Any, run: Run) -> None:
         draw(answer.result, run)
 
 
-def _peers(found: Mapping[str, Any], run: Run) -> None:
+def _peers(result: Mapping[str, Any], run: Run) -> None:
     """One conventional list against the model's, and the target's rank in all of them."""
-    lists: dict[str, Any] = {each["name"]: each["items"] for each in found["lists"] if "items" in each}
+    lists: dict[str, Any] = {entry["name"]: entry["items"] for entry in result["lists"] if "items" in entry}
     st.caption(
         "The same candidates, ranked from the same history (left) and by the model with the desk's "
         "demonstrations (right). Gold: the target."
@@ -120,26 +106,26 @@ def _peers(found: Mapping[str, Any], run: Run) -> None:
     )
     name = picked if picked in lists else names[0]
     _bump(lists[name], run.result["items"], (_named(name), WITH), "bump-peer")
-    st.markdown(md(words.peers(run.result, {_named(each): lists[each] for each in names})))
-    for each in found["lists"]:
-        if "missing" in each:
-            st.caption(f"{md(_named(each['name']))} is not here: {md(each['missing'])}")
+    st.markdown(md(words.peers(run.result, {_named(name): lists[name] for name in names})))
+    for entry in result["lists"]:
+        if "missing" in entry:
+            st.caption(f"{md(_named(entry['name']))} is not here: {md(entry['missing'])}")
 
 
 def _named(name: str) -> str:
     return values.label(BASELINES, name)
 
 
-def _catalogue(found: Mapping[str, Any], run: Run) -> None:
+def _catalogue(result: Mapping[str, Any], run: Run) -> None:
     """The best titles of all, without and with demonstrations."""
-    search = found["search"]
+    search = result["search"]
     st.caption(
         f"The {TOP} likeliest of {plural(search['titles'], 'title')}, without demonstrations (left) and with "
         f"the desk's (right), by the likelihood of the title. Searched in "
-        f"{seconds(found['timings_ms']['total'] / 1000)}."
+        f"{seconds(result['timings_ms']['total'] / 1000)}."
     )
-    _bump(found["zero_shot"], found["items"], ("without", WITH), "bump-catalogue")
-    st.markdown(md(words.catalogue(found, run.result["target"]["title"])))
+    _bump(result["zero_shot"], result["items"], ("without", WITH), "bump-catalogue")
+    st.markdown(md(words.catalogue(result, run.result["target"]["title"])))
 
 
 def _bump(

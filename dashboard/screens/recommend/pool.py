@@ -10,13 +10,12 @@ import streamlit as st
 from dashboard.screens.recommend import writing
 from dashboard.state import demonstrations, session
 from dashboard.state.view import MOST_DEMONSTRATIONS, View
-from dashboard.state.waiting import Answer, ask, wait
+from dashboard.state.waiting import Answer, ask
 from dashboard.text import values
 from dashboard.text.formats import day, plural
 from dashboard.text.literal import plain
-from dashboard.ui import dialogs
+from dashboard.ui import dialogs, progress
 from dashboard.ui.notices import problem
-from dashboard.ui.progress import describe
 from db import jobs
 from db.choices import SOURCES
 from db.datasets import DatasetInfo
@@ -26,7 +25,7 @@ from db.requests import Chosen, RunRequest
 NAME = "pool"  # of the dialog
 SIZE = 12
 WAIT_S = 2.0
-LOOK_S = 0.5
+ROOM_PX = 300
 
 
 def opener(view: View) -> None:
@@ -75,32 +74,20 @@ def _offered(request: RunRequest, info: DatasetInfo) -> None:
     except DualensError as error:
         problem(str(error))
         return
-    if answer.pending:
-        st.fragment(_later, run_every=LOOK_S)(answer.job.id, info)
-    else:
-        _table(answer, info)
+    progress.later(answer, "Collecting the pool", ROOM_PX, lambda ended: _table(ended, info))
 
 
 def _asked(payload: dict[str, Any]) -> Answer:
     """The answer to this question, asked once however often the dialog is drawn again."""
     known = st.session_state.get("pool_job")
     if known is not None and known[0] == payload:
-        answer = wait(session.store(), jobs.get(session.store(), known[1]), 0.0)
+        answer = Answer(jobs.get(session.store(), known[1]))
         if answer.error is None:
             return answer
-    with st.skeleton(height=300):
+    with st.skeleton(height=ROOM_PX):
         answer = ask(session.store(), "pool", payload, WAIT_S)
     st.session_state.pool_job = (payload, answer.job.id)
     return answer
-
-
-def _later(job_id: int, info: DatasetInfo) -> None:
-    answer = wait(session.store(), jobs.get(session.store(), job_id), 0.0)
-    if answer.pending:
-        st.markdown(describe(answer.job, "Collecting the pool", answer.job.created_at, True))
-        st.skeleton(height=300)
-    else:
-        _table(answer, info)
 
 
 def _table(answer: Answer, info: DatasetInfo) -> None:
@@ -110,7 +97,7 @@ def _table(answer: Answer, info: DatasetInfo) -> None:
     views = answer.result["demonstrations"]
     demonstrations.learn(views)
     on_desk = {row["id"] for row in st.session_state.get("desk", [])}
-    free = [each for each in views if each["id"] not in on_desk]
+    free = [view for view in views if view["id"] not in on_desk]
     if not free:
         st.caption("Everything the pool holds for this user is on the desk already.")
         return
@@ -145,17 +132,17 @@ def _actions(picked: Sequence[Mapping[str, Any]], room: int, info: DatasetInfo) 
         add(picked)
         dialogs.close()
         st.rerun()
-    one = picked[0]["id"] if len(picked) == 1 else None
+    only = picked[0]["id"] if len(picked) == 1 else None
     if st.button(
         "Edit before adding",
         key="pool-edit",
-        disabled=one is None,
+        disabled=only is None,
         help="Select one row to change its words.",
     ):
-        st.session_state.pool_edit = one
-    if one is not None and st.session_state.get("pool_edit") == one:
+        st.session_state.pool_edit = only
+    if only is not None and st.session_state.get("pool_edit") == only:
         with st.container(key="pool-edit-form"):
-            name = writing.edited(one, info)
+            name = writing.edited(only, info)
         if name is not None:
             session.replace_chosen("", name, 1.0)
             dialogs.close()
@@ -166,23 +153,23 @@ def add(picked: Sequence[Mapping[str, Any]]) -> None:
     """Put demonstrations behind those on the desk, the most similar one last."""
     view = session.view()
     kept = [Chosen(row["id"], float(row["weight"])) for row in st.session_state.get("desk", [])]
-    new = sorted(picked, key=lambda each: each.get("similarity") or 0.0)
-    session.show(replace(view, chosen=(*kept, *(Chosen(each["id"], 1.0) for each in new))))
+    new = sorted(picked, key=lambda demo: demo.get("similarity") or 0.0)
+    session.show(replace(view, chosen=(*kept, *(Chosen(demo["id"], 1.0) for demo in new))))
 
 
 def table(views: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """What the pool shows of each demonstration."""
     frame = pd.DataFrame(
         {
-            "source": [values.source(each["source"]) for each in views],
-            "then bought": [plain(each["answer"]["title"]) for each in views],
+            "source": [values.source(view["source"]) for view in views],
+            "then bought": [plain(view["answer"]["title"]) for view in views],
             "after": [
-                " · ".join(plain(item["title"]) for item in reversed(each["history"])) for each in views
+                " · ".join(plain(item["title"]) for item in reversed(view["history"])) for view in views
             ],
-            "shared": [each.get("shared") for each in views],
-            "similarity": [each.get("similarity") for each in views],
-            "user": [plain(each["user"]) for each in views],
-            "when": [day(each.get("timestamp")) for each in views],
+            "shared": [view.get("shared") for view in views],
+            "similarity": [view.get("similarity") for view in views],
+            "user": [plain(view["user"]) for view in views],
+            "when": [day(view.get("timestamp")) for view in views],
         }
     )
-    return frame if any(each.get("timestamp") is not None for each in views) else frame.drop(columns="when")
+    return frame if any(view.get("timestamp") is not None for view in views) else frame.drop(columns="when")

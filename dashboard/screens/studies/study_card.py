@@ -1,7 +1,6 @@
 """One study, live or finished, and the list of all: its table or chart, its tests, its sentence."""
 
 import time
-from datetime import UTC, datetime
 
 import streamlit as st
 
@@ -23,7 +22,7 @@ from dashboard.state import session
 from dashboard.text.literal import md
 from dashboard.ui import progress, watched
 from dashboard.ui.notices import HEAD_PX, empty, problem
-from db import jobs, workers
+from db import jobs
 from db.jobs import Job
 
 LINE_PX = 46  # the line that says how far it is
@@ -85,12 +84,7 @@ def _line(study: Study) -> None:
         told = md(about(study.found)) if study.found else ENDED.get(job.state, job.state)
         st.caption(told)
         return
-    alive = bool(workers.alive(session.store()))
-    text = progress.describe(job, "Stopping" if job.stop_asked else "Measuring", time.time(), alive)
-    if job.progress is None:
-        st.caption(text, wrap=False)
-    else:
-        st.progress(min(1.0, max(0.0, job.progress)), text=text)
+    progress.line(job, "Measuring")
 
 
 def _button(job: Job) -> None:
@@ -125,6 +119,6 @@ def _so_far(study: Study) -> None:
 
 def listing(all_of_them: list[Study], current: Study | None) -> None:
     """All studies; a selected row is shown above."""
-    frame = studies_table(all_of_them, datetime.now(UTC))
+    frame = studies_table(all_of_them, time.time())
     wide = {"says": st.column_config.TextColumn(width="large")}
     SHELF.listing(all_of_them, current, frame, wide, "Studies, newest first")

@@ -7,16 +7,13 @@ no store. A result is drawn from the parts it has, whatever study it is of: `cel
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeGuard
 
 import pandas as pd
 
 from dashboard.screens.studies.trust import trusted
-from dashboard.state.waiting import STATES
 from dashboard.state.work import Work
 from dashboard.text.formats import (
-    ago,
     number,
     plural,
     seconds,
@@ -282,16 +279,16 @@ def about(found: Mapping[str, Any]) -> str:
     return plain(" · ".join(parts), 200)
 
 
-def table(studies: Sequence[Study], now: datetime) -> pd.DataFrame:
+def table(studies: Sequence[Study], now: float) -> pd.DataFrame:
     """One row per study, newest first; plain text."""
     return pd.DataFrame(
         {
-            "study": [each.title for each in studies],
-            "state": [STATES.get(each.job.state, each.job.state) for each in studies],
-            "model": [plain(each.asked.get("recicl") or each.asked.get("model"), 40) for each in studies],
-            "users": [each.asked.get("users") for each in studies],
-            "seed": [each.asked.get("seed", 0) for each in studies],
-            "says": [plain(sentence(each), 160) if each.found else "–" for each in studies],
-            "filed": [ago(each.job.created_at, now) for each in studies],
+            "study": [study.title for study in studies],
+            "state": [study.state for study in studies],
+            "model": [plain(study.asked.get("recicl") or study.asked.get("model"), 40) for study in studies],
+            "users": [study.asked.get("users") for study in studies],
+            "seed": [study.asked.get("seed", 0) for study in studies],
+            "says": [plain(sentence(study), 160) if study.found else "–" for study in studies],
+            "filed": [study.filed(now) for study in studies],
         }
     )

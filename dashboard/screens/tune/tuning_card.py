@@ -1,7 +1,6 @@
 """One tuning, live or finished, and the list of all: curve, numbers, recipe, what to do with it."""
 
 import time
-from datetime import UTC, datetime
 
 import streamlit as st
 
@@ -24,7 +23,7 @@ from dashboard.ui.notices import (
     empty,
     problem,
 )
-from db import models, workers
+from db import models
 
 LINE_PX = 46  # the line that says how far it is
 ENDINGS = {"COMPLETED": "Done.", "STOPPED": "Stopped.", "ERROR": "Failed."}
@@ -72,12 +71,7 @@ def _line(tuning: Tuning) -> None:
     """What it does now and how far it is; for one that ended, how."""
     job = tuning.job
     if tuning.open:
-        alive = bool(workers.alive(session.store()))
-        text = progress.describe(job, "Stopping" if job.stop_asked else "Tuning", time.time(), alive)
-        if job.progress is None:
-            st.caption(text, wrap=False)
-        else:
-            st.progress(min(1.0, max(0.0, job.progress)), text=text)
+        progress.line(job, "Tuning")
         return
     st.markdown(f"**{ENDINGS.get(job.state, job.state)}** {md(_after(tuning))}")
 
@@ -149,5 +143,5 @@ def _curve(tuning: Tuning) -> None:
 
 def listing(all_of_them: list[Tuning], current: Tuning | None) -> None:
     """All tunings; a selected row is shown above."""
-    frame = table(all_of_them, datetime.now(UTC))
+    frame = table(all_of_them, time.time())
     SHELF.listing(all_of_them, current, frame, {}, "Tunings, newest first")

@@ -1,7 +1,7 @@
 """The form of the Tune page: what to train on what, with defaults that suit; files a background job."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -45,7 +45,7 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Seque
         request = _fields(
             TuneRequest(dataset=info.name, kind=what.kind, layout=what.layout), what, info, known_models
         )
-        request = named(request, [each.name for each in known_models], earlier)
+        request = named(request, [model.name for model in known_models], earlier)
     except BadInput as error:
         problem(str(error))
         return
@@ -131,13 +131,9 @@ def named(request: TuneRequest, models_known: Sequence[str], earlier: Sequence[T
     stem = "-".join(parts).replace("/", "-")
     taken = {*models_known, *(tuning.asked.get("name") or tuning.found.get("model") for tuning in earlier)}
     filed = [tuning.asked for tuning in earlier]
-    proposals = (replace(request, name=f"{stem}{suffix}") for suffix in _suffixes())
-    return next(each for each in proposals if each.name not in taken or each.to_json() in filed)
-
-
-def _suffixes() -> Iterator[str]:
-    yield ""
-    yield from (f"-{number}" for number in itertools.count(2))
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    proposals = (replace(request, name=name) for name in names)
+    return next(wanted for wanted in proposals if wanted.name not in taken or wanted.to_json() in filed)
 
 
 def start(request: TuneRequest) -> Job:

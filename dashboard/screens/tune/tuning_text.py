@@ -8,15 +8,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
-from dashboard.state.waiting import STATES
 from dashboard.state.work import Work
 from dashboard.text.formats import (
-    ago,
     count,
     number,
     seconds,
@@ -229,18 +226,18 @@ def _spent(found: Mapping[str, Any]) -> str:
     return seconds(found.get("seconds", points[-1].get("seconds")))
 
 
-def table(tunings: Sequence[Tuning], now: datetime) -> pd.DataFrame:
+def table(tunings: Sequence[Tuning], now: float) -> pd.DataFrame:
     """One row per tuning, newest first; plain text and numbers."""
-    best = [each.best() for each in tunings]
+    best = [tuning.best() for tuning in tunings]
     return pd.DataFrame(
         {
-            "tuning": [each.title for each in tunings],
-            "state": [STATES.get(each.job.state, each.job.state) for each in tunings],
-            "what": [each.what.label for each in tunings],
-            "data set": [plain(each.asked.get("dataset"), 40) for each in tunings],
-            "best on held-out": [_cell(each, point) for each, point in zip(tunings, best, strict=True)],
-            "time": ["–" if each.open else _spent(each.found) for each in tunings],
-            "filed": [ago(each.job.created_at, now) for each in tunings],
+            "tuning": [tuning.title for tuning in tunings],
+            "state": [tuning.state for tuning in tunings],
+            "what": [tuning.what.label for tuning in tunings],
+            "data set": [plain(tuning.asked.get("dataset"), 40) for tuning in tunings],
+            "best on held-out": [_cell(tuning, point) for tuning, point in zip(tunings, best, strict=True)],
+            "time": ["–" if tuning.open else _spent(tuning.found) for tuning in tunings],
+            "filed": [tuning.filed(now) for tuning in tunings],
         }
     )
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.perturbed_prompts import ValueNoise
+from engine.llm.scoring.edits.values import ValueNoise
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.optimize.objective import ProbeLoss, Trial
 from engine.prompts import Example

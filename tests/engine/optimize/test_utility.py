@@ -38,7 +38,7 @@ def test_the_robust_effect_is_that_of_the_perturbed_prompts(
     chosen, share = (2, 0), validation_purchases.share(among)
     listed = validation_purchases.candidates(engine.store, dataset, query, among, ask.seed)
     hidden = validation_purchases.hidden(among, [pool[n] for n in chosen], query)
-    disliked = disliked_titles(engine.store, dataset, query)
+    disliked = disliked_titles(engine.store, dataset, query, "negatives")
     shown = Task(tuple(pool[n].example for n in chosen), (), ())
     totals = []
     for draw in draws_of(shown, edits, ask.seed, range(3), disliked):

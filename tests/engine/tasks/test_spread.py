@@ -116,10 +116,10 @@ def test_disliked_is_what_was_rated_low_before_the_target(engine: Engine, reques
     own = datasets.history(engine.store, dataset.id, query.user)
     low = [one.title for one in own[:-1] if one.rating is not None and one.rating < 3]
     assert low
-    assert disliked_titles(engine.store, dataset, query) == tuple(low)
+    assert disliked_titles(engine.store, dataset, query, "negatives") == tuple(low)
     context = resolve(engine, replace(request_, target="probe"))
     dataset, query = context.dataset, context.query
-    assert set(disliked_titles(engine.store, dataset, query)) <= {one.title for one in own[:-2]}
+    assert set(disliked_titles(engine.store, dataset, query, "negatives")) <= {one.title for one in own[:-2]}
 
 
 @pytest.mark.parametrize(("dataset", "words"), [("fond", "rated nothing below"), ("mute", "no ratings")])

@@ -56,7 +56,7 @@ def test_one_is_written_from_scratch_and_put_on_the_desk(open_page: Open, stocke
     assert len(ids) == 5
     assert (written.text_override or "").split("\n") == ["first one", HOSTILE, "then this"]
     assert f"… {HOSTILE} →" in texts(app)
-    assert "own words" in texts(app)
+    assert "hand-written" in texts(app)
 
 
 def test_a_title_of_the_catalogue_is_taken_over(open_page: Open, stocked: Store) -> None:

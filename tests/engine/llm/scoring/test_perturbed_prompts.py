@@ -10,16 +10,13 @@ from db.errors import BadInput
 from db.requests.edits import parse
 from engine.llm.attention import lens
 from engine.llm.explain.effects import demonstration_effects
-from engine.llm.explain.perturbation_stats import spreads
+from engine.llm.explain.perturbation_stats import perturbation_stats
 from engine.llm.scoring import perturbed_prompts
+from engine.llm.scoring.edits.negatives import Negatives
+from engine.llm.scoring.edits.values import ValueNoise
 from engine.llm.scoring.log_probs import Row, prefill, suffix_logprobs
 from engine.llm.scoring.memory import PrefillCache
-from engine.llm.scoring.perturbed_prompts import (
-    Negatives,
-    ValueNoise,
-    draws_of,
-    rank_perturbed,
-)
+from engine.llm.scoring.perturbed_prompts import draws_of, rank_perturbed
 from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.prompts import Example
 from tests.engine.conftest import FAMILIES, TITLES, make_loaded
@@ -154,7 +151,7 @@ def test_effects_under_a_value_edit_are_complete_and_leave_one_out_edits_the_sho
 def test_spreads_are_moments_of_the_effects_of_each_draw(task: Task) -> None:
     loaded = make_loaded("llama")
     edits = parse("order+weights+ridge:0.5+values:0.5+dropout:0.5")
-    plain, *found = spreads(loaded, task, edits, draws=3, seed=2)
+    plain, *found = perturbation_stats(loaded, task, edits, draws=3, seed=2)
     assert plain.edit is None
     assert plain.effects[:, 0].tolist() == pytest.approx(
         demonstration_effects(loaded, task).effects, abs=1e-5
@@ -173,6 +170,6 @@ def test_spreads_are_moments_of_the_effects_of_each_draw(task: Task) -> None:
 
 def test_a_spread_needs_a_target_and_draws(task: Task) -> None:
     with pytest.raises(BadInput, match="target"):
-        spreads(make_loaded("llama"), replace(task, target=None), parse("order"))
+        perturbation_stats(make_loaded("llama"), replace(task, target=None), parse("order"))
     with pytest.raises(BadInput, match="draws"):
-        spreads(make_loaded("llama"), task, parse("order"), draws=0)
+        perturbation_stats(make_loaded("llama"), task, parse("order"), draws=0)

@@ -18,12 +18,16 @@ LINK = "?data=simulated&user=shopper+0012&model=embedded"
 def test_from_optimize_over_the_desk_to_a_ranking(page: Any, dashboard: str, store: Store) -> None:
     shop.stock(store)
     effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
-    with FakeEngine(store, {"optimize step": 0.6}):
+    with FakeEngine(store, {"optimize step": 1e9}) as engine:
         page.goto(f"{dashboard}/{LINK}")
         page.get_by_role("button", name="Optimize").click()
         page.get_by_text("Optimizing").first.wait_for()
         page.get_by_role("button", name="Close").click()
+        page.get_by_role("dialog").wait_for(state="hidden")
+        page.get_by_text("Optimizing").first.wait_for()  # under the desk's buttons
         page.get_by_role("button", name="Optimize").click()
+        page.get_by_role("dialog").wait_for()
+        engine.delay_s["optimize step"] = 0.6
         page.get_by_text("Chosen and weighed.").wait_for()
         assert "it beats <b>zero-shot</b>" in page.get_by_role("dialog").inner_text().replace(JOINER, "")
 

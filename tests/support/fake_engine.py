@@ -362,8 +362,13 @@ class FakeEngine(threading.Thread):
                     )
                 elif job.kind == "optimize":
                     asked = RunRequest(job.payload["dataset"], job.payload["user"], job.payload["model"])
-                    step_s, offered = self.delay_s.get("optimize step", 0.0), pool(self.store, asked)
-                    result = fake_optimize.optimize(self.store, job, OWNER, step_s, offered)
+                    result = fake_optimize.optimize(
+                        self.store,
+                        job,
+                        OWNER,
+                        lambda: self.delay_s.get("optimize step", 0.0),
+                        pool(self.store, asked),
+                    )
                 else:
                     result = answer(self.store, job)
                 if result is not None:

@@ -1,7 +1,7 @@
 """Answers to `optimize` jobs: results of the real shape with numbers made from digests."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from db import jobs
@@ -99,12 +99,16 @@ def result(
 
 
 def optimize(
-    store: Store, job: Job, owner: str, step_s: float, pool: Sequence[Mapping[str, Any]]
+    store: Store, job: Job, owner: str, pace_s: Callable[[], float], pool: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any] | None:
-    """Tell three bits, `step_s` seconds apart, then answer; None where it was stopped meanwhile."""
+    """Report three times, `pace_s()` seconds apart, then answer; None where it was stopped meanwhile."""
     for done in (1, 2, 3):
-        if not jobs.heartbeat(store, job.id, owner, done / 4, f"step {done} of 4"):
-            jobs.release(store, job.id, owner)
-            return None
-        time.sleep(step_s)
+        began = time.monotonic()
+        while True:
+            if not jobs.heartbeat(store, job.id, owner, done / 4, f"step {done} of 4"):
+                jobs.release(store, job.id, owner)
+                return None
+            if time.monotonic() - began >= pace_s():
+                break
+            time.sleep(0.05)
     return result(job.payload, pool)

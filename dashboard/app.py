@@ -35,7 +35,7 @@ with st.sidebar:
     for section, group in sections.items():
         st.caption(section.upper())
         for page in group:
-            st.page_link(drawn[page], width="stretch", help=page.about)
+            st.page_link(drawn[page], width="stretch")
     help.page_link(next(page for page in pages.PAGES if page.title == current.title))
 
 with notices.told():

@@ -4,6 +4,7 @@ A field that one of them forgets fails here; links and Compare: tests/dashboard/
 """
 
 from dataclasses import MISSING, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,3 +126,10 @@ def test_every_field_moves_the_digest_of_a_run(store: Store, field: RequestField
     assert isinstance(plain, RunRequest)
     changed = replace(plain, **{field.name: other(field)})
     assert request_digest(store, changed) != request_digest(store, plain)
+
+
+@pytest.mark.parametrize(("request_", "field"), FIELDS, ids=IDS)
+def test_every_field_stands_in_the_documentation(request_: type[Request], field: RequestField) -> None:
+    pages = (Path(__file__).parents[1] / "docs" / "choices.md").read_text(encoding="utf-8")
+    table = pages.partition(f"### {request_.__name__}\n")[2].partition("\n### ")[0]
+    assert f"| `{field.name}` |" in table

@@ -64,11 +64,12 @@ def url(place: str) -> str:
 
 
 def page_link(page: Page) -> None:
-    """A quiet link from a page of the dashboard to its documentation, in a new tab so that work stays.
+    """What a page is for, and a quiet link to its documentation, in a new tab so that work stays.
 
     From now on help texts that name no place lead there too.
     """
     st.session_state[_CURRENT] = page.docs or "index"
+    st.caption(page.about)
     if page.docs:
         st.caption(f"[Guide to {page.title}]({url(page.docs)})")
 

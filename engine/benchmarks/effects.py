@@ -95,7 +95,7 @@ def _timed(loaded: LoadedModel, task: Task, estimators: Sequence[Estimator], mos
         ways[estimator] = lambda estimator=estimator: explained(estimator)
     seconds = in_turn(ways, loaded.device)
     for name, result in results.items():
-        # The prompt without demonstrations, which the result tells too, is no part of the effects.
+        # The prompt without demonstrations, which is measured too, is no part of the effects.
         seconds[name] -= result.timings_ms["zero_shot"] / 1000
     fitted = prepare(loaded, task)[1]
     answer = len(loss_rows(loaded.encoder, prepare(loaded, task)[0])[0].ids)

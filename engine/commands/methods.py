@@ -10,6 +10,7 @@ from db.requests.edits import usual
 from engine.commands import output
 from engine.commands.options import Json, opened, service_engine, takes
 from engine.tasks.forward_tuning import forward as tune
+from engine.tasks.pool import USUAL_SIZE, USUAL_SOURCES
 from engine.tasks.pool import pool as offered
 from engine.tasks.spread import perturbation_stats
 
@@ -23,8 +24,8 @@ def pool(
     sources: Annotated[
         str,
         typer.Option(help=f"Separated by commas: {', '.join(SOURCES)}."),
-    ] = "neighbours,proximal,random",
-    size: Annotated[int, typer.Option(help="Demonstrations of each source.")] = 12,
+    ] = ",".join(USUAL_SOURCES),
+    size: Annotated[int, typer.Option(help="Demonstrations of each source.")] = USUAL_SIZE,
     json: Json = False,
 ) -> None:
     """List demonstrations that could go before a user's history; --prescore MODEL tries them on probes."""

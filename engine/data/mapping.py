@@ -33,7 +33,7 @@ def by_names(columns: Sequence[str], fields: Sequence[str]) -> Guess:
 def guess_interactions(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], given: Mapping[str, str | None] | None = None
 ) -> tuple[Guess, list[str]]:
-    """The column of each of FIELDS (user and item None where no name tells), and notes on guesses by value.
+    """The column of each of FIELDS (user and item None where no name fits), and notes on guesses by value.
 
     Fields and columns that the person's mapping `given` names are left to it. A table without a header has no
     names, so its first free columns are the user and the item.

@@ -30,7 +30,7 @@ class Plan:
 
     `mapping`: field -> column as it will be read. `reader` / `item_reader` push rows into the builder and the
     item table. `whole_catalogue`: items of the item file that nobody bought belong to the data set.
-    `unsure`: fields that need a column which no name tells; a person must choose it. `item_columns`: columns
+    `unsure`: fields without a column of a known name; a person must choose one. `item_columns`: columns
     of the item file, where they can be mapped.
     """
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 WORD = re.compile(r"\w+")
 
-# bm25s tells every index it builds, at a level it sets itself.
+# bm25s logs every index it builds, at a level it sets itself.
 logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 

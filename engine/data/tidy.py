@@ -216,7 +216,7 @@ def _describe(item_ids: list[str], table: ItemTable, report: Report) -> dict[str
 
 
 def _seconds(time: np.ndarray, dates: bool, report: Report) -> np.ndarray:
-    """Unix seconds int64[n]; the unit is told by the median's magnitude, and the report says which."""
+    """Unix seconds int64[n]; the median's magnitude decides the unit, which the report names."""
     if dates:
         report.note("Timestamps are dates; they were read as UTC where no time zone is given.")
         return np.floor(time).astype(np.int64)

@@ -59,7 +59,7 @@ def _stretches(known: Sequence[Interaction], count: int) -> list[Sequence[Intera
 def select(
     known: Sequence[Interaction], size: int, way: str, candidates: Sequence[str], embed: Embed
 ) -> list[Interaction]:
-    """At most `size` of these purchases by one of `db.requests.HISTORY_WAYS`, oldest first."""
+    """At most `size` of these purchases by one of `db.choices.HISTORY_WAYS`, oldest first."""
     if len(known) <= size:
         return list(known)
     ways: dict[str, Callable[[], list[Interaction]]] = {

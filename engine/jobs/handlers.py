@@ -18,7 +18,7 @@ from engine.registry import implementation
 from engine.tasks.baseline_lists import baseline_lists
 from engine.tasks.effects import effects
 from engine.tasks.forward_tuning import ITERATIONS, forward
-from engine.tasks.pool import pool
+from engine.tasks.pool import USUAL_SIZE, USUAL_SOURCES, pool
 from engine.tasks.rank import rank
 from engine.tasks.setup import setup_workspace
 from engine.tasks.spread import perturbation_stats
@@ -53,8 +53,8 @@ def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
 def pool_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request, sources, size}` -> `{demonstrations}`: what could be put before this user's history."""
     request = RunRequest.from_json(payload["request"])
-    sources = payload.get("sources") or ["neighbours", "proximal", "random"]
-    return {"demonstrations": pool(engine, request, sources, int(payload.get("size", 12)))}
+    sources = payload.get("sources") or USUAL_SOURCES
+    return {"demonstrations": pool(engine, request, sources, int(payload.get("size", USUAL_SIZE)))}
 
 
 def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

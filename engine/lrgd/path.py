@@ -48,7 +48,7 @@ def design(first: Tensor) -> Tensor:
     """Coalitions [2n, k] of 0 and 1, nobody and everybody first: every demonstration is in half of them,
     every two and every three of them in each combination equally often.
 
-    What three do together cannot be told from what a fourth one does with whom they make up an even count.
+    The joint effect of three cannot be separated from that of a fourth with which they make an even count.
     Columns go by `first` [k], what each does alone, largest first: demonstrations that carry one answer,
     whose joint doing is largest, then fall on each other and not on strangers.
     """

@@ -11,6 +11,9 @@ from engine.context import Engine, resolve
 from engine.demos import selection
 from engine.tasks import proxy_scoring, results
 
+USUAL_SOURCES = ("neighbours", "proximal", "random")
+USUAL_SIZE = 12  # of each source
+
 
 def pool(engine: Engine, request: RunRequest, sources: Sequence[str], size: int) -> list[dict[str, Any]]:
     """Demonstrations that could be put before a user's history, best first within each source.

@@ -60,7 +60,7 @@ def judged(
 
 def _query(store: Store, dataset: DatasetInfo, sampler: Sampler, row: int) -> queries.Query:
     """The query that a validating interaction answers. Without timestamps it is the user's third newest,
-    which nobody can ask for as what others knew by then is unknown: the probe stands in for it."""
+    for which it is unknown what others had bought by then: the probe stands in for it."""
     name = sampler.columns.user_ids[int(sampler.columns.user[row])]
     if not dataset.has_timestamps:
         return queries.build(store, dataset, name, "probe")

@@ -31,7 +31,7 @@ _GAP, _SHIFT = 64, 256  # tokens a segment may be moved on, and a whole prompt
 
 @dataclass(frozen=True)
 class Material:
-    """What may be learnt from: flat indices into the columns.
+    """What may be trained on: flat indices into the columns.
 
     answers [n]: interactions that may be a sample's answer. allowed [interactions]: those that may appear at
     all. validation: one answer per validating user, in no sample.
@@ -51,7 +51,7 @@ def material(columns: DatasetColumns, request: TuneRequest) -> Material:
     elif columns.timestamp is None:
         raise BadInput(f"until: {request.dataset!r} has no timestamps, so it has no periods of time.")
     else:
-        # Nobody's newest purchase is learnt, however early it was: it is what ranking is tested on.
+        # Nobody's newest purchase is trained on, however early it was: ranking is tested on it.
         earlier = time_periods(columns.timestamp, request.periods)[0] < request.until
         allowed = earlier & (place < length - 1)
     answers = np.flatnonzero(allowed & (place >= 1))

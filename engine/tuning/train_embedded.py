@@ -298,7 +298,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished model")
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--work", type=Path, default=WORK, help="checkpoints; delete it to start anew")
+    parser.add_argument("--work", type=Path, default=WORK, help="checkpoints; delete it to start again")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

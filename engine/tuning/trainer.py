@@ -33,7 +33,7 @@ VALIDATE_COST = 0.2  # of the time, at most
 SAVE_EVERY_S = 60.0
 
 Endless = Callable[[str], Iterator[Sample]]
-Tell = Callable[["State"], None]
+Report = Callable[["State"], None]
 
 
 @dataclass
@@ -147,8 +147,8 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
 
-    def run(self, tell: Tell) -> State:
-        """Train to the end of the budget; `tell` is called after every step and may raise to stop.
+    def run(self, report: Report) -> State:
+        """Train to the end of the budget; `report` is called after every step and may raise to stop.
 
         The weights are those of the best validation afterwards. Raises OutOfMemory.
         """
@@ -181,7 +181,7 @@ class Trainer:
                     saved = time.monotonic()
                 paused = time.monotonic()
                 state.elapsed = paused - began
-                tell(state)
+                report(state)
                 began += time.monotonic() - paused  # other people's work, done in between, is not ours
         finally:
             self.save()

@@ -42,7 +42,7 @@ JUDGED = 50  # validating answers that decide how the tuned model scores
 
 
 def tune(engine: Engine, request: TuneRequest, report: Report) -> dict[str, Any]:
-    """Tune, register and describe. Stopped or killed and asked again, it goes on from its checkpoint.
+    """Tune, register and describe. After a stop or a kill, the same request resumes from its checkpoint.
 
     Raises NotFound, BadInput, ModelError or OutOfMemory; nothing is registered then.
     """
@@ -66,7 +66,7 @@ def tune(engine: Engine, request: TuneRequest, report: Report) -> dict[str, Any]
 
 
 def _check_name(engine: Engine, request: TuneRequest, folder: Path) -> None:
-    """A name that stands for another model is told before hours are spent. Raises Conflict or BadInput."""
+    """Refuse the name of another model before hours are spent. Raises Conflict or BadInput."""
     name = check_name("model", request.name or default_name(request))
     taken = {info.name: info.source for info in models.listing(engine.store)}.get(name)
     if taken not in (None, str(folder)):
@@ -77,7 +77,7 @@ def _check_name(engine: Engine, request: TuneRequest, folder: Path) -> None:
 
 
 def default_name(request: TuneRequest) -> str:
-    """Such as `games-recicl`: what the tuned model is called where nobody says."""
+    """Name of the tuned model where the request gives none, such as `games-recicl`."""
     parts = [request.dataset, request.layout]
     parts += ["yes-no"] if request.answers == "yes_no" else []
     parts += [f"until-{request.until}"] if request.until is not None else []
@@ -102,7 +102,7 @@ def _tuned(
     from engine.tuning.throughput import flop_floor_ratio
 
     report(0.0, f"loading {base.name}")
-    # A model of its own: the one in memory stays as it is for whoever ranks meanwhile.
+    # A model of its own: the one in memory stays as it is for rankings meanwhile.
     method = _method(request, base.parameters)
     # Updates of all parameters are too small for half precision; the finished model may be stored in it.
     loaded = load(
@@ -174,7 +174,7 @@ def _reporter(budget: Budget, facts: dict[str, Any], report: Report) -> Callable
     """Reports where a run stands, at most once in `REPORT_EVERY_S`."""
     reported = 0.0
 
-    def tell(state: State) -> None:
+    def reporter(state: State) -> None:
         nonlocal reported
         if time.monotonic() - reported < REPORT_EVERY_S:
             return
@@ -187,7 +187,7 @@ def _reporter(budget: Budget, facts: dict[str, Any], report: Report) -> Callable
             {**facts, **_progress(state)},
         )
 
-    return tell
+    return reporter
 
 
 def _method(request: TuneRequest, parameters: int) -> str:

@@ -1,11 +1,8 @@
 """A new import format is one file and one row of `db.choices`; then it is recognised, listed and imported."""
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from typer.testing import CliRunner
 
 from db import datasets
 from db.choices import FORMATS, TABLES, Choice
@@ -15,6 +12,8 @@ from docs.scripts import generate
 from engine.commands import workspace
 from engine.data import importers
 from engine.data.importing import import_path, preview
+from tests.support.adding import add_file, fresh
+from tests.support.command_line import text_of
 
 TOY = '''"""Toy files: a first line that says "toy", then a user and an item in every line."""
 
@@ -49,25 +48,13 @@ ROWS = "\n".join(f"user{user} item{(user + position) % 6}" for user in range(5) 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A toy file to import, once the one file and the one row are there."""
-    folder = tmp_path / "importers"
-    folder.mkdir()
-    (folder / "toy.py").write_text(TOY)
-    monkeypatch.setattr(importers, "__path__", [*importers.__path__, str(folder)])
+    add_file(monkeypatch, tmp_path / "importers", importers, TOY)
     generic = FORMATS.pop("generic")  # takes any table, so it stays the last
     monkeypatch.setitem(FORMATS, "toy", Choice("toy", "Toy files", "a file whose first line is toy"))
     FORMATS["generic"] = generic
     path = tmp_path / "purchases.toy"
     path.write_text(f"toy\n{ROWS}\n")
     return path
-
-
-def fresh(module: ModuleType) -> ModuleType:
-    """The module as another process would import it now."""
-    assert module.__spec__ is not None
-    assert module.__spec__.loader is not None
-    copy = importlib.util.module_from_spec(module.__spec__)
-    module.__spec__.loader.exec_module(copy)
-    return copy
 
 
 def test_a_toy_file_is_recognised_and_imported(toy: Path, store: Store) -> None:
@@ -93,8 +80,8 @@ def test_another_file_asked_for_as_toy_is_refused_with_what_is_expected(toy: Pat
 
 @pytest.mark.usefixtures("toy")
 def test_the_command_line_and_the_documentation_list_it() -> None:
-    shown = CliRunner().invoke(fresh(workspace).app, ["import", "--help"], env={"COLUMNS": "200"})
-    assert "movielens-1m" in shown.output
-    assert "toy" in shown.output
+    shown = text_of(fresh(workspace).app, "import", "--help")
+    assert "movielens-1m" in shown
+    assert "toy" in shown
     assert FORMATS is TABLES["Import formats"]
     assert "| `toy` | Toy files | A file whose first line is toy |" in generate.choices()

@@ -10,8 +10,7 @@ import pytest
 
 from db import datasets, models
 from db.errors import ModelError, NotFound
-from db.optimizations import OptimizeRequest
-from db.requests import RunRequest
+from db.requests import OptimizeRequest, RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine, resolve

@@ -11,9 +11,10 @@ The contract:
 - A job that a page files for itself is wanted until some time; each page that watches it renews that by
   `want` and ends its interest by `let_go`. A job that nobody wants any more is dropped: it ends as STOPPED,
   queued or running. All other jobs are wanted for good.
-- `partial` is the job's partial result. It outlives owner and stop: the next attempt finds it, and so does an
-  equal job filed after this one was stopped or failed. The result replaces it.
-- QUEUED -> RUNNING -> COMPLETED | ERROR | STOPPED, and back to QUEUED by `release`; the last three are final.
+- `partial` is the job's partial result. It outlives owner and stop: the next attempt finds it. The result
+  replaces it.
+- QUEUED -> RUNNING -> COMPLETED | ERROR | STOPPED, and back to QUEUED by `release`. A stopped or failed job
+  is queued again, under its number, by `resume`, and by `submit` of an equal job where it has a `partial`.
 
 Times are unix seconds of the caller's clock: processes on several machines need clocks that agree to a
 second.
@@ -102,8 +103,9 @@ def submit(
 ) -> Job:
     """File a job; an equal one that is queued or running is returned instead of a twin.
 
-    `priority`: that of its kind unless given. `wanted_s`: the job is dropped when it has not ended in that
-    many seconds and nobody renewed it by `want`; None: it is wanted for good.
+    An equal one that was stopped or failed and has a `partial` is resumed (`resume`). `priority`: that of
+    its kind unless given. `wanted_s`: the job is dropped when it has not ended in that many seconds and
+    nobody renewed it by `want`; None: it is wanted for good.
     """
     priority = PRIORITY[kind] if priority is None else priority
     now = time.time()
@@ -113,21 +115,15 @@ def submit(
         "payload": canonical_json(payload),
         "payload_digest": digest([kind, payload]),
         "priority": priority,
-        "state": QUEUED,
-        "stop_asked": False,
-        "attempts": 0,
-        "message": "",
         "created_at": now,
         "wanted_until": wanted_until,
+        **_FRESH,
     }
-    twin = sa.and_(
-        table.c.payload_digest == values["payload_digest"],
-        table.c.state.in_((QUEUED, RUNNING)),
-        sa.not_(table.c.stop_asked),
-    )
+    twin = sa.and_(table.c.payload_digest == values["payload_digest"], _open())
     with store.write() as connection:
-        values["partial"] = _left_over(connection, values["payload_digest"])
         while True:
+            has_partial = sa.not_(table.c.partial.is_(None))
+            _reopen(connection, wanted_until, _last_equal(values["payload_digest"]), has_partial)
             connection.execute(store.insert(table).values(**values).on_conflict_do_nothing())
             urgent = sa.update(table).where(twin, table.c.priority > priority)
             connection.execute(urgent.values(priority=priority))
@@ -137,6 +133,20 @@ def submit(
             # None (PostgreSQL only): the twin ended between the two statements, so file the job after all.
             if row is not None:
                 return _typed(row)
+
+
+def resume(store: Store, job_id: int) -> Job:
+    """Queue a stopped or failed job again, under its number and with what it has; others stay as they are.
+
+    Where an equal job is open already, that one is returned. Raises NotFound.
+    """
+    with store.write() as connection:
+        job = _read(connection, job_id)
+        same = sa.and_(table.c.payload_digest == digest([job.kind, job.payload]), _open())
+        if (row := connection.execute(sa.select(table).where(same)).one_or_none()) is not None:
+            return _typed(row)
+        _reopen(connection, None, table.c.id == job_id)
+        return _read(connection, job_id)
 
 
 def claim(
@@ -234,7 +244,7 @@ def want(store: Store, job_id: int, seconds: float) -> None:
     A job that is wanted for good stays so.
     """
     now = time.time()
-    due = sa.and_(table.c.id == job_id, _OPEN, table.c.wanted_until < now + seconds / 2)
+    due = sa.and_(table.c.id == job_id, _open(), table.c.wanted_until < now + seconds / 2)
     with store.read() as connection:
         if connection.execute(sa.select(table.c.id).where(due)).first() is None:
             return
@@ -245,7 +255,7 @@ def want(store: Store, job_id: int, seconds: float) -> None:
 def let_go(store: Store, job_id: int) -> None:
     """Want a job no longer: it is dropped in `GRACE_S` seconds unless someone else wants it or for good."""
     until = time.time() + GRACE_S
-    update = sa.update(table).where(table.c.id == job_id, _OPEN, table.c.wanted_until > until)
+    update = sa.update(table).where(table.c.id == job_id, _open(), table.c.wanted_until > until)
     with store.write() as connection:
         connection.execute(update.values(wanted_until=until))
 
@@ -290,7 +300,7 @@ def stop(store: Store, job_id: int) -> Job:
     """Stop a queued job at once, ask the owner of a running one to; a finished one stays. Raises NotFound."""
     now = time.time()
     with store.write() as connection:
-        asked = sa.update(table).where(table.c.id == job_id, _OPEN).values(stop_asked=True)
+        asked = sa.update(table).where(table.c.id == job_id, _open()).values(stop_asked=True)
         connection.execute(asked)
         at_once = sa.update(table).where(table.c.id == job_id, _claimable(now))
         connection.execute(at_once.values(**_over(now, STOPPED)))
@@ -315,11 +325,23 @@ def listing(
         return [_typed(row) for row in connection.execute(query)]
 
 
-def _left_over(connection: Connection, payload_digest: str) -> str | None:
-    """The partial result of the last equal job, if that ended before it was complete."""
-    last = sa.select(table.c.state, table.c.partial).where(table.c.payload_digest == payload_digest)
-    row = connection.execute(last.order_by(table.c.id.desc()).limit(1)).one_or_none()
-    return row.partial if row is not None and row.state in (STOPPED, ERROR) else None
+def _last_equal(payload_digest: str) -> sa.ColumnElement[bool]:
+    newest = sa.select(sa.func.max(table.c.id)).where(table.c.payload_digest == payload_digest)
+    return table.c.id == newest.scalar_subquery()
+
+
+def _reopen(connection: Connection, wanted_until: float | None, *which: sa.ColumnElement[bool]) -> None:
+    """Queue an ended job as if it were new, but with its number and its `partial`."""
+    again = sa.update(table).where(table.c.state.in_((STOPPED, ERROR)), *which)
+    cleared = dict.fromkeys(("started_at", "finished_at", "error", "progress"))
+    connection.execute(again.values(**_FRESH, **cleared, wanted_until=wanted_until))
+
+
+_FRESH = {"state": QUEUED, "stop_asked": False, "attempts": 0, "message": ""}
+
+
+def _open() -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.state.in_((QUEUED, RUNNING)), sa.not_(table.c.stop_asked))
 
 
 def _patient(asked: float) -> float:
@@ -364,7 +386,6 @@ def _bury(connection: Connection, now: float) -> None:
 
 
 _LEFT_UNKNOWN = {"left_low_s": None, "left_high_s": None}
-_OPEN = table.c.state.in_((QUEUED, RUNNING))
 _DEADLY = (
     f"The engine died {MOST_ATTEMPTS} times while it worked on this job, most likely because memory ran out. "
     "What a study or a tuning had finished is kept: starting it again resumes from there. If that fails, "

@@ -19,6 +19,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from db.settings import Settings
 BUSY_SECONDS = 60
 _WRITE = "dualens_write"
 _SQLITE_PREFIX = "sqlite:///"
+_writing: ContextVar[bool] = ContextVar("writing", default=False)
 
 
 class Store:
@@ -81,7 +83,16 @@ class Store:
         with self._clear_errors(), self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITE: True})
             with connection.begin():
-                yield connection
+                token = _writing.set(True)
+                try:
+                    yield connection
+                finally:
+                    _writing.reset(token)
+
+    @property
+    def writing(self) -> bool:
+        """Whether the caller is inside a write transaction: another one of this thread would wait for it."""
+        return _writing.get()
 
     def insert(self, table: sa.Table) -> Any:
         """The dialect's INSERT, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""

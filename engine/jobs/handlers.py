@@ -27,10 +27,6 @@ from engine.tuning.tune import tune
 Handler = Callable[[Engine, dict[str, Any], Report], dict[str, Any]]
 
 
-class Stopped(Exception):
-    """Raised by a job's progress callback when the job is to end before it is done."""
-
-
 def rank_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request}` -> `{run}`."""
     run = rank(engine, RunRequest.from_json(payload["request"]), report)

@@ -22,6 +22,11 @@ def quiet(progress: float | None = None, message: str = "", partial: dict | None
     """A report that nobody reads."""
 
 
+def counted(number: int, noun: str) -> str:
+    """Such as "1 step" or "2 steps"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def part(report: Report, start: float, stop: float) -> Report:
     """A report for one part of the work, whose progress 0 to 1 is `start` to `stop` of the whole."""
 
@@ -31,16 +36,63 @@ def part(report: Report, start: float, stop: float) -> Report:
     return reported
 
 
+class Tally:
+    """Work counted in tokens taken through one layer of a model: reported as a share of what is planned.
+
+    What is planned is about right at best: tokens that are cached are not computed.
+    """
+
+    REPORT_EVERY_S = 0.2
+
+    def __init__(self, report: Report, message: str):
+        self._report, self._message = report, message
+        self._planned = self._done = 0
+        self._reported = 0.0
+
+    def plan(self, tokens: int) -> None:
+        """So many more are to go through a layer."""
+        self._planned += tokens
+
+    def add(self, tokens: int) -> None:
+        """So many more are through a layer. May raise, as `Report` may."""
+        self._done += tokens
+        if time.perf_counter() - self._reported > self.REPORT_EVERY_S:
+            self._reported = time.perf_counter()
+            self._report(min(1.0, self._done / max(self._planned, 1)), self._message)
+
+
+_tally: ContextVar[Tally | None] = ContextVar("tally", default=None)
+
+
+@contextmanager
+def counting(report: Report, message: str) -> Iterator[None]:
+    """Report what is done inside the block as a share of what the code inside says it plans (`plan`)."""
+    token = _tally.set(Tally(report, message))
+    try:
+        yield
+    finally:
+        _tally.reset(token)
+
+
+def plan(tokens: int) -> None:
+    """Say that so many tokens times layers are to be computed, to whoever counts them (`counting`)."""
+    if (tally := _tally.get()) is not None:
+        tally.plan(tokens)
+
+
 _between_units: ContextVar[Callable[[], None] | None] = ContextVar("between_units", default=None)
 _aside_s = 0.0  # seconds that this process spent on more urgent jobs
 
 
-def give_way() -> None:
+def give_way(tokens: int = 0) -> None:
     """Let a more urgent job run, and end this one if it was stopped: by an exception, as `Report` may.
 
     Call it only where nothing is half done: outside transactions, and with nothing but local state changed.
+    `tokens`: how many go through a layer now, for a `Tally`.
     """
-    hook = _between_units.get()
+    hook, tally = _between_units.get(), _tally.get()
+    if tally is not None:
+        tally.add(tokens)
     if hook is not None:
         hook()
 

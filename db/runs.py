@@ -25,7 +25,7 @@ from db.store import Store
 CUSTOM_SET = "custom set"
 """The strategy, in words, of demonstrations that were chosen one by one."""
 _SHORTEST_PREFIX = 6
-_SHORTEST_STRATEGY = 3
+_SHORTEST_STRATEGY = 2
 
 
 @dataclass(frozen=True)
@@ -273,7 +273,7 @@ def _matching(search: str, with_demonstrations: bool) -> list[sa.ColumnElement[b
 
 
 def _strategies_written(word: str) -> list[str]:
-    """How requests are stored whose strategy has the word in its name or label; a letter or two say none."""
+    """How requests are stored whose strategy has the word in its name or label; a single letter says none."""
     if len(word) < _SHORTEST_STRATEGY:
         return []
     names = [name for name, row in STRATEGIES.items() if word in fold(f"{name} {row.label}")]

@@ -7,9 +7,10 @@ The contract:
 - A job whose lease ran out is taken over by the next `claim`; after three attempts it ends in ERROR.
 - A stop of a RUNNING job is a request: the owner learns of it by the next `heartbeat` and gives the job
   back by `release`, which ends it as STOPPED.
-- `partial` is what the job has so far. It outlives owner and stop: the next attempt finds it, and so does an
-  equal job filed after this one was stopped or failed. A result takes its place.
-- QUEUED -> RUNNING -> COMPLETED | ERROR | STOPPED, and back to QUEUED by `release`; the last three are final.
+- `partial` is what the job has so far. It outlives owner and stop: the next attempt finds it. A result takes
+  its place.
+- QUEUED -> RUNNING -> COMPLETED | ERROR | STOPPED, and back to QUEUED by `release`. A stopped or failed job
+  is queued again, under its number, by `resume`, and by `submit` of an equal job where it has a `partial`.
 
 Times are unix seconds of the caller's clock: processes on several machines need clocks that agree to a
 second.
@@ -66,26 +67,22 @@ class Job:
 
 
 def submit(store: Store, kind: str, payload: dict, priority: int = INTERACTIVE) -> Job:
-    """File a job; an equal one that is queued or running is returned instead of a twin."""
+    """File a job; an equal one that is queued or running is returned instead of a twin.
+
+    An equal one that was stopped or failed and has a `partial` is resumed (`resume`).
+    """
     values = {
         "kind": kind,
         "payload": canonical_json(payload),
         "payload_digest": digest([kind, payload]),
         "priority": priority,
-        "state": QUEUED,
-        "stop_asked": False,
-        "attempts": 0,
-        "message": "",
         "created_at": time.time(),
+        **_FRESH,
     }
-    twin = sa.and_(
-        table.c.payload_digest == values["payload_digest"],
-        table.c.state.in_((QUEUED, RUNNING)),
-        sa.not_(table.c.stop_asked),
-    )
+    twin = sa.and_(table.c.payload_digest == values["payload_digest"], _open())
     with store.write() as connection:
-        values["partial"] = _left_over(connection, values["payload_digest"])
         while True:
+            _reopen(connection, _last_equal(values["payload_digest"]), sa.not_(table.c.partial.is_(None)))
             connection.execute(store.insert(table).values(**values).on_conflict_do_nothing())
             urgent = sa.update(table).where(twin, table.c.priority > priority)
             connection.execute(urgent.values(priority=priority))
@@ -93,6 +90,20 @@ def submit(store: Store, kind: str, payload: dict, priority: int = INTERACTIVE) 
             # None (PostgreSQL only): the twin ended between the two statements, so file the job after all.
             if row is not None:
                 return _typed(row)
+
+
+def resume(store: Store, job_id: int) -> Job:
+    """Queue a stopped or failed job again, under its number and with what it has; others stay as they are.
+
+    Where an equal job is open already, that one is returned. Raises NotFound.
+    """
+    with store.write() as connection:
+        job = _one(connection, job_id)
+        same = sa.and_(table.c.payload_digest == digest([job.kind, job.payload]), _open())
+        if (row := connection.execute(sa.select(table).where(same)).one_or_none()) is not None:
+            return _typed(row)
+        _reopen(connection, table.c.id == job_id)
+        return _one(connection, job_id)
 
 
 def claim(
@@ -229,11 +240,22 @@ def listing(
         return [_typed(row) for row in connection.execute(query)]
 
 
-def _left_over(connection: Connection, payload_digest: str) -> str | None:
-    """What the last equal job had found, if it did not come to its end."""
-    last = sa.select(table.c.state, table.c.partial).where(table.c.payload_digest == payload_digest)
-    row = connection.execute(last.order_by(table.c.id.desc()).limit(1)).one_or_none()
-    return row.partial if row is not None and row.state in (STOPPED, ERROR) else None
+def _last_equal(payload_digest: str) -> sa.ColumnElement[bool]:
+    newest = sa.select(sa.func.max(table.c.id)).where(table.c.payload_digest == payload_digest)
+    return table.c.id == newest.scalar_subquery()
+
+
+def _reopen(connection: Connection, *which: sa.ColumnElement[bool]) -> None:
+    """Queue an ended job as if it were new, but with its number and its `partial`."""
+    again = sa.update(table).where(table.c.state.in_((STOPPED, ERROR)), *which)
+    connection.execute(again.values(**_FRESH, started_at=None, finished_at=None, error=None, progress=None))
+
+
+_FRESH = {"state": QUEUED, "stop_asked": False, "attempts": 0, "message": ""}
+
+
+def _open() -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.state.in_((QUEUED, RUNNING)), sa.not_(table.c.stop_asked))
 
 
 def _owned(job_id: int, owner: str) -> sa.ColumnElement[bool]:

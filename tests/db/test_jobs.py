@@ -254,12 +254,31 @@ def test_what_a_job_has_so_far_outlives_its_owner_and_its_stop(store: Store, clo
     assert not jobs.heartbeat(store, job.id, "two", partial={"curve": []})
     assert jobs.release(store, job.id, "two", {"curve": [1.5, 1.2]})
     again = jobs.submit(store, "tune", {"steps": 3}, BACKGROUND)
-    assert (again.id != job.id, again.partial) == (True, {"curve": [1.5, 1.2]})
+    assert (again.id, again.state, again.partial) == (job.id, QUEUED, {"curve": [1.5, 1.2]})
+    assert (again.started_at, again.finished_at, again.stop_asked) == (None, None, False)
     assert jobs.submit(store, "tune", {"steps": 4}, BACKGROUND).partial is None
     claim(store)
     assert jobs.finish(store, again.id, "one", {})
     assert jobs.get(store, again.id).partial is None, "the result took its place"
     assert jobs.submit(store, "tune", {"steps": 3}, BACKGROUND).partial is None
+
+
+def test_a_resumed_job_keeps_its_number_and_an_open_twin_is_taken_instead(store: Store) -> None:
+    job = jobs.submit(store, "study", {"users": 3}, BACKGROUND)
+    claim(store)
+    jobs.fail(store, job.id, "one", "out of memory")
+    resumed = jobs.resume(store, job.id)
+    assert (resumed.id, resumed.state, resumed.error, resumed.attempts) == (job.id, QUEUED, None, 0)
+    assert jobs.resume(store, job.id) == resumed, "an open job stays as it is"
+    jobs.stop(store, job.id)
+    other = jobs.submit(store, "study", {"users": 3}, BACKGROUND)  # nothing was kept: a job of its own
+    assert other.id != job.id
+    assert jobs.resume(store, job.id).id == other.id
+    claim(store)
+    jobs.finish(store, other.id, "one", {"n": 1})
+    assert jobs.resume(store, other.id).result == {"n": 1}
+    with pytest.raises(NotFound):
+        jobs.resume(store, 99)
 
 
 def test_a_claim_of_one_job_or_of_urgent_ones_takes_no_other(store: Store) -> None:

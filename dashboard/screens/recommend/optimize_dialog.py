@@ -216,7 +216,7 @@ def _apply(current: Optimization, steps: Sequence[Step], at: int, view: View) ->
         label = "Empty the desk"
     if st.button(label, type="primary", width="stretch", key=f"optimize-apply-{current.job.id}"):
         dialogs.close()
-        session.show(replace(view, chosen=chosen), follow=True)
+        session.show(replace(view, chosen=chosen))
         st.rerun()
 
 

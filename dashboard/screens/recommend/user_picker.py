@@ -102,6 +102,6 @@ def _picked() -> None:
     if rows:
         user_id = st.session_state["user-found"][rows[0]]
         view = session.view()
-        session.show(view.of_user(view.dataset, user_id), follow=False)
+        session.show(view.of_user(view.dataset, user_id))
         st.session_state["user-search"] = False
         st.rerun()

@@ -55,6 +55,11 @@ def done(store: Store, job: Job) -> Job:
     return jobs.get(store, job.id)
 
 
+def heads(app: AppTest) -> list[str]:
+    """The title of the tuning that the right card shows."""
+    return [read(each.value) for each in app.subheader if read(each.value) != "In one sentence"][1:2]
+
+
 def metrics(app: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in app.metric}
 
@@ -212,12 +217,44 @@ def test_a_stopped_tuning_goes_on(open_page: Open, store: Store) -> None:
     jobs.release(store, job.id, "me")
     app = open_page("tune")
     assert "it goes on from its last checkpoint" in texts(app)
-    button(app, "Go on").click().run()
-    newest = jobs.listing(store)[0]
-    assert newest.id != job.id
-    assert newest.payload == job.payload
-    assert newest.partial is not None
-    assert len(newest.partial["curve"]) == 3
+    button(app, "Resume").click().run()
+    (resumed,) = jobs.listing(store)
+    assert (resumed.id, resumed.state) == (job.id, jobs.QUEUED)
+    assert resumed.partial is not None
+    assert len(resumed.partial["curve"]) == 3
+
+
+def test_a_link_opens_its_tuning_and_the_navigation_keeps_it(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    old = claimed(store, filed(store, layout="single"), upto=3)
+    new = claimed(store, filed(store), upto=5)
+    assert heads(open_page("tune")) == [Tuning(new).title], "two run: the one filed last"
+    app = open_page("tune", tuning=str(old.id))
+    assert heads(app) == [Tuning(old).title]
+    app.run()
+    links = [each.proto.query_string for each in app.sidebar.get("page_link")]
+    assert f"tuning={old.id}" in links
+    app.query_params["tuning"] = str(new.id)  # as a click on Back does
+    assert heads(app.run()) == [Tuning(new).title]
+
+
+def test_a_link_to_a_tuning_that_is_not_there_says_so(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    claimed(store, filed(store), upto=5)
+    other = jobs.submit(store, "rank", {})
+    for number in ("99", str(other.id)):
+        app = open_page("tune", tuning=number)
+        assert not app.exception
+        assert f"the store holds no tuning {number}" in texts(app)
+    assert not open_page("tune", tuning="<b>").exception
+
+
+def test_start_puts_the_tuning_into_the_address(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    app = open_page("tune")
+    button(app, "Start tuning").click().run()
+    (job,) = jobs.listing(store)
+    assert app.query_params["tuning"] in (str(job.id), [str(job.id)])
 
 
 def test_a_failed_tuning_says_why_literally(open_page: Open, store: Store) -> None:

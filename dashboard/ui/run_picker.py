@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from dashboard.state import session
+from dashboard.state import session, widgets
 from dashboard.text import values
 from dashboard.text.formats import ARROW, count, moment, plural
 from dashboard.text.literal import md, plain
@@ -71,22 +71,24 @@ def summary(page: str, known: Listed) -> None:
             st.button("List older runs", type="tertiary", on_click=_more, args=(page,))
 
 
-def select(title: str, key: str, known: Listed, run: Run | None, picked: Callable[[str], None]) -> None:
-    """A select box of runs; another choice is handed on by `picked(key)`. The chosen run is always listed."""
+def select(title: str, name: str, known: Listed, run: Run | None, picked: Callable[[str], None]) -> None:
+    """A select box that shows `run`; another choice is passed on by `picked(its key)`."""
     zone = time_zone()
     labels = {each.key: label(each, zone) for each in known.runs}
-    if run is not None:
-        labels.setdefault(run.key, label(runs.summary(run), zone))
-    session.put(key, run.key if run else None)
+    if run is not None and run.key not in labels:
+        labels = {run.key: label(runs.summary(run), zone), **labels}
+    options = list(labels)
+    key = widgets.showing(name, run.key if run else None)
     st.selectbox(
         title,
-        list(labels),
+        options,
+        index=options.index(run.key) if run else None,
         key=key,
-        format_func=lambda name: labels.get(name, name),
+        format_func=lambda option: labels.get(option, option),
         placeholder="Choose a run" if labels else "No run matches",
         filter_mode="contains",
-        on_change=picked,
-        args=(key,),
+        on_change=lambda: picked(st.session_state[key]),
+        disabled=not labels,
     )
 
 

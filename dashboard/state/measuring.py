@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard.state import session
 from dashboard.state.outcome import DIRECT, ESTIMATE
+from dashboard.state.waiting import ask
 from db import jobs
 from db.errors import DualensError
 from db.jobs import Job
@@ -36,10 +37,10 @@ def obstacle(run: Run) -> str | None:
 
 
 def newest(kind: str, run: Run, mode: str = DIRECT) -> Job | None:
-    """The newest job of this kind about this run."""
+    """The newest job of this kind about this run; None where it was dropped, as if it had not been filed."""
     for job in jobs.about(session.store(), kind, {"request": run.request.to_json()}):
         if job.payload.get("run", run.key) == run.key and job.payload.get("mode", DIRECT) == mode:
-            return job
+            return None if job.dropped else job
     return None
 
 
@@ -58,13 +59,13 @@ def let_go_of_others(*shown: Run) -> None:
     filed = _filed()
     for job_id, key in list(filed.items()):
         if key not in [run.key for run in shown]:
-            jobs.stop(session.store(), job_id)
+            jobs.let_go(session.store(), job_id)
             del filed[job_id]
 
 
 def _file(kind: str, run: Run, options: Mapping[str, Any]) -> None:
-    job = jobs.submit(session.store(), kind, {"request": run.request.to_json(), **options})
-    _filed()[job.id] = run.key
+    answer = ask(session.store(), kind, {"request": run.request.to_json(), **options})
+    _filed()[answer.job.id] = run.key
 
 
 def _filed() -> dict[int, str]:

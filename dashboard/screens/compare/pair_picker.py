@@ -43,7 +43,7 @@ def _too_few(stored: int) -> None:
 
 
 def _chosen() -> tuple[Run | None, Run | None]:
-    """The runs of the address (`a`, `b`: a key or its beginning), else those shown last, else proposed ones."""
+    """The runs of the address (`a`, `b`: a key or its beginning), else those shown last, else proposals."""
     params = st.query_params.to_dict() or links.kept(PAGE)
     asked = {side: params.get(side) for side in SIDES}
     if not any(asked.values()):

@@ -182,6 +182,32 @@ def test_numbers_say_better_or_worse_with_sign_and_word(two: tuple[Run, Run]) ->
     assert not differences.numbers_table(a, elsewhere, None, None)["B − A"].str.contains("better|worse").any()
 
 
+def test_the_sentence_compares_only_what_can_be_compared(two: tuple[Run, Run]) -> None:
+    a, b = two
+
+    def altered(**changes: Any) -> Run:
+        return replace(b, result={**b.result, **changes})
+
+    lower = differences.sentence(a, altered(loss=a.result["loss"] - 0.5))
+    assert "From A to B the target" in lower
+    assert lower.endswith("B's loss of the target is 0.50 nats lower.")
+    other_model = altered(model={**b.result["model"], "name": "big"})
+    assert differences.sentence(a, other_model).endswith("Their losses do not compare.")
+    other_list = altered(candidates={"fingerprint": "other"})
+    assert "the two lists do not compare" in differences.sentence(a, other_list)
+    assert "rises" not in differences.sentence(a, other_list)
+    other_target = altered(target={**b.result["target"], "item": "other"})
+    assert differences.sentence(a, other_target).endswith("nor do their losses.")
+
+
+def test_losses_of_different_models_are_neither_better_nor_worse(two: tuple[Run, Run]) -> None:
+    a, b = two
+    big = replace(b, result={**b.result, "loss": 1.0, "model": {**b.result["model"], "name": "big"}})
+    table = differences.numbers_table(a, big, None, None)
+    assert table.loc["Loss of the target, nats", "B − A"] == "–"
+    assert table.loc["Target's rank", "B − A"] != "–", "one list ranked by two models does compare"
+
+
 def test_the_demonstrations_of_both_are_joined(store: Store, two: tuple[Run, Run]) -> None:
     found = [runs.effects(store, run.key)[-1].result for run in two]
     table = differences.demonstrations_table(*two, *found)

@@ -1,5 +1,6 @@
 """The Explain page: effects with what they are checked by, spread, forward tuning, each with its sentence."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -72,13 +73,12 @@ def test_results_of_another_run_are_not_shown_and_its_jobs_are_let_go(
     assert "Running perturbations" in texts(app)
     app.selectbox(key="pick-explained").set_value(other.key).run()
     assert "Running perturbations" not in texts(app)
-    assert dropped(store, job.id), "nobody looks at it any more"
-
-
-def dropped(store: Store, job_id: int) -> bool:
-    """Whether the job ends soon if nobody asks for it again."""
-    job = jobs.get(store, job_id)
-    return job.state == jobs.STOPPED or job.stop_asked
+    time.sleep(jobs.GRACE_S + 0.2)
+    assert jobs.claim(store, "engine", kinds=["spread"]) is None, "nobody looks at it any more"
+    assert jobs.get(store, job.id).dropped
+    app.selectbox(key="pick-explained").set_value(run.key).run()
+    assert "stopped" not in texts(app).lower()
+    assert not button(app, "Run perturbations").disabled
 
 
 def test_a_run_whose_model_was_replaced_is_not_given_the_new_models_effects(

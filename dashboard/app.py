@@ -14,7 +14,8 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from dashboard import pages  # noqa: E402
-from dashboard.ui import engine_status, help, notices  # noqa: E402
+from dashboard.state import links  # noqa: E402
+from dashboard.ui import callbacks, engine_status, help, notices  # noqa: E402
 from dashboard.ui.style import css  # noqa: E402
 
 st.set_page_config(page_title="Dualens", layout="wide", initial_sidebar_state=215)
@@ -35,10 +36,11 @@ with st.sidebar:
     for section, group in sections.items():
         st.caption(section.upper())
         for page in group:
-            st.page_link(drawn[page], width="stretch")
+            st.page_link(drawn[page], width="stretch", query_params=links.kept(page.name) or None)
     help.page_link(next(page for page in pages.PAGES if page.title == current.title))
 
 with notices.told():
+    callbacks.show(current.title)
     current.run()
 
 with st.sidebar:  # after the page, which decides what data are shown

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.state.view import (
     View,
@@ -46,11 +47,15 @@ def view() -> View:
     return st.session_state.view
 
 
-def show(new: View, *, follow: bool | None = None) -> None:
-    """Make `new` the view. `follow` says whether changes are computed at once; None leaves that as it is."""
+def show(new: View) -> None:
+    """Make `new` the view, because a person asked for it: it is computed at once."""
     st.session_state.view = new
-    if follow is not None:
-        st.session_state.follow = follow
+    st.session_state.follow = True
+
+
+def correct(new: View) -> None:
+    """Make `new` the view without anybody having asked: a default, or what is left of a link."""
+    st.session_state.view = new
 
 
 def turn_to(dataset: str, model: str | None = None) -> None:
@@ -60,13 +65,30 @@ def turn_to(dataset: str, model: str | None = None) -> None:
     """
     current = view()
     if current.dataset != dataset or current.user is None:
-        try:
-            info = datasets.get(store(), dataset)
-            user = datasets.random_user(store(), info.id, seed=0, min_length=5).user_id
-        except NotFound:
-            user = None
-        current = current.of_user(dataset, user)
-    show(replace(current, model=model or current.model), follow=False)
+        current = current.of_user(dataset, first_user(dataset))
+    show(replace(current, model=model or current.model))
+
+
+def first_user(dataset: str) -> str | None:
+    """A user to begin with, always the same one; None where the data set has none."""
+    try:
+        info = datasets.get(store(), dataset)
+        return datasets.random_user(store(), info.id, seed=0, min_length=5).user_id
+    except NotFound:
+        return None
+
+
+def went_back() -> bool:
+    """Take the view of the address where the browser's Back or Forward led to it; whether it did.
+
+    Only then: an address that differs for another reason is one that the browser has not caught up with.
+    """
+    context = get_script_run_ctx()
+    params = st.query_params.to_dict()
+    if context is None or not context.is_history_navigation or not params:
+        return False
+    st.session_state.view, st.session_state.link_notes = from_params(params)
+    return True
 
 
 def replace_chosen(name: str, other: str, weight: float) -> None:
@@ -80,22 +102,19 @@ def replace_chosen(name: str, other: str, weight: float) -> None:
 
 
 def put(key: str, value: Any) -> None:
-    """Set a widget's value before it is drawn, unless it has it.
-
-    Setting sends the value to the browser, where it would undo what a person is just doing with the widget.
-    """
+    """Set a widget's value before it is drawn, unless it has it."""
     if key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
 
 
 def following() -> bool:
-    """Whether a change on the desk is computed at once: true after Run, until another user is picked."""
+    """Whether the view is computed at once: once a person has acted. A link that is only opened is not."""
     return bool(st.session_state.get("follow"))
 
 
 def link_notes() -> list[str]:
-    """What of the link could not be read; told once."""
-    return st.session_state.get("link_notes", [])
+    """What of the link could not be used, one sentence each."""
+    return st.session_state.setdefault("link_notes", [])
 
 
 def sync_address(current: View) -> None:
@@ -114,12 +133,8 @@ def opening_view() -> View:
     known = datasets.listing(store())
     if not known:
         return View()
-    try:
-        user = datasets.random_user(store(), known[0].id, seed=0, min_length=5).user_id
-    except NotFound:
-        user = None
     names = [model.name for model in models.listing(store())]
-    return View(dataset=known[0].name, user=user, model=names[0] if names else None)
+    return View(known[0].name, first_user(known[0].name), names[0] if names else None)
 
 
 def remember(key: str) -> str | None:

@@ -1,8 +1,8 @@
 """Fields of forms, drawn from what `db.requests` says of them: bounds, choices with their labels, help.
 
-`ask` draws a field of a form, which keeps what was chosen; `bind` one that shows a value kept elsewhere and
-hands changes to a callback, which reads them with `answer`. What a widget holds differs from what a request
-holds where a field is optional, written as text or a tuple.
+`ask` draws a field of a form and keeps the answer; `bind` draws one that shows a value kept elsewhere and
+passes changes to a callback, which reads them with `answer`; `choose` draws a select box of anything. What a
+widget holds differs from what a request holds where a field is optional, written as text or a tuple.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.state import session
+from dashboard.state import session, widgets
 from dashboard.text import values
 from dashboard.text.literal import plain
 from dashboard.ui import help
@@ -25,29 +25,61 @@ from db.requests.fields import RequestField
 USUAL = "embedded"
 NONE = ""
 """In a select box: nothing of it."""
-UNSET = object()
 MOST = 16
-"""Demonstrations that a form offers; a link or a command may ask for more."""
+"""Demonstrations that a form offers at most."""
 
 
-def ask(field: RequestField, key: str, start: Any, *, keep: bool = True, **how: Any) -> Any:
-    """Draw a field of a form; what it says, as a request holds it. `start`: what it says at first.
+def ask(field: RequestField, name: str, start: Any, *, keep: bool = True, **how: Any) -> Any:
+    """Draw a field of a form; returns the answer as a request holds it, at first `start`.
 
-    `keep`: what was chosen outlives the page. `how`: see `_draw`.
+    `keep`: the answer outlives the page; else it is a draft, dropped when the form closes or `start` changes.
+    A number that is deleted becomes `start` again. `how`: see `_draw`.
     """
     if field.names is STRATEGIES:
-        return _strategy(field, key, start)
-    how |= {"persist_state": "session"} if keep else {}
-    held = _draw(field, key, _held(field, start), **how)
-    said = answer(field, held, start)
-    deleted = said is None and (field.kind in (int, float) or not field.optional)
-    return start if deleted else said
+        return _strategy(field, name, start)
+    if not keep:
+        key = widgets.drafting(name, start)
+        holds = _draw(field, key, st.session_state.get(key, _held(field, start)), **how)
+        said = answer(field, holds, start)
+        return start if _deleted(field, said) else said
+    value = widgets.kept(name, start)
+    held = _held(field, value)
+    key = widgets.showing(name, held)
+    _draw(field, key, held, on_change=_answered, args=(field, name, key, value, start), **how)
+    return value
 
 
-def bind(field: RequestField, key: str, value: Any, changed: Callable[[str, str], None], **how: Any) -> None:
-    """Draw a field that shows `value`; another one is handed on by `changed(name of the field, key)`."""
-    session.put(key, _held(field, value))
-    _draw(field, key, UNSET, on_change=changed, args=(field.name, key), **how)
+def bind(field: RequestField, name: str, value: Any, changed: Callable[[str, str], None], **how: Any) -> None:
+    """Draw a field that shows `value`; a change is passed on by `changed(name of the field, widget key)`."""
+    held = _held(field, value)
+    key = widgets.showing(name, held)
+    _draw(field, key, held, on_change=changed, args=(field.name, key), **how)
+
+
+def choose(label: str, name: str, options: Sequence[Any], start: Any, **how: Any) -> Any:
+    """Draw a select box and return its answer, at first `start`. The answer outlives the page.
+
+    An answer that is no longer an option gives way to `start`. `how`: as `st.selectbox` takes it.
+    """
+    value = widgets.kept(name, start)
+    value = value if value in options else start
+    key = widgets.showing(name, value)
+    index = options.index(value) if value in options else None
+    st.selectbox(label, options, index=index, key=key, on_change=_chosen, args=(name, key), **how)
+    return value
+
+
+def _answered(field: RequestField, name: str, key: str, before: Any, start: Any) -> None:
+    said = answer(field, st.session_state[key], before)
+    widgets.keep(name, start if _deleted(field, said) else said)
+
+
+def _chosen(name: str, key: str) -> None:
+    widgets.keep(name, st.session_state[key])
+
+
+def _deleted(field: RequestField, said: Any) -> bool:
+    return said is None and (field.kind in (int, float) or not field.optional)
 
 
 def answer(field: RequestField, held: Any, before: Any) -> Any:
@@ -86,7 +118,7 @@ def _edits(written: str | None) -> Sequence[Any]:
 def _draw(
     field: RequestField,
     key: str,
-    start: Any,
+    held: Any,
     *,
     label: str = "",
     segments: bool = False,
@@ -94,60 +126,62 @@ def _draw(
     note: str = "",
     **common: Any,
 ) -> Any:
-    """The widget that fits the field. `label`: another than the field's own. `segments`: choices side by
-    side. `step`: of a number's buttons. `note`: help in place of the field's own. `common`: as it is."""
+    """The widget that fits the field, holding `held`. `label`: another than the field's own. `segments`:
+    choices side by side. `step`: of a number's buttons. `note`: help in place of the field's own. `common`:
+    as the widget takes it."""
     common |= {"label": label or values.title(field), "key": key, "help": help.of(field, note)}
-    given = start is not UNSET
     if field.names is EDITS:
-        common |= {"default": start} if given else {}
         return st.multiselect(
-            options=list(EDITS), format_func=_label_of(EDITS), placeholder=field.asked.nothing, **common
+            options=list(EDITS),
+            default=held,
+            format_func=_label_of(EDITS),
+            placeholder=field.asked.nothing,
+            **common,
         )
     if field.kind is tuple:
-        common |= {"default": start} if given else {}
         table = field.choices or {}
-        return st.pills(options=list(table), selection_mode="multi", format_func=_label_of(table), **common)
+        return st.pills(
+            options=list(table),
+            default=held,
+            selection_mode="multi",
+            format_func=_label_of(table),
+            **common,
+        )
     if field.choices is not None or field.names is not None or field.model:
-        return _choice(field, start, segments=segments, **common)
+        return _choice(field, held, segments=segments, **common)
     if field.kind is bool:
-        return st.toggle(**({"value": start} if given else {}), **common)
-    common |= {"value": start} if given else {}
+        return st.toggle(value=held, **common)
     common |= {"placeholder": field.asked.nothing} if field.optional else {}
     if field.kind is str:
-        return st.text_input(**common)
-    return _number(field, step, **common)
+        return st.text_input(value=held, **common)
+    return _number(field, held, step, **common)
 
 
-def _choice(field: RequestField, start: Any, *, segments: bool, **common: Any) -> Any:
+def _choice(field: RequestField, held: Any, *, segments: bool, **common: Any) -> Any:
     """One of several. A name that is there no more, as of an old link, is offered as it is."""
     table: Mapping[Any, Choice] = field.choices or field.names or {}
     options: list[Any] = [*([NONE] if field.optional else []), *(_model_names() if field.model else table)]
-    current = st.session_state.get(common["key"]) if start is UNSET else start
-    options += [current] if current not in (*options, None) else []
+    options += [held] if held not in (*options, None) else []
 
     def label(name: Any) -> str:
         return field.asked.nothing if name == NONE else values.label(table, name)
 
     if segments:
-        return st.segmented_control(
-            options=options,
-            required=True,
-            format_func=label,
-            **({} if start is UNSET else {"default": start}),
-            **common,
-        )
-    index = {} if start is UNSET else {"index": options.index(start) if start in options else None}
-    return st.selectbox(options=options, format_func=label, **index, **common)
+        return st.segmented_control(options=options, default=held, required=True, format_func=label, **common)
+    index = options.index(held) if held in options else None
+    return st.selectbox(options=options, index=index, format_func=label, **common)
 
 
-def _number(field: RequestField, step: float, **common: Any) -> Any:
+def _number(field: RequestField, held: float | None, step: float, **common: Any) -> Any:
     """Whole or not, within its bounds; a positive number that is none is refused by the request."""
     if field.kind is int:
         common |= {"step": int(step)}
     else:
         common |= {"step": float(step), "format": "%g"}
-    low, high = (None if bound is None else field.kind(bound) for bound in (field.low, field.high))
-    return st.number_input(min_value=low, max_value=high, **common)
+    low, high, held = (
+        None if number is None else field.kind(number) for number in (field.low, field.high, held)
+    )
+    return st.number_input(min_value=low, max_value=high, value=held, **common)
 
 
 def _label_of(table: Mapping[Any, Choice]) -> Callable[[Any], str]:
@@ -158,49 +192,50 @@ def _model_names() -> list[str]:
     return [model.name for model in models.listing(session.store())]
 
 
-def _strategy(field: RequestField, key: str, start: str) -> str:
+def _strategy(field: RequestField, name: str, start: str) -> str:
     """A way of choosing demonstrations and how many: `bm25:4`."""
-    name, _, size = start.partition(":")
+    usual_name, _, usual_size = start.partition(":")
     names = [strategy for strategy in STRATEGIES if strategy != "none"]
     left, right = st.columns((1.6, 1), gap="small")
     with left:
-        chosen = st.selectbox(
+        chosen = choose(
             values.title(field),
+            f"{name}-name",
             names,
-            index=names.index(name),
-            key=f"{key}-name",
+            usual_name,
             format_func=_label_of(STRATEGIES),
-            persist_state="session",
             help=help.of(field),
         )
     with right:
-        many = st.number_input(
-            "How many", 1, MOST, value=int(size), key=f"{key}-count", persist_state="session"
-        )
-    return f"{chosen or name}:{many or size}"
+        size = widgets.kept(f"{name}-count", int(usual_size))
+        key = widgets.showing(f"{name}-count", size)
+        st.number_input("How many", 1, MOST, value=size, key=key, on_change=_counted, args=(name, key))
+    return f"{chosen}:{size}"
 
 
-def data_set(key: str, known: Sequence[DatasetInfo]) -> DatasetInfo:
-    """The data set: at first the one the person looks at; one that is gone falls back to it."""
+def _counted(name: str, key: str) -> None:
+    if st.session_state[key] is not None:  # deleted: the number before stays
+        widgets.keep(f"{name}-count", st.session_state[key])
+
+
+def data_set(name: str, known: Sequence[DatasetInfo]) -> DatasetInfo:
+    """The data set, at first the one of the Recommend page."""
     names = [info.name for info in known]
-    if st.session_state.get(key) not in names:
-        shown = session.view().dataset if "view" in st.session_state else None
-        st.session_state[key] = shown if shown in names else names[0]
-    name = st.selectbox("Data set", names, key=key, format_func=plain, persist_state="session")
-    return next(info for info in known if info.name == name)
+    seen = session.view().dataset if "view" in st.session_state else None
+    chosen = choose("Data set", name, names, seen if seen in names else names[0], format_func=plain)
+    return next(info for info in known if info.name == chosen)
 
 
-def model(label: str, key: str, known: Sequence[ModelInfo], note: str = "") -> str | None:
-    """A registered model by its name, the embedded one first; None where there is none."""
+def model(label: str, name: str, known: Sequence[ModelInfo], note: str = "") -> str | None:
+    """A registered model by its name, at first the embedded one; None where there is none."""
     names = [model.name for model in known]
-    if names and st.session_state.get(key) not in names:
-        st.session_state[key] = USUAL if USUAL in names else names[0]
-    return st.selectbox(
+    start = USUAL if USUAL in names else next(iter(names), None)
+    return choose(
         label,
+        name,
         names,
-        key=key,
+        start,
         format_func=plain,
         placeholder="register one in the Library",
-        persist_state="session",
         help=help.more(note),
     )

@@ -1,6 +1,7 @@
 """Long work that a page watches: which of the jobs of a kind is shown, the list of all, when to draw again.
 
 Tunings, studies and optimizations are all a job with something read from it (`dashboard.state.work.Work`).
+The one that a person picked is part of the page's address: a link opens it, a reload keeps it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,9 +11,11 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 import streamlit as st
 
-from dashboard.state import session
+from dashboard.state import links, session
 from dashboard.state.work import Work
+from dashboard.ui.notices import told
 from db import jobs
+from db.errors import NotFound
 from db.jobs import Job
 
 FOLLOW_S = 2.0
@@ -38,43 +41,73 @@ def shown(all_of_them: Sequence[W], picked: int | None) -> W | None:
 
 @dataclass(frozen=True)
 class Shelf(Generic[W]):
-    """All work of one kind on a page of its own; `picked`: where the session keeps which one is shown."""
+    """All work of one kind on a page of its own.
+
+    `param`: the parameter of the page's address that names the one shown, by its job's number. `page`: the
+    page's name.
+    """
 
     kind: str
     read: Callable[[Job], W]
-    picked: str
+    param: str
+    page: str
 
     def known(self) -> list[W]:
         """All that the store knows, newest first."""
         return known(self.kind, self.read)
 
+    def picked(self) -> int | None:
+        """The number in the address, else the one picked last in this session."""
+        text = st.query_params.get(self.param) or links.kept(self.page).get(self.param, "")
+        if not text.isdecimal():
+            return None
+        links.keep(self.page, {self.param: text})
+        return int(text)
+
     def shown(self, all_of_them: Sequence[W]) -> W | None:
-        """The one that the page is about."""
-        return shown(all_of_them, st.session_state.get(self.picked))
+        """The one that the page is about; an old one that was picked need not be in the list."""
+        picked = self.picked()
+        if picked is not None and all(work.job.id != picked for work in all_of_them):
+            try:
+                job = jobs.get(session.store(), picked)
+            except NotFound:
+                return shown(all_of_them, None)
+            if job.kind == self.kind:
+                return self.read(job)
+        return shown(all_of_them, picked)
 
     def pick(self, job_id: int) -> None:
-        """Make this one the page's."""
-        st.session_state[self.picked] = job_id
+        """Make this one the page's, and put it into the address."""
+        links.keep(self.page, {self.param: str(job_id)})
+        st.query_params[self.param] = str(job_id)
+
+    def resume(self, job_id: int) -> None:
+        """Let a stopped or failed one continue; a button's callback, since a redraw can lose a click."""
+        self.pick(jobs.resume(session.store(), job_id).id)
 
     def follow(self, drawn: W | None) -> None:
         """Draw the page again when it is about another one, or this one came into another state.
 
         Looks by itself: a command may have filed one, and a browser may have missed a redraw.
         """
-        st.fragment(self._look, run_every=FOLLOW_S)(_mark(drawn))
+        st.fragment(told()(self._look), run_every=FOLLOW_S)(_mark(drawn))
 
     def _look(self, drawn: tuple[int, str] | None) -> None:
         if _mark(self.shown(self.known())) != drawn:
             st.rerun()
 
     def card(self, work: W, draw: Callable[[W], None]) -> None:
-        """One of them, looked up every second while it goes on."""
-        st.fragment(self._card, run_every=LOOK_S if work.open else None)(work.job.id, work.job.state, draw)
+        """One of them, looked up every second while it is open."""
+        picked = self.picked()
+        if picked not in (None, work.job.id):
+            st.caption(f":orange[Note:] the store holds no {self.param} {picked}. This is another one.")
+        card = st.fragment(told()(self._card), run_every=LOOK_S if work.open else None)
+        card(work.job.id, work.job.state, draw)
 
     def _card(self, job_id: int, drawn: str, draw: Callable[[W], None]) -> None:
         work = self.read(jobs.get(session.store(), job_id))
         if work.job.state != drawn:
-            st.rerun()  # the list below tells the state, too
+            st.rerun()  # the list below shows the state, too
         draw(work)
 
     def listing(
@@ -91,19 +124,19 @@ class Shelf(Generic[W]):
             return
         rows = [at for at, work in enumerate(all_of_them) if current and work.job.id == current.job.id]
         # A row that is filed moves the others: a table of its own, or the mark would stand at another one.
-        key = f"{self.picked}-list-{all_of_them[0].job.id}-{current.job.id if current else 0}"
+        key = f"{self.param}-list-{all_of_them[0].job.id}-{current.job.id if current else 0}"
 
-        def picked() -> None:
-            chosen = st.session_state[key].selection.rows
-            if chosen and chosen[0] < len(all_of_them):
-                self.pick(all_of_them[chosen[0]].job.id)
+        def select() -> None:
+            rows = st.session_state[key].selection.rows
+            if rows and rows[0] < len(all_of_them):
+                self.pick(all_of_them[rows[0]].job.id)
 
         st.dataframe(
             frame,
             key=key,
             hide_index=True,
             height="content" if len(all_of_them) < MANY else 320,
-            on_select=picked,
+            on_select=select,
             selection_mode="single-row",
             selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
             column_config=dict(config),

@@ -20,15 +20,15 @@ def test_a_study_is_started_stopped_gone_on_with_and_read(page: Any, dashboard: 
         page.get_by_role("button", name="Start study").click()
         page.get_by_text("so far, mean over").wait_for()
         page.get_by_role("button", name="Stop").click()
-        page.get_by_role("button", name="Go on").wait_for()
+        page.get_by_role("button", name="Resume").wait_for()
         engine.delay_s["study step"] = 0.5
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Resume").click()
         page.locator(".st-key-verdict").get_by_text("RecICL's claim holds").wait_for()
         page.get_by_role("radio", name="AUC", exact=True).click()
         page.get_by_text("Paired tests over users").wait_for()
     seen = page.locator(".stMain").inner_text()
     assert "no real <b>shopper</b>" in seen
-    assert [job.state for job in jobs.listing(store, kinds=["study"])] == [jobs.COMPLETED, jobs.STOPPED]
+    assert [job.state for job in jobs.listing(store, kinds=["study"])] == [jobs.COMPLETED]
 
 
 def test_other_lists_open_beside_a_run(page: Any, dashboard: str, store: Store) -> None:

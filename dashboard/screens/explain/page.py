@@ -88,7 +88,7 @@ def picker(known: list[RunSummary], run: Run | None) -> None:
         run_picker.select("Run", "pick-explained", known, run, _picked)
     with right:
         if st.button("Open in Recommend", disabled=run is None, width="stretch") and run is not None:
-            session.show(from_request(run.request), follow=True)
+            session.show(from_request(run.request))
             st.switch_page("screens/recommend/page.py")
 
 

@@ -338,4 +338,4 @@ def _trust(run: Run, measured: Measured) -> None:
 
 def _measure() -> None:
     forget()
-    session.show(session.view(), follow=True)
+    session.show(session.view())

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard.screens.recommend import user_picker
-from dashboard.state import outcome, session
+from dashboard.state import outcome, session, widgets
 from dashboard.state.view import CANDIDATE_COUNTS, View
 from dashboard.text import values
 from dashboard.text.literal import plain
@@ -59,11 +59,18 @@ def row(
 
 def _select(label: str, field: str, options: list[str], view: View) -> None:
     """A select box over names in the store; a name of the link that is not there shows as no choice."""
-    key = f"pick-{field}"
     current = getattr(view, field)
-    session.put(key, current if current in options else None)
+    current = current if current in options else None
+    key = widgets.showing(f"pick-{field}", current)
     st.selectbox(
-        label, options, key=key, format_func=plain, placeholder="choose", on_change=_picked, args=(field, key)
+        label,
+        options,
+        index=None if current is None else options.index(current),
+        key=key,
+        format_func=plain,
+        placeholder="choose",
+        on_change=_picked,
+        args=(field, key),
     )
 
 
@@ -72,8 +79,10 @@ def _picked(field: str, key: str) -> None:
     if value is None:
         return
     view = session.view()
-    new = view.of_user(value, None) if field == "dataset" else replace(view, **{field: value})
-    session.show(new, follow=False)
+    if field == "dataset":
+        session.show(view.of_user(value, session.first_user(value)))
+    else:
+        session.show(replace(view, **{field: value}))
 
 
 def _candidates(view: View) -> None:
@@ -84,13 +93,15 @@ def _candidates(view: View) -> None:
     current = (view.options.candidates, view.options.candidate_kind)
     if current not in pairs:
         pairs.append(current)
-    session.put("pick-candidates", current)
+    key = widgets.showing("pick-candidates", current)
     st.selectbox(
         "Candidates",
         pairs,
-        key="pick-candidates",
+        index=pairs.index(current),
+        key=key,
         format_func=lambda pair: f"{pair[0]} {values.label(CANDIDATE_KINDS, pair[1])}",
         on_change=_picked_candidates,
+        args=(key,),
         help=help.more(
             "The target and this many other items minus one, drawn once per user and kept.",
             "choices#candidate-lists",
@@ -98,9 +109,9 @@ def _candidates(view: View) -> None:
     )
 
 
-def _picked_candidates() -> None:
-    count, kind = st.session_state["pick-candidates"]
-    session.show(session.view().asking(candidates=count, candidate_kind=kind), follow=False)
+def _picked_candidates(key: str) -> None:
+    count, kind = st.session_state[key]
+    session.show(session.view().asking(candidates=count, candidate_kind=kind))
 
 
 def _options(view: View) -> None:
@@ -121,12 +132,12 @@ def _answered(name: str, key: str) -> None:
     view, field = session.view(), field_of(RunOptions, name)
     said = forms.answer(field, st.session_state[key], getattr(view.options, name))
     if said is not None or field.optional:
-        session.show(view.asking(**{name: said}), follow=False)
+        session.show(view.asking(**{name: said}))
 
 
 def _run() -> None:
     outcome.forget()
-    session.show(session.view(), follow=True)
+    session.show(session.view())
 
 
 def _surprise() -> None:
@@ -136,7 +147,7 @@ def _surprise() -> None:
         seed = random.SystemRandom().randrange(2**31)
         user = datasets.random_user(session.store(), info.id, seed, min_length=4, other_than=view.user)
     except NotFound as error:
-        st.session_state.link_notes = [str(error)]
+        session.link_notes().append(str(error))
         return
     outcome.forget()
-    session.show(view.of_user(view.dataset, user.user_id), follow=True)
+    session.show(view.of_user(view.dataset, user.user_id))

@@ -18,7 +18,6 @@ from dashboard.screens.studies.study_text import (
     so_far,
 )
 from dashboard.screens.studies.study_text import table as studies_table
-from dashboard.state import session
 from dashboard.text.literal import md
 from dashboard.ui import progress, watched
 from dashboard.ui.notices import HEAD_PX, empty, problem
@@ -33,7 +32,7 @@ ENDED = {
 }
 
 
-SHELF = watched.Shelf("study", Study, "study")
+SHELF = watched.Shelf("study", Study, "study", "studies")
 
 
 def one(study: Study | None) -> None:
@@ -98,10 +97,9 @@ def _button(job: Job) -> None:
             help="What it has measured so far is kept, and it can go on from there.",
         )
         return
-    ended = job.state in (jobs.STOPPED, jobs.ERROR)
-    if ended and st.button("Go on", key=f"again-study-{job.id}", type="primary"):
-        SHELF.pick(jobs.submit(session.store(), "study", job.payload, jobs.BACKGROUND).id)
-        st.rerun()  # the whole page: this card follows one job
+    if job.state in (jobs.STOPPED, jobs.ERROR):
+        again = f"again-study-{job.id}"
+        st.button("Resume", key=again, type="primary", on_click=SHELF.resume, args=(job.id,))
 
 
 def _so_far(study: Study) -> None:

@@ -30,7 +30,7 @@ def page() -> None:
             "New tuning", "A model of your own, trained here, on your data. Sensible defaults: just start."
         )
         if known:
-            tuning_form.form(known, models.listing(session.store()), everything)
+            tuning_form.form(known, models.listing(session.store()), everything, tuning_card.SHELF.pick)
         else:
             st.caption("There is no data set to learn from. Import one in the Library.")
     with right, card("tuning"):

@@ -5,7 +5,6 @@ import time
 import streamlit as st
 
 from dashboard.charts.base import CONFIG
-from dashboard.screens.tune import tuning_form
 from dashboard.screens.tune.curve_chart import HEIGHT_PX, curve, describe
 from dashboard.screens.tune.tuning_text import (
     Tuning,
@@ -29,7 +28,7 @@ LINE_PX = 46  # the line that says how far it is
 ENDINGS = {"COMPLETED": "Done.", "STOPPED": "Stopped.", "ERROR": "Failed."}
 
 
-SHELF = watched.Shelf("tune", Tuning, "tuning")
+SHELF = watched.Shelf("tune", Tuning, "tuning", "tune")
 
 
 def one(tuning: Tuning | None) -> None:
@@ -102,10 +101,8 @@ def _button(tuning: Tuning) -> None:
         if st.button("Open in Recommend", key=f"use-{job.id}", type="primary"):
             _use(tuning)
     elif job.state in ("STOPPED", "ERROR"):
-        label = "Go on" if tuning.resumable else "Try again"
-        if st.button(label, key=f"again-{job.id}", type="primary"):
-            SHELF.pick(tuning_form.again(job).id)
-            st.rerun()
+        label = "Resume" if tuning.resumable else "Try again"
+        st.button(label, key=f"again-{job.id}", type="primary", on_click=SHELF.resume, args=(job.id,))
 
 
 def _use(tuning: Tuning) -> None:

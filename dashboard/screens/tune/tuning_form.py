@@ -1,7 +1,7 @@
 """The form of the Tune page: what to train on what, with defaults that suit; files a background job."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,8 +29,16 @@ PERIODS = field_of(TuneRequest, "periods").default
 STEPS = {"minutes": 5}  # of the buttons
 
 
-def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Sequence[Tuning]) -> None:
-    """Draw the fields that matter for what is chosen, and Start. `earlier`: all tunings there are."""
+def form(
+    known: list[DatasetInfo],
+    known_models: list[ModelInfo],
+    earlier: Sequence[Tuning],
+    started: Callable[[int], None],
+) -> None:
+    """Draw the fields that matter for what is chosen, and Start.
+
+    `earlier`: all tunings there are. `started`: is given the number of the job that Start files.
+    """
     info = forms.data_set("tune-dataset", known)
     key = st.selectbox(
         "What to train",
@@ -50,9 +58,13 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], earlier: Seque
         problem(str(error))
         return
     st.caption(md(promise(request, what)))
-    if st.button("Start tuning", type="primary", key="tune-start", width="stretch"):
-        st.session_state.tuning = start(request).id
-        st.rerun()
+    st.button(
+        "Start tuning",
+        type="primary",
+        key="tune-start",
+        width="stretch",
+        on_click=lambda: started(start(request).id),
+    )
 
 
 def _fields(
@@ -143,8 +155,3 @@ def start(request: TuneRequest) -> Job:
     if request.kind == "llm":
         models.get(store, request.base)
     return jobs.submit(store, "tune", request.to_json(), jobs.BACKGROUND)
-
-
-def again(job: Job) -> Job:
-    """File an equal job: a stopped or failed one goes on from its last checkpoint."""
-    return jobs.submit(session.store(), "tune", job.payload, jobs.BACKGROUND)

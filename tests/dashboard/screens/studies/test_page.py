@@ -113,9 +113,9 @@ def test_a_stopped_study_goes_on_with_what_it_had(open_page: Open, store: Store)
     app = open_page("studies")
     assert "What it had measured is kept" in texts(app)
     assert "so far" in seen(app)
-    button(app, "Go on").click().run()
-    again = jobs.listing(store, kinds=["study"])[0]
-    assert (again.id > job.id, again.payload, again.partial) == (True, job.payload, job.partial)
+    button(app, "Resume").click().run()
+    (again,) = jobs.listing(store, kinds=["study"])
+    assert (again.id, again.state, again.partial) == (job.id, jobs.QUEUED, job.partial)
 
 
 def test_a_failed_study_says_why_as_plain_text(open_page: Open, store: Store) -> None:
@@ -123,7 +123,7 @@ def test_a_failed_study_says_why_as_plain_text(open_page: Open, store: Store) ->
     ended(store, "failed", error="No model <b>r</b> :smile:")
     app = open_page("studies")
     assert any("No model <b>r</b> :smile:" in read(error.value) for error in app.error)
-    assert button(app, "Go on")
+    assert button(app, "Resume")
 
 
 def test_a_finished_study_shows_table_tests_and_claim(open_page: Open, store: Store) -> None:

@@ -55,6 +55,11 @@ def done(store: Store, job: Job) -> Job:
     return jobs.get(store, job.id)
 
 
+def heads(app: AppTest) -> list[str]:
+    """The title of the tuning that the right card shows."""
+    return [read(each.value) for each in app.subheader if read(each.value) != "In one sentence"][1:2]
+
+
 def metrics(app: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in app.metric}
 
@@ -77,12 +82,12 @@ def test_start_files_a_background_job_with_the_defaults(open_page: Open, store: 
     shop.stock(store)
     app = open_page("tune")
     button(app, "Start tuning").click().run()
-    job = jobs.listing(store)[0]
+    job = jobs.listing(store, kinds=["tune"])[0]
     assert (job.kind, job.priority) == ("tune", jobs.BACKGROUND)
     assert TuneRequest.from_json(job.payload) == TuneRequest("simulated", name="simulated-recicl")
     assert "waiting for the engine to start" in texts(app)
     button(app, "Start tuning").click().run()
-    assert len(jobs.listing(store)) == 1, "an equal tuning is not filed twice"
+    assert len(jobs.listing(store, kinds=["tune"])) == 1, "an equal tuning is not filed twice"
 
 
 def test_every_choice_reaches_the_job(open_page: Open, store: Store) -> None:
@@ -99,7 +104,7 @@ def test_every_choice_reaches_the_job(open_page: Open, store: Store) -> None:
     app.button_group(key="tune-answers").set_value("yes_no").run()
     assert "on the first 4 of 10 periods of time" in texts(app)
     button(app, "Start tuning").click().run()
-    assert TuneRequest.from_json(jobs.listing(store)[0].payload) == TuneRequest(
+    assert TuneRequest.from_json(jobs.listing(store, kinds=["tune"])[0].payload) == TuneRequest(
         "simulated",
         base="other",
         until=4,
@@ -122,7 +127,11 @@ def test_another_tuning_gets_a_name_of_its_own_and_an_equal_one_is_found_again(
     app.number_input(key="tune-minutes").set_value(20.0).run()
     assert "It will be called simulated-recicl-2." in texts(app)
     button(app, "Start tuning").click().run()
-    assert jobs.listing(store)[0].payload == {**first.payload, "minutes": 20.0, "name": "simulated-recicl-2"}
+    assert jobs.listing(store, kinds=["tune"])[0].payload == {
+        **first.payload,
+        "minutes": 20.0,
+        "name": "simulated-recicl-2",
+    }
 
 
 @pytest.mark.parametrize(
@@ -135,7 +144,7 @@ def test_what_is_trained(open_page: Open, store: Store, what: str, kind: str, la
     app.selectbox(key="tune-what").set_value(what).run()
     assert not [each for each in app.number_input if each.key == "tune-demos"], "no demonstrations to count"
     button(app, "Start tuning").click().run()
-    request = TuneRequest.from_json(jobs.listing(store)[0].payload)
+    request = TuneRequest.from_json(jobs.listing(store, kinds=["tune"])[0].payload)
     assert (request.kind, request.layout) == (kind, layout)
 
 
@@ -184,7 +193,6 @@ def test_from_start_to_recommend(open_page: Open, store: Store) -> None:
         app.query_params["model"] == ["simulated-recicl"] or app.query_params["model"] == "simulated-recicl"
     )
     assert app.query_params["user"]
-    assert "Not ranked yet" in texts(app)
 
 
 def test_a_tuning_that_a_command_filed_is_shown(open_page: Open, store: Store) -> None:
@@ -212,12 +220,44 @@ def test_a_stopped_tuning_goes_on(open_page: Open, store: Store) -> None:
     jobs.release(store, job.id, "me")
     app = open_page("tune")
     assert "it goes on from its last checkpoint" in texts(app)
-    button(app, "Go on").click().run()
-    newest = jobs.listing(store)[0]
-    assert newest.id != job.id
-    assert newest.payload == job.payload
-    assert newest.partial is not None
-    assert len(newest.partial["curve"]) == 3
+    button(app, "Resume").click().run()
+    (resumed,) = jobs.listing(store, kinds=["tune"])
+    assert (resumed.id, resumed.state) == (job.id, jobs.QUEUED)
+    assert resumed.partial is not None
+    assert len(resumed.partial["curve"]) == 3
+
+
+def test_a_link_opens_its_tuning_and_the_navigation_keeps_it(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    old = claimed(store, filed(store, layout="single"), upto=3)
+    new = claimed(store, filed(store), upto=5)
+    assert heads(open_page("tune")) == [Tuning(new).title], "two run: the one filed last"
+    app = open_page("tune", tuning=str(old.id))
+    assert heads(app) == [Tuning(old).title]
+    app.run()
+    links = [each.proto.query_string for each in app.sidebar.get("page_link")]
+    assert f"tuning={old.id}" in links
+    app.query_params["tuning"] = str(new.id)  # as a click on Back does
+    assert heads(app.run()) == [Tuning(new).title]
+
+
+def test_a_link_to_a_tuning_that_is_not_there_says_so(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    claimed(store, filed(store), upto=5)
+    other = jobs.submit(store, "rank", {})
+    for number in ("99", str(other.id)):
+        app = open_page("tune", tuning=number)
+        assert not app.exception
+        assert f"the store holds no tuning {number}" in texts(app)
+    assert not open_page("tune", tuning="<b>").exception
+
+
+def test_start_puts_the_tuning_into_the_address(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    app = open_page("tune")
+    button(app, "Start tuning").click().run()
+    (job,) = jobs.listing(store, kinds=["tune"])
+    assert app.query_params["tuning"] in (str(job.id), [str(job.id)])
 
 
 def test_a_failed_tuning_says_why_literally(open_page: Open, store: Store) -> None:
@@ -226,7 +266,7 @@ def test_a_failed_tuning_says_why_literally(open_page: Open, store: Store) -> No
     filed(store, "<b>shop</b> :smile:", base="broken", name="**bold** $x$ :red[no]")
     with FakeEngine(store):
         deadline = time.monotonic() + 120
-        while jobs.listing(store)[0].state != jobs.ERROR and time.monotonic() < deadline:
+        while jobs.listing(store, kinds=["tune"])[0].state != jobs.ERROR and time.monotonic() < deadline:
             time.sleep(0.05)
     app = open_page("tune")
     assert not app.exception

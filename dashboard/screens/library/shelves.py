@@ -21,10 +21,9 @@ from dashboard.text.formats import (
 )
 from dashboard.text.literal import md, plain
 from dashboard.ui import progress
-from dashboard.ui.notices import empty, problem
+from dashboard.ui.notices import empty, problem, told
 from db import datasets, jobs, models
 from db.datasets import DatasetInfo
-from db.errors import DualensError
 from db.jobs import Job
 from db.models import ModelInfo
 
@@ -134,11 +133,8 @@ def _undo() -> None:
 
 
 def _restore(name: str) -> None:
-    try:
-        datasets.restore(session.store(), name)
-    except DualensError as error:
-        st.session_state.library_problem = str(error)
     st.session_state.deleted_data = None
+    datasets.restore(session.store(), name)
 
 
 def model_shelf() -> None:
@@ -192,11 +188,8 @@ def _undo_model() -> None:
 
 
 def _restore_model(model: ModelInfo) -> None:
-    try:
-        models.register(session.store(), model)
-    except DualensError as error:
-        st.session_state.library_problem = str(error)
     st.session_state.removed_model = None
+    models.register(session.store(), model)
 
 
 def _follow_registration() -> None:
@@ -228,7 +221,7 @@ def models_table(known: list[ModelInfo]) -> pd.DataFrame:
 def job_shelf() -> None:
     """The newest jobs, looked up every second while one is open; an open one can be stopped."""
     busy = bool(jobs.listing(session.store(), states=[jobs.QUEUED, jobs.RUNNING], limit=1))
-    st.fragment(_jobs, run_every=LOOK_S if busy else IDLE_S)()
+    st.fragment(told()(_jobs), run_every=LOOK_S if busy else IDLE_S)()
 
 
 def _jobs() -> None:

@@ -26,7 +26,7 @@ from dashboard.state import session
 from dashboard.state.view import View
 from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, progress, watched
+from dashboard.ui import dialogs, notices, progress, watched
 from dashboard.ui.notices import colours, empty, problem
 from db import jobs
 from db.jobs import Job
@@ -86,6 +86,7 @@ def shown(view: View) -> None:
 
 
 @st.dialog("Choose for me", width="large", on_dismiss=dialogs.close)
+@notices.told()
 def _dialog(view: View) -> None:
     st.caption(
         f"Past purchases of {md(view.user, 40)} and of similar users serve as targets. Demonstrations stay "
@@ -97,7 +98,7 @@ def _dialog(view: View) -> None:
         empty("Nothing chosen yet", "Choose again below.", 160)
     else:
         every = LOOK_S if current.open else None
-        st.fragment(_one, run_every=every)(current.job.id, current.job.state, view)
+        st.fragment(notices.told()(_one), run_every=every)(current.job.id, current.job.state, view)
     _options(view, current)
 
 

@@ -15,7 +15,7 @@ from dashboard.text import values
 from dashboard.text.formats import day, plural
 from dashboard.text.literal import plain
 from dashboard.ui import dialogs, progress
-from dashboard.ui.notices import problem
+from dashboard.ui.notices import problem, told
 from db import jobs
 from db.choices import SOURCES
 from db.datasets import DatasetInfo
@@ -40,6 +40,7 @@ def shown(view: View, info: DatasetInfo) -> None:
 
 
 @st.dialog("Add demonstrations", width="large", on_dismiss=dialogs.close)
+@told()
 def _choose(view: View, info: DatasetInfo) -> None:
     """Ask the engine for the pool of this view's user and let the person pick from it."""
     request = view.request()

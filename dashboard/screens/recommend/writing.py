@@ -8,7 +8,7 @@ from dashboard.state import demonstrations, session
 from dashboard.text.formats import plural
 from dashboard.text.literal import plain
 from dashboard.ui import dialogs
-from dashboard.ui.notices import problem
+from dashboard.ui.notices import problem, told
 from db import demonstrations as stored
 from db.datasets import DatasetInfo
 from db.demonstrations import MOST_TITLES
@@ -42,6 +42,7 @@ def shown(info: DatasetInfo) -> None:
 
 
 @st.dialog("Edit a demonstration", width="large", on_dismiss=dialogs.close)
+@told()
 def _edit(name: str, info: DatasetInfo, weight: float) -> None:
     """Change the titles of one on the desk; the changed one takes its place and its weight."""
     found = edited(name, info)

@@ -182,8 +182,9 @@ def bury_predecessors(store: Store, device: str, owner: str) -> None:
 
 def expire_ended(store: Store) -> None:
     """End the leases of jobs whose process was on this host and has ended, so that they are taken over."""
+    now = time.time()
     for job in jobs.listing(store, states=[jobs.RUNNING]):
-        if job.owner and workers.owner_ended(job.owner, job.heartbeat_at or job.created_at):
+        if job.owner and workers.owner_ended(job.owner, job.heartbeat_at or job.created_at, now):
             jobs.expire(store, job.owner)
 
 

@@ -30,8 +30,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class EditChoice(Choice):
-    """An edit of the dual model. `amount`: the default; `most`: the maximum; both None where the edit takes no
-    number. `drawn`: random, so a ranking averages several draws and effects have a spread. `disliked`: it
+    """An edit of the dual model. `amount`: the default; `most`: the maximum; both None where the edit takes
+    no number. `drawn`: random, so a ranking averages several draws and effects have a spread. `disliked`: it
     needs the titles that the user disliked.
     """
 
@@ -358,7 +358,11 @@ EDITS: dict[str, EditChoice] = _table(
         most=0.9,
     ),
     EditChoice(
-        "ridge", "Ridge", "a shorter step: every weight is multiplied by 1 minus the amount", amount=0.2, most=1.0
+        "ridge",
+        "Ridge",
+        "a shorter step: every weight is multiplied by 1 minus the amount",
+        amount=0.2,
+        most=1.0,
     ),
     EditChoice(
         "negatives",
@@ -391,8 +395,8 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidate_kind",
             "scoring",
         ),
-        reads="Mean over users, with its 95 % interval; the best row is bold. Stale: known when the model was "
-        "tuned. Fresh: known when the purchase is predicted.",
+        reads="Mean over users, with its 95 % interval; the best row is bold. Stale: known when the model "
+        "was tuned. Fresh: known when the purchase is predicted.",
     ),
     StudyChoice(
         "drift",
@@ -409,8 +413,8 @@ STUDIES: dict[str, StudyChoice] = _table(
     StudyChoice(
         "strategies",
         "Strategies: which one works best?",
-        "All strategies with the same number of demonstrations, users and candidates, in paired tests against "
-        "none, random and BM25",
+        "All strategies with the same number of demonstrations, users and candidates, in paired tests "
+        "against none, random and BM25",
         asks=("k", "only", "candidates", "candidate_kind", "scoring"),
         reads="Mean over users with its 95 % interval, best on top; the line is no demonstrations. Blue: "
         "significantly better than none; orange: significantly worse.",

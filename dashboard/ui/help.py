@@ -68,10 +68,10 @@ def url(place: str) -> str:
 
 
 def page_link(page: Page) -> None:
-    """The page's title, what it is for, and a quiet link to its documentation, in a new tab so that work stays.
+    """The page's title, what it is for, and a link to its documentation, in a new tab so that work stays.
 
-    Help texts that name no place link there too. The title is the second level of headings: the product's
-    name is the first, sections of a page are the third.
+    Help texts that name no place link there too. The title is a second-level heading: the product's name is
+    the first level, the sections of a page are the third.
     """
     st.session_state[_CURRENT] = page.docs or "index"
     st.header(page.title, anchor=False)

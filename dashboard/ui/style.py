@@ -1,7 +1,7 @@
 """The style sheet with the colours of both themes put in: the browser picks by its `color-scheme`.
 
-Streamlit sets the color-scheme of the page, but draws popovers, dialogs and tooltips beside it, so `css` sets it
-on the whole document.
+Streamlit sets the color-scheme of the page, but draws popovers, dialogs and tooltips outside it, so `css`
+sets it on the whole document.
 """
 
 from functools import cache

@@ -1,7 +1,7 @@
 """The fields of a request, described once: meaning, bounds, and how links and commands write them.
 
-A request is a frozen pydantic dataclass whose fields carry an `Asked` beside their type and bounds. All code
-that shows, parses or compares requests (options, forms, links, "what changed", documentation) uses `described`.
+A request is a frozen pydantic dataclass whose fields carry an `Asked` beside their type and bounds. What
+shows, parses or compares requests (options, forms, links, "what changed", documentation) uses `described`.
 """
 
 import math
@@ -23,9 +23,9 @@ LONGEST_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class Asked:
-    """The description of a field. `about`: one sentence for help and documentation. `label`: a few words for forms and
-    tables. `choices`: name of its table in `db.choices`; `names`: of a table whose names its text may hold.
-    `model`: it names a model of the store. `nothing`: what None means, for forms and tables. `guide`:
+    """The description of a field. `about`: one sentence for help and documentation. `label`: a few words for
+    forms and tables. `choices`: name of its table in `db.choices`; `names`: of a table whose names its text
+    may hold. `model`: it names a model of the store. `nothing`: what None means, for forms and tables. `guide`:
     the place of the documentation that explains it (default: its table of choices). `link`: its parameter in
     the address bar (default: the field's name). `flags`: its options on the command line (default: the name
     with dashes). `expects`: what an optional field takes, for refusals. `later`: the field came after the

@@ -29,7 +29,9 @@ class OptimizeRequest(Request):
     ] = "embedded"
     target: Annotated[
         str,
-        Asked("The purchase to choose demonstrations for; its item is never used", "target", choices="TARGETS"),
+        Asked(
+            "The purchase to choose demonstrations for; its item is never used", "target", choices="TARGETS"
+        ),
     ] = "test"
     history: Annotated[
         int,
@@ -62,7 +64,8 @@ class OptimizeRequest(Request):
         ),
     ] = None
     sources: Annotated[
-        tuple[str, ...], Asked("Sources of the pool, separated by commas", "sources of the pool", choices="SOURCES")
+        tuple[str, ...],
+        Asked("Sources of the pool, separated by commas", "sources of the pool", choices="SOURCES"),
     ] = ("neighbours", "aggregated", "proximal")
     pool: Annotated[
         int, Field(ge=1, le=64), Asked("Demonstrations considered per source", "pool size per source")
@@ -77,7 +80,9 @@ class OptimizeRequest(Request):
         ),
     ] = 10
     beam: Annotated[int, Field(ge=1, le=16), Asked("Beam width: sets kept at each step", "beam width")] = 1
-    stages: Annotated[int, Asked("1 chooses demonstrations, 2 also learns their weights", "stages", choices="STAGES")] = 2
+    stages: Annotated[
+        int, Asked("1 chooses demonstrations, 2 also learns their weights", "stages", choices="STAGES")
+    ] = 2
     steps: Annotated[int, Field(ge=1, le=200), Asked("Steps of gradient descent on the weights", "steps")] = 2
     ridge: Annotated[
         int | float, Field(ge=0, le=100), Asked("How strongly weights are regularized toward 1", "ridge")
@@ -104,7 +109,10 @@ class OptimizeRequest(Request):
     calibrate: Annotated[
         int,
         Field(ge=0, le=10_000),
-        Asked("Users, at most, on whom the plain strategies are evaluated once per data set", "calibration users"),
+        Asked(
+            "Users, at most, on whom the plain strategies are evaluated once per data set",
+            "calibration users",
+        ),
     ] = 300
     guard: Annotated[
         bool,
@@ -115,7 +123,10 @@ class OptimizeRequest(Request):
         ),
     ] = True
     start: Annotated[
-        bool, Asked("Start from the set of the best plain strategy instead of an empty set", "start from a strategy")
+        bool,
+        Asked(
+            "Start from the set of the best plain strategy instead of an empty set", "start from a strategy"
+        ),
     ] = True
 
     @property

@@ -114,7 +114,7 @@ class RunOptions(Request):
     embedding: Annotated[
         str | None,
         Asked(
-            "Folder of a sentence-transformers model that embeds titles; by default the model's hidden states",
+            "Folder of a sentence-transformers model for titles; by default the model's hidden states",
             "sentence encoder",
             nothing="the model's hidden states",
             expects="a folder",
@@ -195,7 +195,8 @@ class RunOptions(Request):
             self._check_named(self.demonstrations)
         elif self.weights is not None and len(self.weights) != size:
             raise BadInput(
-                f"weights: {len(self.weights)} given, but demos is {self.demos}; give one weight per demonstration."
+                f"weights: {len(self.weights)} given, but demos is {self.demos}; "
+                "give one weight per demonstration."
             )
 
     def _check_named(self, demonstrations: tuple[Chosen, ...]) -> None:

@@ -60,7 +60,7 @@ def written_size(spec: str) -> int | None:
 
 
 def parse_spec(spec: str) -> Spec:
-    """`none`, `NAME:K` with K from 0 to 64 or `NAME:Tt`. Raises BadInput with what is wrong and the choices."""
+    """`none`, `NAME:K` with K from 0 to 64 or `NAME:Tt`. BadInput says what is wrong, with the choices."""
     name, colon, size = spec.strip().partition(":")
     ways = ", ".join(f"{way}:K" for way in choices.STRATEGIES if way != "none")
     if name not in choices.STRATEGIES:

@@ -121,4 +121,4 @@ class StudyRequest(Request):
         if self.cut >= self.periods:
             raise BadInput(f"cut: period {self.cut} is not one of {self.periods} periods counted from 0.")
         if parse_spec(self.demos).size == 0:
-            raise BadInput(f"demos: a study compares demonstrations with none, so {self.demos!r} is not allowed.")
+            raise BadInput(f"demos: a study compares demonstrations with none; {self.demos!r} has none.")

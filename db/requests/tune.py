@@ -56,9 +56,7 @@ class TuneRequest(Request):
         Asked("Where demonstrations come from, drawn evenly", "sources", choices="TUNE_SOURCES"),
     ] = ("proximal", "neighbours")
     loss_on: Annotated[str, Asked("Answers whose loss counts", "loss on", choices="LOSSES")] = "all"
-    method: Annotated[str, Asked("Which weights are tuned", "tuned weights", choices="METHODS")] = (
-        "auto"
-    )
+    method: Annotated[str, Asked("Which weights are tuned", "tuned weights", choices="METHODS")] = "auto"
     periods: Annotated[
         int, Field(ge=2, le=100), Asked("Number of periods with equally many interactions", "periods")
     ] = 10
@@ -74,9 +72,7 @@ class TuneRequest(Request):
     minutes: Annotated[
         int | float | None,
         Positive,
-        Asked(
-            "Minutes, at most; ends earlier when the validation loss stops improving", "minutes, at most"
-        ),
+        Asked("Minutes, at most; ends earlier when the validation loss stops improving", "minutes, at most"),
     ] = 10.0
     steps: Annotated[int | None, Field(ge=1, le=10**9), Asked("Steps, at most", "steps")] = None
     batch_tokens: Annotated[
@@ -92,7 +88,9 @@ class TuneRequest(Request):
         Field(ge=1, le=10_000),
         Asked("Validations without improvement before training stops", "patience"),
     ] = 6
-    seed: Annotated[int, Field(ge=0, le=LONGEST_SEED), Asked("Seed of samples and initial weights", "seed")] = 0
+    seed: Annotated[
+        int, Field(ge=0, le=LONGEST_SEED), Asked("Seed of samples and initial weights", "seed")
+    ] = 0
 
     def _check_together(self) -> None:
         if self.until is not None and self.until >= self.periods:

@@ -23,14 +23,14 @@ LONGEST_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class Asked:
-    """The description of a field. `about`: one sentence for help and documentation. `label`: a few words for
-    forms and tables. `choices`: name of its table in `db.choices`; `names`: of a table whose names its text
-    may hold. `model`: it names a model of the store. `nothing`: what None means, for forms and tables. `guide`:
-    the place of the documentation that explains it (default: its table of choices). `link`: its parameter in
-    the address bar (default: the field's name). `flags`: its options on the command line (default: the name
-    with dashes). `expects`: what an optional field takes, for refusals. `later`: the field came after the
-    first version and is written to JSON only where it differs from its default, so that the digests of older
-    requests stay what they were.
+    """The description of a field. `about`: one sentence for help and documentation. `label`: a few words
+    for forms and tables. `choices`: name of its table in `db.choices`; `names`: of a table whose names its
+    text may hold. `model`: it names a model of the store. `nothing`: what None means, for forms and tables.
+    `guide`: the place of the documentation that explains it (default: its table of choices). `link`: its
+    parameter in the address bar (default: the field's name). `flags`: its options on the command line
+    (default: the name with dashes). `expects`: what an optional field takes, for refusals. `later`: the
+    field came after the first version and is written to JSON only where it differs from its default, so
+    that the digests of older requests stay what they were.
     """
 
     about: str

@@ -164,6 +164,9 @@ def import_path(
         source=clean_text(str(Path(path).expanduser().absolute())),
         fingerprint=fingerprint,
         report=report.to_json(),
+        progress=lambda fraction, message: progress(
+            None if fraction is None else 0.7 + 0.3 * fraction, message
+        ),
     )
     report.seconds = time.perf_counter() - started
     return info, report

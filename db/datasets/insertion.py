@@ -5,6 +5,7 @@ order of them (80 MB). Nothing is visible before the end. What a killed process 
 `drafts.sweep`.
 """
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -121,7 +122,7 @@ def _fill(store: Store, draft: int, columns: DatasetColumns, progress: drafts.Pr
     starts = _starts(lengths)  # [users] row of each user's first interaction
     counts = np.bincount(columns.item, minlength=len(columns.item_ids))
     total = max(1, len(columns.item_ids) + len(columns.user_ids) + 2 * len(columns.user))
-    done, message = 0, f"Writing {len(columns.user):,} interactions"
+    done, began = 0, time.perf_counter()
     for table, names, chunks in (
         (items, _ITEM, _items(columns, counts)),
         (users, _USER, _users(columns, starts, lengths)),
@@ -129,7 +130,8 @@ def _fill(store: Store, draft: int, columns: DatasetColumns, progress: drafts.Pr
         (occurrences, _OCCURRENCE, _occurrences(columns, starts, lengths, counts)),
     ):
         for chunk in chunks:
-            progress(done / total, message)
+            rate = f", {done / (time.perf_counter() - began):,.0f} rows/s" if done else ""
+            progress(done / total, f"Writing {len(columns.user):,} interactions{rate}")
             with drafts.writing(store, draft) as connection:
                 bulk.insert_rows(connection, table, draft, names, chunk)
             done += len(chunk[0])

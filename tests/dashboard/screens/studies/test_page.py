@@ -134,7 +134,7 @@ def test_a_finished_study_shows_table_tests_and_claim(open_page: Open, store: St
     assert "RecICL's claim holds on simulated" in seen(app)
     assert len(app.table[0].value) == 3
     assert list(app.table[0].value.columns)[1:] == [
-        "zero\\-⁠shot",
+        "zero\\-shot",
         "stale demonstrations",
         "fresh demonstrations",
     ]
@@ -168,7 +168,7 @@ def test_a_model_that_learnt_from_later_periods_is_named_before_it_is_asked(
     jobs.claim(store, "me")
     jobs.finish(store, tuning.id, "me", {"model": "*mine*"})
     app = open_page("studies")
-    next(each for each in app.number_input if each.label == "Periods learnt from").set_value(5).run()
+    next(each for each in app.number_input if each.label == "Training periods").set_value(5).run()
     assert "*mine* learnt from later periods, too, and may know the answers" in seen(app)
 
 

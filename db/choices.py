@@ -390,6 +390,7 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidates",
             "candidate_kind",
             "scoring",
+            "history",
         ),
         reads="Mean over users, with its 95 % interval; the best of the table is bold. Stale: known when the "
         "model was tuned. Fresh: known when the purchase is predicted.",
@@ -400,7 +401,7 @@ STUDIES: dict[str, StudyChoice] = _table(
         "A frozen model with fresh, stale and no demonstrations over the periods after it was tuned, beside "
         "SASRec and item-kNN, frozen and retrained each period",
         needs="timestamps",
-        asks=("demos", "periods", "cut", "minutes", "candidates", "candidate_kind", "scoring"),
+        asks=("demos", "periods", "cut", "minutes", "candidates", "candidate_kind", "scoring", "history"),
         users=100,
         timestamps=True,
         reads="Mean of the users asked in each period since the freeze; the band is the 95 % interval of "
@@ -411,7 +412,7 @@ STUDIES: dict[str, StudyChoice] = _table(
         "Strategies: which way of choosing works?",
         "Every way of choosing demonstrations, at the same number, for the same users and candidates, tested "
         "in pairs against none, random and BM25",
-        asks=("k", "only", "candidates", "candidate_kind", "scoring"),
+        asks=("k", "only", "candidates", "candidate_kind", "scoring", "history"),
         reads="Mean over users with its 95 % interval, best on top; the line is no demonstrations. Blue: "
         "surely better than none; orange: surely worse.",
     ),
@@ -421,7 +422,7 @@ STUDIES: dict[str, StudyChoice] = _table(
         "How far effects agree with taking demonstrations out exactly, beside rival scores: attention, one "
         "gradient, similarity, recency",
         paper="arXiv 2504.04386 (reconstruction)",
-        asks=("demos", "scoring"),
+        asks=("demos", "candidates", "candidate_kind", "scoring", "history"),
         users=200,
         reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: the effects "
         "shown on Recommend; grey: rival scores.",

@@ -176,7 +176,6 @@ def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
             cell.append(metrics(rank_of(listed, 0))["ndcg10"])
     return {
         "ndcg10": {
-            row: {column: running(cell) for column, cell in columns.items()}
-            for row, columns in cells.items()
+            row: {column: running(cell) for column, cell in columns.items()} for row, columns in cells.items()
         }
     }

@@ -98,14 +98,16 @@ def _so_far(study: Study) -> None:
     means = so_far(study.job.partial)
     if means is None:
         wait = (
-            "Means appear after the first users." if study.open else "It ended before the first user was done."
+            "Means appear after the first users."
+            if study.open
+            else "It ended before the first user was done."
         )
         empty("No numbers yet", wait, ROOM_PX)
         return
     measure, frame = means
     st.caption(
-        f"{md(measured(measure))} so far: mean over the users done and 95 % interval, the best in bold. Paired "
-        "tests come at the end."
+        f"{md(measured(measure))} so far: mean over the users done and 95 % interval, best in bold. Paired "
+        "tests follow at the end."
     )
     table(frame)
 

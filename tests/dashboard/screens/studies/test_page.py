@@ -242,7 +242,7 @@ def test_a_model_tuned_on_later_periods_is_named_before_the_study_starts(
     jobs.claim(store, "me")
     jobs.finish(store, tuning.id, "me", {"model": "*mine*"})
     app = open_page("studies")
-    next(each for each in app.number_input if each.label == "Periods learnt from").set_value(5).run()
+    next(each for each in app.number_input if each.label == "Training periods").set_value(5).run()
     assert "*mine* was also tuned on later periods and may know the answers" in seen(app)
 
 

@@ -194,6 +194,30 @@ def store(
     )
 
 
+@bench.command("giving-way", epilog="Example: dualens bench giving-way --only optimize,study")
+def giving_way(
+    seconds: Annotated[float, typer.Option(min=1, help="Of rankings beside each kind of work.")] = 30.0,
+    only: Annotated[
+        str | None, typer.Option(help="Kinds of work, separated by commas; default: all.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """How long a ranking waits beside an import, an optimization, a tuning, a study and effects."""
+    from engine.benchmarks import giving_way as measure
+
+    names = only.split(",") if only else None
+    if names and not set(names) <= set(measure.WORK):
+        raise BadInput(f"--only takes names out of {', '.join(measure.WORK)}; not {only!r}.")
+    done = measure.giving_way(seconds, names, output.aside)
+    if json:
+        output.as_json(done)
+        return
+    output.table(
+        [list(row.values()) for row in done["rows"]],
+        *("beside", "rankings", "median (s)", "longest (s)", "stopped after (s)"),
+    )
+
+
 def _numbers(text: str) -> list[int]:
     """Whole numbers separated by commas, in order and each once; none where a word is no number."""
     try:

@@ -111,7 +111,7 @@ def test_a_switched_theme_reaches_the_charts(page: Any, dashboard: str, store: S
     shop.stock(store)
     effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
     page.goto(dashboard)
-    title = page.locator(".st-key-bump text").first
+    title = page.locator(".st-key-effects text").first
     title.wait_for()
     page.wait_for_timeout(1000)
     assert colour(title) == LIGHT.text

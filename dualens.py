@@ -60,7 +60,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import uuid4
 
 import typer
@@ -259,28 +259,36 @@ class Workspace:
         k_core: int = 0,
         min_rating: float | None = None,
         min_history: int = 3,
+        repeats: Literal["first", "all"] = "first",
+        accept_drops: bool = False,
     ) -> str:
         """Import a table of interactions, one row each, as a data set; its name.
 
         The columns are found by their names: user, item, and where there are any title, timestamp (dates or
         unix seconds), rating, category, brand. `columns` corrects that: `{"user": "customer"}`. The same
-        table under the same name changes nothing. `k_core`, `min_rating`, `min_history`: as in
-        `dualens import`. Raises DataError for a table that cannot be read, Conflict for a name that is taken.
+        table under the same name changes nothing. `k_core`, `min_rating`, `min_history`, `repeats`,
+        `accept_drops`: as in `dualens import`. Raises DataError for a table that cannot be read or that
+        would lose most of its rows, Conflict for a name that is taken.
         """
         from engine.data.importing import ImportOptions, import_path
 
-        # The importers read files; like one uploaded in the Library, this is kept as the data set's source.
+        # The importers read files.
         file = self._store.settings.uploads / uuid4().hex / "table.csv"
         file.parent.mkdir(mode=0o700, parents=True)
-        options = ImportOptions(k_core=k_core, min_rating=min_rating, min_history=min_history)
-        source = None
+        options = ImportOptions(k_core, min_rating, min_history, repeats)
         try:
             frame.to_csv(file, index=False, date_format="%Y-%m-%dT%H:%M:%S")
-            info, _ = import_path(self._store, file, name, format="generic", mapping=columns, options=options)
-            source = info.source
+            info, _ = import_path(
+                self._store,
+                file,
+                name,
+                format="generic",
+                mapping=columns,
+                options=options,
+                accept_drops=accept_drops,
+            )
         finally:
-            if source != str(file):
-                shutil.rmtree(file.parent)
+            shutil.rmtree(file.parent)
         return info.name
 
     def rank(self, dataset: str, user: str, **options: Any) -> Ranking:

@@ -394,6 +394,7 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidates",
             "candidate_kind",
             "scoring",
+            "history",
         ),
         reads="Mean over users, with its 95 % interval; the best row is bold. Stale: known when the model "
         "was tuned. Fresh: known when the purchase is predicted.",
@@ -404,7 +405,7 @@ STUDIES: dict[str, StudyChoice] = _table(
         "A frozen model with fresh, stale and no demonstrations over the periods after it was tuned, beside "
         "SASRec and item-kNN, frozen and retrained each period",
         needs="timestamps",
-        asks=("demos", "periods", "cut", "minutes", "candidates", "candidate_kind", "scoring"),
+        asks=("demos", "periods", "cut", "minutes", "candidates", "candidate_kind", "scoring", "history"),
         users=100,
         timestamps=True,
         reads="Mean over the users of each period since the cut; the band is the 95 % interval of fresh "
@@ -415,7 +416,7 @@ STUDIES: dict[str, StudyChoice] = _table(
         "Strategies: which one works best?",
         "All strategies with the same number of demonstrations, users and candidates, in paired tests "
         "against none, random and BM25",
-        asks=("k", "only", "candidates", "candidate_kind", "scoring"),
+        asks=("k", "only", "candidates", "candidate_kind", "scoring", "history"),
         reads="Mean over users with its 95 % interval, best on top; the line is no demonstrations. Blue: "
         "significantly better than none; orange: significantly worse.",
     ),
@@ -425,7 +426,7 @@ STUDIES: dict[str, StudyChoice] = _table(
         "How far effects agree with the exact removal of demonstrations, beside other scores: attention, "
         "one gradient, similarity, recency",
         paper="arXiv 2504.04386 (reconstruction)",
-        asks=("demos", "scoring"),
+        asks=("demos", "candidates", "candidate_kind", "scoring", "history"),
         users=200,
         reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: the effects "
         "shown on Recommend; grey: other scores.",

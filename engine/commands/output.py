@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -39,6 +39,19 @@ def aside(text: str) -> None:
 def line(text: str) -> None:
     """Print one literal line."""
     console.print(Text(text))
+
+
+def said() -> Callable[..., None]:
+    """A report for a job that prints what it does, each message once."""
+    last = ""
+
+    def say(_: float | None, message: str = "") -> None:
+        nonlocal last
+        if message and message != last:
+            last = message
+            line(message)
+
+    return say
 
 
 def run(view: dict[str, Any]) -> None:

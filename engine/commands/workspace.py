@@ -7,9 +7,10 @@ import typer
 
 from db import datasets, models
 from db.choices import FORMATS
-from db.errors import BadInput
+from db.errors import BadInput, DataError
 from engine.commands import output
 from engine.commands.options import Dataset, Json, listing, opened, service_engine
+from engine.data import importing
 from engine.jobs import handlers
 from engine.progress import quiet
 from engine.tasks.setup import setup_workspace
@@ -41,20 +42,33 @@ def import_(
     k_core: Annotated[int, typer.Option(help="Keep users and items with at least this many.")] = 0,
     min_rating: Annotated[float | None, typer.Option(help="Keep interactions rated at least this.")] = None,
     min_history: Annotated[int, typer.Option(help="Keep users with at least this many items.")] = 3,
+    repeats: Annotated[
+        Literal["first", "all"],
+        typer.Option(help="Of a user's interactions with the same item, keep the first or all."),
+    ] = "first",
+    accept_drops: Annotated[
+        bool, typer.Option("--accept-drops", help="Import even where most rows would be left out.")
+    ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="Show what would be read.")] = False,
     json: Json = False,
 ) -> None:
     """Import interactions and item titles; reports what was read, kept and dropped."""
     payload = {"path": str(path), "name": name, "format": format, "mapping": mapping_of(column)}
-    options = {"k_core": k_core, "min_rating": min_rating, "min_history": min_history}
+    options = {"k_core": k_core, "min_rating": min_rating, "min_history": min_history, "repeats": repeats}
     with opened() as store, service_engine(store) as engine:
         if preview:
             found = handlers.preview_job(engine, payload, quiet)
             output.as_json(found) if json else output.preview(found)
             return
-        said = quiet if json else lambda _, message="": output.line(message) if message else None
-        done = handlers.import_job(engine, {**payload, "options": options}, said)
+        asked = {**payload, "options": options, "accept_drops": accept_drops}
+        done = handlers.import_job(engine, asked, quiet if json else output.said())
+    if question := done.get("question"):
+        raise DataError(importing.left_out(question, done["report"], "--accept-drops", _flag))
     output.as_json(done) if json else output.report(done["dataset"], done["report"])
+
+
+def _flag(name: str, value: object) -> str:
+    return f"--{name.replace('_', '-')} {value}"
 
 
 def mapping_of(pairs: list[str] | None) -> dict[str, str] | None:

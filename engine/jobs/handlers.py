@@ -6,7 +6,7 @@ The dashboard files these jobs; the command line calls the same functions in its
 from collections.abc import Callable
 from typing import Any
 
-from db import runs
+from db import datasets, runs
 from db.choices import STUDIES
 from db.errors import BadInput
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
@@ -60,26 +60,41 @@ def pool_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
 def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{path, format, mapping}` -> what an import would read; stores nothing."""
     mapping = payload.get("mapping") or None
-    return importing.preview(payload["path"], format=payload.get("format"), mapping=mapping).to_json()
+    name = importing.called(payload["path"], engine.settings.uploads)
+    preview = importing.preview(payload["path"], format=payload.get("format"), mapping=mapping, called=name)
+    return preview.to_json()
 
 
 def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{path, name, format, mapping, options}` -> `{dataset, report}`."""
+    """`{path, name, format, mapping, options, accept_drops}` -> `{dataset, report}`.
+
+    Where most rows would be left out and that was not accepted, nothing is imported: `dataset` is None and
+    `question` says what to decide.
+    """
     options = {key: value for key, value in (payload.get("options") or {}).items() if value is not None}
     try:
         chosen = importing.ImportOptions(**options)
     except TypeError as error:
         raise BadInput(f"Unknown import option: {error}.") from error
-    info, read = importing.import_path(
-        engine.store,
-        payload["path"],
-        payload.get("name"),
-        format=payload.get("format"),
-        mapping=payload.get("mapping") or None,
-        options=chosen,
-        progress=report,
-    )
+    try:
+        info, read = importing.import_path(
+            engine.store,
+            payload["path"],
+            payload.get("name"),
+            format=payload.get("format"),
+            mapping=payload.get("mapping") or None,
+            options=chosen,
+            accept_drops=bool(payload.get("accept_drops", False)),
+            progress=report,
+        )
+    except importing.ManyLeftOut as error:
+        return {"dataset": None, "question": error.question, "report": error.report.to_json()}
     return {"dataset": info.name, "report": read.to_json()}
+
+
+def purge_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{dataset_id}` -> `{dataset}`: removes a deleted data set for good and frees its space."""
+    return {"dataset": datasets.purge(engine.store, int(payload["dataset_id"]), report).name}
 
 
 def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -156,6 +171,7 @@ HANDLERS: dict[str, Handler] = {
     "pool": pool_job,
     "preview": preview_job,
     "import": import_job,
+    "purge": purge_job,
     "register_model": register_job,
     "setup": setup_job,
     "tune": tune_job,

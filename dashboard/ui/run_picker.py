@@ -70,7 +70,7 @@ def summary(page: str, known: Listed) -> Any:
     with row:
         st.caption(md(known.sentence), width="content")
         if len(known.runs) < known.total:
-            st.button("List older runs", type="tertiary", on_click=_more, args=(page,))
+            st.button("List older runs", on_click=_more, args=(page,))
     return row
 
 
@@ -90,6 +90,7 @@ def select(title: str, name: str, known: Listed, run: Run | None, picked: Callab
         format_func=lambda option: labels.get(option, str(option)),
         placeholder="Choose a run" if labels else "No run matches",
         filter_mode="contains",
+        help=md(labels[run.key]) if run else None,  # the box may cut it
         on_change=lambda: picked(st.session_state[key]),
         disabled=not labels,
     )

@@ -87,7 +87,7 @@ def _pickers(known: run_picker.Listed, a: Run | None, b: Run | None) -> None:
         run_picker.search(PAGE)
     with run_picker.summary(PAGE, known):
         if a is not None and b is not None:
-            st.button("Swap A and B", type="tertiary", on_click=_show, args=({"a": b.key, "b": a.key},))
+            st.button("Swap A and B", on_click=_show, args=({"a": b.key, "b": a.key},))
 
 
 def _show(keys: dict[str, str | None]) -> None:

@@ -22,7 +22,7 @@ from dashboard.text.formats import (
 from dashboard.text.literal import md, plain
 from dashboard.ui import progress
 from dashboard.ui.notices import empty, problem, told
-from db import datasets, jobs, models
+from db import datasets, jobs, models, workers
 from db.datasets import DatasetInfo
 from db.jobs import Job
 from db.models import ModelInfo
@@ -230,9 +230,10 @@ def _jobs() -> None:
         empty("No jobs yet", "Everything the engine does for someone is listed here.", 100)
         return
     waiting = [job for job in known if job.state not in ENDED]
+    engine = workers.engine(workers.listing(session.store()), time.time())
     for job in waiting[:4]:
         with st.container(horizontal=True, vertical_alignment="center", key=f"open-job-{job.id}"):
-            st.markdown(progress.describe(job, _what(job), time.time(), True), width="stretch")
+            st.markdown(progress.describe(job, _what(job), time.time(), engine), width="stretch")
             st.button("Stop", key=f"stop-job-{job.id}", on_click=progress.stop, args=(job.id,))
     st.dataframe(
         jobs_table(known, time.time()),

@@ -84,7 +84,7 @@ def select(title: str, name: str, known: Listed, run: Run | None, picked: Callab
         options,
         index=options.index(run.key) if run else None,
         key=key,
-        format_func=lambda option: labels.get(option, option),
+        format_func=lambda option: labels.get(option, str(option)),
         placeholder="Choose a run" if labels else "No run matches",
         filter_mode="contains",
         on_change=lambda: picked(st.session_state[key]),

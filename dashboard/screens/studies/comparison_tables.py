@@ -30,9 +30,9 @@ RIVALS_OF = {"p_random": "against random", "p_bm25": "against BM25", "p_zero_sho
 COLOURS = {"effect": "up", "rival": "same", "truth": "text"}
 AGREEMENTS = ("spearman", "pearson", "top1", "pairs")
 VERDICTS = {
-    "two-stage": "chosen and weighed",
-    "stage 1": "chosen, weights left at 1",
-    "zero-shot": "none shown",
+    "two-stage": "chosen and weighted",
+    "stage 1": "chosen, all weights 1",
+    "zero-shot": "no demonstrations",
 }
 Found = Mapping[str, Any]
 
@@ -45,9 +45,9 @@ def label_of(name: str, entry: Found) -> str:
 
 def _ranked(found: Found, measure: str) -> list[tuple[str, Found]]:
     entries = [
-        (name, each)
-        for name, each in (found.get("strategies") or {}).items()
-        if is_estimate(each.get(measure))
+        (name, strategy)
+        for name, strategy in (found.get("strategies") or {}).items()
+        if is_estimate(strategy.get(measure))
     ]
     return sorted(entries, key=lambda entry: -entry[1][measure]["mean"])
 
@@ -100,12 +100,12 @@ def p_cell(p: float | None) -> str:
     """p in a table; small ones bold."""
     if p is None:
         return "–"
-    told = p_text(p).removeprefix("p").removeprefix(" = ").lstrip()
-    return f"**{told}**" if p < SURE else told
+    text = p_text(p).removeprefix("p").removeprefix(" = ").lstrip()
+    return f"**{text}**" if p < SURE else text
 
 
-def guard_told(found: Found) -> str:
-    """How often the guard let the two-stage set through, in one sentence. Plain text; empty without it."""
+def guard_sentence(found: Found) -> str:
+    """How often the guard accepted the two-stage set, in one sentence. Plain text; empty without a guard."""
     verdicts = found.get("guard") or {}
     total = sum(verdicts.values())
     if not total:
@@ -114,15 +114,15 @@ def guard_told(found: Found) -> str:
         name for name in verdicts if name not in VERDICTS
     ]
     parts = [f"{VERDICTS.get(name, plain(name, 30))} for {count(verdicts[name])}" for name in order]
-    return f"The guard's verdicts over {plural(total, 'user')}: {', '.join(parts)}."
+    return f"What the guard accepted for {plural(total, 'user')}: {', '.join(parts)}."
 
 
 def truths(found: Found) -> dict[str, str]:
     """What scores are compared with, by name, in words; only those that were measured."""
-    scores, told = (found.get("scores") or {}).values(), found.get("truths") or {}
+    scores, rows = (found.get("scores") or {}).values(), found.get("truths") or {}
     measured = {name for score in scores for name in score if isinstance(score[name], Mapping)}
     order = [name for name in TRUTHS if name in measured] + sorted(measured - set(TRUTHS))
-    return {name: plain((told.get(name) or {}).get("label") or TRUTHS.get(name, name), 60) for name in order}
+    return {name: plain((rows.get(name) or {}).get("label") or TRUTHS.get(name, name), 60) for name in order}
 
 
 TRUTHS = {
@@ -157,18 +157,18 @@ def agreements(found: Found, truth: str) -> list[str]:
 
 
 def bars_table(found: Found) -> pd.DataFrame:
-    """What was promised and what came out; Markdown."""
+    """Each agreement that effects should reach, what was measured, and whether it holds; Markdown."""
     bars = found.get("bars") or []
     return pd.DataFrame(
         {
-            "": [md(each.get("what"), 160) for each in bars],
-            "at least": [number(each.get("bar")) for each in bars],
-            "found": [
-                cell_text(each["found"]) if is_estimate(each.get("found")) else number(each.get("found"), 3)
-                for each in bars
+            "": [md(bar.get("what"), 160) for bar in bars],
+            "required": [number(bar.get("bar")) for bar in bars],
+            "measured": [
+                cell_text(bar["found"]) if is_estimate(bar.get("found")) else number(bar.get("found"), 3)
+                for bar in bars
             ],
-            "says": [
-                ":blue[**holds**]" if each.get("holds") else ":orange[**does not hold**]" for each in bars
+            "verdict": [
+                ":blue[**holds**]" if bar.get("holds") else ":orange[**does not hold**]" for bar in bars
             ],
         }
     )
@@ -187,12 +187,12 @@ def completeness_numbers(found: Found) -> list[tuple[str, str, str]]:
             ("Path nodes", number(nodes.get("median"), 0), f"median, {number(nodes.get('max'), 0)} at most")
         )
     if complete.get("relative"):
-        told = complete["relative"]
+        relative = complete["relative"]
         cells.append(
             (
                 "Completeness error",
-                f"{(told.get('median') or 0) * 100:.2f} %",
-                f"median, {(told.get('p95') or 0) * 100:.1f} % at the 95th",
+                f"{(relative.get('median') or 0) * 100:.2f} %",
+                f"median, 95th percentile {(relative.get('p95') or 0) * 100:.1f} %",
             )
         )
     if is_estimate(found.get("gain")):
@@ -203,13 +203,13 @@ def completeness_numbers(found: Found) -> list[tuple[str, str, str]]:
 
 
 def scores_table(found: Found) -> pd.DataFrame:
-    """All numbers as a long table to sort and to take away."""
+    """All numbers as a long table to sort and download."""
     rows = [
         (score.get("label") or name, truth, measure, value)
         for name, score in (found.get("scores") or {}).items()
-        for truth, told in score.items()
-        if isinstance(told, Mapping)
-        for measure, value in told.items()
+        for truth, measures in score.items()
+        if isinstance(measures, Mapping)
+        for measure, value in measures.items()
         if is_estimate(value)
     ]
     labels = truths(found)

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.screens.library import imports, job_shelf
 from dashboard.ui import engine_status, progress
-from db import datasets, jobs, models
+from db import datasets, jobs, models, workers
 from db.store import Store
 from db.workers import Worker
 from tests.support import shop
@@ -130,18 +130,23 @@ def test_a_running_job_tells_progress_rate_and_time_left(store: Store) -> None:
     jobs.heartbeat(store, job.id, "me", progress=0.25, message="reading <ratings>.csv")
     job = jobs.get(store, job.id)
     assert job.started_at is not None
-    text = progress.describe(job, "Importing", job.started_at + 30, True).replace("\\", "")
+    text = progress.describe(job, "Importing", job.started_at + 30, workers.RUNS).replace("\\", "")
     assert "30.0 s" in text
-    assert "about 1 min 30 s left" in text
+    assert "left" not in text, "nothing is known of the time left yet"
+    jobs.heartbeat(store, job.id, "me", left=(110.0, 250.0))
+    text = progress.describe(jobs.get(store, job.id), "Importing", job.started_at + 30, workers.RUNS)
+    assert "2 to 4 min left" in text
     table = job_shelf.jobs_table([job], time.time())
     assert table["progress"][0] == 0.25
 
 
 def test_a_queue_without_an_engine_says_how_to_start_one(store: Store) -> None:
     job = jobs.submit(store, "import", {"path": "x"})
-    assert "to start" in progress.describe(job, "Importing", job.created_at + 1, False)
-    assert "`dualens`" in progress.describe(job, "Importing", job.created_at + 600, False)
-    assert "finish what it is doing" in progress.describe(job, "Importing", job.created_at + 600, True)
+    assert "to start" in progress.describe(job, "Importing", job.created_at + 1, workers.NONE)
+    later = job.created_at + 600
+    assert "`dualens`" in progress.describe(job, "Importing", later, workers.NONE)
+    assert "being restarted" in progress.describe(job, "Importing", later, workers.RESTARTS)
+    assert "more urgent work" in progress.describe(job, "Importing", later, workers.RUNS)
 
 
 def test_each_field_of_the_mapping_offers_its_own_columns() -> None:
@@ -169,13 +174,15 @@ def test_a_removed_model_comes_back(open_page: Open, store: Store) -> None:
 
 def test_the_foot_says_what_is_loaded_where() -> None:
     worker = Worker("me", 1, "here", "cpu", "float32", "ready", models=["embedded"])
-    assert engine_status.state([worker], {"embedded": " · 5.1 M"}) == [
+    now = time.time()
+    worker = replace(worker, beat_at=now)
+    assert engine_status.state([worker], {"embedded": " · 5.1 M"}, now) == [
         ":green[●] **engine ready**",
         "embedded · 5.1 M · cpu float32",
     ]
     busy = replace(worker, state="busy", message="import <b>", models=[])
-    lines = [read(line) for line in engine_status.state([busy], {})]
+    lines = [read(line) for line in engine_status.state([busy], {}, now)]
     two = replace(worker, models=["embedded", "tuned"])
-    assert engine_status.state([two], {})[1] == "2 models loaded · cpu float32"
+    assert engine_status.state([two], {}, now)[1] == "2 models loaded · cpu float32"
     assert lines == [":blue[●] **engine busy** with import <b>", "no model loaded yet · cpu float32"]
-    assert "no engine" in engine_status.state([], {})[0]
+    assert "no engine" in engine_status.state([], {}, now)[0]

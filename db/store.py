@@ -19,6 +19,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ _REWRITTEN_BYTES = 1 << 30
 _PAGES_PER_STEP = 4096
 _WRITE = "dualens_write"
 _SQLITE_PREFIX = "sqlite:///"
+_writing: ContextVar[bool] = ContextVar("writing", default=False)
 
 
 class Store:
@@ -83,7 +85,16 @@ class Store:
         with self._clear_errors(), self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITE: True})
             with connection.begin():
-                yield connection
+                token = _writing.set(True)
+                try:
+                    yield connection
+                finally:
+                    _writing.reset(token)
+
+    @property
+    def writing(self) -> bool:
+        """Whether the caller is inside a write transaction: another one of this thread would wait for it."""
+        return _writing.get()
 
     def compact(self, progress: Callable[[], None]) -> None:
         """Give the space of deleted rows back to the disk, in steps, with `progress` called between them.

@@ -27,10 +27,6 @@ from engine.tuning.tune import tune
 Handler = Callable[[Engine, dict[str, Any], Report], dict[str, Any]]
 
 
-class Stopped(Exception):
-    """Raised by a job's progress callback when the job is to end before it is done."""
-
-
 def rank_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request}` -> `{run}`."""
     run = rank(engine, RunRequest.from_json(payload["request"]), report)
@@ -54,7 +50,7 @@ def pool_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
     """`{request, sources, size}` -> `{demonstrations}`: what could be put before this user's history."""
     request = RunRequest.from_json(payload["request"])
     sources = payload.get("sources") or USUAL_SOURCES
-    return {"demonstrations": pool(engine, request, sources, int(payload.get("size", USUAL_SIZE)))}
+    return {"demonstrations": pool(engine, request, sources, int(payload.get("size", USUAL_SIZE)), report)}
 
 
 def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -144,7 +140,7 @@ def forward_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
 
 def baseline_lists_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{run}` -> what baselines make of the run's candidates (`engine.tasks.baseline_lists`)."""
-    return baseline_lists(engine, runs.get(engine.store, payload["run"]))
+    return baseline_lists(engine, runs.get(engine.store, payload["run"]), report)
 
 
 def optimize_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -156,8 +152,8 @@ def catalogue_job(engine: Engine, payload: dict[str, Any], report: Report) -> di
     """`{request, top}` -> the best of the whole catalogue (`engine.tasks.catalogue`); stores nothing."""
     from engine.tasks.catalogue import recommend
 
-    report(None, "searching the catalogue")
-    return recommend(engine, RunRequest.from_json(payload["request"]), int(payload.get("top", 10)))
+    request = RunRequest.from_json(payload["request"])
+    return recommend(engine, request, int(payload.get("top", 10)), report=report)
 
 
 def setup_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def page() -> None:
 
 def lists(a: Run, b: Run) -> None:
     """The two lists as a bump chart; as two tables where a rank in one says nothing about the other."""
-    if reason := lists_obstacle(a, b):
-        heading("Recommendations", f"Each run's own list, without movements. {reason}")
+    if lists_obstacle(a, b) is not None:
+        heading("Recommendations", "Each run's own list. Ranks in different lists do not compare.")
         for cell, name, run in zip(st.columns(2, gap="small"), "AB", (a, b), strict=True):
             with cell:
                 st.markdown(f"**Run {name}** :gray[{len(run.result['items'])} candidates]")
@@ -85,9 +85,10 @@ def demonstrations(a: Run, b: Run) -> None:
     if table.empty:
         st.caption("Neither run has demonstrations.")
         return
-    for name, run, measured in zip("AB", (a, b), effects, strict=True):
-        if measured is None and run.result["demonstrations"] and (name == "A" or run.key != a.key):
-            effects_offer.draw(run, f"Measure effects of {name}")
+    with st.container(horizontal=True, vertical_alignment="center", key="measure", gap="small"):
+        for name, run, measured in zip("AB", (a, b), effects, strict=True):
+            if measured is None and run.result["demonstrations"] and (name == "A" or run.key != a.key):
+                effects_offer.draw(run, f"Measure effects of {name}")
     st.table(table, border="horizontal", hide_index=True)
 
 

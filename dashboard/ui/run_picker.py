@@ -6,6 +6,7 @@ A select box sends the label of an option, so a label says only what never chang
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -63,12 +64,14 @@ def search(page: str) -> None:
     )
 
 
-def summary(page: str, known: Listed) -> None:
-    """Which runs are listed, and a way to list older ones."""
-    with st.container(horizontal=True, vertical_alignment="center", key=f"{page}-runs-listed", gap="small"):
+def summary(page: str, known: Listed) -> Any:
+    """Which runs are listed, and a way to list older ones; returns the row, which has room for a button."""
+    row = st.container(horizontal=True, vertical_alignment="center", key=f"{page}-runs-listed", gap="small")
+    with row:
         st.caption(md(known.sentence), width="content")
         if len(known.runs) < known.total:
-            st.button("List older runs", type="tertiary", on_click=_more, args=(page,))
+            st.button("List older runs", on_click=_more, args=(page,))
+    return row
 
 
 def select(title: str, name: str, known: Listed, run: Run | None, picked: Callable[[str], None]) -> None:
@@ -87,6 +90,7 @@ def select(title: str, name: str, known: Listed, run: Run | None, picked: Callab
         format_func=lambda option: labels.get(option, str(option)),
         placeholder="Choose a run" if labels else "No run matches",
         filter_mode="contains",
+        help=md(labels[run.key]) if run else None,  # the box may cut it
         on_change=lambda: picked(st.session_state[key]),
         disabled=not labels,
     )

@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
-from dashboard.charts.bump import bump, describe, pair
+from dashboard.charts.bump import pair
 from dashboard.screens.compare.differences import (
     changes,
     demonstrations_table,
@@ -17,8 +16,8 @@ from dashboard.screens.compare.pair_picker import choose
 from dashboard.state.measuring import let_go_of_others
 from dashboard.state.outcome import effects_of
 from dashboard.text.literal import md
-from dashboard.ui import effects_offer
-from dashboard.ui.notices import card, colours, heading, told
+from dashboard.ui import effects_offer, ranked_lists
+from dashboard.ui.notices import card, heading, told
 from db.runs import Run
 
 HEADS = ("A, with its demonstrations", "B, with its demonstrations")
@@ -48,8 +47,8 @@ def page() -> None:
 
 def lists(a: Run, b: Run) -> None:
     """The two lists as a bump chart; as two tables where a rank in one says nothing about the other."""
-    if reason := lists_obstacle(a, b):
-        heading("Recommendations", f"Each run's own list, without movements. {reason}")
+    if lists_obstacle(a, b) is not None:
+        heading("Recommendations", "Each run's own list. Ranks in different lists do not compare.")
         for cell, name, run in zip(st.columns(2, gap="small"), "AB", (a, b), strict=True):
             with cell:
                 st.markdown(f"**Run {name}** :gray[{len(run.result['items'])} candidates]")
@@ -59,9 +58,7 @@ def lists(a: Run, b: Run) -> None:
         "Recommendations", "Rank of each candidate in run A (left) and run B (right). Gold is the target."
     )
     rows = pair(a.result["items"], b.result["items"])
-    st.plotly_chart(
-        bump(rows, colours(), HEADS), key="bump-ab", theme=None, config=CONFIG, alt=describe(rows, HEADS)
-    )
+    ranked_lists.draw(rows, "bump-ab", HEADS)
 
 
 def numbers(a: Run, b: Run) -> None:
@@ -88,9 +85,10 @@ def demonstrations(a: Run, b: Run) -> None:
     if table.empty:
         st.caption("Neither run has demonstrations.")
         return
-    for name, run, measured in zip("AB", (a, b), effects, strict=True):
-        if measured is None and run.result["demonstrations"] and (name == "A" or run.key != a.key):
-            effects_offer.draw(run, f"Measure effects of {name}")
+    with st.container(horizontal=True, vertical_alignment="center", key="measure", gap="small"):
+        for name, run, measured in zip("AB", (a, b), effects, strict=True):
+            if measured is None and run.result["demonstrations"] and (name == "A" or run.key != a.key):
+                effects_offer.draw(run, f"Measure effects of {name}")
     st.table(table, border="horizontal", hide_index=True)
 
 

@@ -38,7 +38,7 @@ from db.requests.run import FORWARD_MOST
 from db.runs import Run
 
 ROOM_PX = 240
-LABEL_PX = 190
+LABEL_PX = 250
 DRAWN = ("weights", "dropout", "order")
 Result = Mapping[str, Any]
 

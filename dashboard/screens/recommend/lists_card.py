@@ -6,8 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
-from dashboard.charts.bump import bump, describe, height, pair, shown
+from dashboard.charts.bump import height, pair, shown
 from dashboard.screens.recommend import other_lists
 from dashboard.state.outcome import Outcome
 from dashboard.state.view import View
@@ -20,10 +19,9 @@ from dashboard.text.formats import (
     signed,
 )
 from dashboard.text.literal import md
-from dashboard.ui import help, progress
+from dashboard.ui import help, progress, ranked_lists
 from dashboard.ui.notices import (
     HEAD_PX,
-    colours,
     empty,
     problem,
 )
@@ -65,8 +63,7 @@ def board(view: View, outcome: Outcome) -> Any:
             st.skeleton(height=height(places) + NUMBERS_PX)
         return None
     rows = pair(run.result["zero_shot"], run.result["items"])
-    figure = bump(rows, colours(), most=MOST)
-    st.plotly_chart(figure, key="bump", theme=None, config=CONFIG, alt=describe(rows))
+    ranked_lists.draw(rows, "bump", most=MOST)
     cell = _numbers(run)
     for note in run.result.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")

@@ -147,7 +147,7 @@ def _offer_tuning(
     said = {"tune": _ask(study, "tune")}
     layout = missing[-1]
     label = f"Open Tune for {plain(base or 'a model', 30)} on {plain(info.name, 30)}"
-    if st.button(md(label), key="study-tune", width="stretch", type="tertiary"):
+    if st.button(md(label), key="study-tune", width="stretch"):
         until = field_of(StudyRequest, "cut").default if info.has_timestamps else 0
         answers = {"dataset": info.name, "base": base, "what": layout, "until": until}
         for name, answer in answers.items():  # the form's own names of its fields

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.library import imports, shelves
+from dashboard.screens.library import imports, job_shelf
 from dashboard.ui import engine_status, progress
 from db import datasets, jobs, models, workers
 from db.store import Store
@@ -36,7 +36,7 @@ def test_import_from_a_path(open_page: Open, store: Store) -> None:
     with FakeEngine(store):
         app = open_page("library")
         app.text_input(key="import-path").set_value("/data/toy.csv").run()
-        button(app, "Look at this path").click().run()
+        button(app, "Preview this path").click().run()
         until(app, "a table")
         assert not app.exception
         preview = next(each.value for each in app.dataframe if "who" in each.value.columns)
@@ -52,11 +52,11 @@ def test_import_from_a_path(open_page: Open, store: Store) -> None:
         button(app, "Import").click().run()
         until(app, "is ready")
         said = [each.value.replace("\\", "") for each in app.success]
-    button(app, "Open it in Recommend").click().run()
+    button(app, "Open in Recommend").click().run()
     assert app.query_params["data"] == "toys"
     assert [each.name for each in datasets.listing(store)] == ["toys"]
     filed = jobs.listing(store, kinds=["import"])[0].payload
-    assert filed["options"] == {"k_core": 0, "min_history": 3, "min_rating": None}
+    assert filed["options"] == {"k_core": 0, "min_history": 3, "min_rating": None, "repeats": "first"}
     assert any("405 of 410 rows kept" in each for each in said)
 
 
@@ -64,20 +64,20 @@ def test_a_file_that_cannot_be_read_is_told_and_nothing_is_stored(open_page: Ope
     with FakeEngine(store):
         app = open_page("library")
         app.text_input(key="import-path").set_value("/data/missing.csv").run()
-        button(app, "Look at this path").click().run()
+        button(app, "Preview this path").click().run()
         until(app, "there is no such <file>")
     assert not app.exception
     assert not datasets.listing(store)
 
 
 def test_delete_and_undo(open_page: Open, store: Store) -> None:
-    shop.stock(store)
-    shelves_page = open_page("library")
+    info = shop.stock(store)
+    app = open_page("library")
     datasets.delete(store, "simulated")
-    shelves_page.session_state["deleted_data"] = "simulated"
-    shelves_page.run()
-    assert "Deleted simulated" in texts(shelves_page)
-    button(shelves_page, "Undo").click().run()
+    app.session_state["deleted_data"] = info
+    app.run()
+    assert "Deleted simulated" in texts(app)
+    button(app, "Undo").click().run()
     assert [each.name for each in datasets.listing(store)] == ["simulated"]
 
 
@@ -119,7 +119,7 @@ def test_a_finished_job_tells_what_came_out(store: Store) -> None:
         jobs.claim(store, "me")
         jobs.heartbeat(store, job.id, "me", message="1 s left")
         jobs.finish(store, job.id, "me", result)
-        table = shelves.jobs_table([jobs.get(store, job.id)], time.time())
+        table = job_shelf.jobs_table([jobs.get(store, job.id)], time.time())
         assert list(table["message"]) == [told]
 
 
@@ -136,7 +136,7 @@ def test_a_running_job_tells_progress_rate_and_time_left(store: Store) -> None:
     jobs.heartbeat(store, job.id, "me", left=(110.0, 250.0))
     text = progress.describe(jobs.get(store, job.id), "Importing", job.started_at + 30, workers.RUNS)
     assert "2 to 4 min left" in text
-    table = shelves.jobs_table([job], time.time())
+    table = job_shelf.jobs_table([job], time.time())
     assert table["progress"][0] == 0.25
 
 

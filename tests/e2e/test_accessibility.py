@@ -22,6 +22,9 @@ FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).
   .flatMap(found => found.nodes.map(node => `${found.id}: ${node.html.slice(0, 160)} | ` +
     [...node.any, ...node.all].map(check => check.message).join(" ").slice(0, 220)))"""
 
+NAMELESS = """[...document.querySelectorAll(".stPlotlyChart:not([aria-label]), .stImage img:not([alt])")]
+  .map(drawn => `no alternative: ${drawn.outerHTML.slice(0, 160)}`)"""
+
 Step = Callable[[Any], None]
 
 
@@ -146,7 +149,7 @@ def findings(page: Any, base: str, place: str, names: dict[str, str]) -> list[st
         step(page)
     page.wait_for_timeout(SEEN_MS)
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    return page.evaluate(FOUND)
+    return page.evaluate(FOUND) + page.evaluate(NAMELESS)
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci --prefix tests/e2e")
@@ -156,3 +159,14 @@ def test_no_serious_finding(themed: Any, dashboard: str, store: Store) -> None:
     with FakeEngine(store):
         found = {place: findings(themed, dashboard, place, names) for place in PLACES}
     assert {place: lines for place, lines in found.items() if lines} == {}
+
+
+def test_the_menu_holds_our_entries_and_the_theme(page: Any, dashboard: str, store: Store) -> None:
+    shop.stock(store)
+    page.goto(f"{dashboard}/guide")
+    page.get_by_role("button", name="Main menu").click()
+    menu = page.locator("[data-testid=stMainMenuPopover]")
+    menu.wait_for()
+    assert menu.get_by_role("menuitem").all_inner_texts() == ["About"]
+    assert menu.get_by_role("menuitemradio").count() == 3, "light, dark, as the system"
+    assert "Streamlit" not in menu.inner_text()

@@ -3,6 +3,7 @@
 Needs axe-core beside this file (`npm ci --prefix tests/e2e`); skipped where it is not installed.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def press(name: str) -> Step:
     """Click a button and wait for what it opens."""
 
     def step(page: Any) -> None:
-        page.get_by_role("button", name=name, exact=True).first.click()
+        page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}")).first.click()
         page.wait_for_timeout(SEEN_MS)
 
     return step
@@ -104,6 +105,15 @@ PLACES: dict[
             press("Other lists"),
         ),
     ),
+    "history": ("?{run}", "Recommendations", (run, press("All"))),
+    "optimize": ("?{run}", "Recommendations", (run, press("Optimize"))),
+    "edit": ("?{run}", "Recommendations", (run, press("Edit"))),
+    "tooltip": (
+        "?{run}",
+        "Recommendations",
+        (run, lambda page: page.locator("[data-testid=stTooltipIcon]").first.hover()),
+    ),
+    "unknown run": ("compare?a=nothing", "nothing", ()),
     "explain": ("explain?run={key}", "Read", ()),
     "compare": ("compare?a={other}&b={key}", "From A to B", ()),
     "studies": ("studies", "Start study", ()),

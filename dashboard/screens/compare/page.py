@@ -16,6 +16,7 @@ from dashboard.screens.compare.differences import (
 from dashboard.screens.compare.pair_picker import choose
 from dashboard.state.measuring import let_go_of_others
 from dashboard.state.outcome import effects_of
+from dashboard.text.formats import plural
 from dashboard.text.literal import md
 from dashboard.ui import effects_offer
 from dashboard.ui.notices import card, colours, heading, told
@@ -30,8 +31,13 @@ def page() -> None:
     pair_of_runs = choose()
     if pair_of_runs is None:
         return
-    a, b = pair_of_runs
-    let_go_of_others(a, b)
+    let_go_of_others(*pair_of_runs)
+    with st.container(key="run-results"):
+        compare(*pair_of_runs)
+
+
+def compare(a: Run, b: Run) -> None:
+    """All cards of the two runs."""
     if reasons := warnings(a, b):
         with card("careful", stretch=False):
             for reason in reasons:
@@ -52,7 +58,7 @@ def lists(a: Run, b: Run) -> None:
         heading("Recommendations", "Each run's own list. Ranks in different lists do not compare.")
         for cell, name, run in zip(st.columns(2, gap="small"), "AB", (a, b), strict=True):
             with cell:
-                st.markdown(f"**Run {name}** :gray[{len(run.result['items'])} candidates]")
+                st.markdown(f"**Run {name}** :gray[{plural(len(run.result['items']), 'candidate')}]")
                 st.table(list_table(run, MOST), border="horizontal", hide_index=True)
         return
     heading(

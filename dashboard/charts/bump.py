@@ -1,7 +1,4 @@
-"""Two ranked lists side by side, each item joined to itself: what moved where.
-
-The figure holds dots and lines; `ui/ranked_lists.py` puts the titles beside it.
-"""
+"""Two ranked lists side by side, each item joined to itself: what moved where."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +13,14 @@ from dashboard.ui.theme import Palette
 
 ROW_PX = 20  # height of one rank
 HEAD_PX, FOOT_PX = 26, 6
-SIDE_PX = 28  # left and right of the dots: 10 are seen, the rest lies under the titles (style.css)
+LEFT_PX, RIGHT_PX = 190, 234  # room for the titles of either list (and the movement on the right)
+GAP_PX = 40  # between title and dot: the rank
+MOVE_PX = 34  # the movement at the right edge
 STEPS = 24
-HEADS = ("without", "with demonstrations")
+WIDTHS = {  # pixels of letters that are far from the usual 6, in Source Sans at 12 px
+    **dict.fromkeys("iljtf.,:;'|!() ", 3.4),
+    **dict.fromkeys("mwMW@%", 9.6),
+}
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,17 @@ def _curves(rows: Sequence[Row], most: int) -> tuple[list[float | None], list[fl
     return xs, ys
 
 
+def letters(title: str, room: float) -> int:
+    """How many letters of a title fit into `room` pixels; all of them are in the hover text."""
+    used = 0.0
+    line = plain(title)
+    for count, letter in enumerate(line):
+        used += 12.0 if ord(letter) > 0x2E7F else WIDTHS.get(letter, 7.4 if letter.isupper() else 6.0)
+        if used > room:
+            return max(1, count - 1)
+    return len(line)
+
+
 def _hover(row: Row, heads: tuple[str, str]) -> str:
     lines = [f"<b>{svg(row.title, 160)}</b>" + ("  ·  the target" if row.is_target else "")]
     for head, rank, score in ((heads[0], row.left, row.left_score), (heads[1], row.right, row.right_score)):
@@ -113,13 +126,29 @@ def _hover(row: Row, heads: tuple[str, str]) -> str:
     return "<br>".join(lines)
 
 
-def _dots(rows: Sequence[Row], side: str, most: int, heads: tuple[str, str], palette: Palette) -> go.Scatter:
-    """The ends of the lines in one list; beyond the last rank only the target has one."""
-    named = listed(rows, side, most)
+def _labels(
+    rows: Sequence[Row], side: str, most: int, heads: tuple[str, str], palette: Palette
+) -> go.Scatter:
+    """The titles of one list beside its dots; beyond the last rank only the target keeps its title."""
+    left = side == "left"
+    room = (LEFT_PX if left else RIGHT_PX - MOVE_PX) - GAP_PX
+    rank = {row.item: row.left if left else row.right for row in rows}
+    named = [
+        row for row in rows if (place := rank[row.item]) is not None and (place <= most or row.is_target)
+    ]
+    texts = []
+    for row in named:
+        place = rank[row.item]
+        title = svg(row.title, letters(row.title, room))
+        text = f"{title}  {place}" if left else f"{place}  {title}"
+        texts.append(f"<b>{text}</b>" if row.is_target else text)
     return go.Scatter(
-        x=[-0.0 if side == "left" else 1.0] * len(named),
-        y=[_place(getattr(row, side), most) for row in named],
-        mode="markers",
+        x=[-0.0 if left else 1.0] * len(named),
+        y=[_place(rank[row.item], most) for row in named],
+        mode="markers+text",
+        text=[f"{text}  " if left else f"  {text}" for text in texts],
+        textposition="middle left" if left else "middle right",
+        textfont={"color": [palette.target_text if row.is_target else palette.text for row in named]},
         marker={"size": 7, "color": [getattr(palette, kind(row)) for row in named]},
         hovertext=[_hover(row, heads) for row in named],
         hoverinfo="text",
@@ -127,57 +156,87 @@ def _dots(rows: Sequence[Row], side: str, most: int, heads: tuple[str, str], pal
     )
 
 
-def listed(rows: Sequence[Row], side: str, most: int) -> list[Row]:
-    """The rows that a list (`left` or `right`) names, in its order: its first `most` ranks and the target."""
-    ranked = [row for row in rows if getattr(row, side) is not None]
-    named = [row for row in ranked if getattr(row, side) <= most or row.is_target]
-    return sorted(named, key=lambda row: getattr(row, side))
-
-
-def extent(rows: Sequence[Row], most: int) -> tuple[int, int]:
-    """Ranks that are named, and lines that they take: one more where items come from or go below them."""
-    count = max([rank for row in rows for rank in (row.left, row.right) if rank is not None], default=1)
-    elsewhere = any(row.left is None or row.right is None for row in rows)
-    return min(most, count), shown(count, most) + (count <= most and elsewhere)
+def _marks(rows: Sequence[Row], most: int, palette: Palette) -> list[dict[str, Any]]:
+    """The movement column at the right edge, as annotations at a fixed distance in pixels."""
+    named = [row for row in rows if row.right is not None and (row.right <= most or row.is_target)]
+    ink = {"up": palette.up_text, "down": palette.down_text, "same": palette.muted}
+    notes = []
+    for row in named:
+        direction = "same" if not row.moved else "up" if row.moved > 0 else "down"
+        notes.append(
+            {
+                "x": 1.0,
+                "xref": "paper",
+                "xshift": RIGHT_PX - MOVE_PX // 2 - 4,
+                "y": _place(row.right, most),
+                "text": mark(row),
+                "showarrow": False,
+                "font": {"color": palette.target_text if row.is_target else ink[direction]},
+            }
+        )
+    return notes
 
 
 def bump(
     rows: Sequence[Row],
     palette: Palette,
-    heads: tuple[str, str] = HEADS,
+    heads: tuple[str, str] = ("without", "with demonstrations"),
     most: int = 20,
 ) -> go.Figure:
     """The two lists as a bump chart: rank 1 on top, a curve per item, the target in gold on top of all.
 
     Lists longer than `most` show their first `most` ranks; items from below come from one line under them.
     """
-    most, places = extent(rows, most)
+    count = max([rank for row in rows for rank in (row.left, row.right) if rank is not None], default=1)
+    most = min(most, count) if count <= most else most
+    elsewhere = any(row.left is None or row.right is None for row in rows)
+    places = shown(count, most) + (
+        count <= most and elsewhere
+    )  # a line under the last for what comes and goes
     inside = [
         row
         for row in rows
         if _place(row.left, most) <= most or _place(row.right, most) <= most or row.is_target
     ]
-    margin = {"l": SIDE_PX, "r": SIDE_PX, "t": HEAD_PX, "b": FOOT_PX}
-    figure = go.Figure(layout=bare(palette, height(places), margin))
+    figure = go.Figure(
+        layout=bare(palette, height(places), {"l": LEFT_PX, "r": RIGHT_PX, "t": HEAD_PX, "b": FOOT_PX})
+    )
     for name, width in (("same", 1.2), ("down", 1.2), ("up", 1.6), ("target", 3.0)):
         xs, ys = _curves([row for row in inside if kind(row) == name], most)
         line = {"color": getattr(palette, name), "width": width}
         figure.add_scatter(x=xs, y=ys, mode="lines", line=line, opacity=0.85, hoverinfo="skip")
-    for side in ("left", "right"):
-        figure.add_trace(_dots(inside, side, most, heads, palette))
+    figure.add_trace(_labels(inside, "left", most, heads, palette))
+    figure.add_trace(_labels(inside, "right", most, heads, palette))
     figure.update_xaxes(range=[-0.01, 1.01])
     figure.update_yaxes(range=[places + 0.5, 0.5])
+    ends = [(0.0, "right", heads[0], -8), (1.0, "left", heads[1], 8)]
+    titles = [
+        {
+            "x": x,
+            "xref": "paper",
+            "xanchor": anchor,
+            "xshift": shift,
+            "y": 1.0,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "text": svg(text, 30),
+            "showarrow": False,
+            "font": {"color": palette.muted, "size": 12},
+        }
+        for x, anchor, text, shift in ends
+    ]
+    figure.update_layout(annotations=[*titles, *_marks(inside, most, palette)])
     return figure
 
 
-def describe(rows: Sequence[Row], heads: tuple[str, str] = HEADS) -> str:
+def describe(rows: Sequence[Row], heads: tuple[str, str] = ("without", "with demonstrations")) -> str:
     """One sentence for screen readers."""
     up = sum(1 for row in rows if row.moved and row.moved > 0)
     down = sum(1 for row in rows if row.moved and row.moved < 0)
     target = next((row for row in rows if row.is_target), None)
-    goal = (
+    told = (
         f" The target, {plain(target.title, 80)}, goes from rank {target.left} to {target.right}."
         if target
         else ""
     )
-    return f"Ranks {heads[0]} and {heads[1]}: {len(rows)} items, {up} move up, {down} move down.{goal}"
+    return f"Ranks {heads[0]} and {heads[1]}: {len(rows)} items, {up} move up, {down} move down.{told}"

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from dashboard.charts.base import framed
+from dashboard.charts.bump import letters
 from dashboard.text.formats import number, signed
 from dashboard.text.literal import plain, svg
 from dashboard.ui.theme import Palette
 
 ROW_PX = 26
-LETTER = 12 / 13.5  # labels are larger than `WIDTHS` counts
-WIDTHS = {  # pixels of letters that are far from the usual 6, in Source Sans at 12 px
-    **dict.fromkeys("iljtf.,:;'|!() ", 3.4),
-    **dict.fromkeys("mwMW@%", 9.6),
-}
+LETTER = 12 / 13.5  # labels are written larger than `letters` counts
 MARGIN = {"l": 236, "r": 62, "t": 8, "b": 40}
 
 
@@ -85,17 +82,6 @@ def dots(
     figure.update_yaxes(range=[len(rows) - 0.4, -0.6], visible=False)
     _labels(figure, rows, palette, room, gains=gains)
     return figure
-
-
-def letters(title: str, room: float) -> int:
-    """How many letters of a title fit into `room` pixels; all of them are in the hover text."""
-    used = 0.0
-    line = plain(title)
-    for count, letter in enumerate(line):
-        used += 12.0 if ord(letter) > 0x2E7F else WIDTHS.get(letter, 7.4 if letter.isupper() else 6.0)
-        if used > room:
-            return max(1, count - 1)
-    return len(line)
 
 
 def _labels(figure: go.Figure, rows: Sequence[Dot], palette: Palette, room: int, *, gains: bool) -> None:

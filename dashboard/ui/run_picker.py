@@ -15,6 +15,7 @@ from dashboard.state import session, widgets
 from dashboard.text import values
 from dashboard.text.formats import ARROW, count, moment, plural
 from dashboard.text.literal import md, plain
+from dashboard.ui.remembered import remembered
 from db import runs
 from db.runs import CUSTOM_SET, Run, RunSummary
 
@@ -44,8 +45,8 @@ class Listed:
 
 def listed(page: str, *, with_demonstrations: bool = False) -> Listed:
     """What a page's pickers offer, by the words of its search field."""
-    words = " ".join(str(st.session_state.get(f"{page}-search") or "").split())
-    most = st.session_state.get(f"{page}-listed", PAGE)
+    words = " ".join(widgets.kept(f"{page}-search", "").split())
+    most = widgets.kept(f"{page}-listed", PAGE)
     store = session.store()
     found = runs.listing(store, search=words, limit=most, with_demonstrations=with_demonstrations)
     total = runs.count(store, words, with_demonstrations=with_demonstrations)
@@ -54,13 +55,13 @@ def listed(page: str, *, with_demonstrations: bool = False) -> Listed:
 
 def search(page: str) -> None:
     """The field whose words narrow what the page's pickers offer."""
-    st.text_input(
+    remembered(
+        st.text_input,
         "Find runs",
-        key=f"{page}-search",
-        persist_state="session",
+        f"{page}-search",
+        "",
+        "value",
         placeholder="user, target title, strategy, model, data set, note or tag",
-        on_change=_start_over,
-        args=(page,),
     )
 
 
@@ -120,9 +121,5 @@ def time_zone() -> tzinfo:
         return UTC
 
 
-def _start_over(page: str) -> None:
-    st.session_state.pop(f"{page}-listed", None)
-
-
 def _more(page: str) -> None:
-    st.session_state[f"{page}-listed"] = st.session_state.get(f"{page}-listed", PAGE) + PAGE
+    widgets.keep(f"{page}-listed", widgets.kept(f"{page}-listed", PAGE) + PAGE)

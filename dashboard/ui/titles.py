@@ -7,17 +7,16 @@ import streamlit as st
 
 from dashboard.text.literal import html, plain
 
-LINE = 16  # letters that fit in a line of any card: shorter titles need neither hover nor focus
+LINE = 16  # letters that surely fit in a line: only longer titles take part in the tab order
 
 
 def title(text: object, *, lines: int = 1, strong: bool = False) -> None:
-    """Draw text from outside, at most `lines` lines (1 or 2) high."""
+    """Draw text from outside, at most `lines` lines high."""
     st.html(whole(text, lines=lines, strong=strong))
 
 
-def whole(text: object, *, lines: int = 1, strong: bool = False, focus: bool = True) -> str:
-    """The same as HTML. `focus`: part of the tab order; not in a list that has the focus itself."""
-    long = len(plain(text)) > LINE * lines
-    shape = f"whole lines-{lines}{' strong' if strong else ''}{' long' if long else ''}"
-    stop = ' tabindex="0"' if long and focus else ""
-    return f'<div class="{shape}"{stop}><span dir="auto">{html(text)}</span></div>'
+def whole(text: object, *, lines: int = 1, strong: bool = False) -> str:
+    """The same as HTML, for lists of titles."""
+    focus = ' tabindex="0"' if len(plain(text)) > LINE * lines else ""
+    shape = f"whole lines-{lines}{' strong' if strong else ''}"
+    return f'<div class="{shape}"{focus}><span dir="auto">{html(text)}</span></div>'

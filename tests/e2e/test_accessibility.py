@@ -3,6 +3,7 @@
 Needs axe-core beside this file (`npm ci --prefix tests/e2e`); skipped where it is not installed.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).
 
 NAMELESS = """[...document.querySelectorAll(".stPlotlyChart:not([aria-label]), .stImage img:not([alt])")]
   .map(drawn => `no alternative: ${drawn.outerHTML.slice(0, 160)}`)"""
-CUT = "title => title.scrollHeight > title.clientHeight + 1"
 
 Step = Callable[[Any], None]
 
@@ -33,7 +33,7 @@ def press(name: str) -> Step:
     """Click a button and wait for what it opens."""
 
     def step(page: Any) -> None:
-        page.get_by_role("button", name=name, exact=True).first.click()
+        page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}")).first.click()
         page.wait_for_timeout(SEEN_MS)
 
     return step
@@ -105,6 +105,15 @@ PLACES: dict[
             press("Other lists"),
         ),
     ),
+    "history": ("?{run}", "Recommendations", (run, press("All"))),
+    "optimize": ("?{run}", "Recommendations", (run, press("Optimize"))),
+    "edit": ("?{run}", "Recommendations", (run, press("Edit"))),
+    "tooltip": (
+        "?{run}",
+        "Recommendations",
+        (run, lambda page: page.locator("[data-testid=stTooltipIcon]").first.hover()),
+    ),
+    "unknown run": ("compare?a=nothing", "nothing", ()),
     "explain": ("explain?run={key}", "Read", ()),
     "compare": ("compare?a={other}&b={key}", "From A to B", ()),
     "studies": ("studies", "Start study", ()),
@@ -171,30 +180,3 @@ def test_the_menu_holds_our_entries_and_the_theme(page: Any, dashboard: str, sto
     assert menu.get_by_role("menuitem").all_inner_texts() == ["About"]
     assert menu.get_by_role("menuitemradio").count() == 3, "light, dark, as the system"
     assert "Streamlit" not in menu.inner_text()
-
-
-def test_titles_use_the_room_and_are_whole_on_hover_and_on_focus(
-    page: Any, dashboard: str, store: Store
-) -> None:
-    long = tuple(f"Number {at} of a series whose titles fit into no column of the page" for at in range(80))
-    shop.stock(store, titles=long)
-    with FakeEngine(store):
-        page.goto(f"{dashboard}/?data=simulated&user=shopper+0012&model=embedded")
-        run(page)
-    title = page.locator(".st-key-ranked-bump .ranks.left .whole span").first
-    room = {}
-    for width in (1280, 1920):
-        page.set_viewport_size({"width": width, "height": 1000})
-        page.wait_for_timeout(SEEN_MS)
-        room[width] = title.bounding_box()["width"]
-    assert room[1280] > 120
-    assert room[1920] > 1.5 * room[1280]
-    assert title.evaluate(CUT)
-    title.hover()
-    assert not title.evaluate(CUT)
-    page.mouse.move(5, 5)
-    page.keyboard.press("Tab")
-    page.locator(".st-key-ranked-bump ol").first.focus()
-    titles = page.locator(".st-key-ranked-bump .ranks.left .whole span")
-    assert not [text for text in titles.all() if text.evaluate(CUT)]
-    assert title.inner_text() in long

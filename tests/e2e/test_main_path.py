@@ -111,17 +111,17 @@ def test_a_switched_theme_reaches_the_charts(page: Any, dashboard: str, store: S
     shop.stock(store)
     effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
     page.goto(dashboard)
-    effect = page.locator(".st-key-effects text").first
-    effect.wait_for()
+    title = page.locator(".st-key-bump text").first
+    title.wait_for()
     page.wait_for_timeout(1000)
-    assert colour(effect) in (LIGHT.up_text, LIGHT.down_text)
+    assert colour(title) == LIGHT.text
     page.locator("[data-testid=stMainMenu] button, [data-testid=stMainMenuButton]").first.click()
     page.get_by_label("Dark").or_(page.locator("text=Dark")).first.click()
     for _ in range(100):
-        if colour(effect) in (DARK.up_text, DARK.down_text):
+        if colour(title) == DARK.text:
             return
         page.wait_for_timeout(100)
-    raise AssertionError(f"the chart stayed {colour(effect)}")
+    raise AssertionError(f"the chart stayed {colour(title)}")
 
 
 def colour(text: Any) -> str:

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard.charts.bump import pair
+from dashboard.charts.base import CONFIG
+from dashboard.charts.bump import bump, describe, pair
 from dashboard.screens.compare.differences import (
     changes,
     demonstrations_table,
@@ -15,9 +16,10 @@ from dashboard.screens.compare.differences import (
 from dashboard.screens.compare.pair_picker import choose
 from dashboard.state.measuring import let_go_of_others
 from dashboard.state.outcome import effects_of
+from dashboard.text.formats import plural
 from dashboard.text.literal import md
-from dashboard.ui import effects_offer, ranked_lists
-from dashboard.ui.notices import card, heading, told
+from dashboard.ui import effects_offer
+from dashboard.ui.notices import card, colours, heading, told
 from db.runs import Run
 
 HEADS = ("A, with its demonstrations", "B, with its demonstrations")
@@ -29,8 +31,13 @@ def page() -> None:
     pair_of_runs = choose()
     if pair_of_runs is None:
         return
-    a, b = pair_of_runs
-    let_go_of_others(a, b)
+    let_go_of_others(*pair_of_runs)
+    with st.container(key="run-results"):
+        compare(*pair_of_runs)
+
+
+def compare(a: Run, b: Run) -> None:
+    """All cards of the two runs."""
     if reasons := warnings(a, b):
         with card("careful", stretch=False):
             for reason in reasons:
@@ -51,14 +58,16 @@ def lists(a: Run, b: Run) -> None:
         heading("Recommendations", "Each run's own list. Ranks in different lists do not compare.")
         for cell, name, run in zip(st.columns(2, gap="small"), "AB", (a, b), strict=True):
             with cell:
-                st.markdown(f"**Run {name}** :gray[{len(run.result['items'])} candidates]")
+                st.markdown(f"**Run {name}** :gray[{plural(len(run.result['items']), 'candidate')}]")
                 st.table(list_table(run, MOST), border="horizontal", hide_index=True)
         return
     heading(
         "Recommendations", "Rank of each candidate in run A (left) and run B (right). Gold is the target."
     )
     rows = pair(a.result["items"], b.result["items"])
-    ranked_lists.draw(rows, "bump-ab", HEADS)
+    st.plotly_chart(
+        bump(rows, colours(), HEADS), key="bump-ab", theme=None, config=CONFIG, alt=describe(rows, HEADS)
+    )
 
 
 def numbers(a: Run, b: Run) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.bump import height, pair, shown
+from dashboard.charts.base import CONFIG
+from dashboard.charts.bump import bump, describe, height, pair, shown
 from dashboard.screens.recommend import other_lists
 from dashboard.state.outcome import Outcome
 from dashboard.state.view import View
@@ -19,9 +20,10 @@ from dashboard.text.formats import (
     signed,
 )
 from dashboard.text.literal import md
-from dashboard.ui import help, progress, ranked_lists
+from dashboard.ui import help, progress
 from dashboard.ui.notices import (
     HEAD_PX,
+    colours,
     empty,
     problem,
 )
@@ -63,7 +65,8 @@ def board(view: View, outcome: Outcome) -> Any:
             st.skeleton(height=height(places) + NUMBERS_PX)
         return None
     rows = pair(run.result["zero_shot"], run.result["items"])
-    ranked_lists.draw(rows, "bump", most=MOST)
+    figure = bump(rows, colours(), most=MOST)
+    st.plotly_chart(figure, key="bump", theme=None, config=CONFIG, alt=describe(rows))
     cell = _numbers(run)
     for note in run.result.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")

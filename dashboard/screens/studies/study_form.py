@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.state import session, widgets
+from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
 from dashboard.ui import forms
 from dashboard.ui.notices import problem
@@ -40,7 +41,7 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], started: Calla
     if late := seen_too_much(request, info):
         st.caption(
             f":orange[Before starting:] {md(', '.join(late))} was also tuned on later periods and may know "
-            f"the answers. Tune on the first {request.cut} periods instead."
+            f"the answers. Tune on the first {plural(request.cut, 'period')} instead."
         )
     ready = info.has_timestamps or not study.timestamps
     if not ready:

@@ -6,7 +6,6 @@ import pytest
 
 from dashboard.charts import bump
 from dashboard.charts.bump import Row
-from dashboard.ui import ranked_lists
 from dashboard.ui.theme import DARK, LIGHT, Palette
 from tests.support.shop import HOSTILE
 
@@ -57,32 +56,32 @@ def test_the_target_is_the_thick_gold_line(rows: list[Row], palette: Palette) ->
     assert (gold[0].y[0], gold[0].y[-2]) == (3, 1)
 
 
-def test_every_rank_of_a_short_list_is_named(rows: list[Row]) -> None:
-    assert bump.bump(rows, LIGHT).layout.height == bump.height(4)
-    assert [row.item for row in bump.listed(rows, "left", 4)] == ["a", "b", "t", "c"]
-    assert ranked_lists.column(rows, "right", "with", 20).count("<li") == 4
+def test_every_rank_of_a_short_list_is_labelled(rows: list[Row]) -> None:
+    figure = bump.bump(rows, LIGHT)
+    left, right = (trace for trace in figure.data if trace.mode == "markers+text")
+    assert len(left.text) == len(right.text) == 4
+    assert figure.layout.height == bump.height(4)
 
 
 def test_long_lists_show_the_top_and_always_the_target() -> None:
     left = [entry(f"i{rank}", rank, target=rank == 90) for rank in range(1, 101)]
     right = [entry(f"i{rank}", 101 - rank, target=rank == 90) for rank in range(1, 101)]
-    rows = bump.pair(left, right)
-    figure = bump.bump(rows, LIGHT, most=20)
+    figure = bump.bump(bump.pair(left, right), LIGHT, most=20)
     assert figure.layout.height == bump.height(21)
-    before = bump.listed(rows, "left", 20)
-    assert [row.left for row in before] == [*range(1, 21), 90], "the target is named below the top 20"
-    dots = [trace for trace in figure.data if trace.mode == "markers"]
-    assert list(dots[0].y) == list(range(1, 22)), "each name has its dot at the same height"
+    labels = [trace for trace in figure.data if trace.mode == "markers+text"]
+    assert any("90" in text for text in labels[0].text), "the target's old rank is shown below the top 20"
+    assert len(labels[0].text) == 21
 
 
 @pytest.mark.parametrize("title", HOSTILE)
 def test_titles_cannot_draw(title: str) -> None:
-    same = [entry("a", 1, title=title or " ")]
-    rows = bump.pair(same, same)
-    hover = [text for trace in bump.bump(rows, LIGHT).data for text in trace.hovertext or []]
-    for text in [*hover, *(ranked_lists.column(rows, side, "x", 20) for side in ("left", "right"))]:
-        assert "<script" not in text
-        assert "<img" not in text
+    figure = bump.bump(
+        bump.pair([entry("a", 1, title=title or " ")], [entry("a", 1, title=title or " ")]), LIGHT
+    )
+    for trace in figure.data:
+        for text in [*(trace.text or []), *(trace.hovertext or [])]:
+            assert "<script" not in text
+            assert "<img" not in text
 
 
 def test_figures_of_both_themes_differ_in_colour_only(rows: list[Row]) -> None:

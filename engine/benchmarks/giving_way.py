@@ -67,7 +67,7 @@ def giving_way(seconds: float, only: list[str] | None, report: Callable[[str], N
                     report(f"Ranking beside: {name}...")
                     job = jobs.submit(store, kind, payload)
                     rows.append(_beside(store, asked, job, seconds, name))
-        return {"bench": "giving-way", "device": engine.device(), "seconds": seconds, "rows": rows}
+        return {"bench": "waiting", "device": engine.device(), "seconds": seconds, "rows": rows}
 
 
 def _request(engine: Engine, run: str) -> RunRequest:

@@ -1,4 +1,4 @@
-"""Commands about what a workspace holds: set it up, import data, list data sets, users and models."""
+"""Commands for the workspace: set it up, import data, list data sets, users and models."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -33,14 +33,18 @@ def import_(
     name: Annotated[str | None, typer.Option("--name", help="Name of the new data set.")] = None,
     format: Annotated[
         Literal[tuple(FORMATS)] | None,  # type: ignore[valid-type]
-        typer.Option("--format", help="The format; by default it is recognised."),
+        typer.Option("--format", help="The format; by default detected from the files."),
     ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option("--column", help="FIELD=COLUMN for generic files, e.g. user=customer_id. Repeatable."),
     ] = None,
-    k_core: Annotated[int, typer.Option(help="Keep users and items with at least this many.")] = 0,
-    min_rating: Annotated[float | None, typer.Option(help="Keep interactions rated at least this.")] = None,
+    k_core: Annotated[
+        int, typer.Option(help="Keep users and items with at least this many interactions.")
+    ] = 0,
+    min_rating: Annotated[
+        float | None, typer.Option(help="Keep interactions with at least this rating.")
+    ] = None,
     min_history: Annotated[int, typer.Option(help="Keep users with at least this many items.")] = 3,
     repeats: Annotated[
         Literal["first", "all"],
@@ -49,7 +53,9 @@ def import_(
     accept_drops: Annotated[
         bool, typer.Option("--accept-drops", help="Import even where most rows would be left out.")
     ] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Show what would be read.")] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show what would be read; stores nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Import interactions and item titles; reports what was read, kept and dropped."""
@@ -107,8 +113,8 @@ def users(
     search: Annotated[str, typer.Option(help="Part of a user id, or words of a title bought.")] = "",
     min_length: Annotated[int, typer.Option(help="Shortest history to list.")] = 0,
     max_length: Annotated[int | None, typer.Option(help="Longest history to list.")] = None,
-    limit: Annotated[int, typer.Option(help="How many to list.")] = 50,
-    offset: Annotated[int, typer.Option(help="How many to pass over.")] = 0,
+    limit: Annotated[int, typer.Option(help="Maximum number to list.")] = 50,
+    offset: Annotated[int, typer.Option(help="Number to skip.")] = 0,
     json: Json = False,
 ) -> None:
     """List users of a data set with the length of their history."""

@@ -187,7 +187,7 @@ def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
     ranks = {name: [user["spearman"] for user in agreements(users, name, "exact")] for name in names}
     return {
         "spearman": {
-            name: {**running(cell), "label": SCORES[name].label}  # type: ignore[arg-type]
+            name: {**running(cell, least=-1.0), "label": SCORES[name].label}  # type: ignore[arg-type]
             for name, cell in ranks.items()
             if cell
         }

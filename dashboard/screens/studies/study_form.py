@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.state import session, widgets
+from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
 from dashboard.ui import forms
 from dashboard.ui.notices import problem
@@ -40,7 +41,7 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], started: Calla
     if late := seen_too_much(request, info):
         st.caption(
             f":orange[Before starting:] {md(', '.join(late))} was also tuned on later periods and may know "
-            f"the answers. Tune on the first {request.cut} periods instead."
+            f"the answers. Tune on the first {plural(request.cut, 'period')} instead."
         )
     ready = info.has_timestamps or not study.timestamps
     if not ready:
@@ -147,7 +148,7 @@ def _offer_tuning(
     said = {"tune": _ask(study, "tune")}
     layout = missing[-1]
     label = f"Open Tune for {plain(base or 'a model', 30)} on {plain(info.name, 30)}"
-    if st.button(md(label), key="study-tune", width="stretch", type="tertiary"):
+    if st.button(md(label), key="study-tune", width="stretch"):
         until = field_of(StudyRequest, "cut").default if info.has_timestamps else 0
         answers = {"dataset": info.name, "base": base, "what": layout, "until": until}
         for name, answer in answers.items():  # the form's own names of its fields

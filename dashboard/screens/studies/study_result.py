@@ -30,7 +30,9 @@ from dashboard.screens.studies.study_text import (
     tests,
 )
 from dashboard.text.literal import md
+from dashboard.ui import forms
 from dashboard.ui.notices import colours, empty
+from dashboard.ui.remembered import remembered
 
 FEW = 2  # long names that stand side by side; more of them are a list to choose from
 MANY = 8  # paired tests; more are shown when asked for
@@ -76,18 +78,19 @@ def _choice(label: str, key: str, options: Sequence[str], names: dict[str, str] 
     """One of several; nothing is drawn where there is nothing to choose."""
     if len(options) < 2:
         return options[0]
+    label_of = measured if names is None else lambda name: names.get(name, name)
     if names and len(options) > FEW:
-        return st.selectbox(label, options, key=key, format_func=names.__getitem__)
-    picked = st.segmented_control(
+        return forms.choose(label, key, options, options[0], format_func=label_of)
+    return remembered(
+        st.segmented_control,
         label,
-        options,
-        default=options[0],
+        key,
+        options[0],
+        options=options,
         required=True,
-        format_func=(lambda name: names[name]) if names else measured,
-        key=key,
+        format_func=label_of,
         label_visibility="collapsed",
     )
-    return picked or options[0]
 
 
 def _series(study: Study, measure: str) -> None:

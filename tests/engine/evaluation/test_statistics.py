@@ -72,11 +72,12 @@ def test_the_exact_p_of_few_users() -> None:
 
 
 def test_a_running_mean_has_students_interval() -> None:
-    values = [0.2, 0.4, 0.9, 0.5]
+    values = [0.5, 0.45, 0.55, 0.5]
     shown = running(values)
     low, high = scipy.stats.t.interval(
         0.95, len(values) - 1, loc=np.mean(values), scale=scipy.stats.sem(values)
     )
     assert (shown["mean"], shown["n"]) == (pytest.approx(0.5), 4)
     assert (shown["low"], shown["high"]) == (pytest.approx(low), pytest.approx(high))
+    assert running([0.9, 1.0, 0.8])["high"] == 1.0, "no mean lies above the largest value there can be"
     assert running([0.3]) == {"mean": 0.3, "low": None, "high": None, "n": 1}

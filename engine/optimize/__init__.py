@@ -1,4 +1,4 @@
-"""Two-stage optimization: demonstrations chosen (stage 1), weighed (stage 2), and kept from doing harm.
+"""Two-stage optimization: demonstrations chosen (stage 1), weighted (stage 2) and guarded against harm.
 
 Boundary: `optimize(engine, OptimizeRequest)` gives the stored result with its path; `optimized` gives
 what a strategy spec (`greedy:K`, `twostage:K`) puts before a query. Everything is decided on probes, past

@@ -36,7 +36,7 @@ STARTS = ("neighbours", "aggregated", "bm25", "recent")
 """Strategies that are tried, and whose sets a search begins with."""
 
 BATCH, EARLY = 60, 0.99
-"""After so many users it is looked whether a strategy helps as surely as this: then no more are tried."""
+"""After each so many users: where a strategy helps as reliably as this, no more users are tried."""
 
 
 def gains(context: Context[OptimizeRequest], report: Report) -> dict[str, NDArray[np.float64]]:
@@ -78,7 +78,7 @@ def _tried(context: Context[OptimizeRequest], report: Report) -> list[dict[str, 
     context = context.asking(replace(context.request, seed=0))
     users = _users(context)
     for number, user in enumerate(users):
-        message = f"trying strategies on user {number + 1} of {len(users)}, once for this data set and model"
+        message = f"trying strategies on user {number + 1} of {len(users)} (once for each data set and model)"
         report(number / len(users), message)
         past = context.at(_earlier(context, user))
         gain = {}
@@ -94,7 +94,7 @@ def _tried(context: Context[OptimizeRequest], report: Report) -> list[dict[str, 
 
 
 def _clear(rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether one of the strategies helps so surely that no more users are needed."""
+    """Whether one of the strategies helps so reliably that no more users are needed."""
     gains = [np.array([row["gain"][name] for row in rows]) for name in STARTS]
     return any(bound(gain, np.ones(len(rows)), EARLY).low > 0 for gain in gains)
 

@@ -12,6 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.progress import counted
+
 Set = tuple[int, ...]
 Gains = NDArray[np.float64]
 
@@ -98,9 +100,9 @@ def choose(
     """The best set found, in prompt order (the last stands next to the query); () where nothing helps.
 
     starts: named sets to begin with. base: the one that is best for users as a whole, None for the empty set;
-    another start, or the empty set, takes its place only where the probes prefer it surely. order: the pool's
-    places, most promising first. beam: sets that are pursued at once. tries: places that are tried at each
-    step, the next ones once one of them is taken.
+    another start, or the empty set, takes its place only where the probes reliably prefer it. order: the
+    pool's places, most promising first. beam: sets that are pursued at once. tries: places that are tried at
+    each step, the next ones once one of them is taken.
     """
     allowed = {name: chosen for name, chosen in starts.items() if chosen and search.allowed(chosen)}
     first = allowed.get(base or "", ())
@@ -108,8 +110,8 @@ def choose(
     best = _best(others, search.mean, beam) or [first]
     if best[0]:
         name = next(name for name, chosen in allowed.items() if chosen == best[0])
-        why = "is the best of" if best[0] != first else "does best for other users, of"
-        search.took("start", best[0], f"What {name} chooses {why} {len(allowed)} sets to begin with.")
+        why = "is the best" if best[0] != first else "helps other users most"
+        search.took("start", best[0], f"Of {counted(len(allowed), 'starting set')}, that of {name} {why}.")
     for _ in range(2 * search.size):
         moves = {new: how for chosen in best for new, how in _moves(search, chosen, order, tries)}
         better = [new for new in moves if search.surer(new, best[0])]
@@ -139,17 +141,17 @@ def _moves(
     fresh = [place for place in order if place not in chosen][:tries]
     if len(chosen) < search.size:
         for place in fresh:
-            offer("add", (*chosen, place), "One more lowers the probes' loss.")
+            offer("add", (*chosen, place), "One more demonstration lowers the loss of the probes.")
     if not chosen:
         return list(moves.items())
     rest = search.utility.without(chosen) @ search.share  # [k]: gain of the set without each
     least, most = int(np.argmax(rest)), int(np.argmin(rest))
     left = chosen[:least] + chosen[least + 1 :]
-    offer("drop", left, "One less: it stood in the way of the others.")
+    offer("drop", left, "Without this demonstration the loss of the probes is lower.")
     for place in fresh:
-        offer("swap", (*left, place), "Another instead of the one that helps least.")
+        offer("swap", (*left, place), "Another demonstration replaces the one that helps least.")
     last = (*chosen[:most], *chosen[most + 1 :], chosen[most])
-    offer("order", last, "The one that helps most stands next to the question.")
+    offer("order", last, "The demonstration that helps most is moved next to the query.")
     return list(moves.items())
 
 
@@ -160,5 +162,5 @@ def _sturdiest(search: Search, sets: Sequence[Set]) -> Set:
     robust = {chosen: search.utility.robust(chosen) if chosen else 0.0 for chosen in sets}
     top = max(robust, key=lambda chosen: robust[chosen])
     if top != sets[0]:
-        search.took("swap", top, "Perturbed, this set holds up best.")
+        search.took("swap", top, "This set has the best robust effect under perturbations.")
     return top

@@ -24,7 +24,7 @@ SURELY = 0.8
 """The same for what a strategy does for a data set's users as a whole, being the best of several."""
 
 FEWEST = 3
-"""Purchases below which nothing can be told."""
+"""Fewer purchases than this decide nothing."""
 
 EXPECTED = 0.9
 """What many of other users' purchases count together, of 1; n of them count n / (n + FEW) of it.
@@ -52,7 +52,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`verdict`: two-stage, stage 1 or zero-shot. The gains are None where nothing could be told."""
+    """`verdict`: two-stage, stage 1 or zero-shot. The gains are None where too little is known."""
 
     verdict: str
     reason: str
@@ -86,7 +86,7 @@ def bound(gains: NDArray[np.float64], share: NDArray[np.float64], sure: float = 
 
 
 def expectation(expected: Mapping[str, NDArray[np.float64]]) -> tuple[str | None, Verdict | None]:
-    """The strategy that helps other users most, and the verdict where none of them helps surely.
+    """The strategy that helps other users most, and the verdict where none of them helps reliably.
 
     expected: per strategy the gains [n] it brought other users. Both None where too little is known to tell.
     """
@@ -98,8 +98,8 @@ def expectation(expected: Mapping[str, NDArray[np.float64]]) -> tuple[str | None
     if gain.low > 0:
         return best, None
     reason = (
-        f"Demonstrations do not surely help this data set's users: on {len(known[best])} purchases of others "
-        f"the best of {len(known)} strategies gains {_signed(gain.mean)} NDCG@10 (at worst "
+        f"Demonstrations do not reliably help users of this data set: for {len(known[best])} other users the "
+        f"best of {len(known)} strategies gains {_signed(gain.mean)} NDCG@10 (at worst "
         f"{_signed(gain.low)}). None are applied."
     )
     return None, Verdict("zero-shot", reason, gain)
@@ -118,7 +118,7 @@ def judge(
     others = np.zeros(0) if expected is None else expected
     if len(share) + len(others) < FEWEST:
         what = f"{len(share)} held-out probe{'' if len(share) == 1 else 's'}"
-        return Verdict("zero-shot", f"Too little to judge by: {what}, at least {FEWEST} are needed.")
+        return Verdict("zero-shot", f"Too little data to decide: {what}, and at least {FEWEST} are needed.")
     first = _together(plain, share, others)
     second = None if weighted is None else _together(weighted, share, others)
     over = None if weighted is None else bound(weighted - plain, share)
@@ -132,18 +132,18 @@ def judge(
         )
         return Verdict("two-stage", reason, first, second, over)
     if first.low > 0:
-        unsure = "" if over is None else f" The weights are not surely better ({_signed(over.mean)})."
+        unsure = "" if over is None else f" The weights are not reliably better ({_signed(over.mean)})."
         gain = f"{where} the set gains {_signed(first.mean)} NDCG@10 (at least {_signed(first.low)})."
         return Verdict("stage 1", gain + unsure, first, second, over)
     reason = (
-        f"{where} the set gains {_signed(first.mean)} NDCG@10, which may be nothing or harm (at worst "
-        f"{_signed(first.low)}): no demonstrations are applied."
+        f"{where} the set gains {_signed(first.mean)} NDCG@10, which may be no gain or a loss (at worst "
+        f"{_signed(first.low)}). No demonstrations are applied."
     )
     return Verdict("zero-shot", reason, first, second, over)
 
 
 def better(new: NDArray[np.float64], old: NDArray[np.float64], share: NDArray[np.float64]) -> bool:
-    """Whether gains [P] of one set are surely above those of another on the same probes."""
+    """Whether gains [P] of one set are reliably above those of another on the same probes."""
     return bool(len(share)) and bound(new - old, share).low > 0
 
 

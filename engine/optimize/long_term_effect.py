@@ -1,7 +1,7 @@
-"""Long term: does a set chosen once go on helping? It is scored again on each newer purchase of its user.
+"""Long-term effect: does a set chosen once keep helping? It is scored on each newer purchase of its user.
 
 Boundary: an `OptimizeRequest` in, one point per newer purchase out, each with the set as it was, with fresh
-neighbours' demonstrations and with a set optimized anew at that moment, which sees nothing of that purchase.
+neighbours' demonstrations and with a set optimized again at that moment, which sees nothing of that purchase.
 """
 
 from __future__ import annotations

@@ -28,13 +28,13 @@ from engine.optimize import calibration, validation_purchases
 from engine.optimize.choose import Search, Set, Step, choose
 from engine.optimize.guard import Verdict, better, expectation, judge
 from engine.optimize.validation_purchases import Target
-from engine.progress import Clock, Report, quiet
+from engine.progress import Clock, Report, counted, quiet
 
 if TYPE_CHECKING:
     from engine.optimize.utility import ModelUtility
 
 SAME = 0.02
-"""How far from 1 a weight must be to be told from 1."""
+"""How far from 1 a weight must be to count as another weight."""
 
 TRIES = 2
 """Demonstrations of the pool that are tried at each step of the search."""
@@ -87,7 +87,7 @@ class _Work:
     def result(self) -> dict[str, Any]:
         """Both stages and the verdict."""
         self.report(None, "choosing validation purchases and demonstrations")
-        self._tell(0, "zero-shot", (), (), 0.0, 0, "No demonstrations: what every gain is measured from.")
+        self._tell(0, "zero-shot", (), (), 0.0, 0, "No demonstrations: the baseline of every gain.")
         base, refused = expectation(self.expected)
         if refused and self.request.guard:
             chosen, weights, verdict = (), (), refused
@@ -202,14 +202,14 @@ class _Work:
         return choose(search, starts, base, order, beam, TRIES)
 
     def _no_worse(self, chosen: Set, base: str) -> Set:
-        """The set, or the plain strategy's where the held-out probes do not surely rank better by it."""
+        """The set, or the plain strategy's where the held-out probes do not rank reliably better with it."""
         plain = self._start(base)
         if chosen == plain or not self._allowed(plain):
             return chosen
         if better(self._ranked(chosen), self._ranked(plain), validation_purchases.share(self.judging)):
             return chosen
         mean = float(validation_purchases.share(self.choosing) @ self.utility.gains(plain))
-        note = f"Held-out purchases do not surely rank better by this set: back to what {base} chooses."
+        note = f"Held-out purchases do not rank reliably better with this set, so the set of {base} is kept."
         self._tell(1, "back", plain, (1.0,) * len(plain), mean, 0, note)
         return plain
 
@@ -244,7 +244,7 @@ class _Work:
             ),
         )
         mean = float(share @ self.utility.weighted(chosen, learned.weights))
-        note = f"Weights learnt in {len(learned.losses)} steps of gradient descent."
+        note = f"Weights learned in {counted(len(learned.losses), 'step')} of gradient descent."
         self._tell(2, "weights", chosen, learned.weights, mean, len(learned.losses), note)
         return learned.weights
 
@@ -253,7 +253,7 @@ class _Work:
             stages = "two-stage" if learned is not None else "stage 1"
             return Verdict(stages if chosen else "zero-shot", "Applied without a guard.")
         if not chosen:
-            return Verdict("zero-shot", "No demonstration lowers the probes' loss surely.")
+            return Verdict("zero-shot", "No demonstration reliably lowers the loss of the probes.")
         plain = self._ranked(chosen)
         # Weights that are all but 1 change no list.
         same = learned is None or max(abs(weight - 1) for weight in learned) < SAME

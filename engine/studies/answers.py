@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ZERO_SHOT, STALE, FRESH = "zero_shot", "stale", "fresh"
 _BEYOND = 1e30  # stands for an infinite score: JSON has none
-_DIGITS = 7  # kept of a score, so that a study gone on with is equal to one in a single piece
+_DIGITS = 7  # kept of a score, so that a resumed study is equal to one without a break
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What becomes of a recommender that is frozen while tastes go on: a metric against elapsed periods.
+"""How a frozen recommender ages while tastes change: a metric against elapsed periods.
 
 Asked about every period after the cut: a frozen LLM with fresh, stale (known at the cut) and no
-demonstrations, and two conventional recommenders, frozen at the cut and fitted anew at the start of each
+demonstrations, and two conventional recommenders, frozen at the cut and fitted again at the start of each
 period. Everybody ranks the same candidate lists after the same histories. The question is RecICL's (arXiv
 2410.23136): do demonstrations replace retraining?
 """

@@ -56,7 +56,7 @@ def run(
     """Every score's agreement with every truth, completeness and bars, ready for JSON.
 
     `report(progress, message, partial)` is called before every user; given the last `partial` as `before`, an
-    equal study goes on from it. Raises BadInput, NotFound, ModelError.
+    equal study resumes from it. Raises BadInput, NotFound, ModelError.
     """
     from engine.llm.scoring.memory import PrefillCache
 

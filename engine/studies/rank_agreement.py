@@ -147,7 +147,7 @@ def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict
             row(what, REPROMPT_BAR, total, total["mean"] >= REPROMPT_BAR)
         rival = strongest(users, truth)
         over = difference(ranks, _ranks(users, rival, truth), seed)
-        what = f"{SCORES[name].label} above every rival in {label}; the strongest is {SCORES[rival].label}"
+        what = f"{SCORES[name].label} above every other score in {label}; the best is {SCORES[rival].label}"
         row(what, 0.0, over, over["mean"] > 0, truth=truth, rival=rival)
     return rows
 

@@ -46,7 +46,7 @@ def run(
     """Cells, paired tests and what they say of the claim, ready for JSON.
 
     `report(progress, message, partial)` is called before every prompt; given the last `partial` as `before`,
-    an equal study goes on from it. One model is in use at a time. Raises BadInput, NotFound, ModelError.
+    an equal study resumes from it. One model is in use at a time. Raises BadInput, NotFound, ModelError.
     """
     plan = planned(engine, request)
     names = {BASE: request.model, SINGLE: request.single, RECICL: request.recicl}

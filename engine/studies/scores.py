@@ -1,4 +1,4 @@
-"""All scores of one user's demonstrations: effects by every estimator, ground truths, and rivals of effects.
+"""All scores of one user's demonstrations: effects by every estimator, ground truths and alternatives.
 
 Boundary: a gathered request and a loaded model in, `[k]` numbers per score out, all on the loss of the title
 that was really bought next. No statistics.
@@ -109,5 +109,5 @@ def likeness(inputs: Inputs) -> list[float]:
 
 
 def plain(values: Sequence[float]) -> list[float]:
-    """Of few digits, so that a study gone on with is equal to one in a single piece."""
+    """Of few digits, so that a resumed study is equal to one without a break."""
     return [float(f"{value:.{_DIGITS}g}") for value in values]

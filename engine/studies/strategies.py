@@ -53,7 +53,7 @@ def run(
     """The table, the paired tests and what they say of two-stage optimization, ready for JSON.
 
     `report(progress, message, partial)` is called before every choice; given the last `partial` as `before`,
-    an equal study goes on from it. Raises BadInput, NotFound, ModelError.
+    an equal study resumes from it. Raises BadInput, NotFound, ModelError.
     """
     from engine.llm.scoring.memory import PrefillCache
 

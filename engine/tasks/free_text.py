@@ -2,7 +2,7 @@
 
 The prompt shows the candidate list and asks for titles, one per line; nothing constrains the answer, nothing
 is asked again. Which lines name a candidate, another item of the catalogue, something twice, nothing that
-exists or nothing at all is told. Lines are matched to titles exactly but for case, punctuation and blanks.
+exists or nothing at all is reported. Lines match titles exactly but for case, punctuation and blanks.
 Made for instruct models; a model that was never taught to answer shows it in the counts.
 """
 

@@ -44,7 +44,7 @@ def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
     with clock("prepare"):
         inputs = gather(context)
         if stored and inputs.hint and stored.result["hint"] == inputs.hint.as_dict():
-            return stored  # the baseline was not fitted anew since
+            return stored  # the baseline was not fitted again since
         report(None, f"loading {context.model.name}")
     with clock("load"):
         loaded = context.loaded

@@ -71,7 +71,7 @@ def demonstration_effects(
     """The effect of each demonstration on the target's loss at the task's weights (engine/lrgd/effects.py).
 
     mode `direct` gates what query and answer see of a demonstration; `total` also what later demonstrations
-    see of it; `reprompt` writes the prompt anew without those left out. Raises BadInput where there is no
+    see of it; `reprompt` rewrites the prompt without those left out. Raises BadInput where there is no
     target, exact is asked for more than 8 demonstrations, or a mode cannot be had of this estimator or task.
     """
     cache = cache or PrefillCache()
@@ -114,7 +114,7 @@ def _tokens(
     one = sum(whole - before_query + len(row.ids) - 1 for row in rows)  # a weighting: query and answers
     again = {"direct": 0, "total": len(rows) * demonstrations, "reprompt": demonstrations // max(count, 1)}
     tokens = before_query + len(zero.encoded) + 2 * one + weightings(count, estimator) * (one + again[mode])
-    # Leaving out each in turn writes what comes behind it anew: half of the demonstrations on average.
+    # Leaving out each in turn rewrites what comes behind it: half of the demonstrations on average.
     return tokens + (count * (demonstrations // 2 + one) if leave_one_out else 0)
 
 
@@ -122,9 +122,9 @@ def _check_effects(task: Task, count: int, estimator: Estimator, mode: EffectMod
     if task.target is None:
         raise BadInput("Effects need a target: say which candidate is the right one.")
     if mode != "direct" and task.edits:
-        raise BadInput(f"Mode {mode} reads the demonstrations anew, which undoes what was edited in them.")
+        raise BadInput(f"Mode {mode} computes the demonstrations again, which would undo their edits.")
     if mode == "reprompt" and estimator == "aumann":
-        raise BadInput("A prompt written anew has no gradient: use exact, strata or path with mode reprompt.")
+        raise BadInput("Mode reprompt has no gradient. Use exact, strata or path with it.")
     if estimator == "exact" and count > EXACT_LIMIT:
         raise BadInput(
             f"Exact effects take 2^k losses and are offered for at most {EXACT_LIMIT} demonstrations; this "

@@ -1,6 +1,6 @@
 """How far effects depend on chance: each demonstration's effect, and that of all, over draws of one edit.
 
-For every draw of a perturbation the effects are taken anew (engine/lrgd/effects.py) of the perturbed prompt;
+For every draw of a perturbation the effects of the perturbed prompt are measured (engine/lrgd/effects.py);
 mean, standard deviation and the robust effect `mean - kappa std` over the draws are what is reported. A
 reconstruction of LRGD's perturbation of the dual model (arXiv 2504.04386).
 """

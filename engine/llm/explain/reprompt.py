@@ -25,7 +25,7 @@ from engine.prompts import Fitted
 
 
 class Reprompts:
-    """An Objective (engine/lrgd/objective.py) of prompts written anew: weight 0 is not written at all.
+    """An Objective (engine/lrgd/objective.py) of rewritten prompts: a demonstration of weight 0 is left out.
 
     `head`: keys and values of the whole prompt before the query. Keeps those of the coalitions asked about.
     What is written is weighted as in mode `direct`. There is no gradient: a demonstration is there or not.
@@ -53,7 +53,7 @@ class Reprompts:
 
     def gradient(self, alpha: Tensor) -> tuple[Tensor, Tensor]:
         """Not defined."""
-        raise ValueError("a prompt written anew has no gradient in its demonstrations' weights")
+        raise ValueError("a rewritten prompt has no gradient in its demonstrations' weights")
 
     @torch.no_grad()
     def _loss(self, alpha: Tensor) -> float:
@@ -79,7 +79,7 @@ class Reprompts:
 def reprompt_loss(
     loaded: LoadedModel, fitted: Fitted, question: Question, weights: Sequence[float], full: Prefix
 ) -> float:
-    """Loss of a prompt written anew, sharing with `full` the tokens up to the first difference."""
+    """Loss of a rewritten prompt, which shares with `full` the tokens up to the first difference."""
     ids, owners = fitted.encoded.ids, fitted.encoded.owners()
     part = fitted.encoded.before("query")
     same = next((i for i, (a, b) in enumerate(zip(part.ids, full.ids, strict=False)) if a != b), len(part))

@@ -1,6 +1,6 @@
 """Gradient times input: how much each demonstration's tokens push the loss, by one backward pass.
 
-A rival of effects, kept to be compared with them: it says what would change if the tokens' embeddings shrank
+An alternative to effects, kept for comparison: it says what would change if the tokens' embeddings shrank
 a little, not what changes without them (its limits: arXiv 1703.01365).
 """
 

@@ -1,4 +1,4 @@
-"""How much memory a prompt will take, told before it is run.
+"""How much memory a prompt will take, estimated before it is run.
 
 Knows a loaded model's shape and token counts. What comes after the prompt runs in micro-batches of bounded
 size (scoring/memory.py); the prompt itself cannot be halved, so it is refused before anything is lost.

@@ -15,7 +15,7 @@ from engine.progress import giving_way
 class Models:
     """At most `limit_bytes` of weights (and always the newest model). Not thread-safe: one per process.
 
-    A model whose files changed on disk has another revision and is loaded anew.
+    A model whose files changed on disk has another revision and is loaded again.
     """
 
     def __init__(self, device: str = "auto", dtype: str = "auto", limit_bytes: int = 8 << 30) -> None:

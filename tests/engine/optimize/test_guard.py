@@ -54,7 +54,7 @@ def test_each_verdict_and_its_reason() -> None:
     assert judge(gains, gains + np.array([0.5, 0.4, 0.5, 0.6]), share).verdict == "two-stage"
     kept = judge(gains, gains + np.array([0.5, -0.6, 0.1, 0.0]), share)
     assert kept.verdict == "stage 1"
-    assert "weights are not surely better" in kept.reason
+    assert "weights are not reliably better" in kept.reason
     harm = judge(np.array([1.0, -2.0, 0.5, -1.0]), None, share)
     assert harm.verdict == "zero-shot"
     assert "no demonstrations are applied" in harm.reason

@@ -13,6 +13,7 @@ from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.benchmarks.catalogue_search import catalogue_search
+from engine.benchmarks.giving_way import giving_way
 from engine.benchmarks.method_gains import method_gains
 from engine.benchmarks.store_speed import store_speed
 from engine.context import Engine
@@ -75,3 +76,9 @@ def test_the_store_is_measured_at_the_size_asked_for() -> None:
     names = {row["what"] for row in report["rows"]}
     assert {"history", "catalogue", "claim", "finish"} <= names
     assert all(row["median_ms"] <= row["p95_ms"] for row in report["rows"] if row["calls"] > 20)
+
+
+def test_rankings_are_measured_beside_longer_work() -> None:
+    found = giving_way(1.0, ["optimize"], silent)
+    assert [row["beside"] for row in found["rows"]] == ["nothing", "optimize"]
+    assert all(row["rankings"] and row["longest_s"] >= row["median_s"] > 0 for row in found["rows"])

@@ -113,7 +113,7 @@ def test_what_does_best_for_others_stays_unless_the_probes_surely_prefer_another
     starts = {"neighbours": (0,), "bm25": (1,)}
     kept = search(utility, 1)
     assert choose(kept, starts, "neighbours", [], beam=1, tries=0) == (0,)
-    assert "does best for other users" in kept.steps[0].note
+    assert "helps other users most" in kept.steps[0].note
     assert choose(search(utility, 1), starts | {"recent": (2,)}, "neighbours", [], 1, 0) == (2,)
     assert choose(search(utility, 1), {"neighbours": (3,)}, "neighbours", [], 1, 0) == ()
 

@@ -57,7 +57,7 @@ def test_each_verdict_and_its_reason() -> None:
     assert "weights are not reliably better" in kept.reason
     harm = judge(np.array([1.0, -2.0, 0.5, -1.0]), None, share)
     assert harm.verdict == "zero-shot"
-    assert "no demonstrations are applied" in harm.reason
+    assert "No demonstrations are applied" in harm.reason
     few = judge(np.array([9.0, 9.0]), None, even(2))
     assert few.verdict == "zero-shot"
     assert "at least 3" in few.reason

@@ -142,7 +142,7 @@ def test_a_rival_that_ranks_better_is_named_and_the_bar_does_not_hold() -> None:
     rows = bars(users, 3, True, 0)
     lost = [row for row in rows if not row["holds"]]
     assert len(lost) == 3  # level is not above
-    assert all("the strongest is attention mass" in row["what"] for row in lost)
+    assert all("the best is attention mass" in row["what"] for row in lost)
     assert lost[0]["found"]["mean"] == pytest.approx(-0.5)
     said = claim("toys", 3, rows)
     assert said.startswith(

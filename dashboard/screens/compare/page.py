@@ -97,7 +97,7 @@ def demonstrations(a: Run, b: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="measure", gap="small"):
         for name, run, measured in zip("AB", (a, b), effects, strict=True):
             if measured is None and run.result["demonstrations"] and (name == "A" or run.key != a.key):
-                effects_offer.draw(run, f"Measure effects of {name}")
+                effects_offer.draw(run, f"Measure effects of {name}", whose=f"Run {name}: ")
     st.table(table, border="horizontal", hide_index=True)
 
 

@@ -33,10 +33,11 @@ MOST = 20  # ranks shown
 NUMBERS_PX = 92  # the metric row, reserved while there is none
 
 
-def board(view: View, outcome: Outcome) -> Any:
+def board(view: View, outcome: Outcome, past: str) -> Any:
     """Draw the card's content; its height does not depend on how far the work is.
 
-    Returns the cell for `total_effect`, which is known later than the list; None without a run.
+    `past`: what users of this data set did with an item, such as bought. Returns the cell for `total_effect`,
+    which is known later than the list; None without a run.
     """
     run = outcome.run
     with st.container(
@@ -46,11 +47,17 @@ def board(view: View, outcome: Outcome) -> Any:
         if run is not None and outcome.current:
             other_lists.opener(run)
         _status(outcome)
-    gold = "really bought next" if view.options.target == "test" else "bought before the last"
+    gold = f"really {past} next" if view.options.target == "test" else f"{past} before the last"
     st.caption(
         "Rank of each candidate without demonstrations (left) and with the desk's (right). "
         f"Gold: what this user {gold}."
     )
+    with st.container(key="board", gap="xsmall"):
+        return _body(view, outcome)
+
+
+def _body(view: View, outcome: Outcome) -> Any:
+    run = outcome.run
     if outcome.problem:
         problem(outcome.problem)
     if run is None:
@@ -76,10 +83,14 @@ def board(view: View, outcome: Outcome) -> Any:
 def _status(outcome: Outcome) -> None:
     """Where the numbers come from, or what is being waited for."""
     if outcome.pending is not None:
-        progress.watch(outcome.pending, "Ranking")
+        name = "Ranking" if outcome.run is None else "Ranking; the list below is the one before this change"
+        progress.watch(outcome.pending, name)
         return
     run = outcome.run
     if run is None:
+        return
+    if not outcome.current:
+        st.caption(":orange[Not current:] the list before this change.", text_alignment="right")
         return
     text = provenance(run, fresh=outcome.fresh, now=time.time())
     st.caption(text, width="stretch", text_alignment="right")

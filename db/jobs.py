@@ -3,12 +3,16 @@
 The contract:
 
 - Exactly one process owns a RUNNING job at a time. Ownership is a lease: `claim` takes it, `heartbeat` renews
-  it, `finish`, `fail` and `release` end it, and each of these tells the caller (False) when it was lost.
+  it, `finish`, `fail` and `release` end it, and each of these returns False when it was lost.
 - A job whose lease ran out is taken over by the next `claim`; after three attempts it ends in ERROR.
-- A stop of a RUNNING job is a request: the owner learns of it by the next `heartbeat` and gives the job
+- A stop of a RUNNING job is a request: the owner learns of it from `look` or `heartbeat` and gives the job
   back by `release`, which ends it as STOPPED.
-- `partial` is what the job has so far. It outlives owner and stop: the next attempt finds it. A result takes
-  its place.
+- Each kind has a priority (`PRIORITY`). A running job gives way to a queued one of a better priority.
+- A job that a page files for itself is wanted until some time; each page that watches it renews that by
+  `want` and ends its interest by `let_go`. A job that nobody wants any more is dropped: it ends as STOPPED,
+  queued or running. All other jobs are wanted for good.
+- `partial` is the job's partial result. It outlives owner and stop: the next attempt finds it. The result
+  replaces it.
 - QUEUED -> RUNNING -> COMPLETED | ERROR | STOPPED, and back to QUEUED by `release`. A stopped or failed job
   is queued again, under its number, by `resume`, and by `submit` of an equal job where it has a `partial`.
 
@@ -17,6 +21,7 @@ second.
 """
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -32,10 +37,29 @@ from db.store import Store
 
 QUEUED, RUNNING, COMPLETED, STOPPED, ERROR = "QUEUED", "RUNNING", "COMPLETED", "STOPPED", "ERROR"
 
-# Lower goes first: someone waits for an interactive job, nobody for a background one.
-INTERACTIVE, BACKGROUND = 0, 10
+# Lower goes first. A ranking answers each move of a slider; what is viewed is drawn on a page as soon as it
+# is there; what was started has a progress bar of its own; background work takes minutes to hours.
+RANKING, VIEWED, STARTED, BACKGROUND = 0, 3, 6, 10
+PRIORITY = {
+    "rank": RANKING,
+    "effects": VIEWED,
+    "pool": VIEWED,
+    "peers": VIEWED,
+    "catalogue": VIEWED,
+    "preview": VIEWED,
+    "register_model": VIEWED,
+    "optimize": STARTED,
+    "spread": STARTED,
+    "forward": STARTED,
+    "import": STARTED,
+    "setup": STARTED,
+    "study": BACKGROUND,
+    "tune": BACKGROUND,
+}
+"""The priority of each kind of job."""
 
 MOST_ATTEMPTS = 3
+GRACE_S = 1.5  # a job that one page lets go waits this long for another page to renew it
 
 _LONG_WAIT_S = 1.0
 
@@ -44,7 +68,8 @@ _LONG_WAIT_S = 1.0
 class Job:
     """One job. `progress` 0 to 1 or None; `message` what it does now; `error` why it failed, for a person.
 
-    `partial`: what a long job has found so far, for pages to show and for the next attempt to go on from.
+    `partial`: the partial result of a long job, for pages to show and for the next attempt to resume from.
+    `left_low_s`, `left_high_s`: between them lie the seconds it still takes; None while that is unknown.
     """
 
     id: int
@@ -64,28 +89,46 @@ class Job:
     finished_at: float | None
     heartbeat_at: float | None
     partial: dict | None
+    left_low_s: float | None = None
+    left_high_s: float | None = None
+
+    @property
+    def dropped(self) -> bool:
+        """Whether it ended because nobody wanted it any more: a page that does can file it again."""
+        return self.state == STOPPED and not self.stop_asked
 
 
-def submit(store: Store, kind: str, payload: dict, priority: int = INTERACTIVE) -> Job:
+def submit(
+    store: Store, kind: str, payload: dict, priority: int | None = None, wanted_s: float | None = None
+) -> Job:
     """File a job; an equal one that is queued or running is returned instead of a twin.
 
-    An equal one that was stopped or failed and has a `partial` is resumed (`resume`).
+    An equal one that was stopped or failed and has a `partial` is resumed (`resume`). `priority`: that of
+    its kind unless given. `wanted_s`: the job is dropped when it has not ended in that many seconds and
+    nobody renewed it by `want`; None: it is wanted for good.
     """
+    priority = PRIORITY[kind] if priority is None else priority
+    now = time.time()
+    wanted_until = None if wanted_s is None else now + wanted_s
     values = {
         "kind": kind,
         "payload": canonical_json(payload),
         "payload_digest": digest([kind, payload]),
         "priority": priority,
-        "created_at": time.time(),
+        "created_at": now,
+        "wanted_until": wanted_until,
         **_FRESH,
     }
     twin = sa.and_(table.c.payload_digest == values["payload_digest"], _open())
     with store.write() as connection:
         while True:
-            _reopen(connection, _last_equal(values["payload_digest"]), sa.not_(table.c.partial.is_(None)))
+            has_partial = sa.not_(table.c.partial.is_(None))
+            _reopen(connection, wanted_until, _last_equal(values["payload_digest"]), has_partial)
             connection.execute(store.insert(table).values(**values).on_conflict_do_nothing())
             urgent = sa.update(table).where(twin, table.c.priority > priority)
             connection.execute(urgent.values(priority=priority))
+            shorter = sa.update(table).where(twin, table.c.wanted_until < (wanted_until or math.inf))
+            connection.execute(shorter.values(wanted_until=wanted_until))
             row = connection.execute(sa.select(table).where(twin)).one_or_none()
             # None (PostgreSQL only): the twin ended between the two statements, so file the job after all.
             if row is not None:
@@ -98,12 +141,12 @@ def resume(store: Store, job_id: int) -> Job:
     Where an equal job is open already, that one is returned. Raises NotFound.
     """
     with store.write() as connection:
-        job = _one(connection, job_id)
+        job = _read(connection, job_id)
         same = sa.and_(table.c.payload_digest == digest([job.kind, job.payload]), _open())
         if (row := connection.execute(sa.select(table).where(same)).one_or_none()) is not None:
             return _typed(row)
-        _reopen(connection, table.c.id == job_id)
-        return _one(connection, job_id)
+        _reopen(connection, None, table.c.id == job_id)
+        return _read(connection, job_id)
 
 
 def claim(
@@ -113,40 +156,40 @@ def claim(
     kinds: list[str] | None = None,
     *,
     job_id: int | None = None,
-    urgent: bool = False,
+    better_than: int | None = None,
 ) -> Job | None:
-    """Take the next job for `lease_s` seconds, interactive ones first, oldest first; None if there is none.
+    """Take the next job for `lease_s` seconds, best priority first, then the oldest; None if there is none.
 
-    `job_id`: that job or none; `urgent`: an interactive one or none. Jobs of owners that stopped renewing are
-    taken over; one that has killed its owner three times ends in ERROR.
+    `job_id`: only that job; `better_than`: only one of a better priority. Jobs of owners that stopped
+    renewing are taken over; one that has killed its owner three times ends in ERROR; one that nobody wants
+    any more is dropped.
     """
     asked = time.time()
-    wanted = [] if job_id is None else [table.c.id == job_id]
-    wanted += [table.c.priority == INTERACTIVE] if urgent else []
-    wanted += [] if kinds is None else [table.c.kind.in_(kinds)]
-    # Looked for without the lock first: an idle engine polls, and others want to write.
+    conditions = [] if job_id is None else [table.c.id == job_id]
+    conditions += [] if better_than is None else [table.c.priority < better_than]
+    conditions += [] if kinds is None else [table.c.kind.in_(kinds)]
+    # Without the lock first: an idle engine polls, and others want to write.
     with store.read() as connection:
-        looked = sa.select(table.c.id).where(_claimable(asked), *wanted).limit(1)
-        if connection.execute(looked).first() is None:
+        query = sa.select(table.c.id).where(_claimable(asked), *conditions).limit(1)
+        if connection.execute(query).first() is None:
             return None
     with store.write() as connection:
-        # Who had to wait for the lock was not alone: the owner of a lease that is over may be waiting, too.
-        now = time.time()
-        now = now if now - asked < _LONG_WAIT_S else 0.0
+        now = _patient(asked)
         _bury(connection, now)
-        query = sa.select(table.c.id).where(_claimable(now), *wanted)
+        query = sa.select(table.c.id).where(_claimable(now), *conditions)
         query = query.order_by(table.c.priority, table.c.id).limit(1)
-        found = connection.execute(query.with_for_update(skip_locked=True)).scalar_one_or_none()
-        if found is None:
+        next_id = connection.execute(query.with_for_update(skip_locked=True)).scalar_one_or_none()
+        if next_id is None:
             return None
         taken = time.time()
-        update = sa.update(table).where(table.c.id == found)
+        update = sa.update(table).where(table.c.id == next_id)
         update = update.values(
             state=RUNNING,
             owner=owner,
             attempts=table.c.attempts + 1,
             lease_until=taken + lease_s,
             heartbeat_at=taken,
+            **_LEFT_UNKNOWN,
             started_at=sa.func.coalesce(table.c.started_at, taken),
         )
         return _typed(connection.execute(update.returning(table)).one())
@@ -160,28 +203,70 @@ def heartbeat(
     message: str | None = None,
     lease_s: float = 20,
     partial: dict | None = None,
+    left: tuple[float, float] | None = None,
 ) -> bool:
-    """Renew the lease, tell how far the job is; False: give up, stop was asked or the lease was lost."""
-    told = {
+    """Renew the lease and store how far the job is; False: end it, as `look` says.
+
+    `left`: the fewest and the most seconds that it may still take; None: unknown.
+    """
+    news = {
         "progress": progress,
         "message": None if message is None else clean_text(message),
         "partial": None if partial is None else canonical_json(partial),
     }
-    values = {name: value for name, value in told.items() if value is not None}
-    update = sa.update(table).where(_owned(job_id, owner), sa.not_(table.c.stop_asked))
+    values = {name: value for name, value in news.items() if value is not None}
+    values["left_low_s"], values["left_high_s"] = left or (None, None)
+    asked = time.time()
     with store.write() as connection:
+        update = sa.update(table).where(_goes_on(job_id, owner, _patient(asked)))
         now = time.time()
         renewed = update.values(heartbeat_at=now, lease_until=now + lease_s, **values)
         return connection.execute(renewed).rowcount == 1
 
 
+def look(store: Store, job: Job, owner: str, kinds: list[str]) -> tuple[bool, bool]:
+    """Whether the owner may go on with a job, and whether one of a better priority waits for it. Only reads.
+
+    It may not go on when it was stopped, when nobody wants it any more, or when the lease was lost.
+    """
+    now = time.time()
+    better = [table.c.priority < job.priority, table.c.kind.in_(kinds), _wanted(now)]
+    goes_on = sa.exists().where(_goes_on(job.id, owner, now))
+    waits = sa.exists().where(_claimable(now), *better)
+    with store.read() as connection:
+        row = connection.execute(sa.select(goes_on, waits)).one()
+    return bool(row[0]), bool(row[1])
+
+
+def want(store: Store, job_id: int, seconds: float) -> None:
+    """Want an open job for `seconds` more; writes only when less than half of them is left.
+
+    A job that is wanted for good stays so.
+    """
+    now = time.time()
+    due = sa.and_(table.c.id == job_id, _open(), table.c.wanted_until < now + seconds / 2)
+    with store.read() as connection:
+        if connection.execute(sa.select(table.c.id).where(due)).first() is None:
+            return
+    with store.write() as connection:
+        connection.execute(sa.update(table).where(due).values(wanted_until=now + seconds))
+
+
+def let_go(store: Store, job_id: int) -> None:
+    """Want a job no longer: it is dropped in `GRACE_S` seconds unless someone else wants it or for good."""
+    until = time.time() + GRACE_S
+    update = sa.update(table).where(table.c.id == job_id, _open(), table.c.wanted_until > until)
+    with store.write() as connection:
+        connection.execute(update.values(wanted_until=until))
+
+
 def finish(store: Store, job_id: int, owner: str, result: dict) -> bool:
     """End the job as COMPLETED with its result; False where the lease was lost (nothing is changed then).
 
-    What it had so far is dropped: the result says it better, and lists of jobs stay quick to read.
+    Its partial result is removed: the result replaces it, and lists of jobs stay quick to read.
     """
-    done = {"progress": 1.0, "result": canonical_json(result), "partial": None}
-    return _end(store, job_id, owner, COMPLETED, **done)
+    values = {"progress": 1.0, "result": canonical_json(result), "partial": None}
+    return _end(store, job_id, owner, COMPLETED, **values)
 
 
 def fail(store: Store, job_id: int, owner: str, error: str) -> bool:
@@ -190,17 +275,18 @@ def fail(store: Store, job_id: int, owner: str, error: str) -> bool:
 
 
 def release(store: Store, job_id: int, owner: str, partial: dict | None = None) -> bool:
-    """Give the job back: STOPPED if that was asked for, otherwise QUEUED again, the attempt not counted."""
+    """Give the job back: STOPPED if that was asked for or nobody wants it, else QUEUED, as if never tried."""
+    mine = _owned(job_id, owner)
     with store.write() as connection:
+        now = time.time()
         if partial is not None:
-            so_far = sa.update(table).where(_owned(job_id, owner))
-            connection.execute(so_far.values(partial=canonical_json(partial)))
-        stopped = sa.update(table).where(_owned(job_id, owner), table.c.stop_asked)
-        if connection.execute(stopped.values(**_over(time.time(), STOPPED))).rowcount:
+            connection.execute(sa.update(table).where(mine).values(partial=canonical_json(partial)))
+        over = sa.or_(table.c.stop_asked, sa.not_(_wanted(now)))
+        if connection.execute(sa.update(table).where(mine, over).values(**_over(now, STOPPED))).rowcount:
             return True
-        again = sa.update(table).where(_owned(job_id, owner))
-        values = {"state": QUEUED, "owner": None, "lease_until": None, "attempts": table.c.attempts - 1}
-        return connection.execute(again.values(**values)).rowcount == 1
+        values = {**_LEFT_UNKNOWN, "state": QUEUED, "owner": None, "lease_until": None}
+        again = sa.update(table).where(mine).values(**values, attempts=table.c.attempts - 1)
+        return connection.execute(again).rowcount == 1
 
 
 def expire(store: Store, owner: str) -> None:
@@ -214,18 +300,17 @@ def stop(store: Store, job_id: int) -> Job:
     """Stop a queued job at once, ask the owner of a running one to; a finished one stays. Raises NotFound."""
     now = time.time()
     with store.write() as connection:
-        connection.execute(
-            sa.update(table).where(table.c.id == job_id, _claimable(now)).values(**_over(now, STOPPED))
-        )
-        running = sa.update(table).where(table.c.id == job_id, table.c.state == RUNNING)
-        connection.execute(running.values(stop_asked=True))
-        return _one(connection, job_id)
+        asked = sa.update(table).where(table.c.id == job_id, _open()).values(stop_asked=True)
+        connection.execute(asked)
+        at_once = sa.update(table).where(table.c.id == job_id, _claimable(now))
+        connection.execute(at_once.values(**_over(now, STOPPED)))
+        return _read(connection, job_id)
 
 
 def get(store: Store, job_id: int) -> Job:
     """The job of this number. Raises NotFound."""
     with store.read() as connection:
-        return _one(connection, job_id)
+        return _read(connection, job_id)
 
 
 def listing(
@@ -233,9 +318,9 @@ def listing(
 ) -> list[Job]:
     """Jobs, newest first."""
     query = sa.select(table).order_by(table.c.id.desc()).limit(limit)
-    for column, wanted in ((table.c.state, states), (table.c.kind, kinds)):
-        if wanted is not None:
-            query = query.where(column.in_(wanted))
+    for column, chosen in ((table.c.state, states), (table.c.kind, kinds)):
+        if chosen is not None:
+            query = query.where(column.in_(chosen))
     with store.read() as connection:
         return [_typed(row) for row in connection.execute(query)]
 
@@ -245,10 +330,11 @@ def _last_equal(payload_digest: str) -> sa.ColumnElement[bool]:
     return table.c.id == newest.scalar_subquery()
 
 
-def _reopen(connection: Connection, *which: sa.ColumnElement[bool]) -> None:
+def _reopen(connection: Connection, wanted_until: float | None, *which: sa.ColumnElement[bool]) -> None:
     """Queue an ended job as if it were new, but with its number and its `partial`."""
     again = sa.update(table).where(table.c.state.in_((STOPPED, ERROR)), *which)
-    connection.execute(again.values(**_FRESH, started_at=None, finished_at=None, error=None, progress=None))
+    cleared = dict.fromkeys(("started_at", "finished_at", "error", "progress"))
+    connection.execute(again.values(**_FRESH, **cleared, wanted_until=wanted_until))
 
 
 _FRESH = {"state": QUEUED, "stop_asked": False, "attempts": 0, "message": ""}
@@ -258,8 +344,25 @@ def _open() -> sa.ColumnElement[bool]:
     return sa.and_(table.c.state.in_((QUEUED, RUNNING)), sa.not_(table.c.stop_asked))
 
 
+def _patient(asked: float) -> float:
+    """The time now, or 0, when nothing is over, for a caller who waited long for the lock.
+
+    While it waited, the owner of a lease or a page that wants a job may have been waiting for it, too.
+    """
+    now = time.time()
+    return now if now - asked < _LONG_WAIT_S else 0.0
+
+
 def _owned(job_id: int, owner: str) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.id == job_id, table.c.state == RUNNING, table.c.owner == owner)
+
+
+def _wanted(now: float) -> sa.ColumnElement[bool]:
+    return sa.or_(table.c.wanted_until.is_(None), table.c.wanted_until >= now)
+
+
+def _goes_on(job_id: int, owner: str, now: float) -> sa.ColumnElement[bool]:
+    return sa.and_(_owned(job_id, owner), sa.not_(table.c.stop_asked), _wanted(now))
 
 
 def _expired(now: float) -> sa.ColumnElement[bool]:
@@ -271,21 +374,21 @@ def _claimable(now: float) -> sa.ColumnElement[bool]:
 
 
 def _over(now: float, state: str) -> dict[str, Any]:
-    return {"state": state, "owner": None, "lease_until": None, "finished_at": now}
+    return {**_LEFT_UNKNOWN, "state": state, "owner": None, "lease_until": None, "finished_at": now}
 
 
 def _bury(connection: Connection, now: float) -> None:
-    """End abandoned jobs that shall not be taken up again: stopped ones, and those that kill the engine."""
-    connection.execute(
-        sa.update(table).where(_expired(now), table.c.stop_asked).values(**_over(now, STOPPED))
-    )
+    """End jobs that must not be claimed: stopped or unwanted ones, and those that killed their owners."""
+    unwanted = sa.or_(table.c.stop_asked, sa.not_(_wanted(now)))
+    connection.execute(sa.update(table).where(_claimable(now), unwanted).values(**_over(now, STOPPED)))
     deadly = sa.update(table).where(_expired(now), table.c.attempts >= MOST_ATTEMPTS)
     connection.execute(deadly.values(**_over(now, ERROR), error=_DEADLY))
 
 
+_LEFT_UNKNOWN = {"left_low_s": None, "left_high_s": None}
 _DEADLY = (
-    f"The engine died {MOST_ATTEMPTS} times while it worked on this job, most likely for want of memory. "
-    "What a study or a tuning had done until then is kept: asking again goes on from there. If that dies, "
+    f"The engine died {MOST_ATTEMPTS} times while it worked on this job, most likely because memory ran out. "
+    "What a study or a tuning had finished is kept: starting it again resumes from there. If that fails, "
     "too, try a smaller model, fewer candidates or a smaller file."
 )
 
@@ -296,7 +399,7 @@ def _end(store: Store, job_id: int, owner: str, state: str, **values: Any) -> bo
         return connection.execute(update.values(**_over(time.time(), state), **values)).rowcount == 1
 
 
-def _one(connection: Connection, job_id: int) -> Job:
+def _read(connection: Connection, job_id: int) -> Job:
     row = connection.execute(sa.select(table).where(table.c.id == job_id)).one_or_none()
     if row is None:
         raise NotFound(f"The store holds no job {job_id}.")
@@ -304,9 +407,8 @@ def _one(connection: Connection, job_id: int) -> Job:
 
 
 def _typed(row: sa.Row) -> Job:
-    fields = {
-        name: value for name, value in row._asdict().items() if name not in ("payload_digest", "lease_until")
-    }
+    hidden = ("payload_digest", "lease_until", "wanted_until")
+    fields = {name: value for name, value in row._asdict().items() if name not in hidden}
     fields["payload"] = json.loads(row.payload)
     for name in ("result", "partial"):
         value = getattr(row, name)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0004"
+REVISION = "0005"
 
 metadata = MetaData(
     naming_convention={
@@ -254,6 +254,9 @@ jobs = Table(
     Column("payload", Text, nullable=False),
     Column("result", Text),
     Column("partial", Text),
+    Column("wanted_until", Double),
+    Column("left_low_s", Double),
+    Column("left_high_s", Double),
     Index(
         "uq_jobs_payload_digest",
         "payload_digest",
@@ -277,4 +280,5 @@ workers = Table(
     Column("message", Text, nullable=False),
     Column("models", Text, nullable=False),
     Column("beat_at", Double, nullable=False),
+    Column("supervisor", Integer),
 )

@@ -1,21 +1,34 @@
-"""Engine processes that are alive: each beats every second or two, and is gone when it stops."""
+"""Engine processes: each beats every second, and its row is removed when it shuts down.
+
+A row that is left behind says that its process was killed, and which process starts it again, if any does.
+"""
 
 import json
+import os
+import socket
 import time
 from dataclasses import dataclass, field
 
+import psutil
 import sqlalchemy as sa
 
 from db.canonical import canonical_json
 from db.schema import workers as table
 from db.store import Store
 
+BEAT_S = 1.0  # how often a worker beats
+_FRESH_S = 2.0  # a beat this old proves that the process was there a moment ago
+_SILENT_S = 10.0  # a process that has not beaten for longer counts as gone, even if it may exist
 _FORGET_S = 24 * 3600
+_CLOCKS_S = 5.0  # by which a process's start time and the time of a beat may disagree
 
 
 @dataclass(frozen=True)
 class Worker:
-    """One engine process. `owner` is the name it claims jobs under; `models` those it holds in memory."""
+    """One engine process. `owner` is the name it claims jobs under; `models` those it holds in memory.
+
+    `supervisor`: the process that starts it again when it crashes; None if none does.
+    """
 
     owner: str
     pid: int
@@ -26,10 +39,24 @@ class Worker:
     message: str = ""
     models: list[str] = field(default_factory=list)
     beat_at: float = 0.0
+    supervisor: int | None = None
+
+    def runs(self, now: float) -> bool:
+        """Whether the process is there: by its last beat, and on this host by the process table."""
+        age = now - self.beat_at
+        return age < _FRESH_S or (age < _SILENT_S and not ended(self.host, self.pid, self.beat_at))
+
+    def restarts(self, now: float) -> bool:
+        """Whether a process is there that starts this worker again once it has ended."""
+        return self.supervisor is not None and (
+            now - self.beat_at < _SILENT_S
+            if self.host != socket.gethostname()
+            else not ended(self.host, self.supervisor, self.beat_at)
+        )
 
 
 def beat(store: Store, worker: Worker) -> None:
-    """Say that the worker is alive now and what it does. Workers silent for a day are forgotten."""
+    """Store that the worker is there now and what it does. Workers silent for a day are removed."""
     now = time.time()
     values = {**vars(worker), "models": canonical_json(worker.models), "beat_at": now}
     with store.write() as connection:
@@ -38,15 +65,44 @@ def beat(store: Store, worker: Worker) -> None:
         connection.execute(sa.delete(table).where(table.c.beat_at < now - _FORGET_S))
 
 
-def alive(store: Store, within_s: float = 10) -> list[Worker]:
-    """Workers that beat within the last `within_s` seconds, by name."""
-    query = sa.select(table).where(table.c.beat_at >= time.time() - within_s).order_by(table.c.owner)
+def listing(store: Store) -> list[Worker]:
+    """Workers that have not shut down, those that were killed among them, by name."""
     with store.read() as connection:
-        rows = connection.execute(query)
+        rows = connection.execute(sa.select(table).order_by(table.c.owner))
         return [Worker(**{**row._asdict(), "models": json.loads(row.models)}) for row in rows]
 
 
+def alive(store: Store) -> list[Worker]:
+    """Workers whose process is there, by name."""
+    now = time.time()
+    return [worker for worker in listing(store) if worker.runs(now)]
+
+
 def gone(store: Store, owner: str) -> None:
-    """Forget the worker: it has shut down."""
+    """Remove the worker: it has shut down, or another one has taken its place."""
     with store.write() as connection:
         connection.execute(sa.delete(table).where(table.c.owner == owner))
+
+
+def owner_name(role: str) -> str:
+    """The name under which this process claims jobs; `role`: its device, or what it is."""
+    return f"{socket.gethostname()}:{os.getpid()}:{role}"
+
+
+def owner_ended(owner: str | None, seen_at: float) -> bool:
+    """Whether the owner of a job, last seen at `seen_at`, was a process of this host that has ended."""
+    host, pid = [*(owner or "").split(":"), ""][:2]
+    return pid.isdigit() and ended(host, int(pid), seen_at)
+
+
+def ended(host: str, pid: int, seen_at: float) -> bool:
+    """Whether a process was on this host and has ended; one that started after `seen_at` is another one."""
+    if host != socket.gethostname():
+        return False
+    try:
+        process = psutil.Process(pid)
+        return process.status() == psutil.STATUS_ZOMBIE or process.create_time() > seen_at + _CLOCKS_S
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.state import session
-from dashboard.state.waiting import ENDED, STATES, Answer
+from dashboard.state.waiting import ENDED, STATES, Answer, seen
 from dashboard.text.formats import seconds
 from dashboard.text.literal import md
 from dashboard.ui import dialogs
@@ -27,7 +27,7 @@ def watch(job: Job, what: str) -> None:
 
 
 def _look(job_id: int, what: str) -> None:
-    job = jobs.get(session.store(), job_id)
+    job = seen(session.store(), job_id)
     if job.state in ENDED and not dialogs.any_open():  # closing a dialog draws the page again
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"watch-{job_id}"):
@@ -61,7 +61,7 @@ def later(answer: Answer, what: str, height: int, draw: Callable[[Answer], None]
 
 
 def _later(job_id: int, what: str, height: int, draw: Callable[[Answer], None]) -> None:
-    answer = Answer(jobs.get(session.store(), job_id))
+    answer = Answer(seen(session.store(), job_id))
     if answer.pending:
         line(answer.job, what)
         st.skeleton(height=height)

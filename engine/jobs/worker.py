@@ -115,7 +115,7 @@ class Reporter:
         hand.progress, hand.message = progress, message
         if partial is not None:
             hand.partial = partial
-        if beat.serves and hand.job.priority == jobs.BACKGROUND and time.monotonic() - self._looked > POLL_S:
+        if beat.serves and time.monotonic() - self._looked > POLL_S:
             self._serve()
             self._looked = time.monotonic()
         if hand.stop_asked.is_set() or beat.closed.is_set():
@@ -124,7 +124,10 @@ class Reporter:
     def _serve(self) -> None:
         beat = self._beat
         while not beat.closed.is_set():
-            urgent = jobs.claim(beat.store, beat.owner, lease_s=LEASE_S, kinds=list(HANDLERS), urgent=True)
+            better_than = self._hand.job.priority
+            urgent = jobs.claim(
+                beat.store, beat.owner, lease_s=LEASE_S, kinds=list(HANDLERS), better_than=better_than
+            )
             if urgent is None:
                 return
             run_job(beat.engine, beat, urgent)
@@ -186,7 +189,7 @@ def device_lock(home: Path, device: str) -> Iterator[None]:
 def bury_predecessors(store: Store, device: str, owner: str) -> None:
     """Take over at once what a killed worker of this device left: we hold the lock, so it is dead."""
     host, _, _ = owner.partition(":")
-    for worker in workers.alive(store, within_s=24 * 3600):
+    for worker in workers.listing(store):
         if worker.host == host and worker.device == device and worker.owner != owner:
             jobs.expire(store, worker.owner)
             workers.gone(store, worker.owner)
@@ -249,7 +252,7 @@ def run_here(
     store = engine.store
     owner = f"{socket.gethostname()}:{os.getpid()}:command"
     beat = Beat(store, owner, engine, serves=False)
-    job = jobs.submit(store, kind, payload, jobs.BACKGROUND)
+    job = jobs.submit(store, kind, payload)
     ended = threading.Event()
 
     def end(*_: object) -> None:

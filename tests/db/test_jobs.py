@@ -6,7 +6,7 @@ import pytest
 
 from db import jobs
 from db.errors import BadInput, NotFound
-from db.jobs import BACKGROUND, COMPLETED, ERROR, INTERACTIVE, QUEUED, RUNNING, STOPPED, Job
+from db.jobs import BACKGROUND, COMPLETED, ERROR, GRACE_S, PRIORITY, QUEUED, RANKING, RUNNING, STOPPED, Job
 from db.store import Store
 
 
@@ -45,8 +45,8 @@ def test_a_job_from_filing_to_its_result(store: Store, clock: Clock) -> None:
     clock.now += 1
     assert jobs.heartbeat(store, filed.id, "one", 0.25, "reading \ud800")
     assert jobs.heartbeat(store, filed.id, "one")
-    told = jobs.get(store, filed.id)
-    assert (told.progress, told.message, told.heartbeat_at) == (0.25, "reading �", clock.now)
+    running = jobs.get(store, filed.id)
+    assert (running.progress, running.message, running.heartbeat_at) == (0.25, "reading �", clock.now)
     clock.now += 1
     assert jobs.finish(store, filed.id, "one", {"run": "abc"})
     done = jobs.get(store, filed.id)
@@ -68,11 +68,19 @@ def test_a_failed_job_keeps_its_reason(store: Store) -> None:
     assert jobs.claim(store, "one") is None
 
 
-def test_interactive_jobs_go_first_then_the_oldest(store: Store) -> None:
+def test_the_better_priority_goes_first_then_the_oldest(store: Store) -> None:
     slow = [jobs.submit(store, "rank", {"n": n}, priority=BACKGROUND) for n in range(2)]
     quick = [jobs.submit(store, "rank", {"n": n}) for n in range(2, 4)]
     assert [claim(store).id for _ in range(4)] == [job.id for job in quick + slow]
-    assert quick[0].priority == INTERACTIVE
+    assert quick[0].priority == RANKING
+
+
+def test_each_kind_has_its_priority(store: Store) -> None:
+    order = ["tune", "optimize", "import", "effects", "rank"]
+    filed = {kind: jobs.submit(store, kind, {}) for kind in order}
+    claimed = [claim(store).kind for _ in order]
+    assert claimed == ["rank", "effects", "optimize", "import", "tune"]
+    assert {kind: job.priority for kind, job in filed.items()} == {kind: PRIORITY[kind] for kind in order}
 
 
 def test_only_the_kinds_asked_for_are_claimed(store: Store) -> None:
@@ -86,8 +94,8 @@ def test_only_the_kinds_asked_for_are_claimed(store: Store) -> None:
 def test_an_equal_open_job_is_returned_instead_of_a_twin(store: Store) -> None:
     first = jobs.submit(store, "rank", {"a": 1, "b": 2}, priority=BACKGROUND)
     urgent = jobs.submit(store, "rank", {"b": 2, "a": 1})
-    assert (urgent.id, urgent.priority) == (first.id, INTERACTIVE)
-    assert jobs.submit(store, "rank", {"a": 1, "b": 2}, priority=BACKGROUND).priority == INTERACTIVE
+    assert (urgent.id, urgent.priority) == (first.id, RANKING)
+    assert jobs.submit(store, "rank", {"a": 1, "b": 2}, priority=BACKGROUND).priority == RANKING
     assert jobs.submit(store, "effects", {"a": 1, "b": 2}).id != first.id
     assert jobs.submit(store, "rank", {"a": 1, "b": 3}).id != first.id
     claim(store)
@@ -244,7 +252,7 @@ def test_many_claimers_never_share_a_job(store: Store) -> None:
 
 
 def test_what_a_job_has_so_far_outlives_its_owner_and_its_stop(store: Store, clock: Clock) -> None:
-    job = jobs.submit(store, "tune", {"steps": 3}, BACKGROUND)
+    job = jobs.submit(store, "tune", {"steps": 3})
     assert claim(store).partial is None
     assert jobs.heartbeat(store, job.id, "one", partial={"curve": [1.5]})
     assert jobs.heartbeat(store, job.id, "one", 0.5)  # says nothing of it and takes nothing away
@@ -253,25 +261,25 @@ def test_what_a_job_has_so_far_outlives_its_owner_and_its_stop(store: Store, clo
     jobs.stop(store, job.id)
     assert not jobs.heartbeat(store, job.id, "two", partial={"curve": []})
     assert jobs.release(store, job.id, "two", {"curve": [1.5, 1.2]})
-    again = jobs.submit(store, "tune", {"steps": 3}, BACKGROUND)
+    again = jobs.submit(store, "tune", {"steps": 3})
     assert (again.id, again.state, again.partial) == (job.id, QUEUED, {"curve": [1.5, 1.2]})
     assert (again.started_at, again.finished_at, again.stop_asked) == (None, None, False)
-    assert jobs.submit(store, "tune", {"steps": 4}, BACKGROUND).partial is None
+    assert jobs.submit(store, "tune", {"steps": 4}).partial is None
     claim(store)
     assert jobs.finish(store, again.id, "one", {})
     assert jobs.get(store, again.id).partial is None, "the result took its place"
-    assert jobs.submit(store, "tune", {"steps": 3}, BACKGROUND).partial is None
+    assert jobs.submit(store, "tune", {"steps": 3}).partial is None
 
 
 def test_a_resumed_job_keeps_its_number_and_an_open_twin_is_taken_instead(store: Store) -> None:
-    job = jobs.submit(store, "study", {"users": 3}, BACKGROUND)
+    job = jobs.submit(store, "study", {"users": 3})
     claim(store)
     jobs.fail(store, job.id, "one", "out of memory")
     resumed = jobs.resume(store, job.id)
     assert (resumed.id, resumed.state, resumed.error, resumed.attempts) == (job.id, QUEUED, None, 0)
     assert jobs.resume(store, job.id) == resumed, "an open job stays as it is"
     jobs.stop(store, job.id)
-    other = jobs.submit(store, "study", {"users": 3}, BACKGROUND)  # nothing was kept: a job of its own
+    other = jobs.submit(store, "study", {"users": 3})  # nothing was kept: a job of its own
     assert other.id != job.id
     assert jobs.resume(store, job.id).id == other.id
     claim(store)
@@ -281,12 +289,115 @@ def test_a_resumed_job_keeps_its_number_and_an_open_twin_is_taken_instead(store:
         jobs.resume(store, 99)
 
 
-def test_a_claim_of_one_job_or_of_urgent_ones_takes_no_other(store: Store) -> None:
-    quiet = jobs.submit(store, "tune", {}, BACKGROUND)
-    other = jobs.submit(store, "tune", {"other": 1}, BACKGROUND)
-    assert jobs.claim(store, "one", urgent=True) is None
+def test_a_claim_of_one_job_or_of_better_ones_takes_no_other(store: Store) -> None:
+    quiet = jobs.submit(store, "tune", {})
+    other = jobs.submit(store, "tune", {"other": 1})
+    assert jobs.claim(store, "one", better_than=quiet.priority) is None
     assert claim(store, job_id=other.id).id == other.id
     assert jobs.claim(store, "two", job_id=other.id) is None
     urgent = jobs.submit(store, "rank", {})
-    assert claim(store, urgent=True).id == urgent.id
+    assert claim(store, better_than=quiet.priority).id == urgent.id
     assert claim(store).id == quiet.id
+
+
+def test_a_job_that_nobody_wants_any_more_is_dropped(store: Store, clock: Clock) -> None:
+    queued = jobs.submit(store, "effects", {"n": 1}, wanted_s=10)
+    running = jobs.submit(store, "rank", {"n": 2}, wanted_s=10)
+    good = jobs.submit(store, "study", {"n": 3})
+    assert claim(store).id == running.id
+    clock.now += 11
+    assert jobs.look(store, running, "one", ["rank"]) == (False, False)
+    assert not jobs.heartbeat(store, running.id, "one")
+    assert jobs.release(store, running.id, "one")
+    assert claim(store).id == good.id, "wanted for good"
+    for job in (queued, running):
+        assert jobs.get(store, job.id).state == STOPPED
+        assert jobs.get(store, job.id).dropped, "a page that wants it files it again"
+
+
+def test_a_watcher_keeps_a_job_wanted_and_writes_seldom(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = jobs.submit(store, "effects", {}, wanted_s=10)
+    good = jobs.submit(store, "effects", {"for": "good"})
+    writes = 0
+    write = Store.write
+
+    def counted(self: Store):
+        nonlocal writes
+        writes += 1
+        return write(self)
+
+    monkeypatch.setattr(Store, "write", counted)
+    for _ in range(100):
+        clock.now += 0.5
+        jobs.want(store, job.id, 10)
+        jobs.want(store, good.id, 10)
+    assert writes == 9
+    assert claim(store).id == job.id
+    clock.now += 11
+    assert claim(store).id == good.id
+    assert jobs.release(store, job.id, "one")
+    jobs.want(store, job.id, 10)
+    assert jobs.get(store, job.id).state == STOPPED, "what has ended stays"
+
+
+def test_a_job_let_go_by_one_page_is_kept_by_another(store: Store, clock: Clock) -> None:
+    shared, alone, good = (jobs.submit(store, "effects", {"n": n}, wanted_s=10) for n in range(3))
+    assert jobs.submit(store, "effects", {"n": 2}).id == good.id, "asked for by a command as well"
+    for job in (shared, alone, good):
+        jobs.let_go(store, job.id)
+    clock.now += GRACE_S / 2
+    jobs.want(store, shared.id, 10)
+    clock.now += GRACE_S
+    assert [claim(store).id for _ in range(2)] == [shared.id, good.id]
+    assert jobs.claim(store, "one") is None
+    assert jobs.get(store, alone.id).dropped
+    assert not jobs.get(store, shared.id).dropped
+
+
+def test_a_job_asked_for_again_is_wanted_again(store: Store, clock: Clock) -> None:
+    first = jobs.submit(store, "effects", {}, wanted_s=10)
+    jobs.let_go(store, first.id)
+    assert jobs.submit(store, "effects", {}, wanted_s=10).id == first.id
+    clock.now += 9
+    assert claim(store).id == first.id
+    assert jobs.stop(store, first.id).stop_asked
+    assert not jobs.get(store, first.id).dropped, "a person stopped it"
+    queued = jobs.submit(store, "effects", {}, wanted_s=10)
+    assert not jobs.stop(store, queued.id).dropped
+
+
+def test_a_claim_that_waited_long_for_the_lock_drops_nothing(store: Store, clock: Clock) -> None:
+    job = jobs.submit(store, "effects", {}, wanted_s=10)
+    clock.now += 11
+    clock.step = 30.0
+    claim(store)
+    assert jobs.heartbeat(store, job.id, "one"), "the page waited for the lock, too"
+
+
+def test_a_look_says_whether_to_go_on_and_whether_to_give_way(store: Store) -> None:
+    job = jobs.submit(store, "tune", {})
+    claim(store)
+    assert jobs.look(store, job, "one", list(PRIORITY)) == (True, False)
+    jobs.submit(store, "study", {})
+    assert jobs.look(store, job, "one", list(PRIORITY)) == (True, False), "of the same priority"
+    jobs.submit(store, "rank", {})
+    assert jobs.look(store, job, "one", list(PRIORITY)) == (True, True)
+    assert jobs.look(store, job, "one", ["tune"]) == (True, False), "nothing this worker can do"
+    assert jobs.look(store, job, "two", list(PRIORITY)) == (False, True), "the lease is another's"
+    jobs.stop(store, job.id)
+    assert jobs.look(store, job, "one", list(PRIORITY)) == (False, True)
+
+
+def test_the_time_left_is_of_the_running_attempt(store: Store) -> None:
+    job = jobs.submit(store, "study", {})
+    claim(store)
+    assert jobs.heartbeat(store, job.id, "one", 0.5, left=(60.0, 90.0))
+    running = jobs.get(store, job.id)
+    assert (running.left_low_s, running.left_high_s) == (60.0, 90.0)
+    assert jobs.heartbeat(store, job.id, "one")
+    assert jobs.get(store, job.id).left_high_s is None, "unknown again"
+    assert jobs.heartbeat(store, job.id, "one", left=(60.0, 90.0))
+    assert jobs.release(store, job.id, "one")
+    assert jobs.get(store, job.id).left_low_s is None

@@ -91,7 +91,9 @@ def test_an_older_store_is_brought_up_to_date_with_its_jobs(store: Store) -> Non
     with store.write() as connection:
         connection.execute(sa.text("DROP TABLE optimizations"))
         connection.execute(sa.text("ALTER TABLE demonstrations DROP COLUMN merged"))
-        connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN partial"))
+        for column in ("partial", "wanted_until", "left_low_s", "left_high_s"):
+            connection.execute(sa.text(f"ALTER TABLE jobs DROP COLUMN {column}"))
+        connection.execute(sa.text("ALTER TABLE workers DROP COLUMN supervisor"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     with Store.open(store.settings) as newer:
         assert jobs.get(newer, job.id) == job

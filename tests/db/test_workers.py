@@ -1,5 +1,8 @@
 """Workers: alive while they report, forgotten after a day of silence."""
 
+import os
+import socket
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -10,27 +13,54 @@ from db.workers import Worker
 
 
 def test_workers_beat_and_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Worker("host:1", 1, "host", "cpu", "float32", "ready")
-    workers.beat(store, worker)
-    workers.beat(store, replace(worker, state="busy", message="rank", models=["embedded"]))
+    first = Worker("host:1", 1, "host", "cpu", "float32", "ready")
+    workers.beat(store, first)
+    workers.beat(store, replace(first, state="busy", message="rank", models=["embedded"]))
     alive = workers.alive(store)
-    assert [(one.owner, one.state, one.message, one.models) for one in alive] == [
+    assert [(worker.owner, worker.state, worker.message, worker.models) for worker in alive] == [
         ("host:1", "busy", "rank", ["embedded"])
     ]
     now = alive[0].beat_at
-    workers.beat(store, replace(worker, owner="host:2"))
+    workers.beat(store, replace(first, owner="host:2"))
     workers.gone(store, "host:2")
     workers.gone(store, "host:2")
     assert len(workers.alive(store)) == 1
     monkeypatch.setattr("db.workers.time.time", lambda: now + 60)
     assert workers.alive(store) == []
-    assert len(workers.alive(store, within_s=100)) == 1
+    assert len(workers.listing(store)) == 1
 
 
 def test_workers_silent_for_a_day_are_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Worker("host:1", 1, "host", "cpu", "float32", "ready")
-    workers.beat(store, worker)
+    first = Worker("host:1", 1, "host", "cpu", "float32", "ready")
+    workers.beat(store, first)
     now = workers.alive(store)[0].beat_at
     monkeypatch.setattr("db.workers.time.time", lambda: now + 25 * 3600)
-    workers.beat(store, replace(worker, owner="host:2"))
-    assert [one.owner for one in workers.alive(store, within_s=1e9)] == ["host:2"]
+    workers.beat(store, replace(first, owner="host:2"))
+    assert [worker.owner for worker in workers.listing(store)] == ["host:2"]
+
+
+def test_a_killed_worker_is_noticed_within_three_seconds(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = socket.gethostname()
+    child = subprocess.Popen(["sleep", "60"])
+    here = Worker(f"{host}:1", child.pid, host, "cpu", "float32", "ready", supervisor=os.getpid())
+    elsewhere = replace(here, owner="far:1", host="far")
+    for worker in (here, elsewhere):
+        workers.beat(store, worker)
+    now = workers.listing(store)[0].beat_at
+    monkeypatch.setattr("db.workers.time.time", lambda: now + 3)
+    assert [worker.host for worker in workers.alive(store)] == ["far", host]
+    child.kill()  # not waited for: a zombie does no work, either
+    assert [worker.host for worker in workers.alive(store)] == ["far"]
+    child.wait()
+    assert [worker.host for worker in workers.alive(store)] == ["far"]
+    killed = next(worker for worker in workers.listing(store) if worker.host == host)
+    assert killed.restarts(now + 60)
+    assert not replace(killed, supervisor=child.pid).restarts(now + 60)
+    assert not replace(killed, supervisor=None).restarts(now + 60)
+    assert workers.owner_ended(f"{host}:{child.pid}:cpu", now)
+    assert not workers.owner_ended(f"{host}:{os.getpid()}:cpu", now)
+    assert not workers.owner_ended(f"far:{child.pid}:cpu", now), "another host's processes are unknown"
+    assert not workers.owner_ended(None, now)
+    assert workers.owner_ended(f"{host}:{os.getpid()}:cpu", now - 1e6), "the number was given to another"

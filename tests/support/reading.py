@@ -24,6 +24,11 @@ def button(app: AppTest, label: str) -> Any:
     return next(each for each in app.button if each.label == label)
 
 
+def named(widgets: Any, name: str) -> Any:
+    """The widget of this name, also after the program changed its value (`dashboard.state.widgets`)."""
+    return next(each for each in widgets if str(each.key).partition("~")[0] == name)
+
+
 def until(app: AppTest, words: str) -> None:
     """Draw the page again until it says this."""
     for _ in range(100):

@@ -270,7 +270,7 @@ def _verdict(outcome: Outcome, measured: Measured) -> None:
 
 def _trust(run: Run, measured: Measured) -> None:
     if measured.pending is not None:
-        progress.watch(measured.pending, "Measuring effects; grey bars are of the weights before")
+        progress.watch(measured.pending, "Measuring effects; grey bars belong to the weights before")
     elif measured.problem:
         problem(f"The effects could not be measured. {measured.problem}")
     elif measured.result is not None:

@@ -48,7 +48,9 @@ def board(view: View, outcome: Outcome, past: str) -> Any:
             other_lists.opener(run)
         _status(outcome)
     gold = f"really {past} next" if view.options.target == "test" else f"{past} before the last"
+    old = ":orange[Not current:] this list belongs to the setting before. "
     st.caption(
+        f"{old if run is not None and not outcome.current else ''}"
         "Rank of each candidate without demonstrations (left) and with the desk's (right). "
         f"Gold: what this user {gold}."
     )
@@ -83,14 +85,10 @@ def _body(view: View, outcome: Outcome) -> Any:
 def _status(outcome: Outcome) -> None:
     """Where the numbers come from, or what is being waited for."""
     if outcome.pending is not None:
-        name = "Ranking" if outcome.run is None else "Ranking; the list below is the one before this change"
-        progress.watch(outcome.pending, name)
+        progress.watch(outcome.pending, "Ranking")
         return
     run = outcome.run
-    if run is None:
-        return
-    if not outcome.current:
-        st.caption(":orange[Not current:] the list before this change.", text_alignment="right")
+    if run is None or not outcome.current:
         return
     text = provenance(run, fresh=outcome.fresh, now=time.time())
     st.caption(text, width="stretch", text_alignment="right")

@@ -15,7 +15,7 @@ if str(ROOT) not in sys.path:
 
 from dashboard import pages  # noqa: E402
 from dashboard.state import links  # noqa: E402
-from dashboard.ui import engine_status, help, notices  # noqa: E402
+from dashboard.ui import callbacks, engine_status, help, notices  # noqa: E402
 from dashboard.ui.style import css  # noqa: E402
 
 st.set_page_config(page_title="Dualens", layout="wide", initial_sidebar_state=215)
@@ -40,6 +40,7 @@ with st.sidebar:
     help.page_link(next(page for page in pages.PAGES if page.title == current.title))
 
 with notices.told():
+    callbacks.show(current.title)
     current.run()
 
 with st.sidebar:  # after the page, which decides what data are shown

@@ -325,6 +325,14 @@ def listing(
         return [_typed(row) for row in connection.execute(query)]
 
 
+def about(store: Store, kind: str, fields: dict, limit: int = 20) -> list[Job]:
+    """Jobs of a kind whose payload has just these values in these fields, newest first."""
+    written = table.c.payload.contains(canonical_json(fields)[1:-1], autoescape=True)
+    query = sa.select(table).where(table.c.kind == kind, written).order_by(table.c.id.desc()).limit(limit)
+    with store.read() as connection:
+        return [_typed(row) for row in connection.execute(query)]
+
+
 def _last_equal(payload_digest: str) -> sa.ColumnElement[bool]:
     newest = sa.select(sa.func.max(table.c.id)).where(table.c.payload_digest == payload_digest)
     return table.c.id == newest.scalar_subquery()

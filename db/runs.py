@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db.canonical import canonical_json
+from db.choices import STRATEGIES
 from db.errors import BadInput, NotFound
 from db.names import clean_text, fold, like
 from db.requests import RunRequest
@@ -21,7 +22,10 @@ from db.schema import run_requests
 from db.schema import runs as table
 from db.store import Store
 
+CUSTOM_SET = "custom set"
+"""The strategy, in words, of demonstrations that were chosen one by one."""
 _SHORTEST_PREFIX = 6
+_SHORTEST_STRATEGY = 2
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ class RunSummary:
     note: str
     tags: list[str]
     starred: bool
+
+    @property
+    def strategy(self) -> str | None:
+        """How the demonstrations were chosen, as `bm25:4`; None where one by one."""
+        return self.request.demos if self.request.demonstrations is None else None
 
 
 @dataclass(frozen=True)
@@ -140,21 +149,37 @@ def listing(
     starred: bool | None = None,
     limit: int = 100,
     offset: int = 0,
+    *,
+    with_demonstrations: bool = False,
 ) -> list[RunSummary]:
-    """Runs without their lists, newest first.
+    """Runs without their lists, newest first; `with_demonstrations`: only runs that have some.
 
-    Every word of `search` must stand in the data set, user, model, target title, note or tags (case and
-    accents do not count).
+    Every word of `search` must be part of the data set, user, model, target title, note, tags or strategy, or
+    be the first 6 or more digits of the key. Case and accents do not count.
     """
     equal = {table.c.dataset: dataset, table.c.user_id: user, table.c.model: model, table.c.starred: starred}
     query = (
         sa.select(*(column for column in table.c if column.name != "result"))
-        .where(_KEPT, *(column == value for column, value in equal.items() if value is not None))
-        .where(*(table.c.folded.like(like(word), escape="\\") for word in fold(search).split()))
+        .where(*(column == value for column, value in equal.items() if value is not None))
+        .where(*_matching(search, with_demonstrations))
         .order_by(table.c.created_at.desc(), table.c.key)
     )
     with store.read() as connection:
         return [_summary(row) for row in connection.execute(query.limit(limit).offset(offset))]
+
+
+def count(store: Store, search: str = "", *, with_demonstrations: bool = False) -> int:
+    """How many runs `listing` finds in all."""
+    query = sa.select(sa.func.count()).select_from(table).where(*_matching(search, with_demonstrations))
+    with store.read() as connection:
+        return connection.execute(query).scalar_one()
+
+
+def summary(run: Run) -> RunSummary:
+    """A run without its lists."""
+    names = ("key", "request", "user_id", "model", "timings_ms", "created_at", "note", "tags", "starred")
+    alike = {name: getattr(run, name) for name in names}
+    return RunSummary(dataset=run.request.dataset, **alike, **_facts(run.result))
 
 
 def annotate(
@@ -230,6 +255,31 @@ def find_effects(store: Store, effects_key: str) -> Effects | None:
 
 
 _KEPT = table.c.deleted_at.is_(None)
+# Summaries are canonical JSON, whose keys are sorted: this one comes first.
+_WITH_DEMONSTRATIONS = sa.not_(table.c.summary.startswith('{"demonstrations":0,', autoescape=True))
+
+
+def _matching(search: str, with_demonstrations: bool) -> list[sa.ColumnElement[bool]]:
+    """The conditions on a run that is kept and holds every word."""
+    words = [
+        sa.or_(
+            table.c.folded.like(like(word), escape="\\"),
+            *(table.c.request.contains(text, autoescape=True) for text in _strategies_written(word)),
+            *([table.c.key.startswith(word, autoescape=True)] if len(word) >= _SHORTEST_PREFIX else []),
+        )
+        for word in fold(search).split()
+    ]
+    return [_KEPT, *([_WITH_DEMONSTRATIONS] if with_demonstrations else []), *words]
+
+
+def _strategies_written(word: str) -> list[str]:
+    """How requests are stored whose strategy has the word in its name or label; a single letter says none."""
+    if len(word) < _SHORTEST_STRATEGY:
+        return []
+    names = [name for name, row in STRATEGIES.items() if word in fold(f"{name} {row.label}")]
+    # A set chosen one by one stands under "demonstrations", and the strategy beside it is not used.
+    custom = ['"demonstrations":[{'] if word in CUSTOM_SET else []
+    return [*custom, *(f'"demonstrations":null,"demos":"{name}{end}' for name in names for end in (":", '"'))]
 
 
 def _mark(store: Store, key: str, deleted_at: float | None) -> None:
@@ -272,13 +322,7 @@ def _one(connection: Connection, key: str) -> Run | None:
 
 def _values(run: Run) -> dict[str, Any]:
     result = run.result
-    summary = {
-        "metrics": result.get("metrics", {}),
-        "loss": result.get("loss"),
-        "loss_zero_shot": result.get("loss_zero_shot"),
-        "title": (result.get("target") or {}).get("title", ""),
-        "demonstrations": len(result.get("demonstrations", ())),
-    }
+    summary = _facts(result)
     words = (run.request.dataset, run.user_id, run.model, summary["title"], run.note, *run.tags)
     return {
         "key": run.key,
@@ -296,6 +340,17 @@ def _values(run: Run) -> dict[str, Any]:
         "summary": canonical_json(summary),
         "folded": fold(" ".join(words)),
         "result": canonical_json(result),
+    }
+
+
+def _facts(result: dict) -> dict[str, Any]:
+    """What a summary tells of a result."""
+    return {
+        "metrics": result.get("metrics", {}),
+        "loss": result.get("loss"),
+        "loss_zero_shot": result.get("loss_zero_shot"),
+        "title": (result.get("target") or {}).get("title", ""),
+        "demonstrations": len(result.get("demonstrations", ())),
     }
 
 

@@ -1,6 +1,6 @@
 """Numbers, dates and sizes as people read them: real minus signs, units, one way each."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 MINUS = "−"
 ARROW = "→"
@@ -83,10 +83,13 @@ def day(timestamp: int | float | None, *, year: bool = True) -> str:
     return f"{moment.day} {moment:%b %Y}" if year else f"{moment.day} {moment:%b}"
 
 
-def moment(timestamp: datetime | int | float | None) -> str:
-    """3 Mar 2021, 14:05 (UTC)."""
+def moment(timestamp: datetime | int | float | None, zone: tzinfo = UTC) -> str:
+    """3 Mar 2021, 14:05, in this time zone."""
     when = _moment(timestamp)
-    return "–" if when is None else f"{when.day} {when:%b %Y, %H:%M}"
+    if when is None:
+        return "–"
+    when = when.astimezone(zone)
+    return f"{when.day} {when:%b %Y, %H:%M}"
 
 
 def _moment(timestamp: datetime | int | float | None) -> datetime | None:

@@ -130,24 +130,6 @@ def how_measured(effects: Mapping[str, Any]) -> str:
     return f"{told}."
 
 
-def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
-    """What changed for the target between two runs."""
-    moved = movement(a["metrics"]["rank"], b["metrics"]["rank"], len(b["items"]))
-    if a["target"]["item"] != b["target"]["item"]:
-        own = [f"{ordinal(run['metrics']['rank'])} of {len(run['items'])}" for run in (a, b)]
-        return (
-            f"The runs have different targets: A ranks its own {own[0]}, B {own[1]}; "
-            "their losses are not comparable."
-        )
-    taken = a["loss"] - b["loss"]
-    better = (
-        "no better and no worse"
-        if abs(taken) < 0.005
-        else f"{abs(taken):.2f} nats {'better' if taken > 0 else 'worse'}"
-    )
-    return f"From A to B the target, {plain(b['target']['title'], 60)}, {moved}; B's loss on it is {better}."
-
-
 def peers(result: Mapping[str, Any], lists: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Where the model and each conventional recommender place the target."""
     metrics, total = result["metrics"], len(result["items"])

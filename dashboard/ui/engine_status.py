@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.state import session
 from dashboard.text.formats import count, parameters
 from dashboard.text.literal import md
+from dashboard.ui.notices import told
 from db import datasets, models, workers
 from db.errors import DualensError
 from db.workers import Worker
@@ -15,6 +16,7 @@ LOOK_S = 2.0
 
 
 @st.fragment(run_every=LOOK_S)
+@told()
 def foot() -> None:
     """Two or three quiet lines, looked up again every few seconds; a switched theme redraws the charts."""
     theme = st.context.theme.type

@@ -53,14 +53,23 @@ def problem(text: str) -> None:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Show an error raised inside as a message; one that nobody foresaw also goes to the log, traced."""
+    """Show an error raised inside as a message with what can be done; also a decorator of fragments, dialogs.
+
+    Without it Streamlit shows a traceback. Errors of callbacks are shown by `dashboard.ui.callbacks`.
+    """
     try:
         yield
-    except DualensError as error:
-        problem(str(error))
     except Exception as error:
-        logging.getLogger("dualens.dashboard").exception("a page failed")
-        problem(
-            f"This page met an error it does not know ({type(error).__name__}: {error}). The store was not "
-            "changed. Reload the page; if it stays, the terminal of the dashboard has the details."
-        )
+        problem(explain(error))
+        st.caption("Reload the page to try again, or open another page from the navigation.")
+
+
+def explain(error: Exception) -> str:
+    """What to tell a person about this error; one that is not of ours is also logged with its traceback."""
+    if isinstance(error, DualensError):
+        return str(error)
+    logging.getLogger("dualens.dashboard").error("a page failed", exc_info=error)
+    return (
+        f"This page met an unexpected error ({type(error).__name__}: {error}). The store was not changed. "
+        "The terminal of the dashboard has the details."
+    )

@@ -10,6 +10,7 @@ from dashboard.state.waiting import ENDED, STATES, Answer, seen
 from dashboard.text.formats import seconds
 from dashboard.text.literal import md
 from dashboard.ui import dialogs
+from dashboard.ui.notices import told
 from db import jobs, workers
 from db.jobs import Job
 
@@ -23,7 +24,7 @@ NO_ENGINE = (
 
 def watch(job: Job, what: str) -> None:
     """Show a pending job and run the page again when it has ended. Keeps its height while it waits."""
-    st.fragment(_look, run_every=LOOK_S)(job.id, what)
+    st.fragment(told()(_look), run_every=LOOK_S)(job.id, what)
 
 
 def _look(job_id: int, what: str) -> None:
@@ -55,7 +56,7 @@ def line(job: Job, what: str) -> None:
 def later(answer: Answer, what: str, height: int, draw: Callable[[Answer], None]) -> None:
     """Draw an answer as soon as it is there, and until then how far it is, in its room of `height` pixels."""
     if answer.pending:
-        st.fragment(_later, run_every=LOOK_S)(answer.job.id, what, height, draw)
+        st.fragment(told()(_later), run_every=LOOK_S)(answer.job.id, what, height, draw)
     else:
         draw(answer)
 

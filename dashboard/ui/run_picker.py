@@ -1,100 +1,124 @@
-"""Finding stored runs again: the two pickers of the Compare page."""
+"""Finding stored runs again: a search over the whole store, and select boxes of what it lists.
 
-import time
+A select box sends the label of an option, so a label says only what never changes about a run.
+"""
+
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from dashboard.state import session
-from dashboard.text.formats import ARROW, ago, plural
-from dashboard.text.literal import plain
-from dashboard.ui.notices import problem
+from dashboard.state import session, widgets
+from dashboard.text import values
+from dashboard.text.formats import ARROW, count, moment, plural
+from dashboard.text.literal import md, plain
 from db import runs
-from db.errors import NotFound
-from db.runs import Run, RunSummary
+from db.runs import CUSTOM_SET, Run, RunSummary
 
-MOST = 300  # newest runs offered; older ones open by their link
-
-
-def chosen(known: Sequence[RunSummary]) -> tuple[Run | None, Run | None]:
-    """The runs of the address bar (`a`, `b`: a key or its beginning); without any, the newest two alike."""
-    picked: list[Run | None] = []
-    for name in ("a", "b"):
-        key = st.query_params.get(name) or st.session_state.get(f"compare-{name}")
-        run = None
-        if key:
-            try:
-                run = runs.get(session.store(), key)
-            except NotFound as error:
-                problem(f"Run {name.upper()}: {error} Choose another one below.")
-        picked.append(run)
-    asked = bool(st.query_params.get("a") or st.query_params.get("b"))
-    if picked == [None, None] and not asked:
-        newest, partner = propose(known)
-        picked = [runs.by_key(session.store(), key) if key else None for key in (partner, newest)]
-    return picked[0], picked[1]
+PAGE = 100
+"""Runs listed at first, and added by each press of "List older runs"."""
 
 
-def propose(known: Sequence[RunSummary]) -> tuple[str | None, str | None]:
-    """The newest run that has an older one of the same user, and that one; else the two newest."""
-    for at, newer in enumerate(known):
-        for older in known[at + 1 :]:
-            if (older.dataset, older.user_id) == (newer.dataset, newer.user_id):
-                return newer.key, older.key
-    keys = [summary.key for summary in known[:2]]
-    return (keys[0] if keys else None), (keys[1] if len(keys) > 1 else None)
+@dataclass(frozen=True)
+class Listed:
+    """The newest runs that hold the words searched for, and how many there are in all."""
+
+    words: str
+    runs: Sequence[RunSummary]
+    total: int
+
+    @property
+    def sentence(self) -> str:
+        """Which runs the select boxes offer. Plain text."""
+        shown = len(self.runs)
+        if self.words:
+            found = f"{plural(self.total, 'run')} {'matches' if self.total == 1 else 'match'} “{self.words}”"
+            return f"{found}; the newest {shown} are listed." if shown < self.total else f"{found}."
+        if shown < self.total:
+            return f"The newest {shown} of {count(self.total)} runs are listed. Search to find others."
+        return f"{plural(self.total, 'run')}, newest first."
 
 
-def pickers(known: Sequence[RunSummary], a: Run | None, b: Run | None) -> None:
-    """Two select boxes that search by typing, and a swap."""
-    cells = st.container(key="pickers").columns((1, 0.16, 1), vertical_alignment="bottom", gap="xsmall")
-    for cell, name, run in ((cells[0], "a", a), (cells[2], "b", b)):
-        with cell:
-            select(f"Run {name.upper()}", f"pick-run-{name}", known, run, partial(_picked, name))
-    with cells[1]:
-        st.button("Swap", on_click=_swap, args=(a, b), disabled=a is None or b is None, width="stretch")
+def listed(page: str, *, with_demonstrations: bool = False) -> Listed:
+    """What a page's pickers offer, by the words of its search field."""
+    words = " ".join(str(st.session_state.get(f"{page}-search") or "").split())
+    most = st.session_state.get(f"{page}-listed", PAGE)
+    store = session.store()
+    found = runs.listing(store, search=words, limit=most, with_demonstrations=with_demonstrations)
+    total = runs.count(store, words, with_demonstrations=with_demonstrations)
+    return Listed(words, found, max(total, len(found)))
 
 
-def select(
-    title: str, key: str, known: Sequence[RunSummary], run: Run | None, picked: Callable[[str], None]
-) -> None:
-    """A select box of runs that searches by typing; another choice is handed on by `picked(key)`."""
-    labels = {summary.key: label(summary, time.time()) for summary in known}
-    if run is not None:
-        labels.setdefault(run.key, f"run {run.key[:10]}")
-    session.put(key, run.key if run else None)
-    st.selectbox(
-        title,
-        list(labels),
-        key=key,
-        format_func=labels.__getitem__,
-        placeholder="choose a run: type a user, a model, a title",
-        filter_mode="contains",
-        on_change=picked,
-        args=(key,),
+def search(page: str) -> None:
+    """The field whose words narrow what the page's pickers offer."""
+    st.text_input(
+        "Find runs",
+        key=f"{page}-search",
+        persist_state="session",
+        placeholder="user, target title, strategy, model, data set, note or tag",
+        on_change=_start_over,
+        args=(page,),
     )
 
 
-def label(run: RunSummary, now: float) -> str:
-    """What tells one run from another, as one line of plain text."""
-    metrics = run.metrics
-    ranks = f"rank {metrics['zero_shot']['rank']} {ARROW} {metrics['rank']}"
-    count = plural(run.demonstrations, "demonstration")
-    where = f"{plain(run.dataset, 24)} · {plain(run.model, 24)} · {run.key[:6]}"
-    return f"{plain(run.user_id, 24)} · {count} · {ranks} · {ago(run.created_at, now)} · {where}"
+def summary(page: str, known: Listed) -> None:
+    """Which runs are listed, and a way to list older ones."""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{page}-runs-listed", gap="small"):
+        st.caption(md(known.sentence), width="content")
+        if len(known.runs) < known.total:
+            st.button("List older runs", type="tertiary", on_click=_more, args=(page,))
 
 
-def _picked(name: str, key: str) -> None:
-    _set(name, st.session_state[key])
+def select(title: str, name: str, known: Listed, run: Run | None, picked: Callable[[str], None]) -> None:
+    """A select box that shows `run`; another choice is passed on by `picked(its key)`."""
+    zone = time_zone()
+    labels = {each.key: label(each, zone) for each in known.runs}
+    if run is not None and run.key not in labels:
+        labels = {run.key: label(runs.summary(run), zone), **labels}
+    options = list(labels)
+    key = widgets.showing(name, run.key if run else None)
+    st.selectbox(
+        title,
+        options,
+        index=options.index(run.key) if run else None,
+        key=key,
+        format_func=lambda option: labels.get(option, option),
+        placeholder="Choose a run" if labels else "No run matches",
+        filter_mode="contains",
+        on_change=lambda: picked(st.session_state[key]),
+        disabled=not labels,
+    )
 
 
-def _swap(a: Run, b: Run) -> None:
-    _set("a", b.key)
-    _set("b", a.key)
+def label(run: RunSummary, zone: tzinfo = UTC) -> str:
+    """What tells one run from another, as one line of plain text that stays the same."""
+    ranks = f"rank {run.metrics['zero_shot']['rank']} {ARROW} {run.metrics['rank']}"
+    parts = [plain(run.user_id, 24), chosen_by(run), ranks, plain(run.title, 40)]
+    parts += [moment(run.created_at, zone), plain(run.dataset, 24), plain(run.model, 24), run.key[:6]]
+    return " · ".join(parts)
 
 
-def _set(name: str, key: str | None) -> None:
-    st.session_state[f"compare-{name}"] = key
-    if key:
-        st.query_params[name] = key
+def chosen_by(run: RunSummary) -> str:
+    """BM25 (4), custom set (3), no demonstrations. Plain text."""
+    if not run.demonstrations:
+        return values.strategy("none")
+    name = CUSTOM_SET if run.strategy is None else values.strategy(run.strategy.partition(":")[0])
+    return f"{name} ({run.demonstrations})"
+
+
+def time_zone() -> tzinfo:
+    """That of the browser; UTC where it does not say."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def _start_over(page: str) -> None:
+    st.session_state.pop(f"{page}-listed", None)
+
+
+def _more(page: str) -> None:
+    st.session_state[f"{page}-listed"] = st.session_state.get(f"{page}-listed", PAGE) + PAGE

@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard.state import links, session
 from dashboard.state.work import Work
+from dashboard.ui.notices import told
 from db import jobs
 from db.errors import NotFound
 from db.jobs import Job
@@ -89,7 +90,7 @@ class Shelf(Generic[W]):
 
         Looks by itself: a command may have filed one, and a browser may have missed a redraw.
         """
-        st.fragment(self._look, run_every=FOLLOW_S)(_mark(drawn))
+        st.fragment(told()(self._look), run_every=FOLLOW_S)(_mark(drawn))
 
     def _look(self, drawn: tuple[int, str] | None) -> None:
         if _mark(self.shown(self.known())) != drawn:
@@ -100,7 +101,8 @@ class Shelf(Generic[W]):
         picked = self.picked()
         if picked not in (None, work.job.id):
             st.caption(f":orange[Note:] the store holds no {self.param} {picked}. This is another one.")
-        st.fragment(self._card, run_every=LOOK_S if work.open else None)(work.job.id, work.job.state, draw)
+        card = st.fragment(told()(self._card), run_every=LOOK_S if work.open else None)
+        card(work.job.id, work.job.state, draw)
 
     def _card(self, job_id: int, drawn: str, draw: Callable[[W], None]) -> None:
         work = self.read(jobs.get(session.store(), job_id))

@@ -54,6 +54,8 @@ def delete(store: Store, name: str) -> None:
     """Hide the data set and free its name; `restore` undoes it. Raises NotFound."""
     with store.write() as connection:
         row = row_of(connection, name)
+        if row is None and _deleted(connection, name):
+            raise NotFound(f"The data set {name!r} is deleted already; it can be restored from the bin.")
         if row is None:
             raise _not_found(connection, name)
         connection.execute(sa.update(datasets).where(datasets.c.id == row.id).values(deleted_at=time.time()))

@@ -134,7 +134,7 @@ def test_every_run_is_compared(open_page: Open, store: Store) -> None:
         app.run()
         assert not app.exception, (a, b)
         assert not app.error, (a, b)
-        assert (app.selectbox(key="pick-run-a").value, app.selectbox(key="pick-run-b").value) == (a, b)
+        assert [box.value for box in app.selectbox if box.label in ("Run A", "Run B")] == [a, b]
         assert "In one sentence" in texts(app)
 
 
@@ -149,7 +149,7 @@ def test_every_tuning_and_study_is_shown(
     assert not app.exception
     assert list(table(app, "state")["state"]) == [STATES[job.state] for job in known]
     for job in known:
-        app.session_state[head] = job.id  # as a selected row of the list does
+        app.query_params[head] = str(job.id)  # as a selected row of the list does
         app.run()
         assert not app.exception, job
         assert read("\n".join(each.value for each in app.error)) == (job.error or ""), job

@@ -114,6 +114,32 @@ def test_runs_are_found_by_what_they_are(store: Store) -> None:
     assert keys(runs.listing(store, search="'")) == []
 
 
+def test_runs_are_found_by_strategy_and_key_and_counted(store: Store) -> None:
+    chosen = RunRequest("toy", "u1", demos="recent:2", demonstrations=(Chosen("d1"),))
+    runs.save(store, make(0, request=RunRequest("toy", "u1", demos="bm25:4")))
+    runs.save(store, make(1, request=RunRequest("toy", "u1", demos="twostage:4")))
+    runs.save(store, make(2, request=chosen, request_digest="chosen"))
+    runs.save(store, make(0, key="abcdef" + "1" * 58))
+    bare = {**make().result, "demonstrations": []}
+    runs.save(store, make(3, request=RunRequest("toy", "u1", demos="none"), result=bare))
+    assert keys(runs.listing(store, search="BM25")) == [0]
+    assert keys(runs.listing(store, search="two-stage optimization")) == [1]
+    assert keys(runs.listing(store, search="custom set")) == [2]
+    assert keys(runs.listing(store, search="recent")) == [int("abcdef" + "1" * 58, 16)], "the set's own"
+    assert keys(runs.listing(store, search="no demonstrations")) == [3]
+    assert len(runs.listing(store, search="abcdef")) == 1
+    assert runs.listing(store, search="bcdef1") == []
+    assert len(runs.listing(store, with_demonstrations=True)) == 4
+    assert runs.count(store) == 5
+    assert runs.count(store, "bm25") == 1
+    assert runs.count(store, with_demonstrations=True) == 4
+
+
+def test_a_runs_own_summary_is_the_listed_one(store: Store) -> None:
+    run = runs.save(store, make(tags=["a"], note="n", starred=True))
+    assert runs.listing(store) == [runs.summary(run)]
+
+
 def test_notes_tags_and_stars(store: Store) -> None:
     run = make()
     runs.save(store, run)

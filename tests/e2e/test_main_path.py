@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.text.literal import JOINER, plain
+from dashboard.text.literal import plain
 from dashboard.ui.theme import DARK, LIGHT
 from db import runs
 from db.requests import RunRequest
@@ -86,7 +86,7 @@ def test_hostile_titles_are_shown_as_they_are(page: Any, dashboard: str, store: 
     page.goto(f"{dashboard}/?data=simulated&user=shopper+0000&model=embedded&demos=proximal:2")
     page.get_by_text("In one sentence").wait_for()
     page.get_by_role("slider").first.wait_for()
-    seen = page.locator(".stMain").inner_text().replace(JOINER, "")
+    seen = page.locator(".stMain").inner_text()
     for view in run.result["demonstrations"]:
         assert plain(view["answer"]["title"]) in seen
     assert plain(run.result["target"]["title"], 60) in seen

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from dashboard.text.literal import JOINER
 from db import jobs, runs
 from db.requests import RunRequest
 from db.store import Store
@@ -29,7 +28,7 @@ def test_from_optimize_over_the_desk_to_a_ranking(page: Any, dashboard: str, sto
         page.get_by_role("dialog").wait_for()
         engine.delay_s["optimize step"] = 0.6
         page.get_by_text("Chosen and weighed.").wait_for()
-        assert "it beats <b>zero-shot</b>" in page.get_by_role("dialog").inner_text().replace(JOINER, "")
+        assert "it beats <b>zero-shot</b>" in page.get_by_role("dialog").inner_text()
 
         for step in (4, 3):
             page.get_by_role("slider", name="Step").press("ArrowLeft")

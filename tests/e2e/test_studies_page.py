@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from dashboard.text.literal import JOINER
 from db import jobs
 from db.requests import RunRequest
 from db.store import Store
@@ -27,7 +26,7 @@ def test_a_study_is_started_stopped_gone_on_with_and_read(page: Any, dashboard: 
         page.locator(".st-key-verdict").get_by_text("RecICL's claim holds").wait_for()
         page.get_by_role("radio", name="AUC", exact=True).click()
         page.get_by_text("Paired tests over users").wait_for()
-    seen = page.locator(".stMain").inner_text().replace(JOINER, "")
+    seen = page.locator(".stMain").inner_text()
     assert "no real <b>shopper</b>" in seen
     assert [job.state for job in jobs.listing(store, kinds=["study"])] == [jobs.COMPLETED]
 

@@ -29,7 +29,6 @@ def test_a_tuning_from_start_to_recommend(page: Any, dashboard: str, store: Stor
         page.get_by_role("button", name="Resume").click()
         page.get_by_text("It ended because the time was up.").wait_for()
         page.get_by_role("button", name="Open in Recommend").click()
-        page.get_by_text("Not ranked yet").wait_for()
         page.wait_for_url("**model=simulated-recicl*")
     assert [job.state for job in jobs.listing(store, kinds=["tune"])] == [jobs.COMPLETED]
 

@@ -1,22 +1,26 @@
 """What a person reads on a page under test."""
 
+import re
 import time
+from html import unescape
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
-
-from dashboard.text.literal import JOINER
 
 
 def texts(app: AppTest) -> str:
     """Everything a person reads on the page."""
     parts = [*app.markdown, *app.caption, *app.text, *app.subheader, *app.header, *app.error]
-    return read("\n".join(str(part.value) for part in parts))
+    titles = [unescape(re.sub(r"<style>.*</style>|<[^>]*>", "", str(part.value))) for part in app.html]
+    return "\n".join([read("\n".join(str(part.value) for part in parts)), *titles])
 
 
 def read(markdown: str) -> str:
     """Escaped Markdown as a person reads it."""
-    return markdown.replace("\\", "").replace(JOINER, "")
+    spans = 1
+    while spans:  # innermost first
+        markdown, spans = re.subn(r":color\[((?:\\.|[^\\\[\]])*)\]", r"\1", markdown)
+    return re.sub(r"\\(.)", r"\1", markdown)
 
 
 def button(app: AppTest, label: str) -> Any:

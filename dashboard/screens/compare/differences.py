@@ -1,91 +1,125 @@
 """What differs between two stored runs, as tables and as warnings. No Streamlit, no store."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from dashboard.text import values, words
-from dashboard.text.formats import number, seconds, signed
-from dashboard.text.literal import md
+from dashboard.text.formats import number, ordinal, seconds, signed
+from dashboard.text.literal import md, plain
 from db.requests import RunRequest
 from db.requests.fields import described
 from db.runs import Run
 
-# label, digits, whether more is better (None: neither), how to read it from a run
-ROWS = (
-    ("Target's rank", 0, False, lambda run: run.result["metrics"]["rank"]),
-    ("Rank without demonstrations", 0, False, lambda run: run.result["metrics"]["zero_shot"]["rank"]),
-    ("Loss of the target, nats", 2, False, lambda run: run.result["loss"]),
-    ("Loss without, nats", 2, False, lambda run: run.result["loss_zero_shot"]),
-    ("NDCG@10", 3, True, lambda run: run.result["metrics"]["ndcg10"]),
-    ("Reciprocal rank", 3, True, lambda run: run.result["metrics"]["mrr"]),
-    ("Prompt, tokens", 0, None, lambda run: run.result["prompt"]["tokens"]),
-)
 Effects = Mapping[str, Any] | None
+
+LISTS, LOSSES = "lists", "losses"
+"""What two runs must have in common before a number of one is better than that of the other."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A row of the table of numbers. `more_is_better`: None where neither is; `needs`: LISTS or LOSSES."""
+
+    label: str
+    read: Callable[[Run, Effects], float | None]
+    digits: int = 2
+    more_is_better: bool | None = None
+    needs: str = LISTS
+
+
+NUMBERS = (
+    Number("Target's rank", lambda run, _: run.result["metrics"]["rank"], 0, False),
+    Number(
+        "Rank without demonstrations", lambda run, _: run.result["metrics"]["zero_shot"]["rank"], 0, False
+    ),
+    Number("Loss of the target, nats", lambda run, _: run.result["loss"], 2, False, LOSSES),
+    Number(
+        "Loss without demonstrations, nats", lambda run, _: run.result["loss_zero_shot"], 2, False, LOSSES
+    ),
+    Number("Total effect, nats", lambda run, effects: _total_effect(run, effects), 2, True, LOSSES),
+    Number("NDCG@10", lambda run, _: run.result["metrics"]["ndcg10"], 3, True),
+    Number("Reciprocal rank", lambda run, _: run.result["metrics"]["mrr"], 3, True),
+    Number("Prompt, tokens", lambda run, _: run.result["prompt"]["tokens"], 0),
+)
+
+
+def _total_effect(run: Run, effects: Effects) -> float:
+    return effects["effect_total"] if effects else run.result["loss_zero_shot"] - run.result["loss"]
+
+
+def lists_obstacle(a: Run, b: Run) -> str | None:
+    """Why ranks in A and in B cannot be compared; None where they can. Markdown."""
+    if a.request.dataset != b.request.dataset:
+        return f"The runs belong to different data sets: {_both(a.request.dataset, b.request.dataset)}."
+    if a.request.user != b.request.user:
+        return f"The runs belong to different users: {_both(a.request.user, b.request.user)}."
+    if a.result["target"]["item"] != b.result["target"]["item"]:
+        titles = (run.result["target"]["title"] for run in (a, b))
+        return f"The runs have different targets: {_both(*titles)}."
+    if a.result["candidates"]["fingerprint"] != b.result["candidates"]["fingerprint"]:
+        return "The candidate lists differ: each run ranked its target among other items."
+    return None
+
+
+def losses_obstacle(a: Run, b: Run) -> str | None:
+    """Why losses of A and B cannot be compared where their targets are the same; None where they can.
+    Markdown."""
+    models = [run.result["model"] for run in (a, b)]
+    if models[0]["name"] != models[1]["name"]:
+        return f"The models differ ({_both(models[0]['name'], models[1]['name'])}): so do their loss scales."
+    if models[0]["revision"] != models[1]["revision"]:
+        return f"The model {md(models[0]['name'])} was replaced between the runs: its revision differs."
+    if a.request.scoring != b.request.scoring:
+        return "The scoring modes differ: scores and losses are on different scales."
+    return None
 
 
 def warnings(a: Run, b: Run) -> list[str]:
-    """Why a difference in the numbers may have another cause than the demonstrations."""
-    reasons = []
-    if (a.request.dataset, a.request.user) != (b.request.dataset, b.request.user):
-        reasons.append("The runs belong to different users: ranks and losses are of different targets.")
-    elif a.result["target"]["item"] != b.result["target"]["item"]:
-        reasons.append(
-            "The runs have different targets (report and curate): their losses cannot be compared."
-        )
-    elif a.result["candidates"]["fingerprint"] != b.result["candidates"]["fingerprint"]:
-        reasons.append("The candidate lists differ: ranks and NDCG are over different items.")
-    models = [run.result["model"] for run in (a, b)]
-    if models[0]["name"] != models[1]["name"]:
-        reasons.append(
-            f"The models differ ({models[0]['name']}, {models[1]['name']}): so do the scales of the losses."
-        )
-    elif models[0]["revision"] != models[1]["revision"]:
-        reasons.append(f"The model {models[0]['name']} was replaced between the runs: its revision differs.")
-    elif models[0]["dtype"] != models[1]["dtype"]:
-        reasons.append(
-            f"The runs used different number formats ({models[0]['dtype']}, {models[1]['dtype']})."
-        )
-    if a.request.template != b.request.template:
-        reasons.append("The prompt templates differ.")
-    if a.request.scoring != b.request.scoring:
-        reasons.append("The scoring modes differ: scores and losses are on different scales.")
-    return reasons
+    """Why a difference in the numbers may have another cause than the demonstrations. Markdown."""
+    formats = [run.result["model"]["dtype"] for run in (a, b)]
+    reasons = [
+        lists_obstacle(a, b),
+        losses_obstacle(a, b),
+        f"The runs used different number formats ({_both(*formats)})." if formats[0] != formats[1] else None,
+        "The prompt templates differ." if a.request.template != b.request.template else None,
+    ]
+    return [reason for reason in reasons if reason]
+
+
+def _both(a: object, b: object) -> str:
+    return f"{md(a, 60)} and {md(b, 60)}"
+
+
+def comparable(a: Run, b: Run) -> frozenset[str]:
+    """Which of LISTS and LOSSES the two runs have in common."""
+    losses = a.result["target"]["item"] == b.result["target"]["item"] and a.request.user == b.request.user
+    same = {LISTS: lists_obstacle(a, b) is None, LOSSES: losses and losses_obstacle(a, b) is None}
+    return frozenset(name for name, holds in same.items() if holds)
 
 
 def numbers_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
-    """Metrics of both runs, Markdown in the cells: B minus A, signed; better or worse for one target only."""
-    alike = a.result["target"]["item"] == b.result["target"]["item"]
+    """Metrics of both runs and B minus A, Markdown in the cells. Where the two do not compare, no difference
+    is shown."""
+    same = comparable(a, b)
     rows = []
-    for label, digits, more_is_better, read in ROWS:
-        rows.append((label, *_cells(read(a), read(b), digits, more_is_better if alike else None)))
-    totals = [
-        effects["effect_total"] if effects else _taken(run)
-        for run, effects in ((a, effects_a), (b, effects_b))
-    ]
-    total = (
-        signed(totals[0]),
-        signed(totals[1]),
-        _verdict(totals[1] - totals[0], 2, True if alike else None),
-    )
-    rows.insert(4, ("Total effect, nats", *total))
+    for row in NUMBERS:
+        before, after = row.read(a, effects_a), row.read(b, effects_b)
+        difference = "–"
+        if before is not None and after is not None and (row.needs in same or row.more_is_better is None):
+            difference = _verdict(after - before, row.digits, row.more_is_better)
+        show = signed if row.label.startswith("Total effect") else number
+        rows.append((row.label, show(before, row.digits), show(after, row.digits), difference))
     times = [_total(run) for run in (a, b)]
     rows.append(("Time, first computed", seconds(times[0]), seconds(times[1]), ""))
     return pd.DataFrame(rows, columns=["", "A", "B", "B − A"]).set_index("")
 
 
-def _taken(run: Run) -> float:
-    return run.result["loss_zero_shot"] - run.result["loss"]
-
-
 def _total(run: Run) -> float | None:
     total = run.timings_ms.get("total")
     return total / 1000 if total is not None else None
-
-
-def _cells(before: float, after: float, digits: int, more_is_better: bool | None) -> tuple[str, str, str]:
-    return number(before, digits), number(after, digits), _verdict(after - before, digits, more_is_better)
 
 
 def _verdict(difference: float, digits: int, more_is_better: bool | None) -> str:
@@ -98,8 +132,8 @@ def _verdict(difference: float, digits: int, more_is_better: bool | None) -> str
 
 def changes(a: Run, b: Run) -> pd.DataFrame:
     """The fields of the requests that differ, then how the demonstrations do; Markdown-safe."""
-    named = any(run.request.demonstrations is not None for run in (a, b))
-    below = {"demonstrations", "weights", *(("demos",) if named else ())}  # what the model saw says more
+    custom = any(run.request.demonstrations is not None for run in (a, b))
+    below = {"demonstrations", "weights", *(("demos",) if custom else ())}  # what the model saw says more
     rows = []
     for field in described(RunRequest):
         before, after = (getattr(run.request, field.name) for run in (a, b))
@@ -129,7 +163,7 @@ def _moves(a: Run, b: Run) -> list[tuple[str, str, str]]:
 
 
 def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
-    """One row per demonstration of either run, in A's order, then B's own; plain text."""
+    """One row per demonstration of either run, in A's order, then B's own; Markdown."""
     sides = [
         (
             {view["id"]: view for view in run.result["demonstrations"]},
@@ -144,6 +178,34 @@ def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects)
         weights = [side[name]["weight"] if name in side else None for side in (in_a, in_b)]
         measured = [effects.get(name) for effects in (effect_a, effect_b)]
         cells = [*(number(weight, 1) for weight in weights), *(signed(effect) for effect in measured)]
-        rows.append((words.short(view, 60), words.source_line(view), *cells))
+        rows.append((md(words.short(view, 80)), md(words.source_line(view)), *cells))
     names = ["demonstration", "source", "weight A", "weight B", "effect A, nats", "effect B, nats"]
     return pd.DataFrame(rows, columns=names)
+
+
+def list_table(run: Run, most: int = 20) -> pd.DataFrame:
+    """The first `most` items of a run's list, and its target where that is further down; Markdown."""
+    items = run.result["items"]
+    rows = [item for item in items if item["rank"] <= most or item["is_target"]]
+    titles = [
+        f"**{md(item['title'])}** :gray[target]" if item["is_target"] else md(item["title"]) for item in rows
+    ]
+    return pd.DataFrame({"rank": [str(item["rank"]) for item in rows], "item": titles})
+
+
+def sentence(a: Run, b: Run) -> str:
+    """What changed for the target between two runs, as far as they compare. Plain text."""
+    same = comparable(a, b)
+    target = plain(b.result["target"]["title"], 60)
+    if LISTS not in same:
+        places = [f"{ordinal(run.result['metrics']['rank'])} of {len(run.result['items'])}" for run in (a, b)]
+        said = f"A ranks its target {places[0]}, B {places[1]}; the two lists do not compare"
+    else:
+        ranks = [run.result["metrics"]["rank"] for run in (a, b)]
+        said = f"From A to B the target, {target}, {words.movement(*ranks, len(b.result['items']))}"
+    if LOSSES not in same:
+        return f"{said}. Their losses do not compare." if LISTS in same else f"{said}, nor do their losses."
+    saved = a.result["loss"] - b.result["loss"]
+    if abs(saved) < 0.005:
+        return f"{said}. The loss of the target is the same."
+    return f"{said}. B's loss of the target is {abs(saved):.2f} nats {'lower' if saved > 0 else 'higher'}."

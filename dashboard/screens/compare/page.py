@@ -7,46 +7,35 @@ from dashboard.charts.bump import bump, describe, pair
 from dashboard.screens.compare.differences import (
     changes,
     demonstrations_table,
+    list_table,
+    lists_obstacle,
     numbers_table,
+    sentence,
     warnings,
 )
-from dashboard.state import session
+from dashboard.screens.compare.pair_picker import choose
+from dashboard.state.measuring import let_go_of_others
 from dashboard.state.outcome import effects_of
-from dashboard.text import words
 from dashboard.text.literal import md
-from dashboard.ui import run_picker
-from dashboard.ui.notices import (
-    card,
-    colours,
-    empty,
-    heading,
-    told,
-)
-from db import runs
+from dashboard.ui import effects_offer
+from dashboard.ui.notices import card, colours, heading, told
 from db.runs import Run
 
 HEADS = ("A, with its demonstrations", "B, with its demonstrations")
+MOST = 20  # ranks shown of lists that do not compare
 
 
 def page() -> None:
-    """Draw the page for the runs in the address bar, or for the two newest."""
-    known = runs.listing(session.store(), limit=run_picker.MOST)
-    if not known:
-        empty("No stored runs yet", "Every run on Recommend is kept and can be compared here.", 200)
-        st.page_link("screens/recommend/page.py", label="Open Recommend")
+    """Draw the page for the runs in the address bar, or for two of the newest."""
+    pair_of_runs = choose()
+    if pair_of_runs is None:
         return
-    a, b = run_picker.chosen(known)
-    run_picker.pickers(known, a, b)
-    if a is None or b is None:
-        only = "Only one run is stored so far; change something on Recommend and run again."
-        about = only if len(known) == 1 else "The list moves from A to B; what differs stands beside it."
-        empty("Choose two runs", about, 200)
-        return
-    st.query_params.from_dict({"a": a.key, "b": b.key})
-    if found := warnings(a, b):
+    a, b = pair_of_runs
+    let_go_of_others(a, b)
+    if reasons := warnings(a, b):
         with card("careful", stretch=False):
-            for warning in found:
-                st.markdown(f"**Careful:** {md(warning)}")
+            for reason in reasons:
+                st.markdown(f"**Careful:** {reason}")
     left, right = st.columns((1.13, 1), gap="small")
     with left, card("lists"):
         lists(a, b)
@@ -54,11 +43,18 @@ def page() -> None:
         numbers(a, b)
     with card("demos", stretch=False):
         demonstrations(a, b)
-    heading("In one sentence", md(words.compare(a.result, b.result)))
+    heading("In one sentence", md(sentence(a, b)))
 
 
 def lists(a: Run, b: Run) -> None:
-    """The two lists as a bump chart."""
+    """The two lists as a bump chart; as two tables where a rank in one says nothing about the other."""
+    if reason := lists_obstacle(a, b):
+        heading("Recommendations", f"Each run's own list, without movements. {reason}")
+        for cell, name, run in zip(st.columns(2, gap="small"), "AB", (a, b), strict=True):
+            with cell:
+                st.markdown(f"**Run {name}** :gray[{len(run.result['items'])} candidates]")
+                st.table(list_table(run, MOST), border="horizontal", hide_index=True)
+        return
     heading(
         "Recommendations", "Rank of each candidate in run A (left) and run B (right). Gold is the target."
     )
@@ -70,13 +66,13 @@ def lists(a: Run, b: Run) -> None:
 
 def numbers(a: Run, b: Run) -> None:
     """Metrics of both, then only what changed between the requests."""
-    heading("Numbers", "Each run with its own demonstrations; the last column is B minus A.")
+    heading("Numbers", "The last column is B minus A; a dash where the two do not compare.")
     effects = [effects_of(run.key) for run in (a, b)]
     st.table(numbers_table(a, b, effects[0], effects[1]), border="horizontal")
     changed = changes(a, b)
     heading("Only what changed", "Everything else about the two runs is the same.")
     if changed.empty:
-        st.caption("Nothing: these are two names of the same request.")
+        st.caption("Nothing. Both requests are the same.")
     else:
         st.table(changed, border="horizontal")
 
@@ -85,23 +81,17 @@ def demonstrations(a: Run, b: Run) -> None:
     """The demonstrations of both, joined by identity, with weights and effects."""
     heading(
         "Demonstrations",
-        "Weight and effect (nats taken off the target's loss) in either run; a dash where it is not there.",
+        "Weight and effect in either run: nats taken off the target's loss. A dash where there is none.",
     )
-    table = demonstrations_table(a, b, *(effects_of(run.key) for run in (a, b)))
+    effects = [effects_of(run.key) for run in (a, b)]
+    table = demonstrations_table(a, b, *effects)
     if table.empty:
         st.caption("Neither run has demonstrations.")
         return
-    st.dataframe(
-        table,
-        hide_index=True,
-        height="content",
-        column_config={
-            "demonstration": st.column_config.TextColumn(width=330),
-            "source": st.column_config.TextColumn(width=220),
-            **{name: st.column_config.TextColumn(width=95, alignment="right") for name in table.columns[2:]},
-        },
-        alt="Demonstrations of both runs",
-    )
+    for name, run, measured in zip("AB", (a, b), effects, strict=True):
+        if measured is None and run.result["demonstrations"] and (name == "A" or run.key != a.key):
+            effects_offer.draw(run, f"Measure effects of {name}")
+    st.table(table, border="horizontal", hide_index=True)
 
 
 with told():

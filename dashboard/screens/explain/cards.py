@@ -20,61 +20,60 @@ from dashboard.screens.explain.explain_text import (
 )
 from dashboard.screens.explain.forward_chart import HEIGHT_PX, forward
 from dashboard.screens.explain.forward_chart import describe as describe_forward
-from dashboard.state import session
-from dashboard.state.outcome import DIRECT, ESTIMATE
+from dashboard.state import widgets
+from dashboard.state.measuring import file, newest, obstacle
+from dashboard.state.outcome import DIRECT
 from dashboard.state.waiting import Answer
 from dashboard.text import values, words
 from dashboard.text.literal import md
-from dashboard.ui import progress
+from dashboard.ui import effects_offer, progress
 from dashboard.ui.notices import (
     colours,
     empty,
     heading,
     problem,
 )
-from db import jobs
 from db.choices import EDITS, EFFECT_MODES
-from db.jobs import Job
 from db.requests.run import FORWARD_MOST
 from db.runs import Run
 
 ROOM_PX = 240
 LABEL_PX = 190
-LOOKED_AT = 60  # newest jobs of a kind
 DRAWN = ("weights", "dropout", "order")
 Result = Mapping[str, Any]
 
 
 def mode_of() -> str:
-    """What taking one out is to mean; the stored kinds of effects are shown at once, others on request."""
-    picked = st.segmented_control(
-        "Taking one out",
-        list(EFFECT_MODES),
-        default=DIRECT,
+    """What leaving one out means. Stored effects are shown at once, others are measured on request."""
+    return _kept(
+        st.segmented_control,
+        "What leaving out means",
+        "explain-mode",
+        DIRECT,
+        options=list(EFFECT_MODES),
         required=True,
         format_func=lambda mode: EFFECT_MODES[mode].label,
-        key="explain-mode",
         label_visibility="collapsed",
     )
-    return picked or DIRECT
 
 
-def latest(kind: str, run: Run, mode: str = DIRECT) -> Job | None:
-    """The newest job of a kind about this run's request."""
-    request = run.request.to_json()
-    newest = jobs.listing(session.store(), kinds=[kind], limit=LOOKED_AT)
-    for job in newest:
-        if job.payload.get("request") == request and job.payload.get("mode", DIRECT) == mode:
-            return job
-    return None
+def _kept(
+    widget: Callable[..., Any], label: str, name: str, start: Any, given: str = "default", **how: Any
+) -> Any:
+    """Draw a widget whose answer outlives the page, at first `start`; `given`: the name of its default."""
+    answer = widgets.kept(name, start)
+    key = widgets.showing(name, answer)
+
+    def keep() -> None:
+        widgets.keep(name, st.session_state[key])
+
+    widget(label, key=key, on_change=keep, **{given: answer}, **how)
+    return answer
 
 
-def _ask(kind: str, run: Run, options: Mapping[str, Any]) -> None:
-    jobs.submit(session.store(), kind, {"request": run.request.to_json(), **options})
-
-
-def _waits(job: Job | None, what: str, draw: Callable[[Result], None], nothing: tuple[str, str]) -> None:
-    """The result of a job, or how far it is, or why there is none."""
+def _waits(kind: str, run: Run, what: str, draw: Callable[[Result], None], nothing: tuple[str, str]) -> None:
+    """The result of this kind of job about the run, or how far it is, or why there is none."""
+    job = newest(kind, run)
     if job is None:
         empty(*nothing, ROOM_PX)
         return
@@ -89,20 +88,11 @@ def _waits(job: Job | None, what: str, draw: Callable[[Result], None], nothing: 
 
 
 def effects_card(run: Run, effects: Result | None, mode: str) -> None:
-    """A row per demonstration: effect, taking out, reprompting."""
+    """A row per demonstration: effect, exact removal, new prompt."""
     st.caption(f"{EFFECT_MODES[mode].about}.")
     if effects is None:
-        job = latest("effects", run, mode)
-        if job is not None and job.state in (jobs.QUEUED, jobs.RUNNING):
-            progress.watch(job, "Measuring effects")
-            st.skeleton(height=ROOM_PX)
-            return
-        if job is not None and job.error:
-            problem(job.error)
-        empty("Not measured yet", "Effects are measured when a run is made on Recommend, or here.", 120)
-        if st.button("Measure effects", type="primary", key="explain-measure"):
-            _ask("effects", run, ESTIMATE if mode == DIRECT else {**ESTIMATE, "mode": mode})
-            st.rerun()
+        empty("Not measured yet", "A run's effects are measured once and stored with it.", 120)
+        effects_offer.draw(run, "Measure effects", mode)
         return
     _dots(effect_dots(effects, run.result["demonstrations"]), f"explain-effects-{run.key}-{mode}")
     st.markdown(md(words.shares(run.result["demonstrations"], effects)))
@@ -120,7 +110,7 @@ def _dots(rows: list[Dot], key: str) -> None:
 
 def trust_card(run: Run, effects: Result | None) -> None:
     """The estimator, its bound, and where other ways of measuring disagree."""
-    heading("How far to trust them", "How they were measured, how exactly, and whether other ways agree.")
+    heading("How far to trust them", "How the effects were measured, how exactly, and what confirms them.")
     if effects is None:
         empty("Nothing measured yet", "Measure the effects first.", 120)
         return
@@ -130,50 +120,67 @@ def trust_card(run: Run, effects: Result | None) -> None:
     st.markdown(md(estimator(effects)))
     st.markdown(md(disagreement(effects, run.result["demonstrations"])))
     st.caption(
-        "Over many users: the study Faithfulness. A reconstruction of LRGD "
+        "The study Faithfulness measures this over many users. A reconstruction of LRGD "
         "([arXiv 2504.04386](https://arxiv.org/abs/2504.04386))."
     )
 
 
 def table_card(run: Run, effects: Result) -> None:
     """All numbers of all demonstrations."""
-    heading("All numbers", "In desk order, in nats; attention is the share the question's words pay to each.")
+    heading("All numbers", "In prompt order, in nats. Attention: the query's share of attention on each.")
     st.table(effect_table(effects, run.result["demonstrations"]), border="horizontal", hide_index=True)
 
 
 def spread_card(run: Run, effects: Result | None) -> None:
-    """Effects when weights, titles or order are disturbed."""
+    """Effects under random changes of weights, titles or order."""
     heading(
         "Perturbation spread",
-        "Effects while something is disturbed at random: dot and bar are mean and standard deviation, tick "
-        "the robust effect (mean less the deviation), ring the undisturbed one.",
+        "Effects under random perturbations. Dot and bar: mean and standard deviation. Tick: robust effect, "
+        "mean minus deviation. Ring: effect without perturbation.",
     )
-    picked = st.pills(
-        "Disturb",
-        list(EDITS),
+    picked = _kept(
+        st.pills,
+        "Perturbations",
+        "spread-kinds",
+        list(DRAWN),
+        options=list(EDITS),
         selection_mode="multi",
-        default=list(DRAWN),
         format_func=lambda name: EDITS[name].label,
-        key="spread-kinds",
         label_visibility="collapsed",
     )
     with st.container(horizontal=True, vertical_alignment="bottom", key="spread-start"):
-        draws = st.number_input("Draws of each", 2, 256, value=16, key="spread-draws", width=140)
-        if st.button("Disturb", key="spread-go", disabled=not picked):
-            _ask("spread", run, {"kinds": list(picked), "draws": int(draws or 16)})
-            st.rerun()
-    nothing = ("Not measured yet", "Pick what to disturb and press Disturb.")
-    _waits(latest("spread", run), "Disturbing", lambda result: _spread(result, run, effects), nothing)
+        draws = _number("Draws of each", "spread-draws", 16, min_value=2, max_value=256)
+        options = {"kinds": list(picked), "draws": int(draws or 16)}
+        _run("Run perturbations", "spread", run, options, disabled=not picked)
+    nothing = ("Not measured yet", "Select perturbations and press Run perturbations.")
+    _waits("spread", run, "Running perturbations", lambda result: _spread(result, run, effects), nothing)
+
+
+def _number(label: str, name: str, start: float | None, **how: Any) -> Any:
+    return _kept(st.number_input, label, name, start, "value", width=140, **how)
+
+
+def _run(label: str, kind: str, run: Run, options: Mapping[str, Any], *, disabled: bool = False) -> None:
+    """A button that files a job about the run."""
+    reason = obstacle(run)
+    st.button(
+        label,
+        key=f"{kind}-go",
+        disabled=disabled or reason is not None,
+        help=md(reason) if reason else None,
+        on_click=file,
+        args=(kind, run, options),
+    )
 
 
 def _spread(result: Result, run: Run, effects: Result | None) -> None:
     kinds = {kind["name"]: kind for kind in result.get("kinds") or []}
     if not kinds:
-        empty("Nothing was measured", "No disturbance applies to these demonstrations.", ROOM_PX)
+        empty("Nothing was measured", "No perturbation applies to these demonstrations.", ROOM_PX)
         return
     options = list(kinds)
     picked = st.segmented_control(
-        "Disturbance",
+        "Perturbation shown",
         options,
         default=options[0],
         required=True,
@@ -185,47 +192,44 @@ def _spread(result: Result, run: Run, effects: Result | None) -> None:
     about = EDITS[kind["name"]].about if kind["name"] in EDITS else ""
     if about:
         st.caption(f"{md(values.sentence(about))}.")
-    undisturbed = (result.get("plain") or {}).get("effects") or {
+    unperturbed = (result.get("plain") or {}).get("effects") or {
         entry["id"]: entry["effect"] for entry in (effects or {}).get("demonstrations", [])
     }
-    _dots(spread_dots(kind, undisturbed, run.result["demonstrations"]), f"spread-{run.key}-{kind['name']}")
+    _dots(spread_dots(kind, unperturbed, run.result["demonstrations"]), f"spread-{run.key}-{kind['name']}")
     st.markdown(md(spread_sentence(kind, run.result["demonstrations"])))
     for left_out in result.get("left_out") or []:
         st.caption(f":orange[Left out:] {md(left_out.get('reason'), 200)}")
 
 
 def forward_card(run: Run) -> None:
-    """Going over the demonstrations several times before the question."""
+    """Processing the demonstrations several times before the query."""
     heading(
         "Forward tuning",
-        "The demonstrations are read several times, each time moved by what was read before, then the "
-        "question is answered (arXiv 2305.13016). Below zero is better.",
+        "The model processes the demonstrations several times, each time adjusted by the pass before, then "
+        "answers the query (arXiv 2305.13016). Below zero is better.",
     )
     with st.container(horizontal=True, vertical_alignment="bottom", key="forward-start"):
-        count = st.number_input("Times, at most", 1, FORWARD_MOST, value=8, key="forward-count", width=140)
-        step = st.number_input(
-            "Step",
-            0.01,
-            2.0,
-            value=None,
+        count = _number("Most iterations", "forward-count", 8, min_value=1, max_value=FORWARD_MOST)
+        step = _number(
+            "Step size",
+            "forward-step",
+            None,
+            min_value=0.01,
+            max_value=2.0,
             step=0.05,
             format="%.2f",
-            key="forward-step",
-            width=140,
-            placeholder="usual",
+            placeholder="default",
         )
-        if st.button("Read again", key="forward-go"):
-            asked = {"iterations": int(count or 8)} | ({"step": float(step)} if step else {})
-            _ask("forward", run, asked)
-            st.rerun()
-    nothing = ("Not measured yet", "Choose how often they are read and press Read again.")
-    _waits(latest("forward", run), "Reading again", lambda result: _forward(result, run), nothing)
+        options = {"iterations": int(count or 8)} | ({"step": float(step)} if step else {})
+        _run("Run forward tuning", "forward", run, options)
+    nothing = ("Not measured yet", "Set the number of iterations and press Run forward tuning.")
+    _waits("forward", run, "Running forward tuning", lambda result: _forward(result, run), nothing)
 
 
 def _forward(result: Result, run: Run) -> None:
     curve = result.get("curve") or []
     if not curve:
-        empty("Nothing was measured", "The result holds no pass.", HEIGHT_PX)
+        empty("Nothing was measured", "The result holds no iteration.", HEIGHT_PX)
         return
     st.plotly_chart(
         forward(
@@ -239,8 +243,8 @@ def _forward(result: Result, run: Run) -> None:
         config=CONFIG,
         alt=describe_forward(curve),
     )
-    st.markdown(md(forward_sentence(result, run.result["target"])))
+    st.markdown(md(forward_sentence(result)))
     st.caption(
-        "The ring is chosen on the last known purchase alone; the target's own curve is there to report. To "
-        "rank with it, set the times under Options, Methods on Recommend."
+        "Ringed: the number of iterations chosen on the last known interaction, never on the target. To rank "
+        "with it, set forward tuning under Options, Methods on Recommend."
     )

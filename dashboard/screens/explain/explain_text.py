@@ -1,4 +1,4 @@
-"""What is known about one run's effects, in words and rows: how measured, how sure, how steady.
+"""What is known about one run's effects, in words and rows: how measured, how sure, how stable.
 
 Boundary: results of `effects`, `spread` and `forward` in; sentences, dots and tables out. No Streamlit.
 """
@@ -19,25 +19,26 @@ from dashboard.text.formats import (
 from dashboard.text.literal import md, plain
 
 Result = Mapping[str, Any]
+CHOSEN_BY = {"asked": "As requested", "probe": "Chosen on the last known interaction"}
 SURE, PARTLY = 0.9, 0.5  # rank correlations
-STEADY = 0.5  # of the mean: a spread below it leaves the sign alone
+STABLE = 0.5  # of the mean: a deviation below it leaves the sign alone
 LABEL_LETTERS = 30
 NOTICEABLE = words.NOTICEABLE
 
 
 def names(demonstrations: Sequence[Result]) -> dict[str, str]:
-    """`1  Rose Perfume` by id, as the desk counts them. Plain text."""
+    """`1  Rose Perfume` by id, in prompt order; charts shorten them to fit. Plain text."""
     return {
-        each["id"]: f"{row}  {plain(each['answer']['title'], LABEL_LETTERS)}"
-        for row, each in enumerate(demonstrations, start=1)
+        demo["id"]: f"{row}  {plain(demo['answer']['title'])}"
+        for row, demo in enumerate(demonstrations, start=1)
     }
 
 
 def spoken(demonstrations: Sequence[Result]) -> dict[str, str]:
     """`number 1 (Rose Perfume)` by id. Plain text."""
     return {
-        each["id"]: f"number {row} ({plain(each['answer']['title'], LABEL_LETTERS)})"
-        for row, each in enumerate(demonstrations, start=1)
+        demo["id"]: f"number {row} ({plain(demo['answer']['title'], LABEL_LETTERS)})"
+        for row, demo in enumerate(demonstrations, start=1)
     }
 
 
@@ -47,18 +48,18 @@ def colour(value: float) -> str:
 
 
 def effect_dots(effects: Result, demonstrations: Sequence[Result]) -> list[Dot]:
-    """A row per demonstration in desk order: the effect, exact removal as a tick, reprompting as a ring."""
-    known = {each["id"]: each for each in effects["demonstrations"]}
+    """A row per demonstration in prompt order: the effect, exact removal as tick, new prompt as ring."""
+    known = {entry["id"]: entry for entry in effects["demonstrations"]}
     rows = []
     for name, label in names(demonstrations).items():
         entry = known.get(name)
         if entry is None:
             continue
-        told = [f"effect {signed(entry['effect'], 3)} nats"]
+        marks = [f"effect {signed(entry['effect'], 3)} nats"]
         if entry.get("removal") is not None:
-            told.append(f"taken out {signed(entry['removal'], 3)}")
+            marks.append(f"exact removal {signed(entry['removal'], 3)}")
         if entry.get("reprompt") is not None:
-            told.append(f"prompt without it {signed(entry['reprompt'], 3)}")
+            marks.append(f"new prompt without it {signed(entry['reprompt'], 3)}")
         value = entry["effect"]
         rows.append(
             Dot(
@@ -67,7 +68,7 @@ def effect_dots(effects: Result, demonstrations: Sequence[Result]) -> list[Dot]:
                 min(0.0, value),
                 max(0.0, value),
                 colour(value),
-                ", ".join(told),
+                ", ".join(marks),
                 tick=entry.get("removal"),
                 ring=entry.get("reprompt"),
             )
@@ -77,18 +78,18 @@ def effect_dots(effects: Result, demonstrations: Sequence[Result]) -> list[Dot]:
 
 def effect_table(effects: Result, demonstrations: Sequence[Result]) -> pd.DataFrame:
     """Everything measured of each demonstration; Markdown."""
-    known = {each["id"]: each for each in effects["demonstrations"]}
-    rows = [(each, known[each["id"]]) for each in demonstrations if each["id"] in known]
+    known = {entry["id"]: entry for entry in effects["demonstrations"]}
+    rows = [(demo, known[demo["id"]]) for demo in demonstrations if demo["id"] in known]
     return pd.DataFrame(
         {
             "": [str(at) for at in range(1, len(rows) + 1)],
             "demonstration": [
-                f"{md(words.short(each, 40))} :gray[{md(words.source_line(each))}]" for each, _ in rows
+                f"{md(words.short(demo, 80))} :gray[{md(words.source_line(demo))}]" for demo, _ in rows
             ],
-            "weight": [number(each.get("weight", 1.0)) for each, _ in rows],
+            "weight": [number(demo.get("weight", 1.0)) for demo, _ in rows],
             "effect": [f"**{signed(entry['effect'])}**" for _, entry in rows],
-            "taken out": [signed(entry.get("removal")) for _, entry in rows],
-            "prompt without it": [signed(entry.get("reprompt")) for _, entry in rows],
+            "exact removal": [signed(entry.get("removal")) for _, entry in rows],
+            "new prompt without it": [signed(entry.get("reprompt")) for _, entry in rows],
             "attention": [
                 "–" if entry.get("mass") is None else f"{entry['mass'] * 100:.1f} %" for _, entry in rows
             ],
@@ -99,13 +100,13 @@ def effect_table(effects: Result, demonstrations: Sequence[Result]) -> pd.DataFr
 def estimator(effects: Result) -> str:
     """How the effects were measured and how exactly, in one or two sentences. Plain text."""
     nodes = effects.get("nodes")
-    many = plural(nodes, "weighting") if isinstance(nodes, int) else "several weightings"
+    losses = plural(nodes, "loss", "losses") if isinstance(nodes, int) else "several losses"
     how = {
-        "exact": f"Shapley values from all {many} of these demonstrations.",
-        "strata": f"Shapley values from the smallest and largest groups of them, {many} in all.",
-        "path": f"An integral over the chance of being in the prompt (Owen), {many} in all.",
-        "aumann": f"The loss followed while all weights grow from 0 to 1, {many} (Aumann-Shapley).",
-    }.get(str(effects.get("estimator")), f"Measured at {many}.")
+        "exact": f"Shapley values from the {losses} of all subsets of these demonstrations.",
+        "strata": f"Shapley values from the {losses} of the smallest and largest subsets.",
+        "path": f"An integral over the probability of inclusion, from {losses} (Owen).",
+        "aumann": f"An integral while all weights grow from 0 to 1, from {losses} (Aumann-Shapley).",
+    }.get(str(effects.get("estimator")), f"Measured from {losses}.")
     return f"{how} {certified(effects)}"
 
 
@@ -115,15 +116,15 @@ def certified(effects: Result) -> str:
     if bound is None:
         bound = effects.get("completeness_error")
         if bound is None:
-            return "No bound on their error is stored."
-        return f"They add up to the whole gain to within {_nats(abs(bound))}."
+            return "The result holds no error bound."
+        return f"The effects add up to the whole gain to within {_nats(abs(bound))}."
     share = effects.get("completeness_error_relative")
     whole = (
-        f", their sum to {abs(share) * 100:.1f} % of the whole gain"
+        f", and their sum to {abs(share) * 100:.1f} % of the whole gain"
         if share is not None and abs(share) >= 0.0005
         else ""
     )
-    return f"Certified to {_nats(abs(bound))} each{whole}."
+    return f"Each effect is certified to within {_nats(abs(bound))}{whole}."
 
 
 def _nats(value: float) -> str:
@@ -133,35 +134,39 @@ def _nats(value: float) -> str:
 def agreement(effects: Result) -> list[tuple[str, str, str]]:
     """Label, value and note of the numbers that say how far to trust the effects."""
     cells = [
-        ("Estimator", str(effects.get("estimator", "–")), plural(int(effects.get("nodes") or 0), "node"))
+        (
+            "Estimator",
+            str(effects.get("estimator", "–")),
+            plural(int(effects.get("nodes") or 0), "loss", "losses"),
+        )
     ]
     bound = effects.get("certified_error", effects.get("completeness_error"))
     cells.append(("Certified error", "–" if bound is None else f"{abs(bound):.3f}", "nats, at most"))
-    for label, field in (("Against removal", "spearman_removal"), ("Against reprompt", "spearman_reprompt")):
+    for label, field in (("Exact removal", "spearman_removal"), ("New prompt", "spearman_reprompt")):
         rho = effects.get(field)
         cells.append((label, signed(rho) if rho is not None else "–", "rank correlation"))
     return cells
 
 
 def disagreement(effects: Result, demonstrations: Sequence[Result]) -> str:
-    """Where taking out and reprompting tell another story than the effects. Plain text."""
+    """Where exact removal and new prompts disagree with the effects. Plain text."""
     removal, reprompt = effects.get("spearman_removal"), effects.get("spearman_reprompt")
     if removal is None and reprompt is None:
         few = len(effects["demonstrations"]) < 3
         return (
-            "Too few demonstrations for a rank correlation: compare the marks one by one."
+            "Too few demonstrations for a rank correlation. Compare the marks one by one."
             if few
-            else "Nothing was taken out to compare with."
+            else "The effects were not checked by removal."
         )
     parts = []
     if removal is not None:
-        parts.append(f"The order by effect {_agrees(removal)} the order by taking each one out.")
+        parts.append(f"The order by effect {_agrees(removal)} the order by exact removal.")
     if reprompt is not None:
-        parts.append(f"It {_agrees(reprompt)} the order by writing the prompt without it.")
+        parts.append(f"It {_agrees(reprompt)} the order by new prompts without each demonstration.")
     if removal is not None and reprompt is not None and removal - reprompt > 1 - PARTLY:
         parts.append(
-            "Where only the second disagrees, the model reacts to where words stand: a shorter prompt moves "
-            "all that follows."
+            "Where only the second disagrees, the model is sensitive to positions: a shorter prompt shifts "
+            "everything after the gap."
         )
     flipped = [
         label
@@ -176,12 +181,12 @@ def disagreement(effects: Result, demonstrations: Sequence[Result]) -> str:
 
 
 def _in_order(effects: Result, demonstrations: Sequence[Result]) -> list[Result | None]:
-    known = {each["id"]: each for each in effects["demonstrations"]}
-    return [known.get(each["id"]) for each in demonstrations]
+    known = {entry["id"]: entry for entry in effects["demonstrations"]}
+    return [known.get(demo["id"]) for demo in demonstrations]
 
 
-def _opposed(one: float, other: float) -> bool:
-    return one * other < 0 and min(abs(one), abs(other)) >= NOTICEABLE
+def _opposed(effect: float, reprompt: float) -> bool:
+    return effect * reprompt < 0 and min(abs(effect), abs(reprompt)) >= NOTICEABLE
 
 
 def _agrees(rho: float) -> str:
@@ -190,18 +195,18 @@ def _agrees(rho: float) -> str:
 
 
 def spread_dots(
-    kind: Result, undisturbed: Mapping[str, float], demonstrations: Sequence[Result]
+    kind: Result, unperturbed: Mapping[str, float], demonstrations: Sequence[Result]
 ) -> list[Dot]:
-    """A row per demonstration: mean and deviation, the robust effect as a tick, the plain one as a ring."""
+    """A row per demonstration: mean and deviation, robust effect as a tick, unperturbed one as a ring."""
     rows = []
     for name, label in names(demonstrations).items():
-        told = kind["effects"].get(name)
-        if told is None:
+        stats = kind["effects"].get(name)
+        if stats is None:
             continue
-        mean, std = told["mean"], told.get("std") or 0.0
+        mean, std = stats["mean"], stats.get("std") or 0.0
         hover = f"{signed(mean, 3)} ± {std:.3f} nats"
-        if told.get("robust") is not None:
-            hover += f", robust {signed(told['robust'], 3)}"
+        if stats.get("robust") is not None:
+            hover += f", robust {signed(stats['robust'], 3)}"
         rows.append(
             Dot(
                 label,
@@ -210,51 +215,49 @@ def spread_dots(
                 mean + std,
                 colour(mean),
                 hover,
-                tick=told.get("robust"),
-                ring=undisturbed.get(name),
+                tick=stats.get("robust"),
+                ring=unperturbed.get(name),
             )
         )
     return rows
 
 
 def spread_sentence(kind: Result, demonstrations: Sequence[Result]) -> str:
-    """Whose effect stands firm under a perturbation and whose does not. Plain text."""
+    """Which effects are stable under a perturbation and which are not. Plain text."""
     label = str(kind.get("label") or kind.get("name")).lower()
     measured = [
-        (name, kind["effects"][each["id"]])
-        for each, name in zip(demonstrations, spoken(demonstrations).values(), strict=True)
-        if each["id"] in kind["effects"]
+        (name, kind["effects"][demo["id"]])
+        for demo, name in zip(demonstrations, spoken(demonstrations).values(), strict=True)
+        if demo["id"] in kind["effects"]
     ]
-    shaky = [name for name, told in measured if (told.get("std") or 0.0) > STEADY * abs(told["mean"])]
+    unstable = [name for name, stats in measured if (stats.get("std") or 0.0) > STABLE * abs(stats["mean"])]
     total = kind.get("total") or {}
     whole = ""
     if total.get("mean") is not None:
-        whole = f" All together take off {signed(total['mean'])} ± {number(total.get('std') or 0.0)} nats"
+        whole = f" Total effect: {signed(total['mean'])} ± {number(total.get('std') or 0.0)} nats"
         robust = total.get("robust")
-        whole += f", {signed(robust)} robust." if robust is not None else "."
+        whole += f", robust {signed(robust)}." if robust is not None else "."
     draws = f" over {plural(kind['draws'], 'draw')}" if kind.get("draws", 0) > 1 else ""
-    if not shaky:
-        return f"Under {label}{draws} every effect keeps its sign.{whole}"
-    few = ", ".join(shaky[:3]) + (f" and {len(shaky) - 3} more" if len(shaky) > 3 else "")
-    return f"Under {label}{draws} do not rely on {few}: the spread is more than half of the effect.{whole}"
+    if not unstable:
+        return f"Under {label}{draws}, every effect keeps its sign.{whole}"
+    few = ", ".join(unstable[:3]) + (f" and {len(unstable) - 3} more" if len(unstable) > 3 else "")
+    return f"Under {label}{draws}, do not rely on {few}: the deviation exceeds half of the effect.{whole}"
 
 
-def forward_sentence(found: Result, target: Result) -> str:
-    """What reading the demonstrations again does, and how often the past advises it. Plain text."""
-    curve = {point["iteration"]: point for point in found.get("curve") or []}
+def forward_sentence(result: Result) -> str:
+    """What forward tuning does to the target's loss, at the iteration that the past chose. Plain text."""
+    curve = {point["iteration"]: point for point in result.get("curve") or []}
     if 0 not in curve or len(curve) < 2:
-        return "They were read once only."
-    chosen, who = found.get("chosen"), words.TARGETS.get(str(target.get("kind")), "the target")
-    by = {"asked": "As asked", "probe": "The last known purchase advises"}.get(
-        str(found.get("chosen_by")), "With no past purchase to try it on"
-    )
+        return "Nothing was iterated."
+    chosen = result.get("chosen")
+    by = CHOSEN_BY.get(str(result.get("chosen_by")), "Without an earlier interaction to choose on")
     if not isinstance(chosen, int) or chosen not in curve:
-        chosen, by = max(curve), "At the end"
+        chosen, by = max(curve), "At the last iteration"
     if chosen == 0:
         best = min(curve.values(), key=lambda point: point["loss"])
         lost = curve[0]["loss"] - best["loss"]
-        missed = f" It would have taken {lost:.2f} nats off the loss of {who}." if lost >= NOTICEABLE else ""
-        return f"{by}: do not read again.{missed}"
+        missed = f" It would have lowered the target's loss by {lost:.2f} nats." if lost >= NOTICEABLE else ""
+        return f"{by}, forward tuning is left out.{missed}"
     first, last = curve[0], curve[chosen]
     change = first["loss"] - last["loss"]
     way = (
@@ -265,5 +268,5 @@ def forward_sentence(found: Result, target: Result) -> str:
     ranks = ""
     if first.get("rank") is not None and last.get("rank") is not None:
         moved = "stays" if first["rank"] == last["rank"] else f"goes from {ordinal(first['rank'])} to"
-        ranks = f" and it {moved} {ordinal(last['rank'])}"
-    return f"{by}: read again {plural(chosen, 'time')}, and the loss of {who} {way}{ranks}."
+        ranks = f"; the target {moved} {ordinal(last['rank'])}"
+    return f"{by}, {plural(chosen, 'iteration')}: the target's loss {way}{ranks}."

@@ -1,4 +1,4 @@
-"""What reading the demonstrations again does to losses (iterative forward tuning, arXiv 2305.13016)."""
+"""Losses over the iterations of forward tuning (arXiv 2305.13016)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 import plotly.graph_objects as go
 
 from dashboard.charts.base import ends, framed
-from dashboard.text.formats import number, ordinal, signed
+from dashboard.text.formats import number, ordinal, plural, signed
 from dashboard.ui.theme import Palette
 
 HEIGHT_PX = 240
 MARGIN = {"l": 56, "r": 132, "t": 12, "b": 40}
 APART_PX = 32
-TARGET, PROBE = "target", "last known purchase"
+TARGET, PROBE = "target", "last interaction"
 Point = Mapping[str, Any]
 
 
 def forward(
     curve: Sequence[Point], palette: Palette, probe: Sequence[Point] = (), chosen: int | None = None
 ) -> go.Figure:
-    """Changes of loss (nats, below zero is better) over times read again.
+    """Changes of loss (nats, below zero is better) over iterations.
 
-    The target's in the accent, in grey that of the past purchase that chooses; `chosen` is ringed.
+    The target's curve has the accent; grey is the known interaction that `chosen` (ringed) was chosen on.
     """
     figure = go.Figure(layout=framed(palette, HEIGHT_PX, MARGIN))
     names, values = [], [0.0]
@@ -54,7 +54,7 @@ def forward(
     step = max(1, len(times) // 12)
     figure.add_hline(y=0, line={"color": palette.muted, "width": 1.2}, layer="below")
     figure.update_xaxes(
-        tickvals=times[::step], title_text="times read again", range=[times[0] - 0.2, times[-1] + 0.2]
+        tickvals=times[::step], title_text="iterations", range=[times[0] - 0.2, times[-1] + 0.2]
     )
     figure.update_yaxes(range=[low - pad, high + pad], title_text="change of loss, nats", tickformat="+.2~f")
     ends(figure, HEIGHT_PX - MARGIN["t"] - MARGIN["b"], names, (low - pad, high + pad), APART_PX)
@@ -63,7 +63,7 @@ def forward(
 
 def _hover(name: str, point: Point) -> str:
     lines = [
-        f"<b>read again {point['iteration']} times</b>",
+        f"<b>{plural(point['iteration'], 'iteration')}</b>",
         f"loss of the {name} {number(point['loss'], 3)} nats",
     ]
     if point.get("rank") is not None:
@@ -75,5 +75,5 @@ def _hover(name: str, point: Point) -> str:
 
 def describe(curve: Sequence[Point]) -> str:
     """One sentence for screen readers."""
-    told = ", ".join(number(point["loss"]) for point in curve)
-    return f"Loss of the target in nats, each time read again: {told or 'nothing measured'}."
+    losses = ", ".join(number(point["loss"]) for point in curve)
+    return f"Loss of the target in nats, by iteration: {losses or 'nothing measured'}."

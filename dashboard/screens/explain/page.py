@@ -1,14 +1,15 @@
-"""Explain: one stored run, what each demonstration did, how sure that is and how steady."""
+"""Explain: what each demonstration of a stored run does, how sure that is and how stable."""
 
 import streamlit as st
 
 from dashboard.screens.explain import cards
-from dashboard.state import session
+from dashboard.state import links, session
+from dashboard.state.measuring import let_go_of_others
 from dashboard.state.outcome import DIRECT, effects_of
 from dashboard.state.view import from_request
 from dashboard.text import words
 from dashboard.text.literal import md
-from dashboard.ui import run_picker
+from dashboard.ui import address, opening, run_picker
 from dashboard.ui.notices import (
     card,
     empty,
@@ -18,35 +19,41 @@ from dashboard.ui.notices import (
 )
 from db import runs
 from db.errors import NotFound
-from db.runs import Run, RunSummary
+from db.runs import Run
 
+PAGE = "explain"
 EFFECTS = (
-    "Nats each demonstration takes off the target's loss: right helps, left hurts. Tick: taken out exactly; "
-    "ring: the prompt written without it."
+    "Nats each demonstration takes off the target's loss: right helps, left hurts. Tick: without it by exact "
+    "removal. Ring: without it in a new prompt."
 )
 
 
 def page() -> None:
     """Draw the page for the run of the address bar, else for the one shown last, else for the newest."""
-    known = [each for each in runs.listing(session.store(), limit=run_picker.MOST) if each.demonstrations]
-    if not known:
-        empty("No run with demonstrations yet", "Run one on Recommend; it is explained here.", 200)
+    known = run_picker.listed(PAGE, with_demonstrations=True)
+    if not known.total and not known.words:
+        empty("No run with demonstrations yet", "Run one on Recommend to explain it here.", 200)
         st.page_link("screens/recommend/page.py", label="Open Recommend")
         return
-    run = chosen(known)
+    run = chosen()
     picker(known, run)
     if run is None:
-        empty("Choose a run", "Its demonstrations are explained here.", 200)
+        empty("Choose a run", "This page explains its demonstrations.", 200)
         return
-    st.query_params.from_dict({"run": run.key})
+    links.keep(PAGE, {"run": run.key})
+    address.complete(PAGE, {"run": run.key})
+    let_go_of_others(run)
     if run.request.prompts > 1:
-        empty(
-            "Several prompts", "Effects are of the demonstrations of one prompt; this run averages several."
-        )
-        return
-    if not run.result["demonstrations"]:
-        empty("No demonstrations", "There is nothing to explain in a run without any.")
-        return
+        about = "Effects belong to the demonstrations of one prompt, and this run averages several."
+        empty("Several prompts", about)
+    elif not run.result["demonstrations"]:
+        empty("No demonstrations", "A run without demonstrations has nothing to explain.")
+    else:
+        explain(run)
+
+
+def explain(run: Run) -> None:
+    """All cards of one run."""
     direct = effects_of(run.key)
     left, right = st.columns((1.13, 1), gap="small")
     with left, card("effects"):
@@ -67,35 +74,37 @@ def page() -> None:
     heading("In one sentence", md(words.recommend(run.result, direct)))
 
 
-def chosen(known: list[RunSummary]) -> Run | None:
-    """The run of the link, else the one this session showed last, else the newest."""
-    key = st.query_params.get("run") or st.session_state.get("explain-run")
+def chosen() -> Run | None:
+    """The run of the address, else the one this page or session showed last, else the newest."""
+    key = st.query_params.get("run") or links.kept(PAGE).get("run")
     if key:
         try:
             return runs.get(session.store(), key)
         except NotFound as error:
             problem(f"{error} Choose another one below.")
             return None
-    keys = {each.key for each in known}
-    trail = [key for key in st.session_state.get("trail", []) if key in keys]
-    return runs.by_key(session.store(), trail[-1] if trail else known[0].key)
+    shown = (runs.by_key(session.store(), key) for key in reversed(st.session_state.get("trail", [])))
+    last = next((run for run in shown if run is not None and run.result["demonstrations"]), None)
+    newest = runs.listing(session.store(), limit=1, with_demonstrations=True)
+    return last or next((runs.by_key(session.store(), summary.key) for summary in newest), None)
 
 
-def picker(known: list[RunSummary], run: Run | None) -> None:
-    """The run, and the way back to its desk."""
-    left, right = st.container(key="pickers").columns((1, 0.2), vertical_alignment="bottom", gap="xsmall")
-    with left:
+def picker(known: run_picker.Listed, run: Run | None) -> None:
+    """The run, a search for others, and the way back to its desk."""
+    cells = st.container(key="pickers").columns((1, 0.6, 0.3), vertical_alignment="bottom", gap="xsmall")
+    with cells[0]:
         run_picker.select("Run", "pick-explained", known, run, _picked)
-    with right:
+    with cells[1]:
+        run_picker.search(PAGE)
+    with cells[2]:
         if st.button("Open in Recommend", disabled=run is None, width="stretch") and run is not None:
-            session.show(from_request(run.request))
-            st.switch_page("screens/recommend/page.py")
+            opening.in_recommend(from_request(run.request))
+    run_picker.summary(PAGE, known)
 
 
-def _picked(key: str) -> None:
-    st.session_state["explain-run"] = run = st.session_state[key]
-    if run:
-        st.query_params["run"] = run
+def _picked(key: str | None) -> None:
+    if key:
+        st.query_params["run"] = key
 
 
 with told():

@@ -16,7 +16,7 @@ from dashboard.screens.library.import_report import (
 from dashboard.state import session
 from dashboard.state.waiting import ENDED, ask
 from dashboard.text.literal import md, plain
-from dashboard.ui import help, progress
+from dashboard.ui import help, opening, progress
 from dashboard.ui.notices import problem, told
 from db import jobs
 from db.choices import FORMATS
@@ -220,8 +220,7 @@ def _imported(state: dict[str, Any], result: Mapping[str, Any]) -> None:
     st.success(f"**{md(result['dataset'])}** is ready. {md(summary(result['report']))}")
     report(result["report"])
     if st.button("Open it in Recommend", key="import-open"):
-        session.turn_to(result["dataset"])
-        st.switch_page("screens/recommend/page.py")
+        opening.in_recommend(session.view_of(result["dataset"]))
 
 
 def _clear(state: dict[str, Any]) -> None:

@@ -6,15 +6,12 @@ from dashboard.screens.library import imports, shelves
 from dashboard.ui.notices import (
     card,
     heading,
-    problem,
     told,
 )
 
 
 def page() -> None:
     """Draw the four shelves as tabs; the open one is part of the link."""
-    if text := st.session_state.pop("library_problem", None):
-        problem(text)
     data, models, work, space = st.tabs(
         ["Data sets", "Models", "Jobs", "Storage"], key="shelf", on_change="rerun", bind="query-params"
     )

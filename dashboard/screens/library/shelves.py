@@ -20,11 +20,10 @@ from dashboard.text.formats import (
     size,
 )
 from dashboard.text.literal import md, plain
-from dashboard.ui import progress
-from dashboard.ui.notices import empty, problem
+from dashboard.ui import opening, progress
+from dashboard.ui.notices import empty, problem, told
 from db import datasets, jobs, models
 from db.datasets import DatasetInfo
-from db.errors import DualensError
 from db.jobs import Job
 from db.models import ModelInfo
 
@@ -99,8 +98,7 @@ def _details(info: DatasetInfo) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{md(info.name)}** · {md(summary(info.report))}", width="stretch")
         if st.button("Open in Recommend", key="open-data"):
-            session.turn_to(info.name)
-            st.switch_page("screens/recommend/page.py")
+            opening.in_recommend(session.view_of(info.name))
         st.button(
             "Delete", key="delete-data", on_click=_delete, args=(info.name,), help="Can be undone. Runs stay."
         )
@@ -134,11 +132,8 @@ def _undo() -> None:
 
 
 def _restore(name: str) -> None:
-    try:
-        datasets.restore(session.store(), name)
-    except DualensError as error:
-        st.session_state.library_problem = str(error)
     st.session_state.deleted_data = None
+    datasets.restore(session.store(), name)
 
 
 def model_shelf() -> None:
@@ -192,11 +187,8 @@ def _undo_model() -> None:
 
 
 def _restore_model(model: ModelInfo) -> None:
-    try:
-        models.register(session.store(), model)
-    except DualensError as error:
-        st.session_state.library_problem = str(error)
     st.session_state.removed_model = None
+    models.register(session.store(), model)
 
 
 def _follow_registration() -> None:
@@ -228,7 +220,7 @@ def models_table(known: list[ModelInfo]) -> pd.DataFrame:
 def job_shelf() -> None:
     """The newest jobs, looked up every second while one is open; an open one can be stopped."""
     busy = bool(jobs.listing(session.store(), states=[jobs.QUEUED, jobs.RUNNING], limit=1))
-    st.fragment(_jobs, run_every=LOOK_S if busy else IDLE_S)()
+    st.fragment(told()(_jobs), run_every=LOOK_S if busy else IDLE_S)()
 
 
 def _jobs() -> None:

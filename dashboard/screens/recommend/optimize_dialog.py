@@ -27,7 +27,7 @@ from dashboard.state.view import View
 from dashboard.text.domain import Domain
 from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, progress, watched
+from dashboard.ui import dialogs, notices, progress, watched
 from dashboard.ui.notices import colours, empty, problem
 from db import jobs
 from db.requests import Chosen
@@ -86,6 +86,7 @@ def shown(view: View, words: Domain) -> None:
 
 
 @st.dialog("Choose for me", width="large", on_dismiss=dialogs.close)
+@notices.told()
 def _dialog(view: View, words: Domain) -> None:
     st.caption(
         f"Uses past {words.event}s of {md(view.user, 40)} and of similar users as targets and keeps the "
@@ -97,7 +98,7 @@ def _dialog(view: View, words: Domain) -> None:
         empty("No set chosen yet", "Choose again below.", 160)
     else:
         every = LOOK_S if current.open else None
-        st.fragment(_one, run_every=every)(current.job.id, current.job.state, view, words)
+        st.fragment(notices.told()(_one), run_every=every)(current.job.id, current.job.state, view, words)
     _options(view, current)
 
 

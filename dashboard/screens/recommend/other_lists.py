@@ -14,7 +14,7 @@ from dashboard.text import values, words
 from dashboard.text.formats import plural, seconds
 from dashboard.text.literal import md
 from dashboard.ui import dialogs, progress
-from dashboard.ui.notices import colours, problem
+from dashboard.ui.notices import colours, problem, told
 from db import jobs, runs
 from db.choices import BASELINES
 from db.errors import DualensError
@@ -51,6 +51,7 @@ def shown() -> None:
 
 
 @st.dialog("Other lists for this user", width="large", on_dismiss=dialogs.close)
+@told()
 def _beside(key: str) -> None:
     """Two tabs, each asked for when it is opened."""
     try:

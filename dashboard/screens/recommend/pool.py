@@ -16,7 +16,7 @@ from dashboard.text.domain import Domain
 from dashboard.text.formats import day, plural
 from dashboard.text.literal import plain
 from dashboard.ui import dialogs, progress
-from dashboard.ui.notices import problem
+from dashboard.ui.notices import problem, told
 from db import jobs
 from db.choices import SOURCES
 from db.datasets import DatasetInfo
@@ -41,6 +41,7 @@ def shown(view: View, info: DatasetInfo, words: Domain) -> None:
 
 
 @st.dialog("Add demonstrations", width="large", on_dismiss=dialogs.close)
+@told()
 def _choose(view: View, info: DatasetInfo, words: Domain) -> None:
     """Ask the engine for the pool of this view's user and let the person pick from it."""
     request = view.request()

@@ -9,6 +9,7 @@ from dashboard.state import session, widgets
 from dashboard.state.view import View
 from dashboard.text.formats import count, day, plural
 from dashboard.text.literal import md, plain
+from dashboard.ui.notices import told
 from db import datasets
 from db.datasets import DatasetInfo, UserInfo
 from db.errors import NotFound
@@ -45,6 +46,7 @@ def _user(info: DatasetInfo, user_id: str) -> UserInfo | None:
 
 
 @st.fragment
+@told()
 def _search(info: DatasetInfo) -> None:
     text = st.text_input(
         "Search",

@@ -10,7 +10,7 @@ from dashboard.text.domain import Domain
 from dashboard.text.formats import plural
 from dashboard.text.literal import plain
 from dashboard.ui import dialogs
-from dashboard.ui.notices import problem
+from dashboard.ui.notices import problem, told
 from db import demonstrations as stored
 from db.datasets import DatasetInfo
 from db.demonstrations import MOST_TITLES
@@ -44,6 +44,7 @@ def shown(info: DatasetInfo, words: Domain) -> None:
 
 
 @st.dialog("Edit a demonstration", width="large", on_dismiss=dialogs.close)
+@told()
 def _edit(name: str, info: DatasetInfo, weight: float, words: Domain) -> None:
     """Change the titles; the changed demonstration takes the place and the weight of the original."""
     changed = edited(name, info, words)

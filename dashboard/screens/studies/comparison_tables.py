@@ -82,7 +82,7 @@ def strategy_table(found: Found) -> pd.DataFrame:
     best = [max((e[m]["mean"] for _, e in ranked if is_estimate(e.get(m))), default=None) for m in METRICS]
     lines: dict[str, list[str]] = {"": [md(label_of(name, each)) for name, each in ranked]}
     for measure, top in zip(METRICS, best, strict=True):
-        lines[MEASURES[measure].replace("@", "@\u2060")] = [
+        lines[MEASURES[measure]] = [
             cell_text(e[measure], best=e[measure]["mean"] == top) if is_estimate(e.get(measure)) else "–"
             for _, e in ranked
         ]

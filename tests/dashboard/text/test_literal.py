@@ -1,66 +1,91 @@
-"""Titles from strangers are shown as they are, whatever reads them."""
+"""Titles from outside are shown as they are, whatever reads them. Browser: tests/e2e/test_exact_text.py."""
 
 import re
+import unicodedata
+from html import unescape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.text.literal import (
-    JOINER,
-    NO_TITLE,
-    md,
-    plain,
-    svg,
-)
+from dashboard.text.literal import NO_TITLE, html, md, plain, svg
+from tests.support.reading import read
 from tests.support.shop import HOSTILE
 
-
-def shown(markdown: str) -> str:
-    """What Streamlit shows of escaped Markdown: backslash escapes removed, joiners invisible."""
-    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown).replace(JOINER, "")
+COMMAND = "python -m dualens run --data x --k=3 <a@b.org> -> out_1.txt"
 
 
 @pytest.mark.parametrize("title", HOSTILE)
 def test_markdown_shows_every_character(title: str) -> None:
-    assert shown(md(title)) == plain(title)
+    assert read(md(title)) == plain(title)
 
 
 @given(st.text())
 def test_markdown_shows_any_text(title: str) -> None:
-    assert shown(md(title)) == plain(title).replace(JOINER, "")
+    assert read(md(title)) == plain(title)
 
 
 @given(st.text())
 def test_no_markdown_punctuation_is_left_bare(title: str) -> None:
-    bare = re.sub(r"\\.", "", md(title))
-    assert not re.search(r"[!-/:-@\[-`{-~]", bare)
-
-
-@pytest.mark.parametrize(
-    "pattern", [":smile:", ":material/home:", ":red[x]", "a -> b", "a -- b", "a >= b", "www.x.org", "a@b.org"]
-)
-def test_what_streamlit_rewrites_after_parsing_is_broken_up(pattern: str) -> None:
-    after_parsing = re.sub(r"\\(.)", r"\1", md(pattern))
-    rewriting = r":[\w+-]+:|:material/|(?:^|\s)(?:->|--|>=)(?:\s|$)|www\.|[\w.]+@[\w-]+\."
-    assert not re.search(rewriting, after_parsing)
-    assert after_parsing.replace(JOINER, "") == pattern
+    marked = re.sub(r"\\.", "", md(title))
+    while ":color[" in marked:
+        marked = re.sub(r":color\[([^:\[\]]*)\]", r"\1", marked)
+    assert not re.search(r"[!-/:-@\[-`{-~]", marked)
 
 
 @given(st.text())
-def test_plotly_text_holds_no_tag_and_no_formula(title: str) -> None:
-    text = svg(title)
+@pytest.mark.parametrize("show", [plain, md, svg, html])
+def test_no_invisible_character_is_added(show, title: str) -> None:
+    added = set(show(title)) - set(title) - set(NO_TITLE)
+    assert not {character for character in added if unicodedata.category(character) in ("Cf", "Zs", "Cc")} - {
+        " "
+    }
+
+
+@pytest.mark.parametrize("show", [plain, md, svg, html])
+def test_a_command_holds_its_own_characters_only(show) -> None:
+    assert show(COMMAND).isascii()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        ":smile:",
+        ":a:b:",
+        ":streamlit:",
+        "https://x",
+        "www.x.org",
+        "a@b.org",
+        "->",
+        "<->",
+        "--",
+        ">=",
+        "~=",
+        "<-",
+    ],
+)
+def test_what_streamlit_rewrites_after_parsing_is_split_into_text_nodes(pattern: str) -> None:
+    nodes = re.split(r":color\[(?:\\)?(.)\]", md(pattern))
+    after_parsing = [re.sub(r"\\(.)", r"\1", node) for node in nodes]
+    rewriting = r":[\w+-]+:|(?:^|\s)(?:<->|->|<-|--|>=|<=|~=)(?:\s|$)|www\.|https?://|[\w.]+@[\w-]+\."
+    assert not [node for node in after_parsing if re.search(rewriting, node)]
+    assert "".join(after_parsing) == pattern
+
+
+@given(st.text())
+def test_plotly_text_holds_no_tag_of_the_title(title: str) -> None:
+    text = svg(title).replace('<span style="unicode-bidi:isolate">', "").replace("</span>", "")
     assert "<" not in text
-    assert not re.search(r"\$[^" + JOINER + r"]+\$", text)
+    assert unescape(text) == unescape(plain(title).replace("&", "&amp;"))
 
 
 def test_plotly_text_keeps_its_letters() -> None:
     assert svg("<b>A & B</b>") == "&lt;b&gt;A &amp; B&lt;/b&gt;"
-    assert svg("costs $5") == "costs $5"
+    assert svg("costs $5 and $x^2$") == "costs $5 and $x^2$"
 
 
 @pytest.mark.parametrize("empty", [None, "", "   ", "\n\t", "\u202e"])
-def test_nothing_is_said_to_be_nothing(empty: str | None) -> None:
+def test_an_empty_title_is_named(empty: str | None) -> None:
     assert plain(empty) == NO_TITLE
 
 
@@ -73,8 +98,7 @@ def test_line_breaks_and_control_characters_become_blanks() -> None:
     assert plain("1. first\n2.\tsecond\x00third") == "1. first 2. second third"
 
 
-def test_right_to_left_text_cannot_reorder_its_surroundings() -> None:
-    title = plain("مجموعة 12 قطعة")
-    assert title.startswith("\u2068")
-    assert title.endswith("\u2069")
+def test_right_to_left_runs_are_isolated_by_an_element() -> None:
+    assert md("to مجموعة 12 قطعة 7") == "to :color[مجموعة 12 قطعة] 7"
+    assert svg("to مجموعة 7") == 'to <span style="unicode-bidi:isolate">مجموعة</span> 7'
     assert plain("evil \u202etxt.exe") == "evil txt.exe"

@@ -105,14 +105,6 @@ def test_a_demonstration_without_history_is_its_answer() -> None:
     assert words.short({"answer": {"title": "Perfume"}, "history": []}) == "→ Perfume"
 
 
-def test_compare_says_better_or_worse_only_for_one_target() -> None:
-    a, b = result(7, 5, (4.0, 3.0), []), result(7, 2, (4.0, 2.5), [])
-    assert "rises from 5th to 2nd" in words.compare(a, b)
-    assert "0.50 nats better" in words.compare(a, b)
-    other = {**b, "target": {"item": "other", "title": "Other", "kind": "test"}}
-    assert "different targets" in words.compare(a, other)
-
-
 def test_other_lists_in_words() -> None:
     listed = [{"item": "a", "rank": 1, "is_target": False}, {"item": "t", "rank": 2, "is_target": True}]
     result = {

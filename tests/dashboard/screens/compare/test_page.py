@@ -1,19 +1,22 @@
 """The Compare page and the tables behind it."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.screens.compare import differences
+from dashboard.ui import run_picker
 from db import runs
 from db.requests import Chosen, RunRequest
 from db.runs import Run
 from db.store import Store
 from tests.support import shop
-from tests.support.fake_engine import effects, pool, rank
-from tests.support.reading import texts
+from tests.support.fake_engine import FakeEngine, effects, pool, rank
+from tests.support.reading import button, texts, until
 
 Open = Callable[..., AppTest]
 BASE = RunRequest("simulated", "shopper 0012")
@@ -31,6 +34,16 @@ def two(store: Store) -> tuple[Run, Run]:
     return one, other
 
 
+def picked(app: AppTest) -> list[str]:
+    """The runs that the two pickers show."""
+    return [next(box.value for box in app.selectbox if box.label == f"Run {side}") for side in "AB"]
+
+
+def box(app: AppTest, side: str) -> Any:
+    """The picker of run A or B."""
+    return next(box for box in app.selectbox if box.label == f"Run {side}")
+
+
 def test_nothing_stored(open_page: Open, store: Store) -> None:
     app = open_page("compare")
     assert not app.exception
@@ -42,8 +55,7 @@ def test_it_proposes_the_newest_and_one_of_the_same_user(
 ) -> None:
     app = open_page("compare")
     assert not app.exception
-    assert app.query_params["a"] == two[0].key
-    assert app.query_params["b"] == two[1].key
+    assert picked(app) == [two[0].key, two[1].key]
     assert "From A to B the target" in texts(app)
     assert "Careful" not in texts(app)
 
@@ -51,22 +63,99 @@ def test_it_proposes_the_newest_and_one_of_the_same_user(
 def test_a_lonely_newer_run_is_passed_over(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
     rank(store, replace(BASE, user="shopper 0003"))
     app = open_page("compare")
-    assert app.query_params["b"] == two[1].key
+    assert picked(app)[1] == two[1].key
 
 
 def test_a_link_opens_its_two_runs(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
     app = open_page("compare", a=two[1].key[:12], b=two[0].key)
-    assert app.selectbox(key="pick-run-a").value == two[1].key
-    assert app.selectbox(key="pick-run-b").value == two[0].key
+    assert picked(app) == [two[1].key, two[0].key]
 
 
 def test_swap(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
     app = open_page("compare", a=two[0].key, b=two[1].key)
-    next(each for each in app.button if each.label == "Swap").click().run()
-    assert app.query_params["a"] == two[1].key
+    button(app, "Swap").click().run()
+    assert (app.query_params["a"], app.query_params["b"]) == (two[1].key, two[0].key)
+    assert picked(app) == [two[1].key, two[0].key]
+
+
+def test_one_run_only_says_what_to_do(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    rank(store, BASE)
+    app = open_page("compare")
+    assert not app.exception
+    assert "Only one run is stored" in texts(app)
+    assert len(app.selectbox) == 0, "there is nothing to choose"
+
+
+def test_the_pickers_name_the_strategy_and_reach_every_run(
+    open_page: Open, store: Store, two: tuple[Run, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_picker, "PAGE", 2)
+    oldest = rank(store, replace(BASE, user="shopper 0003", demos="bm25:2"))
+    for user in ("shopper 0004", "shopper 0005", "shopper 0006"):
+        rank(store, replace(BASE, user=user, demos="none"))
+    app = open_page("compare", a=two[0].key, b=two[1].key)
+    assert "The newest 2 of 6 runs are listed." in texts(app)
+    assert not any("BM25 (2)" in label for label in box(app, "A").options)
+    assert any("custom set (3)" in label for label in box(app, "A").options), "the chosen one is listed"
+    next(field for field in app.text_input if field.label == "Find runs").set_value("bm25").run()
+    assert "1 run matches “bm25”." in texts(app)
+    assert any("BM25 (2)" in label for label in box(app, "A").options)
+    box(app, "A").set_value(oldest.key).run()
+    assert not app.exception
+    assert app.query_params["a"] == oldest.key
+    next(field for field in app.text_input if field.label == "Find runs").set_value("").run()
+    button(app, "List older runs").click().run()
+    assert len(box(app, "A").options) >= 4
+
+
+def test_runs_are_found_by_the_title_of_their_target(
+    open_page: Open, store: Store, two: tuple[Run, Run]
+) -> None:
+    rank(store, replace(BASE, user="shopper 0003"))
+    title = two[0].result["target"]["title"]
+    app = open_page("compare", a=two[0].key, b=two[1].key)
+    next(field for field in app.text_input if field.label == "Find runs").set_value(title).run()
+    assert all(title[:20] in label for label in box(app, "A").options)
+
+
+def test_runs_of_different_lists_show_no_movement_and_no_gain(
+    open_page: Open, store: Store, two: tuple[Run, Run]
+) -> None:
+    other = rank(store, replace(BASE, seed=7))
+    app = open_page("compare", a=two[0].key, b=other.key)
+    assert not app.exception
+    seen = texts(app) + "".join(table.value.to_string() for table in app.table)
+    assert "The candidate lists differ" in seen
+    assert len(app.get("plotly_chart")) == 0
+    numbers = next(table.value for table in app.table if "B − A" in table.value.columns)
+    assert not any(numbers.loc[row, "B − A"].strip("–") for row in ("Target's rank", "NDCG@10"))
+    assert "moves" not in seen
+    assert "the two lists do not compare" in seen
+
+
+def test_effects_are_measured_from_here(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
+    app = open_page("compare")
+    bare = rank(store, replace(BASE, demos="proximal:2"))
+    app.query_params["a"], app.query_params["b"] = two[0].key, bare.key
+    app.run()
+    with FakeEngine(store, {"effects": 0.5}):
+        assert not any(each.label == "Measure effects of A" for each in app.button)
+        button(app, "Measure effects of B").click().run()
+        until(app, "Measuring effects of B")
+        for _ in range(100):
+            if runs.effects(store, bare.key):
+                break
+            time.sleep(0.05)
+        app.run()
+    assert not app.exception
+    assert not any(each.label == "Measure effects of B" for each in app.button)
+    table = next(table.value for table in app.table if "effect B, nats" in table.value.columns)
+    assert sum(cell != "–" for cell in table["effect B, nats"]) == 2
 
 
 def test_a_deleted_run_in_the_link_is_named(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
+    rank(store, replace(BASE, user="shopper 0003"))
     runs.delete(store, two[0].key)
     app = open_page("compare", a=two[0].key, b=two[1].key)
     assert not app.exception
@@ -91,6 +180,32 @@ def test_numbers_say_better_or_worse_with_sign_and_word(two: tuple[Run, Run]) ->
     assert table.loc["Prompt, tokens", "B − A"].startswith(":gray[")
     elsewhere = replace(better, result={**better.result, "target": {**b.result["target"], "item": "other"}})
     assert not differences.numbers_table(a, elsewhere, None, None)["B − A"].str.contains("better|worse").any()
+
+
+def test_the_sentence_compares_only_what_can_be_compared(two: tuple[Run, Run]) -> None:
+    a, b = two
+
+    def altered(**changes: Any) -> Run:
+        return replace(b, result={**b.result, **changes})
+
+    lower = differences.sentence(a, altered(loss=a.result["loss"] - 0.5))
+    assert "From A to B the target" in lower
+    assert lower.endswith("B's loss of the target is 0.50 nats lower.")
+    other_model = altered(model={**b.result["model"], "name": "big"})
+    assert differences.sentence(a, other_model).endswith("Their losses do not compare.")
+    other_list = altered(candidates={"fingerprint": "other"})
+    assert "the two lists do not compare" in differences.sentence(a, other_list)
+    assert "rises" not in differences.sentence(a, other_list)
+    other_target = altered(target={**b.result["target"], "item": "other"})
+    assert differences.sentence(a, other_target).endswith("nor do their losses.")
+
+
+def test_losses_of_different_models_are_neither_better_nor_worse(two: tuple[Run, Run]) -> None:
+    a, b = two
+    big = replace(b, result={**b.result, "loss": 1.0, "model": {**b.result["model"], "name": "big"}})
+    table = differences.numbers_table(a, big, None, None)
+    assert table.loc["Loss of the target, nats", "B − A"] == "–"
+    assert table.loc["Target's rank", "B − A"] != "–", "one list ranked by two models does compare"
 
 
 def test_the_demonstrations_of_both_are_joined(store: Store, two: tuple[Run, Run]) -> None:

@@ -1,6 +1,8 @@
 """The Explain page: effects with what they are checked by, spread, forward tuning, each with its sentence."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +14,7 @@ from dashboard.screens.explain import explain_text
 from dashboard.screens.explain.forward_chart import describe, forward
 from dashboard.state.outcome import effects_of
 from dashboard.ui.theme import LIGHT
-from db import jobs, runs
+from db import jobs, models, runs
 from db.requests import Chosen, RunRequest
 from db.runs import Run
 from db.store import Store
@@ -53,12 +55,54 @@ THREE = [demonstration("a", "<b>A</b>"), demonstration("b"), demonstration("c")]
 def test_it_opens_on_the_newest_run_and_says_how_effects_were_measured(open_page: Open, run: Run) -> None:
     app = open_page("explain")
     assert not app.exception
-    assert app.query_params["run"] == run.key
+    assert app.selectbox(key="pick-explained").value == run.key
     seen = read(texts(app))
-    assert "Shapley values from all 16 weightings" in seen
-    assert "agrees with (+1.00) the order by taking each one out" in seen
+    assert "Shapley values from the 16 losses of all subsets" in seen
+    assert "agrees with (+1.00) the order by exact removal" in seen
     assert "Not measured yet" in seen
     assert len(app.table[0].value) == 4
+
+
+def test_results_of_another_run_are_not_shown_and_its_jobs_are_let_go(
+    open_page: Open, store: Store, run: Run
+) -> None:
+    other = rank(store, RunRequest("simulated", "shopper 0012", demos="proximal:2"))
+    app = open_page("explain", run=run.key)
+    button(app, "Run perturbations").click().run()
+    (job,) = jobs.listing(store, kinds=["spread"])
+    assert "Running perturbations" in texts(app)
+    app.selectbox(key="pick-explained").set_value(other.key).run()
+    assert "Running perturbations" not in texts(app)
+    time.sleep(jobs.GRACE_S + 0.2)
+    assert jobs.claim(store, "engine", kinds=["spread"]) is None, "nobody looks at it any more"
+    assert jobs.get(store, job.id).dropped
+    app.selectbox(key="pick-explained").set_value(run.key).run()
+    assert "stopped" not in texts(app).lower()
+    assert not button(app, "Run perturbations").disabled
+
+
+def test_a_run_whose_model_was_replaced_is_not_given_the_new_models_effects(
+    open_page: Open, store: Store
+) -> None:
+    shop.stock(store)
+    rank(store, RunRequest("simulated", "shopper 0012"))
+    embedded = models.get(store, "embedded")
+    models.register(store, replace(embedded, revision="another"))
+    app = open_page("explain")
+    assert "has changed since this run" in texts(app)
+    assert all(each.label != "Measure effects" for each in app.button)
+    assert button(app, "Run perturbations").disabled
+    assert button(app, "Run forward tuning").disabled
+
+
+def test_what_was_set_outlives_the_page(open_page: Open, store: Store, run: Run) -> None:
+    app = open_page("explain")
+    app.number_input(key="spread-draws").set_value(32).run()
+    app.segmented_control(key="explain-mode").set_value("reprompt").run()
+    app.switch_page("screens/compare/page.py").run()
+    app.switch_page("screens/explain/page.py").run()
+    assert app.number_input[0].value == 32
+    assert app.segmented_control[0].value == "reprompt"
 
 
 def test_without_a_run_it_says_what_to_do(open_page: Open, store: Store) -> None:
@@ -76,11 +120,12 @@ def test_a_link_to_what_is_not_there_says_so(open_page: Open, run: Run) -> None:
 
 def test_effects_can_be_measured_here(open_page: Open, store: Store) -> None:
     shop.stock(store)
+    app = open_page("explain")
     found = rank(store, RunRequest("simulated", "shopper 0012"))
+    app.run()
     with FakeEngine(store):
-        app = open_page("explain")
         button(app, "Measure effects").click().run()
-        until(app, "Shapley values from all")
+        until(app, "Shapley values from the")
     assert not app.exception
     assert runs.effects(store, found.key)
 
@@ -92,7 +137,7 @@ def test_effects_of_another_meaning_stand_beside_the_desks_own(
         app = open_page("explain")
         app.segmented_control(key="explain-mode").set_value("reprompt").run()
         button(app, "Measure effects").click().run()
-        until(app, "from all 17 weightings")
+        until(app, "from the 17 losses of all subsets")
     assert {each.options.get("mode") for each in runs.effects(store, run.key)} == {None, "reprompt"}
     desk = open_page()
     assert not desk.exception
@@ -112,24 +157,26 @@ def test_spread_and_forward_tuning_from_the_press_to_the_sentence(
 ) -> None:
     with FakeEngine(store):
         app = open_page("explain")
-        button(app, "Disturb").click().run()
+        button(app, "Run perturbations").click().run()
         until(app, "do not rely on number 4")
-        button(app, "Read again").click().run()
-        until(app, "read again 2 times")
+        button(app, "Run forward tuning").click().run()
+        until(app, "last known interaction, 2 iterations")
         assert not app.exception
-        next(each for each in app.segmented_control if each.label == "Disturbance").set_value("order").run()
+        next(each for each in app.segmented_control if each.label == "Perturbation shown").set_value(
+            "order"
+        ).run()
         assert "Under order <b>x</b> over 16 draws" in read(texts(app))
     kinds = {job.kind: job.payload for job in jobs.listing(store)}
     assert kinds["spread"]["kinds"] == ["weights", "dropout", "order"]
     assert kinds["forward"]["request"] == run.request.to_json()
     again = open_page("explain")
-    assert "read again 2 times" in texts(again), "a result is found again by whoever opens the page"
+    assert "2 iterations" in texts(again), "a result is found again by whoever opens the page"
 
 
 def test_what_fails_says_why_as_plain_text(open_page: Open, store: Store, run: Run) -> None:
     with FakeEngine(store, errors={"spread": "no <i>luck</i> with $x$"}):
         app = open_page("explain")
-        button(app, "Disturb").click().run()
+        button(app, "Run perturbations").click().run()
         until(app, "no <i>luck</i> with $x$")
 
 
@@ -150,23 +197,25 @@ def test_open_in_recommend_brings_the_runs_own_desk(open_page: Open, store: Stor
 
 
 def test_how_sure_effects_are_is_told_with_its_bound() -> None:
-    assert (
-        "An integral over the chance of being in the prompt (Owen), 8 weightings"
-        in explain_text.estimator(measured())
-    )
-    assert "Certified to 0.02 nats each, their sum to 1.5 % of the whole gain." in explain_text.estimator(
+    assert "An integral over the probability of inclusion, from 8 losses (Owen)." in explain_text.estimator(
         measured()
+    )
+    assert (
+        "certified to within 0.02 nats, and their sum to 1.5 % of the whole gain."
+        in explain_text.estimator(measured())
     )
     bare = measured(certified_error=None, completeness_error=0.001)
     assert "to within less than 0.01 nats" in explain_text.estimator(bare)
-    assert "No bound" in explain_text.estimator({"demonstrations": [], "estimator": "exact", "nodes": 4})
+    assert "no error bound" in explain_text.estimator(
+        {"demonstrations": [], "estimator": "exact", "nodes": 4}
+    )
 
 
 def test_disagreement_names_the_demonstrations_whose_sign_turns() -> None:
     told = explain_text.disagreement(measured(), THREE)
     assert "agrees with (+1.00)" in told
     assert "does not agree with (+0.30)" in told
-    assert "where words stand" in told
+    assert "sensitive to positions" in told
     assert told.endswith("Opposite signs: number 3 (x).")
     assert "Too few" in explain_text.disagreement(
         {"demonstrations": [1, 2], "spearman_removal": None, "spearman_reprompt": None}, []
@@ -199,8 +248,8 @@ def test_spread_rows_are_mean_and_deviation() -> None:
     assert (first.low, first.high, first.tick, first.ring) == (0.9, 1.1, 0.9, 1.0)
     told = explain_text.spread_sentence(kind, THREE)
     assert told == (
-        "Under order over 8 draws do not rely on number 2 (x): the spread is more than half of the effect. "
-        "All together take off +1.10 ± 0.40 nats, +0.70 robust."
+        "Under order over 8 draws, do not rely on number 2 (x): the deviation exceeds half of the effect. "
+        "Total effect: +1.10 ± 0.40 nats, robust +0.70."
     )
 
 
@@ -213,15 +262,14 @@ def test_the_forward_curve_rings_its_best_pass() -> None:
     assert len(heights) == 2
     assert all(later - earlier > 0.1 for earlier, later in pairwise(heights))
     assert "9.00, 8.60" in describe(curve)
-    told = explain_text.forward_sentence(fake_engine.forward(4), {"kind": "test"})
+    told = explain_text.forward_sentence(fake_engine.forward(4))
     assert told == (
-        "The last known purchase advises: read again 2 times, and the loss of the item really bought next "
-        "falls by 0.60 nats and it goes from 7th to 5th."
+        "Chosen on the last known interaction, 2 iterations: the target's loss falls by 0.60 nats; "
+        "the target goes from 7th to 5th."
     )
-    kept = explain_text.forward_sentence(
-        {"curve": curve, "chosen": 0, "chosen_by": "probe"}, {"kind": "test"}
+    plain = explain_text.forward_sentence({"curve": curve, "chosen": 0, "chosen_by": "probe"})
+    assert plain == (
+        "Chosen on the last known interaction, forward tuning is left out. It would have lowered the "
+        "target's loss by 0.60 nats."
     )
-    assert kept.startswith(
-        "The last known purchase advises: do not read again. It would have taken 0.60 nats"
-    )
-    assert explain_text.forward_sentence({"curve": curve[:1]}, {}) == "They were read once only."
+    assert explain_text.forward_sentence({"curve": curve[:1]}) == "Nothing was iterated."

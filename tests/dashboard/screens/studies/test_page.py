@@ -199,7 +199,7 @@ def test_the_strategies_are_ranked_in_a_table_with_their_tests(open_page: Open, 
     app = open_page("studies")
     assert not app.exception
     table = app.table[0].value
-    means = [float(text.replace("*", "").split("\u00a0")[0]) for text in table["NDCG@\u206010"]]
+    means = [float(text.replace("*", "").split("\u00a0")[0]) for text in table["NDCG@10"]]
     assert means == sorted(means, reverse=True)
     assert len(table) == len(fake_study.STRATEGIES)
     assert "none <i>x</i>" in seen(app)

@@ -1,0 +1,27 @@
+"""Effects of a run that has none yet: the button that measures them, how far that is, why it failed."""
+
+import streamlit as st
+
+from dashboard.state.measuring import file_effects, newest, obstacle
+from dashboard.state.outcome import DIRECT
+from dashboard.state.waiting import Answer
+from dashboard.text.literal import md
+from dashboard.ui import progress
+from dashboard.ui.notices import problem
+from db.runs import Run
+
+
+def draw(run: Run, label: str, mode: str = DIRECT) -> None:
+    """`label`: what the button says. `mode`: what leaving one out means."""
+    if reason := obstacle(run):
+        st.caption(md(reason))
+        return
+    job = newest("effects", run, mode)
+    answer = None if job is None else Answer(job)
+    if answer is not None and answer.pending:
+        progress.watch(answer.job, label.replace("Measure", "Measuring", 1))
+        return
+    if answer is not None and answer.error:
+        problem(answer.error)
+    key = f"measure-effects-{mode}-{run.key[:12]}"
+    st.button(label, key=key, type="primary", on_click=file_effects, args=(run, mode))

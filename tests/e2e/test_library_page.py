@@ -1,0 +1,35 @@
+"""The Library in a real browser: the same data set deleted in two windows."""
+
+from typing import Any
+
+import pytest
+
+from db.store import Store
+from tests.support import shop
+
+pytestmark = pytest.mark.e2e
+
+
+def select_first_row(page: Any, key: str = "datasets-0") -> None:
+    """Select the first row of a table by its marker column."""
+    table = page.locator(f".st-key-{key}")
+    table.locator("canvas").first.wait_for()
+    table.locator(".dvn-scroller").click(position={"x": 15, "y": 52})
+
+
+def test_a_data_set_deleted_in_two_windows(page: Any, dashboard: str, store: Store) -> None:
+    shop.stock(store, name="games")
+    shop.stock(store, name="zoo")
+    other = page.context.new_page()
+    for window in (page, other):
+        window.set_default_timeout(60_000)
+        window.goto(f"{dashboard}/library")
+        select_first_row(window)
+        window.get_by_role("button", name="Delete", exact=True).wait_for()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_text("Deleted games").wait_for()
+    other.get_by_role("button", name="Delete", exact=True).click()
+    other.get_by_text("is deleted already").wait_for()
+    other.get_by_role("link", name="Recommend").wait_for()
+    other.get_by_text("Data sets", exact=True).first.wait_for()
+    assert other.get_by_text("Traceback").count() == 0

@@ -111,20 +111,20 @@ def test_a_switched_theme_reaches_the_charts(page: Any, dashboard: str, store: S
     shop.stock(store)
     effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
     page.goto(dashboard)
-    title = page.locator(".st-key-bump text").first
-    title.wait_for()
+    dot = page.locator(".st-key-bump .point").first
+    dot.wait_for()
     page.wait_for_timeout(1000)
-    assert colour(title) == LIGHT.text
+    assert colour(dot) in (LIGHT.up, LIGHT.down, LIGHT.same, LIGHT.target)
     page.locator("[data-testid=stMainMenu] button, [data-testid=stMainMenuButton]").first.click()
     page.get_by_label("Dark").or_(page.locator("text=Dark")).first.click()
     for _ in range(100):
-        if colour(title) == DARK.text:
+        if colour(dot) in (DARK.up, DARK.down, DARK.same, DARK.target):
             return
         page.wait_for_timeout(100)
-    raise AssertionError(f"the chart stayed {colour(title)}")
+    raise AssertionError(f"the chart stayed {colour(dot)}")
 
 
-def colour(text: Any) -> str:
-    """The fill of an SVG text as #rrggbb; empty while the chart is being drawn anew."""
-    fill = text.evaluate("element => getComputedStyle(element).fill").strip("rgb()")
+def colour(dot: Any) -> str:
+    """The fill of a dot as #rrggbb; empty while the chart is being drawn anew."""
+    fill = dot.evaluate("element => getComputedStyle(element).fill").strip("rgb()")
     return "#" + "".join(f"{int(part):02x}" for part in fill.split(",")) if fill else ""

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 def texts(app: AppTest) -> str:
     """Everything a person reads on the page."""
     parts = [*app.markdown, *app.caption, *app.text, *app.subheader, *app.header, *app.error]
-    titles = [unescape(re.sub(r"<style>.*</style>|<[^>]*>", "", str(part.value))) for part in app.html]
+    titles = [unescape(re.sub(r"<style>.*</style>|<[^>]*>", "\n", str(part.value))) for part in app.html]
     return "\n".join([read("\n".join(str(part.value) for part in parts)), *titles])
 
 

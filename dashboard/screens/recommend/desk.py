@@ -14,7 +14,7 @@ from dashboard.state.outcome import Measured, Outcome, forget
 from dashboard.state.view import MOST_DEMONSTRATIONS, WEIGHT_MOST, View
 from dashboard.text import values, words
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, progress
+from dashboard.ui import dialogs, progress, titles
 from dashboard.ui.notices import (
     HEAD_PX,
     colours,
@@ -171,9 +171,9 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
         text, control = st.columns((1.9, 1), gap="xsmall")
         with text, st.container(gap=None):
             history = row.get("history") or []
-            before = plain(history[-1]["title"]) if history else "no history"
-            st.text(f"{index + 1}   … {before} →", wrap=False, width="stretch")
-            st.markdown(f"**{md(row['answer']['title'])}**", wrap=False)
+            before = history[-1]["title"] if history else "no history"
+            titles.title(f"{index + 1} … {plain(before)} →")
+            titles.title(row["answer"]["title"], strong=True)
             st.caption(md(words.source_line(row)), wrap=False)
         with control, st.container(gap=None, key=f"control-{index}"):
             weight = float(row["weight"])

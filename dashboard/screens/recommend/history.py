@@ -10,6 +10,7 @@ from dashboard.state.view import View
 from dashboard.text.domain import Domain
 from dashboard.text.formats import day, plural, stars
 from dashboard.text.literal import plain
+from dashboard.ui import titles
 from dashboard.ui.notices import card
 from db.datasets import Interaction, UserInfo
 
@@ -38,7 +39,7 @@ def timeline(view: View, user: UserInfo, past: Sequence[Interaction], words: Dom
         newest = before[-CARDS:]
         for cell, entry in zip(cells, newest, strict=False):
             with cell:
-                _card(f"past-{entry.position}", plain(entry.title), _line(entry, len(past)))
+                _card(f"past-{entry.position}", entry.title, _line(entry, len(past)))
         return cells[len(newest)]
 
 
@@ -49,7 +50,7 @@ def target_card(cell: Any, view: View, past: Sequence[Interaction], words: Domai
         return
     with cell:
         if revealed:
-            _card("past-target", plain(past[at].title), f"target · {_when(past[at], len(past))}")
+            _card("past-target", past[at].title, f"target · {_when(past[at], len(past))}")
         else:
             _card("past-target", f"? next {words.event}", "known, shown after the run")
 
@@ -102,5 +103,5 @@ def _when(entry: Interaction, length: int) -> str:
 
 def _card(key: str, title: str, line: str) -> None:
     with st.container(border=True, key=key, gap=None):
-        st.text(title, width="stretch")
+        titles.title(title, lines=2, strong=key == "past-target")
         st.caption(line, wrap=False)

@@ -6,8 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
-from dashboard.charts.bump import bump, describe, height, pair, shown
+from dashboard.charts.bump import height, pair, shown
 from dashboard.screens.recommend import other_lists
 from dashboard.state.outcome import Outcome
 from dashboard.state.view import View
@@ -21,12 +20,8 @@ from dashboard.text.formats import (
 )
 from dashboard.text.literal import md
 from dashboard.ui import help, progress
-from dashboard.ui.notices import (
-    HEAD_PX,
-    colours,
-    empty,
-    problem,
-)
+from dashboard.ui.notices import HEAD_PX, empty, problem
+from dashboard.ui.two_lists import two_lists
 from db.runs import Run
 
 MOST = 20  # ranks shown
@@ -46,7 +41,8 @@ def board(view: View, outcome: Outcome, past: str) -> Any:
         st.subheader("Recommendations", anchor=False, width="content")
         if run is not None and outcome.current:
             other_lists.opener(run)
-        _status(outcome)
+        with st.container(key="board-status"):
+            _status(outcome)
     gold = f"really {past} next" if view.options.target == "test" else f"{past} before the last"
     old = ":orange[Not current:] this list belongs to the setting before. "
     st.caption(
@@ -74,8 +70,7 @@ def _body(view: View, outcome: Outcome) -> Any:
             st.skeleton(height=height(places) + NUMBERS_PX)
         return None
     rows = pair(run.result["zero_shot"], run.result["items"])
-    figure = bump(rows, colours(), most=MOST)
-    st.plotly_chart(figure, key="bump", theme=None, config=CONFIG, alt=describe(rows))
+    two_lists(rows, "bump", most=MOST)
     cell = _numbers(run)
     for note in run.result.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")

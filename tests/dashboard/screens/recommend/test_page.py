@@ -209,8 +209,7 @@ def test_hostile_titles_are_shown_literally(open_page: Open, store: Store) -> No
     app = open_page(data="simulated", user="shopper 0000", model="embedded")
     assert not app.exception
     past = datasets.history(store, info.id, 0)
-    shown = [text.value for text in app.text]
-    assert any("1. first 2. second" in text for text in shown)
+    assert "1. first 2. second" in texts(app)
     assert any("(no title)" in text for text in texts(app).split("\n"))
     assert len(past) == len(shop.HOSTILE)
     for block in [*app.markdown, *app.caption]:

@@ -13,7 +13,7 @@ from dashboard.ui.theme import Palette
 
 ROW_PX = 20  # height of one rank
 HEAD_PX, FOOT_PX = 26, 6
-SIDE_PX = 6  # half a dot and its edge
+SIDE_PX = 36  # half a dot, and what the titles beside reach over (style.css, "Two lists")
 STEPS = 24
 
 

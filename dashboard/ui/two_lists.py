@@ -17,7 +17,7 @@ def two_lists(rows: Sequence[Row], key: str, heads: tuple[str, str] = HEADS, mos
     """Draw both lists and what joins them. The right list also says how far each item moved."""
     most = min(most, places(rows, most))
     with st.container(key=f"{key}-lists"):
-        left, middle, right = st.columns((1, 0.42, 1.22), gap=None)
+        left, middle, right = st.columns((1, 0.75, 1.2), gap=None)
         left.html(_list(heads[0], "left", lines(rows, "left", most)))
         with middle:
             figure = bump(rows, colours(), heads, most)

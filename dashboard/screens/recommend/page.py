@@ -132,7 +132,8 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
         total_effect(total, outcome.run, measured_now.result)
     with desk_card:
         finish(desk, view, outcome, measured_now, info)
-    marks[outdated.DESK].empty()
+    if outcome.current:
+        marks[outdated.DESK].empty()
     session.sync_address(view)
     pool.shown(view, info, words)
     writing.shown(info, words)

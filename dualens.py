@@ -43,7 +43,7 @@ Take one away by its weight, and rank again:
 >>> again.demonstrations["weight"].tolist()
 [0.0, 1.0]
 
-Let the engine choose and weigh them, on purchases before the one to be predicted:
+Let the engine choose and weight them, on purchases before the one to predict:
 
 >>> best = workspace.optimize("books", "u3", size=2, pool=2, probes=4, calibrate=0)
 >>> best.verdict in ("zero-shot", "stage 1", "two-stage"), len(best.demonstrations) <= 2
@@ -60,7 +60,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import uuid4
 
 import typer
@@ -104,9 +104,9 @@ class Ranking:
     """A ranked candidate list. `zero_shot` and `without` mean: without demonstrations.
 
     run: key of the stored run, which the dashboard opens. items: the candidates, best first. demonstrations:
-    as they stand in the prompt, with their weights; may be changed and given to `Workspace.rank` again.
-    metrics: rows `without` and `with`; the target's rank, NDCG@10 and so on, loss in nats. notes: what a
-    reader of the numbers should know. details: everything, as `dualens rank --json` prints it.
+    as they stand in the prompt, with their weights; can be edited and passed to `Workspace.rank`.
+    metrics: rows `without` and `with`; the target's rank, NDCG@10 and so on, loss in nats. notes: what to
+    know when reading the numbers. details: everything, as `dualens rank --json` prints it.
     """
 
     run: str
@@ -136,8 +136,8 @@ class Effects:
 class Optimization:
     """What the optimizer chose for a user, and why.
 
-    demonstrations: `id` and `weight` in prompt order, to be given to `Workspace.rank`; empty where none are
-    better. verdict: `two-stage` (chosen and weighed), `stage 1` (chosen) or `zero-shot` (none). path: every
+    demonstrations: `id` and `weight` in prompt order, for `Workspace.rank`; empty where none are
+    better. verdict: `two-stage` (chosen and weighted), `stage 1` (chosen) or `zero-shot` (none). path: every
     step taken. details: everything, as `dualens optimize --json` prints it.
     """
 
@@ -155,12 +155,12 @@ def open(
     device: str | None = None,
     dtype: str | None = None,
 ) -> Workspace:
-    """Open a workspace, creating it where there is none; the embedded model is registered in it.
+    """Open a workspace, creating it if needed; the embedded model is registered in it.
 
     home: its folder; None for `DUALENS_HOME` or `~/.dualens`, which the dashboard opens too. database_url:
     the store; None for a file in `home`, or for `DUALENS_DATABASE_URL` where `home` is None. device, dtype:
-    such as `cuda:0` and `bfloat16`; None for what `DUALENS_DEVICE` and `DUALENS_DTYPE` say, else the best.
-    Raises DualensError where the folder or the store cannot be made or read.
+    such as `cuda:0` and `bfloat16`; None for `DUALENS_DEVICE` and `DUALENS_DTYPE`, else the best available.
+    Raises DualensError where the folder or the store cannot be created or read.
     """
     if home is not None and database_url is None:
         database_url = "sqlite:///{home}/dualens.db"
@@ -171,8 +171,8 @@ def open(
 class Workspace:
     """An open workspace: data sets, models, runs, and an engine to compute new ones. Made by `open`.
 
-    To be used by one thread, and closed at the end (`with dualens.open() as workspace: ...`). Every method
-    raises DualensError, in a sentence for people, where a name does not exist or an option makes no sense.
+    Use it from one thread, and close it at the end (`with dualens.open() as workspace: ...`). Every method
+    raises DualensError, in plain English, for an unknown name or an invalid option.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -198,7 +198,7 @@ class Workspace:
         self._store.close()
 
     def setup(self) -> dict[str, Any]:
-        """Add the simulated store and one first run, as `dualens setup` does; names of what there is now."""
+        """Add the simulated store and one first run, as `dualens setup` does; returns their names."""
         from engine.tasks.setup import setup_workspace
 
         return setup_workspace(self._engine)
@@ -247,7 +247,7 @@ class Workspace:
         )
 
     def add_model(self, source: str | Path, name: str) -> str:
-        """Register a causal language model (a transformers folder or a hub id) under a name; the name."""
+        """Register a causal language model (a transformers folder or a hub id); returns its name."""
         return self._engine.register(name, str(source)).name
 
     def import_frame(
@@ -259,32 +259,40 @@ class Workspace:
         k_core: int = 0,
         min_rating: float | None = None,
         min_history: int = 3,
+        repeats: Literal["first", "all"] = "first",
+        accept_drops: bool = False,
     ) -> str:
-        """Import a table of interactions, one row each, as a data set; its name.
+        """Import a table of interactions, one per row, as a data set; returns its name.
 
         The columns are found by their names: user, item, and where there are any title, timestamp (dates or
         unix seconds), rating, category, brand. `columns` corrects that: `{"user": "customer"}`. The same
-        table under the same name changes nothing. `k_core`, `min_rating`, `min_history`: as in
-        `dualens import`. Raises DataError for a table that cannot be read, Conflict for a name that is taken.
+        table under the same name changes nothing. `k_core`, `min_rating`, `min_history`, `repeats`,
+        `accept_drops`: as in `dualens import`. Raises DataError for a table that cannot be read or that
+        would lose most of its rows, Conflict for a name that is taken.
         """
         from engine.data.importing import ImportOptions, import_path
 
-        # The importers read files; like one uploaded in the Library, this is kept as the data set's source.
+        # The importers read files.
         file = self._store.settings.uploads / uuid4().hex / "table.csv"
         file.parent.mkdir(mode=0o700, parents=True)
-        options = ImportOptions(k_core=k_core, min_rating=min_rating, min_history=min_history)
-        source = None
+        options = ImportOptions(k_core, min_rating, min_history, repeats)
         try:
             frame.to_csv(file, index=False, date_format="%Y-%m-%dT%H:%M:%S")
-            info, _ = import_path(self._store, file, name, format="generic", mapping=columns, options=options)
-            source = info.source
+            info, _ = import_path(
+                self._store,
+                file,
+                name,
+                format="generic",
+                mapping=columns,
+                options=options,
+                accept_drops=accept_drops,
+            )
         finally:
-            if source != str(file):
-                shutil.rmtree(file.parent)
+            shutil.rmtree(file.parent)
         return info.name
 
     def rank(self, dataset: str, user: str, **options: Any) -> Ranking:
-        """Rank a candidate list for a user, without and with demonstrations; stored, and not computed twice.
+        """Rank a candidate list for a user, without and with demonstrations; a repeated call reads the store.
 
         options: any field of a run request, as `dualens rank --help` lists them: `model` ("embedded"),
         `demos` ("neighbours:4"), `candidates` (20), `scoring`, `seed`, ... `demonstrations`, a table with the
@@ -321,7 +329,7 @@ class Workspace:
         mode: str = "direct",
         **options: Any,
     ) -> Effects:
-        """Measure how far each demonstration moved the model toward the target, in nats.
+        """Measure how far each demonstration moves the model toward the target, in nats.
 
         estimator, leave_one_out, mode: as `dualens effects --help` says. options: as in `rank`.
         """
@@ -345,7 +353,7 @@ class Workspace:
         )
 
     def optimize(self, dataset: str, user: str, **options: Any) -> Optimization:
-        """Choose and weigh demonstrations for a user; the purchase to be predicted is never read.
+        """Choose and weight demonstrations for a user; the purchase to predict is never used.
 
         options: any field of an optimization, as `dualens optimize --help` lists them: `model` ("embedded"),
         `size` (4), `probes` (10), `beam`, `guard`, ...

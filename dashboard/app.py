@@ -18,8 +18,10 @@ from dashboard.state import links  # noqa: E402
 from dashboard.ui import callbacks, engine_status, help, notices  # noqa: E402
 from dashboard.ui.style import css  # noqa: E402
 
-st.set_page_config(page_title="Dualens", layout="wide", initial_sidebar_state=215)
-st.html(css())
+st.set_page_config(
+    page_title="Dualens", layout="wide", initial_sidebar_state=215, menu_items={"About": help.ABOUT}
+)
+st.html(css(st.context.theme.type))
 
 drawn = {
     page: st.Page(page.script, title=page.title, url_path=page.name, default=page is pages.PAGES[0])

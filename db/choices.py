@@ -1,7 +1,7 @@
-"""Every name a person may choose, in one table per kind: its label, what it does, what it needs, its source.
+"""Every name a user can choose, in one table per kind: its label, what it does, what it needs, its source.
 
 The command line's help and checks, the dashboard's pickers and the documentation are made from these rows.
-The engine finds the code of a choice by its `file` (`engine.registry`). A new one takes a row and a file.
+The engine finds the code of a choice by its `file` (`engine.registry`). A new choice is a row and a file.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 @dataclass(frozen=True)
 class Choice:
-    """One row. `about`: one sentence, without a full stop. `needs`: what must be there for it, or "".
+    """One row. `about`: one sentence, without a full stop. `needs`: what it requires, or "".
     `paper`: the source, or "". `module`: the file that implements it, where its name is another.
     """
 
@@ -30,9 +30,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class EditChoice(Choice):
-    """An edit of the dual model. `amount`: where none is written; `most`: the largest; both None where the
-    edit takes no number. `drawn`: made by chance, so a ranking averages several draws and effects spread.
-    `disliked`: it takes the titles that the user disliked.
+    """An edit of the dual model. `amount`: the default; `most`: the maximum; both None where the edit takes
+    no number. `drawn`: random, so a ranking averages several draws and effects have a spread. `disliked`: it
+    needs the titles that the user disliked.
     """
 
     drawn: bool = False
@@ -43,9 +43,9 @@ class EditChoice(Choice):
 
 @dataclass(frozen=True)
 class StrategyChoice(Choice):
-    """A way of choosing demonstrations. `optimized`: it asks the model about past purchases, so it
-    takes seconds to minutes; `embeds`: it compares titles by a model's vectors; `control`: others are tested
-    against it."""
+    """A way of choosing demonstrations. `optimized`: it runs the model on past purchases, which takes seconds
+    to minutes; `embeds`: it compares titles by a model's vectors; `control`: the others are tested against
+    it."""
 
     optimized: bool = False
     embeds: bool = False
@@ -54,16 +54,16 @@ class StrategyChoice(Choice):
 
 @dataclass(frozen=True)
 class BaselineChoice(Choice):
-    """A conventional recommender. `trained`: by gradient descent over minutes, with a learning curve; others
-    count in seconds."""
+    """A conventional recommender. `trained`: by gradient descent, in minutes, with a learning curve; the
+    others are fitted by counting, in seconds."""
 
     trained: bool = False
 
 
 @dataclass(frozen=True)
 class StudyChoice(Choice):
-    """A study over many users. `asks`: the fields of a `StudyRequest` it reads beside data set, model, users
-    and seed, in the order of its form. `users`: how many by default. `timestamps`: it needs them. `reads`:
+    """A study over many users. `asks`: the fields of a `StudyRequest` it uses beside data set, model, users
+    and seed, in the order of its form. `users`: the default number. `timestamps`: it requires them. `reads`:
     how to read its result, in a sentence or two.
     """
 
@@ -115,8 +115,8 @@ STRATEGIES: dict[str, StrategyChoice] = _table(
     ),
     StrategyChoice(
         "global",
-        "clusters' middles (global)",
-        "Windows in the middle of clusters of all users' windows, the same for everybody",
+        "cluster representatives (global)",
+        "Windows at the centres of clusters of all users' windows, the same for every user",
         paper="arXiv 2405.02778",
         module="representatives",
     ),
@@ -128,7 +128,7 @@ STRATEGIES: dict[str, StrategyChoice] = _table(
     ),
     StrategyChoice(
         "embedding",
-        "nearest in meaning (embedding)",
+        "nearest by embedding",
         "Windows nearest to the history by the mean vector of their titles",
         needs=VECTORS,
         paper="arXiv 2101.06804",
@@ -137,7 +137,7 @@ STRATEGIES: dict[str, StrategyChoice] = _table(
     StrategyChoice(
         "mmr",
         "MMR",
-        "Near to the history and unlike each other, by maximal marginal relevance",
+        "Similar to the history and different from each other, by maximal marginal relevance",
         needs=VECTORS,
         paper="Carbonell and Goldstein 1998",
         embeds=True,
@@ -145,7 +145,7 @@ STRATEGIES: dict[str, StrategyChoice] = _table(
     StrategyChoice(
         "dpp",
         "DPP",
-        "A varied and relevant set, by a determinantal point process",
+        "A diverse and relevant set, by a determinantal point process",
         needs=VECTORS,
         paper="arXiv 1709.05135",
         embeds=True,
@@ -162,7 +162,7 @@ STRATEGIES: dict[str, StrategyChoice] = _table(
         "greedy",
         "greedy by effect",
         "Chosen one by one for this user by their effect on past purchases",
-        needs="past purchases to judge on",
+        needs="past purchases for validation",
         paper="arXiv 2504.04386 (reconstruction)",
         optimized=True,
     ),
@@ -170,7 +170,7 @@ STRATEGIES: dict[str, StrategyChoice] = _table(
         "twostage",
         "two-stage optimization",
         "Chosen and weighted for this user on past purchases, applied only where a guard confirms it",
-        needs="past purchases to judge on",
+        needs="past purchases for validation",
         paper="arXiv 2504.04386 (reconstruction)",
         optimized=True,
     ),
@@ -192,12 +192,12 @@ SOURCES: dict[str, Choice] = _table(
     Choice(
         "global",
         "cluster representative",
-        "Windows in the middle of clusters of all users' windows",
+        "Windows at the centres of clusters of all users' windows",
         paper="arXiv 2405.02778",
         module="representatives",
     ),
     Choice("random", "random user", "Windows of random other users", module="random_users"),
-    Choice(HAND_WRITTEN, "hand-written", "Demonstrations that a person wrote or edited"),
+    Choice(HAND_WRITTEN, "hand-written", "Demonstrations written or edited by hand"),
 )
 
 CANDIDATE_KINDS: dict[str, Choice] = _table(
@@ -207,7 +207,7 @@ CANDIDATE_KINDS: dict[str, Choice] = _table(
 )
 
 SCORINGS: dict[str, Choice] = _table(
-    Choice("auto", "the model's default", "What the model's recipe names; otherwise calibrated"),
+    Choice("auto", "the model's default", "The scoring of the model's recipe; otherwise calibrated"),
     Choice("sum", "log-likelihood of the title", "Sum of the log-probabilities of the title's tokens"),
     Choice("mean", "mean per token", "Mean log-probability of the title's tokens"),
     Choice(
@@ -232,7 +232,7 @@ SCORINGS: dict[str, Choice] = _table(
 TARGETS: dict[str, Choice] = _table(
     Choice("test", "last purchase (to report)", "The user's last purchase, held out to report results"),
     Choice(
-        "probe", "the one before (to curate)", "The purchase before the last, to choose demonstrations on"
+        "probe", "the one before (to curate)", "The purchase before the last, used to choose demonstrations"
     ),
 )
 
@@ -245,7 +245,7 @@ HISTORY_WAYS: dict[str, Choice] = _table(
         needs=VECTORS,
         paper="arXiv 2308.11131",
     ),
-    Choice("clusters", "spread over time", "Some purchases from every stretch of time"),
+    Choice("clusters", "spread over time", "Purchases spread over the whole history"),
 )
 
 TEMPLATES: dict[str, Choice] = _table(
@@ -257,7 +257,7 @@ BASELINES: dict[str, BaselineChoice] = _table(
     BaselineChoice(
         "itemknn",
         "item-kNN",
-        "Items bought by the same users as the history's items",
+        "Items bought by the users who bought the history's items",
         paper="Sarwar et al. 2001",
     ),
     BaselineChoice("bm25", "BM25 on titles", "Words that titles share with the history's titles"),
@@ -272,7 +272,7 @@ BASELINES: dict[str, BaselineChoice] = _table(
     BaselineChoice(
         "sasrec-scaled",
         "SASRec, scaled loss",
-        "SASRec trained with sampled cross-entropy, scaled",
+        "SASRec trained with scaled, sampled cross-entropy",
         needs="training (`tune`, or `baseline`)",
         paper="arXiv 1808.09781, 2408.14238",
         trained=True,
@@ -292,7 +292,7 @@ ESTIMATORS: dict[str, Choice] = _table(
         paper="arXiv 1306.4265",
         module="shapley",
     ),
-    Choice("path", "path", "An integral over the chance of being in the prompt", paper="Owen 1972"),
+    Choice("path", "path", "An integral over the probability of being in the prompt", paper="Owen 1972"),
     Choice(
         "aumann", "Aumann-Shapley", "An integral over the weights, with gradients", paper="arXiv 1703.01365"
     ),
@@ -302,17 +302,17 @@ EFFECT_MODES: dict[str, Choice] = _table(
     Choice(
         "direct",
         "masked for the query",
-        "Query and answer do not see the demonstration, as with the desk's weights",
+        "The query and the answer do not attend to the demonstration, as with the desk's weights",
     ),
     Choice(
         "total",
         "masked for everything after",
-        "Later demonstrations do not see it either; every token keeps its place",
+        "Later demonstrations do not attend to it either; every token keeps its position",
     ),
     Choice(
         "reprompt",
         "removed from the prompt",
-        "The prompt is written without it, so positions shift; the slowest",
+        "The prompt is built without it, so positions shift; the slowest",
     ),
 )
 
@@ -320,7 +320,7 @@ EDITS: dict[str, EditChoice] = _table(
     EditChoice(
         "weights",
         "Weight noise",
-        "every sample weight times a lognormal of mean 1; the amount is its log-spread",
+        "every sample weight multiplied by lognormal noise of mean 1; the amount is its log-scale",
         drawn=True,
         amount=0.5,
         most=2.0,
@@ -336,7 +336,7 @@ EDITS: dict[str, EditChoice] = _table(
     EditChoice(
         "values",
         "Value noise",
-        "noise on the values of the demonstrations' tokens; the amount is its size in root mean squares",
+        "noise on the values of the demonstrations' tokens; the amount is relative to their root mean square",
         drawn=True,
         amount=0.1,
         most=2.0,
@@ -344,7 +344,7 @@ EDITS: dict[str, EditChoice] = _table(
     EditChoice(
         "typos",
         "Typos",
-        "this share of the words of demonstrated titles misspelt",
+        "this share of the words in the demonstrations' titles misspelt",
         drawn=True,
         amount=0.1,
         most=1.0,
@@ -358,12 +358,16 @@ EDITS: dict[str, EditChoice] = _table(
         most=0.9,
     ),
     EditChoice(
-        "ridge", "Ridge", "the step shortened: every weight times 1 less the amount", amount=0.2, most=1.0
+        "ridge",
+        "Ridge",
+        "a shorter step: every weight is multiplied by 1 minus the amount",
+        amount=0.2,
+        most=1.0,
     ),
     EditChoice(
         "negatives",
         "Negatives",
-        "this much of the mean value of what the user disliked taken off the demonstrations' values",
+        "this multiple of the mean value of disliked items subtracted from the demonstrations' values",
         needs="ratings, and something rated below 3 stars",
         disliked=True,
         amount=0.5,
@@ -375,8 +379,8 @@ EDITS: dict[str, EditChoice] = _table(
 STUDIES: dict[str, StudyChoice] = _table(
     StudyChoice(
         "recicl",
-        "RecICL: does tuning keep it learning?",
-        "One model before tuning, tuned on single questions and tuned with demonstrations; each without, "
+        "RecICL: does in-context tuning help?",
+        "One model before tuning, tuned on single queries and tuned with demonstrations; each ranks without, "
         "with stale and with fresh demonstrations",
         paper="arXiv 2410.23136",
         asks=(
@@ -390,41 +394,42 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidates",
             "candidate_kind",
             "scoring",
+            "history",
         ),
-        reads="Mean over users, with its 95 % interval; the best of the table is bold. Stale: known when the "
-        "model was tuned. Fresh: known when the purchase is predicted.",
+        reads="Mean over users, with its 95 % interval; the best row is bold. Stale: known when the model "
+        "was tuned. Fresh: known when the purchase is predicted.",
     ),
     StudyChoice(
         "drift",
-        "Drift: what does freezing cost?",
+        "Drift: what does a frozen model lose?",
         "A frozen model with fresh, stale and no demonstrations over the periods after it was tuned, beside "
         "SASRec and item-kNN, frozen and retrained each period",
         needs="timestamps",
-        asks=("demos", "periods", "cut", "minutes", "candidates", "candidate_kind", "scoring"),
+        asks=("demos", "periods", "cut", "minutes", "candidates", "candidate_kind", "scoring", "history"),
         users=100,
         timestamps=True,
-        reads="Mean of the users asked in each period since the freeze; the band is the 95 % interval of "
-        "fresh demonstrations. All rank the same candidates.",
+        reads="Mean over the users of each period since the cut; the band is the 95 % interval of fresh "
+        "demonstrations. All rank the same candidates.",
     ),
     StudyChoice(
         "strategies",
-        "Strategies: which way of choosing works?",
-        "Every way of choosing demonstrations, at the same number, for the same users and candidates, tested "
-        "in pairs against none, random and BM25",
-        asks=("k", "only", "candidates", "candidate_kind", "scoring"),
+        "Strategies: which one works best?",
+        "All strategies with the same number of demonstrations, users and candidates, in paired tests "
+        "against none, random and BM25",
+        asks=("k", "only", "candidates", "candidate_kind", "scoring", "history"),
         reads="Mean over users with its 95 % interval, best on top; the line is no demonstrations. Blue: "
-        "surely better than none; orange: surely worse.",
+        "significantly better than none; orange: significantly worse.",
     ),
     StudyChoice(
         "faithfulness",
         "Faithfulness: can effects be trusted?",
-        "How far effects agree with taking demonstrations out exactly, beside rival scores: attention, one "
-        "gradient, similarity, recency",
+        "How far effects agree with the exact removal of demonstrations, beside other scores: attention, "
+        "one gradient, similarity, recency",
         paper="arXiv 2504.04386 (reconstruction)",
-        asks=("demos", "scoring"),
+        asks=("demos", "candidates", "candidate_kind", "scoring", "history"),
         users=200,
         reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: the effects "
-        "shown on Recommend; grey: rival scores.",
+        "shown on Recommend; grey: other scores.",
     ),
 )
 
@@ -439,7 +444,7 @@ LAYOUTS: dict[str, Choice] = _table(
     Choice(
         "recicl",
         "with demonstrations (RecICL)",
-        "Samples look like the prompt: demonstrations, then the query",
+        "Samples have the form of the prompt: demonstrations, then the query",
         paper="arXiv 2410.23136",
     ),
     Choice(
@@ -463,7 +468,7 @@ LOSSES: dict[str, Choice] = _table(
 )
 
 METHODS: dict[str, Choice] = _table(
-    Choice("auto", "by size", "Small models are tuned whole, larger ones with LoRA"),
+    Choice("auto", "by size", "Small models are tuned fully, larger ones with LoRA"),
     Choice("full", "all weights", "Every weight is tuned"),
     Choice(
         "lora",
@@ -475,7 +480,7 @@ METHODS: dict[str, Choice] = _table(
 )
 
 STAGES: dict[int, Choice] = {
-    2: Choice("2", "choose, then weigh", "Chooses demonstrations, then learns their weights"),
+    2: Choice("2", "choose, then weight", "Chooses demonstrations, then learns their weights"),
     1: Choice("1", "choose only", "Chooses demonstrations"),
 }
 
@@ -506,7 +511,7 @@ FORMATS: dict[str, Choice] = _table(
         "a CSV, TSV, Parquet or JSON-lines file with a user and an item column",
     ),
 )
-"""In the order in which they are tried; `about` says which files are expected."""
+"""In the order in which they are tried; `about` names the expected files."""
 
 TABLES: dict[str, Table] = {
     "Strategies": STRATEGIES,
@@ -518,7 +523,7 @@ TABLES: dict[str, Table] = {
     "Prompt templates": TEMPLATES,
     "Baselines": BASELINES,
     "Estimators of effects": ESTIMATORS,
-    "What leaving out means": EFFECT_MODES,
+    "What removal means": EFFECT_MODES,
     "Edits of the dual model": EDITS,
     "Studies": STUDIES,
     "What can be tuned": TUNE_KINDS,

@@ -52,6 +52,7 @@ PRIORITY = {
     "spread": STARTED,
     "forward": STARTED,
     "import": STARTED,
+    "purge": STARTED,
     "setup": STARTED,
     "study": BACKGROUND,
     "tune": BACKGROUND,

@@ -1,6 +1,8 @@
 """Registered models: a name for a folder or a hub id, with what its configuration says.
 
-Boundary: descriptions only; nothing here opens a model.
+A removed model keeps its row in the bin until it is restored or purged, or its name is registered again.
+
+Boundary: descriptions only; nothing here opens a model or touches its files.
 """
 
 import difflib
@@ -49,6 +51,7 @@ def register(store: Store, model: ModelInfo) -> ModelInfo:
     check_name("model", model.name)
     values = {**vars(model), "details": canonical_json(model.details), "created_at": time.time()}
     with store.write() as connection:
+        connection.execute(sa.delete(table).where(table.c.name == model.name, _IN_BIN))
         insert = store.insert(table).values(**values)
         fresh = {
             name: insert.excluded[name] for name in values if name not in ("name", "source", "created_at")
@@ -66,34 +69,73 @@ def register(store: Store, model: ModelInfo) -> ModelInfo:
     return _typed(row)
 
 
+_IN_BIN = table.c.deleted_at.is_not(None)
+_KNOWN = table.c.deleted_at.is_(None)
+
+
 def get(store: Store, name: str) -> ModelInfo:
     """The model of this name. Raises NotFound, naming near matches."""
     with store.read() as connection:
-        row = connection.execute(sa.select(table).where(table.c.name == name)).one_or_none()
+        row = connection.execute(sa.select(table).where(table.c.name == name, _KNOWN)).one_or_none()
         if row is None:
-            raise _not_found(list(connection.execute(sa.select(table.c.name)).scalars()), name)
+            raise _not_found(list(connection.execute(sa.select(table.c.name).where(_KNOWN)).scalars()), name)
     return _typed(row)
 
 
 def listing(store: Store) -> list[ModelInfo]:
     """All registered models, by name."""
     with store.read() as connection:
-        return [_typed(row) for row in connection.execute(sa.select(table).order_by(table.c.name))]
+        rows = connection.execute(sa.select(table).where(_KNOWN).order_by(table.c.name))
+        return [_typed(row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A model in the bin. `deleted_at`: unix seconds."""
+
+    info: ModelInfo
+    deleted_at: float
+
+
+def deleted(store: Store) -> list[Deleted]:
+    """Removed models that can be restored, the one removed last first."""
+    with store.read() as connection:
+        rows = connection.execute(sa.select(table).where(_IN_BIN).order_by(table.c.deleted_at.desc()))
+        return [Deleted(_typed(row), row.deleted_at) for row in rows]
 
 
 def delete(store: Store, name: str) -> ModelInfo:
-    """Forget the name and return what it stood for, so that `register` undoes it; no file is touched.
-
-    Runs made with the model stay. Raises NotFound.
-    """
+    """Move the model to the bin and return it; no file is touched, and its runs stay. Raises NotFound."""
     model = get(store, name)
     with store.write() as connection:
-        connection.execute(sa.delete(table).where(table.c.name == name))
+        gone = sa.update(table).where(table.c.name == name, _KNOWN)
+        connection.execute(gone.values(deleted_at=time.time()))
     return model
 
 
+def restore(store: Store, name: str) -> ModelInfo:
+    """Take the model of this name out of the bin. Raises NotFound."""
+    back = sa.update(table).where(table.c.name == name, _IN_BIN).values(deleted_at=None).returning(table)
+    with store.write() as connection:
+        return _typed(_in_bin(connection.execute(back).one_or_none()))
+
+
+def purge(store: Store, name: str) -> ModelInfo:
+    """Forget the model of this name in the bin and return what it was. Raises NotFound."""
+    gone = sa.delete(table).where(table.c.name == name, _IN_BIN).returning(table)
+    with store.write() as connection:
+        return _typed(_in_bin(connection.execute(gone).one_or_none()))
+
+
+def _in_bin(row: sa.Row | None) -> sa.Row:
+    if row is None:
+        raise NotFound("That model is no longer in the bin: it was restored or removed. Nothing was changed.")
+    return row
+
+
 def _typed(row: sa.Row) -> ModelInfo:
-    return ModelInfo(**{**row._asdict(), "details": json.loads(row.details)})
+    fields = {name: value for name, value in row._asdict().items() if name != "deleted_at"}
+    return ModelInfo(**{**fields, "details": json.loads(row.details)})
 
 
 def _not_found(names: list[str], name: str) -> NotFound:

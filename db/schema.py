@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0005"
+REVISION = "0006"
 
 metadata = MetaData(
     naming_convention={
@@ -60,6 +60,8 @@ datasets = Table(
     Column("created_at", Double, nullable=False),
     Column("deleted_at", Double),
     Column("report", Text, nullable=False),
+    # Until when its writer may still be at work; NULL once it is complete. Such a data set counts as deleted.
+    Column("writing_until", Double),
     Index(
         "uq_datasets_name",
         "name",
@@ -173,6 +175,7 @@ models = Table(
     Column("context_length", Integer, nullable=False),
     Column("details", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("deleted_at", Double),
 )
 
 # The wide columns come last: a listing reads past none of them.

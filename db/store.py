@@ -17,8 +17,9 @@ The contract every backend keeps (`tests/db` runs it over both):
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,11 @@ from db.schema import REVISION
 from db.settings import Settings
 
 BUSY_SECONDS = 60
+_REWRITTEN_BYTES = 1 << 30
+_PAGES_PER_STEP = 4096
 _WRITE = "dualens_write"
 _SQLITE_PREFIX = "sqlite:///"
+_writing: ContextVar[bool] = ContextVar("writing", default=False)
 
 
 class Store:
@@ -81,7 +85,39 @@ class Store:
         with self._clear_errors(), self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITE: True})
             with connection.begin():
-                yield connection
+                token = _writing.set(True)
+                try:
+                    yield connection
+                finally:
+                    _writing.reset(token)
+
+    @property
+    def writing(self) -> bool:
+        """Whether the caller is inside a write transaction: another one of this thread would wait for it."""
+        return _writing.get()
+
+    def compact(self, progress: Callable[[], None]) -> None:
+        """Give the space of deleted rows back to the disk, in steps, with `progress` called between them.
+
+        PostgreSQL does so by itself. A SQLite file made by an earlier version is rewritten once, in one step,
+        if it is small enough; in a larger one the space is used for what comes next.
+        """
+        if self.dialect != "sqlite":
+            return
+        with self._clear_errors(), self._engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+
+            def number(pragma: str) -> int:
+                return driver.execute(f"PRAGMA {pragma}").fetchone()[0]
+
+            size = number("page_count") * number("page_size")
+            if not number("auto_vacuum") and size <= _REWRITTEN_BYTES:
+                driver.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                driver.execute("VACUUM")
+            while number("auto_vacuum") and number("freelist_count"):
+                progress()
+                driver.execute(f"PRAGMA incremental_vacuum({_PAGES_PER_STEP})").fetchall()
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def insert(self, table: sa.Table) -> Any:
         """The dialect's INSERT, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
@@ -194,6 +230,8 @@ def _engine(url: URL) -> Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # Transactions are begun by `_begin_sqlite`; the driver's own guessing would not cover CREATE TABLE.
     connection.isolation_level = None
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # can only be set on a new file: see `compact`
     for pragma in (
         "foreign_keys = ON",
         "synchronous = NORMAL",

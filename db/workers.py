@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import psutil
@@ -16,9 +17,12 @@ from db.canonical import canonical_json
 from db.schema import workers as table
 from db.store import Store
 
+RUNS, RESTARTS, NONE = "RUNS", "RESTARTS", "NONE"
+
 BEAT_S = 1.0  # how often a worker beats
 _FRESH_S = 2.0  # a beat this old proves that the process was there a moment ago
 _SILENT_S = 10.0  # a process that has not beaten for longer counts as gone, even if it may exist
+_RESTART_S = 60.0  # a supervisor on another host starts a worker again within this
 _FORGET_S = 24 * 3600
 _CLOCKS_S = 5.0  # by which a process's start time and the time of a beat may disagree
 
@@ -48,11 +52,11 @@ class Worker:
 
     def restarts(self, now: float) -> bool:
         """Whether a process is there that starts this worker again once it has ended."""
-        return self.supervisor is not None and (
-            now - self.beat_at < _SILENT_S
-            if self.host != socket.gethostname()
-            else not ended(self.host, self.supervisor, self.beat_at)
-        )
+        if self.supervisor is None:
+            return False
+        if self.host != socket.gethostname():  # whose processes are unknown here: it has a while to do so
+            return now - self.beat_at < _RESTART_S
+        return not ended(self.host, self.supervisor, self.beat_at)
 
 
 def beat(store: Store, worker: Worker) -> None:
@@ -78,6 +82,16 @@ def alive(store: Store) -> list[Worker]:
     return [worker for worker in listing(store) if worker.runs(now)]
 
 
+def engine(known: Sequence[Worker], now: float) -> str:
+    """How the engine stands: RUNS, RESTARTS (it was killed and is being started again) or NONE.
+
+    `known`: as `listing` gives them.
+    """
+    if any(worker.runs(now) for worker in known):
+        return RUNS
+    return RESTARTS if any(worker.restarts(now) for worker in known) else NONE
+
+
 def gone(store: Store, owner: str) -> None:
     """Remove the worker: it has shut down, or another one has taken its place."""
     with store.write() as connection:
@@ -89,10 +103,13 @@ def owner_name(role: str) -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{role}"
 
 
-def owner_ended(owner: str | None, seen_at: float) -> bool:
-    """Whether the owner of a job, last seen at `seen_at`, was a process of this host that has ended."""
+def owner_ended(owner: str | None, seen_at: float, now: float) -> bool:
+    """Whether the owner of a job, last seen at `seen_at`, was a process of this host that has ended.
+
+    Not yet within two seconds of its last beat: another container may bear this host's name.
+    """
     host, pid = [*(owner or "").split(":"), ""][:2]
-    return pid.isdigit() and ended(host, int(pid), seen_at)
+    return now - seen_at > _FRESH_S and pid.isdigit() and ended(host, int(pid), seen_at)
 
 
 def ended(host: str, pid: int, seen_at: float) -> bool:

@@ -8,6 +8,7 @@ about data stay quick.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -60,6 +61,10 @@ class Engine:
         from engine.llm.scoring.memory import PrefillCache
 
         return PrefillCache()
+
+    def models_kept(self) -> AbstractContextManager[None]:
+        """The models in memory now stay there inside the block, whatever else is loaded."""
+        return self.models.all_kept() if "models" in self.__dict__ else nullcontext()
 
     def device(self) -> str:
         """The device models are put on here."""

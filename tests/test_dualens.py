@@ -64,8 +64,8 @@ def test_the_same_frame_again_changes_nothing_and_another_is_refused(workspace: 
     assert len(workspace.datasets()) == 1
     with pytest.raises(dualens.DualensError):
         workspace.import_frame(pd.DataFrame({"a": [1]}), "nothing")
-    kept = list(workspace._store.settings.uploads.rglob("*.csv"))
-    assert [str(file) for file in kept] == workspace.datasets()["source"].tolist()
+    assert workspace.datasets()["source"].tolist() == ["table.csv"]
+    assert not list(workspace._store.settings.uploads.rglob("*.csv")), "everything of it is in the store"
 
 
 def test_dates_are_read_as_dates(workspace: dualens.Workspace) -> None:

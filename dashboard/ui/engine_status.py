@@ -1,5 +1,6 @@
-"""The engine's state at the foot of the navigation: ready, busy with what, or gone and what to do then."""
+"""The engine's state at the foot of the navigation: ready, busy with what, restarting, or what starts it."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
@@ -12,35 +13,41 @@ from db import datasets, models, workers
 from db.errors import DualensError
 from db.workers import Worker
 
-LOOK_S = 2.0
+LOOK_S = 1.0
 
 
 @st.fragment(run_every=LOOK_S)
 @told()
 def foot() -> None:
-    """Two or three quiet lines, looked up again every few seconds; a switched theme redraws the charts."""
+    """Two or three quiet lines, looked up again every second; a switched theme redraws the charts."""
     theme = st.context.theme.type
     if st.session_state.setdefault("theme", theme) != theme:
         st.session_state.theme = theme
         st.rerun()
     with st.container(key="engine-foot", gap="xxsmall"):
         try:
-            for line in [*state(workers.alive(session.store()), model_sizes()), loaded_data()]:
+            for line in [*state(workers.listing(session.store()), model_sizes(), time.time()), loaded_data()]:
                 if line:
                     st.caption(line, wrap=False)
         except DualensError as error:
             st.caption(md(str(error)))
 
 
-def state(alive: Sequence[Worker], sizes: Mapping[str, str]) -> list[str]:
-    """Markdown lines for the engines that are alive; `sizes`: what to say after a model's name."""
-    if not alive:
-        return [
-            ":orange[○] **no engine**",
-            "start it: `dualens`",
-        ]
+GONE = {  # by how the engine stands
+    workers.RESTARTS: [":orange[○] **engine restarting**", "It stopped unexpectedly. Open work resumes."],
+    workers.NONE: [":orange[○] **no engine**", "Start it: `dualens`"],
+}
+
+
+def state(known: Sequence[Worker], sizes: Mapping[str, str], now: float) -> list[str]:
+    """Markdown lines for the engines that run; `sizes`: what to say after a model's name."""
+    engine = workers.engine(known, now)
+    if engine in GONE:
+        return GONE[engine]
     lines = []
-    for worker in alive:
+    for worker in known:
+        if not worker.runs(now):
+            continue
         if worker.state == "busy":
             lines.append(f":blue[●] **engine busy** with {md(worker.message or 'a job', 60)}")
         else:
@@ -53,7 +60,7 @@ def state(alive: Sequence[Worker], sizes: Mapping[str, str]) -> list[str]:
 
 def model_sizes() -> dict[str, str]:
     """The size of every registered model, to be put after its name."""
-    return {each.name: f" · {parameters(each.parameters)}" for each in models.listing(session.store())}
+    return {model.name: f" · {parameters(model.parameters)}" for model in models.listing(session.store())}
 
 
 def loaded_data() -> str | None:

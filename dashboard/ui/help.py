@@ -10,7 +10,11 @@ import streamlit as st
 
 from dashboard.pages import Page
 from db.requests.fields import RequestField
+from db.version import VERSION
 
+ABOUT = (
+    f"**Dualens {VERSION}**\n\nSee what each demonstration teaches an in-context-learning LLM recommender."
+)
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED, _CHECKOUT = _PACKAGE / "docs", _PACKAGE.parent / "docs"
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
@@ -64,11 +68,13 @@ def url(place: str) -> str:
 
 
 def page_link(page: Page) -> None:
-    """What a page is for, and a quiet link to its documentation, in a new tab so that work stays.
+    """The page's title, what it is for, and a link to its documentation, in a new tab so that work stays.
 
-    From now on help texts that name no place lead there too.
+    Help texts that name no place link there too. The title is a second-level heading: the product's name is
+    the first level, the sections of a page are the third.
     """
     st.session_state[_CURRENT] = page.docs or "index"
+    st.header(page.title, anchor=False)
     st.caption(page.about)
     if page.docs:
         st.caption(f"[Guide to {page.title}]({url(page.docs)})")

@@ -13,13 +13,23 @@ from dashboard.ui import dialogs
 from dashboard.ui.notices import told
 from db import jobs, workers
 from db.jobs import Job
+from db.time_left import time_left
 
 LOOK_S = 0.5
 STARTING_S = 45.0  # an engine that is being started loads its libraries first
-NO_ENGINE = (
-    "No engine is running, so this waits in the queue. Start it with `dualens` "
-    "(or `dualens worker`) and it goes on by itself."
-)
+STARTING = "waiting for the engine to start"
+WAITS = {  # what a queued job waits for, by how the engine stands
+    workers.RUNS: "waiting for the engine to finish more urgent work",
+    workers.RESTARTS: "waiting for the engine, which stopped unexpectedly and is being restarted",
+    workers.NONE: "waiting for an engine. None is running: start one with `dualens` or `dualens worker`",
+}
+LOST = {  # what becomes of a running job whose process has ended
+    workers.RUNS: "the engine process stopped unexpectedly; another one takes over",
+    workers.RESTARTS: "the engine stopped unexpectedly and is being restarted; it then resumes this",
+    workers.NONE: (
+        "the engine stopped unexpectedly. Start it with `dualens` or `dualens worker`; it then resumes this"
+    ),
+}
 
 
 def watch(job: Job, what: str) -> None:
@@ -38,15 +48,15 @@ def _look(job_id: int, what: str) -> None:
             key=f"stop-{job_id}",
             on_click=stop,
             args=(job_id,),
-            help="Ends this job; what is stored stays.",
+            help="Ends this job. What is stored is kept.",
         )
 
 
 def line(job: Job, what: str) -> None:
-    """How far an open job is: its line, with a bar as soon as the engine says."""
-    text = describe(
-        job, "Stopping" if job.stop_asked else what, time.time(), bool(workers.alive(session.store()))
-    )
+    """How far an open job is: its line, with a bar as soon as its progress is known."""
+    now = time.time()
+    engine = workers.engine(workers.listing(session.store()), now)
+    text = describe(job, "Stopping" if job.stop_asked else what, now, engine)
     if job.progress is None:
         st.markdown(f":shimmer[{text}]" if job.state == "RUNNING" else text, width="stretch")
     else:
@@ -71,31 +81,29 @@ def _later(job_id: int, what: str, height: int, draw: Callable[[Answer], None]) 
 
 
 def stop(job_id: int) -> None:
-    """Ask for the end of a job; what is stored stays."""
+    """End a job; what is stored is kept."""
     jobs.stop(session.store(), job_id)
 
 
-def describe(job: Job, what: str, now: float, engine_alive: bool) -> str:
-    """One line of Markdown: what is being done, the engine's own words, time so far and time left."""
+def describe(job: Job, what: str, now: float, engine: str) -> str:
+    """One line of Markdown: what is being done, how far it is, time so far and time left.
+
+    `engine`: how it stands, as `db.workers.engine` says.
+    """
     if job.state == "QUEUED":
-        if not engine_alive:
-            return (
-                f"{md(what)}: waiting for the engine to start."
-                if now - job.created_at < STARTING_S
-                else NO_ENGINE
-            )
-        return f"{md(what)}: waiting for the engine to finish what it is doing."
+        starting = engine == workers.NONE and now - job.created_at < STARTING_S
+        return f"{md(what)}: {STARTING if starting else WAITS[engine]}."
     if job.state in ENDED:
         return f"{md(what)}: {STATES[job.state]}."
+    if workers.owner_ended(job.owner, job.heartbeat_at or job.created_at, now):
+        return f"{md(what)}: {LOST[engine]}."
     parts = [md(what)]
     if job.message:
         parts.append(md(job.message, 120))
     if job.started_at:
-        spent = max(0.0, now - job.started_at)
-        said = job.message.endswith(" left")  # a job that knows better says so itself
-        parts.append(f"{seconds(spent)} so far" if said else seconds(spent))
-        if not said and job.progress and 0.02 < job.progress < 1 and spent > 2:
-            parts.append(f"about {seconds(spent * (1 - job.progress) / job.progress)} left")
+        parts.append(seconds(max(0.0, now - job.started_at)))
+    if left := time_left(job.left_low_s, job.left_high_s):
+        parts.append(left)
     if job.attempts > 1:
         parts.append(f"attempt {job.attempts}")
     return " · ".join(parts)

@@ -6,6 +6,7 @@ A select box sends the label of an option, so a label says only what never chang
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -14,6 +15,7 @@ from dashboard.state import session, widgets
 from dashboard.text import values
 from dashboard.text.formats import ARROW, count, moment, plural
 from dashboard.text.literal import md, plain
+from dashboard.ui.remembered import remembered
 from db import runs
 from db.runs import CUSTOM_SET, Run, RunSummary
 
@@ -43,8 +45,8 @@ class Listed:
 
 def listed(page: str, *, with_demonstrations: bool = False) -> Listed:
     """What a page's pickers offer, by the words of its search field."""
-    words = " ".join(str(st.session_state.get(f"{page}-search") or "").split())
-    most = st.session_state.get(f"{page}-listed", PAGE)
+    words = " ".join(widgets.kept(f"{page}-search", "").split())
+    most = widgets.kept(f"{page}-listed", PAGE)
     store = session.store()
     found = runs.listing(store, search=words, limit=most, with_demonstrations=with_demonstrations)
     total = runs.count(store, words, with_demonstrations=with_demonstrations)
@@ -53,22 +55,24 @@ def listed(page: str, *, with_demonstrations: bool = False) -> Listed:
 
 def search(page: str) -> None:
     """The field whose words narrow what the page's pickers offer."""
-    st.text_input(
+    remembered(
+        st.text_input,
         "Find runs",
-        key=f"{page}-search",
-        persist_state="session",
+        f"{page}-search",
+        "",
+        "value",
         placeholder="user, target title, strategy, model, data set, note or tag",
-        on_change=_start_over,
-        args=(page,),
     )
 
 
-def summary(page: str, known: Listed) -> None:
-    """Which runs are listed, and a way to list older ones."""
-    with st.container(horizontal=True, vertical_alignment="center", key=f"{page}-runs-listed", gap="small"):
+def summary(page: str, known: Listed) -> Any:
+    """Which runs are listed, and a way to list older ones; returns the row, which has room for a button."""
+    row = st.container(horizontal=True, vertical_alignment="center", key=f"{page}-runs-listed", gap="small")
+    with row:
         st.caption(md(known.sentence), width="content")
         if len(known.runs) < known.total:
-            st.button("List older runs", type="tertiary", on_click=_more, args=(page,))
+            st.button("List older runs", on_click=_more, args=(page,))
+    return row
 
 
 def select(title: str, name: str, known: Listed, run: Run | None, picked: Callable[[str], None]) -> None:
@@ -84,9 +88,10 @@ def select(title: str, name: str, known: Listed, run: Run | None, picked: Callab
         options,
         index=options.index(run.key) if run else None,
         key=key,
-        format_func=lambda option: labels.get(option, option),
+        format_func=lambda option: labels.get(option, str(option)),
         placeholder="Choose a run" if labels else "No run matches",
         filter_mode="contains",
+        help=md(labels[run.key]) if run else None,  # the box may cut it
         on_change=lambda: picked(st.session_state[key]),
         disabled=not labels,
     )
@@ -116,9 +121,5 @@ def time_zone() -> tzinfo:
         return UTC
 
 
-def _start_over(page: str) -> None:
-    st.session_state.pop(f"{page}-listed", None)
-
-
 def _more(page: str) -> None:
-    st.session_state[f"{page}-listed"] = st.session_state.get(f"{page}-listed", PAGE) + PAGE
+    widgets.keep(f"{page}-listed", widgets.kept(f"{page}-listed", PAGE) + PAGE)

@@ -1,4 +1,8 @@
-"""The style sheet with the colours of both themes put in: the browser picks by its `color-scheme`."""
+"""The style sheet with the colours of both themes put in: the browser picks by its `color-scheme`.
+
+Streamlit sets the color-scheme of the page, but draws popovers, dialogs and tooltips outside it, so `css`
+sets it on the whole document.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +14,11 @@ SHEET = Path(__file__).with_name("style.css")
 
 
 @cache
-def css() -> str:
-    """A `<style>` element that holds in either theme, also while a person switches between them."""
+def css(kind: str | None) -> str:
+    """A `<style>` element for a theme type as `st.context.theme.type` gives it.
+
+    While a person switches themes, the page follows at once and what lies beside it with the next run.
+    """
     colours = {name: f"light-dark({light}, {vars(DARK)[name]})" for name, light in vars(LIGHT).items()}
-    return f"<style>{Template(SHEET.read_text(encoding='utf-8')).substitute(colours)}</style>"
+    sheet = Template(SHEET.read_text(encoding="utf-8")).substitute(colours)
+    return f"<style>:root {{ color-scheme: {'dark' if kind == 'dark' else 'light'}; }}\n{sheet}</style>"

@@ -12,7 +12,7 @@ FONT = '"Source Sans", sans-serif'
 
 @dataclass(frozen=True)
 class Palette:
-    """Hex colours of one theme. `*_text` are the variants with enough contrast for small text."""
+    """Hex colours of one theme. `*_text`: for small text on the ground; `on_up`: for text on `up`."""
 
     text: str
     muted: str
@@ -21,6 +21,7 @@ class Palette:
     surface: str
     up: str
     up_text: str
+    on_up: str
     down: str
     down_text: str
     down_surface: str
@@ -38,6 +39,7 @@ LIGHT = Palette(
     surface="#f4f7fa",
     up="#0b6e99",
     up_text="#0b6e99",
+    on_up="#ffffff",
     down="#c2551b",
     down_text="#b04a13",
     down_surface="#fdf1e7",
@@ -54,6 +56,7 @@ DARK = Palette(
     surface="#1a2029",
     up="#4fb3d9",
     up_text="#5fbde0",
+    on_up="#12161c",
     down="#ee8b4a",
     down_text="#f2985c",
     down_surface="#33231a",

@@ -1,12 +1,13 @@
 """Data sets: who bought what, in which order.
 
 Boundary: columns of a whole data set in (`DatasetColumns`), small typed answers out. `columns` says what a
-data set is and checks it, `insertion` stores one, `catalogue` lists and deletes, `people` finds users,
-`reading` reads histories, windows and items.
+data set is and checks it, `insertion` stores one by way of `drafts`, `catalogue` lists and deletes, `people`
+finds users, `reading` reads histories, windows and items.
 """
 
-from db.datasets.catalogue import DatasetInfo, delete, get, listing, purge, restore
+from db.datasets.catalogue import DatasetInfo, Deleted, delete, deleted, get, listing, purge, restore
 from db.datasets.columns import DatasetColumns
+from db.datasets.drafts import sweep
 from db.datasets.insertion import insert
 from db.datasets.people import UserInfo, lengths, random_user, user, users
 from db.datasets.reading import (
@@ -26,12 +27,14 @@ __all__ = [
     "Catalogue",
     "DatasetColumns",
     "DatasetInfo",
+    "Deleted",
     "Interaction",
     "Item",
     "UserInfo",
     "catalogue",
     "columns",
     "delete",
+    "deleted",
     "get",
     "history",
     "insert",
@@ -43,6 +46,7 @@ __all__ = [
     "purge",
     "random_user",
     "restore",
+    "sweep",
     "user",
     "users",
     "windows",

@@ -1,4 +1,4 @@
-"""The list of data sets: look up, delete with undo, purge."""
+"""The list of data sets: look up, delete into the bin, restore, purge."""
 
 import difflib
 import json
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from db.datasets import drafts
 from db.errors import Conflict, NotFound
-from db.schema import candidate_lists, datasets, demonstrations, interactions, items, occurrences, users
+from db.schema import datasets
 from db.store import Store
 
 
@@ -32,6 +33,9 @@ class DatasetInfo:
     created_at: float
 
 
+_OF_ITS_STATE = ("deleted_at", "writing_until")
+
+
 def listing(store: Store) -> list[DatasetInfo]:
     """All data sets that are not deleted, by name."""
     with store.read() as connection:
@@ -51,40 +55,59 @@ def get(store: Store, name: str) -> DatasetInfo:
 
 
 def delete(store: Store, name: str) -> None:
-    """Hide the data set and free its name; `restore` undoes it. Raises NotFound."""
+    """Move the data set to the bin and free its name; `restore` undoes it. Raises NotFound."""
     with store.write() as connection:
         row = row_of(connection, name)
-        if row is None and _deleted(connection, name):
-            raise NotFound(f"The data set {name!r} is deleted already; it can be restored from the bin.")
         if row is None:
+            in_bin = sa.select(datasets.c.id).where(datasets.c.name == name, _IN_BIN)
+            if connection.execute(in_bin).first() is not None:
+                raise NotFound(f"The data set {name!r} is deleted already. It is in the bin.")
             raise _not_found(connection, name)
         connection.execute(sa.update(datasets).where(datasets.c.id == row.id).values(deleted_at=time.time()))
 
 
-def restore(store: Store, name: str) -> DatasetInfo:
-    """Undo the newest `delete` of this name. Raises NotFound, or Conflict where the name is in use again."""
+@dataclass(frozen=True)
+class Deleted:
+    """A data set in the bin. `deleted_at`: unix seconds; `bytes`: about how much its rows take."""
+
+    info: DatasetInfo
+    deleted_at: float
+    bytes: int
+
+
+def deleted(store: Store) -> list[Deleted]:
+    """Deleted data sets that can be restored, the one deleted last first."""
+    query = sa.select(datasets).where(_IN_BIN).order_by(datasets.c.deleted_at.desc(), datasets.c.id.desc())
+    with store.read() as connection:
+        rows = list(connection.execute(query))
+    return [Deleted(info, row.deleted_at, _bytes(info)) for row in rows for info in [info_of(row)]]
+
+
+def restore(store: Store, number: int) -> DatasetInfo:
+    """Take the data set of this id out of the bin. Raises NotFound, or Conflict where its name is in use."""
     with store.write() as connection:
-        deleted = _deleted(connection, name)
-        if not deleted:
-            raise NotFound(f"No deleted data set is called {name!r}; there is nothing to restore.")
-        if row_of(connection, name) is not None:
+        row = _in_bin(connection, number)
+        if row_of(connection, row.name) is not None:
             raise Conflict(
-                f"The deleted data set {name!r} cannot come back: another one has that name now. "
+                f"The deleted data set {row.name!r} cannot come back: another one has that name now. "
                 "Delete that one first. Both are kept."
             )
-        row = deleted[0]
-        connection.execute(sa.update(datasets).where(datasets.c.id == row.id).values(deleted_at=None))
+        connection.execute(sa.update(datasets).where(datasets.c.id == number).values(deleted_at=None))
     return info_of(row)
 
 
-def purge(store: Store, name: str) -> int:
-    """Remove for good every deleted data set of this name; their number. Stored runs stay readable."""
+def purge(store: Store, number: int, progress: drafts.Progress = drafts.silent) -> DatasetInfo:
+    """Remove the data set of this id from the bin for good, free its space, and return what it was.
+
+    Stored runs stay readable. It cannot be restored once this has begun; what a killed process leaves is
+    removed by the next `drafts.sweep`. Raises NotFound.
+    """
     with store.write() as connection:
-        ids = [row.id for row in _deleted(connection, name)]
-        for table in (interactions, occurrences, items, users, candidate_lists, demonstrations):
-            connection.execute(sa.delete(table).where(table.c.dataset_id.in_(ids)))
-        connection.execute(sa.delete(datasets).where(datasets.c.id.in_(ids)))
-    return len(ids)
+        row = _in_bin(connection, number)
+        connection.execute(sa.update(datasets).where(datasets.c.id == number).values(writing_until=0.0))
+    drafts.sweep(store, progress)
+    store.compact(lambda: progress(None, "Giving the space back to the disk"))
+    return info_of(row)
 
 
 def row_of(connection: Connection, name: str) -> Row | None:
@@ -96,14 +119,25 @@ def row_of(connection: Connection, name: str) -> Row | None:
 
 def info_of(row: Row) -> DatasetInfo:
     """The typed form of a row of `datasets`."""
-    fields = row._asdict()
-    del fields["deleted_at"]
+    fields = {name: value for name, value in row._asdict().items() if name not in _OF_ITS_STATE}
     return DatasetInfo(**{**fields, "report": json.loads(row.report)})
 
 
-def _deleted(connection: Connection, name: str) -> list[Row]:
-    query = sa.select(datasets).where(datasets.c.name == name, datasets.c.deleted_at.is_not(None))
-    return list(connection.execute(query.order_by(datasets.c.deleted_at.desc(), datasets.c.id.desc())))
+_IN_BIN = sa.and_(datasets.c.deleted_at.is_not(None), datasets.c.writing_until.is_(None))
+
+
+def _in_bin(connection: Connection, number: int) -> Row:
+    row = connection.execute(sa.select(datasets).where(datasets.c.id == number, _IN_BIN)).one_or_none()
+    if row is None:
+        raise NotFound(
+            "That data set is no longer in the bin: it was restored or removed. Nothing was changed."
+        )
+    return row
+
+
+def _bytes(info: DatasetInfo) -> int:
+    """Bytes of its rows, from what rows take in SQLite on average; reading all of them would take seconds."""
+    return 46 * info.interactions + 170 * info.items + 45 * info.users
 
 
 def _not_found(connection: Connection, name: str) -> NotFound:

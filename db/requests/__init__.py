@@ -1,7 +1,7 @@
-"""What can be asked: one frozen request per thing a person can ask, with bounds and plain refusals.
+"""What can be requested: one frozen class per kind of request, with bounds and plain-English errors.
 
-Boundary: plain JSON in and out. Names that may be chosen are rows of `db.choices`; what a request
-means is the engine's business.
+Boundary: plain JSON in and out. Names that can be chosen are rows of `db.choices`; the engine gives requests
+their meaning.
 """
 
 from db.requests.optimize import OptimizeRequest

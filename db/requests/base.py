@@ -1,4 +1,4 @@
-"""What all requests share: checked when made, refused in plain English, the same after JSON."""
+"""What all requests share: checked when created, refused in plain English, unchanged by JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,8 +15,8 @@ STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 @dataclass(frozen=True, config=STRICT)
 class Request:
-    """A frozen request. Making one (also by `dataclasses.replace`) checks it: raises BadInput naming the
-    field that makes no sense and what it may be."""
+    """A frozen request. Creating one (also by `dataclasses.replace`) checks it: raises BadInput with the
+    invalid field and its allowed values."""
 
     WHAT: ClassVar[str] = "request"
     NEEDED: ClassVar[tuple[str, ...]] = ("dataset",)
@@ -42,7 +42,7 @@ class Request:
         order = list(fields)
         problems = [problem for problem in error.errors() if problem["loc"] and problem["loc"][0] in fields]
         if not problems:
-            return TypeError(str(error))  # a mistake of the program: an argument that no request has
+            return TypeError(str(error))  # a programming error: an argument that no request has
         first = min(problems, key=lambda problem: order.index(str(problem["loc"][0])))
         field = fields[str(first["loc"][0])]
         if first["type"] in ("missing", "missing_argument"):
@@ -59,14 +59,14 @@ class Request:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The request. Raises BadInput for unknown, missing or senseless fields."""
+        """The request. Raises BadInput for unknown, missing or invalid fields."""
         if not isinstance(data, Mapping):
             raise BadInput(f"{cls.WHAT}: expected an object, got {data!r}.")
         fields = {field.name: field for field in described(cls)}
         if unknown := [name for name in data if name not in fields]:
             article = "an" if cls.WHAT[0] in "aeiou" else "a"
             raise BadInput(
-                f"{unknown[0]}: not a field of {article} {cls.WHAT}. There are: {', '.join(fields)}."
+                f"{unknown[0]}: not a field of {article} {cls.WHAT}. Its fields: {', '.join(fields)}."
             )
         if missing := [name for name in cls.NEEDED if name not in data]:
             raise BadInput(f"{missing[0]}: missing from the {cls.WHAT}.")

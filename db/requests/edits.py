@@ -12,7 +12,7 @@ from db import choices
 from db.errors import BadInput
 
 DISLIKED = 3.0
-"""Stars below which a purchase counts as disliked."""
+"""Items rated below this many stars count as disliked."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,19 @@ class Edit:
 
     @property
     def kind(self) -> choices.EditChoice:
-        """What there is to know of it."""
+        """Its row of `choices.EDITS`."""
         return choices.EDITS[self.name]
 
 
 def usual(name: str) -> Edit:
-    """The edit at the amount it has where none is written."""
+    """The edit with its default amount."""
     return Edit(name, choices.EDITS[name].amount)
 
 
 def parse(text: str) -> tuple[Edit, ...]:
     """The edits of `NAME:AMOUNT+NAME...` in the table's order, which is the order they act in.
 
-    Raises BadInput for an edit there is not, one written twice and an amount out of range.
+    Raises BadInput for an unknown edit, one written twice and an amount out of range.
     """
     edits = {edit.name: edit for edit in map(_edit, text.split("+"))}
     if len(edits) < text.count("+") + 1:
@@ -51,7 +51,7 @@ def _edit(text: str) -> Edit:
     name, colon, number = text.strip().partition(":")
     if name not in choices.EDITS:
         ways = ", ".join(choices.EDITS)
-        raise BadInput(f"perturb: there is no edit {name!r}. There are {ways}; write for example ridge:0.2.")
+        raise BadInput(f"perturb: unknown edit {name!r}. Choose from {ways}, for example ridge:0.2.")
     kind = choices.EDITS[name]
     if not colon:
         return usual(name)
@@ -67,5 +67,5 @@ def _edit(text: str) -> Edit:
 
 
 def drawn(edits: Sequence[Edit]) -> bool:
-    """Whether chance has a part in any of them."""
+    """Whether any of them is random."""
     return any(edit.kind.drawn for edit in edits)

@@ -1,7 +1,7 @@
-"""The fields of a request, described once: what they ask, their bounds, how links and commands write them.
+"""The fields of a request, described once: meaning, bounds, and how links and commands write them.
 
-A request is a frozen pydantic dataclass whose fields carry an `Asked` beside their type and bounds. Whatever
-shows, reads or compares requests (options, forms, links, "what changed", documentation) reads `described`.
+A request is a frozen pydantic dataclass whose fields carry an `Asked` beside their type and bounds. What
+shows, parses or compares requests (options, forms, links, "what changed", documentation) uses `described`.
 """
 
 import math
@@ -23,14 +23,14 @@ LONGEST_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class Asked:
-    """What a field asks. `about`: one sentence for help and documentation. `label`: a few words for forms and
-    tables. `choices`: name of its table in `db.choices`; `names`: of a table whose names its text may hold.
-    `model`: it names a model of the store. `nothing`: what its absence means, for forms and tables. `guide`:
-    the place of the documentation that explains it (default: its table of choices). `link`: its parameter in
-    the address bar (default: the field's name). `flags`: its options on the command line (default: the name
-    with dashes). `expects`: what an optional field takes, for refusals. `later`: the field came after the
-    first version and is written to JSON only where it differs from its default, so that the digests of older
-    requests stay what they were.
+    """The description of a field. `about`: one sentence for help and documentation. `label`: a few words
+    for forms and tables. `choices`: name of its table in `db.choices`; `names`: of a table whose names its
+    text may hold. `model`: it names a model of the store. `nothing`: what None means, for forms and tables.
+    `guide`: the place of the documentation that explains it (default: its table of choices). `link`: its
+    parameter in the address bar (default: the field's name). `flags`: its options on the command line
+    (default: the name with dashes). `expects`: what an optional field takes, for refusals. `later`: the
+    field came after the first version and is written to JSON only where it differs from its default, so
+    that the digests of older requests stay what they were.
     """
 
     about: str
@@ -61,7 +61,7 @@ class RequestField:
 
     @property
     def required(self) -> bool:
-        """Whether a request cannot be made without it."""
+        """Whether it has no default."""
         return self.default is MISSING
 
     @property
@@ -76,12 +76,12 @@ class RequestField:
 
     @property
     def choices(self) -> Mapping[Any, Choice] | None:
-        """The rows it may be chosen from; None where it is not a choice."""
+        """The rows to choose from; None where it is not a choice."""
         return getattr(choices, self.asked.choices) if self.asked.choices else None
 
     @property
     def names(self) -> Mapping[str, Choice] | None:
-        """The rows whose names its text may hold; None where it holds none."""
+        """The rows whose names its text may hold, else None."""
         return getattr(choices, self.asked.names) if self.asked.names else None
 
     @property
@@ -98,12 +98,12 @@ class RequestField:
 
     @property
     def help(self) -> str:
-        """What it asks, in sentences for help and documentation."""
+        """Its description, in sentences for help and documentation."""
         named = ": " + ", ".join(self.names) if self.names else ""
         return f"{self.asked.about}{named}."
 
     def refusal(self, value: object) -> BadInput:
-        """Why `value` cannot be taken, in a sentence that names the field and says what it may be."""
+        """Why `value` is invalid, in a sentence that names the field and its allowed values."""
         return BadInput(f"{self.name}: {self._complaint(value)}")
 
     def _complaint(self, value: object) -> str:

@@ -1,4 +1,4 @@
-"""For whom demonstrations are to be chosen and weighted, and how hard to try."""
+"""The request of an optimization: whose demonstrations are chosen and weighted, and with what effort."""
 
 from typing import Annotated, ClassVar
 
@@ -12,9 +12,9 @@ from db.requests.fields import LONGEST_SEED, Asked
 
 @dataclass(frozen=True, config=STRICT)
 class OptimizeRequest(Request):
-    """For whom demonstrations are to be chosen and weighted, and how hard to try.
+    """Whose demonstrations are chosen and weighted, and with what effort.
 
-    A reconstruction of LRGD's two stages (arXiv 2504.04386). Each field says what it asks.
+    A reconstruction of LRGD's two stages (arXiv 2504.04386). Each field is described by its `Asked`.
     """
 
     WHAT: ClassVar[str] = "optimization"
@@ -29,7 +29,9 @@ class OptimizeRequest(Request):
     ] = "embedded"
     target: Annotated[
         str,
-        Asked("The purchase whose demonstrations are chosen; it is never read", "target", choices="TARGETS"),
+        Asked(
+            "The purchase to choose demonstrations for; its item is never used", "target", choices="TARGETS"
+        ),
     ] = "test"
     history: Annotated[
         int,
@@ -38,7 +40,7 @@ class OptimizeRequest(Request):
     ] = 10
     template: Annotated[str, Asked("Prompt template", "prompt template", names="TEMPLATES")] = "plain"
     scoring: Annotated[
-        str, Asked("How candidates are scored; auto is the model's own way", "scoring", choices="SCORINGS")
+        str, Asked("How candidates are scored; auto is the model's default", "scoring", choices="SCORINGS")
     ] = "auto"
     seed: Annotated[int, Field(ge=0, le=LONGEST_SEED), Asked("Seed of what is drawn", "seed")] = 0
     size: Annotated[
@@ -55,47 +57,50 @@ class OptimizeRequest(Request):
         int | None,
         Field(ge=1, le=1_000_000),
         Asked(
-            "Tokens that demonstrations may take together",
+            "Token budget of all demonstrations",
             "tokens, at most",
-            nothing="what the model holds",
+            nothing="the model's context length",
             guide="recommend#optimize",
         ),
     ] = None
     sources: Annotated[
-        tuple[str, ...], Asked("Sources of the pool, by commas", "sources of the pool", choices="SOURCES")
+        tuple[str, ...],
+        Asked("Sources of the pool, separated by commas", "sources of the pool", choices="SOURCES"),
     ] = ("neighbours", "aggregated", "proximal")
     pool: Annotated[
-        int, Field(ge=1, le=64), Asked("Demonstrations looked through of each source", "pool")
+        int, Field(ge=1, le=64), Asked("Demonstrations considered per source", "pool size per source")
     ] = 8
     probes: Annotated[
         int,
         Field(ge=2, le=64),
         Asked(
-            "Past purchases that serve as targets; half of them only judge",
-            "past purchases to judge on",
+            "Past purchases used as targets; half of them are held out for validation",
+            "validation purchases (probes)",
             guide="recommend#optimize",
         ),
     ] = 10
-    beam: Annotated[int, Field(ge=1, le=16), Asked("Sets pursued at once", "sets pursued at once (beam)")] = 1
-    stages: Annotated[int, Asked("1 chooses, 2 learns weights too", "stages", choices="STAGES")] = 2
+    beam: Annotated[int, Field(ge=1, le=16), Asked("Beam width: sets kept at each step", "beam width")] = 1
+    stages: Annotated[
+        int, Asked("1 chooses demonstrations, 2 also learns their weights", "stages", choices="STAGES")
+    ] = 2
     steps: Annotated[int, Field(ge=1, le=200), Asked("Steps of gradient descent on the weights", "steps")] = 2
     ridge: Annotated[
-        int | float, Field(ge=0, le=100), Asked("How strongly weights are drawn toward 1", "ridge")
+        int | float, Field(ge=0, le=100), Asked("How strongly weights are regularized toward 1", "ridge")
     ] = 0.2
-    noise: Annotated[int | float, Field(ge=0, le=2), Asked("Log-spread of the noise on weights", "noise")] = (
+    noise: Annotated[int | float, Field(ge=0, le=2), Asked("Log-scale of the noise on weights", "noise")] = (
         0.2
     )
     kappa: Annotated[
         int | float,
         Field(ge=0, le=10),
-        Asked("Standard deviations taken off for the robust effect", "kappa"),
+        Asked("Standard deviations subtracted for the robust effect", "kappa"),
     ] = 0.5
     draws: Annotated[int, Field(ge=1, le=64), Asked("Draws of the robust effect", "draws")] = 2
     perturb: Annotated[
         str | None,
         Asked(
-            "Edits to hold up under, written as typos:0.1+order; by default weight noise",
-            "edits to hold up under",
+            "Edits for the robust effect, written as typos:0.1+order; by default weight noise",
+            "edits for the robust effect",
             names="EDITS",
             nothing="weight noise",
             guide="glossary#robust-effect",
@@ -104,23 +109,29 @@ class OptimizeRequest(Request):
     calibrate: Annotated[
         int,
         Field(ge=0, le=10_000),
-        Asked("Users, at most, on whom plain strategies are tried once per data set", "calibration users"),
+        Asked(
+            "Users, at most, on whom the plain strategies are evaluated once per data set",
+            "calibration users",
+        ),
     ] = 300
     guard: Annotated[
         bool,
         Asked(
-            "Apply only what held-out purchases confirm",
+            "Apply only what the validation purchases confirm",
             "apply only what is confirmed",
             guide="glossary#guard",
         ),
     ] = True
     start: Annotated[
-        bool, Asked("Begin with what the plain strategies choose, not with nothing", "start from a strategy")
+        bool,
+        Asked(
+            "Start from the set of the best plain strategy instead of an empty set", "start from a strategy"
+        ),
     ] = True
 
     @property
     def edits(self) -> tuple[edits.Edit, ...]:
-        """What sets are to hold up under."""
+        """The edits that the robust effect averages over."""
         return edits.parse(self.perturb or f"weights:{self.noise}")
 
     def _check_together(self) -> None:

@@ -31,7 +31,7 @@ class Chosen:
 
 @dataclass(frozen=True, config=STRICT)
 class Subject(Request):
-    """Of whom a run asks which model: the part of it that has no default."""
+    """The data set, the user and the model of a run."""
 
     dataset: Annotated[
         str, Asked("Name of a data set (see `datasets`)", "data set", link="data", flags=("--dataset", "-d"))
@@ -44,7 +44,7 @@ class Subject(Request):
 
 @dataclass(frozen=True, config=STRICT)
 class RunOptions(Request):
-    """With which demonstrations and how to rank. Each field says what it asks."""
+    """Which demonstrations, and how to rank."""
 
     WHAT: ClassVar[str] = "request"
     NEEDED: ClassVar[tuple[str, ...]] = ()
@@ -60,8 +60,8 @@ class RunOptions(Request):
     demonstrations: Annotated[
         tuple[Chosen, ...] | None,
         Asked(
-            "Demonstrations by id with their weights, in prompt order (ID*WEIGHT,...); they win over demos, "
-            "and an empty list is none at all",
+            "Demonstrations by id with their weights, in prompt order (ID*WEIGHT,...); they replace demos; "
+            "an empty list means none",
             "demonstrations",
             link="set",
         ),
@@ -82,7 +82,7 @@ class RunOptions(Request):
         int, Field(ge=0, le=LONGEST_SEED), Asked("Seed of the candidate list and of random choices", "seed")
     ] = 0
     scoring: Annotated[
-        str, Asked("How candidates are scored; auto is the model's own way", "scoring", choices="SCORINGS")
+        str, Asked("How candidates are scored; auto is the model's default", "scoring", choices="SCORINGS")
     ] = "auto"
     template: Annotated[str, Asked("Prompt template", "prompt template", names="TEMPLATES")] = "plain"
     history: Annotated[
@@ -90,12 +90,12 @@ class RunOptions(Request):
         Field(ge=1, le=10_000),
         Asked("Items of the history in the prompt, at most", "history items in the prompt"),
     ] = 10
-    target: Annotated[str, Asked("The purchase to be predicted", "target", choices="TARGETS")] = "test"
+    target: Annotated[str, Asked("The purchase to predict", "target", choices="TARGETS")] = "test"
     hint: Annotated[
         str | None,
         Asked(
             "Show this baseline's best items in the prompt",
-            "hint by a recommender",
+            "hint from a recommender",
             names="BASELINES",
             expects="the name of a baseline",
             later=True,
@@ -114,7 +114,7 @@ class RunOptions(Request):
     embedding: Annotated[
         str | None,
         Asked(
-            "Folder of a sentence-transformers model that compares titles; else the model's hidden states",
+            "Folder of a sentence-transformers model for titles; by default the model's hidden states",
             "sentence encoder",
             nothing="the model's hidden states",
             expects="a folder",
@@ -125,7 +125,7 @@ class RunOptions(Request):
         int,
         Field(ge=1, le=16),
         Asked(
-            "Average the scores of this many prompts, each with other demonstrations",
+            "Average the scores of this many prompts, each with different demonstrations",
             "prompts averaged",
             guide="recommend#the-desk",
             later=True,
@@ -144,9 +144,9 @@ class RunOptions(Request):
     prescore: Annotated[
         str | None,
         Asked(
-            "Let this model look through 4 times as many demonstrations and keep its best on probes "
+            "Let this model pre-score 4 times as many demonstrations and keep its best on probes "
             "(arXiv 2410.18779)",
-            "proxy scoring by",
+            "proxy scoring model",
             model=True,
             nothing="no other model",
             guide="models#beyond-a-candidate-list",
@@ -185,17 +185,18 @@ class RunOptions(Request):
         size = written_size(self.demos)
         if self.prompts > 1 and (self.demonstrations is not None or self.weights is not None):
             raise BadInput(
-                "prompts: several prompts take a strategy, no demonstrations by name and no weights."
+                "prompts: several prompts need a strategy, without named demonstrations or weights."
             )
         if self.prescore is not None and self.demonstrations is not None:
-            raise BadInput("prescore: a model looks through what a strategy finds, not through named ones.")
+            raise BadInput("prescore: a model pre-scores what a strategy finds, not named demonstrations.")
         for weight in self.weights or ():
             _check_weight("weights", weight)
         if self.demonstrations is not None:
             self._check_named(self.demonstrations)
         elif self.weights is not None and len(self.weights) != size:
             raise BadInput(
-                f"weights: {len(self.weights)} given, but demos is {self.demos}; give one for each."
+                f"weights: {len(self.weights)} given, but demos is {self.demos}; "
+                "give one weight per demonstration."
             )
 
     def _check_named(self, demonstrations: tuple[Chosen, ...]) -> None:

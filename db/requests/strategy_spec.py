@@ -7,19 +7,19 @@ from db import choices
 from db.errors import BadInput
 
 MOST = 64
-"""Demonstrations a strategy can be asked for: more fit no prompt."""
+"""The maximum number of demonstrations of a strategy: no prompt holds more."""
 
 _FORM = re.compile(r"none|[a-z][a-z0-9_]*:(?:(\d{1,3})|\d{1,5}t)")
 
 SHORT = 16
-"""Tokens of a short demonstration: a budget is filled from so many windows as could go in at this length."""
+"""Tokens of a short demonstration: a token budget considers as many windows as would fit at this length."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A strategy and how many demonstrations it is to choose; `str(spec)` is its one spelling.
+    """A strategy and how many demonstrations it chooses; `str(spec)` is its canonical spelling.
 
-    `tokens`: what the demonstrations may take together, None where only their number counts.
+    `tokens`: the token budget of all demonstrations, None where only their number counts.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Spec:
         return choices.STRATEGIES[self.name]
 
     def times(self, prompts: int) -> "Spec":
-        """For several prompts: so many times as much. BadInput where it is too much."""
+        """The size for several prompts. Raises BadInput where it is too large."""
         if self.size * prompts > MOST and self.tokens is None:
             raise BadInput(f"prompts: {prompts} times {self} is more than {MOST} demonstrations.")
         if self.tokens is None:
@@ -46,9 +46,9 @@ class Spec:
 
 
 def written_size(spec: str) -> int | None:
-    """How many demonstrations a strategy is written to choose; None for a budget of tokens.
+    """The number of demonstrations in a written strategy; None for a token budget.
 
-    Looks at the form alone, so that a stored request stays readable when a strategy is gone. Raises BadInput.
+    Checks the form only, so that a stored request stays readable when a strategy is gone. Raises BadInput.
     """
     form = _FORM.fullmatch(spec)
     if form is None:
@@ -60,11 +60,11 @@ def written_size(spec: str) -> int | None:
 
 
 def parse_spec(spec: str) -> Spec:
-    """`none`, `NAME:K` with K from 0 to 64 or `NAME:Tt`. BadInput says what is wrong and what there is."""
+    """`none`, `NAME:K` with K from 0 to 64 or `NAME:Tt`. BadInput says what is wrong, with the choices."""
     name, colon, size = spec.strip().partition(":")
     ways = ", ".join(f"{way}:K" for way in choices.STRATEGIES if way != "none")
     if name not in choices.STRATEGIES:
-        raise BadInput(f"demos is {spec!r}: there is no strategy {name!r}. Write none or one of {ways}.")
+        raise BadInput(f"demos is {spec!r}: unknown strategy {name!r}. Write none or one of {ways}.")
     if name == "none":
         if colon:
             raise BadInput(f"demos is {spec!r}: none takes no number. Write none.")

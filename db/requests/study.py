@@ -1,4 +1,4 @@
-"""What a study over many users is asked."""
+"""The request of a study over many users."""
 
 from typing import Annotated, ClassVar
 
@@ -13,10 +13,10 @@ from db.requests.strategy_spec import MOST, parse_spec
 
 @dataclass(frozen=True, config=STRICT)
 class StudyRequest(Request):
-    """A study over users of a data set. Which fields a study reads, its row in `choices.STUDIES` says.
+    """A study over users of a data set. The row in `choices.STUDIES` lists the fields a study uses.
 
-    `single`, `recicl`: models tuned from `model` in these layouts on what happened before period `cut` (of
-    `periods`, counted from 0), or None: left out, or with `tune` tuned by the study itself.
+    `single`, `recicl`: models tuned from `model` in these layouts on the data before period `cut` (of
+    `periods`, counted from 0). None: left out, or tuned by the study itself where `tune` is set.
     """
 
     WHAT: ClassVar[str] = "study"
@@ -29,7 +29,7 @@ class StudyRequest(Request):
     model: Annotated[
         str,
         Asked(
-            "The model studied, as it is before tuning",
+            "The model before tuning",
             "model",
             flags=("--model", "--base", "-m"),
             model=True,
@@ -38,8 +38,8 @@ class StudyRequest(Request):
     single: Annotated[
         str | None,
         Asked(
-            "Model tuned from it on samples without demonstrations",
-            "tuned on single questions",
+            "Model tuned from it without demonstrations",
+            "tuned on single queries",
             model=True,
             nothing="leave this row out",
         ),
@@ -47,7 +47,7 @@ class StudyRequest(Request):
     recicl: Annotated[
         str | None,
         Asked(
-            "Model tuned from it on in-context samples",
+            "Model tuned from it with demonstrations",
             "tuned with demonstrations",
             model=True,
             nothing="leave this row out",
@@ -56,25 +56,25 @@ class StudyRequest(Request):
     users: Annotated[
         int,
         Field(ge=2, le=10_000_000),
-        Asked("How many users are asked about; in `drift`, in each period", "users"),
+        Asked("Number of users; in `drift`, per period", "users"),
     ] = 300
     seed: Annotated[
         int,
         Field(ge=0, le=LONGEST_SEED),
-        Asked("Draws users, purchases, candidate lists and resamples", "seed"),
+        Asked("Seed of users, purchases, candidate lists and resamples", "seed"),
     ] = 0
     demos: Annotated[str, Asked("STRATEGY:K of the demonstrations", "strategy", names="STRATEGIES")] = (
         "neighbours:4"
     )
     periods: Annotated[
-        int, Field(ge=2, le=1000), Asked("Equally full periods that time is cut into", "periods")
+        int, Field(ge=2, le=1000), Asked("Number of periods with equally many interactions", "periods")
     ] = 10
     cut: Annotated[
         int,
         Field(ge=1, le=999),
         Asked(
-            "First period asked about; models know what was before it",
-            "periods learnt from",
+            "First period of the evaluation; models are trained on the periods before it",
+            "training periods",
             guide="study-designs#recicl",
         ),
     ] = 5
@@ -87,7 +87,7 @@ class StudyRequest(Request):
         str, Asked("How negatives are drawn", "kind of candidates", choices="CANDIDATE_KINDS")
     ] = "random"
     scoring: Annotated[
-        str, Asked("auto (each model's own), or one way for all of them", "scoring", choices="SCORINGS")
+        str, Asked("auto (each model's own), or the same for all models", "scoring", choices="SCORINGS")
     ] = "auto"
     history: Annotated[
         int,
@@ -97,13 +97,13 @@ class StudyRequest(Request):
     minutes: Annotated[
         int | float,
         Field(gt=0),
-        Asked("Minutes of training per model (per SASRec), at most", "minutes of training"),
+        Asked("Minutes of training per model, at most", "minutes of training"),
     ] = 5.0
     tune: Annotated[
-        bool, Asked("Tune the models that are not named, on what was before the cut", "tune missing models")
+        bool, Asked("Tune the models that are not given, on the data before the cut", "tune missing models")
     ] = False
     k: Annotated[
-        int, Field(ge=1, le=MOST), Asked("Demonstrations of every strategy", "demonstrations", later=True)
+        int, Field(ge=1, le=MOST), Asked("Demonstrations per strategy", "demonstrations", later=True)
     ] = 4
     only: Annotated[
         tuple[str, ...] | None,
@@ -121,4 +121,4 @@ class StudyRequest(Request):
         if self.cut >= self.periods:
             raise BadInput(f"cut: period {self.cut} is not one of {self.periods} periods counted from 0.")
         if parse_spec(self.demos).size == 0:
-            raise BadInput(f"demos: a study compares some with none, so {self.demos!r} is no choice.")
+            raise BadInput(f"demos: a study compares demonstrations with none; {self.demos!r} has none.")

@@ -16,8 +16,8 @@ Positive = Field(gt=0, lt=1e6)
 class TuneRequest(Request):
     """What to tune, on what, and for how long.
 
-    The run ends after `minutes` or `steps`, whichever comes first, or when `patience` validations brought
-    nothing better.
+    The run ends after `minutes` or `steps`, whichever comes first, or after `patience` validations without
+    improvement.
     """
 
     WHAT: ClassVar[str] = "tuning"
@@ -28,7 +28,7 @@ class TuneRequest(Request):
     base: Annotated[
         str,
         Asked(
-            "Registered name, folder or hub id of the model to start from",
+            "Registered name, folder or hub id of the base model",
             "base model",
             expects="a name",
             model=True,
@@ -40,7 +40,7 @@ class TuneRequest(Request):
             "Name of the tuned model",
             "name of the tuned model",
             expects="a name for the tuned model",
-            nothing="made from the data set and the layout",
+            nothing="derived from the data set and the layout",
         ),
     ] = None
     kind: Annotated[str, Asked("What is tuned or fitted", "kind", choices="TUNE_KINDS")] = "llm"
@@ -56,17 +56,15 @@ class TuneRequest(Request):
         Asked("Where demonstrations come from, drawn evenly", "sources", choices="TUNE_SOURCES"),
     ] = ("proximal", "neighbours")
     loss_on: Annotated[str, Asked("Answers whose loss counts", "loss on", choices="LOSSES")] = "all"
-    method: Annotated[str, Asked("Which weights are tuned", "weights that are tuned", choices="METHODS")] = (
-        "auto"
-    )
+    method: Annotated[str, Asked("Which weights are tuned", "tuned weights", choices="METHODS")] = "auto"
     periods: Annotated[
-        int, Field(ge=2, le=100), Asked("Equally full periods that time is cut into", "periods")
+        int, Field(ge=2, le=100), Asked("Number of periods with equally many interactions", "periods")
     ] = 10
     until: Annotated[
         int | None,
         Field(ge=1, le=99),
         Asked(
-            "Train only on what was before the start of this period, so that later ones can be tested on",
+            "Train only on data before this period, so that later periods can be used for testing",
             "until period",
             guide="data#splits",
         ),
@@ -74,25 +72,25 @@ class TuneRequest(Request):
     minutes: Annotated[
         int | float | None,
         Positive,
-        Asked(
-            "Minutes, at most; it ends earlier where held-out purchases show no progress", "minutes, at most"
-        ),
+        Asked("Minutes, at most; ends earlier when the validation loss stops improving", "minutes, at most"),
     ] = 10.0
     steps: Annotated[int | None, Field(ge=1, le=10**9), Asked("Steps, at most", "steps")] = None
     batch_tokens: Annotated[
-        int, Field(ge=64, le=1 << 20), Asked("Tokens of a batch, padding included", "tokens per batch")
+        int, Field(ge=64, le=1 << 20), Asked("Tokens per batch, padding included", "tokens per batch")
     ] = 4096
     learning_rate: Annotated[
         int | float | None,
         Positive,
-        Asked("Peak learning rate; by default one that fits method and size", "learning rate"),
+        Asked("Peak learning rate; the default depends on method and model size", "learning rate"),
     ] = None
     patience: Annotated[
         int,
         Field(ge=1, le=10_000),
-        Asked("Validations without anything better before it stops", "patience"),
+        Asked("Validations without improvement before training stops", "patience"),
     ] = 6
-    seed: Annotated[int, Field(ge=0, le=LONGEST_SEED), Asked("Draws samples and initial weights", "seed")] = 0
+    seed: Annotated[
+        int, Field(ge=0, le=LONGEST_SEED), Asked("Seed of samples and initial weights", "seed")
+    ] = 0
 
     def _check_together(self) -> None:
         if self.until is not None and self.until >= self.periods:
@@ -100,4 +98,4 @@ class TuneRequest(Request):
                 f"until: expected a whole number from 1 to {self.periods - 1}, got {self.until!r}."
             )
         if self.minutes is None and self.steps is None:
-            raise BadInput("minutes: give minutes or steps, or the tuning would never end.")
+            raise BadInput("minutes: give minutes or steps, otherwise the tuning would never end.")

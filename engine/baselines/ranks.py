@@ -20,6 +20,7 @@ from engine.demos import query as queries
 from engine.evaluation.metrics import metrics, rank_of
 from engine.evaluation.statistics import interval
 from engine.evaluation.users import drawn_users
+from engine.progress import give_way
 
 MEASURES = ("ndcg10", "hr1", "hr10", "mrr")
 
@@ -64,6 +65,7 @@ def evaluate(
     """
     ranks = []
     for user_id in users:
+        give_way()
         query = queries.build(store, dataset, user_id, target, history=dataset.interactions)
         listed = candidate_list(
             store, dataset, query.user, query.target_position, kind, candidates, seed

@@ -8,7 +8,6 @@ run stopped by its progress callback or a kill and resumed from its checkpoint e
 
 import hashlib
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from engine.baselines import saved
 from engine.baselines.sasrec_network import Network, Sasrec, Shape, arrays, fill, padded
 from engine.baselines.scorer import Progress
 from engine.data.draws import generator
+from engine.progress import give_way, worked
 
 LOSSES = ("full", "scaled")
 CHECKPOINT = "sasrec checkpoint"
@@ -176,11 +176,12 @@ class _Run:
         batches = list(self._batches(order))
         kept = state.seconds
         while state.batch < len(batches) and not state.late(minutes):
-            began = time.perf_counter()
+            began = worked()
             state.losses += self._step(batches[state.batch])
             state.batch += 1
             state.step += 1
-            state.seconds += time.perf_counter() - began
+            state.seconds += worked() - began
+            give_way()
             if checkpoint and state.seconds - kept > KEEP_S:
                 self.keep(checkpoint)
                 kept = state.seconds
@@ -191,14 +192,14 @@ class _Run:
         self.progress(*self._progress_line(state.epoch - 1, 1), {"curve": state.curve})
 
     def _end_epoch(self) -> None:
-        began, state = time.perf_counter(), self.state
+        began, state = worked(), self.state
         self.network.eval()
         ndcg = self._validated()
         state.epoch += 1
         if ndcg > state.best:
             state.best, state.best_epoch = ndcg, state.epoch
             self.best = arrays(self.network)
-        state.seconds += time.perf_counter() - began
+        state.seconds += worked() - began
         loss = state.losses / max(state.batch, 1)
         line = {"step": state.step, "tokens": state.items, "seconds": state.seconds, "loss": loss}
         state.curve.append({"epoch": state.epoch, **line, "validation": ndcg})
@@ -252,6 +253,7 @@ class _Run:
         keeps too few ranks to tell epochs apart."""
         total = 0.0
         for start in range(0, len(self.validation), self.recipe.batch):
+            give_way()
             part = self.validation[start : start + self.recipe.batch]
             state = self.network.newest([history[:-1] for history in part])
             logits = (state @ self.network.item.weight[:-1].T).detach()  # [part, items]

@@ -22,7 +22,7 @@ def baseline(
     ],
     dataset: Dataset = "simulated",
     users: Annotated[int, typer.Option(min=1, help="How many users to rank.")] = 300,
-    candidates: Annotated[int, typer.Option("--candidates", "-c", help="Length of a list.")] = 20,
+    candidates: Annotated[int, typer.Option("--candidates", "-c", help="Length of the candidate list.")] = 20,
     candidate_kind: Annotated[
         Literal[tuple(CANDIDATE_KINDS)],  # type: ignore[valid-type]
         typer.Option(help="How negatives are drawn."),
@@ -32,12 +32,12 @@ def baseline(
         typer.Option(help="test (the last item) or probe (the one before)."),
     ] = "test",
     minutes: Annotated[
-        float, typer.Option(help="Time that training may take; asked for more, it goes on.")
+        float, typer.Option(help="Minutes of training, at most; with a higher limit, training resumes.")
     ] = 10.0,
-    seed: Annotated[int, typer.Option(help="Draws users, candidate lists and initial weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of users, candidate lists and initial weights.")] = 0,
     json: Json = False,
 ) -> None:
-    """Fit a conventional recommender (as a job) and rank with it the lists that `rank` ranks."""
+    """Fit a conventional recommender (as a job) and rank the candidate lists of `rank` with it."""
     with opened() as store, service_engine(store) as engine:
         if kind in TUNE_KINDS and target == "test":  # what learns nothing from interactions needs no job
             asked = TuneRequest(dataset=dataset, kind=kind, minutes=minutes, seed=seed)

@@ -1,4 +1,4 @@
-"""Commands that measure: speed against other ways and the flop floor, search, the store, gains of methods."""
+"""Commands that measure: speed against alternatives and the flop floor, search, store, gains of methods."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from engine.commands.options import Dataset, Json, opened, service_engine
 
 app = typer.Typer()
 bench = typer.Typer(
-    help="Measure speed, search, the store and what methods gain.",
+    help="Measure speed, search, the store and the gains of methods.",
     epilog="Example: dualens bench effects --json",
     no_args_is_help=True,
 )
@@ -25,15 +25,15 @@ Model = Annotated[
 ]
 Users = Annotated[
     int | None,
-    typer.Option(min=1, help="Users measured; numbers are medians. 5, or 1 where a model is slow."),
+    typer.Option(min=1, help="Users measured; numbers are medians. Default: 5, or 1 for a slow model."),
 ]
 Items = Annotated[
-    int | None, typer.Option(min=1, help="Purchases in the query, and at most in a demonstration.")
+    int | None, typer.Option(min=1, help="Purchases in the query, and the maximum in a demonstration.")
 ]
 _SLOW = 100_000_000  # parameters from which a processor takes seconds for one prompt
-Seed = Annotated[int, typer.Option(help="Draws users and candidates.")]
-Demos = Annotated[str, typer.Option(help="STRATEGY:K, as of `rank`.")]
-K = Annotated[str, typer.Option("--k", help="Numbers of demonstrations, out of 4, 8 and 16.")]
+Seed = Annotated[int, typer.Option(help="Seed of users and candidates.")]
+Demos = Annotated[str, typer.Option(help="STRATEGY:K, as in `rank`.")]
+K = Annotated[str, typer.Option("--k", help="Numbers of demonstrations: any of 4, 8 and 16.")]
 
 
 @bench.command(epilog="Example: dualens bench effects --model random-0.5b --users 2 --items 3 --k 4,8")
@@ -104,7 +104,7 @@ def catalogue(
     users: Annotated[int, typer.Option(min=1, help="Users measured; times are medians.")] = 5,
     widths: Annotated[str, typer.Option(help="Beam widths, separated by commas.")] = "10,20,50,200,800",
     check: Annotated[
-        bool, typer.Option("--check", help="Score every title on its own too: minutes a user.")
+        bool, typer.Option("--check", help="Also score every title alone; takes minutes per user.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -211,7 +211,7 @@ def _measured(
     items: int | None,
     seed: int,
 ) -> dict[str, Any]:
-    """A large model on a processor is asked about one user with short prompts, and runs few of a rival's."""
+    """A large model on a CPU is measured on one user with short prompts and few passes of alternatives."""
     from engine.benchmarks.models import measured
     from engine.benchmarks.prompts import shop, tasks
     from engine.benchmarks.timing import MOST
@@ -237,7 +237,7 @@ def _print_effects(done: dict[str, Any]) -> None:
 
 
 def _print_rows(done: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """One column per row measured, names down the side; then the bars."""
+    """One column per measured row, names in the first column; then the criteria."""
     output.line(
         f"{done['model']}, {done['parameters']:,} parameters, {done['device']}, {done['dtype']}, "
         f"{done['threads']} threads, {done['gflops_per_second']} GFLOP/s; medians of {done['users']} users"
@@ -249,7 +249,7 @@ def _print_rows(done: dict[str, Any], rows: list[dict[str, Any]]) -> None:
 
 
 def _print_transposed(rows: list[dict[str, Any]]) -> None:
-    """One column per row measured, names down the side."""
+    """One column per measured row, names in the first column."""
     names = list(rows[0])
     output.table(
         [[name.replace("_", " "), *(row.get(name, "") for row in rows)] for name in names],

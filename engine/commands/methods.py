@@ -25,10 +25,10 @@ def pool(
         str,
         typer.Option(help=f"Separated by commas: {', '.join(SOURCES)}."),
     ] = ",".join(USUAL_SOURCES),
-    size: Annotated[int, typer.Option(help="Demonstrations of each source.")] = USUAL_SIZE,
+    size: Annotated[int, typer.Option(help="Demonstrations per source.")] = USUAL_SIZE,
     json: Json = False,
 ) -> None:
-    """List demonstrations that could go before a user's history; --prescore MODEL tries them on probes."""
+    """List candidate demonstrations for a user; --prescore MODEL scores them on probes."""
     with opened() as store, service_engine(store) as engine:
         found = offered(engine, request, sources.split(","), size)
     if json:
@@ -46,16 +46,16 @@ def spread(
         str | None,
         typer.Option(
             help=f"Edits separated by commas: {', '.join(str(usual(name)) for name in EDITS)}; "
-            "all that the data allow if left out."
+            "by default all that the data allow."
         ),
     ] = None,
-    draws: Annotated[int, typer.Option(help="Draws of each edit that is left to chance.")] = 16,
+    draws: Annotated[int, typer.Option(help="Draws of each random edit.")] = 16,
     kappa: Annotated[
-        float, typer.Option(help="The robust effect is the mean less so many deviations.")
+        float, typer.Option(help="The robust effect is the mean minus this many standard deviations.")
     ] = 1.0,
     json: Json = False,
 ) -> None:
-    """Measure how far effects depend on chance: mean and deviation over draws of each edit, in nats."""
+    """Measure how stable effects are: mean and deviation over random draws of each edit, in nats."""
     with opened() as store, service_engine(store) as engine:
         named = [one for one in (kinds or "").split(",") if one.strip()]
         view = perturbation_stats(engine, request, named, draws, kappa)
@@ -75,15 +75,20 @@ def spread(
 @takes(RunRequest)
 def forward(
     request: RunRequest,
-    iterations: Annotated[int, typer.Option(help="How often the demonstrations are read again.")] = 8,
-    step: Annotated[float | None, typer.Option(help="Share of each reading that is mixed in.")] = None,
-    momentum: Annotated[float | None, typer.Option(help="Share of the last change that goes on.")] = None,
+    iterations: Annotated[int, typer.Option(help="Iterations over the demonstrations.")] = 8,
+    step: Annotated[
+        float | None, typer.Option(help="Step size: share of the new keys and values that is mixed in.")
+    ] = None,
+    momentum: Annotated[
+        float | None, typer.Option(help="Momentum: share of the last update that is kept.")
+    ] = None,
     at: Annotated[
-        int | None, typer.Option(help="Rank with this one; else with the best on the last known purchase.")
+        int | None,
+        typer.Option(help="Iteration to rank with; by default the best on the last known purchase."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Iterative forward tuning: read the demonstrations again and again, then answer once."""
+    """Iterative forward tuning: process the demonstrations several times, then answer once."""
     with opened() as store, service_engine(store) as engine:
         view = tune(engine, request, iterations, step, momentum, at)
     if json:

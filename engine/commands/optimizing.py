@@ -1,4 +1,4 @@
-"""Commands that choose and weigh a user's demonstrations, and see how long a choice lasts."""
+"""Commands that choose and weight demonstrations, and measure how long a choice stays useful."""
 
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ app = typer.Typer()
 @app.command(epilog="Example: dualens optimize -d simulated -u s0412 --json")
 @takes(OptimizeRequest)
 def optimize(request: OptimizeRequest, json: Json = False) -> None:
-    """Choose, order and weight demonstrations for a user on past purchases; the target is never read."""
+    """Choose, order and weight demonstrations for a user on past purchases; the target is never used."""
     with opened() as store, service_engine(store) as engine:
         found = optimized(engine, request, _aside).result
     output.as_json(found) if json else _print(found)
@@ -28,11 +28,11 @@ def lasting(
     request: OptimizeRequest,
     start: Annotated[
         int | None,
-        typer.Option(help="Place of the purchase before which the set is chosen; by default the middle."),
+        typer.Option(help="Position of the purchase before which the set is chosen; by default the middle."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Score a set chosen in the past on each newer purchase, beside fresh and newly optimized ones."""
+    """Score a set chosen in the past on each later purchase, beside recent and newly optimized sets."""
     with opened() as store, service_engine(store) as engine:
         found = long_term_effect(engine, request, start, _aside)
     if json:

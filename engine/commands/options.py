@@ -1,6 +1,6 @@
-"""What commands share: documented options, the request they make, the open store, and rows printed.
+"""What commands share: documented options, the request they build, the open store, and printed rows.
 
-Boundary: words of a shell in, checked requests and opened workspaces out; no command lives here.
+Boundary: shell words in, checked requests and open workspaces out; this module defines no command.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from db.store import Store
 from engine.commands import output
 from engine.context import Engine
 
-DEFAULTS = {"dataset": "simulated"}  # so that the first commands a person tries need a user only
+DEFAULTS = {"dataset": "simulated"}  # so that first commands need only a user
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Name of a data set (see `datasets`).")]
@@ -32,11 +32,10 @@ Command = Callable[..., None]
 
 
 def takes(request: type[Request], *fields: str, **defaults: Any) -> Callable[[Command], Command]:
-    """Give a command an option for each field of a request; it is called with the checked request they make.
+    """Give a command an option for each field of a request; it is called with the checked request.
 
-    `fields`: only these (default: all). `defaults`: where a command's differ from the request's; those of
-    fields without an option are fixed. The request raises `BadInput`, naming the field, where the options do
-    not make one.
+    `fields`: only these (default: all). `defaults`: those that differ from the request's; for fields
+    without an option they are fixed values. Raises `BadInput`, naming the field, for invalid options.
     """
     asked = [field for field in described(request) if not fields or field.name in fields]
     fixed = {name: value for name, value in defaults.items() if name not in {field.name for field in asked}}
@@ -81,7 +80,7 @@ def parameter(field: RequestField, default: Any) -> inspect.Parameter:
 
 
 def read(field: RequestField, value: Any) -> Any:
-    """What the shell gave for a field, as a request's JSON holds it. Raises BadInput naming the option."""
+    """An option's value in the form of the request's JSON. Raises BadInput naming the option."""
     if value is None:
         return None
     if field.kind is not tuple:
@@ -116,11 +115,11 @@ def service_engine(store: Store) -> Iterator[Engine]:
 
 
 def listing(rows: list[dict[str, Any]], key: str, *, json: bool, width: dict[str, int] | None = None) -> None:
-    """Print rows under one plural key, or as a table (long ids cut for people, never for scripts)."""
+    """Print rows under one plural key, or as a table (long ids are cut in tables, never in JSON)."""
     if json:
         output.as_json({key: rows})
     elif not rows:
-        output.line(f"No {key} yet. `dualens setup` makes the first ones.")
+        output.line(f"No {key} yet. `dualens setup` creates the first ones.")
     else:
         width = width or {}
         cells = [[str(row[c])[: width[c]] if c in width else row[c] for c in row] for row in rows]

@@ -1,15 +1,15 @@
-"""How the command line prints: JSON for scripts, plain tables for people. Knows no models and no store."""
+"""How the command line prints: JSON for scripts, tables for people. No models and no store."""
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# A pipe has no width of its own: wide enough that no line of a table is broken for the next program.
+# A pipe has no width: wide enough that no table row is broken for the next program.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
@@ -20,7 +20,7 @@ def as_json(value: Any) -> None:
 
 
 def table(rows: Iterable[Sequence[Any]], *columns: str, title: str | None = None) -> None:
-    """Print rows under column names; cells are literal text, numbers stand right."""
+    """Print rows under column names; cells are literal text, numbers are right-aligned."""
     grid = Table(title=title, title_justify="left", box=None, header_style="dim", pad_edge=False)
     rows = [list(row) for row in rows]
     for index, column in enumerate(columns):
@@ -32,13 +32,26 @@ def table(rows: Iterable[Sequence[Any]], *columns: str, title: str | None = None
 
 
 def aside(text: str) -> None:
-    """One line on standard error: progress, which no script reads."""
+    """Print one line of progress to standard error, so that scripts can ignore it."""
     print(text, file=sys.stderr, flush=True)
 
 
 def line(text: str) -> None:
     """Print one literal line."""
     console.print(Text(text))
+
+
+def said() -> Callable[..., None]:
+    """A progress report that prints each message once."""
+    last = ""
+
+    def say(_: float | None, message: str = "") -> None:
+        nonlocal last
+        if message and message != last:
+            last = message
+            line(message)
+
+    return say
 
 
 def run(view: dict[str, Any]) -> None:
@@ -89,7 +102,7 @@ def preview(found: dict[str, Any]) -> None:
 
 
 def cell(value: Any) -> str:
-    """A value as a person reads it: numbers with 4 significant places, nothing for None."""
+    """A value as text: floats with 4 significant digits, a dash for None."""
     if value is None:
         return "-"
     if isinstance(value, bool):

@@ -18,17 +18,17 @@ def preferences(
     model: Model = "embedded",
     users: Annotated[int, typer.Option(help="How many users to draw.")] = 100,
     size: Annotated[int, typer.Option("--size", "-k", help="Demonstrations in a set.")] = 4,
-    seed: Annotated[int, typer.Option(help="Draws users and random sets.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of users and random sets.")] = 0,
     json: Json = False,
 ) -> None:
     """Write each user's best and worst demonstration set as prompt, chosen and rejected (for DPO)."""
     from engine.tasks.preference_pairs import export
 
-    told = [0.0]
+    shown = [0.0]
 
     def say(share: float, text: str) -> None:
-        if share >= told[0] + 0.1:
-            told[0] = share
+        if share >= shown[0] + 0.1:
+            shown[0] = share
             output.aside(text)
 
     with opened() as store, service_engine(store) as engine:

@@ -38,15 +38,15 @@ def effects(
         typer.Option(help="How effects are measured."),
     ] = "auto",
     leave_one_out: Annotated[
-        bool, typer.Option("--leave-one-out", help="Also drop each one: by weight and by a new prompt.")
+        bool, typer.Option("--leave-one-out", help="Also remove each one, by weight and by a new prompt.")
     ] = False,
     mode: Annotated[
         Literal[tuple(EFFECT_MODES)],  # type: ignore[valid-type]
-        typer.Option(help="What leaving a demonstration out means."),
+        typer.Option(help="What removing a demonstration means."),
     ] = "direct",
     json: Json = False,
 ) -> None:
-    """Measure how far each demonstration moved the model toward the target, in nats."""
+    """Measure how far each demonstration moves the model toward the target, in nats."""
     with opened() as store, service_engine(store) as engine:
         run, found = measured(engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode)
     view = results.effects_view(run, found)
@@ -86,13 +86,13 @@ def recommend(
     request: RunRequest,
     top: Annotated[int, typer.Option(help="How many items to recommend.")] = 10,
     width: Annotated[
-        int | None, typer.Option(help="Branches of the titles' tree kept per step; enough if left out.")
+        int | None, typer.Option(help="Beam width over the title tree; by default wide enough for the list.")
     ] = None,
     zero_shot: Annotated[
-        bool, typer.Option("--zero-shot", help="Also the list without demonstrations: twice the time.")
+        bool, typer.Option("--zero-shot", help="Also rank without demonstrations; takes twice as long.")
     ] = False,
     free: Annotated[
-        bool, typer.Option("--free", help="Let the model write titles of its own; count what they are.")
+        bool, typer.Option("--free", help="Let the model write titles freely and count which ones exist.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -132,7 +132,7 @@ def runs_(
 
 @app.command(epilog="Example: dualens worker")
 def worker(
-    with_parent: Annotated[bool, typer.Option(help="End when the process that started this ends.")] = False,
+    with_parent: Annotated[bool, typer.Option(help="End when the parent process ends.")] = False,
     once: Annotated[bool, typer.Option(help="End after one job.")] = False,
 ) -> None:
     """Take jobs from the store until stopped; one worker per device."""

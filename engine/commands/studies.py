@@ -1,4 +1,4 @@
-"""The commands `study NAME`, one for each row of `db.choices.STUDIES`, with the options that the row asks."""
+"""The commands `study NAME`, one per row of `db.choices.STUDIES`, with the options that the row lists."""
 
 import inspect
 from collections.abc import Callable
@@ -19,14 +19,16 @@ STRATEGY, _, USUAL_K = field_of(StudyRequest, "demos").default.partition(":")
 
 K = Annotated[
     int | None,
-    typer.Option(min=0, help=f"Demonstrations, where --demos names the strategy alone (default {USUAL_K})."),
+    typer.Option(
+        min=0, help=f"Number of demonstrations, where --demos is only a strategy (default {USUAL_K})."
+    ),
 ]
 
 
 def study_group() -> typer.Typer:
     """The commands of all studies."""
     group = typer.Typer(
-        help="Measure over many users, with intervals and paired tests.",
+        help="Evaluate over many users, with intervals and paired tests.",
         epilog="Example: dualens study drift -d simulated --users 100 --json",
         no_args_is_help=True,
     )
@@ -68,12 +70,12 @@ def _spec(demos: str, k: int | None) -> str:
     if ":" not in demos and demos != "none":
         return f"{demos}:{USUAL_K if k is None else k}"
     if k is not None:
-        raise BadInput(f"--k: --demos {demos} says how many already. Leave one of them out.")
+        raise BadInput(f"--k: --demos {demos} already sets the number. Leave one of them out.")
     return demos
 
 
 def _run(request: StudyRequest, json: bool) -> None:
-    """As a job of this process: stopped or killed, the same command goes on from where it was."""
+    """Run the study as a job of this process. If it is stopped or killed, the same command resumes it."""
     with opened() as store, service_engine(store) as engine:
         result = run_here(engine, "study", request.to_json(), output.aside)
     output.as_json(result) if json else _print(request, result)

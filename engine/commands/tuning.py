@@ -1,4 +1,4 @@
-"""Commands that make models."""
+"""The command that tunes models."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""Commands about what a workspace holds: set it up, import data, list data sets, users and models."""
+"""Commands for the workspace: set it up, import data, list data sets, users and models."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,9 +7,10 @@ import typer
 
 from db import datasets, models
 from db.choices import FORMATS
-from db.errors import BadInput
+from db.errors import BadInput, DataError
 from engine.commands import output
 from engine.commands.options import Dataset, Json, listing, opened, service_engine
+from engine.data import importing
 from engine.jobs import handlers
 from engine.progress import quiet
 from engine.tasks.setup import setup_workspace
@@ -32,29 +33,48 @@ def import_(
     name: Annotated[str | None, typer.Option("--name", help="Name of the new data set.")] = None,
     format: Annotated[
         Literal[tuple(FORMATS)] | None,  # type: ignore[valid-type]
-        typer.Option("--format", help="The format; by default it is recognised."),
+        typer.Option("--format", help="The format; by default detected from the files."),
     ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option("--column", help="FIELD=COLUMN for generic files, e.g. user=customer_id. Repeatable."),
     ] = None,
-    k_core: Annotated[int, typer.Option(help="Keep users and items with at least this many.")] = 0,
-    min_rating: Annotated[float | None, typer.Option(help="Keep interactions rated at least this.")] = None,
+    k_core: Annotated[
+        int, typer.Option(help="Keep users and items with at least this many interactions.")
+    ] = 0,
+    min_rating: Annotated[
+        float | None, typer.Option(help="Keep interactions with at least this rating.")
+    ] = None,
     min_history: Annotated[int, typer.Option(help="Keep users with at least this many items.")] = 3,
-    preview: Annotated[bool, typer.Option("--preview", help="Show what would be read.")] = False,
+    repeats: Annotated[
+        Literal["first", "all"],
+        typer.Option(help="Of a user's interactions with the same item, keep the first or all."),
+    ] = "first",
+    accept_drops: Annotated[
+        bool, typer.Option("--accept-drops", help="Import even where most rows would be left out.")
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show what would be read; stores nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Import interactions and item titles; reports what was read, kept and dropped."""
     payload = {"path": str(path), "name": name, "format": format, "mapping": mapping_of(column)}
-    options = {"k_core": k_core, "min_rating": min_rating, "min_history": min_history}
+    options = {"k_core": k_core, "min_rating": min_rating, "min_history": min_history, "repeats": repeats}
     with opened() as store, service_engine(store) as engine:
         if preview:
             found = handlers.preview_job(engine, payload, quiet)
             output.as_json(found) if json else output.preview(found)
             return
-        said = quiet if json else lambda _, message="": output.line(message) if message else None
-        done = handlers.import_job(engine, {**payload, "options": options}, said)
+        asked = {**payload, "options": options, "accept_drops": accept_drops}
+        done = handlers.import_job(engine, asked, quiet if json else output.said())
+    if question := done.get("question"):
+        raise DataError(importing.left_out(question, done["report"], "--accept-drops", _flag))
     output.as_json(done) if json else output.report(done["dataset"], done["report"])
+
+
+def _flag(name: str, value: object) -> str:
+    return f"--{name.replace('_', '-')} {value}"
 
 
 def mapping_of(pairs: list[str] | None) -> dict[str, str] | None:
@@ -93,8 +113,8 @@ def users(
     search: Annotated[str, typer.Option(help="Part of a user id, or words of a title bought.")] = "",
     min_length: Annotated[int, typer.Option(help="Shortest history to list.")] = 0,
     max_length: Annotated[int | None, typer.Option(help="Longest history to list.")] = None,
-    limit: Annotated[int, typer.Option(help="How many to list.")] = 50,
-    offset: Annotated[int, typer.Option(help="How many to pass over.")] = 0,
+    limit: Annotated[int, typer.Option(help="Maximum number to list.")] = 50,
+    offset: Annotated[int, typer.Option(help="Number to skip.")] = 0,
     json: Json = False,
 ) -> None:
     """List users of a data set with the length of their history."""

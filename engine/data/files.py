@@ -230,25 +230,28 @@ class Folder:
         return (self.only,) if self.only else self.members
 
 
-def open_source(path: str | os.PathLike[str]) -> list[Folder]:
-    """Folders of members found at a file, folder or zip; raises DataError when there is nothing to read."""
+def open_source(path: str | os.PathLike[str], called: str) -> list[Folder]:
+    """Folders of members found at a file, folder or zip; raises DataError when there is nothing to read.
+
+    `called`: what messages call it.
+    """
     where = Path(path).expanduser()
     try:
         mode = where.stat().st_mode
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{path}: cannot be opened ({reason}). Give a file, a folder or a zip.") from None
+        raise DataError(f"{called}: cannot be opened ({reason}). Give a file, a folder or a zip.") from None
     if stat.S_ISDIR(mode):
         return _walk(where)
     if not stat.S_ISREG(mode):
-        raise DataError(f"{path}: is neither a file nor a folder. Give a file, a folder or a zip.")
+        raise DataError(f"{called}: is neither a file nor a folder. Give a file, a folder or a zip.")
     if where.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty. Nothing was imported.")
+        raise DataError(f"{called}: the file is empty. Nothing was imported.")
     only = _member(where, where.name)
     try:
         head = only.head(4)
     except Broken as error:
-        raise DataError(f"{path}: {error}. Nothing was imported.") from None
+        raise DataError(f"{called}: {error}. Nothing was imported.") from None
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip(where)
     siblings = tuple(_member(p, p.name) for p in _regular(where.parent) if p.name != where.name)

@@ -1,6 +1,7 @@
 """Import a file, folder or zip into the store: recognise, read in a stream, tidy up, insert, report.
 
-Boundary: the one door to the importers. The store is touched once, at the end, in one transaction.
+Boundary: the one door to the importers. Nothing of a data set is visible before all of it is stored, and
+`progress` is called at least every second, so that the job can give way or stop.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from engine.data.tidy import tidy
 
 IMPORT_VERSION = 1  # part of the fingerprint: bumped when the same files give other columns
 PREVIEW_ROWS = 20
+READ_SHARE = 0.5  # of the bar, for reading; the rest is for writing
+HASHED_BYTES = 64 << 20  # in one step, a fraction of a second
 NAMED_SHARE = 0.5  # an item file that names fewer of the bought items is not this data set's
 SMALL_CATALOGUE = 1000  # items; beyond, a file with more unbought than bought items is a whole shop's
 
@@ -57,8 +60,44 @@ class Preview:
         return asdict(self)
 
 
+class ManyLeftOut(DataError):
+    """Most rows would be left out though nobody asked for that; nothing was imported.
+
+    `question` and `report`: see `Report.question`; the message says how to decide.
+    """
+
+    def __init__(self, question: dict[str, Any], report: Report) -> None:
+        self.question, self.report = question, report
+        super().__init__(left_out(question, report.to_json(), _argument("accept_drops", True), _argument))
+
+
+def _argument(name: str, value: Any) -> str:
+    return f"{name}={value!r}"
+
+
+def left_out(
+    question: Mapping[str, Any], report: Mapping[str, Any], accept: str, option: Callable[[str, Any], str]
+) -> str:
+    """The question in words. `accept`, `option`: how consent and an option are written by who is asked."""
+    reasons = "; ".join(f"{count:,} {reason}" for reason, count in question["reasons"].items())
+    ways = [option(name, value) for way in question["ways"] for name, value in way["options"].items()]
+    keep = f"To keep more of them, import with {' or '.join(ways)}. " if ways else ""
+    return (
+        f"{question['share']:.0%} of {report['rows_read']:,} rows would be left out ({reasons}). Nothing was "
+        f"imported. {keep}To import the other {report['rows_kept']:,} rows, import with {accept}."
+    )
+
+
 class _Enough(Exception):
     """Stops a reader once the preview has what it shows."""
+
+
+def called(path: str | os.PathLike[str], uploads: Path) -> str:
+    """How messages call what a person gave: by its path, or, for an upload, by the name of its file."""
+    where = Path(path).expanduser().absolute()
+    if not where.is_relative_to(uploads):
+        return str(path)
+    return where.name if where.parent.parent == uploads else "the upload"
 
 
 def preview(
@@ -66,9 +105,13 @@ def preview(
     *,
     format: str | None = None,
     mapping: CorrectedMapping | None = None,
+    called: str | None = None,
 ) -> Preview:
-    """Look at the first rows without importing; raises DataError or BadInput like `import_path`."""
-    recognised = sniff(path, format, mapping)
+    """Look at the first rows without importing; raises DataError or BadInput like `import_path`.
+
+    `called`: what messages call it; its path unless given.
+    """
+    recognised = sniff(path, format, mapping, called)
     plan = recognised.plan
     try:
         rows = [[_shown(cell) for cell in row] for row in plan.sample()[:PREVIEW_ROWS]]
@@ -128,22 +171,23 @@ def import_path(
     format: str | None = None,
     mapping: CorrectedMapping | None = None,
     options: ImportOptions | None = None,
+    accept_drops: bool = False,
     progress: Progress | None = None,
 ) -> tuple[DatasetInfo, Report]:
     """Import `path` as the data set `name` (default: from the file name).
 
     The same files with the same options under the same name change nothing and say so (`report.unchanged`).
-    `progress(fraction | None, message)` is called every megabyte or so; an exception it raises stops the
-    import. Raises DataError naming file, line and reason, BadInput for options and mapping, Conflict when the
-    name belongs to other data; the store is unchanged then.
+    `progress(fraction | None, message)` is called at least every second or so; an exception it raises stops
+    the import. Raises DataError naming file, line and reason, ManyLeftOut unless `accept_drops`, BadInput for
+    options and mapping, Conflict when the name belongs to other data; the store is unchanged then.
     """
     started = time.perf_counter()
     options = (options or ImportOptions()).validate()
     progress = progress or _silent
-    recognised = _sure(sniff(path, format, mapping))
+    source = called(path, store.settings.uploads)
+    recognised = _sure(sniff(path, format, mapping, source))
     name = name or default_name(path)
-    progress(None, "Checking whether these files are already imported")
-    fingerprint = _fingerprint(recognised, options)
+    fingerprint = _fingerprint(recognised, options, progress)
     known = _known(store, name, fingerprint)
     if known:
         report = Report.from_json(known.report)
@@ -154,16 +198,20 @@ def import_path(
         report.seconds = time.perf_counter() - started
         return known, report
     columns, report = _read(recognised, options, progress)
-    progress(None, f"Writing {report.rows_kept:,} interactions to the store")
+    if not accept_drops and (question := report.question()):
+        raise ManyLeftOut(question, report)
     report.seconds = time.perf_counter() - started
     info = datasets.insert(
         store,
         name,
         columns,
         kind=recognised.format.name,
-        source=clean_text(str(Path(path).expanduser().absolute())),
+        source=clean_text(source if source != str(path) else str(Path(path).expanduser().absolute())),
         fingerprint=fingerprint,
         report=report.to_json(),
+        progress=lambda fraction, message: progress(
+            None if fraction is None else READ_SHARE + (1 - READ_SHARE) * fraction, message
+        ),
     )
     report.seconds = time.perf_counter() - started
     return info, report
@@ -219,14 +267,24 @@ def _read(
     for note in plan.notes:
         report.note(note)
     builder, table = Builder(report), ItemTable(report)
-    share = 0.8 if plan.item_reader else 0.9  # of the bar, for the interactions
-    plan.reader(builder, lambda fraction, message: progress(share * fraction, message))
+    share = READ_SHARE * (0.8 if plan.item_reader else 0.9)  # of the bar, for the interactions
+    began = time.perf_counter()
+
+    def read(fraction: float, message: str) -> None:
+        rate = builder.size / max(1e-9, time.perf_counter() - began)
+        progress(share * fraction, f"{message}, {rate:,.0f} rows/s" if builder.size else message)
+
+    plan.reader(builder, read)
     if plan.item_reader:
         table.bought, table.spare = builder.items, max(2 * len(builder.items), SMALL_CATALOGUE)
         known = builder.items.__contains__
-        plan.item_reader(table, known, lambda fraction, message: progress(share + 0.1 * fraction, message))
-    progress(0.9, f"Ordering {builder.size:,} interactions")
-    columns = tidy(builder, table, options, report, whole_catalogue=_is_catalogue(plan, builder, table))
+        rest = 0.9 * READ_SHARE - share
+        plan.item_reader(table, known, lambda fraction, message: progress(share + rest * fraction, message))
+    whole = _is_catalogue(plan, builder, table)
+    say = f"Cleaning {builder.size:,} interactions"
+    columns = tidy(
+        builder, table, options, report, whole_catalogue=whole, step=lambda: progress(0.9 * READ_SHARE, say)
+    )
     return columns, report
 
 
@@ -246,7 +304,7 @@ def _is_catalogue(plan: Plan, builder: Builder, table: ItemTable) -> bool:
     return plan.whole_catalogue and unbought <= max(bought, SMALL_CATALOGUE)
 
 
-def _fingerprint(recognised: Recognised, options: ImportOptions) -> str:
+def _fingerprint(recognised: Recognised, options: ImportOptions, progress: Progress) -> str:
     """Digest of the stored bytes of all files read and of everything that changes what is made of them."""
     plan = recognised.plan
     return digest(
@@ -255,17 +313,18 @@ def _fingerprint(recognised: Recognised, options: ImportOptions) -> str:
             "format": recognised.format.name,
             "mapping": plan.mapping | {"items_file": None},
             "options": options.to_json(),
-            "interactions": [_hash(member) for member in plan.interactions],
-            "items": _hash(plan.items) if plan.items else None,
+            "interactions": [_hash(member, progress) for member in plan.interactions],
+            "items": _hash(plan.items, progress) if plan.items else None,
         }
     )
 
 
-def _hash(member: Member) -> str:
+def _hash(member: Member, progress: Progress) -> str:
     hasher = hashlib.sha256()
     try:
         with member.opener() as raw:
-            while data := raw.read(1 << 20):
+            while data := raw.read(HASHED_BYTES):
+                progress(None, "Checking whether these files are already imported")
                 hasher.update(data)
                 if member.archive_size is not None:
                     member.budget.spend(len(data), member.archive_size)

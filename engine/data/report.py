@@ -70,6 +70,14 @@ class ImportOptions:
         return ImportOptions(**data).validate()
 
 
+LARGE_SHARE = 0.5  # of the rows; an import that would leave out more without being told to asks first
+
+# What changes the options so that rows left out for a reason that starts like this are kept.
+WAYS = (
+    ("repeated user-item pair", "Keep repeats", {"repeats": "all"}),
+    ("user with fewer than", "Keep short histories", {"min_history": 1}),
+)
+
 Tally = dict[str, dict[str, Any]]
 
 
@@ -150,6 +158,28 @@ class Report:
                 f"{first['file']}, line {first['line']}: {reason}{detail}; {bad:,} of {self.rows_read:,} "
                 f"rows could not be used as {self.label}. Nothing was imported. Check format and mapping."
             )
+
+    def question(self) -> dict[str, Any] | None:
+        """What to ask before importing, None where at most `LARGE_SHARE` of the rows is left out unasked.
+
+        Filters that somebody set are not asked about. `ways`: changed options that keep more, with labels.
+        """
+        reasons = {reason: entry["count"] for reason, entry in self.dropped.items() if self._unasked(reason)}
+        share = sum(reasons.values()) / max(1, self.rows_read)
+        if share <= LARGE_SHARE:
+            return None
+        ways = [
+            {"label": label, "options": options}
+            for start, label, options in WAYS
+            if any(reason.startswith(start) for reason in reasons)
+        ]
+        return {"share": round(share, 4), "reasons": reasons, "ways": ways}
+
+    def _unasked(self, reason: str) -> bool:
+        usual = ImportOptions()
+        if reason.startswith(("rating below", "outside the")):
+            return False
+        return not reason.startswith("user with fewer") or self.options.min_history == usual.min_history
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready dict of every field."""

@@ -25,9 +25,12 @@ class Recognised:
 
 
 def sniff(
-    path: str | os.PathLike[str], format: str | None = None, mapping: CorrectedMapping | None = None
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    mapping: CorrectedMapping | None = None,
+    called: str | None = None,
 ) -> Recognised:
-    """The format of `path` and the plan for reading it.
+    """The format of `path` and the plan for reading it. `called`: what messages call it, or None: its path.
 
     Raises DataError when nothing fits, or several data sets do; BadInput for an unknown format or a mapping
     that names columns the file does not have.
@@ -35,7 +38,8 @@ def sniff(
     if format is not None and format not in FORMATS:
         raise BadInput(f"Unknown format {format!r}; the formats are {', '.join(FORMATS)}.")
     check_fields(mapping)
-    folders = sorted(open_source(path), key=lambda folder: folder.depth)
+    name = called or str(path)
+    folders = sorted(open_source(path, name), key=lambda folder: folder.depth)
     recognised: list[tuple[Folder, Recognised]] = []
     reasons: list[str] = []
     for folder in folders:  # the shallowest first
@@ -49,9 +53,9 @@ def sniff(
                 reasons.append(str(error))
     if len(recognised) > 1:
         names = ", ".join(f"{folder.name} ({source.format.label})" for folder, source in recognised[:6])
-        raise DataError(f"{path}: holds several data sets: {names}. Import one of them at a time.")
+        raise DataError(f"{name}: holds several data sets: {names}. Import one of them at a time.")
     if not recognised:
-        raise DataError(_not_found(path, format, folders, reasons))
+        raise DataError(_not_found(name, format, folders, reasons))
     folder, source = recognised[0]
     return replace(source, plan=replace(source.plan, notes=source.plan.notes + folder.ignored))
 
@@ -61,15 +65,15 @@ def finder(format: Choice) -> Find:
     return implementation("engine.data.importers", format).FORMATS[format.name]
 
 
-def _not_found(path: object, format: str | None, folders: list[Folder], reasons: list[str]) -> str:
+def _not_found(name: str, format: str | None, folders: list[Folder], reasons: list[str]) -> str:
     ignored = " ".join(note for folder in folders for note in folder.ignored)
     if format:
         choice = FORMATS[format]
         return (
-            f"{path}: is not {choice.label} ({format}): {reasons[0] if reasons else 'nothing is there'}. "
+            f"{name}: is not {choice.label} ({format}): {reasons[0] if reasons else 'nothing is there'}. "
             f"Expected: {choice.about}. Nothing was imported. {ignored}"
         ).strip()
     only = folders[0].only
     reason = reasons[-1] if reasons else "nothing is there"
     seen = "" if only else f" It holds {describe(folders)}."
-    return f"{path}: holds no readable interactions: {reason}.{seen} Nothing was imported. {ignored}".strip()
+    return f"{name}: holds no readable interactions: {reason}.{seen} Nothing was imported. {ignored}".strip()

@@ -19,6 +19,7 @@ from db.store import Store
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
 from engine.demos.windows import Offer, Place, entries
+from engine.progress import Report, quiet
 from engine.registry import implementation
 
 
@@ -84,7 +85,13 @@ def within(
 
 
 def pool(
-    store: Store, dataset: DatasetInfo, query: Query, sources: Sequence[str], size: int, seed: int
+    store: Store,
+    dataset: DatasetInfo,
+    query: Query,
+    sources: Sequence[str],
+    size: int,
+    seed: int,
+    report: Report = quiet,
 ) -> list[PoolEntry]:
     """Up to `size` demonstrations of each source, source by source, best first; hand-written ones come last.
 
@@ -94,11 +101,12 @@ def pool(
     if not 1 <= size <= MOST:
         raise BadInput(f"size is {size}: a pool takes 1 to {MOST} windows of each source.")
     offers: dict[str | tuple[Place, ...], Offer] = {}
-    for name in sorted(sources, key=lambda name: name == choices.HAND_WRITTEN):
+    for done, name in enumerate(sorted(sources, key=lambda name: name == choices.HAND_WRITTEN)):
         if name not in choices.SOURCES:
             raise BadInput(
                 f"There is no source {name!r} of demonstrations; there are {', '.join(choices.SOURCES)}."
             )
+        report(done / len(sources), choices.SOURCES[name].label)
         for offer in source(name).find(store, dataset, query, size, seed):
             offers.setdefault(offer.key, offer)
     return entries(store, dataset, query, list(offers.values()))

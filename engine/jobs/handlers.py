@@ -6,7 +6,7 @@ The dashboard files these jobs; the command line calls the same functions in its
 from collections.abc import Callable
 from typing import Any
 
-from db import runs
+from db import datasets, runs
 from db.choices import STUDIES
 from db.errors import BadInput
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
@@ -25,10 +25,6 @@ from engine.tasks.spread import perturbation_stats
 from engine.tuning.tune import tune
 
 Handler = Callable[[Engine, dict[str, Any], Report], dict[str, Any]]
-
-
-class Stopped(Exception):
-    """Raised by a job's progress callback when the job is to end before it is done."""
 
 
 def rank_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -54,32 +50,47 @@ def pool_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
     """`{request, sources, size}` -> `{demonstrations}`: what could be put before this user's history."""
     request = RunRequest.from_json(payload["request"])
     sources = payload.get("sources") or USUAL_SOURCES
-    return {"demonstrations": pool(engine, request, sources, int(payload.get("size", USUAL_SIZE)))}
+    return {"demonstrations": pool(engine, request, sources, int(payload.get("size", USUAL_SIZE)), report)}
 
 
 def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{path, format, mapping}` -> what an import would read; stores nothing."""
     mapping = payload.get("mapping") or None
-    return importing.preview(payload["path"], format=payload.get("format"), mapping=mapping).to_json()
+    name = importing.called(payload["path"], engine.settings.uploads)
+    preview = importing.preview(payload["path"], format=payload.get("format"), mapping=mapping, called=name)
+    return preview.to_json()
 
 
 def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{path, name, format, mapping, options}` -> `{dataset, report}`."""
+    """`{path, name, format, mapping, options, accept_drops}` -> `{dataset, report}`.
+
+    Where most rows would be left out and that was not accepted, nothing is imported: `dataset` is None and
+    `question` says what to decide.
+    """
     options = {key: value for key, value in (payload.get("options") or {}).items() if value is not None}
     try:
         chosen = importing.ImportOptions(**options)
     except TypeError as error:
         raise BadInput(f"Unknown import option: {error}.") from error
-    info, read = importing.import_path(
-        engine.store,
-        payload["path"],
-        payload.get("name"),
-        format=payload.get("format"),
-        mapping=payload.get("mapping") or None,
-        options=chosen,
-        progress=report,
-    )
+    try:
+        info, read = importing.import_path(
+            engine.store,
+            payload["path"],
+            payload.get("name"),
+            format=payload.get("format"),
+            mapping=payload.get("mapping") or None,
+            options=chosen,
+            accept_drops=bool(payload.get("accept_drops", False)),
+            progress=report,
+        )
+    except importing.ManyLeftOut as error:
+        return {"dataset": None, "question": error.question, "report": error.report.to_json()}
     return {"dataset": info.name, "report": read.to_json()}
+
+
+def purge_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{dataset_id}` -> `{dataset}`: removes a deleted data set for good and frees its space."""
+    return {"dataset": datasets.purge(engine.store, int(payload["dataset_id"]), report).name}
 
 
 def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -129,7 +140,7 @@ def forward_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
 
 def baseline_lists_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{run}` -> what baselines make of the run's candidates (`engine.tasks.baseline_lists`)."""
-    return baseline_lists(engine, runs.get(engine.store, payload["run"]))
+    return baseline_lists(engine, runs.get(engine.store, payload["run"]), report)
 
 
 def optimize_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -141,8 +152,8 @@ def catalogue_job(engine: Engine, payload: dict[str, Any], report: Report) -> di
     """`{request, top}` -> the best of the whole catalogue (`engine.tasks.catalogue`); stores nothing."""
     from engine.tasks.catalogue import recommend
 
-    report(None, "searching the catalogue")
-    return recommend(engine, RunRequest.from_json(payload["request"]), int(payload.get("top", 10)))
+    request = RunRequest.from_json(payload["request"])
+    return recommend(engine, request, int(payload.get("top", 10)), report=report)
 
 
 def setup_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -156,6 +167,7 @@ HANDLERS: dict[str, Handler] = {
     "pool": pool_job,
     "preview": preview_job,
     "import": import_job,
+    "purge": purge_job,
     "register_model": register_job,
     "setup": setup_job,
     "tune": tune_job,

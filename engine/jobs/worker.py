@@ -14,52 +14,52 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
-import psutil
 import structlog
 
 from db import datasets, jobs, workers
 from db.errors import Conflict, DualensError
 from db.settings import Settings
 from db.store import Store
+from db.time_left import time_left
 from engine.context import Engine
-from engine.jobs.handlers import HANDLERS, Stopped
-from engine.progress import Clock
+from engine.jobs.handlers import HANDLERS
+from engine.jobs.reporter import Hand, Reporter, Stopped
+from engine.progress import Clock, giving_way, worked
 
 # On standard error, as found at each line: what a command prints is for scripts.
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 log = structlog.get_logger("dualens.worker")
 
 POLL_S = 0.03  # how long an idle worker sleeps between looks: adds at most this to a slider's answer
-BEAT_S = 2.0  # heartbeat of the worker and of its job
-LEASE_S = 20.0  # a job whose worker has not renewed for this long is taken over
-
-
-@dataclass
-class Hand:
-    """One job in hand, and what it last reported."""
-
-    job: jobs.Job
-    progress: float | None = None
-    message: str = ""
-    partial: dict | None = None
-    stop_asked: threading.Event = field(default_factory=threading.Event)
+LEASE_S = 20.0  # a job whose worker has not renewed for this long is taken over; one that died, at once
 
 
 class Beat(threading.Thread):
-    """Renews the leases of the jobs in hand and says that the worker is alive, every `BEAT_S` seconds.
+    """Renews the leases of the jobs in hand and says that the worker is alive, every second (`BEAT_S`).
 
-    A thread of its own because a forward pass may block the main thread for longer than the lease. Several
-    jobs are in hand while a background job waits for interactive ones; the last is the one that runs.
+    A thread of its own because loading a model may block the main thread for longer than the lease. Several
+    jobs are in hand while one gives way to more urgent ones; the last is the one that runs.
     """
 
-    def __init__(self, store: Store, owner: str, engine: Engine, *, serves: bool = True):
-        """`serves`: takes interactive jobs while a background one runs; a command does its own job only."""
+    def __init__(
+        self,
+        store: Store,
+        owner: str,
+        engine: Engine,
+        *,
+        serves: bool = True,
+        supervisor: int | None = None,
+    ):
+        """`serves`: does more urgent jobs while one runs; a command does its own job only.
+
+        `supervisor`: the process that starts this one again when it crashes.
+        """
         super().__init__(daemon=True, name="beat")
         self.store, self.owner, self.engine, self.serves = store, owner, engine, serves
+        self.supervisor = supervisor
         self.hands: list[Hand] = []
         self.closed = threading.Event()
 
@@ -76,61 +76,36 @@ class Beat(threading.Thread):
             message=f"{hands[0].job.kind} {hands[0].message}".strip() if hands else "",
             models=self.engine.loaded_models(),
             beat_at=time.time(),
+            supervisor=self.supervisor,
         )
 
     def once(self) -> None:
         """One heartbeat; a stop asked for (or a lease lost) is passed on to the job."""
         if self.serves:
             workers.beat(self.store, self.describe())
-        for hand in list(self.hands):
+        hands = list(self.hands)
+        for hand in hands:
             partial, hand.partial = hand.partial, None  # what is stored already is not written again
+            left = hand.left.range(worked()) if hand is hands[-1] else None  # the others wait
             if not jobs.heartbeat(
-                self.store, hand.job.id, self.owner, hand.progress, hand.message, LEASE_S, partial=partial
+                self.store,
+                hand.job.id,
+                self.owner,
+                hand.progress,
+                hand.message,
+                LEASE_S,
+                partial=partial,
+                left=left,
             ):
                 hand.stop_asked.set()
 
     def run(self) -> None:
         """Beat until closed; a store that is busy for a moment is no reason to die."""
-        while not self.closed.wait(BEAT_S):
+        while not self.closed.wait(workers.BEAT_S):
             try:
                 self.once()
             except Exception as error:
                 log.warning("heartbeat failed", error=str(error))
-
-
-class Reporter:
-    """What a running job reports, and `before`: what an earlier attempt had so far, or None.
-
-    A background job lets interactive ones go first here, so that nobody at a page waits for a tuning.
-    """
-
-    def __init__(self, beat: Beat, hand: Hand):
-        self._beat, self._hand = beat, hand
-        self._looked = 0.0
-        self.before = hand.job.partial
-
-    def __call__(self, progress: float | None, message: str = "", partial: dict | None = None) -> None:
-        """Say how far the job is and what it has so far. Raises `Stopped` when the job is to end."""
-        hand, beat = self._hand, self._beat
-        hand.progress, hand.message = progress, message
-        if partial is not None:
-            hand.partial = partial
-        if beat.serves and time.monotonic() - self._looked > POLL_S:
-            self._serve()
-            self._looked = time.monotonic()
-        if hand.stop_asked.is_set() or beat.closed.is_set():
-            raise Stopped
-
-    def _serve(self) -> None:
-        beat = self._beat
-        while not beat.closed.is_set():
-            better_than = self._hand.job.priority
-            urgent = jobs.claim(
-                beat.store, beat.owner, lease_s=LEASE_S, kinds=list(HANDLERS), better_than=better_than
-            )
-            if urgent is None:
-                return
-            run_job(beat.engine, beat, urgent)
 
 
 def run_job(engine: Engine, beat: Beat, job: jobs.Job) -> None:
@@ -139,12 +114,22 @@ def run_job(engine: Engine, beat: Beat, job: jobs.Job) -> None:
     hand = Hand(job)
     beat.hands.append(hand)
     clock = Clock()
+
+    def serve(priority: int) -> bool:
+        """Do the next job of a better priority; False if there is none."""
+        more_urgent = jobs.claim(store, owner, LEASE_S, list(HANDLERS), better_than=priority)
+        if more_urgent is not None:
+            run_job(engine, beat, more_urgent)
+        return more_urgent is not None
+
+    reporter = Reporter(engine, owner, hand, list(HANDLERS), beat.closed, serve if beat.serves else None)
     try:
-        result = HANDLERS[job.kind](engine, job.payload, Reporter(beat, hand))
+        with giving_way(reporter.give_way):
+            result = HANDLERS[job.kind](engine, job.payload, reporter)
         jobs.finish(store, job.id, owner, result)
         log.info("done", job=job.id, kind=job.kind, seconds=round(clock.seconds, 3))
     except Stopped:
-        # STOPPED if that was asked for, else QUEUED again; with what was found since the last beat.
+        # STOPPED if that was asked for, else QUEUED again; with the partial result since the last beat.
         jobs.release(store, job.id, owner, hand.partial)
         log.info("stopped", job=job.id, kind=job.kind)
     except DualensError as error:
@@ -187,7 +172,7 @@ def device_lock(home: Path, device: str) -> Iterator[None]:
 
 
 def bury_predecessors(store: Store, device: str, owner: str) -> None:
-    """Take over at once what a killed worker of this device left: we hold the lock, so it is dead."""
+    """Take over at once what a killed worker of this device left: we hold the lock, so it has ended."""
     host, _, _ = owner.partition(":")
     for worker in workers.listing(store):
         if worker.host == host and worker.device == device and worker.owner != owner:
@@ -195,11 +180,23 @@ def bury_predecessors(store: Store, device: str, owner: str) -> None:
             workers.gone(store, worker.owner)
 
 
+def expire_ended(store: Store) -> None:
+    """End the leases of jobs whose process was on this host and has ended, so that they are taken over."""
+    now = time.time()
+    for job in jobs.listing(store, states=[jobs.RUNNING]):
+        if job.owner and workers.owner_ended(job.owner, job.heartbeat_at or job.created_at, now):
+            jobs.expire(store, job.owner)
+
+
 def claimed(
     store: Store, owner: str, closed: threading.Event, alive: Callable[[], bool]
 ) -> Iterator[jobs.Job]:
-    """Jobs as they come, until closed; polls because SQLite has no way to be told."""
+    """Jobs as they come, until closed; polls because SQLite cannot notify."""
+    checked = 0.0
     while not closed.is_set() and alive():
+        if time.monotonic() - checked > workers.BEAT_S:
+            expire_ended(store)
+            checked = time.monotonic()
         job = jobs.claim(store, owner, lease_s=LEASE_S, kinds=list(HANDLERS))
         if job:
             yield job
@@ -216,10 +213,10 @@ def work(settings: Settings, *, with_parent: bool = False, once: bool = False) -
     store = Store.open(settings)
     engine = Engine(store, settings)
     device = engine.device()
-    owner = f"{socket.gethostname()}:{os.getpid()}:{device}"
+    owner = workers.owner_name(device)
     with device_lock(settings.home, device):
         bury_predecessors(store, device, owner)
-        beat = Beat(store, owner, engine)
+        beat = Beat(store, owner, engine, supervisor=parent if with_parent else None)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: beat.closed.set())
         beat.once()
@@ -234,7 +231,7 @@ def work(settings: Settings, *, with_parent: bool = False, once: bool = False) -
                     break
         finally:
             beat.closed.set()
-            beat.join(timeout=BEAT_S)
+            beat.join(timeout=2 * workers.BEAT_S)
             workers.gone(store, owner)
             store.close()
             log.info("gone", owner=owner)
@@ -245,12 +242,12 @@ def run_here(
 ) -> dict[str, Any]:
     """File a background job and do it in this process; the result, as the store has it.
 
-    An equal job that another process works on is followed to its end instead; one whose process is dead is
-    taken over. Ctrl-C ends it as STOPPED, and the same call goes on from what was found. Raises DualensError
-    with the job's own words where it fails.
+    An equal job that another process works on is followed to its end instead; one whose process has ended is
+    taken over. Ctrl-C ends it as STOPPED, and the same call resumes from its partial result. Raises
+    DualensError with the job's own words where it fails.
     """
     store = engine.store
-    owner = f"{socket.gethostname()}:{os.getpid()}:command"
+    owner = workers.owner_name("command")
     beat = Beat(store, owner, engine, serves=False)
     job = jobs.submit(store, kind, payload)
     ended = threading.Event()
@@ -267,8 +264,7 @@ def run_here(
         while True:
             if ended.is_set():
                 jobs.stop(store, job.id)
-            if job.state == jobs.RUNNING and _dead(job.owner):
-                jobs.expire(store, job.owner)
+            expire_ended(store)
             mine = jobs.claim(store, owner, lease_s=LEASE_S, job_id=job.id)
             if mine:
                 with _spoken(beat, say):
@@ -279,35 +275,30 @@ def run_here(
             if job.state == jobs.ERROR:
                 raise DualensError(job.error or "The job failed.")
             if job.state == jobs.STOPPED:
-                raise DualensError("Stopped. The same command goes on from where it was.")
+                raise DualensError("Stopped. Run the same command again to resume.")
             if job.message != said:
                 said = job.message
-                say(said)
+                say(" · ".join(filter(None, (said, time_left(job.left_low_s, job.left_high_s)))))
             time.sleep(0.5)
     finally:
         signal.signal(signal.SIGINT, previous)
         beat.closed.set()
-        beat.join(timeout=BEAT_S)
-
-
-def _dead(owner: str | None) -> TypeGuard[str]:
-    """Whether this owner was a process of this machine that is no more: its lease need not be waited for."""
-    host, pid = [*(owner or "").split(":"), ""][:2]
-    return host == socket.gethostname() and pid.isdigit() and not psutil.pid_exists(int(pid))
+        beat.join(timeout=2 * workers.BEAT_S)
 
 
 @contextmanager
 def _spoken(beat: Beat, say: Callable[[str], None]) -> Iterator[None]:
-    """Say what the job in hand last said of itself, whenever it says something new."""
+    """Say what the job in hand last reported and how long is left, whenever it reports something new."""
     done = threading.Event()
 
     def tell() -> None:
         last = ""
         while not done.wait(0.5):
-            message = beat.hands[0].message if beat.hands else ""
-            if message and message != last:
-                last = message
-                say(message)
+            hand = beat.hands[0] if beat.hands else None
+            if hand and hand.message and hand.message != last:
+                last = hand.message
+                left = time_left(*(hand.left.range(worked()) or (None, None)))
+                say(" · ".join(filter(None, (last, left))))
 
     speaker = threading.Thread(target=tell, daemon=True, name="say")
     speaker.start()

@@ -11,10 +11,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from engine.lrgd.aumann import aumann
+from engine.lrgd.aumann import NODES, aumann
 from engine.lrgd.objective import Effects, Objective
-from engine.lrgd.path import path
-from engine.lrgd.shapley import exact, strata
+from engine.lrgd.path import WHOLE, path
+from engine.lrgd.shapley import exact, pairs, strata
 
 EXACT_UP_TO = 6  # demonstrations for which `auto` takes all 2^k losses
 Estimator = Literal["auto", "exact", "strata", "path", "aumann"]
@@ -26,9 +26,23 @@ ESTIMATORS: dict[str, Callable[[Objective, Tensor], Effects]] = {
 }
 
 
+def weightings(count: int, estimator: Estimator = "auto") -> int:
+    """How many losses or gradients the effects of `count` demonstrations take, at most."""
+    estimator = _chosen(count, estimator)
+    if count <= {"exact": count, "strata": 2, "path": WHOLE, "aumann": 0}[estimator]:
+        return 2**count
+    if estimator == "strata":
+        return 2 + 2 * count + 2 * len(pairs(count))
+    return 2 + 2 * count + 2 * (1 << (count - 1).bit_length()) if estimator == "path" else NODES
+
+
+def _chosen(count: int, estimator: Estimator) -> Estimator:
+    if estimator == "auto":
+        estimator = "exact" if count <= EXACT_UP_TO else "strata"
+    # Without demonstrations there is nothing to integrate.
+    return estimator if count else "exact"
+
+
 def effects(objective: Objective, weights: Tensor, estimator: Estimator = "auto") -> Effects:
     """Effect of each demonstration at weights [k]. `auto`: exact up to 6 demonstrations, else strata."""
-    if estimator == "auto":
-        estimator = "exact" if weights.numel() <= EXACT_UP_TO else "strata"
-    # Without demonstrations there is nothing to integrate.
-    return ESTIMATORS[estimator if weights.numel() else "exact"](objective, weights)
+    return ESTIMATORS[_chosen(weights.numel(), estimator)](objective, weights)

@@ -65,14 +65,16 @@ def strata(objective: Objective, weights: Tensor) -> Effects:
     k = weights.numel()
     if k < 3:
         return exact(objective, weights)
-    pairs = _pairs(k)
+    joined_pairs = pairs(k)
     everyone = frozenset(range(k))
     losses: dict[frozenset[int], float] = {}
 
     def mean_marginal(b: int, coalitions: list[frozenset[int]]) -> float:
         return math.fsum(losses[c] - losses[c | {b}] for c in coalitions) / len(coalitions)
 
-    partners: list[list[int]] = [[c for pair in pairs if b in pair for c in pair if c != b] for b in range(k)]
+    partners: list[list[int]] = [
+        [c for pair in joined_pairs if b in pair for c in pair if c != b] for b in range(k)
+    ]
     # size of the coalition that b joins -> those coalitions, for each b
     joined = {
         0: [[frozenset()] for b in range(k)],
@@ -99,7 +101,7 @@ def strata(objective: Objective, weights: Tensor) -> Effects:
     )
 
 
-def _pairs(k: int) -> list[tuple[int, int]]:
+def pairs(k: int) -> list[tuple[int, int]]:
     """All pairs of k, or about PAIRS of them such that everyone has equally many partners."""
     everyone = list(itertools.combinations(range(k), 2))
     if len(everyone) <= PAIRS:

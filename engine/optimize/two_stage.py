@@ -86,7 +86,7 @@ class _Work:
 
     def result(self) -> dict[str, Any]:
         """Both stages and the verdict."""
-        self.report(None, "looking for probes and demonstrations")
+        self.report(None, "choosing validation purchases and demonstrations")
         self._tell(0, "zero-shot", (), (), 0.0, 0, "No demonstrations: what every gain is measured from.")
         base, refused = expectation(self.expected)
         if refused and self.request.guard:
@@ -239,7 +239,9 @@ class _Work:
             ridge=ask.ridge,
             noise=ask.noise,
             seed=ask.seed,
-            report=lambda step, _: self.report(None, f"learning weights, step {step + 1}"),
+            report=lambda step, _: self.report(
+                step / ask.steps, f"learning weights: step {step + 1} of {ask.steps}"
+            ),
         )
         mean = float(share @ self.utility.weighted(chosen, learned.weights))
         note = f"Weights learnt in {len(learned.losses)} steps of gradient descent."

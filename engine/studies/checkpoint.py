@@ -4,18 +4,15 @@ Boundary: JSON values by key; what they mean is the study's business.
 """
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
-from engine.progress import Report
+from engine.progress import Report, worked
 
 # Seconds between reports of what was measured, and how much longer for every value: a large study must not
 # spend its time on reporting.
 REPORT_EVERY_S = 2.0
 REPORT_EVERY_S_PER_VALUE = 0.002
-
-LEAST = 5  # values measured before it is said how long the rest takes
 
 
 class Checkpoint:
@@ -38,13 +35,13 @@ class Checkpoint:
         self._values: dict[str, Any] = dict(before["measured"]) if before and same else {}
         self._worked = float(before["seconds"]) if before and same else 0.0
         self._identity, self._total, self._report, self._summary = identity, total, report, summary
-        self._started = time.perf_counter()
+        self._started = worked()
         self._reported_at, self._message = -math.inf, ""
         self._new = self._new_reported = 0  # values measured by this attempt, and those reported
 
     @property
     def seconds(self) -> float:
-        return self._worked + time.perf_counter() - self._started
+        return self._worked + worked() - self._started
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -55,7 +52,7 @@ class Checkpoint:
     def measured(self, key: str, measure: Callable[[], Any], message: str) -> Any:
         """The value of `key`, measured if it is new, with a report of how far the study is."""
         if key not in self._values:
-            self.report(message + self._left())
+            self.report(message)
             self._values[key] = measure()
             self._new += 1
         return self._values[key]
@@ -64,7 +61,7 @@ class Checkpoint:
         """Report. May raise, to end the study. `share`: done of what is being measured."""
         self._message = message
         done = (len(self._values) + share) / max(self._total, 1)
-        now = time.perf_counter()
+        now = worked()
         soon = now - self._reported_at < REPORT_EVERY_S + REPORT_EVERY_S_PER_VALUE * len(self._values)
         if soon or self._new == self._new_reported:
             self._report(done, message)
@@ -76,16 +73,8 @@ class Checkpoint:
         """Report the same message again. `share`: done of what is being measured."""
         self.report(self._message, share)
 
-    def _left(self) -> str:
-        """How long the rest takes if it goes on like this; nothing while too little was measured."""
-        if self._new < LEAST:
-            return ""
-        pace = (time.perf_counter() - self._started) / self._new
-        seconds = pace * (self._total - len(self._values))
-        return f", {seconds:.0f} s left" if seconds < 90 else f", {seconds / 60:.0f} min left"
-
     def partial(self) -> dict[str, Any]:
-        """All an equal study needs to go on from here; a copy, as another thread may write it down."""
+        """All an equal study needs to resume from here; a copy, as another thread may write it down."""
         return {
             "identity": self._identity,
             "seconds": self.seconds,

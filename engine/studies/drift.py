@@ -23,7 +23,7 @@ from engine.baselines.fitting import fitted
 from engine.baselines.scorer import Scorer, training_report
 from engine.context import Engine
 from engine.evaluation.metrics import metrics, rank_of
-from engine.evaluation.statistics import difference, estimate
+from engine.evaluation.statistics import difference, estimate, running
 from engine.progress import Report
 from engine.studies import table_cells
 from engine.studies.answers import (
@@ -220,13 +220,13 @@ def compared(
 
 
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The mean NDCG@10 of each series over the questions done, for a page to show."""
+    """The mean NDCG@10 of each series over the queries done, with its interval, for a page to show."""
     series: dict[str, list[float]] = {}
     for name, answer in values.items():
         row = name.split("/")[0]
         for column, listed in answer["scores"].items():
             series.setdefault(f"llm_{column}" if row == "llm" else row, []).append(_ndcg(listed))
-    return {METRIC: {name: {"mean": mean(cell), "n": len(cell)} for name, cell in series.items()}}
+    return {METRIC: {name: running(cell) for name, cell in series.items()}}
 
 
 def _scored(

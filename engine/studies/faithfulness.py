@@ -15,7 +15,7 @@ from db.models import ModelInfo
 from db.requests import RunRequest, StudyRequest
 from db.requests.strategy_spec import parse_spec
 from engine.context import Context, Engine
-from engine.evaluation.statistics import estimate
+from engine.evaluation.statistics import estimate, running
 from engine.progress import Report
 from engine.studies.checkpoint import Checkpoint
 from engine.studies.plan import (
@@ -24,7 +24,6 @@ from engine.studies.plan import (
     identity,
     key,
     last_purchases,
-    mean,
     notes,
     run_context,
     scoring,
@@ -182,10 +181,14 @@ def result(
 
 
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Each score's mean rank correlation with exact Shapley values so far, for a page to show."""
+    """Each score's mean rank correlation with exact Shapley values so far, with its interval and label."""
     users = [answer for answer in values.values() if "short" not in answer]
     names = [name for name in (users[0]["values"] if users else ()) if name != "exact"]
     ranks = {name: [user["spearman"] for user in agreements(users, name, "exact")] for name in names}
     return {
-        "spearman": {name: {"mean": mean(cell), "n": len(cell)} for name, cell in ranks.items() if cell}  # type: ignore[arg-type]
+        "spearman": {
+            name: {**running(cell, least=-1.0), "label": SCORES[name].label}  # type: ignore[arg-type]
+            for name, cell in ranks.items()
+            if cell
+        }
     }

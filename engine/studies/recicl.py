@@ -22,7 +22,7 @@ from db.models import ModelInfo
 from db.requests import StudyRequest, TuneRequest
 from engine.context import Engine
 from engine.evaluation.metrics import auc_parts, metrics, rank_of, uauc
-from engine.evaluation.statistics import estimate
+from engine.evaluation.statistics import estimate, running
 from engine.progress import Report
 from engine.studies.checkpoint import Checkpoint
 from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, reader_of, scoring
@@ -168,7 +168,7 @@ def _estimate(values: NDArray[np.float64], seed: int) -> dict[str, Any]:
 
 
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The mean NDCG@10 of every cell over the users done, for a page to show."""
+    """The mean NDCG@10 of every cell over the users done, with its interval, for a page to show."""
     cells: dict[str, dict[str, list[float]]] = {}
     for name, answer in values.items():
         for column, listed in answer["scores"].items():
@@ -176,7 +176,6 @@ def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
             cell.append(metrics(rank_of(listed, 0))["ndcg10"])
     return {
         "ndcg10": {
-            row: {column: {"mean": mean(cell), "n": len(cell)} for column, cell in columns.items()}
-            for row, columns in cells.items()
+            row: {column: running(cell) for column, cell in columns.items()} for row, columns in cells.items()
         }
     }

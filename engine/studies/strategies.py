@@ -22,7 +22,7 @@ from db.requests import RunRequest, StudyRequest
 from db.requests.strategy_spec import Spec
 from engine.context import Context, Engine
 from engine.evaluation.metrics import metrics, rank_of
-from engine.evaluation.statistics import estimate
+from engine.evaluation.statistics import estimate, running
 from engine.progress import Clock, Report
 from engine.studies.checkpoint import Checkpoint
 from engine.studies.pairwise_tests import AGAINST, MEASURES, NONE, best_of, claim, p_of, pairwise
@@ -165,9 +165,9 @@ def per_user(ranks: Sequence[int]) -> dict[str, NDArray[np.float64]]:
 
 
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The mean NDCG@10 of each strategy over the users done, for a page to show."""
+    """The mean NDCG@10 of each strategy over the users done, with its interval, for a page to show."""
     cells: dict[str, list[float]] = {}
     for user in values.values():
         for name, rank in user["rank"].items():
             cells.setdefault(name, []).append(metrics(rank)["ndcg10"])
-    return {"ndcg10": {name: {"mean": mean(cell), "n": len(cell)} for name, cell in cells.items()}}
+    return {"ndcg10": {name: running(cell) for name, cell in cells.items()}}

@@ -6,17 +6,18 @@ Boundary: a stored run in, ranked lists in the shape of the run's out, ready for
 from typing import Any
 
 from db import datasets
+from db.choices import BASELINES
 from db.errors import NotFound
 from db.runs import Run
 from engine.context import Engine
 from engine.evaluation.metrics import order
-from engine.progress import Clock
+from engine.progress import Clock, Report, quiet
 from engine.tasks.hints import scores_of
 
 KINDS = ("itemknn", "bm25", "popularity", "sasrec")
 
 
-def baseline_lists(engine: Engine, run: Run) -> dict[str, Any]:
+def baseline_lists(engine: Engine, run: Run, report: Report = quiet) -> dict[str, Any]:
     """`{lists: [{name, items, seconds} or {name, missing}]}`; `missing` says why a list is not there.
 
     What only counts is fitted on the spot, what is trained must have been fitted. Raises NotFound where the
@@ -30,7 +31,8 @@ def baseline_lists(engine: Engine, run: Run) -> dict[str, Any]:
     offered = [known[row["item"]].item for row in listed]
     target = next(place for place, row in enumerate(listed) if row["is_target"])
     lists: list[dict[str, Any]] = []
-    for name in KINDS:
+    for done, name in enumerate(KINDS):
+        report(done / len(KINDS), BASELINES[name].label)
         clock = Clock()
         try:
             scores = scores_of(engine, dataset, name, request.user, request.target, offered).tolist()

@@ -31,7 +31,7 @@ from engine.llm.scoring.gates import log_gate
 from engine.llm.scoring.kv_tuning import ForwardTuned
 from engine.llm.scoring.log_probs import Prefix, extend, prefill
 from engine.llm.scoring.ranking import Edit, Task, demo_head, kept_weights
-from engine.progress import Clock
+from engine.progress import Clock, Report, counting, part, quiet
 from engine.prompts import Fitted, encode, fit, render
 from engine.tasks import results
 from engine.tasks.edits import edited, refuse_drawn
@@ -43,7 +43,12 @@ SCORINGS = ("sum", "mean", "calibrated")  # what a title spelled token by token 
 
 
 def recommend(
-    engine: Engine, request: RunRequest, top: int = 10, width: int | None = None, zero_shot: bool = True
+    engine: Engine,
+    request: RunRequest,
+    top: int = 10,
+    width: int | None = None,
+    zero_shot: bool = True,
+    report: Report = quiet,
 ) -> dict[str, Any]:
     """The best `top` items of the whole catalogue for a user, with the demonstrations and without, as JSON.
 
@@ -70,9 +75,11 @@ def recommend(
         hint = _hint(context, catalogue, excluded)
     with clock("load"):
         loaded = context.loaded
+    report(0.0, "reading the titles")
     with clock("titles"):
         tree = _tree(context, catalogue)
-    with clock("prior"):
+    searches = [part(report, 0.1, 0.55 if zero_shot else 1.0), part(report, 0.55, 1.0)]
+    with clock("prior"), counting(part(report, 0.0, 0.1), "measuring every title without a history"):
         history = shown_history(context, ())
         task = _task(context, choice, history, hint)
         fitted, zero = _fitted(context, tree, task)
@@ -81,12 +88,12 @@ def recommend(
     with clock("prefill"):
         prompt = whole_prompt(context, fitted, gate, edits=task.edits)
     with clock("search"):
-        best = search(loaded, prompt, tree, top, width, gate, scale, excluded)
+        best = search(loaded, prompt, tree, top, width, gate, scale, excluded, searches[0])
     with clock("zero_shot"):
         bare = best if zero_shot else None
         if zero_shot and fitted.kept:
             prompt = whole_prompt(context, zero, None)
-            bare = search(loaded, prompt, tree, top, width, None, scale, excluded)
+            bare = search(loaded, prompt, tree, top, width, None, scale, excluded, searches[1])
     return {
         "items": _listed(catalogue, best, query.target.item),
         **({"zero_shot": _listed(catalogue, bare, query.target.item)} if bare else {}),

@@ -11,11 +11,13 @@ from db.requests import RunRequest
 from db.runs import Effects, Run
 from db.version import ENGINE_VERSION
 from engine.context import Engine, resolve
-from engine.progress import Report, quiet
+from engine.progress import Report, counted, counting, part, quiet
 from engine.tasks import results
 from engine.tasks.edits import edited, refuse_drawn
 from engine.tasks.inputs import gather
 from engine.tasks.rank import rank_in
+
+RANKED = 0.05  # the share of the work that ranking takes where the run is not stored yet
 
 
 def effects(
@@ -42,7 +44,7 @@ def effects(
         raise BadInput("prompts: effects explain the demonstrations of one prompt. Set prompts to 1.")
     refuse_drawn(request, "effects explain one prompt")
     context = resolve(engine, request)
-    run = rank_in(context, report)
+    run = rank_in(context, part(report, 0.0, RANKED))
     options: dict[str, Any] = {"estimator": estimator, "leave_one_out": leave_one_out}
     if mode != "direct":  # which was all there was, and keeps its keys
         options["mode"] = mode
@@ -56,15 +58,15 @@ def effects(
     inputs = gather(context)
     report(None, f"loading {context.model.name}")
     loaded = context.loaded
-    report(None, f"measuring {len(inputs.chosen)} demonstrations")
-    measured = demonstration_effects(
-        loaded,
-        edited(inputs.request, inputs.task(), inputs.disliked),
-        estimator=estimator,  # type: ignore[arg-type]  # checked above
-        leave_one_out=leave_one_out,
-        mode=mode,  # type: ignore[arg-type]
-        cache=engine.prefills,
-    )
+    with counting(part(report, RANKED, 1.0), f"measuring {counted(len(inputs.chosen), 'demonstration')}"):
+        measured = demonstration_effects(
+            loaded,
+            edited(inputs.request, inputs.task(), inputs.disliked),
+            estimator=estimator,  # type: ignore[arg-type]  # checked above
+            leave_one_out=leave_one_out,
+            mode=mode,  # type: ignore[arg-type]
+            cache=engine.prefills,
+        )
     result = results.effects_result(inputs, measured)
     key = effects_key(run, options)
     return run, runs.save_effects(engine.store, run.key, key, options, result, measured.timings_ms)

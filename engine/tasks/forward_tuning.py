@@ -55,7 +55,7 @@ def forward(
 
     def curve(task: Task, start: float, purchase: str) -> list[RankResult]:
         def say(share: float) -> None:
-            report(start + share / 2, f"{purchase}: reading the demonstrations again")
+            report(start + share / 2, f"{purchase}: tuning the demonstrations")
 
         return _rankings(inputs.context, task, iterations, step, momentum, say)
 

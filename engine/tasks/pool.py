@@ -9,13 +9,16 @@ from db import demonstrations
 from db.requests import RunRequest
 from engine.context import Engine, resolve
 from engine.demos import selection
+from engine.progress import Report, quiet
 from engine.tasks import proxy_scoring, results
 
 USUAL_SOURCES = ("neighbours", "proximal", "random")
 USUAL_SIZE = 12  # of each source
 
 
-def pool(engine: Engine, request: RunRequest, sources: Sequence[str], size: int) -> list[dict[str, Any]]:
+def pool(
+    engine: Engine, request: RunRequest, sources: Sequence[str], size: int, report: Report = quiet
+) -> list[dict[str, Any]]:
     """Demonstrations that could be put before a user's history, best first within each source.
 
     sources: names of `db.choices.SOURCES`. Where the request names a model to prescore with, its effect in
@@ -23,7 +26,7 @@ def pool(engine: Engine, request: RunRequest, sources: Sequence[str], size: int)
     """
     context = resolve(engine, request)
     store, dataset, query, seed = context.store, context.dataset, context.query, request.seed
-    offered = selection.pool(store, dataset, query, sources, size, seed)
+    offered = selection.pool(store, dataset, query, sources, size, seed, report)
     demonstrations.save_many(store, [entry.demonstration for entry in offered])
     rows = [results.demonstration(entry, 1.0, context.request) for entry in offered]
     if context.proxy is None:

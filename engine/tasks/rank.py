@@ -15,7 +15,7 @@ from db.requests.edits import drawn
 from db.runs import Run
 from db.version import ENGINE_VERSION
 from engine.context import Context, Engine, resolve
-from engine.progress import Clock, Report, quiet
+from engine.progress import Clock, Report, counted, counting, quiet
 from engine.tasks import results
 from engine.tasks.edits import ranker
 from engine.tasks.inputs import Inputs, gather
@@ -48,11 +48,11 @@ def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
         report(None, f"loading {context.model.name}")
     with clock("load"):
         loaded = context.loaded
-    report(None, f"ranking {len(inputs.titles)} candidates")
 
     from engine.llm.scoring.ensemble import rank_by_prompts
 
-    ranked = rank_by_prompts(loaded, inputs.tasks(), engine.prefills, ranker(inputs))
+    with counting(report, f"ranking {counted(len(inputs.titles), 'candidate')}"):
+        ranked = rank_by_prompts(loaded, inputs.tasks(), engine.prefills, ranker(inputs))
     timings = {**clock.parts, **ranked.timings_ms, "total": clock.read()["total"]}
     demonstrations.save_many(store, [entry.demonstration for entry in inputs.chosen])
     with store.write() as connection:

@@ -8,7 +8,6 @@ up to a budget of tokens; where memory runs out the budget is halved.
 import math
 import os
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from db.errors import ModelError, OutOfMemory
 from engine.llm.scoring.memory import out_of_memory
+from engine.progress import give_way, worked
 from engine.tuning.worlds import Sample
 
 POOL = 128  # samples sorted by length at a time
@@ -155,7 +155,7 @@ class Trainer:
         state = self.state
         if not state.curve:
             self._validate()
-        saved, began = time.monotonic(), time.monotonic() - state.elapsed
+        saved, began = worked(), worked() - state.elapsed
         next_check, not_before = self.budget.share(state) + VALIDATE_EVERY, 0.0
         total = weight = 0.0
         try:
@@ -163,12 +163,12 @@ class Trainer:
                 loss, size = self._step()
                 total, weight = total + loss, weight + size
                 state.loss = total / weight
-                state.elapsed = time.monotonic() - began
+                state.elapsed = worked() - began
                 share = self.budget.share(state)
-                if share >= 1.0 or (share >= next_check and time.monotonic() >= not_before):
-                    started = time.monotonic()
+                if share >= 1.0 or (share >= next_check and worked() >= not_before):
+                    started = worked()
                     self._validate()
-                    ended = time.monotonic()
+                    ended = worked()
                     not_before = ended + (ended - started) * (1 - VALIDATE_COST) / VALIDATE_COST
                     next_check, total, weight = share + VALIDATE_EVERY, 0.0, 0.0
                     if state.worse >= self.budget.patience:
@@ -176,13 +176,11 @@ class Trainer:
                     elif share >= 1.0:
                         timed = self.budget.seconds and state.elapsed >= self.budget.seconds
                         state.stopped_because = "the time was up" if timed else "all steps were done"
-                if time.monotonic() - saved > SAVE_EVERY_S:
+                if worked() - saved > SAVE_EVERY_S:
                     self.save()
-                    saved = time.monotonic()
-                paused = time.monotonic()
-                state.elapsed = paused - began
+                    saved = worked()
+                state.elapsed = worked() - began
                 report(state)
-                began += time.monotonic() - paused  # other people's work, done in between, is not ours
         finally:
             self.save()
         best = torch.load(self.folder / "best.pt", weights_only=True)
@@ -209,7 +207,7 @@ class Trainer:
 
     def _step(self) -> tuple[float, float]:
         """One step on the next batch; the summed loss and weight of its answers."""
-        state, started = self.state, time.monotonic()
+        state, started = self.state, worked()
         batch = self._next()
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * rate_at(self.budget.share(state), state.step)
@@ -219,7 +217,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         state.step += 1
         state.tokens += sum(len(sample.ids) for sample in batch)
-        state.working += time.monotonic() - started
+        state.working += worked() - started
         return loss, weight
 
     def _gradients(self, batch: Sequence[Sample]) -> tuple[float, float]:
@@ -228,6 +226,7 @@ class Trainer:
         whole = sum(sum(weight for weight in sample.weights) for sample in batch)
         loss = 0.0
         for part in packed(batch, self.state.batch_tokens):
+            give_way()
             summed, _ = answer_losses(self.model, part, self.device)
             (summed / whole).backward()
             loss += float(summed.detach())
@@ -297,6 +296,7 @@ class Trainer:
     def _validation_loss(self) -> tuple[float, float]:
         total = weight = 0.0
         for part in packed(sorted(self.validation_set, key=lambda s: len(s.ids)), self.state.batch_tokens):
+            give_way()
             loss, size = answer_losses(self.model, part, self.device)
             total, weight = total + float(loss), weight + size
         return total, weight

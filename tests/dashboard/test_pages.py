@@ -32,7 +32,7 @@ def test_a_page_of_one_file_and_one_row_is_in_the_navigation(
     assert "TOYS" in texts(app)
     app.switch_page(str(row.script)).run()
     assert not app.exception
-    assert [header.value for header in app.header] == ["A toy page"]
+    assert [header.value for header in app.header] == ["A toy page", "Toy"]
     assert "Play with it." in texts(app)
 
 

@@ -32,6 +32,8 @@ def test_models_are_found_and_forgotten(store: Store) -> None:
     with pytest.raises(NotFound, match="'embedded'"):
         models.get(store, "embeded")
     gone = models.delete(store, "qwen")
+    (entry,) = models.deleted(store)
+    assert entry.info == gone
     with pytest.raises(NotFound):
         models.delete(store, "qwen")
     models.register(store, gone)

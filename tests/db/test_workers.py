@@ -51,16 +51,24 @@ def test_a_killed_worker_is_noticed_within_three_seconds(
     now = workers.listing(store)[0].beat_at
     monkeypatch.setattr("db.workers.time.time", lambda: now + 3)
     assert [worker.host for worker in workers.alive(store)] == ["far", host]
-    child.kill()  # not waited for: a zombie does no work, either
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # left a zombie: that does no work, either
     assert [worker.host for worker in workers.alive(store)] == ["far"]
     child.wait()
     assert [worker.host for worker in workers.alive(store)] == ["far"]
+    assert workers.engine(workers.listing(store), now + 3) == workers.RUNS
+    workers.gone(store, "far:1")
+    assert workers.engine(workers.listing(store), now + 3) == workers.RESTARTS
+    assert workers.engine([], now) == workers.NONE
     killed = next(worker for worker in workers.listing(store) if worker.host == host)
     assert killed.restarts(now + 60)
     assert not replace(killed, supervisor=child.pid).restarts(now + 60)
     assert not replace(killed, supervisor=None).restarts(now + 60)
-    assert workers.owner_ended(f"{host}:{child.pid}:cpu", now)
-    assert not workers.owner_ended(f"{host}:{os.getpid()}:cpu", now)
-    assert not workers.owner_ended(f"far:{child.pid}:cpu", now), "another host's processes are unknown"
-    assert not workers.owner_ended(None, now)
-    assert workers.owner_ended(f"{host}:{os.getpid()}:cpu", now - 1e6), "the number was given to another"
+    assert workers.owner_ended(f"{host}:{child.pid}:cpu", now, now + 3)
+    assert not workers.owner_ended(f"{host}:{child.pid}:cpu", now, now + 1), "it may be another container's"
+    assert not workers.owner_ended(f"{host}:{os.getpid()}:cpu", now, now + 3)
+    assert not workers.owner_ended(f"far:{child.pid}:cpu", now, now + 3), (
+        "another host's processes are unknown"
+    )
+    assert not workers.owner_ended(None, now, now + 3)
+    assert workers.owner_ended(f"{host}:{os.getpid()}:cpu", now - 1e6, now), "the number was given to another"

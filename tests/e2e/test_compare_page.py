@@ -40,7 +40,7 @@ def test_back_leaves_compare_with_one_click_and_undoes_a_swap_with_one(
         page.get_by_role("heading", name="Dualens").first.wait_for()
         page.get_by_role("link", name="Compare").first.click()
         wait_for_query(page, lambda query: query == f"a={a}&b={b}")
-        page.get_by_role("button", name="Swap").click()
+        page.get_by_role("button", name="Swap A and B").click()
         wait_for_query(page, lambda query: query == f"a={b}&b={a}")
         page.get_by_text("From A to B the target").first.wait_for()
         page.go_back()

@@ -104,7 +104,7 @@ def test_hostile_titles_and_commands(show: Callable[[Sequence[str]], Any]) -> No
     check(page, strings)
     drawn = page.locator(".js-plotly-plot .textpoint text").all_text_contents()
     assert drawn == [plain(text) for text in strings]
-    page.locator(".st-key-case-10 [data-testid=stButton] button").last.hover()
+    page.locator(".st-key-case-10 [data-testid=stButton] button").first.hover()
     page.locator("[data-testid=stTooltipContent]").wait_for()
     assert page.locator("[data-testid=stTooltipContent]").inner_text() == COMMANDS[0]
 

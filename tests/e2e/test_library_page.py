@@ -10,9 +10,9 @@ from tests.support import shop
 pytestmark = pytest.mark.e2e
 
 
-def select_first_row(page: Any, key: str = "datasets-0") -> None:
+def select_first_row(page: Any, name: str = "datasets") -> None:
     """Select the first row of a table by its marker column."""
-    table = page.locator(f".st-key-{key}")
+    table = page.locator(f"[class*='st-key-{name}-']")
     table.locator("canvas").first.wait_for()
     table.locator(".dvn-scroller").click(position={"x": 15, "y": 52})
 

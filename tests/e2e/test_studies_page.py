@@ -18,7 +18,7 @@ def test_a_study_is_started_stopped_gone_on_with_and_read(page: Any, dashboard: 
     with FakeEngine(store, {"study step": 1e9}) as engine:
         page.goto(f"{dashboard}/studies")
         page.get_by_role("button", name="Start study").click()
-        page.get_by_text("so far, mean over").wait_for()
+        page.get_by_text("so far: mean over").wait_for()
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("button", name="Resume").wait_for()
         engine.delay_s["study step"] = 0.5

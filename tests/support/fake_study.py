@@ -199,13 +199,17 @@ def faithfulness(asked: dict[str, Any]) -> dict[str, Any]:
 
 def so_far(asked: dict[str, Any], done: int) -> dict[str, Any]:
     """What a running study tells."""
+
+    def mean(*parts: Any) -> dict[str, Any]:
+        return estimate(number(0.4, 0.8, *parts, done), done)
+
     if asked["study"] == "faithfulness":
-        return {"so_far": {"spearman": {name: {"mean": 0.5, "n": done} for name in SCORES}}}
+        return {"so_far": {"spearman": {name: {**mean(name), "label": SCORES[name][0]} for name in SCORES}}}
     if asked["study"] == "strategies":
-        return {"so_far": {"ndcg10": {name: {"mean": 0.5, "n": done} for name in STRATEGIES}}}
+        return {"so_far": {"ndcg10": {name: mean(name) for name in STRATEGIES}}}
     rows: Sequence[str] = list(rows_of(asked))
-    cells = {row: {c: {"mean": number(0.4, 0.8, row, c, done), "n": done} for c in COLUMNS} for row in rows}
-    flat = {name: {"mean": number(0.4, 0.8, name, done), "n": done} for name in SERIES}
+    cells = {row: {column: mean(row, column) for column in COLUMNS} for row in rows}
+    flat = {name: mean(name) for name in SERIES}
     return {"so_far": {"ndcg10": cells if asked["study"] == "recicl" else flat}, "measured": {"k": 1}}
 
 

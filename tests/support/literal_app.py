@@ -12,7 +12,7 @@ from dashboard.text.literal import md, plain, svg
 from dashboard.ui.style import css
 from dashboard.ui.titles import title
 
-st.html(css())
+st.html(css(None))
 strings = json.loads(Path(st.query_params["file"]).read_text(encoding="utf-8"))
 for at, text in enumerate(strings):
     with st.container(key=f"case-{at}"):

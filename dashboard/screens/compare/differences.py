@@ -14,6 +14,7 @@ from db.requests.fields import described
 from db.runs import Run
 
 Effects = Mapping[str, Any] | None
+LETTERS = 200  # of a title in a table, which wraps
 
 LISTS, LOSSES = "lists", "losses"
 """What two runs must have in common before a number of one is better than that of the other."""
@@ -101,15 +102,15 @@ def comparable(a: Run, b: Run) -> frozenset[str]:
 
 
 def numbers_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
-    """Metrics of both runs and B minus A, Markdown in the cells. Where the two do not compare, no difference
-    is shown."""
+    """Metrics of both runs and B minus A, Markdown in the cells. No difference is shown where the numbers do
+    not compare, and none is better or worse where the lists do not."""
     same = comparable(a, b)
     rows = []
     for row in NUMBERS:
         before, after = row.read(a, effects_a), row.read(b, effects_b)
         difference = "–"
         if before is not None and after is not None and (row.needs in same or row.more_is_better is None):
-            difference = _verdict(after - before, row.digits, row.more_is_better)
+            difference = _verdict(after - before, row.digits, row.more_is_better if LISTS in same else None)
         show = signed if row.label.startswith("Total effect") else number
         rows.append((row.label, show(before, row.digits), show(after, row.digits), difference))
     times = [_total(run) for run in (a, b)]
@@ -178,7 +179,7 @@ def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects)
         weights = [side[name]["weight"] if name in side else None for side in (in_a, in_b)]
         measured = [effects.get(name) for effects in (effect_a, effect_b)]
         cells = [*(number(weight, 1) for weight in weights), *(signed(effect) for effect in measured)]
-        rows.append((md(words.short(view, 80)), md(words.source_line(view)), *cells))
+        rows.append((md(words.short(view, LETTERS)), md(words.source_line(view)), *cells))
     names = ["demonstration", "source", "weight A", "weight B", "effect A, nats", "effect B, nats"]
     return pd.DataFrame(rows, columns=names)
 

@@ -15,6 +15,7 @@ from dashboard.screens.compare.differences import (
 from dashboard.screens.compare.pair_picker import choose
 from dashboard.state.measuring import let_go_of_others
 from dashboard.state.outcome import effects_of
+from dashboard.text.formats import plural
 from dashboard.text.literal import md
 from dashboard.ui import effects_offer
 from dashboard.ui.notices import card, heading, told
@@ -30,8 +31,13 @@ def page() -> None:
     pair_of_runs = choose()
     if pair_of_runs is None:
         return
-    a, b = pair_of_runs
-    let_go_of_others(a, b)
+    let_go_of_others(*pair_of_runs)
+    with st.container(key="run-results"):
+        compare(*pair_of_runs)
+
+
+def compare(a: Run, b: Run) -> None:
+    """All cards of the two runs."""
     if reasons := warnings(a, b):
         with card("careful", stretch=False):
             for reason in reasons:
@@ -48,11 +54,11 @@ def page() -> None:
 
 def lists(a: Run, b: Run) -> None:
     """The two lists as a bump chart; as two tables where a rank in one says nothing about the other."""
-    if reason := lists_obstacle(a, b):
-        heading("Recommendations", f"Each run's own list, without movements. {reason}")
+    if lists_obstacle(a, b) is not None:
+        heading("Recommendations", "Each run's own list. Ranks in different lists do not compare.")
         for cell, name, run in zip(st.columns(2, gap="small"), "AB", (a, b), strict=True):
             with cell:
-                st.markdown(f"**Run {name}** :gray[{len(run.result['items'])} candidates]")
+                st.markdown(f"**Run {name}** :gray[{plural(len(run.result['items']), 'candidate')}]")
                 st.table(list_table(run, MOST), border="horizontal", hide_index=True)
         return
     heading(
@@ -85,9 +91,10 @@ def demonstrations(a: Run, b: Run) -> None:
     if table.empty:
         st.caption("Neither run has demonstrations.")
         return
-    for name, run, measured in zip("AB", (a, b), effects, strict=True):
-        if measured is None and run.result["demonstrations"] and (name == "A" or run.key != a.key):
-            effects_offer.draw(run, f"Measure effects of {name}")
+    with st.container(horizontal=True, vertical_alignment="center", key="measure", gap="small"):
+        for name, run, measured in zip("AB", (a, b), effects, strict=True):
+            if measured is None and run.result["demonstrations"] and (name == "A" or run.key != a.key):
+                effects_offer.draw(run, f"Measure effects of {name}")
     st.table(table, border="horizontal", hide_index=True)
 
 

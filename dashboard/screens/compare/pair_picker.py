@@ -75,20 +75,19 @@ def propose(known: Sequence[RunSummary]) -> tuple[str, str]:
 
 def _pickers(known: run_picker.Listed, a: Run | None, b: Run | None) -> None:
     """A search, two select boxes of what it finds, and a swap."""
-    cells = st.container(key="pickers").columns((1, 0.15, 1, 0.7), vertical_alignment="bottom", gap="xsmall")
-    for cell, side, run in ((cells[0], "a", a), (cells[2], "b", b)):
+    cells = st.container(key="pickers").columns((1, 1, 0.6), vertical_alignment="bottom", gap="xsmall")
+    for cell, side, run in ((cells[0], "a", a), (cells[1], "b", b)):
 
         def picked(key: str | None, side: str = side) -> None:
             _show({"a": a.key if a else None, "b": b.key if b else None} | {side: key})
 
         with cell:
             run_picker.select(f"Run {side.upper()}", f"pick-run-{side}", known, run, picked)
-    with cells[1]:
-        swapped = {"a": b.key if b else None, "b": a.key if a else None}
-        st.button("Swap", on_click=_show, args=(swapped,), disabled=a is None or b is None, width="stretch")
-    with cells[3]:
+    with cells[2]:
         run_picker.search(PAGE)
-    run_picker.summary(PAGE, known)
+    with run_picker.summary(PAGE, known):
+        if a is not None and b is not None:
+            st.button("Swap A and B", on_click=_show, args=({"a": b.key, "b": a.key},))
 
 
 def _show(keys: dict[str, str | None]) -> None:

@@ -20,7 +20,6 @@ from dashboard.screens.explain.explain_text import (
 )
 from dashboard.screens.explain.forward_chart import HEIGHT_PX, forward
 from dashboard.screens.explain.forward_chart import describe as describe_forward
-from dashboard.state import widgets
 from dashboard.state.measuring import file, newest, obstacle
 from dashboard.state.outcome import DIRECT
 from dashboard.state.waiting import Answer
@@ -33,19 +32,20 @@ from dashboard.ui.notices import (
     heading,
     problem,
 )
+from dashboard.ui.remembered import remembered
 from db.choices import EDITS, EFFECT_MODES
 from db.requests.run import FORWARD_MOST
 from db.runs import Run
 
 ROOM_PX = 240
-LABEL_PX = 190
+LABEL_PX = 250
 DRAWN = ("weights", "dropout", "order")
 Result = Mapping[str, Any]
 
 
 def mode_of() -> str:
     """What leaving one out means. Stored effects are shown at once, others are measured on request."""
-    return _kept(
+    return remembered(
         st.segmented_control,
         "What leaving out means",
         "explain-mode",
@@ -55,20 +55,6 @@ def mode_of() -> str:
         format_func=lambda mode: EFFECT_MODES[mode].label,
         label_visibility="collapsed",
     )
-
-
-def _kept(
-    widget: Callable[..., Any], label: str, name: str, start: Any, given: str = "default", **how: Any
-) -> Any:
-    """Draw a widget whose answer outlives the page, at first `start`; `given`: the name of its default."""
-    answer = widgets.kept(name, start)
-    key = widgets.showing(name, answer)
-
-    def keep() -> None:
-        widgets.keep(name, st.session_state[key])
-
-    widget(label, key=key, on_change=keep, **{given: answer}, **how)
-    return answer
 
 
 def _waits(kind: str, run: Run, what: str, draw: Callable[[Result], None], nothing: tuple[str, str]) -> None:
@@ -138,7 +124,7 @@ def spread_card(run: Run, effects: Result | None) -> None:
         "Effects under random perturbations. Dot and bar: mean and standard deviation. Tick: robust effect, "
         "mean minus deviation. Ring: effect without perturbation.",
     )
-    picked = _kept(
+    picked = remembered(
         st.pills,
         "Perturbations",
         "spread-kinds",
@@ -157,7 +143,7 @@ def spread_card(run: Run, effects: Result | None) -> None:
 
 
 def _number(label: str, name: str, start: float | None, **how: Any) -> Any:
-    return _kept(st.number_input, label, name, start, "value", width=140, **how)
+    return remembered(st.number_input, label, name, start, "value", width=140, **how)
 
 
 def _run(label: str, kind: str, run: Run, options: Mapping[str, Any], *, disabled: bool = False) -> None:

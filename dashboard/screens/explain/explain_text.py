@@ -84,7 +84,7 @@ def effect_table(effects: Result, demonstrations: Sequence[Result]) -> pd.DataFr
         {
             "": [str(at) for at in range(1, len(rows) + 1)],
             "demonstration": [
-                f"{md(words.short(demo, 80))} :gray[{md(words.source_line(demo))}]" for demo, _ in rows
+                f"{md(words.short(demo, 200))} :gray[{md(words.source_line(demo))}]" for demo, _ in rows
             ],
             "weight": [number(demo.get("weight", 1.0)) for demo, _ in rows],
             "effect": [f"**{signed(entry['effect'])}**" for _, entry in rows],

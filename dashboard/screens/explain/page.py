@@ -49,7 +49,8 @@ def page() -> None:
     elif not run.result["demonstrations"]:
         empty("No demonstrations", "A run without demonstrations has nothing to explain.")
     else:
-        explain(run)
+        with st.container(key="run-results"):
+            explain(run)
 
 
 def explain(run: Run) -> None:

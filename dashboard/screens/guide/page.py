@@ -36,7 +36,7 @@ def body(name: str) -> None:
     source = (help.FOLDER / f"{name}.md").read_text(encoding="utf-8")
     for part in parts(source, st.context.theme.type or "light", help.url):
         if isinstance(part, Image):
-            st.image(help.FOLDER / part.path, caption=part.alt)
+            st.image(help.FOLDER / part.path, caption=part.alt, alt=part.alt)
         else:
             st.markdown(part, unsafe_allow_html=True)
 

@@ -13,13 +13,15 @@ from dashboard.screens.library.import_report import (
     preview_table,
     summary,
 )
-from dashboard.state import session
+from dashboard.state import links, session
 from dashboard.state.waiting import ENDED, ask
+from dashboard.text.formats import count
 from dashboard.text.literal import md, plain
 from dashboard.ui import help, opening, progress
-from dashboard.ui.notices import problem, told
+from dashboard.ui.notices import problem
 from db import jobs
 from db.choices import FORMATS
+from db.errors import NotFound
 from db.settings import Settings
 
 WAIT_S = 1.5
@@ -39,11 +41,15 @@ ENDINGS = [
     "data",
 ]
 NONE = "(none)"
+LINK = "import"  # in the page's address: the job of the import that is shown
+REPEATS = {"first": "keep the first", "all": "keep all"}
 
 
 def importer() -> None:
     """The import card: source, then preview, then progress and report, one after the other."""
     state = st.session_state.setdefault("import", {})
+    if not state:
+        _reopen(state)
     _source(state)
     if "path" not in state:
         formats = ", ".join(md(choice.label) for choice in FORMATS.values())
@@ -52,6 +58,7 @@ def importer() -> None:
             help="\n".join(f"- {md(choice.label)}: {md(choice.about)}" for choice in FORMATS.values()),
         )
         return
+    uploads.touch(Path(state["path"]))
     if "import_job" in state:
         _follow_import(state)
         return
@@ -63,41 +70,78 @@ def importer() -> None:
 def _source(state: dict[str, Any]) -> None:
     left, right = st.columns((1, 1), gap="medium")
     with left:
-        dropped = st.file_uploader(
-            "Drop files", accept_multiple_files=True, type=ENDINGS, key=f"drop-{state.get('round', 0)}"
-        )
-        if dropped and st.button("Look at these files", key="use-drop"):
-            with told():
-                _start(state, uploads.keep(Settings().prepare(), dropped), uploaded=True)
+        key = f"drop-{state.get('round', 0)}"
+        if st.file_uploader("Drop files", accept_multiple_files=True, type=ENDINGS, key=key):
+            st.button("Preview these files", key="use-drop", on_click=_dropped, args=(state, key))
     with right:
         typed = st.text_input(
             "Or a path on this machine", key="import-path", placeholder="/data/ml-latest-small"
         )
-        if st.button("Look at this path", key="use-path", disabled=not typed.strip()):
-            _start(state, Path(typed.strip()).expanduser(), uploaded=False)
+        empty = not typed.strip()
+        st.button("Preview this path", key="use-path", disabled=empty, on_click=_typed, args=(state, typed))
 
 
-def _start(state: dict[str, Any], path: Path, *, uploaded: bool) -> None:
+def _dropped(state: dict[str, Any], key: str) -> None:
+    _start(state, uploads.keep(Settings().prepare(), st.session_state[key]))
+
+
+def _typed(state: dict[str, Any], path: str) -> None:
+    _start(state, Path(path.strip()).expanduser())
+
+
+def _start(state: dict[str, Any], path: Path) -> None:
     again = _put_away(state)
-    state.update(path=str(path), uploaded=uploaded, round=again)
-    st.rerun()
+    state.update(path=str(path), round=again)
+
+
+def _reopen(state: dict[str, Any]) -> None:
+    """Take up the import of the page's address: a reload of the browser loses nothing that was set."""
+    number = st.query_params.get(LINK, "")
+    if not number.isdecimal():
+        return
+    try:
+        job = jobs.get(session.store(), int(number))
+    except NotFound:
+        return
+    if job.kind not in ("preview", "import") or "path" not in job.payload:
+        return
+    if _uploaded(job.payload["path"]) and not Path(job.payload["path"]).exists() and job.result is None:
+        st.caption(":orange[Note:] the files of this import were removed. Drop them again.")
+        return
+    state.update(path=job.payload["path"], mapping=job.payload.get("mapping"), round=0)
+    if job.kind == "import":
+        state.update(import_job=job.id, name=job.payload.get("name"), options=job.payload.get("options", {}))
+
+
+def _link(job_id: int | None) -> None:
+    """Let the page's address name this job, or none."""
+    links.keep("library", {} if job_id is None else {LINK: str(job_id)})
+    if job_id is not None:
+        st.query_params[LINK] = str(job_id)
+    elif LINK in st.query_params:
+        del st.query_params[LINK]
+
+
+def _uploaded(path: str) -> bool:
+    return Path(path).is_relative_to(session.store().settings.uploads)
 
 
 def _preview(state: dict[str, Any]) -> Mapping[str, Any] | None:
     """The preview of the path with the mapping chosen so far."""
     payload = {"path": state["path"], "mapping": state.get("mapping")}
     job = jobs.get(session.store(), state["preview_job"]) if "preview_job" in state else None
-    if job is None or job.payload != payload:
-        with st.spinner("Looking at the first rows"):
+    if job is None or job.payload != payload or job.dropped:
+        with st.spinner("Reading the first rows"):
             job = ask(session.store(), "preview", payload, WAIT_S).job
         state["preview_job"] = job.id
+        _link(job.id)
     if job.state not in ENDED:
-        progress.watch(job, "Looking at the first rows")
+        progress.watch(job, "Reading the first rows")
         return None
     if job.result is None:
         problem(job.error or "The preview was stopped.")
         if state.get("mapping"):
-            st.button("Back to the mapping that was found", on_click=state.update, kwargs={"mapping": None})
+            st.button("Back to the detected mapping", on_click=state.update, kwargs={"mapping": None})
         return None
     return job.result
 
@@ -111,66 +155,90 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
         st.caption("Titles: " + " · ".join(md(title, 60) for title in preview["titles"][:5]))
     if preview["mapping"]:
         _mapping(state, preview)
+    before = state.get("options") or {}
     with st.form("import-form", border=False):
-        cells = st.columns(4, vertical_alignment="bottom", gap="small")
-        name = cells[0].text_input("Name of the data set", value=default_name(state, preview))
+        cells = st.columns(5, vertical_alignment="bottom", gap="small")
+        start = state.get("name") or default_name(state, preview)
+        name = cells[0].text_input("Name of the data set", value=start)
         history = cells[1].number_input(
-            "Fewest purchases per user",
+            "Fewest per user",
             1,
             1000,
-            3,
-            help=help.more("3 leaves a history, a probe and a target.", "data#splits"),
+            before.get("min_history") or 3,
+            help=help.more(
+                "Users with fewer interactions are left out. 3 leaves a history, a probe and a target.",
+                "data#splits",
+            ),
         )
         core = cells[2].number_input(
             "k-core (0 is off)",
             0,
             100,
-            0,
+            before.get("k_core") or 0,
             help=help.more(
-                "Drops users and items with fewer, again and again. Usual in papers: 5.",
+                "Leaves out users and items with fewer interactions, until none is left. Usual in papers: 5.",
                 "data#what-is-cleaned",
             ),
         )
         liked = cells[3].number_input(
             "Keep ratings from",
-            value=None,
+            value=before.get("min_rating"),
             placeholder="all",
             help=help.more("Usual for liked: 4.", "data#what-is-cleaned"),
         )
+        repeats = cells[4].selectbox(
+            "Repeats",
+            list(REPEATS),
+            index=list(REPEATS).index(before.get("repeats") or "first"),
+            format_func=REPEATS.__getitem__,
+            help=help.more("Of a user's interactions with the same item.", "data#what-is-cleaned"),
+        )
         missing = [FIELDS[field].lower() for field in ("user", "item") if not preview["mapping"].get(field)]
         if missing:
-            st.caption(f":orange[Before importing,] say which column holds the {' and the '.join(missing)}.")
+            st.caption(f":orange[Before importing,] choose the column of the {' and the '.join(missing)}.")
         if st.form_submit_button("Import", type="primary", disabled=bool(missing)):
-            options = {"min_history": history, "k_core": core, "min_rating": liked}
-            payload = {
-                "path": state["path"],
-                "name": name.strip() or None,
-                "mapping": state.get("mapping"),
-                "options": options,
-            }
-            state["import_job"] = jobs.submit(session.store(), "import", payload).id
+            options = {"min_history": history, "k_core": core, "min_rating": liked, "repeats": repeats}
+            _import(state, name.strip() or None, options)
             st.rerun()
+
+
+def _import(
+    state: dict[str, Any], name: str | None, options: Mapping[str, Any], *, accept_drops: bool = False
+) -> None:
+    """File the import; what was set is kept for another try."""
+    payload = {
+        "path": state["path"],
+        "name": name,
+        "mapping": state.get("mapping"),
+        "options": dict(options),
+        "accept_drops": accept_drops,
+    }
+    job = jobs.submit(session.store(), "import", payload)
+    state.update(import_job=job.id, name=name, options=dict(options))
+    _link(job.id)
 
 
 def default_name(state: Mapping[str, Any], preview: Mapping[str, Any]) -> str:
     """A name from the path; from the first file where the path is a folder made for an upload."""
     path = Path(state["path"])
-    named = preview["files"][0] if state.get("uploaded") and path.is_dir() and preview["files"] else path.name
-    return plain(named.partition(".")[0], 60)
+    files = preview["files"]
+    name = files[0] if _uploaded(state["path"]) and path.is_dir() and files else path.name
+    return plain(name.partition(".")[0], 60)
 
 
 def _mapping(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
-    """Which column is what, as found; a change is looked at again at once. Known formats are fixed."""
-    found: dict[str, str | None] = preview["mapping"]
+    """Which column is what, as detected; a change is previewed at once. Known formats are fixed."""
+    detected: dict[str, str | None] = preview["mapping"]
     fields = [
-        *(field for field in FIELDS if field in found),
-        *(field for field in found if field not in FIELDS),
+        *(field for field in FIELDS if field in detected),
+        *(field for field in detected if field not in FIELDS),
     ]
     if preview["format"] != "generic":
-        parts = [f"{md(FIELDS.get(field, field))}: {md(found[field])}" for field in fields if found[field]]
+        known = [field for field in fields if detected[field]]
+        parts = [f"{md(FIELDS.get(field, field))}: {md(detected[field])}" for field in known]
         st.caption("Columns of this format. " + " · ".join(parts))
         return
-    st.caption("Which column is what. Correct what was guessed wrongly; the preview follows.")
+    st.caption("Correct the columns that were detected wrongly; the preview follows.")
     cells = st.columns(4, gap="small")
     changed: dict[str, str | None] = {}
     for at, field in enumerate(fields):
@@ -179,13 +247,13 @@ def _mapping(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
             picked = st.selectbox(
                 FIELDS.get(field, field),
                 options,
-                index=options.index(found[field] or NONE),
+                index=options.index(detected[field] or NONE),
                 format_func=plain,
                 key=f"map-{state['round']}-{field}",
             )
         changed[field] = None if picked == NONE else picked
     # The engine may find another mapping than the one asked for; asking again would not change that.
-    if changed not in (found, state.get("mapping")):
+    if changed not in (detected, state.get("mapping")):
         state["mapping"] = changed
         st.rerun()
 
@@ -203,37 +271,71 @@ def mapping_options(field: str, preview: Mapping[str, Any], files: list[str]) ->
 def _follow_import(state: dict[str, Any]) -> None:
     job = jobs.get(session.store(), state["import_job"])
     if job.state not in ENDED:
-        progress.watch(job, "Importing")
-        st.caption("You may leave this page or close the browser; the import goes on.")
+        st.caption(
+            "This import runs in the background; you may close the browser. Its progress is shown under Data "
+            "sets, to everybody."
+        )
         return
     if job.result is None:
-        problem(job.error or "The import was stopped; the store is as it was before.")
-        st.button("Change and try again", on_click=state.pop, args=("import_job",), key="import-again")
+        problem(job.error or "The import was stopped. Nothing of it was kept.")
+    elif job.result.get("question"):
+        _ask(state, job.result)
     else:
         _imported(state, job.result)
+    if job.result is None or job.result.get("question"):
+        st.button("Change and try again", on_click=state.pop, args=("import_job",), key="import-again")
     st.button("Import something else", on_click=_clear, args=(state,), key="import-new")
 
 
+def _ask(state: dict[str, Any], result: Mapping[str, Any]) -> None:
+    """Most rows would be left out: nothing is imported before a person decides."""
+    question, found = result["question"], result["report"]
+    reasons = "; ".join(f"{count(number)} {md(reason)}" for reason, number in question["reasons"].items())
+    st.warning(
+        f"**{question['share']:.0%} of {count(found['rows_read'])} rows would be left out** ({reasons}). "
+        "Nothing was imported yet. Import them all the same?"
+    )
+    name, options = state.get("name"), state.get("options") or {}
+    with st.container(horizontal=True):
+        for number, way in enumerate(question["ways"]):
+            kept = {**options, **way["options"]}
+            label, kind = f"{way['label']} and import", "primary" if number == 0 else "secondary"
+            st.button(label, key=f"way-{number}", type=kind, on_click=_import, args=(state, name, kept))
+        label = f"Import the other {count(found['rows_kept'])} rows"
+        accept = {"args": (state, name, options), "kwargs": {"accept_drops": True}}
+        st.button(label, key="accept-drops", on_click=_import, **accept)
+    report(found)
+
+
 def _imported(state: dict[str, Any], result: Mapping[str, Any]) -> None:
-    if state.get("uploaded"):
+    if _uploaded(state["path"]):
         uploads.discard(Settings(), Path(state["path"]))
-    st.success(f"**{md(result['dataset'])}** is ready. {md(summary(result['report']))}")
-    report(result["report"])
-    if st.button("Open it in Recommend", key="import-open"):
+    found = result["report"]
+    lost = found.get("rows_read", 0) > 2 * found.get("rows_kept", 0)
+    box = st.warning if lost else st.success
+    box(f"**{md(result['dataset'])}** is ready. {md(summary(found))}")
+    report(found)
+    if st.button("Open in Recommend", key="import-open"):
         opening.in_recommend(session.view_of(result["dataset"]))
 
 
 def _clear(state: dict[str, Any]) -> None:
     state["round"] = _put_away(state)
+    _link(None)
 
 
 def _put_away(state: dict[str, Any]) -> int:
     """Forget this import, and its upload if no job may still read it; returns the number of the next one."""
     again = state.get("round", 0) + 1
-    if state.get("uploaded") and "import_job" not in state:
+    if "path" in state and _uploaded(state["path"]) and not _reading(state):
         uploads.discard(Settings(), Path(state["path"]))
     state.clear()
     return again
+
+
+def _reading(state: Mapping[str, Any]) -> bool:
+    """Whether the import that was filed may still read its files."""
+    return "import_job" in state and jobs.get(session.store(), state["import_job"]).state not in ENDED
 
 
 def report(found: Mapping[str, Any]) -> None:

@@ -1,10 +1,12 @@
-"""Files that people drop into the dashboard: kept in the workspace under safe names until they are imported.
+"""Files that people drop into the dashboard: kept in the workspace under their names until they are imported.
 
 Boundary: the file system only. Every upload gets a fresh folder; the name a browser sends is never trusted.
 """
 
-import re
+import contextlib
+import os
 import shutil
+import time
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +17,8 @@ from db.errors import BadInput
 from db.settings import Settings
 
 CHUNK = 1 << 20
-LETTERS = 100  # of a file name
+LETTERS = 200  # bytes of a file name; file systems take 255
+KEPT_S = 24 * 3600.0  # an upload that no page has shown for so long is removed
 
 
 class Upload(Protocol):
@@ -28,13 +31,21 @@ class Upload(Protocol):
 
 
 def safe_name(name: str) -> str:
-    """The last part of `name` in plain letters, digits and . _ -; never hidden or empty, its endings kept."""
-    base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    plain = unicodedata.normalize("NFKD", base.lstrip(".")).encode("ascii", "ignore").decode()
-    stem, _, ending = re.sub(r"[^A-Za-z0-9._]+", "-", plain).partition(".")
-    ending = ending.strip("-.")[-20:]
-    stem = stem.strip("-._")[: LETTERS - len(ending) - 1] or "upload"
-    return f"{stem}.{ending}" if ending else stem
+    """The last part of `name` as a person gave it, without what a file system may take amiss.
+
+    Control characters and leading dots go, and what is longer than `LETTERS` bytes, but not its endings: all
+    messages about the file call it by this name.
+    """
+    base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    visible = "".join(letter for letter in base if unicodedata.category(letter)[0] != "C").strip()
+    stem, dot, ending = visible.lstrip(".").strip().partition(".")
+    ending = _shortened(ending, 40)
+    return f"{_shortened(stem, LETTERS - 41) or 'upload'}{dot}{ending}".rstrip(". ")
+
+
+def _shortened(text: str, most: int) -> str:
+    """As many whole letters as fit into `most` bytes."""
+    return text.encode()[:most].decode(errors="ignore")
 
 
 def keep(settings: Settings, files: Iterable[Upload]) -> Path:
@@ -46,14 +57,14 @@ def keep(settings: Settings, files: Iterable[Upload]) -> Path:
     written: list[Path] = []
     try:
         folder.mkdir(mode=0o700, parents=True)
-        for each in files:
-            path = folder / safe_name(each.name)
+        for file in files:
+            path = folder / safe_name(file.name)
             if path.exists():
                 raise BadInput(
                     f"Two of the files are named {path.name}. Nothing was kept; rename one of them."
                 )
             with open(path, "xb") as target:
-                _copy(each, target)
+                _copy(file, target)
             path.chmod(0o600)
             written.append(path)
     except BadInput:
@@ -80,14 +91,35 @@ def discard(settings: Settings, path: Path) -> None:
     while inside.parent not in (uploads, inside):
         inside = inside.parent
     if inside.parent == uploads:
-        shutil.rmtree(inside, ignore_errors=True)
+        remove(inside)
 
 
-def left_over(settings: Settings, in_use: Iterable[str]) -> list[Path]:
-    """Uploads that none of these paths lies in."""
-    busy = [Path(path).resolve() for path in in_use]
-    found = [folder for folder in settings.uploads.iterdir() if folder.is_dir()]
-    return [folder for folder in found if not any(path.is_relative_to(folder.resolve()) for path in busy)]
+def touch(path: Path) -> None:
+    """Note that a page shows the upload `path` belongs to."""
+    with contextlib.suppress(OSError):
+        os.utime(path if path.is_dir() else path.parent)
+
+
+def left_over(
+    settings: Settings, in_use: Iterable[str], imported: Iterable[str] = (), unseen_s: float = 0.0
+) -> list[Path]:
+    """Uploads that none of the paths `in_use` lies in, imported or not shown for so many seconds."""
+    busy, done = ([Path(path).resolve() for path in paths] for paths in (in_use, imported))
+    now = time.time()
+    spare = []
+    for folder in settings.uploads.iterdir():
+        inside = folder.resolve()
+        if not folder.is_dir() or any(path.is_relative_to(inside) for path in busy):
+            continue
+        old = now - folder.stat().st_mtime >= unseen_s
+        if old or any(path.is_relative_to(inside) for path in done):
+            spare.append(folder)
+    return spare
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder and all that is in it."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def used(folder: Path) -> tuple[int, int]:

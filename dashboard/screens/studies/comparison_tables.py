@@ -30,66 +30,68 @@ RIVALS_OF = {"p_random": "against random", "p_bm25": "against BM25", "p_zero_sho
 COLOURS = {"effect": "up", "rival": "same", "truth": "text"}
 AGREEMENTS = ("spearman", "pearson", "top1", "pairs")
 VERDICTS = {
-    "two-stage": "chosen and weighed",
-    "stage 1": "chosen, weights left at 1",
-    "zero-shot": "none shown",
+    "two-stage": "chosen and weighted",
+    "stage 1": "chosen, all weights 1",
+    "zero-shot": "no demonstrations",
 }
-Found = Mapping[str, Any]
+Result = Mapping[str, Any]
 
 
-def label_of(name: str, entry: Found) -> str:
+def label_of(name: str, entry: Result) -> str:
     """A strategy or score in words. Plain text."""
     known = STRATEGIES[name].label if name in STRATEGIES else name.replace("_", " ")
     return plain(entry.get("label") or known, 60)
 
 
-def _ranked(found: Found, measure: str) -> list[tuple[str, Found]]:
+def _ranked(result: Result, measure: str) -> list[tuple[str, Result]]:
     entries = [
-        (name, each)
-        for name, each in (found.get("strategies") or {}).items()
-        if is_estimate(each.get(measure))
+        (name, strategy)
+        for name, strategy in (result.get("strategies") or {}).items()
+        if is_estimate(strategy.get(measure))
     ]
     return sorted(entries, key=lambda entry: -entry[1][measure]["mean"])
 
 
-def against_none(found: Found, name: str, measure: str) -> Found | None:
+def against_none(result: Result, name: str, measure: str) -> Result | None:
     """The paired test of a strategy against no demonstrations."""
-    for test in found.get("tests") or []:
+    for test in result.get("tests") or []:
         if (test.get("better"), test.get("than")) == (name, NONE) and is_estimate(test.get(measure)):
             return test[measure]
     return None
 
 
-def strategy_dots(found: Found, measure: str) -> tuple[list[Dot], float | None]:
+def strategy_dots(result: Result, measure: str) -> tuple[list[Dot], float | None]:
     """A dot per strategy, best first, and the mean without demonstrations."""
     rows = []
-    for name, each in _ranked(found, measure):
-        test, mean = against_none(found, name, measure), each[measure]
+    for name, strategy in _ranked(result, measure):
+        test, mean = against_none(result, name, measure), strategy[measure]
         colour, hover = "same", ""
         if test is not None and test.get("p") is not None:
             hover = f"against none {p_text(test['p'])}"
             if test["p"] < SURE:
                 colour = "up" if test["mean"] > 0 else "down"
-        rows.append(Dot(label_of(name, each), mean["mean"], mean.get("low"), mean.get("high"), colour, hover))
-    none = (found.get("strategies") or {}).get(NONE) or {}
+        rows.append(
+            Dot(label_of(name, strategy), mean["mean"], mean.get("low"), mean.get("high"), colour, hover)
+        )
+    none = (result.get("strategies") or {}).get(NONE) or {}
     line = none[measure]["mean"] if is_estimate(none.get(measure)) else None
     return rows, line
 
 
-def strategy_table(found: Found) -> pd.DataFrame:
+def strategy_table(result: Result) -> pd.DataFrame:
     """Both metrics, the tests and what it took, per strategy, best NDCG@10 first; Markdown."""
-    ranked = _ranked(found, "ndcg10")
+    ranked = _ranked(result, "ndcg10")
     best = [max((e[m]["mean"] for _, e in ranked if is_estimate(e.get(m))), default=None) for m in METRICS]
-    lines: dict[str, list[str]] = {"": [md(label_of(name, each)) for name, each in ranked]}
+    lines: dict[str, list[str]] = {"": [md(label_of(name, strategy)) for name, strategy in ranked]}
     for measure, top in zip(METRICS, best, strict=True):
         lines[MEASURES[measure]] = [
             cell_text(e[measure], best=e[measure]["mean"] == top) if is_estimate(e.get(measure)) else "–"
             for _, e in ranked
         ]
     for field, head in RIVALS_OF.items():
-        lines[head] = [p_cell(each.get(field)) for _, each in ranked]
-    lines["shown"] = [number(each.get("shown"), 1) for _, each in ranked]
-    lines["choosing"] = [seconds(each.get("seconds")) for _, each in ranked]
+        lines[head] = [p_cell(strategy.get(field)) for _, strategy in ranked]
+    lines["shown"] = [number(strategy.get("shown"), 1) for _, strategy in ranked]
+    lines["choosing"] = [seconds(strategy.get("seconds")) for _, strategy in ranked]
     return pd.DataFrame(lines)
 
 
@@ -100,13 +102,13 @@ def p_cell(p: float | None) -> str:
     """p in a table; small ones bold."""
     if p is None:
         return "–"
-    told = p_text(p).removeprefix("p").removeprefix(" = ").lstrip()
-    return f"**{told}**" if p < SURE else told
+    text = p_text(p).removeprefix("p").removeprefix(" = ").lstrip()
+    return f"**{text}**" if p < SURE else text
 
 
-def guard_told(found: Found) -> str:
-    """How often the guard let the two-stage set through, in one sentence. Plain text; empty without it."""
-    verdicts = found.get("guard") or {}
+def guard_sentence(result: Result) -> str:
+    """How often the guard accepted the two-stage set, in one sentence. Plain text; empty without a guard."""
+    verdicts = result.get("guard") or {}
     total = sum(verdicts.values())
     if not total:
         return ""
@@ -114,15 +116,15 @@ def guard_told(found: Found) -> str:
         name for name in verdicts if name not in VERDICTS
     ]
     parts = [f"{VERDICTS.get(name, plain(name, 30))} for {count(verdicts[name])}" for name in order]
-    return f"The guard's verdicts over {plural(total, 'user')}: {', '.join(parts)}."
+    return f"What the guard accepted for {plural(total, 'user')}: {', '.join(parts)}."
 
 
-def truths(found: Found) -> dict[str, str]:
+def truths(result: Result) -> dict[str, str]:
     """What scores are compared with, by name, in words; only those that were measured."""
-    scores, told = (found.get("scores") or {}).values(), found.get("truths") or {}
+    scores, rows = (result.get("scores") or {}).values(), result.get("truths") or {}
     measured = {name for score in scores for name in score if isinstance(score[name], Mapping)}
     order = [name for name in TRUTHS if name in measured] + sorted(measured - set(TRUTHS))
-    return {name: plain((told.get(name) or {}).get("label") or TRUTHS.get(name, name), 60) for name in order}
+    return {name: plain((rows.get(name) or {}).get("label") or TRUTHS.get(name, name), 60) for name in order}
 
 
 TRUTHS = {
@@ -133,22 +135,22 @@ TRUTHS = {
 }
 
 
-def score_dots(found: Found, truth: str, measure: str) -> list[Dot]:
+def score_dots(result: Result, truth: str, measure: str) -> list[Dot]:
     """A dot per score, best first."""
     rows = []
-    for name, score in (found.get("scores") or {}).items():
+    for name, score in (result.get("scores") or {}).items():
         value = (score.get(truth) or {}).get(measure)
         if is_estimate(value):
-            hover = f"{count(value.get('n'))} users" if value.get("n") is not None else ""
+            hover = plural(value["n"], "user") if value.get("n") is not None else ""
             colour = COLOURS.get(str(score.get("kind")), "same")
             label = plain(score.get("label") or name.replace("_", " "), 60)
             rows.append(Dot(label, value["mean"], value.get("low"), value.get("high"), colour, hover))
     return sorted(rows, key=lambda row: -row.mean)
 
 
-def agreements(found: Found, truth: str) -> list[str]:
+def agreements(result: Result, truth: str) -> list[str]:
     """The measures of agreement with a truth that were taken."""
-    scores = (found.get("scores") or {}).values()
+    scores = (result.get("scores") or {}).values()
     return [
         measure
         for measure in AGREEMENTS
@@ -156,28 +158,28 @@ def agreements(found: Found, truth: str) -> list[str]:
     ]
 
 
-def bars_table(found: Found) -> pd.DataFrame:
-    """What was promised and what came out; Markdown."""
-    bars = found.get("bars") or []
+def bars_table(result: Result) -> pd.DataFrame:
+    """Each agreement that effects should reach, what was measured, and whether it holds; Markdown."""
+    bars = result.get("bars") or []
     return pd.DataFrame(
         {
-            "": [md(each.get("what"), 160) for each in bars],
-            "at least": [number(each.get("bar")) for each in bars],
-            "found": [
-                cell_text(each["found"]) if is_estimate(each.get("found")) else number(each.get("found"), 3)
-                for each in bars
+            "": [md(bar.get("what"), 160) for bar in bars],
+            "required": [number(bar.get("bar")) for bar in bars],
+            "measured": [
+                cell_text(bar["found"]) if is_estimate(bar.get("found")) else number(bar.get("found"), 3)
+                for bar in bars
             ],
-            "says": [
-                ":blue[**holds**]" if each.get("holds") else ":orange[**does not hold**]" for each in bars
+            "verdict": [
+                ":blue[**holds**]" if bar.get("holds") else ":orange[**does not hold**]" for bar in bars
             ],
         }
     )
 
 
-def completeness_numbers(found: Found) -> list[tuple[str, str, str]]:
+def completeness_numbers(result: Result) -> list[tuple[str, str, str]]:
     """Label, value and note of the row of numbers under the chart."""
     cells = []
-    complete = found.get("completeness") or {}
+    complete = result.get("completeness") or {}
     if is_estimate(complete.get("share")):
         users = f"of {plural(complete.get('users') or 0, 'user')} with a gain"
         cells.append(("Complete to 2 %", f"{complete['share']['mean']:.0%}", users))
@@ -187,32 +189,32 @@ def completeness_numbers(found: Found) -> list[tuple[str, str, str]]:
             ("Path nodes", number(nodes.get("median"), 0), f"median, {number(nodes.get('max'), 0)} at most")
         )
     if complete.get("relative"):
-        told = complete["relative"]
+        relative = complete["relative"]
         cells.append(
             (
                 "Completeness error",
-                f"{(told.get('median') or 0) * 100:.2f} %",
-                f"median, {(told.get('p95') or 0) * 100:.1f} % at the 95th",
+                f"{(relative.get('median') or 0) * 100:.2f} %",
+                f"median, 95th percentile {(relative.get('p95') or 0) * 100:.1f} %",
             )
         )
-    if is_estimate(found.get("gain")):
-        gain = found["gain"]
+    if is_estimate(result.get("gain")):
+        gain = result["gain"]
         between = f"{number(gain.get('low'))} to {number(gain.get('high'))} nats"
         cells.append(("Mean gain", number(gain["mean"]), between))
     return cells
 
 
-def scores_table(found: Found) -> pd.DataFrame:
-    """All numbers as a long table to sort and to take away."""
+def scores_table(result: Result) -> pd.DataFrame:
+    """All numbers as a long table to sort and download."""
     rows = [
         (score.get("label") or name, truth, measure, value)
-        for name, score in (found.get("scores") or {}).items()
-        for truth, told in score.items()
-        if isinstance(told, Mapping)
-        for measure, value in told.items()
+        for name, score in (result.get("scores") or {}).items()
+        for truth, measures in score.items()
+        if isinstance(measures, Mapping)
+        for measure, value in measures.items()
         if is_estimate(value)
     ]
-    labels = truths(found)
+    labels = truths(result)
     return pd.DataFrame(
         {
             "score": [plain(label, 60) for label, *_ in rows],

@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from dashboard.charts.base import ends, framed
-from dashboard.text.formats import number
+from dashboard.text.formats import number, plural
 from dashboard.text.literal import svg
 from dashboard.ui.theme import Palette
 
@@ -14,7 +14,7 @@ HEIGHT_PX = 360
 MARGIN = {"l": 58, "r": 216, "t": 12, "b": 44}
 APART_PX = 17  # of two names at the right edge
 
-# The model asked about in the accent, conventional recommenders in greys; a dash says what is kept from it.
+# The model studied in the accent, conventional recommenders in greys; dashes mark what is kept from them.
 STYLES = {
     "llm_fresh": ("up", "solid", 3.0),
     "llm_stale": ("up", "dash", 2.0),
@@ -30,30 +30,30 @@ Series = Mapping[str, Any]
 
 def drift(series: Sequence[Series], measure: str, palette: Palette) -> go.Figure:
     """`series`: `{name, label, points: [{elapsed, period, mean, low, high, n}]}`. The first has its band."""
-    shown = [each for each in series if each["points"]]
+    shown = [line for line in series if line["points"]]
     figure = go.Figure(layout=framed(palette, HEIGHT_PX, MARGIN))
     if shown:
         _band(figure, shown[0], palette)
-    for at, each in enumerate(reversed(shown)):
-        colour, dash, width = style(each["name"], len(shown) - 1 - at)
+    for at, line in enumerate(reversed(shown)):
+        colour, dash, width = style(line["name"], len(shown) - 1 - at)
         figure.add_scatter(
-            x=[point["elapsed"] for point in each["points"]],
-            y=[point["mean"] for point in each["points"]],
+            x=[point["elapsed"] for point in line["points"]],
+            y=[point["mean"] for point in line["points"]],
             mode="lines+markers",
             line={"color": getattr(palette, colour), "dash": dash, "width": width},
             marker={"size": 6},
-            hovertext=[_hover(each, point, measure) for point in each["points"]],
+            hovertext=[_hover(line, point, measure) for point in line["points"]],
             hoverinfo="text",
         )
-    elapsed = sorted({point["elapsed"] for each in shown for point in each["points"]}) or [1]
-    values = [point[end] for each in shown for point in each["points"] for end in ("mean",)]
-    values += [point[end] for each in shown[:1] for point in each["points"] for end in ("low", "high")]
+    elapsed = sorted({point["elapsed"] for line in shown for point in line["points"]}) or [1]
+    values = [point["mean"] for line in shown for point in line["points"]]
+    values += [point[end] for line in shown[:1] for point in line["points"] for end in ("low", "high")]
     low, high = min(values, default=0.0), max(values, default=1.0)
     pad = 0.06 * (high - low) or 0.05
     figure.update_xaxes(
         range=[elapsed[0] - 0.15, elapsed[-1] + 0.15],
         tickvals=elapsed,
-        title_text="periods since the model was frozen",
+        title_text="periods since the cut",
     )
     figure.update_yaxes(range=[low - pad, high + pad], title_text=svg(measure, 20), tickformat=".2f")
     height = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
@@ -83,7 +83,8 @@ def _hover(series: Series, point: Mapping[str, Any], measure: str) -> str:
     return (
         f"<b>{svg(series['label'], 60)}</b><br>{svg(measure, 20)} {number(point['mean'], 3)} "
         f"({number(point['low'], 3)} to {number(point['high'], 3)})<br>"
-        f"{point['elapsed']} periods after the freeze (period {point['period']}), {point['n']} users"
+        f"{plural(point['elapsed'], 'period')} after the cut (period {point['period']}), "
+        f"{plural(point['n'], 'user')}"
     )
 
 
@@ -92,16 +93,16 @@ def _names(series: Sequence[Series], palette: Palette) -> list[tuple[float, str,
     inks = {"up": palette.up_text, "text": palette.text}
     return [
         (
-            each["points"][-1]["mean"],
-            svg(each["label"], 40),
-            inks.get(style(each["name"], at)[0], palette.muted),
+            line["points"][-1]["mean"],
+            svg(line["label"], 40),
+            inks.get(style(line["name"], at)[0], palette.muted),
         )
-        for at, each in enumerate(series)
+        for at, line in enumerate(series)
     ]
 
 
 def describe(series: Sequence[Series], measure: str) -> str:
     """One sentence for screen readers."""
-    ends = [(each["label"], each["points"][0], each["points"][-1]) for each in series if each["points"]]
+    ends = [(line["label"], line["points"][0], line["points"][-1]) for line in series if line["points"]]
     parts = [f"{label} from {number(a['mean'], 3)} to {number(b['mean'], 3)}" for label, a, b in ends]
-    return f"{measure} over the periods since the freeze. {'; '.join(parts) or 'No points'}."
+    return f"{measure} over the periods since the cut. {'; '.join(parts) or 'No points'}."

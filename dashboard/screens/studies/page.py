@@ -1,4 +1,4 @@
-"""Studies: put a question to many users, watch the table fill, read what it says."""
+"""Studies: evaluate one setup over many users, watch the table fill, read what it says."""
 
 import streamlit as st
 
@@ -25,12 +25,12 @@ def page() -> None:
     current = study_card.SHELF.shown(everything)
     left, right = st.columns((1, 2.1), gap="small")
     with left, card("study-form"):
-        heading("New study", "One question to many users, with intervals and paired tests.")
+        heading("New study", "Evaluate one setup over many users, with intervals and paired tests.")
         if known and known_models:
-            study_form.form(known, known_models)
+            study_form.form(known, known_models, study_card.SHELF.pick)
         else:
             missing = "model" if known else "data set"
-            st.caption(f"There is no {missing} to study. Add one in the Library.")
+            st.caption(f"A study needs a {missing}. Add one in the Library.")
     with right, card("study"):
         study_card.one(current)
     with card("studies", stretch=False):

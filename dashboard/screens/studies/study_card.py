@@ -1,6 +1,4 @@
-"""One study, live or finished, and the list of all: its table or chart, its tests, its sentence."""
-
-import time
+"""One study, running or ended, and the list of all: its table or chart, its tests, its sentence."""
 
 import streamlit as st
 
@@ -24,11 +22,11 @@ from dashboard.ui.notices import HEAD_PX, empty, problem
 from db import jobs
 from db.jobs import Job
 
-LINE_PX = 46  # the line that says how far it is
+LINE_PX = 70  # which numbers these are, and how far they are
 ENDED = {
     "COMPLETED": "Done.",
-    "STOPPED": "Stopped. What it had measured is kept: it goes on from there.",
-    "ERROR": "Failed. What it had measured is kept: it goes on from there.",
+    "STOPPED": "Stopped. What it measured is kept, and Resume continues from there.",
+    "ERROR": "Failed. What it measured is kept, and Resume continues from there.",
 }
 
 
@@ -39,9 +37,9 @@ def one(study: Study | None) -> None:
     """The right card: looked up every second while the job is open."""
     if study is None:
         empty(
-            "Nothing was studied yet",
-            "Choose on the left and press Start: the table fills while it is measured.",
-            ROOM_PX + 2 * LINE_PX,
+            "No study yet",
+            "Choose a study on the left and start it. Its table fills while it is measured.",
+            ROOM_PX + LINE_PX,
         )
         return
     SHELF.card(study, _one)
@@ -57,8 +55,12 @@ def _one(study: Study) -> None:
         else:
             _button(study.job)
     room = LINE_PX if study.open else "content"
-    with st.container(height=room, border=False, key="study-line", vertical_alignment="center"):
-        _line(study)
+    with st.container(height=room, border=False, key="study-line", gap="xxsmall"):
+        st.caption(md(about(study)))
+        if study.open:
+            progress.line(study.job, "Measuring")
+        elif study.job.state != "COMPLETED":
+            st.caption(ENDED.get(study.job.state, study.job.state))
     if study.job.state == "COMPLETED":
         result(study)
     else:
@@ -76,47 +78,44 @@ def _one(study: Study) -> None:
         st.caption(f":orange[Note:] {md(note)}")
 
 
-def _line(study: Study) -> None:
-    """What it does now and how far it is; for one that ended, how and what was asked."""
-    job = study.job
-    if not study.open:
-        told = md(about(study.found)) if study.found else ENDED.get(job.state, job.state)
-        st.caption(told)
-        return
-    progress.line(job, "Measuring")
-
-
 def _button(job: Job) -> None:
     if job.state in (jobs.QUEUED, jobs.RUNNING):
         st.button(
-            "Stop",
+            "Stop study",
             key=f"stop-study-{job.id}",
             disabled=job.stop_asked,
             on_click=progress.stop,
             args=(job.id,),
-            help="What it has measured so far is kept, and it can go on from there.",
+            help="What it has measured so far is kept, and Resume continues from there.",
         )
         return
     if job.state in (jobs.STOPPED, jobs.ERROR):
         again = f"again-study-{job.id}"
-        st.button("Resume", key=again, type="primary", on_click=SHELF.resume, args=(job.id,))
+        st.button("Resume study", key=again, type="primary", on_click=SHELF.resume, args=(job.id,))
 
 
 def _so_far(study: Study) -> None:
-    told = so_far(study.job.partial)
-    if told is None:
-        wait = "Means appear after the first users." if study.open else "It ended before the first user."
+    means = so_far(study.job.partial)
+    if means is None:
+        wait = (
+            "Means appear after the first users."
+            if study.open
+            else "It ended before the first user was done."
+        )
         empty("No numbers yet", wait, ROOM_PX)
         return
-    measure, means = told
+    measure, frame = means
     st.caption(
-        f"{md(measured(measure))} so far, mean over the n users done. Intervals and tests come at the end."
+        f"{md(measured(measure))} so far: mean over the users done and 95 % interval, best in bold. Paired "
+        "tests follow at the end."
     )
-    table(means)
+    table(frame)
 
 
 def listing(all_of_them: list[Study], current: Study | None) -> None:
     """All studies; a selected row is shown above."""
-    frame = studies_table(all_of_them, time.time())
-    wide = {"says": st.column_config.TextColumn(width="large")}
-    SHELF.listing(all_of_them, current, frame, wide, "Studies, newest first")
+    columns = {
+        "result": st.column_config.TextColumn(width="large"),
+        "filed": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
+    }
+    SHELF.listing(all_of_them, current, studies_table(all_of_them), columns, "Studies, newest first")

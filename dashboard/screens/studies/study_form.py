@@ -1,12 +1,14 @@
-"""The form of the Studies page: what to ask of which models, sensible defaults; files a job."""
+"""The form of the Studies page: which study of which models, with defaults that suit; files a job."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from dashboard.state import session
-from dashboard.text.literal import md
+from dashboard.state import session, widgets
+from dashboard.text.formats import plural
+from dashboard.text.literal import md, plain
 from dashboard.ui import forms
 from dashboard.ui.notices import problem
 from db import jobs
@@ -19,19 +21,16 @@ from db.requests import StudyRequest
 from db.requests.fields import field_of
 
 LAYOUTS = ("single", "recicl")  # fields that name a model tuned in the layout of this name
-AT_ONCE = ("k", "cut")  # of what a study asks, drawn beside the number of users; the rest is folded away
+AT_ONCE = ("k", "cut")  # of what a study reads, drawn beside the number of users; the rest is folded away
+SHARED = ("seed", "minutes", "only", "history", "candidates", "candidate_kind", "scoring")
 
 
-def form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
-    """Draw the fields that the study asks for, and Start."""
-    name = st.selectbox(
-        "Study",
-        list(STUDIES),
-        key="study-what",
-        format_func=lambda study: STUDIES[study].label,
-        persist_state="session",
-    )
-    study = STUDIES[name]
+def form(known: list[DatasetInfo], known_models: list[ModelInfo], started: Callable[[int], None]) -> None:
+    """Draw the fields that the study reads, and Start. `started`: is given the number of the study's job."""
+    names = list(STUDIES)
+    study = STUDIES[
+        forms.choose("Study", "study-what", names, names[0], format_func=lambda name: STUDIES[name].label)
+    ]
     st.caption(f"{study.about}{f' ({study.paper})' if study.paper else ''}.")
     info = forms.data_set("study-dataset", known)
     try:
@@ -41,15 +40,15 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
         return
     if late := seen_too_much(request, info):
         st.caption(
-            f":orange[Before starting:] {md(', '.join(late))} learnt from later periods, too, and may know "
-            f"the answers. Tune on the first {request.cut} periods instead."
+            f":orange[Before starting:] {md(', '.join(late))} was also tuned on later periods and may know "
+            f"the answers. Tune on the first {plural(request.cut, 'period')} instead."
         )
     ready = info.has_timestamps or not study.timestamps
     if not ready:
         st.caption(
-            ":orange[Before starting:] this data set has no times, so nothing drifts that could be seen."
+            ":orange[Before starting:] this data set has no timestamps, and drift is measured over time."
         )
-    _start(request, ready)
+    _start(request, ready, started)
     st.caption("Runs in the background. If stopped, it resumes. Rankings take priority.")
 
 
@@ -60,6 +59,8 @@ def _fields(study: StudyChoice, info: DatasetInfo, known_models: list[ModelInfo]
     said: dict[str, Any] = {"study": study.name, "dataset": info.name}
     said["model"] = forms.model(label, "study-model", known_models)
     said |= _tuned(layouts, info, known_models)
+    if missing := [layout for layout in layouts if said[layout] is None]:
+        said |= _offer_tuning(study, info, said["model"], missing)
     left, right = st.columns(2, gap="small")
     with left:
         said["users"] = _ask(study, "users", study.users)
@@ -77,30 +78,29 @@ def _fields(study: StudyChoice, info: DatasetInfo, known_models: list[ModelInfo]
 
 
 def _ask(study: StudyChoice, name: str, start: Any = None) -> Any:
-    """One field of the request; one that every study asks alike keeps what was chosen for another."""
+    """One field of the request; one that all studies share keeps its answer from study to study."""
     field = field_of(StudyRequest, name)
-    key = f"study-{name}" if name in ("seed", "minutes", "only") else f"study-{name}-{study.name}"
+    key = f"study-{name}" if name in SHARED else f"study-{name}-{study.name}"
     return forms.ask(field, key, field.default if start is None else start, step=1)
 
 
-def _start(request: StudyRequest, ready: bool) -> None:
-    """File the study; one that was answered already is shown instead, and measured again only on request."""
+def _start(request: StudyRequest, ready: bool, started: Callable[[int], None]) -> None:
+    """File the study; a result that is stored is shown instead, and measured again only on request."""
     stored = answered(request)
-    label = "Show the stored result" if stored else "Start study"
-    started = st.button(label, type="primary", key="study-start", width="stretch", disabled=not ready)
-    again = stored is not None and st.button(
-        "Measure again", key="study-anew", width="stretch", type="tertiary"
+
+    def file() -> None:
+        started(jobs.submit(session.store(), "study", request.to_json()).id)
+
+    label, action = (
+        ("Start study", file) if stored is None else ("Show the stored result", partial(started, stored.id))
     )
-    if not (started or again):
-        return
-    filed = stored if stored is not None and not again else None
-    filed = filed or jobs.submit(session.store(), "study", request.to_json(), jobs.BACKGROUND)
-    st.session_state.study = filed.id
-    st.rerun()
+    st.button(label, type="primary", key="study-start", width="stretch", disabled=not ready, on_click=action)
+    if stored is not None:
+        st.button("Measure again", key="study-anew", width="stretch", type="tertiary", on_click=file)
 
 
 def answered(request: StudyRequest) -> Job | None:
-    """The newest finished study that was asked just this."""
+    """The newest finished study with just this request."""
     done = jobs.listing(session.store(), states=[jobs.COMPLETED], kinds=["study"])
     return next((job for job in done if _asks(job, request)), None)
 
@@ -114,7 +114,7 @@ def _asks(job: Job, request: StudyRequest) -> bool:
 
 def tuned(layout: str, dataset: str, known_models: Sequence[ModelInfo]) -> Job | None:
     """The newest finished tuning in this layout on this data set whose model is still there; of several,
-    one that left later periods out, as a study asks about them."""
+    one that left later periods out, since a study measures on those."""
     names = {model.name for model in known_models}
     done = [
         job
@@ -130,23 +130,35 @@ def tuned(layout: str, dataset: str, known_models: Sequence[ModelInfo]) -> Job |
 def _tuned(
     layouts: Sequence[str], info: DatasetInfo, known_models: Sequence[ModelInfo]
 ) -> dict[str, str | None]:
-    """The models tuned in these layouts; what was tuned on this data set is proposed."""
+    """The models tuned in these layouts; those tuned on this data set are proposed."""
     chosen: dict[str, str | None] = {}
-    missing = False
     for layout in layouts:
         job = tuned(layout, info.name, known_models)
         own = str(job.result["model"]) if job and job.result else None
-        missing = missing or own is None
         key = f"study-{layout}-{info.name}-{own or ''}"
         chosen[layout] = forms.ask(field_of(StudyRequest, layout), key, own, keep=False)
-    if missing:
-        st.caption("Make the tuned models on the page Tune, on the first periods only.")
-        st.page_link("screens/tune/page.py", label="Open Tune")
     return chosen
 
 
+def _offer_tuning(
+    study: StudyChoice, info: DatasetInfo, base: str | None, missing: Sequence[str]
+) -> dict[str, Any]:
+    """Ways to get the tuned models that are not chosen: by the study itself, or on the page Tune."""
+    st.caption("Without tuned models their rows are left out.")
+    said = {"tune": _ask(study, "tune")}
+    layout = missing[-1]
+    label = f"Open Tune for {plain(base or 'a model', 30)} on {plain(info.name, 30)}"
+    if st.button(md(label), key="study-tune", width="stretch"):
+        until = field_of(StudyRequest, "cut").default if info.has_timestamps else 0
+        answers = {"dataset": info.name, "base": base, "what": layout, "until": until}
+        for name, answer in answers.items():  # the form's own names of its fields
+            widgets.keep(f"tune-{name}", answer)
+        st.switch_page("screens/tune/page.py")
+    return said
+
+
 def _cut(info: DatasetInfo, said: dict[str, Any]) -> int:
-    """The first period asked about: the one at which the tuned models stopped."""
+    """The first period measured on: the one before which tuning of the chosen models stopped."""
     field = field_of(StudyRequest, "cut")
     untils = [
         job.payload.get("until")
@@ -155,17 +167,17 @@ def _cut(info: DatasetInfo, said: dict[str, Any]) -> int:
     ]
     until = next((period for period in untils if isinstance(period, int)), field.default)
     note = (
-        "Periods hold equally many purchases. Later ones are asked about; a model must have been tuned on no "
-        "more than these, or it knows the answers."
+        "Periods hold equally many interactions. The study measures on later ones, so a model must have been "
+        "tuned on no more than these."
         if info.has_timestamps
-        else "This data set has no times: everybody's last purchase is asked about."
+        else "This data set has no timestamps: the study measures on each user's last interaction."
     )
     key = f"study-cut-{until}"
     return forms.ask(field, key, until, keep=False, note=note, disabled=not info.has_timestamps)
 
 
 def seen_too_much(request: StudyRequest, info: DatasetInfo) -> list[str]:
-    """The chosen models that were tuned on this data set beyond the periods that they may know."""
+    """The chosen models that were tuned on later periods of this data set, on which the study measures."""
     asks = STUDIES[request.study].asks
     if not info.has_timestamps or "cut" not in asks:
         return []

@@ -1,4 +1,4 @@
-"""What a finished study found: chart, table and tests, whatever study it is of; and how to take it away."""
+"""What a finished study found: chart, table and tests, whichever study it is; and its downloads."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from dashboard.screens.studies.comparison_tables import (
     agreements,
     bars_table,
     completeness_numbers,
-    guard_told,
+    guard_sentence,
     score_dots,
     scores_table,
     strategy_dots,
@@ -30,7 +30,9 @@ from dashboard.screens.studies.study_text import (
     tests,
 )
 from dashboard.text.literal import md
+from dashboard.ui import forms
 from dashboard.ui.notices import colours, empty
+from dashboard.ui.remembered import remembered
 
 FEW = 2  # long names that stand side by side; more of them are a list to choose from
 MANY = 8  # paired tests; more are shown when asked for
@@ -76,18 +78,19 @@ def _choice(label: str, key: str, options: Sequence[str], names: dict[str, str] 
     """One of several; nothing is drawn where there is nothing to choose."""
     if len(options) < 2:
         return options[0]
+    label_of = measured if names is None else lambda name: names.get(name, name)
     if names and len(options) > FEW:
-        return st.selectbox(label, options, key=key, format_func=names.__getitem__)
-    picked = st.segmented_control(
+        return forms.choose(label, key, options, options[0], format_func=label_of)
+    return remembered(
+        st.segmented_control,
         label,
-        options,
-        default=options[0],
+        key,
+        options[0],
+        options=options,
         required=True,
-        format_func=(lambda name: names[name]) if names else measured,
-        key=key,
+        format_func=label_of,
         label_visibility="collapsed",
     )
-    return picked or options[0]
 
 
 def _series(study: Study, measure: str) -> None:
@@ -125,11 +128,12 @@ def _dots(
 def _strategies(study: Study, measure: str) -> None:
     rows, line = strategy_dots(study.found, measure)
     _dots(rows, f"{measured(measure)}, mean over users", f"dots-{study.job.id}", line)
-    if told := guard_told(study.found):
-        st.caption(md(told))
+    if guarded := guard_sentence(study.found):
+        st.caption(md(guarded))
     st.markdown("**All strategies**")
     st.caption(
-        "Bold: the best mean, and p below 0.05 (paired permutation tests of NDCG@10). Shown: mean number."
+        "Bold: the best mean, and p below 0.05 (paired permutation tests of NDCG@10). Shown: mean number of "
+        "demonstrations in the prompt. Choosing: mean time to choose them."
     )
     table(strategy_table(study.found))
 
@@ -140,7 +144,7 @@ def _faithfulness(study: Study) -> None:
     truth = _choice("Against", f"study-truth-{job}", list(against), against)
     measures = agreements(found, truth)
     if not measures:
-        empty("Nothing was measured", "No score was compared with this.", ROOM_PX)
+        empty("Nothing was measured", "No score was compared with this truth.", ROOM_PX)
         return
     measure = _choice("Measure", f"study-agreement-{job}", measures)
     if study.what is not None and study.what.reads:
@@ -172,7 +176,7 @@ def table(frame: pd.DataFrame) -> None:
 
 
 def take_away(study: Study) -> None:
-    """The result as files."""
+    """Downloads of the result."""
     found, stem = study.found, f"dualens-study-{study.job.id}"
     whole = json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True)
     st.download_button("JSON", whole, f"{stem}.json", "application/json", key=f"json-{study.job.id}")

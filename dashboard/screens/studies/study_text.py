@@ -1,7 +1,7 @@
-"""Studies as pages show them: what can be asked, and the tables a `study` job's result is made of.
+"""Studies as pages show them: the tables and sentences made of a `study` job's request and result.
 
 Boundary: a job's payload, partial and result in; Markdown tables, numbers and sentences out. No Streamlit,
-no store. A result is drawn from the parts it has, whatever study it is of: `cells` (row, column, estimates),
+no store. A result is drawn from the parts it has, whichever study made it: `cells` (row, column, estimates),
 `series` (points over periods), `tests` (paired differences), `notes`; estimates are `{mean, low, high, n}`.
 """
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from dashboard.screens.studies.trust import trusted
 from dashboard.state.work import Work
+from dashboard.text import values
 from dashboard.text.formats import (
     number,
     plural,
@@ -36,7 +37,7 @@ MEASURES = {
 }
 NAMES = {  # of rows, conditions and series: as a heading, in a narrow column, in a sentence
     "base": ("before tuning", "before tuning", "the model before tuning"),
-    "single": ("tuned on single questions", "single", "the single layout"),
+    "single": ("tuned on single queries", "single", "the single layout"),
     "recicl": ("tuned with demonstrations (RecICL)", "RecICL", "the RecICL layout"),
     "zero_shot": ("zero-shot", "zero-shot", "zero-shot"),
     "stale": ("stale demonstrations", "stale", "stale"),
@@ -58,7 +59,7 @@ HEADING, SHORT, SPOKEN = range(3)
 
 @dataclass(frozen=True)
 class Study(Work):
-    """One `study` job: what was asked and what it found, whole or so far."""
+    """One `study` job: its request and its result, complete or partial."""
 
     @property
     def found(self) -> Mapping[str, Any]:
@@ -66,7 +67,7 @@ class Study(Work):
 
     @property
     def what(self) -> StudyChoice | None:
-        """None for a study this page starts none of; its result is shown all the same."""
+        """Its row of choices; None for a study that this page does not offer, whose result is shown too."""
         return STUDIES.get(str(self.asked.get("study")))
 
     @property
@@ -76,18 +77,18 @@ class Study(Work):
         return plain(f"{label} on {self.asked.get('dataset', '?')}", 80)
 
     def measures(self) -> list[str]:
-        """What its cells or series are measured by, in the order of `MEASURES`, others after them."""
-        told = [
-            key for cell in self.found.get("cells") or [] for key, each in cell.items() if is_estimate(each)
+        """The measures of its cells or series, in the order of `MEASURES`, others after them."""
+        names = [
+            key for cell in self.found.get("cells") or [] for key, value in cell.items() if is_estimate(value)
         ]
-        told += [str(self.found["metric"])] if self.found.get("metric") else []
-        told += [
+        names += [str(self.found["metric"])] if self.found.get("metric") else []
+        names += [
             key
-            for each in (self.found.get("strategies") or {}).values()
-            for key, value in each.items()
+            for strategy in (self.found.get("strategies") or {}).values()
+            for key, value in strategy.items()
             if is_estimate(value)
         ]
-        told += [
+        names += [
             key
             for score in (self.found.get("scores") or {}).values()
             for truth in score.values()
@@ -96,8 +97,8 @@ class Study(Work):
             if is_estimate(value) and key in MEASURES
         ]
         return [
-            *(key for key in MEASURES if key in told),
-            *(key for key in dict.fromkeys(told) if key not in MEASURES),
+            *(key for key in MEASURES if key in names),
+            *(key for key in dict.fromkeys(names) if key not in MEASURES),
         ]
 
 
@@ -109,7 +110,7 @@ def is_estimate(value: object) -> TypeGuard[Mapping[str, Any]]:
 def named(name: object, form: int = HEADING) -> str:
     """A row, column or series in words; unknown ones as they are. Plain text."""
     if isinstance(name, list | tuple):
-        return ", ".join(named(each, form) for each in name)
+        return ", ".join(named(part, form) for part in name)
     known = NAMES.get(str(name))
     if known:
         return known[form]
@@ -122,10 +123,10 @@ def measured(name: str) -> str:
 
 
 def cell_text(value: Mapping[str, Any], *, best: bool = False) -> str:
-    """A mean and its interval as Markdown."""
+    """A mean and its interval, where it has one, as Markdown."""
     mean = f"**{number(value['mean'], 3)}**" if best else number(value["mean"], 3)
     if value.get("low") is None:
-        return f"{mean} :gray[n {value.get('n', '?')}]"
+        return mean
     interval = f"{number(value['low'], 3)} to {number(value['high'], 3)}".replace(" ", NO_BREAK)
     return f"{mean}{NO_BREAK}:gray[{interval}]"
 
@@ -142,20 +143,48 @@ def grid(found: Mapping[str, Any], measure: str) -> pd.DataFrame:
 
 
 def so_far(partial: Mapping[str, Any] | None) -> tuple[str, pd.DataFrame] | None:
-    """The measure and the means of what a running study has, as the same table; None before the first."""
-    told = (partial or {}).get("so_far") or {}
-    for measure, rows in told.items():
-        if not isinstance(rows, Mapping) or not rows:
-            continue
-        at = {}
-        for row, value in rows.items():
-            columns = {measured(measure): value} if is_estimate(value) else value
-            for column, each in columns.items():
-                if is_estimate(each):
-                    at[str(row), str(column)] = cell_text({"mean": each["mean"], "n": each.get("n")})
-        if at:
-            return measure, _table(at, {})
+    """The measure and the means of a running study as a table in Markdown, with the number of users done.
+
+    Rows with one mean each stand best first. None before the first mean.
+    """
+    for measure, rows in ((partial or {}).get("so_far") or {}).items():
+        cells = {
+            (str(row), str(column)): estimate
+            for row, value in (rows.items() if isinstance(rows, Mapping) else ())
+            for column, estimate in ({measure: value} if is_estimate(value) else value).items()
+            if is_estimate(estimate)
+        }
+        if cells:
+            return measure, _means(cells, measure)
     return None
+
+
+def _means(cells: Mapping[tuple[str, str], Mapping[str, Any]], measure: str) -> pd.DataFrame:
+    """Estimates by (row, column) as Markdown; the only column may be the measure itself."""
+    best = max(estimate["mean"] for estimate in cells.values())
+    columns = _ordered(column for _, column in cells)
+    lines = _ordered(row for row, _ in cells)
+    if columns == [measure]:
+        lines = sorted(lines, key=lambda row: -cells[row, measure]["mean"])
+    labels = {row: estimate["label"] for (row, _), estimate in cells.items() if estimate.get("label")}
+    done = {row: max(cells[key].get("n") or 0 for key in cells if key[0] == row) for row in lines}
+    body = {
+        measured(column) if column == measure else named(column): [
+            cell_text(cells[row, column], best=cells[row, column]["mean"] == best)
+            if (row, column) in cells
+            else "–"
+            for row in lines
+        ]
+        for column in columns
+    }
+    heads = [plain(labels.get(row) or named(row), 60) for row in lines]
+    return pd.DataFrame(
+        {
+            "": [md(head) for head in heads],
+            **{md(head): texts for head, texts in body.items()},
+            "users": [str(done[row]) for row in lines],
+        }
+    )
 
 
 def _table(at: Mapping[tuple[str, str], str], rows: Mapping[str, Any]) -> pd.DataFrame:
@@ -232,40 +261,39 @@ def sentence(study: Study) -> str:
     """What the study found, in words made from its numbers. Plain text."""
     found = study.found
     if study.job.state != "COMPLETED":
-        return "It is not finished: means may still move, and nothing is tested yet."
+        return "The study is not complete: means may change, and nothing is tested yet."
     if said := trusted(found):
         return said
     if found.get("claim"):
         return str(found["claim"])
     measure = next(iter(study.measures()), "")
-    said = [test for test in found.get("tests") or [] if is_estimate(test.get(measure))][:3]
-    if not said:
-        return "The study tested nothing."
+    tested = [test for test in found.get("tests") or [] if is_estimate(test.get(measure))][:3]
+    if not tested:
+        return "The result holds no paired test."
     parts = [
         f"{named(test['better'], SPOKEN)} {_is(test[measure])} {named(test['than'], SPOKEN)} "
         f"({signed(test[measure]['mean'], 3)} {measured(measure)}, {p_text(test[measure]['p'])})"
-        for test in said
+        for test in tested
     ]
-    told = "; ".join(parts)
-    return f"{told[0].upper()}{told[1:]}."
+    joined = "; ".join(parts)
+    return f"{joined[0].upper()}{joined[1:]}."
 
 
 def _is(value: Mapping[str, Any]) -> str:
-    return {"better": "beats", "worse": "falls behind"}.get(verdict(value), "cannot be told from")
+    return {"better": "beats", "worse": "falls behind"}.get(verdict(value), "does not differ clearly from")
 
 
-def about(found: Mapping[str, Any]) -> str:
-    """What was asked of whom, in one line. Plain text."""
-    split, asked = found.get("split") or {}, found.get("request") or {}
-    users = next((cell.get("n") for cell in found.get("cells") or []), found.get("users"))
-    users = found.get("measured", users)
-    parts = [plural(users, "user")] if isinstance(users, int) else []
+def about(study: Study) -> str:
+    """Of which models, users and purchases a study's numbers are, in one line. Plain text."""
+    found, asked = study.found, {**study.asked, **(study.found.get("request") or {})}
+    split = found.get("split") or {}
+    parts = [f"{_models(study)} on {asked.get('dataset', '?')}", *_users(found, asked)]
     if split.get("kind") == "periods":
         parts.append(
-            f"purchases after {split.get('date')} (period {split.get('cut')} of {split.get('periods')} on)"
+            f"interactions after {split.get('date')} (period {split.get('cut')} of {split.get('periods')} on)"
         )
     elif split:
-        parts.append("everybody's last purchase")
+        parts.append("each user's last interaction")
     if found.get("short"):
         parts.append(f"{found['short']} left out with too few demonstrations")
     if asked.get("candidates"):
@@ -273,22 +301,37 @@ def about(found: Mapping[str, Any]) -> str:
     if found.get("k"):
         parts.append(plural(found["k"], "demonstration"))
     elif asked.get("demos"):
-        parts.append(str(asked["demos"]).replace(":", " "))
+        parts.append(values.strategy(str(asked["demos"])))
     if found.get("seconds") is not None:
         parts.append(f"measured in {seconds(found['seconds'])}")
-    return plain(" · ".join(parts), 200)
+    return plain(" · ".join(parts), 240)
 
 
-def table(studies: Sequence[Study], now: float) -> pd.DataFrame:
-    """One row per study, newest first; plain text."""
+def _models(study: Study) -> str:
+    """The models of its rows, else the one it asks."""
+    rows = study.found.get("rows") or {}
+    names = [row["model"] for row in rows.values() if isinstance(row, Mapping) and row.get("model")]
+    names = names or [study.asked.get(field) for field in ("model", "single", "recicl")]
+    return ", ".join(dict.fromkeys(str(name) for name in names if name)) or "?"
+
+
+def _users(found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """How many users were measured, or are to be."""
+    counted = found.get("measured", next((cell.get("n") for cell in found.get("cells") or []), None))
+    users = counted if counted is not None else found.get("users", asked.get("users"))
+    return [plural(users, "user")] if isinstance(users, int) else []
+
+
+def table(studies: Sequence[Study]) -> pd.DataFrame:
+    """One row per study, newest first; plain text, and moments that a browser shows in its own time."""
     return pd.DataFrame(
         {
             "study": [study.title for study in studies],
             "state": [study.state for study in studies],
-            "model": [plain(study.asked.get("recicl") or study.asked.get("model"), 40) for study in studies],
+            "models": [plain(_models(study), 60) for study in studies],
             "users": [study.asked.get("users") for study in studies],
             "seed": [study.asked.get("seed", 0) for study in studies],
-            "says": [plain(sentence(study), 160) if study.found else "–" for study in studies],
-            "filed": [study.filed(now) for study in studies],
+            "result": [plain(sentence(study)) if study.found else "–" for study in studies],
+            "filed": pd.to_datetime([study.job.created_at for study in studies], unit="s", utc=True),
         }
     )

@@ -6,7 +6,7 @@ from typing import Any
 from dashboard.text.formats import number
 from dashboard.text.literal import plain
 
-Found = Mapping[str, Any]
+Result = Mapping[str, Any]
 OURS = ("path", "strata", "exact")  # the first that was measured and is not the truth itself
 LEVELS = (
     (0.9, "can be trusted"),
@@ -16,17 +16,20 @@ LEVELS = (
 )
 
 
-def agreement(found: Found, score: str, truth: str) -> float | None:
+def agreement(result: Result, score: str, truth: str) -> float | None:
     """The mean rank correlation of a score with a truth; None where it was not measured."""
-    value = (((found.get("scores") or {}).get(score) or {}).get(truth) or {}).get("spearman") or {}
+    value = (((result.get("scores") or {}).get(score) or {}).get(truth) or {}).get("spearman") or {}
     return value.get("mean")
 
 
-def trusted(found: Found) -> str:
+def trusted(result: Result) -> str:
     """Plain text; empty where neither truth was measured."""
     parts = []
-    for truth, told in (("exact", "taking demonstrations out"), ("reprompt", "prompts written without them")):
-        known = [(rho, name) for name in OURS if (rho := agreement(found, name, truth)) is not None]
+    for truth, prediction in (
+        ("exact", "exact removal"),
+        ("reprompt", "new prompts without a demonstration"),
+    ):
+        known = [(rho, name) for name in OURS if (rho := agreement(result, name, truth)) is not None]
         if truth == "reprompt":  # what the desk shows is measured exactly up to six demonstrations
             known = known[::-1]
         if not known:
@@ -34,19 +37,19 @@ def trusted(found: Found) -> str:
         rho, _ = known[0]
         level = next(word for least, word in LEVELS if rho >= least)
         parts.append(
-            f"{level} for what {told} would do (rank correlation {number(rho)}{_rival(found, truth)})"
+            f"{level} as predictions of {prediction} (rank correlation {number(rho)}{_rival(result, truth)})"
         )
     if not parts:
         return ""
-    where = plain(found.get("dataset") or "this data set", 60)
-    return f"On {where} effects {' and '.join(parts)}."
+    where = plain(result.get("dataset") or "this data set", 60)
+    return f"On {where}, effects {' and '.join(parts)}."
 
 
-def _rival(found: Found, truth: str) -> str:
+def _rival(result: Result, truth: str) -> str:
     rivals = [
         (rho, str(score.get("label") or name))
-        for name, score in (found.get("scores") or {}).items()
-        if score.get("kind") == "rival" and (rho := agreement(found, name, truth)) is not None
+        for name, score in (result.get("scores") or {}).items()
+        if score.get("kind") == "rival" and (rho := agreement(result, name, truth)) is not None
     ]
     if not rivals:
         return ""

@@ -40,14 +40,10 @@ def form(
     `earlier`: all tunings there are. `started`: is given the number of the job that Start files.
     """
     info = forms.data_set("tune-dataset", known)
-    key = st.selectbox(
-        "What to train",
-        list(WHAT),
-        key="tune-what",
-        format_func=lambda name: WHAT[name].label,
-        persist_state="session",
-    )
-    what = WHAT[key]
+    kinds = list(WHAT)
+    what = WHAT[
+        forms.choose("What to train", "tune-what", kinds, kinds[0], format_func=lambda name: WHAT[name].label)
+    ]
     st.caption(what.about)
     try:
         request = _fields(
@@ -99,14 +95,12 @@ def _asked(name: str, **how: Any) -> dict[str, Any]:
 def _learn_from(info: DatasetInfo) -> int | None:
     """None: all but the two newest purchases of each; N: the first N periods of time."""
     options: list[int] = [0, *(range(1, PERIODS) if info.has_timestamps else ())]
-    if st.session_state.get("tune-until") not in options:
-        st.session_state["tune-until"] = 0
-    chosen = st.selectbox(
+    chosen = forms.choose(
         "Learn from",
+        "tune-until",
         options,
-        key="tune-until",
+        0,
         format_func=lambda until: learnt_from({"until": until or None, "periods": PERIODS}),
-        persist_state="session",
         help=help.more(
             "The first periods alone, so that later ones can be tested on: for studies of drift. "
             "Periods hold equally many purchases."

@@ -30,6 +30,7 @@ from engine.llm.attention.attend import (
     owned,
     weights,
 )
+from engine.progress import give_way
 
 NAME = "dualens"
 _BAND = 512  # queries per block where a sliding window binds; keeps the mask at _BAND x (_BAND + window)
@@ -151,6 +152,7 @@ def attention(
     **extra: object,
 ) -> tuple[Tensor, None]:
     """The registered function. query [R, H, S, d], key and value [R, Hkv, S, d]; returns [R, S, H, dv]."""
+    give_way(query.shape[0] * query.shape[2])  # between two layers: the longest unit of work
     _refuse(extra)
     if attention_mask is not None or key.shape[2] != query.shape[2]:
         raise ModelError(

@@ -12,13 +12,13 @@ from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import DemonstrationLoss
 from engine.llm.scoring.log_probs import Prefix
 from engine.llm.scoring.memory import PrefillCache
-from engine.llm.scoring.modes import Question
+from engine.llm.scoring.modes import Question, loss_rows
 from engine.llm.scoring.ranking import Task, demo_head, kept_weights, prepare
 from engine.lrgd import agreement
-from engine.lrgd.effects import Estimator, effects
+from engine.lrgd.effects import Estimator, effects, weightings
 from engine.lrgd.objective import Effects, Remembered
 from engine.lrgd.shapley import EXACT_LIMIT, FLOOR, TOLERANCE
-from engine.progress import Clock
+from engine.progress import Clock, plan
 from engine.prompts import Dropped, Fitted, fit
 
 EffectMode = Literal["direct", "total", "reprompt"]
@@ -78,6 +78,7 @@ def demonstration_effects(
     clock = Clock()
     question, fitted, zero, _ = prepare(loaded, task)
     _check_effects(task, len(fitted.kept), estimator, mode)
+    plan(loaded.layers * _tokens(loaded, fitted, zero, question, estimator, mode, leave_one_out))
     with clock("prefill"):
         head = demo_head(loaded, fitted, cache, task.edits)
     loss = DemonstrationLoss(loaded, fitted, head, question, "total" if mode == "total" else "direct")
@@ -95,6 +96,26 @@ def demonstration_effects(
             removal = agreement.removal(objective, weights).tolist()
             reprompt = _reprompts(loaded, task, fitted, head, question, measured.loss_on, cache)
     return _effects_result(task, fitted, measured, mode, zero_shot, mass, removal, reprompt, clock.read())
+
+
+def _tokens(
+    loaded: LoadedModel,
+    fitted: Fitted,
+    zero: Fitted,
+    question: Question,
+    estimator: Estimator,
+    mode: EffectMode,
+    leave_one_out: bool,
+) -> int:
+    """About how many tokens are computed for these effects."""
+    whole, before_query = len(fitted.encoded), len(fitted.encoded.before("query"))
+    rows, count = loss_rows(loaded.encoder, question), len(fitted.kept)
+    demonstrations = before_query - len(fitted.encoded.before("demo"))
+    one = sum(whole - before_query + len(row.ids) - 1 for row in rows)  # a weighting: query and answers
+    again = {"direct": 0, "total": len(rows) * demonstrations, "reprompt": demonstrations // max(count, 1)}
+    tokens = before_query + len(zero.encoded) + 2 * one + weightings(count, estimator) * (one + again[mode])
+    # Leaving out each in turn writes what comes behind it anew: half of the demonstrations on average.
+    return tokens + (count * (demonstrations // 2 + one) if leave_one_out else 0)
 
 
 def _check_effects(task: Task, count: int, estimator: Estimator, mode: EffectMode) -> None:

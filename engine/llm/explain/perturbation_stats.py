@@ -20,7 +20,7 @@ from engine.llm.scoring.perturbed_prompts import Draw, draws_of
 from engine.llm.scoring.ranking import Task, demo_head, kept_weights, prepare
 from engine.lrgd.effects import effects
 from engine.lrgd.objective import Effects, Remembered
-from engine.progress import Report, quiet
+from engine.progress import Report, counted, part, quiet
 
 KAPPA = 1.0
 DRAWS = 16
@@ -63,21 +63,31 @@ def perturbation_stats(
         raise BadInput(f"draws is {draws}: a spread is taken over 1 to 256 draws.")
     cache = cache or PrefillCache()
     stats = [_under(loaded, None, draws_of(task, (), seed, [0]), cache)]
-    for number, edit in enumerate(edits):
-        report(number / len(edits), f"{edit.kind.label.lower()}: {draws} draws")
-        numbers = range(1, draws + 1) if drawn([edit]) else [0]
-        stats.append(_under(loaded, edit, draws_of(task, [edit], seed, numbers, disliked), cache))
+    numbers = [range(1, draws + 1) if drawn([edit]) else range(1) for edit in edits]
+    total, done = sum(len(each) for each in numbers), 0
+    for edit, chosen in zip(edits, numbers, strict=True):
+        message = f"{edit.kind.label.lower()}: {counted(len(chosen), 'draw')}"
+        drawn_tasks = draws_of(task, [edit], seed, chosen, disliked)
+        share = part(report, done / total, (done + len(chosen)) / total)
+        stats.append(_under(loaded, edit, drawn_tasks, cache, share, message))
+        done += len(chosen)
     return stats
 
 
 def _under(
-    loaded: LoadedModel, edit: Edit | None, draws: Sequence[Draw], cache: PrefillCache
+    loaded: LoadedModel,
+    edit: Edit | None,
+    draws: Sequence[Draw],
+    cache: PrefillCache,
+    report: Report = quiet,
+    message: str = "",
 ) -> PerturbationStats:
     count = len(draws[0].order)
     per_draw = torch.zeros(count, len(draws), dtype=torch.float64)
     totals, losses = torch.zeros(2, len(draws), dtype=torch.float64)
     seen: dict[object, Remembered] = {}
     for number, draw in enumerate(draws):
+        report(number / len(draws), message)
         measured, kept = _effects(loaded, draw.task, seen, cache)
         for place, value in zip(kept, measured.effects.tolist(), strict=True):
             per_draw[draw.order[place], number] = value

@@ -20,6 +20,7 @@ from engine.llm.generation.title_scores import Scale, Sum
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.log_probs import Prefix, elements_per_row
 from engine.llm.scoring.memory import in_batches, rows_at_once
+from engine.progress import Report, quiet
 
 WIDTH = 800  # `bench catalogue`: the exact top 10 of 16,403 titles for all users; at 400 85 %
 NARROW = 10  # width of the search that goes first
@@ -51,6 +52,7 @@ def search(
     log_alpha: Tensor | None = None,
     scale: Scale | None = None,
     excluded: Sequence[int] = (),
+    report: Report = quiet,
 ) -> Found:
     """The `top` likeliest items after a prompt; at most `width` branches are followed at each depth.
 
@@ -58,7 +60,7 @@ def search(
     excluded: items never given. A branch is left as soon as it cannot reach the list. Deterministic.
     """
     with torch.no_grad():
-        return _Search(loaded, prompt, tree, top, width, log_alpha, scale or Sum(), excluded).run()
+        return _Search(loaded, prompt, tree, top, width, log_alpha, scale or Sum(), excluded).run(report)
 
 
 @dataclass(frozen=True)
@@ -191,18 +193,21 @@ class _Search:
         self._floor = self._lost = float("-inf")
         self._tokens = self._passes = 0
 
-    def run(self) -> Found:
-        wanted = self._width
-        for self._width in (NARROW, wanted) if wanted > NARROW else (wanted,):
+    def run(self, report: Report) -> Found:
+        asked = self._width
+        for self._width in (NARROW, asked) if asked > NARROW else (asked,):
             self._lost = float("-inf")
-            self._sweep()
+            self._sweep(report if self._width == asked else quiet)  # the narrow one takes no time
         return self._found()
 
-    def _sweep(self) -> None:
+    def _sweep(self, report: Report) -> None:
         """One search from the first token to the last; what an earlier one found is the floor of this one."""
+        depth, deepest = 0, int(self._lengths.max())
         root = _Branch(0.0, 0.0, -1, 0, len(self._tree), ())
         alive = self._expand([root], self._prompt.next_logprobs[None], [()])
         while alive:
+            depth += 1
+            report(depth / deepest, f"searching the catalogue: token {depth} of at most {deepest}")
             logprobs, slots = self._feed(alive)
             paths = [(*branch.path, slot) for branch, slot in zip(alive, slots, strict=True)]
             alive = self._expand(alive, logprobs, paths)

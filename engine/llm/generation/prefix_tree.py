@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from db.errors import ModelError
+from engine.progress import give_way
 from engine.prompts import PieceEncoder
 from engine.prompts.segments import title_answer
 
@@ -72,6 +73,7 @@ def build(encoder: PieceEncoder, titles: Sequence[str]) -> TitleTree:
     """
     rows: dict[tuple[int, ...], list[int]] = {}
     for item, title in enumerate(titles):
+        give_way()
         ids = encoder.joined(title_answer(title))
         if not ids:
             raise ModelError(f"The model's tokenizer turns the title '{title}' into no tokens at all.")

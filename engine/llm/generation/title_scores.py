@@ -15,6 +15,7 @@ from engine.llm.generation.prefix_tree import TitleTree
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.log_probs import Prefix, elements_per_row
 from engine.llm.scoring.memory import in_batches, rows_at_once
+from engine.progress import plan
 
 
 class Scale(Protocol):
@@ -115,6 +116,7 @@ def priors(loaded: LoadedModel, prompt: Prefix, tree: TitleTree) -> np.ndarray:
         for row, rest in zip(rows, _rest(loaded, prompt, [tree.row(row) for row in rows]), strict=True):
             found[starts[row] + 1 : starts[row] + len(rest) + 1] = rest
 
+    plan(loaded.layers * int((lengths - 1).sum()))
     at = 0
     longer = order[lengths[order] > 1].tolist()
     while at < len(longer):  # rows of like length together, so that little is padded

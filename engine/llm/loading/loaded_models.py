@@ -1,12 +1,15 @@
 """Loaded models kept for the next request, the least recently used one leaving first."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from engine.llm.loading.load import LoadedModel, load
 from engine.llm.loading.sources import locate
+from engine.progress import giving_way
 
 
 class Models:
@@ -18,6 +21,7 @@ class Models:
     def __init__(self, device: str = "auto", dtype: str = "auto", limit_bytes: int = 8 << 30) -> None:
         self.device, self.dtype, self.limit_bytes = device, dtype, limit_bytes
         self._kept: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
+        self._pinned: frozenset[tuple[str, str]] = frozenset()
 
     def get(self, source: str, revision: str | None = None) -> LoadedModel:
         """The model of a folder or hub id, loaded if it is not here. Raises what `load` raises.
@@ -33,13 +37,30 @@ class Models:
             return self._kept[key]
         for old in [k for k in self._kept if k[0] == source]:
             del self._kept[old]
-        loaded = load(source, self.device, self.dtype)
+        with giving_way(None):  # a more urgent job that needs this model would load it once more
+            loaded = load(source, self.device, self.dtype)
         self._kept[key] = loaded
-        while len(self._kept) > 1 and sum(m.nbytes for m in self._kept.values()) > self.limit_bytes:
-            self._kept.popitem(last=False)
+        self._trim(key)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return loaded
+
+    @contextmanager
+    def all_kept(self) -> Iterator[None]:
+        """The models held now stay inside the block, where a job runs that interrupts their user."""
+        before = self._pinned
+        self._pinned = frozenset(self._kept)
+        try:
+            yield
+        finally:
+            self._pinned = before
+
+    def _trim(self, newest: tuple[str, str]) -> None:
+        """Drop the least recently used models that may leave, until the rest is within the limit."""
+        for key in [key for key in self._kept if key != newest and key not in self._pinned]:
+            if sum(model.nbytes for model in self._kept.values()) <= self.limit_bytes:
+                return
+            del self._kept[key]
 
     def _revision(self, source: str) -> str:
         """A hub model is asked for once per process; a folder's files are looked at each time (cheap)."""

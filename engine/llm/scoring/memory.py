@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 
 from db.errors import OutOfMemory
+from engine.progress import give_way
 
 T = TypeVar("T")
 Result = TypeVar("Result")
@@ -88,6 +89,7 @@ def in_batches(
     done: list[Result] = []
     start = 0
     while start < len(rows):
+        give_way()
         try:
             done.append(work(rows[start : start + size]))
         except (OutOfMemory, torch.OutOfMemoryError, MemoryError, RuntimeError) as error:

@@ -19,7 +19,7 @@ from engine.llm.scoring.modes import (
     cyclic_orders,
     longest_tail,
 )
-from engine.progress import Clock
+from engine.progress import Clock, plan
 from engine.prompts import Dropped, Example, Fitted, fit
 
 Scoring = Literal["sum", "mean", "calibrated", "yes_no", "listwise"]
@@ -83,7 +83,9 @@ def rank_candidates(loaded: LoadedModel, task: Task, cache: PrefillCache | None 
     """
     cache = cache or PrefillCache()
     clock = Clock()
-    question, fitted, zero, _ = prepare(loaded, task)
+    question, fitted, zero, room = prepare(loaded, task)
+    answers_tokens = len(task.candidates) * (loaded.context_length - room) // 2  # about: half of the longest
+    plan(loaded.layers * (len(fitted.encoded) + len(zero.encoded) + 2 * answers_tokens))
     with clock("prefill"):
         head = demo_head(loaded, fitted, cache, task.edits)
     with clock("score"):

@@ -55,10 +55,21 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK])
+def test_text_on_the_accent_has_contrast(colours: Palette) -> None:
+    assert contrast(colours.on_up, colours.up) >= 4.5
+
+
+@pytest.mark.parametrize("kind", ["light", "dark"])
+def test_popovers_and_dialogs_have_the_scheme_of_the_page(kind: str) -> None:
+    assert f":root {{ color-scheme: {kind}; }}" in css(kind)
+
+
+@pytest.mark.parametrize("ground", ["background", "surface"])
+@pytest.mark.parametrize("colours", [LIGHT, DARK])
 @pytest.mark.parametrize("ink", ["text", "muted", "up_text", "down_text", "target_text"])
-def test_text_has_contrast(colours: Palette, ink: str) -> None:
+def test_text_has_contrast(colours: Palette, ink: str, ground: str) -> None:
     """WCAG 2.1 AA for small text: 4.5 to 1."""
-    assert contrast(getattr(colours, ink), colours.background) >= 4.5
+    assert contrast(getattr(colours, ink), getattr(colours, ground)) >= 4.5
 
 
 def test_nothing_is_sent_and_nothing_is_fetched() -> None:
@@ -79,5 +90,5 @@ def test_the_theme_is_light_until_it_is_known() -> None:
 
 
 def test_the_style_sheet_holds_in_both_themes() -> None:
-    assert "$" not in css()
-    assert f"light-dark({LIGHT.target_surface}, {DARK.target_surface})" in css()
+    assert "$" not in css(None)
+    assert f"light-dark({LIGHT.target_surface}, {DARK.target_surface})" in css("dark")

@@ -125,12 +125,16 @@ def test_deleting_hides_and_restoring_brings_back(store: Store, toy: DatasetInfo
     assert datasets.listing(store) == []
     with pytest.raises(NotFound):
         datasets.get(store, "toy")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="is deleted already"):
         datasets.delete(store, "toy")
-    assert datasets.restore(store, "toy") == toy
+    (entry,) = datasets.deleted(store)
+    assert entry.info == toy
+    assert entry.bytes > 0
+    assert datasets.restore(store, toy.id) == toy
     assert len(datasets.history(store, toy.id, 0)) == 5
-    with pytest.raises(NotFound, match="nothing to restore"):
-        datasets.restore(store, "toy")
+    assert datasets.deleted(store) == []
+    with pytest.raises(NotFound, match="no longer in the bin"):
+        datasets.restore(store, toy.id)
 
 
 def test_inserting_deleted_data_again_brings_it_back(store: Store, toy: DatasetInfo) -> None:
@@ -144,22 +148,25 @@ def test_a_freed_name_can_be_used_and_blocks_the_return(store: Store, toy: Datas
     other = insert(store, fingerprint="other")
     assert other.id != toy.id
     with pytest.raises(Conflict, match="has that name now"):
-        datasets.restore(store, "toy")
+        datasets.restore(store, toy.id)
     datasets.delete(store, "toy")
-    assert datasets.restore(store, "toy") == other
+    assert [entry.info for entry in datasets.deleted(store)] == [other, toy]
+    assert datasets.restore(store, other.id) == other
 
 
 def test_purging_removes_the_rows_and_keeps_the_runs(store: Store, toy: DatasetInfo) -> None:
     run = runs.Run("k" * 64, RunRequest("toy", "u0"), "d", toy.id, "u0", "embedded", {}, {})
     runs.save(store, run)
-    assert datasets.purge(store, "toy") == 0
+    with pytest.raises(NotFound):
+        datasets.purge(store, toy.id)
     assert datasets.history(store, toy.id, 0)
     datasets.delete(store, "toy")
-    assert datasets.purge(store, "toy") == 1
+    assert datasets.purge(store, toy.id) == toy
     assert datasets.history(store, toy.id, 0) == []
     assert datasets.catalogue(store, toy.id).titles == []
+    assert datasets.deleted(store) == []
     with pytest.raises(NotFound):
-        datasets.restore(store, "toy")
+        datasets.restore(store, toy.id)
     stored = runs.by_key(store, run.key)
     assert stored is not None
     assert stored.dataset_id is None
@@ -180,7 +187,7 @@ def test_a_hostile_name_is_a_name(store: Store, name: str) -> None:
     info = insert(store, name)
     assert datasets.get(store, name) == info
     datasets.delete(store, name)
-    assert datasets.restore(store, name) == info
+    assert datasets.restore(store, info.id) == info
 
 
 def broken(**changes) -> DatasetColumns:

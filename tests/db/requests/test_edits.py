@@ -18,7 +18,7 @@ def test_every_kind_is_read_at_its_own_amount() -> None:
     ("text", "words"),
     [
         ("magic:1", "weights, dropout"),
-        ("", "there is no edit ''"),
+        ("", "unknown edit ''"),
         ("ridge:2", "from 0 to 1"),
         ("ridge:nan", "from 0 to 1"),
         ("weights:-1", "from 0 to 2"),

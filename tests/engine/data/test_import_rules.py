@@ -12,7 +12,7 @@ from db import datasets
 from db.errors import BadInput, Conflict, DataError
 from db.store import Store
 from engine.data.columns import Builder, ItemTable
-from engine.data.importing import default_name, import_path, read_path
+from engine.data.importing import ManyLeftOut, default_name, import_path, read_path
 from engine.data.report import ImportOptions, Report
 from engine.data.text import MAX_TITLE, clean_title
 from engine.data.tidy import tidy
@@ -329,3 +329,62 @@ def test_tidy_equals_the_rules_in_plain_lists(
     assert set(columns.item_ids) == {f"i{p[1]}" for p in wanted}
     last = {f"u{u}": [p[2] for p in wanted if p[0] == u][-2:] for u in {p[0] for p in wanted}}
     assert columns.tie.tolist() == [len(last[u]) == 2 and last[u][0] == last[u][1] for u in columns.user_ids]
+
+
+def repeated(folder: Path) -> Path:
+    """60 rows of 4 users, 48 of them repeats."""
+    rows = [(f"u{u}", f"i{n % 3}", 1000 + 10 * n, 5) for u in range(4) for n in range(15)]
+    return table(folder, rows)
+
+
+def test_an_import_that_would_lose_most_rows_asks_first(store: Store, tmp_path: Path) -> None:
+    path = repeated(tmp_path)
+    with pytest.raises(ManyLeftOut, match="80% of 60 rows would be left out") as told:
+        import_path(store, path, "shop")
+    assert datasets.listing(store) == []
+    assert "import with repeats='all'" in str(told.value)
+    assert "To import the other 12 rows, import with accept_drops=True." in str(told.value)
+    assert told.value.question["ways"] == [{"label": "Keep repeats", "options": {"repeats": "all"}}]
+    info, report = import_path(store, path, "all", options=ImportOptions(repeats="all"))
+    assert (info.interactions, report.question()) == (60, None)
+    info, _ = import_path(store, path, "few", accept_drops=True)
+    assert info.interactions == 12
+    same, report = import_path(store, path, "few")
+    assert (same, report.unchanged) == (info, True), "what was accepted once is not asked again"
+
+
+def test_rows_that_a_filter_leaves_out_are_not_asked_about(store: Store, tmp_path: Path) -> None:
+    rows = [(f"u{u}", f"i{n}", 1000 + n, 5 if n < 3 else 1) for u in range(4) for n in range(12)]
+    info, report = import_path(store, table(tmp_path, rows), "shop", options=ImportOptions(min_rating=4))
+    assert (info.interactions, report.rows_read) == (12, 48)
+
+
+def test_an_import_reports_often_and_shows_nothing_before_its_end(store: Store, tmp_path: Path) -> None:
+    rows = [(f"u{u}", f"i{(u + n) % 50}", 1000 + n, 5) for u in range(400) for n in range(50)]
+    path = table(tmp_path, rows)
+    told: list[tuple[float | None, str]] = []
+
+    def progress(fraction: float | None, message: str) -> None:
+        told.append((fraction, message))
+        assert datasets.listing(store) == []
+
+    import_path(store, path, "shop", progress=progress)
+    assert {message.partition(" ")[0] for _, message in told} >= {"Checking", "x.csv:", "Cleaning", "Writing"}
+    fractions = [fraction for fraction, _ in told if fraction is not None]
+    assert fractions == sorted(fractions)
+    assert any("rows/s" in message for _, message in told)
+
+
+def test_an_upload_is_called_by_its_own_name(store: Store, tmp_path: Path) -> None:
+    folder = store.settings.uploads / "3f2a"
+    folder.mkdir(parents=True)
+    path = folder / "Käufe: März.csv"
+    path.write_text("")
+    for read in (lambda: import_path(store, path, "x"), lambda: import_path(store, folder, "x")):
+        with pytest.raises(DataError) as told:
+            read()
+        assert "3f2a" not in str(told.value)
+        assert "Käufe: März.csv" in str(told.value)
+    table(folder, [(f"u{u}", f"i{n}", n, 5) for u in range(3) for n in range(4)]).rename(path)
+    info, _ = import_path(store, path, "x")
+    assert info.source == "Käufe: März.csv"

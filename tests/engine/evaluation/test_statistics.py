@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.evaluation.statistics import better, difference, estimate, interval, paired_p
+from engine.evaluation.statistics import better, difference, estimate, interval, paired_p, running
 
 values = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40).map(np.array)
 few = settings(max_examples=20, deadline=None)
@@ -68,3 +69,15 @@ def test_both_directions_have_the_same_p_and_opposite_differences(drawn: np.ndar
 def test_the_exact_p_of_few_users() -> None:
     """Of the 2^4 signs of (1, 2, 3, 4), only all plus and all minus reach a mean of 2.5."""
     assert paired_p(np.array([1.0, 2, 3, 4]), np.zeros(4)) == pytest.approx(2 / 16, abs=0.012)
+
+
+def test_a_running_mean_has_students_interval() -> None:
+    values = [0.5, 0.45, 0.55, 0.5]
+    shown = running(values)
+    low, high = scipy.stats.t.interval(
+        0.95, len(values) - 1, loc=np.mean(values), scale=scipy.stats.sem(values)
+    )
+    assert (shown["mean"], shown["n"]) == (pytest.approx(0.5), 4)
+    assert (shown["low"], shown["high"]) == (pytest.approx(low), pytest.approx(high))
+    assert running([0.9, 1.0, 0.8])["high"] == 1.0, "no mean lies above the largest value there can be"
+    assert running([0.3]) == {"mean": 0.3, "low": None, "high": None, "n": 1}

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,9 @@ from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
-from engine.jobs import worker
-from engine.jobs.handlers import Stopped
+from engine.jobs import reporter, worker
+from engine.jobs.reporter import Reporter, Stopped
+from engine.progress import give_way
 from tests.toys import toy_columns
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -87,7 +89,7 @@ def test_report_raises_only_when_asked_to_stop(beat: worker.Beat) -> None:
     job = jobs.claim(beat.store, beat.owner)
     assert job is not None
     hand = worker.Hand(job)
-    report = worker.Reporter(beat, hand)
+    report = Reporter(beat.engine, beat.owner, hand, ["rank"], beat.closed, None)
     report(0.1, "fine")
     hand.stop_asked.set()
     with pytest.raises(Stopped):
@@ -99,7 +101,7 @@ def test_a_stopped_job_goes_on_from_what_it_had_found(
 ) -> None:
     """Killed, stopped or closed: the next attempt of the same work starts where the last one was."""
 
-    def counting(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
+    def counting(engine: Engine, payload: dict, report: Reporter) -> dict:
         done = (report.before or {"n": 0})["n"]
         while done < 5:
             done += 1
@@ -118,39 +120,50 @@ def test_a_stopped_job_goes_on_from_what_it_had_found(
     assert run_one(beat, "rank", {"request": 1}).state == jobs.STOPPED
 
 
-def test_interactive_jobs_are_done_inside_a_background_job(
+def test_any_job_gives_way_to_those_of_a_better_priority_and_to_no_other(
     beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Four deep here: a tuning, an import, effects and a ranking, each inside the one before."""
+    monkeypatch.setattr(reporter, "LOOK_S", 0.0)
+    chain = ["tune", "import", "effects", "rank"]
     order: list[str] = []
 
-    def long(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
-        jobs.submit(engine.store, "pool", {"a": 1})
-        jobs.submit(engine.store, "import", {"b": 1}, jobs.BACKGROUND)
+    def handler(engine: Engine, payload: dict, report: Reporter) -> dict:
+        kind = beat.hands[-1].job.kind
+        order.append(f"{kind} begins")
+        if not payload:
+            for other in chain[: chain.index(kind) + 1]:
+                jobs.submit(engine.store, other, {"not inside": kind})
+            for better in chain[chain.index(kind) + 1 :][:1]:
+                jobs.submit(engine.store, better, {})
+        give_way()
         report(0.5, "half")
-        order.append("long")
+        order.append(f"{kind} ends")
         return {}
 
-    def noted(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
-        report(0.1, "quick")
-        order.append(str(payload))
-        return {}
-
-    monkeypatch.setitem(worker.HANDLERS, "setup", long)
-    for kind in ("pool", "import"):
-        monkeypatch.setitem(worker.HANDLERS, kind, noted)
-    jobs.submit(beat.store, "setup", {}, jobs.BACKGROUND)
+    for kind in chain:
+        monkeypatch.setitem(worker.HANDLERS, kind, handler)
+    jobs.submit(beat.store, "tune", {})
     job = jobs.claim(beat.store, beat.owner)
     assert job is not None
     worker.run_job(beat.engine, beat, job)
-    assert order == ["{'a': 1}", "long"]
     assert not beat.hands
-    assert [job.state for job in jobs.listing(beat.store, kinds=["import"])] == [jobs.QUEUED]
+    open_kinds: list[str] = []
+    for kind, event in (line.split() for line in order):
+        if event == "begins":
+            assert all(jobs.PRIORITY[kind] < jobs.PRIORITY[outer] for outer in open_kinds)
+            open_kinds.append(kind)
+        else:
+            assert open_kinds.pop() == kind
+    assert order[:4] == [f"{kind} begins" for kind in chain]
+    assert order[-1] == "tune ends"
+    assert {job.kind for job in jobs.listing(beat.store, states=[jobs.QUEUED])} == {"tune"}
 
 
 def test_a_command_runs_its_job_in_its_own_process(
     beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def noted(engine: Engine, payload: dict, report: worker.Reporter) -> dict:
+    def noted(engine: Engine, payload: dict, report: Reporter) -> dict:
         report(0.5, "half way")
         time.sleep(0.8)
         if payload.get("fail"):
@@ -175,15 +188,28 @@ def test_a_command_takes_over_from_a_dead_process_at_once(
     child = subprocess.Popen(["true"])
     child.wait()
     killed = f"{socket.gethostname()}:{child.pid}:command"
-    job = jobs.submit(beat.store, "setup", {}, jobs.BACKGROUND)
+    job = jobs.submit(beat.store, "setup", {})
     jobs.claim(beat.store, killed, lease_s=1e6)
     jobs.heartbeat(beat.store, job.id, killed, lease_s=1e6, partial={"n": 2})
-
-    def no_waiting(seconds: float) -> None:
-        raise AssertionError(f"waited {seconds} s for a job that was free")
-
-    monkeypatch.setattr(worker.time, "sleep", no_waiting)
+    started = time.monotonic()
     assert worker.run_here(beat.engine, "setup", {}, lambda text: None) == {"had": {"n": 2}}
+    assert time.monotonic() - started < 4, "the lease is not waited for"
+
+
+def test_a_worker_takes_over_what_a_killed_process_of_this_host_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    owner = f"{socket.gethostname()}:{child.pid}:cuda:1"
+    job = jobs.submit(store, "study", {})
+    jobs.claim(store, owner, lease_s=1e6)
+    child.kill()
+    child.wait()
+    closed = threading.Event()
+    started = time.monotonic()
+    taken = next(worker.claimed(store, "here:1:cpu", closed, lambda: True))
+    assert (taken.id, taken.attempts) == (job.id, 2)
+    assert time.monotonic() - started < 5, "at once, and not when the lease runs out"
 
 
 def test_one_worker_per_device(tmp_path: Path) -> None:
@@ -283,8 +309,8 @@ def test_effects_job_names_the_run_and_its_effects(
     job = run_one(beat, "effects", {"request": request.to_json(), "leave_one_out": True})
     assert job.state == jobs.COMPLETED, job.error
     assert job.result is not None
-    [found] = runs.effects(beat.store, job.result["run"])
-    assert found.effects_key == job.result["effects"]
+    [measured] = runs.effects(beat.store, job.result["run"])
+    assert measured.effects_key == job.result["effects"]
     pool = run_one(beat, "pool", {"request": request.to_json(), "sources": ["neighbours"], "size": 3})
     assert pool.result is not None
     assert 0 < len(pool.result["demonstrations"]) <= 3

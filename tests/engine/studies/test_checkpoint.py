@@ -14,7 +14,7 @@ def summary(values: dict[str, Any]) -> dict[str, Any]:
 
 def test_values_are_measured_once_and_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(module, "worked", lambda: clock[0])
     told: list[tuple[Any, ...]] = []
     kept = Checkpoint("a", 4, lambda *words: told.append(words), None, summary)
     for number in range(4):
@@ -30,7 +30,7 @@ def test_values_are_measured_once_and_told_now_and_then(monkeypatch: pytest.Monk
 def test_what_was_told_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """While something else takes its time, such as a fit."""
     clock = [0.0]
-    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(module, "worked", lambda: clock[0])
     told: list[tuple[Any, ...]] = []
     kept = Checkpoint("a", 4, lambda *words: told.append(words), None, summary)
     kept.measured("0", lambda: 1, "work")
@@ -40,22 +40,9 @@ def test_what_was_told_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [len(words) for words in told] == [2, 3, *[2] * 8]
 
 
-def test_the_time_left_is_that_of_the_pace_of_this_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
-    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
-    before = {"identity": "a", "seconds": 500.0, "measured": {str(n): n for n in range(10)}}
-    told: list[tuple[Any, ...]] = []
-    kept = Checkpoint("a", 110, lambda *words: told.append(words), before, summary)
-    for number in range(10, 90):
-        kept.measured(str(number), lambda: None, "work")
-        clock[0] += 3.0
-    assert [words[1] for words in told][4:6] == ["work", "work, 5 min left"]  # 95 of 3 s each
-    assert told[-1][1] == "work, 63 s left"
-
-
 def test_the_more_there_is_the_less_often_all_of_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(module, "worked", lambda: clock[0])
     before = {"identity": "a", "seconds": 1.0, "measured": {str(n): n for n in range(9000)}}
     told: list[tuple[Any, ...]] = []
     kept = Checkpoint("a", 9999, lambda *words: told.append(words), before, summary)

@@ -59,7 +59,7 @@ def test_the_curve_is_that_of_runs_with_so_many_iterations(engine: Engine, reque
     assert found["plain"] == plain.result["items"]
     assert found["curve"][0]["loss"] == plain.result["loss"]
     assert len({point["loss"] for point in found["curve"]}) == 4
-    assert any("reading" in text for text in told)
+    assert any("tuning" in text for text in told)
 
 
 def test_an_iteration_makes_another_run_and_none_leaves_the_old_one(

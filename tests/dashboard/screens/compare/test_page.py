@@ -73,7 +73,7 @@ def test_a_link_opens_its_two_runs(open_page: Open, store: Store, two: tuple[Run
 
 def test_swap(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
     app = open_page("compare", a=two[0].key, b=two[1].key)
-    button(app, "Swap").click().run()
+    button(app, "Swap A and B").click().run()
     assert (app.query_params["a"], app.query_params["b"]) == (two[1].key, two[0].key)
     assert picked(app) == [two[1].key, two[0].key]
 
@@ -130,6 +130,7 @@ def test_runs_of_different_lists_show_no_movement_and_no_gain(
     assert len(app.get("plotly_chart")) == 0
     numbers = next(table.value for table in app.table if "B − A" in table.value.columns)
     assert not any(numbers.loc[row, "B − A"].strip("–") for row in ("Target's rank", "NDCG@10"))
+    assert not numbers["B − A"].str.contains("better|worse|:blue|:orange").any()
     assert "moves" not in seen
     assert "the two lists do not compare" in seen
 

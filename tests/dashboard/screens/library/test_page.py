@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.library import imports, shelves
+from dashboard.screens.library import imports, job_shelf
 from dashboard.ui import engine_status, progress
-from db import datasets, jobs, models
+from db import datasets, jobs, models, workers
 from db.store import Store
 from db.workers import Worker
 from tests.support import shop
@@ -36,7 +36,7 @@ def test_import_from_a_path(open_page: Open, store: Store) -> None:
     with FakeEngine(store):
         app = open_page("library")
         app.text_input(key="import-path").set_value("/data/toy.csv").run()
-        button(app, "Look at this path").click().run()
+        button(app, "Preview this path").click().run()
         until(app, "a table")
         assert not app.exception
         preview = next(each.value for each in app.dataframe if "who" in each.value.columns)
@@ -52,11 +52,11 @@ def test_import_from_a_path(open_page: Open, store: Store) -> None:
         button(app, "Import").click().run()
         until(app, "is ready")
         said = [each.value.replace("\\", "") for each in app.success]
-    button(app, "Open it in Recommend").click().run()
+    button(app, "Open in Recommend").click().run()
     assert app.query_params["data"] == "toys"
     assert [each.name for each in datasets.listing(store)] == ["toys"]
     filed = jobs.listing(store, kinds=["import"])[0].payload
-    assert filed["options"] == {"k_core": 0, "min_history": 3, "min_rating": None}
+    assert filed["options"] == {"k_core": 0, "min_history": 3, "min_rating": None, "repeats": "first"}
     assert any("405 of 410 rows kept" in each for each in said)
 
 
@@ -64,20 +64,20 @@ def test_a_file_that_cannot_be_read_is_told_and_nothing_is_stored(open_page: Ope
     with FakeEngine(store):
         app = open_page("library")
         app.text_input(key="import-path").set_value("/data/missing.csv").run()
-        button(app, "Look at this path").click().run()
+        button(app, "Preview this path").click().run()
         until(app, "there is no such <file>")
     assert not app.exception
     assert not datasets.listing(store)
 
 
 def test_delete_and_undo(open_page: Open, store: Store) -> None:
-    shop.stock(store)
-    shelves_page = open_page("library")
+    info = shop.stock(store)
+    app = open_page("library")
     datasets.delete(store, "simulated")
-    shelves_page.session_state["deleted_data"] = "simulated"
-    shelves_page.run()
-    assert "Deleted simulated" in texts(shelves_page)
-    button(shelves_page, "Undo").click().run()
+    app.session_state["deleted_data"] = info
+    app.run()
+    assert "Deleted simulated" in texts(app)
+    button(app, "Undo").click().run()
     assert [each.name for each in datasets.listing(store)] == ["simulated"]
 
 
@@ -119,7 +119,7 @@ def test_a_finished_job_tells_what_came_out(store: Store) -> None:
         jobs.claim(store, "me")
         jobs.heartbeat(store, job.id, "me", message="1 s left")
         jobs.finish(store, job.id, "me", result)
-        table = shelves.jobs_table([jobs.get(store, job.id)], time.time())
+        table = job_shelf.jobs_table([jobs.get(store, job.id)], time.time())
         assert list(table["message"]) == [told]
 
 
@@ -130,18 +130,23 @@ def test_a_running_job_tells_progress_rate_and_time_left(store: Store) -> None:
     jobs.heartbeat(store, job.id, "me", progress=0.25, message="reading <ratings>.csv")
     job = jobs.get(store, job.id)
     assert job.started_at is not None
-    text = progress.describe(job, "Importing", job.started_at + 30, True).replace("\\", "")
+    text = progress.describe(job, "Importing", job.started_at + 30, workers.RUNS).replace("\\", "")
     assert "30.0 s" in text
-    assert "about 1 min 30 s left" in text
-    table = shelves.jobs_table([job], time.time())
+    assert "left" not in text, "nothing is known of the time left yet"
+    jobs.heartbeat(store, job.id, "me", left=(110.0, 250.0))
+    text = progress.describe(jobs.get(store, job.id), "Importing", job.started_at + 30, workers.RUNS)
+    assert "2 to 4 min left" in text
+    table = job_shelf.jobs_table([job], time.time())
     assert table["progress"][0] == 0.25
 
 
 def test_a_queue_without_an_engine_says_how_to_start_one(store: Store) -> None:
     job = jobs.submit(store, "import", {"path": "x"})
-    assert "to start" in progress.describe(job, "Importing", job.created_at + 1, False)
-    assert "`dualens`" in progress.describe(job, "Importing", job.created_at + 600, False)
-    assert "finish what it is doing" in progress.describe(job, "Importing", job.created_at + 600, True)
+    assert "to start" in progress.describe(job, "Importing", job.created_at + 1, workers.NONE)
+    later = job.created_at + 600
+    assert "`dualens`" in progress.describe(job, "Importing", later, workers.NONE)
+    assert "being restarted" in progress.describe(job, "Importing", later, workers.RESTARTS)
+    assert "more urgent work" in progress.describe(job, "Importing", later, workers.RUNS)
 
 
 def test_each_field_of_the_mapping_offers_its_own_columns() -> None:
@@ -169,13 +174,15 @@ def test_a_removed_model_comes_back(open_page: Open, store: Store) -> None:
 
 def test_the_foot_says_what_is_loaded_where() -> None:
     worker = Worker("me", 1, "here", "cpu", "float32", "ready", models=["embedded"])
-    assert engine_status.state([worker], {"embedded": " · 5.1 M"}) == [
+    now = time.time()
+    worker = replace(worker, beat_at=now)
+    assert engine_status.state([worker], {"embedded": " · 5.1 M"}, now) == [
         ":green[●] **engine ready**",
         "embedded · 5.1 M · cpu float32",
     ]
     busy = replace(worker, state="busy", message="import <b>", models=[])
-    lines = [read(line) for line in engine_status.state([busy], {})]
+    lines = [read(line) for line in engine_status.state([busy], {}, now)]
     two = replace(worker, models=["embedded", "tuned"])
-    assert engine_status.state([two], {})[1] == "2 models loaded · cpu float32"
+    assert engine_status.state([two], {}, now)[1] == "2 models loaded · cpu float32"
     assert lines == [":blue[●] **engine busy** with import <b>", "no model loaded yet · cpu float32"]
-    assert "no engine" in engine_status.state([], {})[0]
+    assert "no engine" in engine_status.state([], {}, now)[0]

@@ -1,6 +1,7 @@
 """Dropped files land in the workspace under safe names and nowhere else."""
 
 import io
+import os
 import stat
 from pathlib import Path
 
@@ -20,22 +21,39 @@ class Dropped(io.BytesIO):
 
 
 @pytest.mark.parametrize(
-    ("name", "safe"),
+    ("name", "kept"),
     [
         ("../../etc/passwd", "passwd"),
         ("..\\..\\boot.ini", "boot.ini"),
         ("ratings.csv", "ratings.csv"),
         (".hidden", "hidden"),
-        ("a b;rm -rf $HOME.csv", "a-b-rm-rf-HOME.csv"),
-        ("日本.csv", "upload.csv"),
+        ("a b;rm -rf $HOME.csv", "a b;rm -rf $HOME.csv"),
+        ("日本.csv", "日本.csv"),
+        ("Käufe März (2).csv", "Käufe März (2).csv"),
+        ("bell\x07 \u202eturned\x00.csv", "bell turned.csv"),
         (".csv", "csv"),
         ("", "upload"),
         ("...", "upload"),
-        ("L" * 300 + ".json.gz", "L" * 92 + ".json.gz"),
+        ("L" * 300 + ".json.gz", "L" * 159 + ".json.gz"),
+        ("ü" * 300 + ".csv", "ü" * 79 + ".csv"),
     ],
 )
-def test_names_are_made_safe(name: str, safe: str) -> None:
-    assert uploads.safe_name(name) == safe
+def test_a_file_keeps_its_name_as_far_as_that_is_safe(name: str, kept: str) -> None:
+    assert uploads.safe_name(name) == kept
+    assert len(kept.encode()) <= 255
+
+
+def test_old_and_imported_uploads_are_left_over_and_used_ones_are_not(settings: Settings) -> None:
+    new, old, used, imported = (
+        uploads.keep(settings.prepare(), [Dropped(name)]) for name in ("new", "old", "used", "imported")
+    )
+    for path in (old, used):
+        os.utime(path.parent, (1e9, 1e9))
+    spare = uploads.left_over(settings, [str(used)], [str(imported)], uploads.KEPT_S)
+    assert set(spare) == {old.parent, imported.parent}
+    assert set(uploads.left_over(settings, [str(used)])) == {new.parent, old.parent, imported.parent}
+    uploads.touch(old)  # a page shows it again
+    assert uploads.left_over(settings, [str(used)], [], uploads.KEPT_S) == []
 
 
 def test_one_file_is_kept_privately(settings: Settings) -> None:

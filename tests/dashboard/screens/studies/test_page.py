@@ -13,6 +13,7 @@ from dashboard.screens.studies.drift_chart import describe, drift
 from dashboard.screens.studies.trust import trusted
 from dashboard.ui.theme import LIGHT
 from db import jobs, models
+from db.choices import STUDIES
 from db.jobs import Job
 from db.models import ModelInfo
 from db.store import Store
@@ -34,7 +35,7 @@ ASKED = {
 WORDS = {
     "recicl": "fresh demonstrations",
     "drift": "fresh demonstrations",
-    "strategies": "chosen and weighed for 12, chosen, weights left at 1 for 2, none shown for 6.",
+    "strategies": "chosen and weighted for 12, chosen, all weights 1 for 2, no demonstrations for 6.",
     "faithfulness": "does not hold",
 }
 
@@ -70,8 +71,8 @@ def test_without_a_study_the_room_says_so(open_page: Open, store: Store) -> None
     shop.stock(store)
     app = open_page("studies")
     assert not app.exception
-    assert "Nothing was studied yet" in texts(app)
-    assert "Make the tuned models on the page Tune" in texts(app)
+    assert "No study yet" in texts(app)
+    assert "Without tuned models their rows are left out" in texts(app)
 
 
 @pytest.mark.parametrize("kind", ["recicl", "drift", "strategies", "faithfulness"])
@@ -102,18 +103,91 @@ def test_a_running_study_shows_its_means_and_can_be_stopped(open_page: Open, sto
     app = open_page("studies")
     assert not app.exception
     assert "NDCG@10 so far" in seen(app)
-    assert ":gray[n 1]" in seen(app)
-    button(app, "Stop").click().run()
+    button(app, "Stop study").click().run()
     assert jobs.get(store, job.id).stop_asked
+
+
+@pytest.mark.parametrize("kind", ["drift", "strategies", "faithfulness"])
+def test_the_live_table_is_sorted_and_has_intervals_and_labels(
+    open_page: Open, store: Store, kind: str
+) -> None:
+    shop.stock(store)
+    asked = {**ASKED, "study": kind}
+    job = jobs.submit(store, "study", asked)
+    jobs.claim(store, "me")
+    partial = fake_study.so_far(asked, 3)
+    jobs.heartbeat(store, job.id, "me", 0.5, "user 3 of 6", partial=partial)
+    app = open_page("studies")
+    assert not app.exception
+    table = app.table[0].value
+    cells = list(table.iloc[:, 1])
+    means = [float(text.replace("*", "").split("\u00a0")[0]) for text in cells]
+    assert means == sorted(means, reverse=True)
+    assert all(" to " in text.replace("\u00a0", " ") for text in cells), "an interval in every row"
+    assert [text.startswith("**") for text in cells] == [True] + [False] * (len(cells) - 1)
+    assert set(table["users"]) == {"3"}
+    names = next(iter(partial["so_far"].values()))
+    assert not set(table[""]) & {name for name in names if "_" in name}, "labels, not stored names"
+
+
+def test_the_first_user_has_no_interval() -> None:
+    partial = {"so_far": {"ndcg10": {"bm25": {"mean": 0.5, "low": None, "high": None, "n": 1}}}}
+    shown = study_text.so_far(partial)
+    assert shown is not None
+    assert list(shown[1].iloc[0]) == ["BM25", "**0.500**", "1"]
+    assert study_text.so_far({"so_far": {"ndcg10": {}}}) is None
+
+
+def test_a_study_says_whose_numbers_it_shows(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    jobs.submit(store, "study", ASKED)
+    assert "embedded, s <b>, r on simulated · 20 users" in seen(open_page("studies"))
+
+
+def test_a_study_has_a_link_and_survives_a_reload(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    first = ended(store, "done", result=fake_study.recicl(ASKED))
+    with FakeEngine(store):
+        app = open_page("studies")
+        app.selectbox(key="study-what").set_value("strategies").run()
+        button(app, "Start study").click().run()
+        (started,) = (job for job in jobs.listing(store, kinds=["study"]) if job.id != first.id)
+        assert app.query_params["study"] == str(started.id)
+        until(app, "In one sentence")
+    again = open_page("studies", study=str(first.id))
+    assert "RecICL's claim holds" in seen(again)
+    assert "RecICL on simulated" in [heading.value for heading in again.subheader]
+
+
+def test_without_tuned_models_the_form_leads_to_tune_with_its_fields_filled_in(
+    open_page: Open, store: Store
+) -> None:
+    shop.stock(store)
+    shop.stock(store, "another")
+    models.register(store, ModelInfo("big", "/models/big", "r", "Toy", 1000, 128))
+    app = open_page("studies")
+    app.selectbox(key="study-dataset").set_value("another").run()
+    app.selectbox(key="study-model").set_value("big").run()
+    assert any(toggle.label == "Tune missing models" for toggle in app.toggle)
+    button(app, "Open Tune for big on another").click().run()
+    assert not app.exception
+    shown = {box.label: box.value for box in app.selectbox}
+    assert (shown["Data set"], shown["Base model"], shown["What to train"]) == ("another", "big", "recicl")
+    assert shown["Learn from"] == 5
+
+
+def test_every_study_offers_its_candidates_scoring_and_history() -> None:
+    for study in STUDIES.values():
+        assert {"candidates", "candidate_kind", "scoring", "history"} <= set(study.asks), study.name
 
 
 def test_a_stopped_study_goes_on_with_what_it_had(open_page: Open, store: Store) -> None:
     shop.stock(store)
     job = ended(store, "stopped", partial=fake_study.so_far(ASKED, 1))
     app = open_page("studies")
-    assert "What it had measured is kept" in texts(app)
+    assert "What it measured is kept" in texts(app)
     assert "so far" in seen(app)
-    button(app, "Resume").click().run()
+    button(app, "Resume study").click().run()
     (again,) = jobs.listing(store, kinds=["study"])
     assert (again.id, again.state, again.partial) == (job.id, jobs.QUEUED, job.partial)
 
@@ -123,7 +197,7 @@ def test_a_failed_study_says_why_as_plain_text(open_page: Open, store: Store) ->
     ended(store, "failed", error="No model <b>r</b> :smile:")
     app = open_page("studies")
     assert any("No model <b>r</b> :smile:" in read(error.value) for error in app.error)
-    assert button(app, "Resume")
+    assert button(app, "Resume study")
 
 
 def test_a_finished_study_shows_table_tests_and_claim(open_page: Open, store: Store) -> None:
@@ -134,7 +208,7 @@ def test_a_finished_study_shows_table_tests_and_claim(open_page: Open, store: St
     assert "RecICL's claim holds on simulated" in seen(app)
     assert len(app.table[0].value) == 3
     assert list(app.table[0].value.columns)[1:] == [
-        "zero\\-⁠shot",
+        "zero\\-shot",
         "stale demonstrations",
         "fresh demonstrations",
     ]
@@ -158,7 +232,7 @@ def test_tuned_models_are_proposed(open_page: Open, store: Store) -> None:
 
 
 @pytest.mark.parametrize("until", [None, 7])
-def test_a_model_that_learnt_from_later_periods_is_named_before_it_is_asked(
+def test_a_model_tuned_on_later_periods_is_named_before_the_study_starts(
     open_page: Open, store: Store, until: int | None
 ) -> None:
     shop.stock(store)
@@ -168,15 +242,15 @@ def test_a_model_that_learnt_from_later_periods_is_named_before_it_is_asked(
     jobs.claim(store, "me")
     jobs.finish(store, tuning.id, "me", {"model": "*mine*"})
     app = open_page("studies")
-    next(each for each in app.number_input if each.label == "Periods learnt from").set_value(5).run()
-    assert "*mine* learnt from later periods, too, and may know the answers" in seen(app)
+    next(each for each in app.number_input if each.label == "Training periods").set_value(5).run()
+    assert "*mine* was also tuned on later periods and may know the answers" in seen(app)
 
 
 def test_drift_needs_times(open_page: Open, store: Store) -> None:
     shop.stock(store, timestamps=False)
     app = open_page("studies")
     app.selectbox(key="study-what").set_value("drift").run()
-    assert "has no times" in texts(app)
+    assert "has no timestamps" in texts(app)
     assert button(app, "Start study").disabled
 
 
@@ -187,7 +261,7 @@ def test_a_result_of_an_unknown_study_is_drawn_from_its_parts(open_page: Open, s
     app = open_page("studies")
     assert not app.exception
     assert "effect greedy" in seen(app)
-    assert "tested nothing" in seen(app)
+    assert "holds no paired test" in seen(app)
 
 
 def test_the_strategies_are_ranked_in_a_table_with_their_tests(open_page: Open, store: Store) -> None:
@@ -253,7 +327,7 @@ def test_dots_and_tables_take_what_is_there() -> None:
         assert comparison_tables.score_dots(empty, "exact", "spearman") == []
         assert comparison_tables.strategy_dots(empty, "ndcg10") == ([], None)
         assert comparison_tables.completeness_numbers(empty) == []
-        assert comparison_tables.guard_told(empty) == ""
+        assert comparison_tables.guard_sentence(empty) == ""
 
 
 def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
@@ -263,13 +337,13 @@ def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
         **{k: found["scores"]["effect"][k] for k in ("exact", "reprompt")},
     }
     assert trusted(found) == (
-        "On <b>d</b> effects can be trusted for what taking demonstrations out would do (rank correlation "
-        "0.95, best rival one gradient at weight 1 0.60) and can mostly be trusted for what prompts written "
-        "without them would do (rank correlation 0.85, best rival one gradient at weight 1 0.50)."
+        "On <b>d</b>, effects can be trusted as predictions of exact removal (rank correlation 0.95, best "
+        "rival one gradient at weight 1 0.60) and can mostly be trusted as predictions of new prompts "
+        "without a demonstration (rank correlation 0.85, best rival one gradient at weight 1 0.50)."
     )
     assert trusted({}) == ""
     assert trusted({"scores": {"path": {"exact": {"spearman": {"mean": 0.2}}}}}).startswith(
-        "On this data set effects cannot be trusted for what taking"
+        "On this data set, effects cannot be trusted as predictions of exact removal"
     )
 
 

@@ -1,0 +1,113 @@
+"""The Library's jobs: what the engine does and did."""
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.state import session
+from dashboard.state.waiting import ENDED
+from dashboard.state.work import Work
+from dashboard.text.formats import seconds
+from dashboard.text.literal import plain
+from dashboard.ui import progress
+from dashboard.ui.notices import empty, told
+from db import jobs
+from db.jobs import Job
+
+LOOK_S = 1.0
+IDLE_S = 4.0
+JOBS_SHOWN = 100
+FEW = 12  # rows; more of them scroll
+OPEN_SHOWN = 4
+OUTCOMES = ("claim", "model", "dataset")  # of a result, the part that says what came out
+WORK = {
+    "setup": "setting up",
+    "rank": "ranking",
+    "effects": "effects",
+    "pool": "pool of demonstrations",
+    "optimize": "choosing demonstrations",
+    "spread": "perturbation spread",
+    "forward": "forward tuning",
+    "peers": "other recommenders",
+    "catalogue": "whole catalogue",
+    "preview": "preview of files",
+    "import": "import",
+    "purge": "deleting for good",
+    "register_model": "registering a model",
+    "tune": "tuning",
+    "study": "study",
+}
+
+
+def job_shelf() -> None:
+    """The newest jobs, looked up every second while one is open; an open one can be stopped."""
+    busy = bool(jobs.listing(session.store(), states=[jobs.QUEUED, jobs.RUNNING], limit=1))
+    st.fragment(told()(_jobs), run_every=LOOK_S if busy else IDLE_S)()
+
+
+def _jobs() -> None:
+    known = jobs.listing(session.store(), limit=JOBS_SHOWN)
+    if not known:
+        empty("No jobs yet", "Everything the engine works on is listed here.", 100)
+        return
+    for job in [job for job in known if job.state not in ENDED][:OPEN_SHOWN]:
+        with st.container(horizontal=True, vertical_alignment="center", key=f"open-job-{job.id}"):
+            progress.line(job, what(job))
+            st.button("Stop", key=f"stop-job-{job.id}", on_click=progress.stop, args=(job.id,))
+    st.dataframe(
+        jobs_table(known, time.time()),
+        key="jobs",
+        hide_index=True,
+        height="content" if len(known) < FEW else 420,
+        column_config={
+            "progress": st.column_config.ProgressColumn(
+                min_value=0, max_value=1, format="percent", width="small"
+            )
+        },
+        alt="Jobs, newest first",
+    )
+
+
+def jobs_table(known: list[Job], now: float) -> pd.DataFrame:
+    """One row per job, newest first."""
+    work = [Work(job) for job in known]
+    return pd.DataFrame(
+        {
+            "job": [job.id for job in known],
+            "what": [what(job) for job in known],
+            "of": [_of(job) for job in known],
+            "state": [row.state for row in work],
+            "progress": [1.0 if job.state == "COMPLETED" else job.progress for job in known],
+            "filed": [row.filed(now) for row in work],
+            "took": [seconds(row.took(now)) for row in work],
+            "message": [plain(_message(job)) for job in known],
+        }
+    )
+
+
+def what(job: Job) -> str:
+    """The work in words. Plain text."""
+    return plain(WORK.get(job.kind, job.kind))
+
+
+def _of(job: Job) -> str:
+    """For whom or on what, in a few words. Plain text."""
+    asked = job.payload.get("request") or job.payload
+    asked = asked if isinstance(asked, dict) else {}
+    parts = [asked.get("user") or asked.get("study"), asked.get("dataset") or asked.get("name")]
+    return plain(" · ".join(str(part) for part in parts if part) or "–")
+
+
+def _message(job: Job) -> str:
+    """What it does now; of a finished one, what came out."""
+    if job.state != "COMPLETED":
+        return job.error or job.message or "–"
+    result = job.result or {}
+    if isinstance(result.get("question"), dict):
+        return "not imported: most rows would be left out, and that was not accepted"
+    if isinstance(result.get("guard"), dict) and result["guard"].get("reason"):
+        return str(result["guard"]["reason"])
+    if isinstance(result.get("run"), str):
+        return f"run {result['run'][:10]}"
+    return next((result[name] for name in OUTCOMES if isinstance(result.get(name), str)), "–")

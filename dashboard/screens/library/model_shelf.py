@@ -1,0 +1,105 @@
+"""The Library's models: what is registered, what each needs in memory, and a form for one more."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import psutil
+import streamlit as st
+
+from dashboard.screens.library import tables
+from dashboard.screens.library.model_memory import Machine, machine, needs
+from dashboard.state import session
+from dashboard.state.waiting import ENDED
+from dashboard.text.formats import count, parameters, size
+from dashboard.text.literal import md, plain
+from dashboard.ui import progress
+from dashboard.ui.notices import empty, problem
+from db import jobs, models, workers
+from db.models import ModelInfo
+
+
+def model_shelf() -> None:
+    """Registered models, and a form for one more."""
+    known = models.listing(session.store())
+    _undo()
+    if known:
+        host = machine(
+            workers.alive(session.store()), session.store().settings, psutil.virtual_memory().available
+        )
+        name = tables.picked(
+            "models",
+            [model.name for model in known],
+            models_table(known, host),
+            height="content",
+            alt="Registered models",
+        )
+        st.caption(md(host.about))
+        if name is not None:
+            _details(next(model for model in known if model.name == name), host)
+    else:
+        empty("No model yet", "Register a folder on this machine or the name of a model on the hub.", 100)
+    with st.form("register", border=False, clear_on_submit=False):
+        cells = st.columns((1, 2, 0.5), vertical_alignment="bottom", gap="small")
+        name = cells[0].text_input("Name", placeholder="qwen-0.5b")
+        source = cells[1].text_input("Folder or hub id", placeholder="Qwen/Qwen2.5-0.5B or /models/qwen")
+        if cells[2].form_submit_button("Register", type="primary", width="stretch") and source.strip():
+            payload = {"name": name.strip() or source.strip(), "source": source.strip()}
+            st.session_state.register_job = jobs.submit(session.store(), "register_model", payload).id
+    st.caption("Reads only the configuration now; weights are loaded at first use. Safetensors only.")
+    _follow_registration()
+
+
+def models_table(known: Sequence[ModelInfo], host: Machine) -> pd.DataFrame:
+    """One row per model."""
+    memory = [needs(model, host) for model in known]
+    return pd.DataFrame(
+        {
+            "name": [plain(model.name) for model in known],
+            "architecture": [plain(model.architecture) for model in known],
+            "parameters": [parameters(model.parameters) for model in known],
+            "memory": [size(need.weights) for need in memory],
+            "fits": [need.verdict for need in memory],
+            "context, tokens": [count(model.context_length) for model in known],
+            "source": [plain(model.source) for model in known],
+            "revision": [plain(model.revision, 14) for model in known],
+        }
+    )
+
+
+def _details(model: ModelInfo, host: Machine) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{md(model.name)}** · {md(model.source)}", width="stretch")
+        about = "Moves it to the bin (under Storage). Its files and its runs stay."
+        st.button("Remove", key="delete-model", on_click=_remove, args=(model.name,), help=about)
+    st.caption(md(needs(model, host).sentence))
+
+
+def _remove(name: str) -> None:
+    st.session_state.removed_model = models.delete(session.store(), name)
+
+
+def _undo() -> None:
+    model: ModelInfo | None = st.session_state.get("removed_model")
+    if model is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        text = f"Removed {md(model.name)}. Its files and its runs stay. It is in the bin, under Storage."
+        st.markdown(text, width="content")
+        st.button("Undo", key="undo-model", on_click=_restore, args=(model.name,))
+
+
+def _restore(name: str) -> None:
+    st.session_state.removed_model = None
+    models.restore(session.store(), name)
+
+
+def _follow_registration() -> None:
+    if "register_job" not in st.session_state:
+        return
+    job = jobs.get(session.store(), st.session_state.register_job)
+    if job.state not in ENDED:
+        progress.watch(job, "Registering")
+    elif job.result is None:
+        problem(job.error or "The registration was stopped.")
+    else:
+        st.caption(f":blue[Registered] {md(job.result['model'])}.")

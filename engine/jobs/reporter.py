@@ -1,0 +1,106 @@
+"""One job in hand: what it reports, when it gives way to more urgent jobs, and when it is ended.
+
+Boundary: between a task, which only knows `engine.progress`, and the jobs in the store.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import Context
+from dataclasses import dataclass, field
+
+from db import jobs
+from engine.context import Engine
+from engine.progress import TimeLeft, aside, worked
+
+LOOK_S = 0.05  # how often a running job looks for a stop or a more urgent job, between two units of work
+
+
+class Stopped(Exception):
+    """Raised in a job that is to end before it is done."""
+
+
+@dataclass
+class Hand:
+    """One job in hand, and what it last reported."""
+
+    job: jobs.Job
+    progress: float | None = None
+    message: str = ""
+    partial: dict | None = None
+    stop_asked: threading.Event = field(default_factory=threading.Event)
+    left: TimeLeft = field(default_factory=TimeLeft)
+
+
+class Reporter:
+    """What a running job reports, and `before`: what an earlier attempt had so far, or None.
+
+    `serve`: does the most urgent of the waiting jobs that go before this one; None for a process that does
+    only this job. `closed`: the process is to end.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        owner: str,
+        hand: Hand,
+        kinds: list[str],
+        closed: threading.Event,
+        serve: Callable[[int], bool] | None,
+    ):
+        self._engine, self._owner, self._hand, self._kinds = engine, owner, hand, kinds
+        self._closed, self._serve = closed, serve
+        self._looked = time.monotonic()
+        self.before = hand.job.partial
+
+    def __call__(self, progress: float | None, message: str = "", partial: dict | None = None) -> None:
+        """Say how far the job is and what it has so far. Raises `Stopped` when the job is to end."""
+        hand = self._hand
+        hand.progress, hand.message = progress, message
+        hand.left.note(progress, worked())
+        if partial is not None:
+            hand.partial = partial
+        self.give_way()
+        self._end_if_asked()
+
+    def give_way(self) -> None:
+        """Do more urgent jobs first. Raises `Stopped` when this one is to end. Cheap: looks now and then."""
+        store = self._engine.store
+        if time.monotonic() - self._looked < LOOK_S or store.writing:
+            return
+        goes_on, others_wait = jobs.look(store, self._hand.job, self._owner, self._kinds)
+        if not goes_on:
+            self._hand.stop_asked.set()
+        self._end_if_asked()
+        if others_wait and self._serve:
+            with clean_state(self._engine):
+                # In a context of its own: what this job set for the pass under way is not the other's.
+                while not self._closed.is_set() and Context().run(self._serve, self._hand.job.priority):
+                    pass
+        self._looked = time.monotonic()
+
+    def _end_if_asked(self) -> None:
+        if self._hand.stop_asked.is_set() or self._closed.is_set():
+            raise Stopped
+
+
+@contextmanager
+def clean_state(engine: Engine) -> Iterator[None]:
+    """Inside the block everything is as when a job begins; after it, as the interrupted job had it.
+
+    The clock of that job stands still, its models stay in memory, and its random numbers, gradients and
+    precision are set aside.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(aside())
+        stack.enter_context(engine.models_kept())
+        if torch := sys.modules.get("torch"):  # not imported: nothing of it to set aside
+            devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+            stack.enter_context(torch.random.fork_rng(devices=list(devices)))
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.enable_grad())
+            for device in ("cpu", "cuda"):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield

@@ -1,0 +1,158 @@
+"""Every page in both themes: no serious finding of axe-core, no gap in the headings; the menu is ours.
+
+Needs axe-core beside this file (`npm ci --prefix tests/e2e`); skipped where it is not installed.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.requests import RunRequest
+from db.store import Store
+from tests.support import shop
+from tests.support.fake_engine import FakeEngine, effects, rank
+
+pytestmark = pytest.mark.e2e
+AXE = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
+SEEN_MS = 700  # a dialog or popover has faded in
+FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
+  .filter(found => ["serious", "critical"].includes(found.impact) || found.id === "heading-order")
+  .flatMap(found => found.nodes.map(node => `${found.id}: ${node.html.slice(0, 160)} | ` +
+    [...node.any, ...node.all].map(check => check.message).join(" ").slice(0, 220)))"""
+
+Step = Callable[[Any], None]
+
+
+def press(name: str) -> Step:
+    """Click a button and wait for what it opens."""
+
+    def step(page: Any) -> None:
+        page.get_by_role("button", name=name, exact=True).first.click()
+        page.wait_for_timeout(SEEN_MS)
+
+    return step
+
+
+def leave(page: Any) -> None:
+    """Close a dialog or popover."""
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(SEEN_MS)
+
+
+def tab(name: str) -> Step:
+    """Open a tab."""
+
+    def step(page: Any) -> None:
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_timeout(SEEN_MS)
+
+    return step
+
+
+def run(page: Any) -> None:
+    """Rank, and wait for the page's sentence."""
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("In one sentence").wait_for()
+
+
+PLACES: dict[
+    str, tuple[str, str, tuple[Step, ...]]
+] = {  # name -> (address, a text to wait for, what to open)
+    "recommend": ("?{run}", "Recommendations", (run,)),
+    "options": (
+        "?{run}",
+        "Recommendations",
+        (
+            run,
+            press("Options"),
+        ),
+    ),
+    "user": (
+        "?{run}",
+        "Recommendations",
+        (
+            run,
+            lambda page: page.locator(".st-key-user-search button").first.click(),
+        ),
+    ),
+    "fill": (
+        "?{run}",
+        "Recommendations",
+        (
+            run,
+            press("Fill by"),
+        ),
+    ),
+    "add": (
+        "?{run}",
+        "Recommendations",
+        (
+            run,
+            press("Add…"),
+        ),
+    ),
+    "other lists": (
+        "?{run}",
+        "Recommendations",
+        (
+            run,
+            press("Other lists"),
+        ),
+    ),
+    "explain": ("explain?run={key}", "Read", ()),
+    "compare": ("compare?a={other}&b={key}", "From A to B", ()),
+    "studies": ("studies", "Start study", ()),
+    "study options": ("studies", "Start study", (press("More options"),)),
+    "tune": ("tune", "Start tuning", ()),
+    "tune options": ("tune", "Start tuning", (press("More options"),)),
+    "data sets": ("library", "Who", ()),
+    "models": ("library", "Who", (tab("Models"),)),
+    "jobs": ("library", "Who", (tab("Jobs"),)),
+    "storage": ("library", "Who", (tab("Storage"),)),
+    "guide": ("guide", "Dualens", ()),
+    "guide choices": ("guide?doc=choices", "Choices", ()),
+    "guide commands": ("guide?doc=commands", "Commands", ()),
+}
+
+
+@pytest.fixture(params=["light", "dark"])
+def themed(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
+    """A page in one theme, at the size of a laptop."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=request.param)
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)  # a busy machine
+    yield opened
+    context.close()
+
+
+def prepare(store: Store) -> dict[str, str]:
+    """Two runs with effects in a stocked store; the placeholders of `PLACES` by name."""
+    user = "shopper 0012"
+    other = rank(store, RunRequest("simulated", user, demos="none"))
+    run = rank(store, RunRequest("simulated", user))
+    effects(store, run)
+    return {"run": "data=simulated&user=shopper+0012&model=embedded", "key": run.key, "other": other.key}
+
+
+def findings(page: Any, base: str, place: str, names: dict[str, str]) -> list[str]:
+    """What axe-core holds against one place."""
+    address, words, steps = PLACES[place]
+    page.goto(f"{base}/{address.format_map(names)}")
+    page.locator(".stMain").get_by_text(words).first.wait_for()
+    page.wait_for_timeout(SEEN_MS)
+    for step in steps:
+        step(page)
+    page.wait_for_timeout(SEEN_MS)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    return page.evaluate(FOUND)
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci --prefix tests/e2e")
+def test_no_serious_finding(themed: Any, dashboard: str, store: Store) -> None:
+    shop.stock(store)
+    names = prepare(store)
+    with FakeEngine(store):
+        found = {place: findings(themed, dashboard, place, names) for place in PLACES}
+    assert {place: lines for place, lines in found.items() if lines} == {}

@@ -16,8 +16,8 @@ from engine.evaluation.metrics import metrics, rank_of
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Scoring, Task, rank_candidates
-from engine.progress import Report, quiet
 from engine.prompts import Example
+from engine.tuning.phases import Phases
 from engine.tuning.samples import Sampler
 
 WAYS: tuple[Scoring, ...] = ("sum", "calibrated")
@@ -30,16 +30,22 @@ def judged(
     loaded: LoadedModel,
     sampler: Sampler,
     users: int,
-    report: Report = quiet,
+    phases: Phases,
 ) -> dict[str, float]:
-    """Mean NDCG@10 of each way over at most `users` validating answers, laid out as the tuning's samples."""
+    """Mean NDCG@10 of each way over at most `users` validating answers, laid out as the tuning's samples.
+
+    Fewer where the time is up; the means are then of what was measured, 0 where nothing was.
+    """
     request = sampler.request
     spec = f"neighbours:{max(1, request.demos)}" if request.layout == "recicl" else "none"
     rows = sampler.material.validation.tolist()
     ndcg: dict[str, list[float]] = {way: [] for way in WAYS}
     cache = PrefillCache()
-    for row in random.Random(request.seed).sample(rows, min(users, len(rows))):
-        report(1.0, "choosing how it scores")
+    sample = random.Random(request.seed).sample(rows, min(users, len(rows)))
+    for number, row in enumerate(sample):
+        if phases.left <= 0:
+            break
+        phases.say(number / len(sample), f"user {number + 1} of {len(sample)}")
         query = _query(store, dataset, sampler, row)
         offered = candidate_list(
             store, dataset, query.user, query.target_position, "random", CANDIDATES, request.seed

@@ -30,6 +30,8 @@ LAST_RATE = 0.1  # of the peak, at the end of the cosine (arXiv 2410.23136)
 WEIGHT_DECAY = 0.01
 VALIDATE_EVERY = 0.05  # of the run
 VALIDATE_COST = 0.2  # of the time, at most
+VALIDATION_SHARE = 0.1  # of the time, for one validation at most
+LEAST_HELD_OUT = 8  # samples that validate, however little time there is
 SAVE_EVERY_S = 60.0
 
 Endless = Callable[[str], Iterator[Sample]]
@@ -39,6 +41,8 @@ Report = Callable[["State"], None]
 @dataclass
 class State:
     """Where a run stands. `elapsed`, `working`: seconds since its start, and of them in training steps.
+
+    `validation_s`: seconds of the last validation; `held_out`: samples that validate, 0 for all there are.
 
     `loss`, `best`: of the answers, nats per token: mean since the last validation, best on validation.
     """
@@ -54,12 +58,17 @@ class State:
     best: float = math.inf
     worse: int = 0
     stopped_because: str = ""
+    validation_s: float = 0.0
+    held_out: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Budget:
-    """The run ends at `seconds` or `steps`, or after `patience` validations without a better loss."""
+    """The run ends at `seconds` or `steps`, or after `patience` validations without a better loss.
+
+    The seconds hold the last validation, too: steps end early enough for it.
+    """
 
     seconds: float | None
     steps: int | None
@@ -67,9 +76,17 @@ class Budget:
 
     def share(self, state: State) -> float:
         """How much of the run is over, 0 to 1."""
-        shares = [state.elapsed / self.seconds] if self.seconds else []
+        shares = [state.elapsed / self._for_steps(state)] if self.seconds else []
         shares += [state.step / self.steps] if self.steps else []
         return min(1.0, max(shares))
+
+    def late(self, state: State, step_s: float) -> bool:
+        """Whether another step of `step_s` seconds would exceed the time."""
+        return self.seconds is not None and state.elapsed + step_s > self._for_steps(state)
+
+    def _for_steps(self, state: State) -> float:
+        assert self.seconds is not None
+        return max(self.seconds - state.validation_s, 0.05 * self.seconds)
 
 
 def precision(device: torch.device) -> AbstractContextManager[Any]:
@@ -143,6 +160,8 @@ class Trainer:
         )
         self.state = State(batch_tokens=batch_tokens)
         self._planned = batch_tokens  # a step's tokens stay the same where memory makes it run in parts
+        self._report: Report = lambda _: None
+        self.validating = ""  # in words, while it does
         self._held: tuple[int, list[list[Sample]]] = (-1, [])
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
@@ -152,19 +171,23 @@ class Trainer:
 
         The weights are those of the best validation afterwards. Raises OutOfMemory.
         """
-        state = self.state
-        if not state.curve:
-            self._validate()
+        state, self._report = self.state, report
         saved, began = worked(), worked() - state.elapsed
+        if not state.curve:
+            self._limit_validation()
+            self._validate()
         next_check, not_before = self.budget.share(state) + VALIDATE_EVERY, 0.0
         total = weight = 0.0
         try:
             while not state.stopped_because:
+                step_began = worked()
                 loss, size = self._step()
+                step_s = worked() - step_began
                 total, weight = total + loss, weight + size
                 state.loss = total / weight
                 state.elapsed = worked() - began
-                share = self.budget.share(state)
+                timed = self.budget.late(state, step_s)
+                share = 1.0 if timed else self.budget.share(state)
                 if share >= 1.0 or (share >= next_check and worked() >= not_before):
                     started = worked()
                     self._validate()
@@ -174,7 +197,6 @@ class Trainer:
                     if state.worse >= self.budget.patience:
                         state.stopped_because = f"{state.worse} validations brought nothing better"
                     elif share >= 1.0:
-                        timed = self.budget.seconds and state.elapsed >= self.budget.seconds
                         state.stopped_because = "the time was up" if timed else "all steps were done"
                 if worked() - saved > SAVE_EVERY_S:
                     self.save()
@@ -215,6 +237,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        state.place += 1  # not before: a step that was stopped is done again
         state.step += 1
         state.tokens += sum(len(sample.ids) for sample in batch)
         state.working += worked() - started
@@ -254,19 +277,21 @@ class Trainer:
             )
 
     def _next(self) -> list[Sample]:
-        """The next batch; a function of the seed and of how many were taken."""
+        """The next batch; a function of the seed and of how many steps were done."""
         state = self.state
         if state.place >= len(self._pool(state.pool)):
             state.pool, state.place = state.pool + 1, 0
-        batch = self._pool(state.pool)[state.place]
-        state.place += 1
-        return batch
+        return self._pool(state.pool)[state.place]
 
     def _pool(self, number: int) -> list[list[Sample]]:
         """The batches of a pool of samples, in random order."""
         if self._held[0] != number:
             name = f"{self.seed}-{number}"
-            drawn = sorted(islice(self.endless(name), POOL), key=lambda sample: len(sample.ids))
+            drawn = []
+            for sample in islice(self.endless(name), POOL):
+                give_way()
+                drawn.append(sample)
+            drawn.sort(key=lambda sample: len(sample.ids))
             batches = list(packed(drawn, self._planned))
             random.Random(name).shuffle(batches)
             self._held = (number, batches)
@@ -275,10 +300,11 @@ class Trainer:
     @torch.no_grad()
     def _validate(self) -> None:
         """Note the loss on the validation samples; keep the weights where it is the best so far."""
-        state = self.state
+        state, began = self.state, worked()
         self.model.eval()
         total, weight = self._in_memory(self._validation_loss)
         self.model.train()
+        self.validating, state.validation_s = "", worked() - began
         mean = total / weight
         if not math.isfinite(mean):
             raise ModelError(
@@ -293,9 +319,31 @@ class Trainer:
         loss = {} if math.isnan(state.loss) else {"loss": round(state.loss, 4)}
         state.curve.append({**row, **loss, "validation": round(mean, 4)})
 
+    @torch.no_grad()
+    def _limit_validation(self) -> None:
+        """Let fewer samples validate where all would take too much of the time; noted in the state."""
+        if self.budget.seconds is None:
+            return
+        middle = sorted(self.validation_set, key=lambda s: len(s.ids))[len(self.validation_set) // 2]
+        began = worked()
+        self._in_memory(lambda: (float(answer_losses(self.model, [middle], self.device)[0]), 1.0))
+        affordable = int(VALIDATION_SHARE * self.budget.seconds / max(worked() - began, 1e-9))
+        if affordable < len(self.validation_set):
+            self.state.held_out = min(len(self.validation_set), max(LEAST_HELD_OUT, affordable))
+
+    def _held_out(self) -> Sequence[Sample]:
+        """The samples that validate, evenly taken from all there are."""
+        whole, count = self.validation_set, self.state.held_out
+        return [whole[at * len(whole) // count] for at in range(count)] if count else whole
+
     def _validation_loss(self) -> tuple[float, float]:
         total = weight = 0.0
-        for part in packed(sorted(self.validation_set, key=lambda s: len(s.ids)), self.state.batch_tokens):
+        samples = sorted(self._held_out(), key=lambda s: len(s.ids))
+        done = 0
+        for part in packed(samples, self.state.batch_tokens):
+            self.validating = f"validating, {done} of {len(samples)} answers"
+            self._report(self.state)
+            done += len(part)
             give_way()
             loss, size = answer_losses(self.model, part, self.device)
             total, weight = total + float(loss), weight + size

@@ -7,6 +7,7 @@ folder in the workspace, registered with its recipe. A conventional recommender 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from engine.baselines.scorer import training_report
 from engine.context import Engine
 from engine.data.splits import time_periods
 from engine.progress import Report
+from engine.tuning.phases import Phases
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 
     from engine.llm.loading.load import LoadedModel
     from engine.tuning.samples import Sampler
-    from engine.tuning.trainer import Budget, State, Trainer
+    from engine.tuning.trainer import State, Trainer
+    from engine.tuning.worlds import Sample
 
 SMALL = 100_000_000  # parameters up to which `auto` tunes all of them
 RATES = {"small": 3e-4, "full": 2e-5, "lora": 2e-4}  # peak learning rates
@@ -46,17 +49,19 @@ def tune(engine: Engine, request: TuneRequest, report: Report) -> dict[str, Any]
 
     Raises NotFound, BadInput, ModelError or OutOfMemory; nothing is registered then.
     """
+    phases = Phases(report, request.minutes and request.minutes * 60)
+    phases.begin("loading the data")
     dataset = datasets.get(engine.store, request.dataset)
     columns = datasets.columns(engine.store, dataset.id)
     if request.kind != "llm":
-        return _conventional(engine, request, dataset, columns, report)
+        return _conventional(engine, request, dataset, columns, phases)
     base = engine.registered(request.base)
     identity = {"request": request.to_json(), "data": dataset.fingerprint, "base": base.revision}
     folder = engine.settings.home / "tunings" / digest(identity)[:16]
     done = folder / "result.json"
     if not done.exists():
         _check_name(engine, request, folder / "model")
-        result = _tuned(engine, request, dataset, columns, base, folder, report)
+        result = _tuned(engine, request, dataset, columns, base, folder, phases)
         done.write_text(json.dumps(result, indent=1) + "\n")
         for leftover in ("checkpoint.pt", "best.pt"):
             (folder / leftover).unlink(missing_ok=True)
@@ -93,7 +98,7 @@ def _tuned(
     columns: DatasetColumns,
     base: ModelInfo,
     folder: Path,
-    report: Report,
+    phases: Phases,
 ) -> dict[str, Any]:
     """Train, write the model and choose how it scores; the result without registration."""
     from engine.llm.loading.load import choose_dtype, load
@@ -101,7 +106,7 @@ def _tuned(
     from engine.tuning.samples import Sampler
     from engine.tuning.throughput import flop_floor_ratio
 
-    report(0.0, f"loading {base.name}")
+    phases.begin("loading the model")
     # A model of its own: the one in memory stays as it is for rankings meanwhile.
     method = _method(request, base.parameters)
     # Updates of all parameters are too small for half precision; the finished model may be stored in it.
@@ -112,7 +117,9 @@ def _tuned(
     model = _trainable(loaded, method, request.seed)
     gaps = method == "full" and _rotary(loaded)
     sampler = Sampler(columns, loaded.encoder, request, loaded.context_length, gaps)
-    trainer = _trainer(request, base, method, model, sampler, folder)
+    validation = sampler.validation()
+    phases.begin("training")
+    trainer = _trainer(request, base, method, model, (sampler, validation), folder, phases.for_training())
     facts = {
         "model": request.name or default_name(request),
         "folder": str(folder / "model"),
@@ -121,8 +128,9 @@ def _tuned(
         "data_fingerprint": dataset.fingerprint,
     }
     model.train()
-    state = trainer.run(_reporter(trainer.budget, facts, report))
-    report(1.0, "writing the model")
+    state = trainer.run(_reporter(trainer, facts, phases))
+    phases.partial = {**facts, **_progress(state)}
+    phases.begin("saving")
     scoring = "yes_no" if request.answers == "yes_no" else "sum"
     result = {
         **facts,
@@ -140,10 +148,11 @@ def _tuned(
     _export(model, loaded, stored, folder / "model", {**result, "scoring": scoring})
     if scoring == "sum":
         tuned = load(str(folder / "model"), engine.settings.device)
-        result["judged"] = ndcg = judged(engine.store, dataset, tuned, sampler, JUDGED, report)
+        phases.begin("choosing how it scores")
+        result["judged"] = ndcg = judged(engine.store, dataset, tuned, sampler, JUDGED, phases)
         scoring = max(ndcg, key=lambda way: ndcg[way])
         _recipe(folder / "model", {**result, "scoring": scoring})
-    return {**result, "scoring": scoring}
+    return {**result, "scoring": scoring, "spent": round(phases.spent, 1)}
 
 
 def _trainer(
@@ -151,18 +160,22 @@ def _trainer(
     base: ModelInfo,
     method: str,
     model: PreTrainedModel,
-    sampler: Sampler,
+    samples: tuple[Sampler, list[Sample]],
     folder: Path,
+    seconds: float | None,
 ) -> Trainer:
-    """The training run that the request describes, with its checkpoints in the folder."""
+    """The training run that the request describes, with its checkpoints in the folder.
+
+    `samples`: what draws those to train on, and those that validate. `seconds`: for training, None: no limit.
+    """
     from engine.tuning.trainer import Budget, Trainer
 
     usual = RATES["small" if method == "full" and base.parameters <= SMALL else method]
     return Trainer(
         model,
-        sampler.endless,
-        sampler.validation(),
-        Budget(request.minutes and request.minutes * 60, request.steps, request.patience),
+        samples[0].endless,
+        samples[1],
+        Budget(seconds, request.steps, request.patience),
         folder=folder,
         seed=request.seed,
         batch_tokens=request.batch_tokens,
@@ -170,7 +183,7 @@ def _trainer(
     )
 
 
-def _reporter(budget: Budget, facts: dict[str, Any], report: Report) -> Callable[[State], None]:
+def _reporter(trainer: Trainer, facts: dict[str, Any], phases: Phases) -> Callable[[State], None]:
     """Reports where a run stands, at most once in `REPORT_EVERY_S`."""
     reported = 0.0
 
@@ -179,13 +192,9 @@ def _reporter(budget: Budget, facts: dict[str, Any], report: Report) -> Callable
         if time.monotonic() - reported < REPORT_EVERY_S:
             return
         reported = time.monotonic()
-        share = budget.share(state)
-        left = state.elapsed * (1 - share) / share if share else 0.0
-        report(
-            share,
-            f"step {state.step}, loss {state.loss:.3f}, {_speed(state):,.0f} tokens/s, {_minutes(left)} left",
-            {**facts, **_progress(state)},
-        )
+        phases.partial = {**facts, **_progress(state)}
+        step = f"step {state.step}, loss {state.loss:.3f}, {_speed(state):,.0f} tokens/s"
+        phases.say(trainer.budget.share(state), trainer.validating or step)
 
     return reporter
 
@@ -252,7 +261,7 @@ def _progress(state: State) -> dict[str, Any]:
         "tokens": state.tokens,
         "seconds": round(state.elapsed, 1),
         "tokens_per_second": round(_speed(state), 1),
-        "best": state.best,
+        "best": state.best if math.isfinite(state.best) else None,
         "curve": list(state.curve),
         "stopped_because": state.stopped_because or None,
     }
@@ -280,8 +289,13 @@ def _recipe(folder: Path, recipe: dict[str, Any]) -> None:
 
 
 def _conventional(
-    engine: Engine, request: TuneRequest, dataset: DatasetInfo, columns: DatasetColumns, report: Report
+    engine: Engine, request: TuneRequest, dataset: DatasetInfo, columns: DatasetColumns, phases: Phases
 ) -> dict[str, Any]:
+    def training(share: float | None, message: str = "", partial: dict[str, Any] | None = None) -> None:
+        phases.partial = partial or phases.partial
+        phases.say(share or 0.0, message)
+
+    phases.begin("training")
     before = None
     if request.until is not None and columns.timestamp is not None:
         before = int(time_periods(columns.timestamp, request.periods)[1][request.until - 1])
@@ -294,7 +308,7 @@ def _conventional(
         folder=engine.settings.home / "baselines",
         minutes=request.minutes,
         before=before,
-        progress=report,
+        progress=training,
     )
     return {
         "model": None,
@@ -307,7 +321,3 @@ def _conventional(
         "data_fingerprint": dataset.fingerprint,
         "recipe": {"request": request.to_json()},
     }
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -3,6 +3,7 @@
 Needs axe-core beside this file (`npm ci --prefix tests/e2e`); skipped where it is not installed.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).
   .flatMap(found => found.nodes.map(node => `${found.id}: ${node.html.slice(0, 160)} | ` +
     [...node.any, ...node.all].map(check => check.message).join(" ").slice(0, 220)))"""
 
+NAMELESS = """[...document.querySelectorAll(".stPlotlyChart:not([aria-label]), .stImage img:not([alt])")]
+  .map(drawn => `no alternative: ${drawn.outerHTML.slice(0, 160)}`)"""
+
 Step = Callable[[Any], None]
 
 
@@ -29,7 +33,7 @@ def press(name: str) -> Step:
     """Click a button and wait for what it opens."""
 
     def step(page: Any) -> None:
-        page.get_by_role("button", name=name, exact=True).first.click()
+        page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}")).first.click()
         page.wait_for_timeout(SEEN_MS)
 
     return step
@@ -101,6 +105,15 @@ PLACES: dict[
             press("Other lists"),
         ),
     ),
+    "history": ("?{run}", "Recommendations", (run, press("All"))),
+    "optimize": ("?{run}", "Recommendations", (run, press("Optimize"))),
+    "edit": ("?{run}", "Recommendations", (run, press("Edit"))),
+    "tooltip": (
+        "?{run}",
+        "Recommendations",
+        (run, lambda page: page.locator("[data-testid=stTooltipIcon]").first.hover()),
+    ),
+    "unknown run": ("compare?a=nothing", "nothing", ()),
     "explain": ("explain?run={key}", "Read", ()),
     "compare": ("compare?a={other}&b={key}", "From A to B", ()),
     "studies": ("studies", "Start study", ()),
@@ -146,7 +159,7 @@ def findings(page: Any, base: str, place: str, names: dict[str, str]) -> list[st
         step(page)
     page.wait_for_timeout(SEEN_MS)
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    return page.evaluate(FOUND)
+    return page.evaluate(FOUND) + page.evaluate(NAMELESS)
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci --prefix tests/e2e")
@@ -156,3 +169,14 @@ def test_no_serious_finding(themed: Any, dashboard: str, store: Store) -> None:
     with FakeEngine(store):
         found = {place: findings(themed, dashboard, place, names) for place in PLACES}
     assert {place: lines for place, lines in found.items() if lines} == {}
+
+
+def test_the_menu_holds_our_entries_and_the_theme(page: Any, dashboard: str, store: Store) -> None:
+    shop.stock(store)
+    page.goto(f"{dashboard}/guide")
+    page.get_by_role("button", name="Main menu").click()
+    menu = page.locator("[data-testid=stMainMenuPopover]")
+    menu.wait_for()
+    assert menu.get_by_role("menuitem").all_inner_texts() == ["About"]
+    assert menu.get_by_role("menuitemradio").count() == 3, "light, dark, as the system"
+    assert "Streamlit" not in menu.inner_text()

@@ -21,7 +21,7 @@ def test_a_tuning_from_start_to_recommend(page: Any, dashboard: str, store: Stor
         page.locator(".st-key-card-tuning .js-plotly-plot").first.wait_for()
         seen = page.locator(".st-key-card-tuning").inner_text()
         page.get_by_role("button", name="Stop", exact=True).click()
-        page.get_by_text("it goes on from its last checkpoint").wait_for()
+        page.get_by_text("it resumes from its last checkpoint").wait_for()
         engine.delay_s["tune point"] = 0.5
         assert "Best on held-out" in seen
         assert jobs.listing(store)[0].state == jobs.STOPPED

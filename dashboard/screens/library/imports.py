@@ -272,8 +272,8 @@ def _follow_import(state: dict[str, Any]) -> None:
     job = jobs.get(session.store(), state["import_job"])
     if job.state not in ENDED:
         st.caption(
-            "This import runs in the background; you may close the browser. Its progress is shown under Data "
-            "sets, to everybody."
+            "This import runs in the background; you may close the browser. Every visitor sees its progress "
+            "under Data sets."
         )
         return
     if job.result is None:

@@ -78,8 +78,8 @@ def _line(tuning: Tuning) -> None:
 def _after(tuning: Tuning) -> str:
     """What became of a tuning that ended. Plain text."""
     if tuning.job.state != "COMPLETED":
-        kept = "What it had learnt is kept: it goes on from its last checkpoint."
-        return kept if tuning.resumable else "It had learnt nothing yet."
+        kept = "Its progress is kept: it resumes from its last checkpoint."
+        return kept if tuning.resumable else "It had not reached a checkpoint."
     if tuning.model is None:
         return f"{tuning.what.label} is kept: its list is under Other lists on Recommend, and studies use it."
     return f"Registered as {plain(tuning.model, 60)}."
@@ -95,7 +95,7 @@ def _button(tuning: Tuning) -> None:
             disabled=job.stop_asked,
             on_click=progress.stop,
             args=(job.id,),
-            help="What it has learnt so far is kept, and it can go on from there.",
+            help="Its progress is kept, so that it can resume.",
         )
     elif job.state == "COMPLETED":
         if st.button("Open in Recommend", key=f"use-{job.id}", type="primary"):

@@ -146,7 +146,7 @@ def learnt_from(asked: Mapping[str, Any]) -> str:
     """Which interactions were looked at, in a few words."""
     until = asked.get("until")
     if until is None:
-        return "all but everybody's two newest purchases"
+        return "all but each user's two newest interactions"
     return f"the first {until} of {asked.get('periods', 10)} periods of time"
 
 

@@ -33,6 +33,7 @@ SAME = {
     "yellowBackgroundColor": "target_surface",
     "grayColor": "same",
     "grayTextColor": "muted",
+    "dataframeHeaderTextColor": "muted",
 }
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,7 +91,50 @@ def test_time_ends_it_too(tmp_path: Path) -> None:
     run.budget = Budget(1.0, None, 1000)
     state = run.run(silent)
     assert state.stopped_because == "the time was up"
-    assert 1.0 <= state.elapsed < 20
+    assert 0.5 <= state.elapsed < 1.2, "the last validation is part of the time"
+
+
+def test_a_validation_takes_a_small_part_of_the_time_and_all_reports_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trainer(tmp_path)
+    run.budget = Budget(2.0, None, 1000)
+    free = training.answer_losses
+
+    def slow(model: torch.nn.Module, batch: list[Sample], device: torch.device):
+        if not torch.is_grad_enabled():
+            time.sleep(0.02 * len(batch))
+        return free(model, batch, device)
+
+    monkeypatch.setattr(training, "answer_losses", slow)
+    said: list[str] = []
+    state = run.run(lambda _: said.append(run.validating))
+    assert training.LEAST_HELD_OUT <= state.held_out < 16
+    assert f"validating, 0 of {state.held_out} answers" in said
+    assert "" in said
+    assert state.elapsed < 2.4
+    again = trainer(tmp_path)
+    assert again.state.held_out == state.held_out, "a resumed run validates on the same"
+
+
+def test_a_step_that_was_stopped_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = trainer(tmp_path / "cut", steps=6)
+    calls = iter(range(1000))
+
+    def stop() -> None:
+        if next(calls) == 30:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "POOL", 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "give_way", stop)
+        with pytest.raises(KeyboardInterrupt):
+            cut.run(silent)
+    other = trainer(tmp_path / "other", steps=6).run(silent)
+    resumed = trainer(tmp_path / "cut", steps=6).run(silent)
+    assert resumed.tokens == other.tokens
+    assert resumed.curve[-1]["validation"] == other.curve[-1]["validation"]
+    assert resumed.step == 6
 
 
 def test_a_lack_of_memory_halves_the_batch_and_changes_no_gradient(tmp_path: Path, monkeypatch) -> None:

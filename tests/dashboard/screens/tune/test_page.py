@@ -219,7 +219,7 @@ def test_a_stopped_tuning_goes_on(open_page: Open, store: Store) -> None:
     jobs.stop(store, job.id)
     jobs.release(store, job.id, "me")
     app = open_page("tune")
-    assert "it goes on from its last checkpoint" in texts(app)
+    assert "it resumes from its last checkpoint" in texts(app)
     button(app, "Resume").click().run()
     (resumed,) = jobs.listing(store, kinds=["tune"])
     assert (resumed.id, resumed.state) == (job.id, jobs.QUEUED)

@@ -155,7 +155,7 @@ def fewer(spec: Spec, count: int, asked: int) -> str:
             f"{spec.choice.label.capitalize()} kept {count} of at most {asked} demonstrations; it rejects "
             "those that do not help on past interactions."
         )
-    return f"For this user there are only {count} such demonstrations; {asked} were asked for."
+    return f"Only {count} of {asked} demonstrations of this kind exist for this user."
 
 
 def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:

@@ -28,13 +28,13 @@ from db.runs import Run
 ROW_PX = 78
 MOVES = {
     "up": "Move up",
-    "down": "Move down, nearer to the question",
-    "edit": "Edit the words",
+    "down": "Move down, nearer to the query",
+    "edit": "Edit the titles",
     "drop": "Drop",
 }
 ABOUT = (
-    "Weight 1 is as written, 0 removed. Bar: nats a demonstration takes off the target's loss, right helps, "
-    "left hurts; tick: exact removal."
+    "Weight: 1 plain, 0 removed. Bar: nats the demonstration takes off the target's loss (right helps, left "
+    "hurts). Tick: effect of removing it exactly."
 )
 
 

@@ -65,9 +65,7 @@ def test_no_demonstrations_and_no_change() -> None:
 
 
 def test_the_probe_is_not_called_the_next_purchase() -> None:
-    assert "past item" in words.recommend(
-        result(7, 1, (3.0, 2.0), [demo("a", "Hose")], kind="probe"), None
-    )
+    assert "past item" in words.recommend(result(7, 1, (3.0, 2.0), [demo("a", "Hose")], kind="probe"), None)
 
 
 def test_effects_of_other_demonstrations_are_ignored() -> None:
@@ -118,8 +116,8 @@ def test_other_lists_in_words() -> None:
     )
     found = {"items": listed, "zero_shot": [{"item": "b", "rank": 1, "is_target": False}]}
     assert words.catalogue(found, "T") == (
-        "The target, T, is not among them without demonstrations and 2nd with. The demonstrations bring in 2 of "
-        "the 2."
+        "The target, T, is not among them without demonstrations and 2nd with. The demonstrations bring in 2 "
+        "of the 2."
     )
 
 

@@ -46,7 +46,7 @@ def find(
 
 
 def save(store: Store, drawn: CandidateList) -> CandidateList:
-    """Keep the list and return the stored one: the first that was saved for these inputs wins."""
+    """Store the list and return the stored one: the first list saved for these inputs wins."""
     values = {**vars(drawn), "items": canonical_json(drawn.items)}
     with store.write() as connection:
         connection.execute(store.insert(table).values(**values).on_conflict_do_nothing())

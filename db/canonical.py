@@ -16,7 +16,7 @@ from db.errors import BadInput
 def canonical_json(obj: Any) -> str:
     """JSON with sorted keys, no spaces and floats by `repr`; ASCII, so any string can be stored and hashed.
 
-    Raises BadInput for NaN, infinities, keys that are no strings and types JSON has no word for.
+    Raises BadInput for NaN, infinities, keys that are no strings and types that JSON does not have.
     """
     return json.dumps(_plain(obj, "value"), sort_keys=True, separators=(",", ":"), allow_nan=False)
 

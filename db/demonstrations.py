@@ -23,9 +23,9 @@ class Demonstration:
 
     `source` says how it was found first (proximal, neighbours, ...) and is not part of its identity, nor is
     `timestamp` (unix seconds of the answer). `position` is the answer's place in the user's history, None for
-    one that a person wrote. `text_override`: titles by a person instead of the catalogue's, one a line, the
+    one written by hand. `text_override`: titles by a person instead of the catalogue's, one a line, the
     answer's last; an item's id is then empty where it is no item of the catalogue. `merged`: (user id,
-    position of the answer) of the windows that were put together, empty for a window as it is.
+    position of the answer) of the windows that were merged, empty for a plain window.
     """
 
     id: str
@@ -41,10 +41,10 @@ class Demonstration:
 
 
 HAND_WRITTEN = "hand-written"
-"""The source of demonstrations that a person wrote or edited."""
+"""The source of demonstrations written or edited by hand."""
 
 MOST_TITLES = 5
-"""History titles of a demonstration, at most: more are not shown."""
+"""Maximum number of history titles in a demonstration."""
 
 
 def hand_written(
@@ -101,7 +101,7 @@ def demonstration_id(
 
 
 def save_many(store: Store, demonstrations: Iterable[Demonstration]) -> None:
-    """Store these; one that is there already stays as it is."""
+    """Store these; an existing one stays unchanged."""
     rows = list(demonstrations)
     if not rows:
         return
@@ -142,7 +142,7 @@ def get_many(store: Store, ids: Iterable[str], dataset_id: int | None = None) ->
 
 
 def written(store: Store, dataset_id: int, limit: int) -> list[Demonstration]:
-    """Demonstrations of a data set that a person wrote or edited, by id."""
+    """Demonstrations of a data set that were written or edited by hand, by id."""
     query = (
         sa.select(table, text_table.c.text)
         .outerjoin(text_table)

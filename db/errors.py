@@ -1,12 +1,12 @@
-"""The errors a person sees.
+"""The errors that users see.
 
 Each message says what happened, where (file, line, field), what was kept and what to do; the dashboard and
-the command line print it as it stands. Anything else that escapes is a bug.
+the command line print it unchanged. Any other exception is a bug.
 """
 
 
 class DualensError(Exception):
-    """Base of every error whose message is written for a person."""
+    """Base of every error whose message is written for users."""
 
 
 class NotFound(DualensError):
@@ -18,11 +18,11 @@ class Conflict(DualensError):
 
 
 class BadInput(DualensError):
-    """An option or a request makes no sense; the message names the field."""
+    """An option or a request is invalid; the message names the field."""
 
 
 class DataError(DualensError):
-    """A file or a table of interactions is not what it says it is."""
+    """A file or a table of interactions cannot be read in its format."""
 
 
 class ModelError(DualensError):

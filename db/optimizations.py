@@ -29,7 +29,7 @@ class Optimization:
 
 
 def save(store: Store, made: Optimization) -> Optimization:
-    """Keep it under its key; what is stored, which is the older one where two made the same."""
+    """Store a result under its key; returns the stored one: the first, where two computed the same."""
     values = {
         "key": made.key,
         "dataset_id": made.dataset_id,
@@ -45,14 +45,14 @@ def save(store: Store, made: Optimization) -> Optimization:
 
 
 def find(store: Store, key: str) -> Optimization | None:
-    """The one under this key, or None."""
+    """The result under this key, or None."""
     with store.read() as connection:
         row = connection.execute(sa.select(table).where(table.c.key == key)).one_or_none()
     return None if row is None else _typed(row)
 
 
 def listing(store: Store, dataset_id: int, user_id: str) -> list[Optimization]:
-    """Those of one user, newest first."""
+    """Results of one user, newest first."""
     query = sa.select(table).where(table.c.dataset_id == dataset_id, table.c.user_id == user_id)
     with store.read() as connection:
         return [_typed(row) for row in connection.execute(query.order_by(table.c.created_at.desc()))]

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
 
     @property
     def uploads(self) -> Path:
-        """Folder of files that people dropped into the dashboard."""
+        """Folder of files uploaded in the dashboard."""
         return self.home / "uploads"
 
     @property

@@ -11,7 +11,7 @@ The contract every backend keeps (`tests/db` runs it over both):
   Writers come one after the other and wait for each other (SQLite, up to a minute); readers never wait.
 - `read` sees the store as it was when the block began (SQLite) or when each statement began (PostgreSQL).
 - Rows returned are frozen dataclasses that belong to the caller.
-- What goes wrong below is told as `DualensError` with what was kept and what to do.
+- Errors are raised as `DualensError`, with what was kept and what to do.
 """
 
 import os

@@ -33,7 +33,7 @@ for group in (workspace, runs, optimizing, baselines, tuning, studies, preferenc
 
 
 def main(call: Callable[[], Any] = app) -> int:
-    """Run the command line; errors a person can mend are one line, exit status 2."""
+    """Run the command line; errors that users can correct are printed as one line, exit status 2."""
     try:
         call()
     except DualensError as error:

@@ -1,6 +1,6 @@
 """The code of a choice: a row of `db.choices` names a file, and the file's package is known.
 
-So that a new strategy, baseline, importer, edit or study takes one file and one row, nothing is listed twice.
+A new strategy, baseline, importer, edit or study takes one file and one row; nothing is listed twice.
 """
 
 import importlib
@@ -10,5 +10,5 @@ from db.choices import Choice
 
 
 def implementation(package: str, choice: Choice) -> ModuleType:
-    """The module in `package` that implements a choice; what it must define, the package's docstring says."""
+    """The module in `package` that implements a choice; the package's docstring says what it must define."""
     return importlib.import_module(f"{package}.{choice.file}")

@@ -1,5 +1,5 @@
-"""How fast effects, ranking and the demonstration bank are, beside other ways to the same numbers.
+"""Speed of effects, ranking and the demonstration bank, compared with other ways to compute the same numbers.
 
-Ratios of one run, never times across machines; and each time beside its floor, the flops its products need
-at the rate at which this machine multiplies.
+Only ratios within one run are compared, never times across machines; each time is shown with its floor: the
+flops of its products at the measured rate of this machine.
 """

@@ -1,7 +1,7 @@
 """A pool scored one demonstration at a time: with a warm bank, with an empty one, and without any.
 
 Without a bank every demonstration's prompt is written and run: `one_by_one` as a whole prompt each, `batched`
-many in one padded batch after the shared prefix, which is the most that can be shared without a bank.
+many in one padded batch after the shared prefix, the most that can be shared without a bank.
 """
 
 from collections.abc import Sequence

@@ -40,13 +40,14 @@ RIVALS = ("plain", "loo", "ablations")
 
 
 def effects(loaded: LoadedModel, tasks: Sequence[Task], ks: Sequence[int], most: int = MOST) -> dict:
-    """Medians over the tasks' users, each with its k nearest demonstrations; of a rival's prompts at most
-    `most` are run, the others counted by their tokens."""
+    """Medians over the tasks' users, each with its k nearest demonstrations; of an alternative's prompts at
+    most `most` are run, the others are counted by their tokens.
+    """
     speed = rate(loaded)
     rows = []
     for k in ks:
         trimmed = [replace(task, demos=task.demos[-k:], weights=None) for task in tasks]
-        _timed(loaded, trimmed[0], PLAN[k][:1], 1)  # once unmeasured: kernels are made, memory is taken
+        _timed(loaded, trimmed[0], PLAN[k][:1], 1)  # unmeasured: kernels, memory
         rows.append(_row(k, [_timed(loaded, task, PLAN[k], most) for task in trimmed], speed))
     speed = max(speed, rate(loaded))
     return {
@@ -59,7 +60,7 @@ def effects(loaded: LoadedModel, tasks: Sequence[Task], ks: Sequence[int], most:
 
 
 def rivals(loaded: LoadedModel, task: Task) -> dict[str, list[Written]]:
-    """The whole prompts that each rival runs."""
+    """The whole prompts of each alternative."""
     demos, draw = task.demos, random.Random(0)
     sets = {
         "plain": [demos],
@@ -112,15 +113,15 @@ def _timed(loaded: LoadedModel, task: Task, estimators: Sequence[Estimator], mos
 
 
 def certified(result: EffectsResult) -> bool:
-    """Whether the estimator says of itself that it is within 2 % of the gain (or a thousandth of a nat)."""
+    """Whether the estimator certifies an error within 2 % of the gain (or a thousandth of a nat)."""
     return result.certified_error <= max(TOLERANCE * abs(result.effect_total), FLOOR)
 
 
 def floor(loaded: LoadedModel, fitted: Fitted, answer: int, estimator: str, nodes: int) -> float:
     """Flops of an estimator's products: all before the query once, and the suffix once per weighting.
 
-    A gradient (`aumann`) takes two: the weights are frozen, so going back costs what going forward does. It
-    also takes the losses at the ends of its intervals.
+    A gradient (`aumann`) takes two: the weights are frozen, so the backward pass costs as much as the forward
+    pass. It also takes the losses at the ends of its intervals.
     """
     before = len(fitted.encoded.before("query"))
     suffix = flops(loaded, len(fitted.encoded) - before + answer - 1, before, answer)
@@ -170,7 +171,9 @@ def _row(k: int, users: Sequence[dict], speed: float) -> dict:
 
 
 def _bars(rows: Sequence[dict]) -> list[dict]:
-    """The bars that these rows can show, against rivals with our products and as transformers has them."""
+    """The criteria that these rows can show, against alternatives with our products and with those of
+    transformers.
+    """
     bars = []
     for row in rows:
         ways = row["ways"]

@@ -40,7 +40,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "prescore": {"prescore": "embedded"},
 }
 ALL = (*METHODS, CHOSEN)
-_WIDER = 10  # users drawn for each one wanted, where only those count who disliked something
+_WIDER = 10  # users drawn per wanted user, where only those who disliked something count
 
 
 def method_gains(
@@ -78,7 +78,7 @@ def method_gains(
         if len(values[PLAIN]) == users:
             break
     if not values[PLAIN]:
-        raise BadInput(f"Nobody in {dataset!r} can be ranked under these methods.")
+        raise BadInput(f"No user of {dataset!r} can be ranked under these methods.")
     return {
         "bench": "methods",
         "dataset": dataset,

@@ -53,7 +53,7 @@ def random_llama(device: str, seed: int = 0, **shape: int | bool) -> LoadedModel
     if needed > free:
         raise OutOfMemory(
             f"A random model of {model.num_parameters():,} parameters needs {needed / 2**30:.1f} GiB on "
-            f"{where}, and {free / 2**30:.1f} GiB are free. Nothing was made: measure the embedded model."
+            f"{where}, and {free / 2**30:.1f} GiB are free. Nothing was created: measure the embedded model."
         )
     lens.register()
     config._attn_implementation = lens.NAME

@@ -82,10 +82,10 @@ def synthetic(interactions: int, users: int, items: int) -> DatasetColumns:
 
 
 class Memory:
-    """Resident memory in MiB since the object was made: where it stood, and its highest since."""
+    """Resident memory in MiB: when the object was created, and its maximum since."""
 
     def __init__(self) -> None:
-        # Linux forgets the highest mark on request; elsewhere it is that of the whole process.
+        # Linux resets the peak on request; elsewhere it is that of the whole process.
         forget = Path("/proc/self/clear_refs")
         if forget.exists():
             forget.write_text("5")

@@ -1,6 +1,6 @@
-"""Ways to the same numbers timed in turn, the flop floor of each, and prompts run whole, one by one.
+"""Alternatives timed in turn, the flop floor of each, and whole prompts run one by one.
 
-Boundary: callables and token ids in, seconds and flops out; what is measured is not known here.
+Boundary: callables and token ids in, seconds and flops out; independent of what is measured.
 """
 
 import statistics
@@ -17,7 +17,7 @@ from engine.tuning.throughput import rate_of
 
 _SQUARE = {"cpu": 1024, "cuda": 8192}  # sides of the product that every machine is measured with
 _ROWS = {"cpu": 512, "cuda": 8192}  # tokens at once through the model's own widest layer
-MOST = 8  # whole prompts of one rival that are run for one user
+MOST = 8  # whole prompts of one alternative that are run for one user
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def rate(loaded: LoadedModel) -> float:
 
 
 def described(loaded: LoadedModel, speed: float) -> dict[str, object]:
-    """What was measured on what."""
+    """What was measured, and on which machine."""
     return {
         "model": loaded.name,
         "parameters": loaded.parameters,
@@ -125,7 +125,7 @@ def described(loaded: LoadedModel, speed: float) -> dict[str, object]:
 
 
 def bar(what: str, limit: float, measured: float, at_most: bool = False) -> dict[str, object]:
-    """A bar and whether it is met: `measured` at least (or at most) `limit`."""
+    """A criterion and whether it is met: `measured` at least (or at most) `limit`."""
     return {
         "what": what,
         "bar": limit,

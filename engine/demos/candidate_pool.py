@@ -1,7 +1,7 @@
-"""The windows at hand: what strategies that compare titles choose from, one pool for all of them.
+"""The candidate pool of strategies that compare titles; all of them share it.
 
 The best neighbours' windows and some random ones, so that the cost does not grow with the catalogue. The
-user's own windows stay out: they are the query's own words.
+user's own windows are excluded: they hold the query's own words.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from engine.demos.windows import Offer
 
 NEIGHBOURS = 96
 RANDOM = 32
-"""Windows at hand of either source."""
+"""Candidate windows per source."""
 
 
 def at_hand(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
-    """Neighbours' windows, then random ones; at least `size` of either where there are so many."""
+    """Neighbours' windows, then random ones; at least `size` of each where there are that many."""
     near = neighbours.find(store, dataset, query, max(NEIGHBOURS, size), seed)
     places = {offer.window.place for offer in near}
     far = random_users.find(store, dataset, query, max(RANDOM, size), seed)
@@ -32,9 +32,10 @@ def at_hand(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: i
 
 @dataclass(frozen=True)
 class Compared:
-    """The windows at hand as unit vectors [n, d] (mean of their titles'), and their cosine to the query [n].
+    """The candidate windows as unit vectors [n, d] (mean of their titles'), and their cosine to the query
+    [n].
 
-    The cosine is cut off at 0, so that it serves as the offers' similarity.
+    Negative cosines become 0, because they serve as the offers' similarity.
     """
 
     offers: list[Offer]
@@ -49,7 +50,9 @@ class Compared:
 def compared(
     store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed
 ) -> Compared:
-    """The windows at hand compared with the query's history by their titles' vectors, best match first."""
+    """The candidate windows ranked by the similarity of their titles' vectors to the query's history, best
+    first.
+    """
     pool = at_hand(store, dataset, query, size, seed)
     asked = [row.title for row in query.history]
     shown = [[row.title for row in (*offer.window.history, offer.window.answer)] for offer in pool]
@@ -58,7 +61,7 @@ def compared(
     means = np.stack([np.mean([vector[title] for title in group], axis=0) for group in (asked, *shown)])
     rows = unit(means)
     relevance = np.clip(rows[1:] @ rows[0], 0.0, 1.0)
-    # Rounded, so that the last bits of a sum decide no tie.
+    # Rounded, so that the last bits of a sum break no tie.
     best = np.argsort(-relevance.round(9), kind="stable")
     rated = [replace(pool[i], similarity=float(relevance[i])) for i in best]
     return Compared(rated, rows[1:][best], relevance[best])

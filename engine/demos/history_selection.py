@@ -1,8 +1,8 @@
-"""Which of a user's purchases stand in the query: the newest, those that bear on the candidates, or some of
-every stretch of time.
+"""Which of a user's purchases the query holds: the newest, those most similar to the candidates, or some from
+each time segment.
 
-Pure functions of what the user bought before the target. The candidates are taken as a set: which of them is
-the target is not known here.
+Pure functions of what the user bought before the target. The candidates are a set: which of them is the
+target is unknown here.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,17 +14,17 @@ from db.datasets import Interaction
 from engine.demos.reader import Embed, directions
 
 CLUSTERS = 4
-"""Stretches of time a history is cut into, at most."""
+"""Maximum number of time segments of a history."""
 
 
 def semantic(
     known: Sequence[Interaction], size: int, candidates: Sequence[str], embed: Embed
 ) -> list[Interaction]:
-    """The `size` purchases most like any candidate, oldest first; the newer one where two are as near.
+    """The `size` purchases most like any candidate, oldest first; ties go to the newer one.
 
-    The retrieval of behaviours of arXiv 2308.11131, asked by all candidates' titles at once.
+    The behaviour retrieval of arXiv 2308.11131, with all candidates' titles as the query.
     """
-    # In an order of their own, so that the place of a candidate in the list decides nothing, not even a bit.
+    # Sorted, so that the order of the candidates changes nothing, not even the last bit.
     titles = sorted({*candidates, *(row.title for row in known)})
     place = {title: i for i, title in enumerate(titles)}
     vectors = directions(embed, titles)
@@ -35,7 +35,7 @@ def semantic(
 
 
 def clusters(known: Sequence[Interaction], size: int) -> list[Interaction]:
-    """The newest purchase of each stretch of time, then the second newest of each, up to `size`; in order.
+    """The newest purchase of each time segment, then the second newest of each, up to `size`; in order.
 
     The history is cut at its longest pauses, or into equal parts where there are no timestamps.
     """
@@ -50,7 +50,7 @@ def _stretches(known: Sequence[Interaction], count: int) -> list[Sequence[Intera
     if len(moments) < len(known):
         return [known[i * len(known) // count : (i + 1) * len(known) // count] for i in range(count)]
     pauses = np.diff(moments)
-    # Longest first, the newer of two equal ones; purchases of one moment are never torn apart.
+    # Longest first, the newer of two equal ones; purchases of one moment are never split.
     longest = np.lexsort((-np.arange(len(pauses)), -pauses))[: count - 1]
     cuts = [0, *sorted(int(i) + 1 for i in longest if pauses[i] > 0), len(known)]
     return [known[start:stop] for start, stop in pairwise(cuts)]

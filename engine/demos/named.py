@@ -1,4 +1,4 @@
-"""Demonstrations by their id: read anew from the store, refused where the query could not know them yet."""
+"""Demonstrations by id: read from the store, rejected where they are not known yet at the query."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) 
     """Stored demonstrations in the order given; their similarity is that of their source.
 
     NotFound for an id the data set does not have. BadInput for one that is not known yet at the query: what
-    may stand before one query can give away the target of another.
+    is valid for one query can reveal the target of another.
     """
     stored = demonstrations.get_many(store, ids, dataset.id)
     for name in ids:
@@ -46,7 +46,9 @@ def _offer(store: Store, dataset: DatasetInfo, query: Query, demonstration: Demo
 
 
 def _source(query: Query, demonstration: Demonstration, window: Window) -> str:
-    """What the window is to this query: it is stored as what it was to the query that first found it."""
+    """The source of the window relative to this query; the store holds the source relative to the query that
+    first found it.
+    """
     if demonstration.merged or demonstration.source == hand_written.SOURCE:
         return demonstration.source
     if window.user == query.user:

@@ -1,4 +1,4 @@
-"""Probes: a user's last known purchases, to try demonstrations on instead of the target to be predicted.
+"""Probes: a user's last known purchases, on which demonstrations are evaluated instead of on the target.
 
 Boundary: a query in, earlier moments of the same user out; nothing from the target's position on is read.
 """
@@ -32,9 +32,8 @@ def own_probes(store: Store, dataset: DatasetInfo, query: Query, count: int, his
 
 
 def gives_away(entry: PoolEntry, query: Query, probe: Probe) -> bool:
-    """Whether a demonstration shows the probe itself, so that it says nothing to try it on this probe.
-
-    Of a window put together from several, whether one of its parts may.
+    """Whether a demonstration shows the probe itself, so that evaluating it on this probe means nothing. For
+    a merged window: whether one of its parts may.
     """
     at = probe.purchase.position
     return any(

@@ -1,7 +1,7 @@
 """The query: whose next purchase is predicted, what is known of the user at that moment, and what is offered.
 
-`Query.target` is there to report results. Nothing that chooses demonstrations reads it: the tests hand the
-strategies a query whose target raises when it is looked at.
+`Query.target` is there to report results. Nothing that chooses demonstrations reads it: tests give the
+strategies a query whose target raises on access.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ HISTORY = 10
 class Query:
     """The moment before the interaction at `target_position` (0 = oldest) of a user's history.
 
-    `history`: the newest interactions before the target, oldest first, at least one. `target_timestamp`:
-    the moment of the prediction (unix seconds), None in a data set without timestamps. `held_out`: how many
-    of everybody's newest interactions are unknown where there are no timestamps (1 = test, 2 = probe).
-    `known_until`: demonstrations show only what happened before this moment (unix seconds), as if they had
-    been drawn up then, while the history goes on; None: everything known at the target.
+    `history`: the newest interactions before the target, oldest first, at least one. `target_timestamp`: the
+    moment of the prediction (unix seconds), None in a data set without timestamps. `held_out`: how many of
+    each user's newest interactions are unknown where there are no timestamps (1 = test, 2 = probe).
+    `known_until`: demonstrations show only what happened before this moment (unix seconds), as if created
+    then, while the history continues; None: everything known at the target.
     """
 
     user: int
@@ -60,8 +60,8 @@ class Query:
 class PoolEntry:
     """A demonstration offered for a query.
 
-    `similarity` is 0 to 1, higher = nearer to the query; what it measures is said by the source or strategy
-    that set it. `shared`: how many of the window's items (answer included) stand in the query's history.
+    `similarity` is 0 to 1, higher = nearer to the query; its meaning depends on the source or strategy that
+    set it. `shared`: how many of the window's items (answer included) are in the query's history.
     """
 
     demonstration: Demonstration
@@ -72,7 +72,7 @@ class PoolEntry:
 
     @property
     def example(self) -> Example:
-        """As a prompt takes it."""
+        """The demonstration in the form of a prompt."""
         from engine.prompts import Example  # with a tokenizer library, which choosing does not need
 
         return Example(tuple(row.title for row in self.history), self.answer.title, self.answer.rating)
@@ -113,8 +113,8 @@ def at(
 ) -> Query:
     """Query about the interaction at any `position` (0 = oldest) of a user's history but the first.
 
-    Raises NotFound for an unknown user, BadInput for a position or `history` that is not there, and for a
-    data set without timestamps, where nobody knows what others had bought by then.
+    Raises NotFound for an unknown user, BadInput for an invalid position or `history`, and for a data set
+    without timestamps, where it is unknown what others had bought by then.
     """
     if not dataset.has_timestamps:
         raise BadInput(

@@ -1,7 +1,7 @@
-"""What a language model, or a sentence encoder, tells a strategy about titles and demonstrations.
+"""Vectors of titles and token counts of demonstrations, from a language model or a sentence encoder.
 
 Boundary: titles in, vectors and token counts out; no strategy knows which model answers. Both functions may
-load a model the first time they are called, so that strategies which need none cost none.
+load a model the first time they are called, so that strategies which need none load none.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ class Reader:
 
 
 def directions(embed: Embed, titles: Sequence[str]) -> NDArray[np.float64]:
-    """Unit vectors of these titles [n, d], their common part taken out; 0 for a title like all others.
+    """Unit vectors of these titles [n, d], their common component removed; 0 for a title that has no other.
 
     Every state of a language model shares one large direction (arXiv 1909.00512), under which all titles look
     alike.
@@ -34,6 +34,6 @@ def directions(embed: Embed, titles: Sequence[str]) -> NDArray[np.float64]:
 
 
 def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows [n, d] divided by their length; a row of next to nothing becomes 0."""
+    """Rows [n, d] divided by their length; a row of almost no length becomes 0."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-9)

@@ -2,8 +2,8 @@
 
 A strategy is written `none`, `NAME:K` (K demonstrations) or `NAME:Tt` (as many of the best as fit in T tokens
 of the model). Its code is the file that its row of `db.choices` names: in `engine.demos.sources` where the
-strategy takes what one source offers, else in `engine.demos.strategies`. Optimized strategies ask a model
-about past purchases; they are in `engine.optimize.optimized_strategies`.
+strategy takes what one source offers, else in `engine.demos.strategies`. Optimized strategies run a model on
+past purchases; they are in `engine.optimize.optimized_strategies`.
 """
 
 from bisect import bisect_right
@@ -45,8 +45,8 @@ def choose(
 ) -> list[PoolEntry]:
     """At most K demonstrations in prompt order: the best match comes last, next to the query.
 
-    Fewer than K where the data set has no more that are known and fit. BadInput for a spec that makes no
-    sense, and for one that needs a model's vectors or tokens where there is no `reader`.
+    Fewer than K where the data set has no more that are known and fit. BadInput for an invalid spec, and for
+    one that needs a model's vectors or tokens where there is no `reader`.
     """
     wanted = parse_spec(spec) if isinstance(spec, str) else spec
     if wanted.size == 0:
@@ -79,7 +79,7 @@ def _required(reader: Reader | None, wanted: Spec) -> Reader:
 def within(
     best_first: Sequence[PoolEntry], budget: int, tokens: Callable[[PoolEntry], int]
 ) -> list[PoolEntry]:
-    """The longest beginning that takes at most `budget` tokens, so that a larger budget only adds."""
+    """The longest prefix of at most `budget` tokens, so that a larger budget only adds demonstrations."""
     used = list(accumulate(tokens(entry) for entry in best_first))
     return list(best_first[: bisect_right(used, budget)])
 

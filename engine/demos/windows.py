@@ -1,7 +1,7 @@
-"""Windows of known purchases: the one door through which an interaction becomes part of a demonstration.
+"""Windows of known purchases: the only way in which an interaction becomes part of a demonstration.
 
-A window is an answer and the (at most 5) interactions right before it in the same user's history. What is
-known when a query is predicted, and nothing else, passes `load`:
+A window is an answer and the (at most 5) interactions right before it in the same user's history. `load`
+returns only what is known when the query is predicted:
 
 - the query's own user: interactions before the target's position;
 - other users, with timestamps: interactions strictly before the target's moment;
@@ -9,8 +9,8 @@ known when a query is predicted, and nothing else, passes `load`:
 - other users, without timestamps: everything but their last interaction (test) or last two (probe), the
   interactions leave-one-out holds out for them too.
 
-Nothing here looks at the target. An answer that happens to be the target's item is welcome: somebody else
-bought it earlier, and "after these, that" is the association a demonstration is there to show.
+Nothing here uses the target. An answer that is the target's item is allowed: another user bought it earlier,
+and "after these, that" is the association a demonstration should show.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from db.store import Store
 from engine.demos.query import PoolEntry, Query
 
 LENGTH = 5
-"""History items of a demonstration, at most."""
+"""Maximum number of history items of a demonstration."""
 
 Place = tuple[int, int]
 """(user, position of the answer)."""
@@ -34,7 +34,7 @@ Place = tuple[int, int]
 class Window:
     """One answer and what came right before it, oldest first; `history` holds 1 to `LENGTH` interactions.
 
-    `parts`: the windows, of the answer's user and of others, that were put together into this one.
+    `parts`: the windows, of the answer's user and of others, that were merged into this one.
     """
 
     user: int
@@ -48,7 +48,7 @@ class Window:
 
     @property
     def key(self) -> tuple[Place, ...]:
-        """What tells windows apart: the places they were read from."""
+        """The identity of a window: the positions it was read from."""
         return tuple(part.place for part in self.parts) or (self.place,)
 
     @property
@@ -71,7 +71,7 @@ class Offer:
 
     @property
     def key(self) -> str | tuple[Place, ...]:
-        """What tells offers apart."""
+        """The identity of an offer."""
         return self.window.key if self.written is None else self.written.id
 
 
@@ -122,7 +122,7 @@ def places(demonstration: Demonstration) -> Sequence[tuple[str, int]]:
 
 
 def shared_part(query: Query, window: Window) -> float:
-    """Part of the window's items that stand in the query's history."""
+    """Share of the window's items that are in the query's history."""
     bought = query.items
     return sum(item in bought for item in window.items) / len(window.items)
 

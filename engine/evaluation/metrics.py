@@ -3,8 +3,8 @@
 With one relevant item at rank r: HR@k = [r <= k], NDCG@k = [r <= k] / log2(r + 1), MRR = 1 / r (no cut-off).
 
 Ties are counted against the target (pessimistic rank): a model that gives every candidate the same score has
-learned nothing, and must not look good because the target happened to stand first in the list. The area under
-the curve counts a tie as half, as is usual.
+learned nothing, and must not look good because the target is first in the list. The area under the curve
+counts a tie as half, as is usual.
 """
 
 import math
@@ -28,7 +28,7 @@ def rank_of(scores: Sequence[float], target: int) -> int:
 def order(scores: Sequence[float], target: int | None = None) -> list[int]:
     """Places of `scores` best first; equal scores keep their order, but the target comes after its equals.
 
-    So `order(scores, t).index(t) + 1 == rank_of(scores, t)`: what a person sees is what is counted.
+    So `order(scores, t).index(t) + 1 == rank_of(scores, t)`: the shown order is the measured order.
     """
     return sorted(range(len(scores)), key=lambda place: (-_comparable(scores[place]), place == target, place))
 
@@ -67,10 +67,10 @@ def uauc(scores: Sequence[float], target: int) -> float:
 
 
 def auc_parts(targets: Sequence[float], others: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    """What each user contributes to the AUC of all users' candidates thrown together [users].
+    """What each user contributes to the AUC of all users' candidates pooled together [users].
 
-    `targets` [users]: scores of the targets; `others`: of each user's negatives, as many for everyone. The
-    mean of the parts is the AUC: the chance that some user's target is scored above some user's negative,
+    `targets` [users]: scores of the targets; `others`: of each user's negatives, the same number for each.
+    The mean of the parts is the AUC: the chance that some user's target is scored above some user's negative,
     ties half. Part = share of all negatives below the user's target + share of all targets above the user's
     negatives - AUC, the structural components of DeLong et al. 1988 in the form for clusters of Obuchowski
     1997, so that a bootstrap or a paired test over users is one over the parts.

@@ -1,7 +1,7 @@
-"""How sure a mean over users is, and whether two cells measured on the same users differ.
+"""How certain a mean over users is, and whether two cells measured on the same users differ.
 
-Pure functions of per-user values and a seed: no store, no model. Users are the units that are drawn anew; a
-user's values under two conditions stay together.
+Pure functions of per-user values and a seed: no store, no model. Users are the resampling units; a user's
+values under two conditions stay together.
 """
 
 from collections.abc import Sequence

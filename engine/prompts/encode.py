@@ -1,7 +1,7 @@
 """Segments to token ids, with the exact span of every segment, on any tokenizer.
 
-Each piece is tokenized alone (and remembered), so no token ever crosses a border. What a tokenizer puts
-before a text by itself (a BOS, a [CLS]) and a chat template's header are found by asking the tokenizer once.
+Each piece is tokenized alone (and remembered), so no token ever crosses a border. The tokens that a tokenizer
+adds before a text (a BOS, a [CLS]) and a chat template's header are determined once from the tokenizer.
 """
 
 import uuid

@@ -1,4 +1,4 @@
-"""Titles as careless hands write them: misspelt or cut short, to see how far effects depend on the spelling.
+"""Titles with typing errors or cut short, to measure how far effects depend on the spelling.
 
 Boundary: text in, text out. A title's noise depends on the seed, the draw and the title alone, so a title is
 misspelt the same way wherever it stands in a prompt. Draw 0 leaves every title as it is.
@@ -8,7 +8,7 @@ import random
 
 
 def misspelt(title: str, rate: float, seed: int, draw: int) -> str:
-    """The title with a slip in each word with probability `rate`: letters swapped, lost or doubled."""
+    """The title with an error in each word with probability `rate`: letters swapped, dropped or doubled."""
     if draw == 0:
         return title
     rng = random.Random(f"typos {seed} {draw} {title}")

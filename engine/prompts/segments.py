@@ -49,7 +49,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Layout:
-    """How one way of asking is written. Every function returns pieces.
+    """The layout of one template under one scoring. Every function returns pieces.
 
     `ask` takes the titles a row is about (none for a title, one for yes_no, the whole list for listwise).
     """

@@ -1,9 +1,9 @@
-"""Aggregated demonstrations: what several similar users bought last, put together in the order of time.
+"""Aggregated demonstrations: what several similar users bought last, merged in time order.
 
-After the aggregated demonstrations of arXiv 2403.10135: one example that speaks for `USERS` people. Each of
+After the aggregated demonstrations of arXiv 2403.10135: one example that represents `USERS` users. Each of
 them gives the `EACH` newest purchases of a neighbour's window, so that a demonstration is as long as a plain
-one; the newest of all is the answer. In a data set without timestamps nobody knows who bought first: one
-user's purchases then follow the other's, the nearest neighbour's last.
+one; the newest of all is the answer. Without timestamps the order between users is unknown: one user's
+purchases then follow the other's, the nearest neighbour's last.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int)
         near = [offer for offer in near if offer not in group]
         groups.append(group)
     merged = [merge([offer.window for offer in group]) for group in groups]
-    windows = [window for window in merged if window.history]  # empty where all bought one thing only
+    windows = [window for window in merged if window.history]  # empty where all bought a single item
     rated = similarities(store, dataset, query, windows)
     return [Offer(SOURCE, window, rating) for window, rating in zip(windows, rated, strict=True)]
 

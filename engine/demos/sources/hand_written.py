@@ -1,7 +1,7 @@
-"""Hand-written demonstrations: titles that a person wrote or edited (`db.demonstrations.hand_written`).
+"""Hand-written demonstrations: titles written or edited by hand (`db.demonstrations.hand_written`).
 
-An edited window is known when the window is. For one written freely nothing tells when its purchases were
-made, so nothing here can keep it from giving a target away: a run that shows one says so.
+An edited window is known when the window is. One written from scratch has no date, so nothing here can
+prevent it from revealing a target: a run that shows one says so.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int)
 
 
 def similarities(store: Store, dataset: DatasetInfo, query: Query, windows: Sequence[Window]) -> list[float]:
-    """Part of each window's titles whose items stand in the query's history."""
+    """Share of each window's titles whose items are in the query's history."""
     return [shared_part(query, window) for window in windows]
 
 

@@ -27,7 +27,7 @@ from engine.demos.windows import LENGTH, Offer, Place, Window, load
 SOURCE = "neighbours"
 
 LOOK_BACK = 20
-"""Newest items of the query's history that are looked up; older ones would count next to nothing."""
+"""Newest items of the query's history that are looked up; older ones would have almost no weight."""
 
 PER_ITEM = 200
 """Purchases read of each of these items; of an item bought more often, a sample."""

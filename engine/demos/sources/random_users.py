@@ -1,6 +1,6 @@
 """Random demonstrations: one window at a random place of the history of each of some random other users.
 
-The control that every other source has to beat: same form, same length, no choice.
+The control that every other source has to beat: same form and length, without selection.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int)
 
 
 def similarities(store: Store, dataset: DatasetInfo, query: Query, windows: Sequence[Window]) -> list[float]:
-    """Part of each window's items that stand in the query's history."""
+    """Share of each window's items that are in the query's history."""
     return [shared_part(query, window) for window in windows]
 
 

@@ -1,9 +1,9 @@
-"""Global demonstrations: the windows that stand for what everybody buys (clusters of arXiv 2405.02778).
+"""Global demonstrations: windows that represent the purchases of all users (clusters of arXiv 2405.02778).
 
-A sample of everybody's known windows, one a user, is clustered by the words of its titles (spherical k-means
-on tf-idf vectors); each cluster gives the window nearest to its middle, the largest cluster first. The sample
-is drawn for the data set and not for the query, so that everybody asking at one moment sees the same windows
-(but their own), and its size is what a choice costs, however many users there are.
+A sample of known windows, one per user, is clustered by the words of its titles (spherical k-means on tf-idf
+vectors); each cluster gives the window nearest to its centre, the largest cluster first. The sample is drawn
+for the data set and not for the query, so that all queries of one moment get the same windows (except their
+user's own), and the cost depends on the sample's size alone.
 """
 
 import math
@@ -25,10 +25,10 @@ from engine.demos.windows import Offer, Window, load
 SOURCE = "global"
 
 SAMPLE = 256
-"""Users looked at; before an early moment many of them have bought nothing yet."""
+"""Users sampled; before an early moment many of them have bought nothing yet."""
 
 ROUNDS = 8
-"""Of k-means: it changes next to nothing after these."""
+"""Iterations of k-means; later ones change almost nothing."""
 
 
 def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
@@ -60,7 +60,7 @@ def vectors(texts: Sequence[str]) -> NDArray[np.float64]:
 
 
 def middles(rows: NDArray[np.float64], size: int) -> list[int]:
-    """The rows nearest to the middles of up to `size` clusters of unit rows [n, d], largest cluster first.
+    """The rows nearest to the centres of up to `size` clusters of unit rows [n, d], largest cluster first.
 
     The clusters start from the first row and rows unlike those taken; where some run empty, first rows fill
     up. The caller has drawn the rows in random order.
@@ -72,7 +72,7 @@ def middles(rows: NDArray[np.float64], size: int) -> list[int]:
     for _ in range(ROUNDS):
         nearest, _ = _assigned(rows, centres)
         member = np.arange(size)[:, None] == nearest[None, :]  # [size, n]
-        # A cluster that lost its members keeps its middle.
+        # A cluster that lost its members keeps its centre.
         centres = np.where(member.any(axis=1, keepdims=True), unit(member.astype(np.float64) @ rows), centres)
     nearest, likeness = _assigned(rows, centres)
     members = [np.flatnonzero(nearest == cluster) for cluster in range(size)]

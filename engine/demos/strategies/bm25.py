@@ -1,5 +1,5 @@
-"""BM25 demonstrations: of the windows at hand, those whose titles share the most telling words with the
-query's. How telling a word is, is counted over the texts of the windows at hand.
+"""BM25 demonstrations: the candidate windows whose titles score highest for the words of the query's titles.
+Document frequencies are counted over the candidate windows.
 """
 
 from db.datasets import DatasetInfo

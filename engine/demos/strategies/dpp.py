@@ -1,4 +1,4 @@
-"""DPP demonstrations: the set of windows that is most relevant and most varied at once.
+"""DPP demonstrations: a set of windows that is both relevant and diverse.
 
 A determinantal point process with kernel `L_ij = q_i s_ij q_j`, quality `q_i = exp(QUALITY x cosine to the
 query)` and s the cosine between windows. The likeliest set is found by the greedy algorithm of arXiv
@@ -16,10 +16,10 @@ from engine.demos.reader import Embed
 from engine.demos.windows import Offer
 
 QUALITY = 2.0
-"""How much relevance counts against variety (0 = variety alone)."""
+"""Weight of relevance against diversity (0 = diversity alone)."""
 
 NOISE = 1e-3
-"""Added to the diagonal of s: equal windows stay possible, at the end, where there is nothing else."""
+"""Added to the diagonal of s: equal windows stay possible, but come last."""
 
 
 def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int, embed: Embed) -> list[Offer]:

@@ -1,6 +1,6 @@
-"""Embedding demonstrations: of the windows at hand, those nearest to the query in a model's own space.
+"""Embedding demonstrations: the candidate windows nearest to the query in a model's embedding space.
 
-The retrieval of demonstrations by meaning of arXiv 2101.06804 (kNN prompts), on windows of titles.
+The kNN retrieval of demonstrations of arXiv 2101.06804, on windows of titles.
 """
 
 from db.datasets import DatasetInfo

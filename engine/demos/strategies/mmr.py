@@ -1,4 +1,4 @@
-"""MMR demonstrations: near to the query and not near to what is chosen already.
+"""MMR demonstrations: similar to the query and different from those already chosen.
 
 Maximal marginal relevance (Carbonell and Goldstein 1998): the next window is the one with the most
 
@@ -27,7 +27,7 @@ def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int,
 def marginal(
     relevance: NDArray[np.float64], likeness: NDArray[np.float64], size: int, share: float = RELEVANCE
 ) -> list[int]:
-    """Places of up to `size` in the order chosen, from relevance [n] and pairwise likeness [n, n]."""
+    """Places of up to `size` in the order chosen, from relevance [n] and pairwise similarity [n, n]."""
     chosen: list[int] = []
     nearest = np.zeros(len(relevance))
     left = np.ones(len(relevance), dtype=bool)

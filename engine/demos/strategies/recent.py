@@ -1,7 +1,7 @@
 """Recent demonstrations: of the neighbours' windows, the ones whose answer was bought last before the query.
 
-In a data set without timestamps nobody knows which of two people bought later; the nearer an answer stands
-to the end of its user's history, the later it is taken to be.
+Without timestamps the order between users is unknown: the nearer an answer is to the end of its user's
+history, the later it counts.
 """
 
 from db.datasets import DatasetInfo
@@ -12,7 +12,7 @@ from engine.demos.sources import neighbours
 from engine.demos.windows import Offer
 
 POOL = 64
-"""Neighbours' windows among which the newest are looked for."""
+"""Neighbours' windows from which the newest are taken."""
 
 
 def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:

@@ -1,9 +1,9 @@
-"""Vote-k demonstrations: first the windows that stand for many others, then of these the nearest ones.
+"""Vote-k demonstrations: windows that represent many others, then the nearest of these.
 
-The two steps of arXiv 2209.01975 in their fast form, without a model's confidence. Every window at hand votes
-for its `NEAREST` nearest; a vote counts `RHO ** -t` where the voter's own nearest hold t windows chosen
-already, so that the next choice speaks for those not yet spoken for. Of the `STANDING` windows chosen so, the
-ones most similar to the query go into the prompt.
+The two steps of arXiv 2209.01975 in their fast form, without a model's confidence. Every candidate window
+votes for its `NEAREST` nearest; a vote counts `RHO ** -t` where the voter's own nearest hold t windows chosen
+already, so that the next choice represents windows not yet represented. Of the `STANDING` windows chosen so,
+the ones most similar to the query go into the prompt.
 """
 
 import numpy as np
@@ -26,11 +26,11 @@ def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int,
     """Up to `size` windows, best first; similarity = cosine to the query, 0 where negative."""
     pool = compared(store, dataset, query, size, seed, embed)
     standing = elected(pool.vectors @ pool.vectors.T, max(STANDING, size))
-    return pool.chosen(sorted(standing)[:size])  # the windows at hand come best match first
+    return pool.chosen(sorted(standing)[:size])  # the candidate windows come best match first
 
 
 def elected(likeness: NDArray[np.float64], size: int, nearest: int = NEAREST) -> list[int]:
-    """Places of up to `size` items in the order elected, from pairwise likeness [n, n]."""
+    """Places of up to `size` items in the order elected, from pairwise similarity [n, n]."""
     count = len(likeness)
     others = np.where(np.eye(count, dtype=bool), -np.inf, likeness)
     votes = np.zeros((count, count), dtype=bool)  # [voter, voted for]

@@ -110,7 +110,8 @@ def _use(tuning: Tuning) -> None:
     names = {model.name for model in models.listing(session.store())}
     if tuning.model not in names:
         problem(
-            f"The model {tuning.model!r} was removed. Restore it from the bin of the Library, or train it again with the recipe below."
+            f"The model {tuning.model!r} was removed. Restore it from the bin of the Library, or train it "
+            "again with the recipe below."
         )
         return
     session.turn_to(dataset, str(tuning.model))

@@ -198,7 +198,7 @@ def sentence(tuning: Tuning) -> str:
         if state != "COMPLETED":
             return "It is counted, not trained: it takes seconds and has no curve."
         where = "loaded from an earlier, equal fit" if found.get("loaded") else f"fitted in {_spent(found)}"
-        return f"It was {where}, on {plain(found.get('fitted_on') or trained_on(tuning.asked), 120)}."
+        return f"It was {where}, on {plain(found.get('fitted_on') or trained_on(tuning.asked))}."
     if best is None:
         return "Nothing was measured yet." if tuning.open else "It ended before anything was measured."
     first = next(point for point in tuning.curve if is_number(point.get("validation")))
@@ -287,4 +287,4 @@ def _text(value: object) -> str:
         return count(value) if abs(value) >= 10_000 else str(value)
     if isinstance(value, list | tuple):
         return ", ".join(_text(part) for part in value)
-    return plain(value if isinstance(value, str) else json.dumps(value), 200)
+    return plain(value if isinstance(value, str) else json.dumps(value))

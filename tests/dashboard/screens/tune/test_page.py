@@ -210,7 +210,7 @@ def test_a_model_that_was_removed_is_not_opened(open_page: Open, store: Store) -
     models.delete(store, "simulated-recicl")
     app = open_page("tune")
     button(app, "Open in Recommend").click().run()
-    assert any("was removed from the Library" in read(each.value) for each in app.error)
+    assert any("was removed. Restore it" in read(each.value) for each in app.error)
 
 
 def test_a_stopped_tuning_goes_on(open_page: Open, store: Store) -> None:

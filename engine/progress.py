@@ -56,9 +56,9 @@ class Tally:
     def add(self, tokens: int) -> None:
         """So many more are through a layer. May raise, as `Report` may."""
         self._done += tokens
-        if time.perf_counter() - self._reported > self.REPORT_EVERY_S:
+        if self._planned and time.perf_counter() - self._reported > self.REPORT_EVERY_S:
             self._reported = time.perf_counter()
-            self._report(min(1.0, self._done / max(self._planned, 1)), self._message)
+            self._report(min(1.0, self._done / self._planned), self._message)
 
 
 _tally: ContextVar[Tally | None] = ContextVar("tally", default=None)

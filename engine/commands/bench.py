@@ -7,6 +7,7 @@ import typer
 
 from db.errors import BadInput
 from db.settings import Settings
+from engine.benchmarks.giving_way import WORK, giving_way
 from engine.benchmarks.method_gains import ALL, method_gains
 from engine.benchmarks.store_speed import INTERACTIONS, store_speed
 from engine.commands import output
@@ -191,6 +192,28 @@ def store(
     output.table(
         [[row["what"], row["median_ms"], row["p95_ms"], row["calls"]] for row in done["rows"]],
         *("what", "median (ms)", "95th percentile (ms)", "calls"),
+    )
+
+
+@bench.command(epilog="Example: dualens bench waiting --only optimize,study")
+def waiting(
+    seconds: Annotated[float, typer.Option(min=1, help="Of rankings beside each kind of work.")] = 30.0,
+    only: Annotated[
+        str | None, typer.Option(help="Kinds of work, separated by commas; default: all.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """How long a ranking waits beside an import, an optimization, a tuning, a study and effects."""
+    names = only.split(",") if only else None
+    if names and not set(names) <= set(WORK):
+        raise BadInput(f"--only takes names out of {', '.join(WORK)}; not {only!r}.")
+    done = giving_way(seconds, names, output.aside)
+    if json:
+        output.as_json(done)
+        return
+    output.table(
+        [list(row.values()) for row in done["rows"]],
+        *("beside", "rankings", "median (s)", "longest (s)", "stopped after (s)"),
     )
 
 

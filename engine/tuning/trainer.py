@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from db.errors import ModelError, OutOfMemory
 from engine.llm.scoring.memory import out_of_memory
@@ -163,6 +164,7 @@ class Trainer:
         self._report: Report = lambda _: None
         self.validating = ""  # in words, while it does
         self._held: tuple[int, list[list[Sample]]] = (-1, [])
+        give_way_between_layers(model)
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
 
@@ -230,10 +232,15 @@ class Trainer:
     def _step(self) -> tuple[float, float]:
         """One step on the next batch; the summed loss and weight of its answers."""
         state, started = self.state, worked()
+        before = state.pool, state.place
         batch = self._next()
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * rate_at(self.budget.share(state), state.step)
-        loss, weight = self._in_memory(lambda: self._gradients(batch))
+        try:
+            loss, weight = self._in_memory(lambda: self._gradients(batch))
+        except BaseException:
+            state.pool, state.place = before  # ended within the step: a resumed run takes this batch again
+            raise
         torch.nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -348,6 +355,23 @@ class Trainer:
             loss, size = answer_losses(self.model, part, self.device)
             total, weight = total + float(loss), weight + size
         return total, weight
+
+
+def give_way_between_layers(model: torch.nn.Module) -> None:
+    """From now on the model gives way before each of its layers, forwards and backwards."""
+
+    def before(*_: object) -> None:
+        give_way()
+
+    def after(_module: torch.nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        hidden = output if isinstance(output, Tensor) else output[0]
+        if hidden.requires_grad:
+            hidden.register_hook(before)
+
+    for layer in model.modules():
+        if isinstance(layer, GradientCheckpointingLayer):  # what transformers makes every decoder layer from
+            layer.register_forward_pre_hook(before)
+            layer.register_forward_hook(after)
 
 
 def packed(samples: Sequence[Sample], tokens: int) -> Iterator[list[Sample]]:

@@ -1,12 +1,17 @@
 """What pages say of work under way: how far, how long, and what becomes of it when its process has ended."""
 
 import os
+import signal
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from dashboard import __main__ as command
 from dashboard.state.waiting import WANTED_S, Answer, ask, seen
 from dashboard.ui import engine_status, progress
 from db import jobs, workers
@@ -54,3 +59,34 @@ def test_a_page_that_looks_keeps_its_job_and_one_that_is_gone_drops_it(
     jobs.stop(store, watched.id)
     jobs.release(store, watched.id, "engine")
     assert "Stopped" in (Answer(jobs.get(store, watched.id)).error or "")
+
+
+def until(true: Callable[[], bool], seconds: float) -> float:
+    """Seconds until something holds."""
+    started = time.monotonic()
+    while not true():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def test_a_killed_engine_is_noticed_in_three_seconds_and_started_again(home: Path, store: Store) -> None:
+    def engine() -> str:
+        return workers.engine(workers.listing(store), time.time())
+
+    page = subprocess.Popen(["sleep", "600"])
+    supervisor = threading.Thread(target=command.supervise, args=(page, command.start_worker()))
+    supervisor.start()
+    try:
+        until(lambda: engine() == workers.RUNS, 120)
+        [worker] = workers.alive(store)
+        job = jobs.submit(store, "import", {"path": str(home / "no such file")})
+        os.kill(worker.pid, signal.SIGKILL)
+        assert until(lambda: engine() == workers.RESTARTS, 120) < 3
+        assert "restarted" in progress.describe(jobs.get(store, job.id), "Importing", time.time(), engine())
+        until(lambda: engine() == workers.RUNS, 120)
+        until(lambda: jobs.get(store, job.id).state == jobs.ERROR, 120)
+        assert [known.pid for known in workers.listing(store)] != [worker.pid]
+    finally:
+        page.kill()
+        supervisor.join(60)

@@ -96,7 +96,7 @@ def test_a_stopped_study_goes_on_by_the_same_command(
         return scores(*given)
 
     monkeypatch.setattr(plan, "scores", stopped)
-    assert "goes on from where it was" in str(call("recicl", "--users", "4").exception)
+    assert "Run the same command again to resume" in str(call("recicl", "--users", "4").exception)
     assert len(asked) == 3
     again = json.loads(call("recicl", "--users", "4", "--json").stdout)
     assert len(asked) in (4, 5)  # the one it was stopped in may have been lost

@@ -244,3 +244,29 @@ def test_the_clock_of_a_job_stands_still_while_another_runs() -> None:
             time.sleep(0.1)
         assert 0.04 < inner.seconds < 0.12
     assert clock.seconds < 0.05
+
+
+COUNTED = [name for name, (kind, _) in WORK.items() if kind in ("effects", "spread", "forward", "catalogue")]
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_work_reports_how_much_of_it_is_done(
+    name: str, pair: tuple[worker.Beat, worker.Beat], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two layers, never backwards, and to about its end: what a bar and a time left need."""
+    beat, _ = pair
+    kind, payload = WORK[name]
+    shares: list[float] = []
+    report = Reporter.__call__
+
+    def noted(self: Reporter, progress: float | None, message: str = "", partial: dict | None = None) -> None:
+        if progress is not None:
+            shares.append(progress)
+        report(self, progress, message, partial)
+
+    monkeypatch.setattr(progress.Tally, "REPORT_EVERY_S", -1.0)
+    monkeypatch.setattr(Reporter, "__call__", noted)
+    assert done(beat, kind, payload).state == jobs.COMPLETED
+    assert shares == sorted(shares)
+    assert 0.5 < max(shares) <= 1.0
+    assert len(set(shares)) >= 4

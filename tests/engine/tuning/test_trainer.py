@@ -199,6 +199,29 @@ def test_work_for_others_takes_nothing_off_the_time(tmp_path: Path, monkeypatch:
     assert 0 < state.elapsed < 1_000_000
 
 
+def test_a_run_ended_anywhere_resumes_with_the_same_batch(tmp_path: Path) -> None:
+    """Between two layers, forwards or backwards, with nothing of the step done."""
+    calls = itertools.count()
+    with progress.giving_way(lambda: next(calls) and None):
+        whole = trainer(tmp_path / "whole", steps=4).run(silent)
+    units = next(calls)
+    assert units > 4 * 2 * 3, "forwards and backwards through three layers, four times"
+    for stop_at in range(units // 4, units, units // 7):
+        left = iter(range(stop_at))
+
+        def end(left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise InterruptedError
+
+        folder = tmp_path / str(stop_at)
+        with progress.giving_way(end), pytest.raises(InterruptedError):
+            trainer(folder, steps=4).run(silent)
+        state = trainer(folder, steps=4).run(silent)
+        assert (state.step, state.place) == (whole.step, whole.place)
+        assert state.tokens == whole.tokens
+        assert state.curve[-1]["validation"] == whole.curve[-1]["validation"]
+
+
 def test_a_batch_of_one_class_still_teaches() -> None:
     """A loss weighted by class would be 0 where a batch holds one class only."""
     model = fresh()

@@ -16,7 +16,7 @@ def test_a_tuning_from_start_to_recommend(page: Any, dashboard: str, store: Stor
     shop.stock(store)
     with FakeEngine(store, {"tune point": 1e9}) as engine:
         page.goto(f"{dashboard}/tune")
-        page.get_by_text("Nothing was tuned yet").wait_for()
+        page.get_by_text("No tuning yet").wait_for()
         page.get_by_role("button", name="Start tuning").click()
         page.locator(".st-key-card-tuning .js-plotly-plot").first.wait_for()
         seen = page.locator(".st-key-card-tuning").inner_text()

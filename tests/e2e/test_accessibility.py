@@ -26,6 +26,7 @@ FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).
 NAMELESS = """[...document.querySelectorAll(".stPlotlyChart:not([aria-label]), .stImage img:not([alt])")]
   .map(drawn => `no alternative: ${drawn.outerHTML.slice(0, 160)}`)"""
 
+CUT = "title => title.scrollHeight > title.clientHeight + 1 || title.scrollWidth > title.clientWidth + 1"
 Step = Callable[[Any], None]
 
 
@@ -193,3 +194,34 @@ def test_the_menu_holds_our_entries_and_the_theme(page: Any, dashboard: str, sto
     assert menu.get_by_role("menuitem").all_inner_texts() == ["About"]
     assert menu.get_by_role("menuitemradio").count() == 3, "light, dark, as the system"
     assert "Streamlit" not in menu.inner_text()
+
+
+def test_titles_use_the_room_and_are_whole_on_hover_and_on_focus(
+    page: Any, dashboard: str, store: Store
+) -> None:
+    long = tuple(f"Number {at} of a series whose titles fit into no column of the page" for at in range(80))
+    shop.stock(store, titles=long)
+    with FakeEngine(store):
+        page.goto(f"{dashboard}/?data=simulated&user=shopper+0012&model=embedded")
+        run(page)
+    title = page.locator(".st-key-bump-lists .ranks.left .whole span").first
+    room = {}
+    for width in (1280, 1920):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_timeout(SEEN_MS)
+        room[width] = title.bounding_box()["width"]
+    assert room[1280] > 120
+    assert room[1920] > 1.5 * room[1280]
+    assert title.evaluate(CUT)
+    title.hover()
+    assert not title.evaluate(CUT)
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(300)
+    assert title.evaluate(CUT)
+    page.locator(".st-key-bump-lists .ranks.left .whole").first.focus()
+    assert not title.evaluate(CUT)
+    assert title.inner_text() in long
+    for place in ("st-key-card-history", "st-key-desk-rows"):
+        stop = page.locator(f".{place} .whole[tabindex]").first
+        stop.focus()
+        assert not stop.locator("span").evaluate(CUT)

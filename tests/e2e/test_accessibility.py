@@ -114,8 +114,9 @@ PLACES: dict[str, Place] = {
         (run, lambda page: page.locator("[data-testid=stTooltipIcon]").first.hover()),
     ),
     "unknown run": ("compare?a=nothing", "nothing", ()),
-    "explain": ("explain?run={key}", "Read", ()),
+    "explain": ("explain?run={key}", "All numbers", ()),
     "compare": ("compare?a={other}&b={key}", "From A to B", ()),
+    "compare unlike": ("compare?a={unlike}&b={key}", "do not compare", ()),
     "studies": ("studies", "Start study", ()),
     "study options": ("studies", "Start study", (press("More options"),)),
     "tune": ("tune", "Start tuning", ()),
@@ -149,12 +150,14 @@ def themed(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
 
 
 def prepare(store: Store) -> dict[str, str]:
-    """Two runs with effects in a stocked store; the placeholders of `PLACES` by name."""
+    """Three runs of one user in a stocked store; the placeholders of `PLACES` by name."""
     user = "shopper 0012"
     other = rank(store, RunRequest("simulated", user, demos="none"))
+    unlike = rank(store, RunRequest("simulated", user, seed=7))
     run = rank(store, RunRequest("simulated", user))
     effects(store, run)
-    return {"run": "data=simulated&user=shopper+0012&model=embedded", "key": run.key, "other": other.key}
+    keys = {"key": run.key, "other": other.key, "unlike": unlike.key}
+    return {"run": "data=simulated&user=shopper+0012&model=embedded", **keys}
 
 
 def findings(page: Any, base: str, place: Place, names: dict[str, str]) -> list[str]:

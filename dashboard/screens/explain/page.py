@@ -9,7 +9,7 @@ from dashboard.state.outcome import DIRECT, effects_of
 from dashboard.state.view import from_request
 from dashboard.text import words
 from dashboard.text.literal import md
-from dashboard.ui import address, run_picker
+from dashboard.ui import address, opening, run_picker
 from dashboard.ui.notices import (
     card,
     empty,
@@ -99,8 +99,7 @@ def picker(known: run_picker.Listed, run: Run | None) -> None:
         run_picker.search(PAGE)
     with cells[2]:
         if st.button("Open in Recommend", disabled=run is None, width="stretch") and run is not None:
-            session.show(from_request(run.request))
-            st.switch_page("screens/recommend/page.py")
+            opening.in_recommend(from_request(run.request))
     run_picker.summary(PAGE, known)
 
 

@@ -17,7 +17,7 @@ from dashboard.state import links, session
 from dashboard.state.waiting import ENDED, ask
 from dashboard.text.formats import count
 from dashboard.text.literal import md, plain
-from dashboard.ui import help, progress
+from dashboard.ui import help, opening, progress
 from dashboard.ui.notices import problem
 from db import jobs
 from db.choices import FORMATS
@@ -316,8 +316,7 @@ def _imported(state: dict[str, Any], result: Mapping[str, Any]) -> None:
     box(f"**{md(result['dataset'])}** is ready. {md(summary(found))}")
     report(found)
     if st.button("Open in Recommend", key="import-open"):
-        session.turn_to(result["dataset"])
-        st.switch_page("screens/recommend/page.py")
+        opening.in_recommend(session.view_of(result["dataset"]))
 
 
 def _clear(state: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from dashboard.screens.tune.tuning_text import (
 )
 from dashboard.state import session
 from dashboard.text.literal import md, plain
-from dashboard.ui import progress, watched
+from dashboard.ui import opening, progress, watched
 from dashboard.ui.notices import (
     colours,
     empty,
@@ -105,8 +105,7 @@ def _button(tuning: Tuning) -> None:
 def _use(tuning: Tuning) -> None:
     dataset = str(tuning.asked.get("dataset"))
     if tuning.what.kind != "llm":  # its list stands beside the model's: Other lists
-        session.turn_to(dataset)
-        st.switch_page("screens/recommend/page.py")
+        opening.in_recommend(session.view_of(dataset))
     names = {model.name for model in models.listing(session.store())}
     if tuning.model not in names:
         problem(
@@ -114,8 +113,7 @@ def _use(tuning: Tuning) -> None:
             "again with the recipe below."
         )
         return
-    session.turn_to(dataset, str(tuning.model))
-    st.switch_page("screens/recommend/page.py")
+    opening.in_recommend(session.view_of(dataset, str(tuning.model)))
 
 
 def _curve(tuning: Tuning) -> None:

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.charts.dots import dots
 from dashboard.screens.explain import explain_text
 from dashboard.screens.explain.forward_chart import describe, forward
+from dashboard.state.measuring import newest
 from dashboard.state.outcome import effects_of
 from dashboard.ui.theme import LIGHT
 from db import jobs, models, runs
@@ -93,6 +94,17 @@ def test_a_run_whose_model_was_replaced_is_not_given_the_new_models_effects(
     assert all(each.label != "Measure effects" for each in app.button)
     assert button(app, "Run perturbations").disabled
     assert button(app, "Run forward tuning").disabled
+
+
+def test_a_result_older_than_the_run_is_not_the_runs(open_page: Open, store: Store, run: Run) -> None:
+    nameless = {"request": run.request.to_json(), "iterations": 4}
+    job = jobs.submit(store, "forward", nameless)
+    jobs.claim(store, "me", job_id=job.id)
+    jobs.finish(store, job.id, "me", fake_engine.forward(4))
+    assert newest("forward", replace(run, created_at=job.created_at + 60)) is None
+    found = newest("forward", run)
+    assert found is not None
+    assert found.id == job.id
 
 
 def test_what_was_set_outlives_the_page(open_page: Open, store: Store, run: Run) -> None:

@@ -45,7 +45,7 @@ def install(target: str) -> None:
 
 def main(arguments: list[str]) -> None:
     """Do what the first argument names; without one, open the dashboard."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - this file is what tells a person with an older Python
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file reports an older Python
         sys.exit(f"Dualens needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     if arguments[:1] == ["test"]:
         install(".[dev]")

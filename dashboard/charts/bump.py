@@ -1,4 +1,4 @@
-"""Two ranked lists side by side, each item joined to itself: what moved where."""
+"""What moved where between two ranked lists: the curves that join each item to itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,8 @@ from dashboard.ui.theme import Palette
 
 ROW_PX = 20  # height of one rank
 HEAD_PX, FOOT_PX = 26, 6
-LEFT_PX, RIGHT_PX = 190, 234  # room for the titles of either list (and the movement on the right)
-GAP_PX = 40  # between title and dot: the rank
-MOVE_PX = 34  # the movement at the right edge
+SIDE_PX = 36  # half a dot, and what the titles beside reach over (style.css, "Two lists")
 STEPS = 24
-WIDTHS = {  # pixels of letters that are far from the usual 6, in Source Sans at 12 px
-    **dict.fromkeys("iljtf.,:;'|!() ", 3.4),
-    **dict.fromkeys("mwMW@%", 9.6),
-}
 
 
 @dataclass(frozen=True)
@@ -106,17 +100,6 @@ def _curves(rows: Sequence[Row], most: int) -> tuple[list[float | None], list[fl
     return xs, ys
 
 
-def letters(title: str, room: float) -> int:
-    """How many letters of a title fit into `room` pixels; all of them are in the hover text."""
-    used = 0.0
-    line = plain(title)
-    for count, letter in enumerate(line):
-        used += 12.0 if ord(letter) > 0x2E7F else WIDTHS.get(letter, 7.4 if letter.isupper() else 6.0)
-        if used > room:
-            return max(1, count - 1)
-    return len(line)
-
-
 def _hover(row: Row, heads: tuple[str, str]) -> str:
     lines = [f"<b>{svg(row.title, 160)}</b>" + ("  ·  the target" if row.is_target else "")]
     for head, rank, score in ((heads[0], row.left, row.left_score), (heads[1], row.right, row.right_score)):
@@ -126,55 +109,18 @@ def _hover(row: Row, heads: tuple[str, str]) -> str:
     return "<br>".join(lines)
 
 
-def _labels(
-    rows: Sequence[Row], side: str, most: int, heads: tuple[str, str], palette: Palette
-) -> go.Scatter:
-    """The titles of one list beside its dots; beyond the last rank only the target keeps its title."""
-    left = side == "left"
-    room = (LEFT_PX if left else RIGHT_PX - MOVE_PX) - GAP_PX
-    rank = {row.item: row.left if left else row.right for row in rows}
-    named = [
-        row for row in rows if (place := rank[row.item]) is not None and (place <= most or row.is_target)
-    ]
-    texts = []
-    for row in named:
-        place = rank[row.item]
-        title = svg(row.title, letters(row.title, room))
-        text = f"{title}  {place}" if left else f"{place}  {title}"
-        texts.append(f"<b>{text}</b>" if row.is_target else text)
-    return go.Scatter(
-        x=[-0.0 if left else 1.0] * len(named),
-        y=[_place(rank[row.item], most) for row in named],
-        mode="markers+text",
-        text=[f"{text}  " if left else f"  {text}" for text in texts],
-        textposition="middle left" if left else "middle right",
-        textfont={"color": [palette.target_text if row.is_target else palette.text for row in named]},
-        marker={"size": 7, "color": [getattr(palette, kind(row)) for row in named]},
-        hovertext=[_hover(row, heads) for row in named],
-        hoverinfo="text",
-        cliponaxis=False,
-    )
+def places(rows: Sequence[Row], most: int) -> int:
+    """Lines that the lists take: every rank up to `most`, and one line for what stands below or nowhere."""
+    count = max([rank for row in rows for rank in (row.left, row.right) if rank is not None], default=1)
+    elsewhere = any(row.left is None or row.right is None for row in rows)
+    return shown(count, most) + (count <= most and elsewhere)
 
 
-def _marks(rows: Sequence[Row], most: int, palette: Palette) -> list[dict[str, Any]]:
-    """The movement column at the right edge, as annotations at a fixed distance in pixels."""
-    named = [row for row in rows if row.right is not None and (row.right <= most or row.is_target)]
-    ink = {"up": palette.up_text, "down": palette.down_text, "same": palette.muted}
-    notes = []
-    for row in named:
-        direction = "same" if not row.moved else "up" if row.moved > 0 else "down"
-        notes.append(
-            {
-                "x": 1.0,
-                "xref": "paper",
-                "xshift": RIGHT_PX - MOVE_PX // 2 - 4,
-                "y": _place(row.right, most),
-                "text": mark(row),
-                "showarrow": False,
-                "font": {"color": palette.target_text if row.is_target else ink[direction]},
-            }
-        )
-    return notes
+def listed(rows: Sequence[Row], side: str, most: int) -> list[tuple[int, Row]]:
+    """The rows that one list names, with their ranks in order: those up to `most`, and the target."""
+    ranks = [(row.left if side == "left" else row.right, row) for row in rows]
+    named = [(rank, row) for rank, row in ranks if rank is not None and (rank <= most or row.is_target)]
+    return sorted(named, key=lambda pair: pair[0])
 
 
 def bump(
@@ -183,49 +129,38 @@ def bump(
     heads: tuple[str, str] = ("without", "with demonstrations"),
     most: int = 20,
 ) -> go.Figure:
-    """The two lists as a bump chart: rank 1 on top, a curve per item, the target in gold on top of all.
+    """What joins two lists: rank 1 on top, a curve per item, the target in gold on top of all.
 
-    Lists longer than `most` show their first `most` ranks; items from below come from one line under them.
+    The titles stand beside the figure (ui/two_lists.py), one line of `ROW_PX` pixels per rank. Lists longer
+    than `most` show their first `most` ranks; items from below come from one line under them.
     """
-    count = max([rank for row in rows for rank in (row.left, row.right) if rank is not None], default=1)
-    most = min(most, count) if count <= most else most
-    elsewhere = any(row.left is None or row.right is None for row in rows)
-    places = shown(count, most) + (
-        count <= most and elsewhere
-    )  # a line under the last for what comes and goes
+    lines = places(rows, most)
+    most = min(most, lines)
     inside = [
         row
         for row in rows
         if _place(row.left, most) <= most or _place(row.right, most) <= most or row.is_target
     ]
     figure = go.Figure(
-        layout=bare(palette, height(places), {"l": LEFT_PX, "r": RIGHT_PX, "t": HEAD_PX, "b": FOOT_PX})
+        layout=bare(palette, height(lines), {"l": SIDE_PX, "r": SIDE_PX, "t": HEAD_PX, "b": FOOT_PX})
     )
     for name, width in (("same", 1.2), ("down", 1.2), ("up", 1.6), ("target", 3.0)):
         xs, ys = _curves([row for row in inside if kind(row) == name], most)
         line = {"color": getattr(palette, name), "width": width}
         figure.add_scatter(x=xs, y=ys, mode="lines", line=line, opacity=0.85, hoverinfo="skip")
-    figure.add_trace(_labels(inside, "left", most, heads, palette))
-    figure.add_trace(_labels(inside, "right", most, heads, palette))
-    figure.update_xaxes(range=[-0.01, 1.01])
-    figure.update_yaxes(range=[places + 0.5, 0.5])
-    ends = [(0.0, "right", heads[0], -8), (1.0, "left", heads[1], 8)]
-    titles = [
-        {
-            "x": x,
-            "xref": "paper",
-            "xanchor": anchor,
-            "xshift": shift,
-            "y": 1.0,
-            "yref": "paper",
-            "yanchor": "bottom",
-            "text": svg(text, 30),
-            "showarrow": False,
-            "font": {"color": palette.muted, "size": 12},
-        }
-        for x, anchor, text, shift in ends
-    ]
-    figure.update_layout(annotations=[*titles, *_marks(inside, most, palette)])
+    for x, side in ((0.0, "left"), (1.0, "right")):
+        named = listed(inside, side, most)
+        figure.add_scatter(
+            x=[x] * len(named),
+            y=[_place(rank, most) for rank, _ in named],
+            mode="markers",
+            marker={"size": 7, "color": [getattr(palette, kind(row)) for _, row in named]},
+            hovertext=[_hover(row, heads) for _, row in named],
+            hoverinfo="text",
+            cliponaxis=False,
+        )
+    figure.update_xaxes(range=[0, 1])
+    figure.update_yaxes(range=[lines + 0.5, 0.5])
     return figure
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from dashboard.charts.base import framed
-from dashboard.charts.bump import letters
+from dashboard.charts.base import framed, letters
 from dashboard.text.formats import number, signed
 from dashboard.text.literal import plain, svg
 from dashboard.ui.theme import Palette

@@ -16,22 +16,26 @@ from db.demonstrations import Demonstration
 from db.requests import Chosen
 
 
-def learn(views: Iterable[Mapping[str, Any]]) -> None:
-    """Remember what runs and pools told about demonstrations."""
-    known = st.session_state.setdefault("known_demos", {})
+def learn(views: Iterable[Mapping[str, Any]], dataset: str) -> None:
+    """Remember what runs and pools of this data set say about demonstrations."""
+    known = _known(dataset)
     for view in views:
         known[view["id"]] = {**known.get(view["id"], {}), **{k: v for k, v in view.items() if v is not None}}
 
 
 def of(chosen: Sequence[Chosen], info: DatasetInfo) -> tuple[list[dict[str, Any]], list[str]]:
     """Views of the chosen demonstrations in order, with weights; and the ids the store does not know."""
-    known = st.session_state.setdefault("known_demos", {})
+    known = _known(info.name)
     missing = [wanted.id for wanted in chosen if wanted.id not in known]
     if missing:
-        learn(_from_store(missing, info))
+        learn(_from_store(missing, info), info.name)
     lost = [wanted.id for wanted in chosen if wanted.id not in known]
     views = [{**known[wanted.id], "weight": wanted.weight} for wanted in chosen if wanted.id in known]
     return views, lost
+
+
+def _known(dataset: str) -> dict[str, dict[str, Any]]:
+    return st.session_state.setdefault("known_demos", {}).setdefault(dataset, {})
 
 
 def search(info: DatasetInfo, words: str, most: int) -> tuple[list[str], int]:
@@ -48,7 +52,7 @@ def _content(info: DatasetInfo) -> tuple[int, str]:
 
 @st.cache_data(show_spinner=False, max_entries=4, hash_funcs={DatasetInfo: _content})
 def _titles(info: DatasetInfo) -> list[tuple[str, str]]:
-    """Every title once, most bought first, with its lower-case form to search in."""
+    """Every title once, most frequent first, with its lower-case form to search in."""
     known = datasets.catalogue(session.store(), info.id)
     order = sorted(range(len(known.titles)), key=lambda item: -known.counts[item])
     titles = dict.fromkeys(known.titles[item] for item in order)

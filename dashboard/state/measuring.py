@@ -39,7 +39,9 @@ def obstacle(run: Run) -> str | None:
 def newest(kind: str, run: Run, mode: str = DIRECT) -> Job | None:
     """The newest job of this kind about this run; None where it was dropped, as if it had not been filed."""
     for job in jobs.about(session.store(), kind, {"request": run.request.to_json()}):
-        if job.payload.get("run", run.key) == run.key and job.payload.get("mode", DIRECT) == mode:
+        # A job that does not name its run may be older than the run: of a model that was replaced since.
+        same_run = job.payload["run"] == run.key if "run" in job.payload else job.created_at >= run.created_at
+        if same_run and job.payload.get("mode", DIRECT) == mode:
             return None if job.dropped else job
     return None
 

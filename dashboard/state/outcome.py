@@ -1,8 +1,8 @@
 """The answer to a view: its stored run and effects, or the jobs that make them.
 
 Boundary: decides what to ask of the engine and how long a page waits for it; draws nothing. What is in the
-store already is served without a job. Work is only asked for while the session follows (after Run); a request
-that failed is not repeated until Run is pressed again.
+store already is served without a job. Work is asked for once a person has acted; a request that failed is not
+repeated until Run is pressed. A job whose question has changed is let go, not finished.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard.state import session
 from dashboard.state.view import View
-from dashboard.state.waiting import Answer, ask, wait
+from dashboard.state.waiting import ENDED, Answer, ask, wait
 from db import jobs, runs
 from db.errors import DualensError
 from db.jobs import Job
@@ -50,6 +50,7 @@ def known(view: View) -> Outcome | None:
     except DualensError as error:
         return Outcome(problem=str(error))
     if run is not None:
+        let_go("rank")
         return _shown(run, digest)
     return None if session.following() else Outcome()
 
@@ -61,7 +62,8 @@ def asked(view: View) -> Outcome:
         return Outcome()
     digest = request_digest(session.store(), request)
     before = _before(view)
-    answer = _asked(("rank", digest), "rank", {"request": request.to_json()}, RANK_WAIT_S)
+    let_go("effects")
+    answer = _asked(("rank", digest), {"request": request.to_json()}, RANK_WAIT_S)
     if answer.error:
         return Outcome(run=before, problem=answer.error)
     st.session_state.asked = (digest, answer.job.created_at - CLOCK_S)
@@ -75,20 +77,35 @@ def asked(view: View) -> Outcome:
 
 def forget() -> None:
     """Let what failed or was stopped be asked again: Run was pressed."""
-    st.session_state.asked_jobs = {}
+    for question, job_id in list(_filed().items()):
+        if jobs.get(session.store(), job_id).state in ENDED:
+            del _filed()[question]
 
 
-def _asked(question: tuple[str, str], kind: str, payload: dict[str, Any], wait_s: float) -> Answer:
-    """The job of this question: the one filed before, however it ended, else a new one."""
-    filed: dict[tuple[str, str], int] = st.session_state.setdefault("asked_jobs", {})
+def _asked(question: tuple[str, str], payload: dict[str, Any], wait_s: float) -> Answer:
+    """The job of this question (kind, what about): the one filed before, however it ended, else a new one."""
+    filed = _filed()
     if question in filed:
         answer = wait(session.store(), jobs.get(session.store(), filed[question]), 0.0)
-        # A result that is no longer in the store is made again; a failure waits for Run.
-        if answer.result is None:
+        # A result that is no longer in the store is made again, and so is what was dropped while nobody
+        # looked; a failure waits for Run.
+        if answer.result is None and not answer.job.dropped:
             return answer
-    answer = ask(session.store(), kind, payload, wait_s)
+    let_go(question[0])
+    answer = ask(session.store(), question[0], payload, wait_s)
     filed[question] = answer.job.id
     return answer
+
+
+def let_go(kind: str, but: str | None = None) -> None:
+    """Drop this session's jobs of a kind, but that about `but`: their question has changed."""
+    filed = _filed()
+    for question in [question for question in filed if question[0] == kind and question[1] != but]:
+        jobs.let_go(session.store(), filed.pop(question))
+
+
+def _filed() -> dict[tuple[str, str], int]:
+    return st.session_state.setdefault("asked_jobs", {})
 
 
 def _shown(run: Run, digest: str) -> Outcome:
@@ -119,6 +136,7 @@ class Measured:
 
 def measure(run: Run | None) -> Measured:
     """The stored effects of a run; asked for when there are none and the session follows."""
+    let_go("effects", run.key if run else None)
     if run is None or not run.result["demonstrations"] or run.request.prompts > 1:
         return Measured()  # effects are of the demonstrations of one prompt
     stored = effects_of(run.key)
@@ -126,11 +144,7 @@ def measure(run: Run | None) -> Measured:
         return Measured(result=stored)
     if not session.following():
         return Measured()
-    _drop_superseded(run.key)
-    answer = _asked(
-        ("effects", run.key), "effects", {"request": run.request.to_json(), **ESTIMATE}, EFFECTS_WAIT_S
-    )
-    st.session_state.effects_job = (run.key, answer.job.id)
+    answer = _asked(("effects", run.key), {"request": run.request.to_json(), **ESTIMATE}, EFFECTS_WAIT_S)
     if answer.error:
         return Measured(problem=answer.error)
     if answer.result is None:
@@ -143,12 +157,3 @@ def effects_of(key: str, mode: str = DIRECT) -> Mapping[str, Any] | None:
     stored = [each for each in runs.effects(session.store(), key) if each.options.get("mode", DIRECT) == mode]
     checked = [each for each in stored if each.options.get("leave_one_out")] or stored
     return checked[-1].result if checked else None
-
-
-def _drop_superseded(key: str) -> None:
-    """Stop measuring a run that is no longer shown, so that the next answer does not wait behind it."""
-    earlier = st.session_state.get("effects_job")
-    if earlier is not None and earlier[0] != key:
-        jobs.stop(session.store(), earlier[1])
-        st.session_state.effects_job = None
-        st.session_state.get("asked_jobs", {}).pop(("effects", earlier[0]), None)

@@ -6,11 +6,11 @@ set from it before they are drawn and write back to it in their callbacks; the a
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from dashboard.state import links
 from dashboard.state.view import (
     View,
     from_params,
@@ -58,15 +58,12 @@ def correct(new: View) -> None:
     st.session_state.view = new
 
 
-def turn_to(dataset: str, model: str | None = None) -> None:
-    """Make the view one of this data set (and model), with a user of it: what "Open in Recommend" does.
-
-    A link would not do: within a session the view, not the address bar, is the truth.
-    """
+def view_of(dataset: str, model: str | None = None) -> View:
+    """The current view with this data set (and model), and with a user of it."""
     current = view()
     if current.dataset != dataset or current.user is None:
         current = current.of_user(dataset, first_user(dataset))
-    show(replace(current, model=model or current.model))
+    return replace(current, model=model or current.model)
 
 
 def first_user(dataset: str) -> str | None:
@@ -101,12 +98,6 @@ def replace_chosen(name: str, other: str, weight: float) -> None:
     show(replace(view(), chosen=tuple(chosen)))
 
 
-def put(key: str, value: Any) -> None:
-    """Set a widget's value before it is drawn, unless it has it."""
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
-
-
 def following() -> bool:
     """Whether the view is computed at once: once a person has acted. A link that is only opened is not."""
     return bool(st.session_state.get("follow"))
@@ -120,6 +111,7 @@ def link_notes() -> list[str]:
 def sync_address(current: View) -> None:
     """Write the view into the address bar, if it is not there yet."""
     params = to_params(current)
+    links.keep("recommend", params)
     if st.query_params.to_dict() != params:
         st.query_params.from_dict(params)
 

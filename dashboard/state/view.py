@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from db.choices import STRATEGIES
 from db.errors import BadInput
 from db.requests import Chosen, RunOptions, RunRequest
 from db.requests.fields import RequestField, described
 from db.requests.run import read_chosen, write_chosen
+from db.requests.strategy_spec import parse_spec
 
 MOST_DEMONSTRATIONS = 24
 WEIGHT_MOST = 3.0
@@ -115,6 +117,10 @@ def _written(asked: RequestField, value: Any) -> str:
 def _read(asked: RequestField, text: str) -> Any:
     """The value a link writes; the request checks it. Raises BadInput where the text is none of its kind."""
     try:
+        if asked.names is STRATEGIES:
+            return str(
+                parse_spec(text)
+            )  # a request takes any name: stored ones may be of strategies now gone
         if asked.kind is tuple:
             return tuple(float(part) for part in text.split(","))
         if asked.kind is not int:

@@ -50,6 +50,12 @@ def keep(name: str, answer: Any) -> None:
     st.session_state.setdefault(_ANSWERS, {})[name] = answer
 
 
+def forget(*names: str) -> None:
+    """Drop the answers kept under these names: their widgets start anew."""
+    for name in names:
+        st.session_state.setdefault(_ANSWERS, {}).pop(name, None)
+
+
 def _drawn() -> dict[str, tuple[int, Any]]:
     return st.session_state.setdefault(_DRAWN, {})
 

@@ -12,10 +12,10 @@ from dashboard.text.formats import (
 )
 from dashboard.text.literal import plain
 
-NOTICEABLE = 0.05  # nats: smaller effects are not worth a word
+NOTICEABLE = 0.05  # nats: smaller effects are not mentioned
 TARGETS = {
-    "test": "the item really bought next",
-    "probe": "the past purchase used as target",
+    "test": "the actual next item",
+    "probe": "the past item used as target",
 }
 
 
@@ -68,7 +68,7 @@ def recommend(result: Mapping[str, Any], effects: Mapping[str, Any] | None) -> s
 
 
 def shares(demonstrations: Sequence[Mapping[str, Any]], effects: Mapping[str, Any]) -> str:
-    """Who carries the effect and who works against it."""
+    """Which demonstration helps most and which hurts most."""
     named = {view["id"]: (row, view) for row, view in enumerate(demonstrations, start=1)}
     measured = [
         (entry["effect"], *named[entry["id"]]) for entry in effects["demonstrations"] if entry["id"] in named
@@ -80,10 +80,10 @@ def shares(demonstrations: Sequence[Mapping[str, Any]], effects: Mapping[str, An
     helped = sum(effect for effect, _, _ in measured if effect > 0)
     parts = []
     if best[0] >= NOTICEABLE:
-        share = f", {best[0] / helped:.0%} of all that helps" if len(measured) > 1 else ""
+        share = f", {best[0] / helped:.0%} of all positive effects" if len(measured) > 1 else ""
         parts.append(f"{_named(*best[1:])} helps most: {signed(best[0])} nats{share}.")
     if worst[0] <= -NOTICEABLE:
-        parts.append(f"{_named(*worst[1:])} misleads: {signed(worst[0])} nats.")
+        parts.append(f"{_named(*worst[1:])} hurts most: {signed(worst[0])} nats.")
     return " ".join(parts) or "No single demonstration has a noticeable effect."
 
 
@@ -106,7 +106,7 @@ def faithfulness(effects: Mapping[str, Any]) -> str:
         return f"The effects differ from exact removal by at most {worst:.2f} nats."
     shared = sum(effect > NOTICEABLE and removal < effect / 2 for effect, removal in pairs)
     why = (
-        " Several teach the same, so taking one out changes little; the effect shares the credit."
+        " Several carry the same information, so removing one changes little; their effects share the credit."
         if shared > 1
         else ""
     )
@@ -118,16 +118,16 @@ def faithfulness(effects: Mapping[str, Any]) -> str:
 
 
 def how_measured(effects: Mapping[str, Any]) -> str:
-    """Which estimator, its bound, and whether reprompting tells another order; in short."""
+    """Which estimator, its bound, and whether reprompting gives another order."""
     name = str(effects.get("estimator", ""))
-    told = "Measured exactly" if name == "exact" else f"Estimated ({plain(name, 20)})"
+    method = "Measured exactly" if name == "exact" else f"Estimated ({plain(name, 20)})"
     bound = effects.get("certified_error")
     if name != "exact" and bound is not None:
-        told += f", certified to {bound:.2f} nats" if bound >= 0.005 else ", certified to less than 0.01 nats"
+        method += f", certified to {bound:.2f} nats" if bound >= 0.005 else ", certified to under 0.01 nats"
     rho = effects.get("spearman_reprompt")
     if rho is not None and rho < 0.5:
-        told += f"; prompts written without one tell another order ({signed(rho)})"
-    return f"{told}."
+        method += f"; prompts rewritten without one give another order ({signed(rho)})"
+    return f"{method}."
 
 
 def peers(result: Mapping[str, Any], lists: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -149,5 +149,5 @@ def catalogue(found: Mapping[str, Any], target: str) -> str:
     before, after = (ordinal(rank) if rank else "not among them" for rank in both)
     moved = f"is {after}" if before == after else f"is {before} without demonstrations and {after} with"
     new = {row["item"] for row in found["items"]} - {row["item"] for row in found["zero_shot"]}
-    share = f" The demonstrations bring {len(new)} of the {len(found['items'])} in." if new else ""
+    share = f" The demonstrations bring in {len(new)} of the {len(found['items'])}." if new else ""
     return f"The target, {plain(target, 60)}, {moved}.{share}"

@@ -20,6 +20,7 @@ def complete(page: str, params: Mapping[str, str]) -> None:
 
     Only where it names nothing yet; what a person chooses is written to `st.query_params`.
     """
-    if not st.query_params.to_dict():
-        path, query = json.dumps(f"/{page}"), json.dumps(f"?{urlencode(params)}").replace("<", "\\u003c")
-        st.html(_SCRIPT % (path, query), unsafe_allow_javascript=True)
+    with st.container(key="address"):  # always there, so that nothing below moves when it is empty
+        if not st.query_params.to_dict():
+            path, query = (json.dumps(text) for text in (f"/{page}", f"?{urlencode(params)}"))
+            st.html(_SCRIPT % (path, query), unsafe_allow_javascript=True)

@@ -11,10 +11,10 @@ from dashboard.ui.notices import problem
 from db.runs import Run
 
 
-def draw(run: Run, label: str, mode: str = DIRECT) -> None:
-    """`label`: what the button says. `mode`: what leaving one out means."""
+def draw(run: Run, label: str, mode: str = DIRECT, whose: str = "") -> None:
+    """`label`: what the button says. `mode`: what leaving one out means. `whose`: before a reason why not."""
     if reason := obstacle(run):
-        st.caption(md(reason))
+        st.caption(md(f"{whose}{reason}"))
         return
     job = newest("effects", run, mode)
     answer = None if job is None else Answer(job)

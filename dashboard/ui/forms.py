@@ -178,9 +178,8 @@ def _number(field: RequestField, held: float | None, step: float, **common: Any)
         common |= {"step": int(step)}
     else:
         common |= {"step": float(step), "format": "%g"}
-    low, high, held = (
-        None if number is None else field.kind(number) for number in (field.low, field.high, held)
-    )
+    bounds = field.low, field.high, held
+    low, high, held = (None if number is None else field.kind(number) for number in bounds)
     return st.number_input(min_value=low, max_value=high, value=held, **common)
 
 

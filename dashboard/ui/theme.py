@@ -1,8 +1,8 @@
 """The colours of the dashboard, once: charts take them from here, widgets from `../.streamlit/config.toml`.
 
 A colour always means the same: `up` (teal-blue) helps or moves up, `down` (burnt orange) hurts or moves down,
-`target` (gold) is the item really bought, `same` (grey) is unchanged. Blue against orange is told apart by
-people with any of the common colour-vision deficiencies; an arrow or a sign stands beside every colour.
+`target` (gold) is the held-out item, `same` (grey) is unchanged. Blue and orange can be distinguished with
+any common colour-vision deficiency; an arrow or a sign accompanies every colour.
 """
 
 from dataclasses import dataclass

@@ -216,6 +216,7 @@ def work(settings: Settings, *, with_parent: bool = False, once: bool = False) -
     owner = workers.owner_name(device)
     with device_lock(settings.home, device):
         bury_predecessors(store, device, owner)
+        datasets.sweep(store)
         beat = Beat(store, owner, engine, supervisor=parent if with_parent else None)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: beat.closed.set())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from db.datasets import Interaction
 from db.demonstrations import HAND_WRITTEN
 from db.requests import RunRequest
-from db.requests.strategy_spec import parse_spec
+from db.requests.strategy_spec import Spec, parse_spec
 from db.runs import Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
 from engine.demos.windows import places
@@ -144,8 +144,18 @@ def notes(inputs: Inputs, result: RankResult) -> list[str]:
     spec = parse_spec(inputs.request.demos)
     asked = spec.size * inputs.request.prompts
     if inputs.request.demonstrations is None and spec.tokens is None and len(inputs.chosen) < asked:
-        sentences.append(f"Only {len(inputs.chosen)} of {asked} demonstrations were found for this user.")
+        sentences.append(fewer(spec, len(inputs.chosen), asked))
     return sentences
+
+
+def fewer(spec: Spec, count: int, asked: int) -> str:
+    """Why a strategy gave `count` demonstrations where `asked` were asked for."""
+    if spec.choice.optimized:
+        return (
+            f"{spec.choice.label.capitalize()} kept {count} of at most {asked} demonstrations; it rejects "
+            "those that do not help on past interactions."
+        )
+    return f"Only {count} of {asked} demonstrations of this kind exist for this user."
 
 
 def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:

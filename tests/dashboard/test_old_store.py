@@ -162,7 +162,7 @@ def test_every_tuning_and_study_is_shown(
             assert f"use-{job.id}" in keys, job
         else:
             assert job.result is not None
-            assert job.result.get("claim", "cannot be told from") in texts(app), job
+            assert job.result.get("claim", "does not differ clearly from") in texts(app), job
 
 
 def test_the_library_lists_what_there_was(open_page: Open, store: Store) -> None:

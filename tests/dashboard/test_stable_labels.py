@@ -6,6 +6,7 @@ value that no option has.
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -34,13 +35,15 @@ def stocked(store: Store) -> None:
 
 
 def labels(app: AppTest) -> dict[str, list[str]]:
-    """The labels of everything one of which can be chosen."""
+    """The labels of all options, by widget."""
     kinds = ("selectbox", "radio", "button_group", "multiselect", "select_slider")
-    return {
-        f"{element.type} {element.label}": [str(option) for option in element.proto.options]
-        for kind in kinds
-        for element in app.get(kind)
-    }
+    drawn: list[Any] = [element for kind in kinds for element in app.get(kind)]
+    return {f"{each.type} {each.label}": [str(option) for option in each.proto.options] for each in drawn}
+
+
+def chosen(box: Any) -> str:
+    """The label that a select box shows."""
+    return box.options[box.index]
 
 
 @pytest.mark.parametrize("page", [page.name for page in PAGES if page.name != "guide"])
@@ -49,7 +52,7 @@ def test_labels_do_not_change_as_time_passes(
 ) -> None:
     stocked(store)
     app = open_page(page)
-    before, chosen = labels(app), {box.label: box.value for box in app.selectbox}
+    before, values = labels(app), {box.label: box.value for box in app.selectbox}
     assert before or page == "library"
     clock = time.time
     for later in LATER_S:
@@ -57,7 +60,7 @@ def test_labels_do_not_change_as_time_passes(
         app.run()
         assert not app.exception
         assert labels(app) == before
-        assert {box.label: box.value for box in app.selectbox} == chosen
+        assert {box.label: box.value for box in app.selectbox} == values
 
 
 @pytest.mark.parametrize("page", ["explain", "compare"])
@@ -67,10 +70,10 @@ def test_a_run_stays_chosen_when_a_minute_passes(
     stocked(store)
     app = open_page(page)
     box = app.selectbox[0]
-    other = next(option for option in box.options if option != box.options[box.index])
+    other = next(option for option in box.options if option != chosen(box))
     clock = time.time
     monkeypatch.setattr(time, "time", lambda: clock() + 90)
     box.select(other).run()
     assert not app.exception
     assert not app.error
-    assert app.selectbox[0].options[app.selectbox[0].index] == other
+    assert chosen(app.selectbox[0]) == other

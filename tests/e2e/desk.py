@@ -20,3 +20,9 @@ def surprise(page: Any) -> None:
             return
         page.wait_for_timeout(20)
     raise AssertionError("the desk of the other user never came")
+
+
+def weights(page: Any) -> list[float]:
+    """What the sliders of the desk show."""
+    sliders = page.get_by_role("slider")
+    return [float(sliders.nth(at).input_value()) for at in range(sliders.count())]

@@ -26,6 +26,7 @@ FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).
 NAMELESS = """[...document.querySelectorAll(".stPlotlyChart:not([aria-label]), .stImage img:not([alt])")]
   .map(drawn => `no alternative: ${drawn.outerHTML.slice(0, 160)}`)"""
 
+CUT = "title => title.scrollHeight > title.clientHeight + 1 || title.scrollWidth > title.clientWidth + 1"
 Step = Callable[[Any], None]
 
 
@@ -61,9 +62,8 @@ def run(page: Any) -> None:
     page.get_by_text("In one sentence").wait_for()
 
 
-PLACES: dict[
-    str, tuple[str, str, tuple[Step, ...]]
-] = {  # name -> (address, a text to wait for, what to open)
+Place = tuple[str, str, tuple[Step, ...]]  # address, a text to wait for, what to open
+PLACES: dict[str, Place] = {
     "recommend": ("?{run}", "Recommendations", (run,)),
     "options": (
         "?{run}",
@@ -114,8 +114,9 @@ PLACES: dict[
         (run, lambda page: page.locator("[data-testid=stTooltipIcon]").first.hover()),
     ),
     "unknown run": ("compare?a=nothing", "nothing", ()),
-    "explain": ("explain?run={key}", "Read", ()),
+    "explain": ("explain?run={key}", "All numbers", ()),
     "compare": ("compare?a={other}&b={key}", "From A to B", ()),
+    "compare unlike": ("compare?a={unlike}&b={key}", "do not compare", ()),
     "studies": ("studies", "Start study", ()),
     "study options": ("studies", "Start study", (press("More options"),)),
     "tune": ("tune", "Start tuning", ()),
@@ -127,6 +128,14 @@ PLACES: dict[
     "guide": ("guide", "Dualens", ()),
     "guide choices": ("guide?doc=choices", "Choices", ()),
     "guide commands": ("guide?doc=commands", "Commands", ()),
+}
+EMPTY: dict[str, Place] = {
+    "recommend": ("", "yet", ()),
+    "explain": ("explain", "yet", ()),
+    "compare": ("compare", "yet", ()),
+    "studies": ("studies", "yet", ()),
+    "tune": ("tune", "yet", ()),
+    "library": ("library", "Import", ()),
 }
 
 
@@ -141,17 +150,19 @@ def themed(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
 
 
 def prepare(store: Store) -> dict[str, str]:
-    """Two runs with effects in a stocked store; the placeholders of `PLACES` by name."""
+    """Three runs of one user in a stocked store; the placeholders of `PLACES` by name."""
     user = "shopper 0012"
     other = rank(store, RunRequest("simulated", user, demos="none"))
+    unlike = rank(store, RunRequest("simulated", user, seed=7))
     run = rank(store, RunRequest("simulated", user))
     effects(store, run)
-    return {"run": "data=simulated&user=shopper+0012&model=embedded", "key": run.key, "other": other.key}
+    keys = {"key": run.key, "other": other.key, "unlike": unlike.key}
+    return {"run": "data=simulated&user=shopper+0012&model=embedded", **keys}
 
 
-def findings(page: Any, base: str, place: str, names: dict[str, str]) -> list[str]:
+def findings(page: Any, base: str, place: Place, names: dict[str, str]) -> list[str]:
     """What axe-core holds against one place."""
-    address, words, steps = PLACES[place]
+    address, words, steps = place
     page.goto(f"{base}/{address.format_map(names)}")
     page.locator(".stMain").get_by_text(words).first.wait_for()
     page.wait_for_timeout(SEEN_MS)
@@ -167,8 +178,14 @@ def test_no_serious_finding(themed: Any, dashboard: str, store: Store) -> None:
     shop.stock(store)
     names = prepare(store)
     with FakeEngine(store):
-        found = {place: findings(themed, dashboard, place, names) for place in PLACES}
-    assert {place: lines for place, lines in found.items() if lines} == {}
+        found = {name: findings(themed, dashboard, place, names) for name, place in PLACES.items()}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci --prefix tests/e2e")
+def test_no_serious_finding_on_an_empty_store_without_an_engine(themed: Any, dashboard: str) -> None:
+    found = {name: findings(themed, dashboard, place, {}) for name, place in EMPTY.items()}
+    assert {name: lines for name, lines in found.items() if lines} == {}
 
 
 def test_the_menu_holds_our_entries_and_the_theme(page: Any, dashboard: str, store: Store) -> None:
@@ -180,3 +197,34 @@ def test_the_menu_holds_our_entries_and_the_theme(page: Any, dashboard: str, sto
     assert menu.get_by_role("menuitem").all_inner_texts() == ["About"]
     assert menu.get_by_role("menuitemradio").count() == 3, "light, dark, as the system"
     assert "Streamlit" not in menu.inner_text()
+
+
+def test_titles_use_the_room_and_are_whole_on_hover_and_on_focus(
+    page: Any, dashboard: str, store: Store
+) -> None:
+    long = tuple(f"Number {at} of a series whose titles fit into no column of the page" for at in range(80))
+    shop.stock(store, titles=long)
+    with FakeEngine(store):
+        page.goto(f"{dashboard}/?data=simulated&user=shopper+0012&model=embedded")
+        run(page)
+    title = page.locator(".st-key-bump-lists .ranks.left .whole span").first
+    room = {}
+    for width in (1280, 1920):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_timeout(SEEN_MS)
+        room[width] = title.bounding_box()["width"]
+    assert room[1280] > 120
+    assert room[1920] > 1.5 * room[1280]
+    assert title.evaluate(CUT)
+    title.hover()
+    assert not title.evaluate(CUT)
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(300)
+    assert title.evaluate(CUT)
+    page.locator(".st-key-bump-lists .ranks.left .whole").first.focus()
+    assert not title.evaluate(CUT)
+    assert title.inner_text() in long
+    for place in ("st-key-card-history", "st-key-desk-rows"):
+        stop = page.locator(f".{place} .whole[tabindex]").first
+        stop.focus()
+        assert not stop.locator("span").evaluate(CUT)

@@ -27,7 +27,7 @@ def test_from_optimize_over_the_desk_to_a_ranking(page: Any, dashboard: str, sto
         page.get_by_role("button", name="Optimize").click()
         page.get_by_role("dialog").wait_for()
         engine.delay_s["optimize step"] = 0.6
-        page.get_by_text("Chosen and weighed.").wait_for()
+        page.get_by_text("Chosen and weighted.").wait_for()
         assert "it beats <b>zero-shot</b>" in page.get_by_role("dialog").inner_text()
 
         for step in (4, 3):

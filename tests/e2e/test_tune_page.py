@@ -16,7 +16,7 @@ def test_a_tuning_from_start_to_recommend(page: Any, dashboard: str, store: Stor
     shop.stock(store)
     with FakeEngine(store, {"tune point": 1e9}) as engine:
         page.goto(f"{dashboard}/tune")
-        page.get_by_text("Nothing was tuned yet").wait_for()
+        page.get_by_text("No tuning yet").wait_for()
         page.get_by_role("button", name="Start tuning").click()
         page.locator(".st-key-card-tuning .js-plotly-plot").first.wait_for()
         seen = page.locator(".st-key-card-tuning").inner_text()
@@ -48,7 +48,7 @@ def test_the_form_keeps_its_choices_while_the_curve_grows_and_across_pages(
         minutes.press("Enter")
         page.get_by_text("at most 42 min").wait_for()
         page.get_by_role("link", name="Library").click()
-        page.get_by_text("Who bought what").wait_for()
+        page.get_by_text("Who interacted with what").wait_for()
         page.mouse.move(800, 450)  # off the link, whose tooltip lies over its neighbour
         page.get_by_role("link", name="Tune").click()
         page.get_by_text("at most 42 min").wait_for()

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 def texts(app: AppTest) -> str:
     """Everything a person reads on the page."""
     parts = [*app.markdown, *app.caption, *app.text, *app.subheader, *app.header, *app.error]
-    titles = [unescape(re.sub(r"<style>.*</style>|<[^>]*>", "", str(part.value))) for part in app.html]
+    titles = [unescape(re.sub(r"<style>.*</style>|<[^>]*>", "\n", str(part.value))) for part in app.html]
     return "\n".join([read("\n".join(str(part.value) for part in parts)), *titles])
 
 
@@ -26,6 +26,11 @@ def read(markdown: str) -> str:
 def button(app: AppTest, label: str) -> Any:
     """The button of this label."""
     return next(each for each in app.button if each.label == label)
+
+
+def named(widgets: Any, name: str) -> Any:
+    """The widget of this name, also after the program changed its value (`dashboard.state.widgets`)."""
+    return next(each for each in widgets if str(each.key).partition("~")[0] == name)
 
 
 def until(app: AppTest, words: str) -> None:

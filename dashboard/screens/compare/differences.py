@@ -202,8 +202,8 @@ def sentence(a: Run, b: Run) -> str:
         places = [f"{ordinal(run.result['metrics']['rank'])} of {len(run.result['items'])}" for run in (a, b)]
         said = f"A ranks its target {places[0]}, B {places[1]}; the two lists do not compare"
     else:
-        ranks = [run.result["metrics"]["rank"] for run in (a, b)]
-        said = f"From A to B the target, {target}, {words.movement(*ranks, len(b.result['items']))}"
+        before, after = (run.result["metrics"]["rank"] for run in (a, b))
+        said = f"From A to B the target, {target}, {words.movement(before, after, len(b.result['items']))}"
     if LOSSES not in same:
         return f"{said}. Their losses do not compare." if LISTS in same else f"{said}, nor do their losses."
     saved = a.result["loss"] - b.result["loss"]

@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
-from dashboard.charts.bump import bump, describe, pair
+from dashboard.charts.bump import pair
 from dashboard.screens.compare.differences import (
     changes,
     demonstrations_table,
@@ -19,7 +18,8 @@ from dashboard.state.outcome import effects_of
 from dashboard.text.formats import plural
 from dashboard.text.literal import md
 from dashboard.ui import effects_offer
-from dashboard.ui.notices import card, colours, heading, told
+from dashboard.ui.notices import card, heading, told
+from dashboard.ui.two_lists import two_lists
 from db.runs import Run
 
 HEADS = ("A, with its demonstrations", "B, with its demonstrations")
@@ -64,10 +64,7 @@ def lists(a: Run, b: Run) -> None:
     heading(
         "Recommendations", "Rank of each candidate in run A (left) and run B (right). Gold is the target."
     )
-    rows = pair(a.result["items"], b.result["items"])
-    st.plotly_chart(
-        bump(rows, colours(), HEADS), key="bump-ab", theme=None, config=CONFIG, alt=describe(rows, HEADS)
-    )
+    two_lists(pair(a.result["items"], b.result["items"]), "bump-ab", HEADS)
 
 
 def numbers(a: Run, b: Run) -> None:
@@ -97,7 +94,7 @@ def demonstrations(a: Run, b: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="measure", gap="small"):
         for name, run, measured in zip("AB", (a, b), effects, strict=True):
             if measured is None and run.result["demonstrations"] and (name == "A" or run.key != a.key):
-                effects_offer.draw(run, f"Measure effects of {name}")
+                effects_offer.draw(run, f"Measure effects of {name}", whose=f"Run {name}: ")
     st.table(table, border="horizontal", hide_index=True)
 
 

@@ -9,7 +9,7 @@ from dashboard.state.outcome import DIRECT, effects_of
 from dashboard.state.view import from_request
 from dashboard.text import words
 from dashboard.text.literal import md
-from dashboard.ui import address, run_picker
+from dashboard.ui import address, opening, run_picker
 from dashboard.ui.notices import (
     card,
     empty,
@@ -40,7 +40,6 @@ def page() -> None:
     if run is None:
         empty("Choose a run", "This page explains its demonstrations.", 200)
         return
-    links.keep(PAGE, {"run": run.key})
     address.complete(PAGE, {"run": run.key})
     let_go_of_others(run)
     if run.request.prompts > 1:
@@ -76,7 +75,7 @@ def explain(run: Run) -> None:
 
 
 def chosen() -> Run | None:
-    """The run of the address, else the one this page or session showed last, else the newest."""
+    """The run of the address or picked last, else the one this session showed last, else the newest."""
     key = st.query_params.get("run") or links.kept(PAGE).get("run")
     if key:
         try:
@@ -99,14 +98,14 @@ def picker(known: run_picker.Listed, run: Run | None) -> None:
         run_picker.search(PAGE)
     with cells[2]:
         if st.button("Open in Recommend", disabled=run is None, width="stretch") and run is not None:
-            session.show(from_request(run.request))
-            st.switch_page("screens/recommend/page.py")
+            opening.in_recommend(from_request(run.request))
     run_picker.summary(PAGE, known)
 
 
 def _picked(key: str | None) -> None:
     if key:
         st.query_params["run"] = key
+        links.keep(PAGE, {"run": key})  # only what a person picked: else the navigation opens the newest
 
 
 with told():

@@ -10,7 +10,7 @@ from dashboard.screens.library.import_report import summary
 from dashboard.state import session
 from dashboard.text.formats import moment
 from dashboard.text.literal import md, plain
-from dashboard.ui import progress
+from dashboard.ui import opening, progress
 from dashboard.ui.notices import empty, told
 from db import datasets, jobs
 from db.datasets import DatasetInfo
@@ -66,8 +66,7 @@ def _details(info: DatasetInfo) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{md(info.name)}** · {md(summary(info.report))}", width="stretch")
         if st.button("Open in Recommend", key="open-data"):
-            session.turn_to(info.name)
-            st.switch_page("screens/recommend/page.py")
+            opening.in_recommend(session.view_of(info.name))
         about = "Moves it to the bin (under Storage). Its runs stay."
         st.button("Delete", key="delete-data", on_click=_delete, args=(info,), help=about)
     imports.report(info.report)

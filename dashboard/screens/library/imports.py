@@ -17,7 +17,7 @@ from dashboard.state import links, session
 from dashboard.state.waiting import ENDED, ask
 from dashboard.text.formats import count
 from dashboard.text.literal import md, plain
-from dashboard.ui import help, progress
+from dashboard.ui import help, opening, progress
 from dashboard.ui.notices import problem
 from db import jobs
 from db.choices import FORMATS
@@ -290,10 +290,10 @@ def _follow_import(state: dict[str, Any]) -> None:
 def _ask(state: dict[str, Any], result: Mapping[str, Any]) -> None:
     """Most rows would be left out: nothing is imported before a person decides."""
     question, found = result["question"], result["report"]
-    reasons = "; ".join(f"{count(number)} {md(reason)}" for reason, number in question["reasons"].items())
+    reasons = "; ".join(f"{md(reason)}: {count(number)}" for reason, number in question["reasons"].items())
     st.warning(
         f"**{question['share']:.0%} of {count(found['rows_read'])} rows would be left out** ({reasons}). "
-        "Nothing was imported yet. Import them all the same?"
+        "Nothing was imported yet. Choose what to import."
     )
     name, options = state.get("name"), state.get("options") or {}
     with st.container(horizontal=True):
@@ -316,8 +316,7 @@ def _imported(state: dict[str, Any], result: Mapping[str, Any]) -> None:
     box(f"**{md(result['dataset'])}** is ready. {md(summary(found))}")
     report(found)
     if st.button("Open in Recommend", key="import-open"):
-        session.turn_to(result["dataset"])
-        st.switch_page("screens/recommend/page.py")
+        opening.in_recommend(session.view_of(result["dataset"]))
 
 
 def _clear(state: dict[str, Any]) -> None:

@@ -78,8 +78,9 @@ def needs(model: ModelInfo, host: Machine) -> Needs:
     """What this model takes on that machine."""
     bytes_each = BYTES[host.dtype]
     shape = [model.details.get(name) for name in ("layers", "key_value_heads", "hidden_size", "heads")]
+    known = [number for number in shape if isinstance(number, int) and number > 0]
     prompt = None
-    if all(isinstance(number, int) and number > 0 for number in shape):
-        layers, shared, hidden, heads = shape
+    if len(known) == len(shape):
+        layers, shared, hidden, heads = known
         prompt = 2 * layers * shared * (hidden // heads) * bytes_each * PROMPT
     return Needs(model.parameters * bytes_each, prompt, host)

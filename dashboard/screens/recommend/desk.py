@@ -7,37 +7,34 @@ from typing import Any
 import streamlit as st
 
 from dashboard.charts.base import CONFIG
-from dashboard.screens.recommend import optimize_dialog, pool, writing
+from dashboard.screens.recommend import fill, optimize_dialog, pool, writing
 from dashboard.screens.recommend.effects_chart import Bar, describe, effects
-from dashboard.state import demonstrations, session
+from dashboard.state import demonstrations, session, widgets
 from dashboard.state.outcome import Measured, Outcome, forget
-from dashboard.state.view import WEIGHT_MOST, View
+from dashboard.state.view import MOST_DEMONSTRATIONS, WEIGHT_MOST, View
 from dashboard.text import values, words
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, forms, help, progress
+from dashboard.ui import dialogs, progress, titles
 from dashboard.ui.notices import (
     HEAD_PX,
     colours,
     empty,
     problem,
 )
-from db.choices import STRATEGIES
 from db.datasets import DatasetInfo
-from db.requests import Chosen, RunOptions
-from db.requests.fields import field_of
+from db.requests import Chosen
 from db.runs import Run
 
 ROW_PX = 78
-UNITS = {"count": "this many", "tokens": "this many tokens"}
 MOVES = {
     "up": "Move up",
-    "down": "Move down, nearer to the question",
-    "edit": "Edit the words",
+    "down": "Move down, nearer to the query",
+    "edit": "Edit the titles",
     "drop": "Drop",
 }
 ABOUT = (
-    "Weight 1 is as written, 0 removed. Bar: nats a demonstration takes off the target's loss, right helps, "
-    "left hurts; tick: exact removal."
+    "Weight: 1 plain, 0 removed. Bar: nats the demonstration takes off the target's loss (right helps, left "
+    "hurts). Tick: effect of removing it exactly."
 )
 
 
@@ -63,7 +60,7 @@ def rows_of(
     job pending).
     """
     if outcome is not None and outcome.run is not None:
-        demonstrations.learn(outcome.run.result["demonstrations"])
+        demonstrations.learn(outcome.run.result["demonstrations"], info.name)
     if view.chosen is not None:
         return demonstrations.of(view.chosen, info)
     if outcome is None or outcome.pending is not None:
@@ -106,7 +103,7 @@ def finish(desk: Desk, view: View, outcome: Outcome, measured: Measured, info: D
         if rows is not None:
             cell = _rows(desk.body.container(), rows, view, outcome)
     if rows and cell is not None:
-        bars, stale = _bars(rows, outcome, measured)
+        bars, stale = _bars(view, rows, outcome, measured)
         with cell:
             figure = effects(bars, colours(), ROW_PX, stale=stale)
             st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
@@ -122,7 +119,7 @@ def _left_out(notes: Any, lost: Sequence[str]) -> None:
 def _expected(view: View) -> int:
     """Rows to keep room for while the strategy chooses."""
     count = view.options.demos.partition(":")[2]
-    return max(2, int(count)) if count.isdigit() else 2
+    return min(MOST_DEMONSTRATIONS, max(2, int(count))) if count.isdigit() else 2
 
 
 def _rows(place: Any, rows: list[dict[str, Any]], view: View, outcome: Outcome | None) -> Any:
@@ -140,7 +137,7 @@ def _rows(place: Any, rows: list[dict[str, Any]], view: View, outcome: Outcome |
             about = (
                 "It chose none for this user: the model sees the history alone."
                 if ranked
-                else "Chosen when you press Run. Add some by hand to choose yourself."
+                else "Press Run to let the strategy choose, or add some by hand."
             )
             empty(title, about, 2 * ROW_PX)
         else:
@@ -149,13 +146,18 @@ def _rows(place: Any, rows: list[dict[str, Any]], view: View, outcome: Outcome |
     return None
 
 
-def _bars(rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measured) -> tuple[list[Bar], bool]:
-    """Bars of the shown effects; those of the previous weights, in grey, while new ones are measured."""
-    memory: dict[str, Mapping[str, Any]] = st.session_state.setdefault("last_effects", {})
+def _bars(
+    view: View, rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measured
+) -> tuple[list[Bar], bool]:
+    """Bars of the shown effects; in grey those of the weights before, while new ones are measured."""
+    question = view.dataset, view.user, view.model
     fresh = measured.result is not None and outcome.current
+    of, memory = st.session_state.get("last_effects", (None, {}))
     if fresh and measured.result is not None:
-        memory.clear()
-        memory.update({entry["id"]: entry for entry in measured.result["demonstrations"]})
+        memory = {entry["id"]: entry for entry in measured.result["demonstrations"]}
+        st.session_state.last_effects = question, memory
+    elif of != question:
+        memory = {}  # another user's or another model's
     bars = []
     for row in rows:
         known = memory.get(row["id"], {})
@@ -169,19 +171,20 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
         text, control = st.columns((1.9, 1), gap="xsmall")
         with text, st.container(gap=None):
             history = row.get("history") or []
-            before = plain(history[-1]["title"]) if history else "no history"
-            st.text(f"{index + 1}   … {before} →", wrap=False, width="stretch")
-            st.markdown(f"**{md(row['answer']['title'])}**", wrap=False)
+            before = history[-1]["title"] if history else "no history"
+            titles.title(f"{index + 1} … {plain(before)} →")
+            titles.title(row["answer"]["title"], strong=True)
             st.caption(md(words.source_line(row)), wrap=False)
         with control, st.container(gap=None, key=f"control-{index}"):
-            key = f"weight-{row['id']}"
-            session.put(key, float(row["weight"]))
+            weight = float(row["weight"])
+            key = widgets.showing(f"weight-{row['id']}", weight)
             st.slider(
                 f"Weight of demonstration {index + 1}",
                 0.0,
                 WEIGHT_MOST,
+                weight,
                 step=0.1,
-                format="%.1f" if round(row["weight"], 1) == row["weight"] else "%.2f",  # learnt weights
+                format="%.1f" if round(weight, 1) == weight else "%.2f",  # learned weights
                 key=key,
                 label_visibility="collapsed",
                 on_change=_weigh,
@@ -240,8 +243,7 @@ def _move(name: str, step: int) -> None:
 def _actions(view: View, outcome: Outcome) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="desk-actions"):
         pool.opener(view)
-        with st.popover("Fill by", key="fill"):
-            _fill(view)
+        fill.popover(view)
         optimize_dialog.opener(view)
         if outcome.run is not None and outcome.current and outcome.run.result["demonstrations"]:
             st.page_link("screens/explain/page.py", label="Explain", query_params={"run": outcome.run.key})
@@ -252,61 +254,6 @@ def _actions(view: View, outcome: Outcome) -> None:
                 query_params={"a": outcome.previous, "b": outcome.run.key},
             )
     optimize_dialog.status(view)
-
-
-def _fill(view: View) -> None:
-    """How the desk is to be filled: strategy, size, prompts, a model that looks through more."""
-    name, _, size = view.options.demos.partition(":")
-    by_tokens = size.endswith("t")
-    st.selectbox(
-        "Strategy",
-        list(STRATEGIES),
-        index=list(STRATEGIES).index(name) if name in STRATEGIES else 0,
-        format_func=lambda strategy: STRATEGIES[strategy].label,
-        key="fill-name",
-        help=help.of(field_of(RunOptions, "demos")),
-    )
-    unit = st.segmented_control(
-        "Size",
-        list(UNITS),
-        default="tokens" if by_tokens else "count",
-        required=True,
-        format_func=UNITS.__getitem__,
-        key="fill-unit",
-        help=help.more(
-            "A token budget compares strategies at equal length of the prompt.", "recommend#the-desk"
-        ),
-    )
-    if unit == "tokens":
-        st.number_input(
-            "Tokens", 20, 99_999, value=int(size[:-1]) if by_tokens else 300, step=20, key="fill-tokens"
-        )
-    else:
-        st.number_input("How many", 1, forms.MOST, value=int(size) if size.isdigit() else 4, key="fill-count")
-    prompts = _filling("prompts", view)
-    if prompts > 1:
-        st.caption("Several prompts: no weights, no effects.")
-    _filling("prescore", view)
-    st.button("Fill the desk", on_click=_filled, key="fill-go", type="primary")
-
-
-def _filling(name: str, view: View) -> Any:
-    start = getattr(view.options, name)
-    return forms.ask(field_of(RunOptions, name), f"fill-{name}", start, keep=False)
-
-
-def _filled() -> None:
-    name, state = st.session_state["fill-name"], st.session_state
-    size = f"{state['fill-tokens']}t" if state["fill-unit"] == "tokens" else str(state["fill-count"])
-    none = name == "none"
-    forget()
-    view = session.view().asking(
-        demos="none" if none else f"{name}:{size}",
-        weights=None,
-        prompts=1 if none else int(state["fill-prompts"] or 1),
-        prescore=None if none else state["fill-prescore"] or None,
-    )
-    session.show(replace(view, chosen=() if none else None))
 
 
 def _verdict(outcome: Outcome, measured: Measured) -> None:
@@ -323,7 +270,7 @@ def _verdict(outcome: Outcome, measured: Measured) -> None:
 
 def _trust(run: Run, measured: Measured) -> None:
     if measured.pending is not None:
-        progress.watch(measured.pending, "Measuring effects")
+        progress.watch(measured.pending, "Measuring effects; grey bars belong to the weights before")
     elif measured.problem:
         problem(f"The effects could not be measured. {measured.problem}")
     elif measured.result is not None:

@@ -1,4 +1,4 @@
-"""What the user bought, as a row of cards, oldest first; the target stands last, in gold."""
+"""The history as a row of cards, oldest first; the target stands last, in gold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,23 +7,25 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.state.view import View
+from dashboard.text.domain import Domain
 from dashboard.text.formats import day, plural, stars
 from dashboard.text.literal import plain
+from dashboard.ui import titles
 from dashboard.ui.notices import card
 from db.datasets import Interaction, UserInfo
 
-CARDS = 5  # past purchases shown as cards; the table behind the button holds all
+CARDS = 5  # past items shown as cards; the table behind the button holds all
 
 
-def timeline(view: View, user: UserInfo, past: Sequence[Interaction]) -> Any:
-    """Draw the past purchases; returns the cell of the target, for `target_card` once the run is known."""
+def timeline(view: View, user: UserInfo, past: Sequence[Interaction], words: Domain) -> Any:
+    """Draw the past items; returns the cell of the target, for `target_card` once the run is known."""
     at = target_position(len(past), view.options.target)
     before = past[: max(0, at)]
     with card("history"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             with st.container(gap=None):
                 st.subheader("History", anchor=False)
-                st.caption(about(view, user, before))
+                st.caption(about(view, user, before, words))
             with st.popover(f"All {plural(len(past), 'item')}", type="tertiary"):
                 st.dataframe(
                     table(past, at),
@@ -37,39 +39,42 @@ def timeline(view: View, user: UserInfo, past: Sequence[Interaction]) -> Any:
         newest = before[-CARDS:]
         for cell, entry in zip(cells, newest, strict=False):
             with cell:
-                _card(f"past-{entry.position}", plain(entry.title), _line(entry, len(past)))
+                _card(f"past-{entry.position}", entry.title, _line(entry, len(past)))
         return cells[len(newest)]
 
 
-def target_card(cell: Any, view: View, past: Sequence[Interaction], *, revealed: bool) -> None:
+def target_card(cell: Any, view: View, past: Sequence[Interaction], words: Domain, *, revealed: bool) -> None:
     """The gold card. `revealed`: a run is shown, so the target may be named."""
     at = target_position(len(past), view.options.target)
     if at < 0:
         return
     with cell:
         if revealed:
-            _card("past-target", plain(past[at].title), f"target · {_when(past[at], len(past))}")
+            _card("past-target", past[at].title, f"target · {_when(past[at], len(past))}")
         else:
-            _card("past-target", "? next purchase", "known, shown after the run")
+            _card("past-target", f"? next {words.event}", "known, shown after the run")
 
 
 def target_position(length: int, target: str) -> int:
-    """The position of the target: the last purchase, or for `probe` the one before."""
+    """The position of the target: the last item, or for `probe` the one before."""
     return length - (1 if target == "test" else 2)
 
 
-def about(view: View, user: UserInfo, before: Sequence[Interaction]) -> str:
+def about(view: View, user: UserInfo, before: Sequence[Interaction], words: Domain) -> str:
     """The muted sentence of the card."""
     used = min(view.options.history, len(before))
-    which = {"semantic": f"{used} most like the candidates", "clusters": f"{used} from all along the time"}
+    which = {
+        "semantic": f"the {used} most similar to the candidates",
+        "clusters": f"{used} spread over the whole history",
+    }
     entered = which.get(view.options.history_by, f"the newest {used}")
-    text = f"What this user bought, oldest first; {entered} of {len(before)} enter the prompt."
+    text = f"What this user {words.past}, oldest first; {entered} of {len(before)} enter the prompt."
     if view.options.target == "probe":
-        text += " The purchase before the last is the target; the last one stays unseen."
+        text += f" The {words.event} before the last is the target; the model never sees the last one."
     else:
-        text += " The next purchase is hidden from the model."
+        text += f" The model does not see the next {words.event}."
     if user.tie:
-        text += " The last two carry the same time stamp, so their order is not certain."
+        text += " The last two have the same time stamp, so their order is uncertain."
     return text
 
 
@@ -98,5 +103,5 @@ def _when(entry: Interaction, length: int) -> str:
 
 def _card(key: str, title: str, line: str) -> None:
     with st.container(border=True, key=key, gap=None):
-        st.text(title, width="stretch")
+        titles.title(title, lines=2, strong=key == "past-target")
         st.caption(line, wrap=False)

@@ -6,8 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
-from dashboard.charts.bump import bump, describe, height, pair, shown
+from dashboard.charts.bump import height, pair, shown
 from dashboard.screens.recommend import other_lists
 from dashboard.state.outcome import Outcome
 from dashboard.state.view import View
@@ -21,22 +20,19 @@ from dashboard.text.formats import (
 )
 from dashboard.text.literal import md
 from dashboard.ui import help, progress
-from dashboard.ui.notices import (
-    HEAD_PX,
-    colours,
-    empty,
-    problem,
-)
+from dashboard.ui.notices import HEAD_PX, empty, problem
+from dashboard.ui.two_lists import two_lists
 from db.runs import Run
 
 MOST = 20  # ranks shown
 NUMBERS_PX = 92  # the metric row, reserved while there is none
 
 
-def board(view: View, outcome: Outcome) -> Any:
+def board(view: View, outcome: Outcome, past: str) -> Any:
     """Draw the card's content; its height does not depend on how far the work is.
 
-    Returns the cell for `total_effect`, which is known later than the list; None without a run.
+    `past`: what users of this data set did with an item, such as bought. Returns the cell for `total_effect`,
+    which is known later than the list; None without a run.
     """
     run = outcome.run
     with st.container(
@@ -45,12 +41,21 @@ def board(view: View, outcome: Outcome) -> Any:
         st.subheader("Recommendations", anchor=False, width="content")
         if run is not None and outcome.current:
             other_lists.opener(run)
-        _status(outcome)
-    gold = "really bought next" if view.options.target == "test" else "bought before the last"
+        with st.container(key="board-status"):
+            _status(outcome)
+    gold = f"really {past} next" if view.options.target == "test" else f"{past} before the last"
+    old = ":orange[Not current:] this list belongs to the setting before. "
     st.caption(
+        f"{old if run is not None and not outcome.current else ''}"
         "Rank of each candidate without demonstrations (left) and with the desk's (right). "
         f"Gold: what this user {gold}."
     )
+    with st.container(key="board", gap="xsmall"):
+        return _body(view, outcome)
+
+
+def _body(view: View, outcome: Outcome) -> Any:
+    run = outcome.run
     if outcome.problem:
         problem(outcome.problem)
     if run is None:
@@ -65,8 +70,7 @@ def board(view: View, outcome: Outcome) -> Any:
             st.skeleton(height=height(places) + NUMBERS_PX)
         return None
     rows = pair(run.result["zero_shot"], run.result["items"])
-    figure = bump(rows, colours(), most=MOST)
-    st.plotly_chart(figure, key="bump", theme=None, config=CONFIG, alt=describe(rows))
+    two_lists(rows, "bump", most=MOST)
     cell = _numbers(run)
     for note in run.result.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")
@@ -79,7 +83,7 @@ def _status(outcome: Outcome) -> None:
         progress.watch(outcome.pending, "Ranking")
         return
     run = outcome.run
-    if run is None:
+    if run is None or not outcome.current:
         return
     text = provenance(run, fresh=outcome.fresh, now=time.time())
     st.caption(text, width="stretch", text_alignment="right")

@@ -1,7 +1,7 @@
-"""Choose for me: the engine chooses and weighs demonstrations; its path is replayed, its set taken over."""
+"""Choose for me: the engine chooses and weights demonstrations; the dialog shows how, and applies the set."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -22,14 +22,15 @@ from dashboard.screens.recommend.optimize_text import (
     told,
 )
 from dashboard.screens.recommend.path_chart import HEIGHT_PX, describe, path
-from dashboard.state import session
+from dashboard.state import session, widgets
 from dashboard.state.view import View
+from dashboard.text.domain import Domain
 from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
 from dashboard.ui import dialogs, notices, progress, watched
 from dashboard.ui.notices import colours, empty, problem
 from db import jobs
-from db.jobs import Job
+from db.requests import Chosen
 
 LOOK_S = 1.0
 NAME = "optimize"  # of the dialog
@@ -43,7 +44,7 @@ def opener(view: View) -> None:
         key="optimize",
         disabled=view.user is None or view.model is None,
         on_click=_opened,
-        help="Chooses, orders and weighs demonstrations for this user on past purchases.",
+        help="Chooses, orders and weights demonstrations for this user, judged on past interactions.",
     )
 
 
@@ -61,11 +62,10 @@ def mine(view: View) -> list[Optimization]:
     return [each for each in watched.known("optimize", Optimization) if concerns(each.job, view)]
 
 
-def _file(view: View, options: dict[str, Any]) -> Job:
+def _file(view: View, options: dict[str, Any]) -> None:
     """Ask the engine; an equal question that it answered before is answered from the store."""
     job = jobs.submit(session.store(), "optimize", optimize_form.payload(view, options))
     st.session_state[PICKED] = job.id
-    return job
 
 
 def status(view: View) -> None:
@@ -79,30 +79,30 @@ def status(view: View) -> None:
             return
 
 
-def shown(view: View) -> None:
+def shown(view: View, words: Domain) -> None:
     """The dialog, as long as it is open."""
     if dialogs.about(NAME) is not None:
-        _dialog(view)
+        _dialog(view, words)
 
 
 @st.dialog("Choose for me", width="large", on_dismiss=dialogs.close)
 @notices.told()
-def _dialog(view: View) -> None:
+def _dialog(view: View, words: Domain) -> None:
     st.caption(
-        f"Past purchases of {md(view.user, 40)} and of similar users serve as targets. Demonstrations stay "
-        "where they lower the loss on those; purchases held out from the choice then decide whether the set "
-        "is applied at all. The purchase to predict is never looked at."
+        f"Uses past {words.event}s of {md(view.user, 40)} and of similar users as targets and keeps the "
+        f"demonstrations that lower the loss on them. Held-out {words.event}s then decide whether the set is "
+        f"applied at all. The {words.event} to predict is never used."
     )
     current = watched.shown(mine(view), st.session_state.get(PICKED))
     if current is None:
-        empty("Nothing chosen yet", "Choose again below.", 160)
+        empty("No set chosen yet", "Choose again below.", 160)
     else:
         every = LOOK_S if current.open else None
-        st.fragment(notices.told()(_one), run_every=every)(current.job.id, current.job.state, view)
+        st.fragment(notices.told()(_one), run_every=every)(current.job.id, current.job.state, view, words)
     _options(view, current)
 
 
-def _one(job_id: int, drawn: str, view: View) -> None:
+def _one(job_id: int, drawn: str, view: View, words: Domain) -> None:
     """One optimization, live or finished."""
     current = Optimization(jobs.get(session.store(), job_id))
     if current.job.state != drawn:
@@ -113,12 +113,16 @@ def _one(job_id: int, drawn: str, view: View) -> None:
     if current.job.state == "ERROR":
         problem(current.job.error or "The engine gave no reason.")
     elif current.job.state != "COMPLETED":
-        st.caption("Stopped before it was finished.")
-    if current.job.state != "COMPLETED" and st.button("Try again", key=f"optimize-retry-{job_id}"):
-        st.session_state[PICKED] = jobs.submit(session.store(), "optimize", current.job.payload).id
-        st.rerun()
+        st.caption("Stopped before it finished.")
+    if current.job.state != "COMPLETED":
+        st.button("Try again", key=f"optimize-retry-{job_id}", on_click=_again, args=(current.job.payload,))
     if current.path:
-        _result(current, view)
+        _result(current, view, words)
+
+
+def _again(payload: dict[str, Any]) -> None:
+    st.session_state[PICKED] = jobs.submit(session.store(), "optimize", payload).id
+    st.rerun()  # the whole page, not this fragment alone: the dialog stays open
 
 
 def _working(current: Optimization) -> None:
@@ -137,53 +141,81 @@ def _working(current: Optimization) -> None:
         _chart(steps, len(steps) - 1, f"path-live-{job.id}")
     else:
         st.skeleton(height=HEIGHT_PX)
-    st.caption("It goes on when you close this, and when you close the browser.")
+    st.caption("Runs on when you close this dialog or the browser.")
 
 
-def _result(current: Optimization, view: View) -> None:
-    found, steps = current.found, current.path
-    at = _step_at(current.job.id, len(steps))
+def _result(current: Optimization, view: View, words: Domain) -> None:
+    found, steps, desk = current.found, current.path, _desk()
+    at = widgets.kept(_key(current.job.id), len(steps) - 1)
+    at = min(at, len(steps) - 1)
     reason, button = st.columns((1, 0.21), gap="medium", vertical_alignment="center")
     if current.job.state == "COMPLETED":
-        reason.markdown(f"**{md(current.verdict)}.** {md(told(found))}")
+        already = "This set is already on the desk. " if _chosen(current, steps, at) == desk.chosen else ""
+        reason.markdown(f"**{already}{md(current.verdict)}.** {md(told(found))}")
     with button:
-        _apply(current, steps, at, view)
+        _apply(current, steps, at, view, desk)
     if current.job.state == "COMPLETED":
         cells = numbers(found)
         for cell, (label, value, note) in zip(st.columns(len(cells), gap="small"), cells, strict=True):
             cell.metric(label, value, delta=note or None, delta_color="off", delta_arrow="off")
-    left, right = st.columns((1.25, 1), gap="medium")
-    with left:
-        st.caption(
-            "What each step takes off the loss: grey on the purchases that chose, blue on those held out. "
-            "Move the slider to see its set. The verdict above goes by the lists, in NDCG@10."
-        )
-        _chart(steps, at, f"path-{current.job.id}")
-        if len(steps) > 1:
-            st.select_slider(
-                "Step",
-                list(range(len(steps))),
-                key=_key(current.job.id),
-                format_func=lambda row: plain(step_name(row, steps[row])),
-                label_visibility="collapsed",
-            )
-    with right:
+    st.caption(
+        f"How much each step lowers the loss: grey on the {words.event}s used to choose, blue on those held "
+        "out. Move the slider to see the set of a step. The verdict rests on the lists, in NDCG@10."
+    )
+    _chart(steps, at, f"path-{current.job.id}")
+    if len(steps) > 1:
+        _slider(current.job.id, steps, at)
+    before, after = st.columns(2, gap="medium")
+    with before:
+        st.markdown("**On the desk now**")
+        _set(desk.step, None, desk.pool)
+    with after:
         _step(current, steps, at)
-    st.caption(md(probes_told(found)))
-    with st.expander("The past purchases used as targets", key=f"probes-{current.job.id}"):
-        _probes(found)
+    st.caption(md(probes_told(found, words)))
+    with st.expander(f"Past {words.event}s used as targets", key=f"probes-{current.job.id}"):
+        _probes(found, words)
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What stands on the desk: as a step of a path, and what its demonstrations are."""
+
+    step: Step
+    pool: dict[str, Any]
+
+    @property
+    def chosen(self) -> tuple[Chosen, ...]:
+        return chosen_at(self.step)
+
+
+def _desk() -> _Desk:
+    rows = st.session_state.get("desk", [])
+    ids, weights = tuple(row["id"] for row in rows), tuple(float(row["weight"]) for row in rows)
+    return _Desk(Step(0, "start", ids, weights, None, None, None, ""), {row["id"]: row for row in rows})
 
 
 def _key(job_id: int) -> str:
     return f"optimize-step-{job_id}"
 
 
-def _step_at(job_id: int, count: int) -> int:
-    """The step looked at: the last one first."""
-    key = _key(job_id)
-    if not isinstance(st.session_state.get(key), int) or not 0 <= st.session_state[key] < count:
-        st.session_state[key] = count - 1
-    return st.session_state[key]
+def _slider(job_id: int, steps: Sequence[Step], at: int) -> None:
+    """The step looked at, the last one at first."""
+    name = _key(job_id)
+    key = widgets.showing(name, at)
+    st.select_slider(
+        "Step",
+        list(range(len(steps))),
+        at,
+        key=key,
+        format_func=lambda row: plain(step_name(row, steps[row])),
+        label_visibility="collapsed",
+        on_change=_looked_at,
+        args=(name, key),
+    )
+
+
+def _looked_at(name: str, key: str) -> None:
+    widgets.keep(name, st.session_state[key])
 
 
 def _chart(steps: Sequence[Step], at: int, key: str) -> None:
@@ -191,37 +223,61 @@ def _chart(steps: Sequence[Step], at: int, key: str) -> None:
 
 
 def _step(current: Optimization, steps: Sequence[Step], at: int) -> None:
-    """The set at one step."""
+    """The set at one step, and why."""
     step, before = steps[at], steps[at - 1] if at else None
     st.markdown(f"**Step {md(step_name(at, step))}**")
-    note = md(step.note, 240) if step.note else "The question alone." if not step.ids else ""
+    note = md(step.note, 240) if step.note else "The query alone." if not step.ids else ""
     if step.note and step.note in told(current.found):
-        note = "As the verdict above says."
+        note = "See the verdict above."
     tried = f" {plural(step.tried, 'set')} tried." if step.tried else ""
-    st.caption(f"{note}{tried}".strip())
-    with st.container(height=HEIGHT_PX - 30, border=False, key=f"optimize-set-{current.job.id}"):
-        if step.ids:
-            st.table(set_table(step, before, current.pool), border="horizontal", hide_index=True)
-        else:
-            empty("No demonstrations", "The model sees the history alone.", 120)
-        for each in left_out(step, before, current.pool):
-            st.caption(f":orange[Left out:] {each}")
+    if note or tried:
+        st.caption(f"{note}{tried}".strip())
+    _set(step, before, current.pool)
+    for demonstration in left_out(step, before, current.pool):
+        st.caption(f":orange[Left out:] {demonstration}")
 
 
-def _apply(current: Optimization, steps: Sequence[Step], at: int, view: View) -> None:
+def _set(step: Step, before: Step | None, pool: Mapping[str, Any]) -> None:
+    """A set as a table, marked with what changed since the step before."""
+    if step.ids:
+        st.table(set_table(step, before, pool), border="horizontal", hide_index=True)
+    else:
+        empty("No demonstrations", "The model sees the history alone.", 120)
+
+
+def _chosen(current: Optimization, steps: Sequence[Step], at: int) -> tuple[Chosen, ...]:
+    """What the guard applies, or the set of an earlier step."""
+    last = at == len(steps) - 1 and current.job.state == "COMPLETED"
+    return current.chosen if last else chosen_at(steps[at])
+
+
+def _apply(current: Optimization, steps: Sequence[Step], at: int, view: View, desk: _Desk) -> None:
     """Put the chosen set, or the one of the step looked at, on the desk."""
     last = at == len(steps) - 1 and current.job.state == "COMPLETED"
-    chosen = current.chosen if last else chosen_at(steps[at])
+    chosen = _chosen(current, steps, at)
     label = "Put this on the desk" if last else f"Put step {at} on the desk"
-    if last and not chosen:
+    if chosen == desk.chosen:
+        label = "Already on the desk"
+    elif last and not chosen:
         label = "Empty the desk"
-    if st.button(label, type="primary", width="stretch", key=f"optimize-apply-{current.job.id}"):
-        dialogs.close()
-        session.show(replace(view, chosen=chosen))
-        st.rerun()
+    st.button(
+        label,
+        type="primary",
+        width="stretch",
+        key=f"optimize-apply-{current.job.id}",
+        disabled=chosen == desk.chosen,
+        on_click=_applied,
+        args=(view, chosen),
+    )
 
 
-def _probes(found: Any) -> None:
+def _applied(view: View, chosen: tuple[Chosen, ...]) -> None:
+    dialogs.close()
+    session.show(replace(view, chosen=chosen))
+    st.rerun()  # the whole page, not this fragment alone
+
+
+def _probes(found: Any, words: Domain) -> None:
     st.dataframe(
         probes_table(found),
         hide_index=True,
@@ -231,7 +287,7 @@ def _probes(found: Any) -> None:
             "of": st.column_config.TextColumn(width="small"),
             "used to": st.column_config.TextColumn(width="small"),
         },
-        alt="Past purchases used as targets",
+        alt=f"Past {words.event}s used as targets",
     )
 
 
@@ -240,6 +296,10 @@ def _options(view: View, current: Optimization | None) -> None:
     with st.expander("Options", key="optimize-options"):
         asked = optimize_form.fields(view)
         busy = current is not None and current.open
-        if st.button("Choose again", key="optimize-again", disabled=busy or not asked["sources"]):
-            _file(view, asked)
-            st.rerun()
+        st.button(
+            "Choose again",
+            key="optimize-again",
+            disabled=busy or not asked["sources"],
+            on_click=_file,
+            args=(view, asked),
+        )

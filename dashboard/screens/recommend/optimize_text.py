@@ -14,6 +14,7 @@ import pandas as pd
 from dashboard.state.view import WEIGHT_MOST, View
 from dashboard.state.work import Work
 from dashboard.text import values
+from dashboard.text.domain import Domain
 from dashboard.text.formats import (
     count,
     number,
@@ -26,26 +27,26 @@ from db.jobs import Job
 from db.requests import Chosen
 
 ACTIONS = {
-    "zero-shot": "nothing before the question",
-    "start": "the first set",
-    "add": "one more",
-    "swap": "one for another",
+    "zero-shot": "no demonstrations",
+    "start": "first set",
+    "add": "one added",
+    "swap": "one replaced",
     "back": "back to the plain set",
-    "drop": "one less",
-    "order": "another order",
-    "weights": "weights learnt",
-    "guard": "what is applied",
+    "drop": "one dropped",
+    "order": "reordered",
+    "weights": "weights optimized",
+    "guard": "set applied",
 }
-STAGES = {0: "start", 1: "choosing", 2: "weighing", 3: "verdict"}
+STAGES = {0: "start", 1: "choosing", 2: "weighting", 3: "verdict"}
 VERDICTS = {
-    "two-stage": "Chosen and weighed",
+    "two-stage": "Chosen and weighted",
     "stage 1": "Chosen, weights left at 1",
     "zero-shot": "No demonstrations",
 }
 GAINS = {
     "gain_stage1": "Chosen, held out",
-    "gain_stage2": "Chosen and weighed, held out",
-    "over_stage1": "Weights add",
+    "gain_stage2": "Chosen and weighted, held out",
+    "over_stage1": "Gain of the weights",
 }
 SAME = 0.005  # weights nearer than this are shown as equal
 
@@ -54,7 +55,7 @@ SAME = 0.005  # weights nearer than this are shown as equal
 class Step:
     """One step of the path: the set in prompt order with its weights, and what it is worth in nats.
 
-    `objective` is on the past purchases that chose, `held_out` on those that did not (None: not looked at).
+    `objective` is on the past interactions used to choose, `held_out` on the others (None: not measured).
     """
 
     stage: int
@@ -73,7 +74,7 @@ class Optimization(Work):
 
     @property
     def found(self) -> Mapping[str, Any]:
-        """The result, else what a running or stopped job told."""
+        """The result, else what a running or stopped job reported."""
         return self.job.result or self.job.partial or {}
 
     @property
@@ -117,7 +118,7 @@ def _step(entry: Mapping[str, Any]) -> Step:
 
 
 def on_desk(weight: float) -> float:
-    """A learnt weight as the desk can hold it."""
+    """An optimized weight as the desk can hold it."""
     return round(min(WEIGHT_MOST, max(0.0, float(weight))), 2)
 
 
@@ -170,27 +171,28 @@ def between(value: Mapping[str, Any]) -> str:
     """The bounds of a gain in NDCG@10, as far as there are any."""
     low, high = value.get("low"), value.get("high")
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
-        return "NDCG@10, not sure"
+        return "NDCG@10, no interval"
     return f"{signed(low)} to {signed(high)} NDCG@10"
 
 
-def probes_told(found: Mapping[str, Any]) -> str:
-    """Which past purchases served as targets, in words. Plain text."""
+def probes_told(found: Mapping[str, Any], words: Domain) -> str:
+    """Which past interactions served as targets, in words. Plain text."""
     probes = found.get("probes") or []
     if not probes:
-        return "No past purchase could serve as a target."
+        return f"No past {words.event} could serve as a target."
     own = sum(each.get("kind") == "own" for each in probes)
     similar = len(probes) - own
     held = [each for each in probes if each.get("held_out")]
-    parts = [plural(own, "earlier purchase") + " of this user"] if own else []
-    parts += [f"{plural(similar, 'purchase')} of similar users"] if similar else []
+    parts = [f"{plural(own, f'earlier {words.event}')} of this user"] if own else []
+    parts += [f"{words.events(similar)} of similar users"] if similar else []
+    them = "it" if len(held) == 1 else "them"
     kept = (
-        f" {plural(len(held), 'of them was', 'of them were').capitalize()} held out: the choice never saw "
-        f"{'it' if len(held) == 1 else 'them'}, the verdict rests on {'it' if len(held) == 1 else 'them'}."
+        f" {plural(len(held), 'was', 'were')} held out: the choice did not use {them}, the verdict rests on "
+        f"{them}."
         if held
         else " None was held out."
     )
-    return f"Judged on {' and '.join(parts)}, all from before the purchase to predict.{kept}"
+    return f"Judged on {' and '.join(parts)}, all before the {words.event} to predict.{kept}"
 
 
 def probes_table(found: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,20 +1,20 @@
 """Other lists for a user: conventional recommenders on the same candidates, and the whole catalogue."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
-from dashboard.charts.bump import bump, describe, pair
+from dashboard.charts.bump import pair
 from dashboard.state import session
 from dashboard.state.waiting import Answer, ask
 from dashboard.text import values, words
 from dashboard.text.formats import plural, seconds
 from dashboard.text.literal import md
 from dashboard.ui import dialogs, progress
-from dashboard.ui.notices import colours, problem, told
+from dashboard.ui.notices import problem, told
+from dashboard.ui.two_lists import two_lists
 from db import jobs, runs
 from db.choices import BASELINES
 from db.errors import DualensError
@@ -106,7 +106,7 @@ def _peers(result: Mapping[str, Any], run: Run) -> None:
         label_visibility="collapsed",
     )
     name = picked if picked in lists else names[0]
-    _bump(lists[name], run.result["items"], (_named(name), WITH), "bump-peer")
+    two_lists(pair(lists[name], run.result["items"]), "bump-peer", (_named(name), WITH))
     st.markdown(md(words.peers(run.result, {_named(name): lists[name] for name in names})))
     for entry in result["lists"]:
         if "missing" in entry:
@@ -125,14 +125,5 @@ def _catalogue(result: Mapping[str, Any], run: Run) -> None:
         f"the desk's (right), by the likelihood of the title. Searched in "
         f"{seconds(result['timings_ms']['total'] / 1000)}."
     )
-    _bump(result["zero_shot"], result["items"], ("without", WITH), "bump-catalogue")
+    two_lists(pair(result["zero_shot"], result["items"]), "bump-catalogue", ("without", WITH))
     st.markdown(md(words.catalogue(result, run.result["target"]["title"])))
-
-
-def _bump(
-    left: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]], heads: tuple[str, str], key: str
-) -> None:
-    rows = pair(left, right)
-    st.plotly_chart(
-        bump(rows, colours(), heads), key=key, theme=None, config=CONFIG, alt=describe(rows, heads)
-    )

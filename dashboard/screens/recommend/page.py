@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.screens.recommend import (
     optimize_dialog,
     other_lists,
+    outdated,
     pickers,
     pool,
     writing,
@@ -14,9 +15,10 @@ from dashboard.screens.recommend import (
 from dashboard.screens.recommend.desk import finish, start
 from dashboard.screens.recommend.history import target_card, timeline
 from dashboard.screens.recommend.lists_card import board, total_effect
-from dashboard.state import session
+from dashboard.state import demonstrations, session
 from dashboard.state.outcome import asked, known, measure
 from dashboard.state.view import View
+from dashboard.text import domain
 from dashboard.text.literal import md
 from dashboard.ui import progress
 from dashboard.ui.notices import (
@@ -33,10 +35,11 @@ from db.jobs import Job
 
 def page() -> None:
     """Draw the page for the current view."""
+    session.went_back()
     view = session.view()
     if view.dataset is None:
         view = session.opening_view()
-        session.show(view)
+        session.correct(view)
     stocked = datasets.listing(session.store())
     if not stocked or (setting_up() and not runs.listing(session.store(), limit=1)):
         first_steps()
@@ -45,7 +48,9 @@ def page() -> None:
     known_models = models.listing(session.store())
     if view.model is None and known_models:
         view = replace(view, model=known_models[0].name)
-        session.show(view)
+        session.correct(view)
+    if info is not None:
+        view = without_unknown(view, info)
     pickers.row(view, stocked, known_models, info)
     for note in session.link_notes():
         st.caption(f":orange[Note:] {md(note)}")
@@ -59,6 +64,23 @@ def page() -> None:
     bench(info, user, datasets.history(session.store(), info.id, user.user))
 
 
+def without_unknown(view: View, info: DatasetInfo) -> View:
+    """The view without the demonstrations that the store does not know: a run that names them would fail."""
+    if not view.chosen:
+        return view
+    outcome = known(view)
+    if outcome is not None and outcome.run is not None:
+        return view  # a stored run brings its demonstrations along
+    unknown = demonstrations.of(view.chosen, info)[1]
+    if unknown:
+        session.link_notes().extend(
+            f"Demonstration {name[:40]!r} is not in the store; it was left out." for name in unknown
+        )
+        view = replace(view, chosen=tuple(demo for demo in view.chosen if demo.id not in unknown))
+        session.correct(view)
+    return view
+
+
 def chosen_user(view: View, info: DatasetInfo | None) -> UserInfo | None:
     """The user of the view; says what is missing when there is none."""
     try:
@@ -66,7 +88,7 @@ def chosen_user(view: View, info: DatasetInfo | None) -> UserInfo | None:
             datasets.get(session.store(), view.dataset or "")
             return None
         if view.user is None:
-            empty("No user chosen yet", "Search for one above, or let Surprise me pick one.", 300)
+            empty("No user chosen", "Search for one above, or press Surprise me.", 300)
             return None
         return datasets.user(session.store(), info.id, view.user)
     except NotFound as error:
@@ -82,32 +104,41 @@ def bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
 
 
 def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
-    view = session.view()
-    gold = timeline(view, user, past)
+    view, words = session.view(), domain.of(info.kind)
+    outcome = known(view)
+    marks = outdated.places()
+    outdated.mark(marks[outdated.DESK], outdated.DESK, view)
+    if outcome is None:
+        outdated.mark(marks[outdated.LIST], outdated.LIST, view)
+    gold = timeline(view, user, past, words)
     left, right = st.columns((1.08, 1), gap="small")
     with left:
         list_card = card("list")
     with right:
         desk_card = card("desk")
-    outcome = known(view)
     with desk_card:
         # Before anything that waits: what a person moves meanwhile belongs to the demonstrations on the desk.
         desk = start(view, outcome, info)
     outcome = outcome or asked(view)
-    target_card(gold, view, past, revealed=outcome.run is not None)
+    target_card(gold, view, past, words, revealed=outcome.run is not None)
     with list_card:
-        total = board(view, outcome)
+        total = board(view, outcome, words.past)
+    outdated.shown(outcome.run)
+    if outcome.current or outcome.run is None:
+        marks[outdated.LIST].empty()
     # The list is on the screen by now; the effects may take a moment longer.
     measured_now = measure(outcome.run if outcome.current else None)
     if outcome.run is not None:
         total_effect(total, outcome.run, measured_now.result)
     with desk_card:
         finish(desk, view, outcome, measured_now, info)
+    if outcome.current:
+        marks[outdated.DESK].empty()
     session.sync_address(view)
-    pool.shown(view, info)
-    writing.shown(info)
+    pool.shown(view, info, words)
+    writing.shown(info, words)
     other_lists.shown()
-    optimize_dialog.shown(view)
+    optimize_dialog.shown(view, words)
 
 
 def setting_up() -> Job | None:
@@ -123,9 +154,7 @@ def first_steps() -> None:
     waiting = setting_up()
     if waiting is not None:
         progress.watch(waiting, "Setting up")
-        st.caption(
-            "The simulated store, the embedded model and a first run are being made; then this page opens."
-        )
+        st.caption("Makes the simulated store, the embedded model and a first run. Then this page opens.")
         return
     last = jobs.listing(session.store(), kinds=["setup"], limit=1)
     if last and last[0].error:

@@ -13,13 +13,13 @@ from dashboard.ui.theme import Palette
 HEIGHT_PX = 280
 MARGIN = {"l": 52, "r": 116, "t": 26, "b": 40}
 APART_PX = 34  # of the two names at the right edge
-CHOSE, JUDGED = "where it was chosen", "held out"
+CHOSE, JUDGED = "used to choose", "held out"
 
 
 def path(steps: Sequence[Step], at: int, palette: Palette) -> go.Figure:
     """Two lines over the steps, in nats against no demonstrations; the step `at` is marked.
 
-    The held-out line has only the steps at which the held-out purchases were looked at.
+    The held-out line has only the steps at which the held-out interactions were measured.
     """
     figure = go.Figure(layout=framed(palette, HEIGHT_PX, MARGIN))
     lines = [

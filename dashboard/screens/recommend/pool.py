@@ -8,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.screens.recommend import writing
-from dashboard.state import demonstrations, session
+from dashboard.state import demonstrations, session, widgets
 from dashboard.state.view import MOST_DEMONSTRATIONS, View
 from dashboard.state.waiting import Answer, ask
 from dashboard.text import values
+from dashboard.text.domain import Domain
 from dashboard.text.formats import day, plural
 from dashboard.text.literal import plain
 from dashboard.ui import dialogs, progress
@@ -33,15 +34,15 @@ def opener(view: View) -> None:
     st.button("Add…", key="add", disabled=view.user is None, on_click=dialogs.show, args=(NAME,))
 
 
-def shown(view: View, info: DatasetInfo) -> None:
+def shown(view: View, info: DatasetInfo, words: Domain) -> None:
     """The dialog, as long as it is open."""
     if dialogs.about(NAME) is not None:
-        _choose(view, info)
+        _choose(view, info, words)
 
 
 @st.dialog("Add demonstrations", width="large", on_dismiss=dialogs.close)
 @told()
-def _choose(view: View, info: DatasetInfo) -> None:
+def _choose(view: View, info: DatasetInfo, words: Domain) -> None:
     """Ask the engine for the pool of this view's user and let the person pick from it."""
     request = view.request()
     if request is None:
@@ -49,24 +50,24 @@ def _choose(view: View, info: DatasetInfo) -> None:
     offered, written = st.tabs(["From the pool", "In your own words"], key="pool-tab", on_change="rerun")
     if written.open:
         with written:
-            _write(info)
+            _write(info, words)
     if offered.open:
         with offered:
-            _offered(request, info)
+            _offered(request, info, words)
 
 
-def _write(info: DatasetInfo) -> None:
-    name = writing.write(info)
+def _write(info: DatasetInfo, words: Domain) -> None:
+    name = writing.write(info, words)
     if name is not None:
         session.replace_chosen("", name, 1.0)
         dialogs.close()
         st.rerun()
 
 
-def _offered(request: RunRequest, info: DatasetInfo) -> None:
+def _offered(request: RunRequest, info: DatasetInfo, words: Domain) -> None:
     st.caption(
-        "Windows of other users and of this user's own past, none of them later than the target. "
-        "Select rows, then add them; they come last, next to the question."
+        "Windows of other users and of this user's own past, none later than the target. "
+        "Select rows, then add them. They go last, next to the query."
     )
     try:
         request = replace(request, demonstrations=None, demos="none")
@@ -75,7 +76,7 @@ def _offered(request: RunRequest, info: DatasetInfo) -> None:
     except DualensError as error:
         problem(str(error))
         return
-    progress.later(answer, "Collecting the pool", ROOM_PX, lambda ended: _table(ended, info))
+    progress.later(answer, "Collecting the pool", ROOM_PX, lambda ended: _table(ended, info, words))
 
 
 def _asked(payload: dict[str, Any]) -> Answer:
@@ -91,20 +92,21 @@ def _asked(payload: dict[str, Any]) -> Answer:
     return answer
 
 
-def _table(answer: Answer, info: DatasetInfo) -> None:
+def _table(answer: Answer, info: DatasetInfo, words: Domain) -> None:
     if answer.result is None:
         problem(answer.error or "")
         return
     views = answer.result["demonstrations"]
-    demonstrations.learn(views)
+    demonstrations.learn(views, info.name)
     on_desk = {row["id"] for row in st.session_state.get("desk", [])}
     free = [view for view in views if view["id"] not in on_desk]
     if not free:
         st.caption("Everything the pool holds for this user is on the desk already.")
         return
     event = st.dataframe(
-        table(free),
-        key="pool-table",
+        table(free, words),
+        # A table of its own for every pool: rows ticked in the one before mean other demonstrations.
+        key=widgets.drafting("pool-table", tuple(view["id"] for view in free)),
         hide_index=True,
         height=420,
         on_select="rerun",
@@ -120,10 +122,10 @@ def _table(answer: Answer, info: DatasetInfo) -> None:
     if len(picked) > room:
         st.caption(f"The desk has room for {room} more.")
     with st.container(horizontal=True, key="pool-actions"):
-        _actions(picked, room, info)
+        _actions(picked, room, info, words)
 
 
-def _actions(picked: Sequence[Mapping[str, Any]], room: int, info: DatasetInfo) -> None:
+def _actions(picked: Sequence[Mapping[str, Any]], room: int, info: DatasetInfo, words: Domain) -> None:
     if st.button(
         f"Add {plural(len(picked), 'demonstration')}" if picked else "Add",
         type="primary",
@@ -143,7 +145,7 @@ def _actions(picked: Sequence[Mapping[str, Any]], room: int, info: DatasetInfo) 
         st.session_state.pool_edit = only
     if only is not None and st.session_state.get("pool_edit") == only:
         with st.container(key="pool-edit-form"):
-            name = writing.edited(only, info)
+            name = writing.edited(only, info, words)
         if name is not None:
             session.replace_chosen("", name, 1.0)
             dialogs.close()
@@ -158,12 +160,12 @@ def add(picked: Sequence[Mapping[str, Any]]) -> None:
     session.show(replace(view, chosen=(*kept, *(Chosen(demo["id"], 1.0) for demo in new))))
 
 
-def table(views: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def table(views: Sequence[Mapping[str, Any]], words: Domain) -> pd.DataFrame:
     """What the pool shows of each demonstration."""
     frame = pd.DataFrame(
         {
             "source": [values.source(view["source"]) for view in views],
-            "then bought": [plain(view["answer"]["title"]) for view in views],
+            f"then {words.past}": [plain(view["answer"]["title"]) for view in views],
             "after": [
                 " · ".join(plain(item["title"]) for item in reversed(view["history"])) for view in views
             ],

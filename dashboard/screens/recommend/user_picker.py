@@ -1,9 +1,11 @@
 """The user picker: search by id, by words of the titles in the history, by history length."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
-from dashboard.state import session
+from dashboard.state import session, widgets
 from dashboard.state.view import View
 from dashboard.text.formats import count, day, plural
 from dashboard.text.literal import md, plain
@@ -50,7 +52,7 @@ def _search(info: DatasetInfo) -> None:
         "Search",
         key="user-text",
         type="search",
-        placeholder="a user id, or words of a title they bought",
+        placeholder="a user id, or words of a title in the history",
         live="300ms",
         label_visibility="collapsed",
     )
@@ -67,17 +69,19 @@ def _search(info: DatasetInfo) -> None:
     if not found:
         st.caption("No user matches. Search for part of an id, or for words of a title.")
         return
+    ids = tuple(user.user_id for user in found)
+    key = widgets.drafting("user-table", ids)
     st.dataframe(
         table(found),
-        key="user-table",
+        # A table of its own for every result: a row clicked in the one before names nobody in this one.
+        key=key,
         hide_index=True,
         height=318,
-        on_select=_picked,
+        on_select=partial(_picked, key, ids),
         selection_mode="single-row",
-        column_config={"bought": st.column_config.NumberColumn(format="localized", width="small")},
+        column_config={"items": st.column_config.NumberColumn(format="localized", width="small")},
         alt="Users found; select one row",
     )
-    st.session_state["user-found"] = [user.user_id for user in found]
     total = f"of {count(info.users)}"
     first = (
         f"the first {SHOWN} {total}; search to narrow them down"
@@ -92,18 +96,17 @@ def table(found: list[UserInfo]) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "user": [plain(user.user_id) for user in found],
-            "bought": [user.length for user in found],
+            "items": [user.length for user in found],
             "last": [day(user.last_timestamp) for user in found],
         }
     )
     return frame if any(user.last_timestamp is not None for user in found) else frame.drop(columns="last")
 
 
-def _picked() -> None:
-    rows = st.session_state["user-table"].selection.rows
-    if rows:
-        user_id = st.session_state["user-found"][rows[0]]
+def _picked(key: str, ids: tuple[str, ...]) -> None:
+    rows = st.session_state[key].selection.rows
+    if rows and rows[0] < len(ids):
         view = session.view()
-        session.show(view.of_user(view.dataset, user_id))
+        session.show(view.of_user(view.dataset, ids[rows[0]]))
         st.session_state["user-search"] = False
         st.rerun()

@@ -62,7 +62,8 @@ def _one(study: Study) -> None:
         elif study.job.state != "COMPLETED":
             st.caption(ENDED.get(study.job.state, study.job.state))
     if study.job.state == "COMPLETED":
-        result(study)
+        with st.container(key="study-results"):
+            result(study)
     else:
         _so_far(study)
     if study.job.state == "ERROR":

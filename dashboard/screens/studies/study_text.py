@@ -219,7 +219,7 @@ def tests(found: Mapping[str, Any], measure: str) -> pd.DataFrame:
             "difference": [_difference(value) for _, _, value in rows],
             "95 % interval": [f"{signed(v['low'], 3)} to {signed(v['high'], 3)}" for _, _, v in rows],
             "p": [p_text(value["p"]).removeprefix("p").removeprefix(" = ").lstrip() for _, _, value in rows],
-            "says": [verdict(value) for _, _, value in rows],
+            "verdict": [verdict(value) for _, _, value in rows],
         }
     )
 
@@ -301,7 +301,8 @@ def about(study: Study) -> str:
     if found.get("k"):
         parts.append(plural(found["k"], "demonstration"))
     elif asked.get("demos"):
-        parts.append(values.strategy(str(asked["demos"])))
+        name, _, size = str(asked["demos"]).partition(":")
+        parts.append(f"{values.strategy(name)} ({size})" if size else values.strategy(name))
     if found.get("seconds") is not None:
         parts.append(f"measured in {seconds(found['seconds'])}")
     return plain(" · ".join(parts), 240)

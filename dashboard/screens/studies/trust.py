@@ -54,4 +54,4 @@ def _rival(result: Result, truth: str) -> str:
     if not rivals:
         return ""
     rho, label = max(rivals)
-    return f", best rival {plain(label, 40)} {number(rho)}"
+    return f", best other score {plain(label, 40)} {number(rho)}"

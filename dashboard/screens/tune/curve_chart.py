@@ -119,9 +119,11 @@ def _names(lines: Sequence[Any], ranges: Mapping[str, Sequence[float]]) -> list[
 
 def describe(points: Sequence[Point], measure: Measure) -> str:
     """One sentence for screen readers."""
-    (_, losses), (xs, found) = _line(points, "loss"), _line(points, "validation")
+    (_, losses), (xs, validated) = _line(points, "loss"), _line(points, "validation")
     if not xs:
         return "No point of the learning curve yet."
-    told = f"{measure.validation} from {number(found[0], 3)} to {number(found[-1], 3)} {measure.unit}".strip()
+    course = f"{measure.validation} from {number(validated[0], 3)} to {number(validated[-1], 3)}"
     seen = f", {measure.loss} {number(losses[-1], 3)} at the end" if losses else ""
-    return f"Learning curve over {amount(xs[-1])} {measure.reads}: {told}{seen}."
+    return (
+        f"Learning curve over {amount(xs[-1])} {measure.reads}: {f'{course} {measure.unit}'.strip()}{seen}."
+    )

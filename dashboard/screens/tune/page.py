@@ -1,4 +1,4 @@
-"""Tune: make a model for a data set, watch it learn, take it to Recommend."""
+"""Tune: train a model on a data set, follow its learning curve, use it in Recommend."""
 
 import streamlit as st
 
@@ -26,13 +26,11 @@ def page() -> None:
     current = tuning_card.SHELF.shown(everything)
     left, right = st.columns((1, 2.1), gap="small")
     with left, card("tune"):
-        heading(
-            "New tuning", "A model of your own, trained here, on your data. Sensible defaults: just start."
-        )
+        heading("New tuning", "Train a model on one of your data sets. The defaults are a good start.")
         if known:
             tuning_form.form(known, models.listing(session.store()), everything, tuning_card.SHELF.pick)
         else:
-            st.caption("There is no data set to learn from. Import one in the Library.")
+            st.caption("There is no data set to train on. Import one in the Library.")
     with right, card("tuning"):
         tuning_card.one(current)
     with card("tunings", stretch=False):

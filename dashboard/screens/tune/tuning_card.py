@@ -1,4 +1,4 @@
-"""One tuning, live or finished, and the list of all: curve, numbers, recipe, what to do with it."""
+"""One tuning, live or finished, and the list of all: curve, numbers, recipe, next step."""
 
 import time
 
@@ -15,9 +15,8 @@ from dashboard.screens.tune.tuning_text import (
 )
 from dashboard.state import session
 from dashboard.text.literal import md, plain
-from dashboard.ui import progress, watched
+from dashboard.ui import opening, progress, watched
 from dashboard.ui.notices import (
-    HEAD_PX,
     colours,
     empty,
     problem,
@@ -35,8 +34,8 @@ def one(tuning: Tuning | None) -> None:
     """The right card: looked up every second while the job is open."""
     if tuning is None:
         empty(
-            "Nothing was tuned yet",
-            "Choose on the left and press Start: the curve of what it learns appears here.",
+            "No tuning yet",
+            "Choose a model and a data set on the left and start: the learning curve appears here.",
             HEIGHT_PX + 2 * LINE_PX,
         )
         return
@@ -44,9 +43,7 @@ def one(tuning: Tuning | None) -> None:
 
 
 def _one(tuning: Tuning) -> None:
-    with st.container(
-        horizontal=True, vertical_alignment="center", key="tuning-head", height=HEAD_PX, border=False
-    ):
+    with st.container(horizontal=True, vertical_alignment="center", key="tuning-head", border=False):
         st.subheader(md(tuning.title), anchor=False, width="stretch")
         _button(tuning)
     with st.container(height=LINE_PX, border=False, key="tuning-line", vertical_alignment="center"):
@@ -82,7 +79,7 @@ def _after(tuning: Tuning) -> str:
         return kept if tuning.resumable else "It had not reached a checkpoint."
     if tuning.model is None:
         return f"{tuning.what.label} is kept: its list is under Other lists on Recommend, and studies use it."
-    return f"Registered as {plain(tuning.model, 60)}."
+    return f"Registered as {plain(tuning.model)}."
 
 
 def _button(tuning: Tuning) -> None:
@@ -108,26 +105,27 @@ def _button(tuning: Tuning) -> None:
 def _use(tuning: Tuning) -> None:
     dataset = str(tuning.asked.get("dataset"))
     if tuning.what.kind != "llm":  # its list stands beside the model's: Other lists
-        session.turn_to(dataset)
-        st.switch_page("screens/recommend/page.py")
-    names = {each.name for each in models.listing(session.store())}
+        opening.in_recommend(session.view_of(dataset))
+    names = {model.name for model in models.listing(session.store())}
     if tuning.model not in names:
-        problem(f"The model {tuning.model!r} was removed from the Library. Its recipe below makes it again.")
+        problem(
+            f"The model {tuning.model!r} was removed. Restore it from the bin of the Library, or train it "
+            "again with the recipe below."
+        )
         return
-    session.turn_to(dataset, str(tuning.model))
-    st.switch_page("screens/recommend/page.py")
+    opening.in_recommend(session.view_of(dataset, str(tuning.model)))
 
 
 def _curve(tuning: Tuning) -> None:
     if tuning.what.measure is None:
-        empty("No learning curve", "This one counts what was bought; it does not train.", HEIGHT_PX)
+        empty("No learning curve", "This recommender counts interactions; nothing is trained.", HEIGHT_PX)
         return
     points = tuning.curve
     if not points and tuning.open:
-        empty("No point yet", "The first comes with the first look at what is held out.", HEIGHT_PX)
+        empty("No point yet", "The first point appears after the first validation.", HEIGHT_PX)
         return
     if not points:
-        empty("No learning curve", "It ended before the first point.", HEIGHT_PX)
+        empty("No learning curve", "It ended before the first validation.", HEIGHT_PX)
         return
     st.plotly_chart(
         curve(points, tuning.what.measure, colours()),

@@ -1,4 +1,4 @@
-"""The form of the Tune page: what to train on what, with defaults that suit; files a background job."""
+"""The form of the Tune page: what to train on what, with sensible defaults; files a background job."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from dashboard.screens.tune.tuning_text import (
     WHAT,
     Tuning,
     What,
-    learnt_from,
+    trained_on,
 )
 from dashboard.state import session
 from dashboard.text.literal import md, plain
@@ -72,7 +72,7 @@ def _fields(
     if llm:
         note = "It stays as it is; the tuned model gets a name of its own."
         said["base"] = forms.model("Base model", "tune-base", known_models, note) or ""
-    said["until"] = _learn_from(info)
+    said["until"] = _train_on(info)
     left, right = st.columns(2, gap="small")
     with left:
         said |= _asked("minutes") if what.measure is not None else {}
@@ -92,20 +92,20 @@ def _asked(name: str, **how: Any) -> dict[str, Any]:
     return {name: forms.ask(field, f"tune-{name}", field.default, step=step, **how)}
 
 
-def _learn_from(info: DatasetInfo) -> int | None:
-    """None: all but the two newest purchases of each; N: the first N periods of time."""
+def _train_on(info: DatasetInfo) -> int | None:
+    """None: all but each user's two newest interactions; N: the first N periods of time."""
     options: list[int] = [0, *(range(1, PERIODS) if info.has_timestamps else ())]
     chosen = forms.choose(
-        "Learn from",
+        "Train on",
         "tune-until",
         options,
         0,
-        format_func=lambda until: learnt_from({"until": until or None, "periods": PERIODS}),
+        format_func=lambda until: trained_on({"until": until or None, "periods": PERIODS}),
         help=help.more(
-            "The first periods alone, so that later ones can be tested on: for studies of drift. "
-            "Periods hold equally many purchases."
+            "Only the first periods, so that later ones can be used for testing, as in studies of drift. "
+            "All periods hold equally many interactions."
             if info.has_timestamps
-            else "This data set has no times, so no periods.",
+            else "This data set has no timestamps, so it has no periods.",
             "data#splits",
         ),
     )
@@ -116,9 +116,9 @@ def promise(request: TuneRequest, what: What) -> str:
     """What Start does, in one sentence. Plain text."""
     who = request.base if request.kind == "llm" else what.label
     time = f" for at most {request.minutes:g} min" if what.measure is not None else ""
-    name = f" It will be called {plain(request.name, 60)}." if request.name else ""
+    name = f" The model will be called {plain(request.name)}." if request.name else ""
     return (
-        f"Trains {plain(who, 40)}{time} on {learnt_from(request.to_json())} of {plain(request.dataset, 40)}."
+        f"Trains {plain(who)}{time} on {trained_on(request.to_json())} of {plain(request.dataset)}."
         f"{name} Runs in the background. Rankings take priority."
     )
 
@@ -126,7 +126,7 @@ def promise(request: TuneRequest, what: What) -> str:
 def named(request: TuneRequest, models_known: Sequence[str], earlier: Sequence[Tuning]) -> TuneRequest:
     """The request with a name for its model that no other model or tuning has, where none was given.
 
-    An equal tuning keeps its name, so that it is found again instead of being trained twice.
+    An equal tuning keeps its name, so that it is not trained twice.
     """
     if request.kind != "llm" or request.name:
         return request
@@ -143,7 +143,7 @@ def named(request: TuneRequest, models_known: Sequence[str], earlier: Sequence[T
 
 
 def start(request: TuneRequest) -> Job:
-    """File the tuning behind whatever someone waits for."""
+    """File the tuning as background work. Raises NotFound for an unknown data set or model."""
     store = session.store()
     datasets.get(store, request.dataset)
     if request.kind == "llm":

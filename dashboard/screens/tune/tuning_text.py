@@ -1,4 +1,4 @@
-"""Tunings as pages show them: what can be trained, and what a `tune` job has found so far, in words.
+"""Tunings as pages show them: what can be trained, and what a `tune` job has so far, in words.
 
 Boundary: a job's payload, partial and result in; plain text, numbers and tables out. No Streamlit, no store.
 Fields may be missing while a job runs: what is not known yet is a dash, never a zero.
@@ -38,7 +38,7 @@ class Measure:
 
 
 ANSWERS = Measure("training", "held-out answers", "tokens", "nats per token", less_is_better=True)
-RANKS = Measure("training", "held-out NDCG@10", "purchases", "", less_is_better=False)
+RANKS = Measure("training", "held-out NDCG@10", "interactions", "", less_is_better=False)
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class What:
     def reading(self) -> str:
         """How to read its curve, in one sentence."""
         if self.measure is None:
-            return "Counted from the purchases, with nothing to train."
+            return "Counted from the interactions; nothing is trained."
         better = "lower" if self.measure.less_is_better else "higher"
         return (
-            f"Grey: loss while training. Blue: on purchases held out, {better} is better; "
-            "ringed: the best, which is kept."
+            f"Grey: loss while training. Blue: on held-out interactions, {better} is better. "
+            "Ringed: the best, which is kept."
         )
 
 
@@ -87,11 +87,11 @@ class Tuning(Work):
     @property
     def found(self) -> Mapping[str, Any]:
         """The result, else what a running, stopped or failed job has; curve and numbers at the top level."""
-        told = self.job.result or self.job.partial or {}
-        report = told.get("report") or {}
-        # A fit that was there already took no time now; what it took to learn is in its report.
-        learning = {name: report[name] for name in ("seconds",) if name in report}
-        return {**report, **told, **learning}
+        stored = self.job.result or self.job.partial or {}
+        report = stored.get("report") or {}
+        # A fit that was loaded took no time now; how long its training took is in its report.
+        training = {name: report[name] for name in ("seconds",) if name in report}
+        return {**report, **stored, **training}
 
     @property
     def what(self) -> What:
@@ -100,7 +100,7 @@ class Tuning(Work):
 
     @property
     def resumable(self) -> bool:
-        """Whether it ended early with something learnt, which an equal job goes on from."""
+        """Whether it ended early with a checkpoint, from which it can resume."""
         return self.job.state in (STOPPED, ERROR) and len(self.curve) > 0
 
     @property
@@ -112,7 +112,7 @@ class Tuning(Work):
     def title(self) -> str:
         """Plain text: the model's name, or what was trained on what."""
         name = self.found.get("model") or self.asked.get("name")
-        return plain(name or f"{self.what.label} on {self.asked.get('dataset', '?')}", 80)
+        return plain(name or f"{self.what.label} on {self.asked.get('dataset', '?')}")
 
     @property
     def curve(self) -> list[Mapping[str, Any]]:
@@ -142,7 +142,7 @@ def amount(value: float | None) -> str:
     return f"{value / 1e6:.1f} M" if value >= 1e6 else count(int(value))
 
 
-def learnt_from(asked: Mapping[str, Any]) -> str:
+def trained_on(asked: Mapping[str, Any]) -> str:
     """Which interactions were looked at, in a few words."""
     until = asked.get("until")
     if until is None:
@@ -177,7 +177,7 @@ def numbers(tuning: Tuning) -> list[tuple[str, str, str]]:
             f"{count(round(rate))}/s" if is_number(rate) and rate else "–",
             _floor(floor, measure.reads),
         ),
-        ("Time", seconds(spent), f"of at most {asked:g} min" if asked else "of training"),
+        ("Time", seconds(found.get("spent", spent)), f"of at most {asked:g} min" if asked else "all phases"),
     ]
 
 
@@ -196,14 +196,14 @@ def sentence(tuning: Tuning) -> str:
     state = tuning.job.state
     if measure is None:
         if state != "COMPLETED":
-            return "It counts, so it has no curve; it takes seconds."
+            return "It is counted, not trained: it takes seconds and has no curve."
         where = "loaded from an earlier, equal fit" if found.get("loaded") else f"fitted in {_spent(found)}"
-        return f"It was {where}, on {plain(found.get('fitted_on') or learnt_from(tuning.asked), 120)}."
+        return f"It was {where}, on {plain(found.get('fitted_on') or trained_on(tuning.asked))}."
     if best is None:
         return "Nothing was measured yet." if tuning.open else "It ended before anything was measured."
     first = next(point for point in tuning.curve if is_number(point.get("validation")))
     unit = f" {measure.unit}" if measure.unit else ""
-    name = "loss on held-out answers" if measure.less_is_better else "NDCG@10 on held-out purchases"
+    name = "loss on held-out answers" if measure.less_is_better else "NDCG@10 on held-out interactions"
     if best is not first and number(best["validation"], 3) == number(first["validation"], 3):
         moved = f"the {name} has stayed at {number(first['validation'], 3)}{unit}"
     elif best is first and len(tuning.curve) > 1:
@@ -217,13 +217,18 @@ def sentence(tuning: Tuning) -> str:
             f", best after {amount(best['tokens'])} {measure.reads}"
         )
     why = found.get("stopped_because")
-    ended = f" It ended because {plain(why, 120)}." if why and state == "COMPLETED" else ""
-    return f"In {_spent(found)} {moved}.{ended}"
+    ended = f" It ended because {plain(why)}." if why and state == "COMPLETED" else ""
+    return f"In {_spent(found)} of training, {moved}.{ended}"
 
 
 def _spent(found: Mapping[str, Any]) -> str:
     points = found.get("curve") or [{}]
     return seconds(found.get("seconds", points[-1].get("seconds")))
+
+
+def _total(found: Mapping[str, Any]) -> str:
+    """All phases together; an older engine stored the training's time alone."""
+    return seconds(found["spent"]) if is_number(found.get("spent")) else _spent(found)
 
 
 def table(tunings: Sequence[Tuning], now: float) -> pd.DataFrame:
@@ -234,9 +239,9 @@ def table(tunings: Sequence[Tuning], now: float) -> pd.DataFrame:
             "tuning": [tuning.title for tuning in tunings],
             "state": [tuning.state for tuning in tunings],
             "what": [tuning.what.label for tuning in tunings],
-            "data set": [plain(tuning.asked.get("dataset"), 40) for tuning in tunings],
+            "data set": [plain(tuning.asked.get("dataset")) for tuning in tunings],
             "best on held-out": [_cell(tuning, point) for tuning, point in zip(tunings, best, strict=True)],
-            "time": ["–" if tuning.open else _spent(tuning.found) for tuning in tunings],
+            "time": ["–" if tuning.open else _total(tuning.found) for tuning in tunings],
             "filed": [tuning.filed(now) for tuning in tunings],
         }
     )
@@ -250,15 +255,15 @@ def _cell(tuning: Tuning, best: Mapping[str, Any] | None) -> str:
 
 def recipe(tuning: Tuning) -> pd.DataFrame:
     """Everything the result depends on, one row per setting, Markdown-free plain text."""
-    told = tuning.found.get("recipe")
-    told = told if isinstance(told, Mapping) else {}
-    rows = dict(_flat({**told.get("request", {}), **{k: v for k, v in told.items() if k != "request"}}))
+    stored = tuning.found.get("recipe")
+    stored = stored if isinstance(stored, Mapping) else {}
+    rows = dict(_flat({**stored.get("request", {}), **{k: v for k, v in stored.items() if k != "request"}}))
     rows = {**dict(_flat(tuning.asked)), **rows}
     for name in ("samples", "trained_parameters", "data_fingerprint", "folder", "scoring", "fitted_on"):
         if tuning.found.get(name) is not None:
             rows[name] = _text(tuning.found[name])
     return pd.DataFrame(
-        {"setting": [plain(name.replace("_", " "), 60) for name in rows], "value": list(rows.values())}
+        {"setting": [plain(name.replace("_", " ")) for name in rows], "value": list(rows.values())}
     )
 
 
@@ -281,5 +286,5 @@ def _text(value: object) -> str:
     if isinstance(value, int):
         return count(value) if abs(value) >= 10_000 else str(value)
     if isinstance(value, list | tuple):
-        return ", ".join(_text(each) for each in value)
-    return plain(value if isinstance(value, str) else json.dumps(value), 200)
+        return ", ".join(_text(part) for part in value)
+    return plain(value if isinstance(value, str) else json.dumps(value))

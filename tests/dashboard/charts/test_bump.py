@@ -6,6 +6,7 @@ import pytest
 
 from dashboard.charts import bump
 from dashboard.charts.bump import Row
+from dashboard.ui import two_lists
 from dashboard.ui.theme import DARK, LIGHT, Palette
 from tests.support.shop import HOSTILE
 
@@ -56,32 +57,40 @@ def test_the_target_is_the_thick_gold_line(rows: list[Row], palette: Palette) ->
     assert (gold[0].y[0], gold[0].y[-2]) == (3, 1)
 
 
-def test_every_rank_of_a_short_list_is_labelled(rows: list[Row]) -> None:
+def test_every_rank_of_a_short_list_is_named(rows: list[Row]) -> None:
+    assert [rank for rank, _ in bump.listed(rows, "left", 20)] == [1, 2, 3, 4]
+    assert [row.item for _, row in bump.listed(rows, "right", 20)] == ["t", "a", "b", "c"]
     figure = bump.bump(rows, LIGHT)
-    left, right = (trace for trace in figure.data if trace.mode == "markers+text")
-    assert len(left.text) == len(right.text) == 4
     assert figure.layout.height == bump.height(4)
+    assert [len(trace.x) for trace in figure.data if trace.mode == "markers"] == [4, 4]
 
 
 def test_long_lists_show_the_top_and_always_the_target() -> None:
     left = [entry(f"i{rank}", rank, target=rank == 90) for rank in range(1, 101)]
     right = [entry(f"i{rank}", 101 - rank, target=rank == 90) for rank in range(1, 101)]
-    figure = bump.bump(bump.pair(left, right), LIGHT, most=20)
-    assert figure.layout.height == bump.height(21)
-    labels = [trace for trace in figure.data if trace.mode == "markers+text"]
-    assert any("90" in text for text in labels[0].text), "the target's old rank is shown below the top 20"
-    assert len(labels[0].text) == 21
+    rows = bump.pair(left, right)
+    assert bump.bump(rows, LIGHT, most=20).layout.height == bump.height(21)
+    named = bump.listed(rows, "left", 20)
+    assert [rank for rank, _ in named] == [*range(1, 21), 90], "the target's old rank stands below the top 20"
+    assert named[-1][1].is_target
 
 
 @pytest.mark.parametrize("title", HOSTILE)
 def test_titles_cannot_draw(title: str) -> None:
-    figure = bump.bump(
-        bump.pair([entry("a", 1, title=title or " ")], [entry("a", 1, title=title or " ")]), LIGHT
-    )
-    for trace in figure.data:
-        for text in [*(trace.text or []), *(trace.hovertext or [])]:
-            assert "<script" not in text
-            assert "<img" not in text
+    rows = bump.pair([entry("a", 1, title=title or " ")], [entry("a", 1, title=title or " ")])
+    texts = [text for trace in bump.bump(rows, LIGHT).data for text in trace.hovertext or []]
+    texts += [line for side in ("left", "right") for line in two_lists.lines(rows, side, 20)]
+    for text in texts:
+        assert "<script" not in text
+        assert "<img" not in text
+
+
+def test_a_list_has_a_line_for_every_rank_of_the_chart() -> None:
+    rows = bump.pair([entry("a", 1), entry("b", 3)], [entry("b", 1), entry("c", 2)])
+    lines = list(two_lists.lines(rows, "left", 3))
+    assert [("Title" in line) for line in lines] == [True, False, True]
+    assert "gone" not in "".join(lines)
+    assert "new" in list(two_lists.lines(rows, "right", 3))[1]
 
 
 def test_figures_of_both_themes_differ_in_colour_only(rows: list[Row]) -> None:

@@ -41,13 +41,13 @@ def measured(**effects: float) -> dict[str, Any]:
     }
 
 
-def test_a_gain_names_who_carries_it_and_who_misleads() -> None:
+def test_a_gain_names_the_best_and_the_worst() -> None:
     run = result(7, 1, (4.92, 2.61), [demo("a", "Perfume"), demo("b", "Hose")])
     text = words.recommend(run, measured(a=2.57, b=-0.26))
     assert "rises from 7th to 1st of 20" in text
     assert "loss falls by 2.31 nats" in text
-    assert "Number 1 (Perfume) helps most: +2.57 nats, 100% of all that helps." in text
-    assert "Number 2 (Hose) misleads: −0.26 nats." in text
+    assert "Number 1 (Perfume) helps most: +2.57 nats, 100% of all positive effects." in text
+    assert "Number 2 (Hose) hurts most: −0.26 nats." in text
 
 
 def test_a_loss_is_called_a_loss() -> None:
@@ -65,9 +65,7 @@ def test_no_demonstrations_and_no_change() -> None:
 
 
 def test_the_probe_is_not_called_the_next_purchase() -> None:
-    assert "past purchase" in words.recommend(
-        result(7, 1, (3.0, 2.0), [demo("a", "Hose")], kind="probe"), None
-    )
+    assert "past item" in words.recommend(result(7, 1, (3.0, 2.0), [demo("a", "Hose")], kind="probe"), None)
 
 
 def test_effects_of_other_demonstrations_are_ignored() -> None:
@@ -80,8 +78,8 @@ def test_faithfulness_says_how_far_and_how_sure() -> None:
     assert "at most 0.01 nats" in two
     assert "correlation" not in two
     twins = {"demonstrations": [{"id": name, "effect": 6.0, "removal": 0.2} for name in "abc"]}
-    assert "shares the credit" in words.faithfulness({**twins, "spearman_removal": 0.8})
-    assert "shares the credit" not in words.faithfulness(measured(a=1.0, b=0.5, c=0.1))
+    assert "share the credit" in words.faithfulness({**twins, "spearman_removal": 0.8})
+    assert "share the credit" not in words.faithfulness(measured(a=1.0, b=0.5, c=0.1))
     poor = {**measured(a=1.0, b=0.5, c=0.1), "spearman_removal": -0.5}
     assert "do not agree" in words.faithfulness(poor)
     assert "Not checked" in words.faithfulness(
@@ -118,8 +116,8 @@ def test_other_lists_in_words() -> None:
     )
     found = {"items": listed, "zero_shot": [{"item": "b", "rank": 1, "is_target": False}]}
     assert words.catalogue(found, "T") == (
-        "The target, T, is not among them without demonstrations and 2nd with. The demonstrations bring 2 of "
-        "the 2 in."
+        "The target, T, is not among them without demonstrations and 2nd with. The demonstrations bring in 2 "
+        "of the 2."
     )
 
 
@@ -129,4 +127,4 @@ def test_how_effects_were_measured_is_told_with_its_bound_and_its_rival() -> Non
         "Estimated (path), certified to 0.02 nats."
     )
     told = words.how_measured({"estimator": "strata", "certified_error": 0.0, "spearman_reprompt": 0.1})
-    assert "certified to less than 0.01 nats; prompts written without one tell another order (+0.10)" in told
+    assert "certified to under 0.01 nats; prompts rewritten without one give another order (+0.10)" in told

@@ -65,7 +65,7 @@ def test_methods_that_do_not_exist_and_users_who_disliked_nothing_are_refused(en
     liked = replace(toy_columns(), rating=np.full(25, 5, np.float32))
     datasets.insert(engine.store, "liked", liked, kind="generic", source="", fingerprint="l", report={})
     register_embedded(engine)
-    with pytest.raises(BadInput, match="Nobody in 'liked' can be ranked"):
+    with pytest.raises(BadInput, match="No user of 'liked' can be ranked"):
         method_gains(engine, "liked", "neighbours:2", 2, 0, ["negatives:0.5"], True, silent)
 
 

@@ -59,8 +59,8 @@ def test_a_spec_is_a_name_and_a_number(spec: str, name: str, size: int) -> None:
 @pytest.mark.parametrize(
     "spec, says",
     [
-        ("", "no strategy ''"),
-        ("similar:4", "no strategy 'similar'"),
+        ("", "unknown strategy ''"),
+        ("similar:4", "unknown strategy 'similar'"),
         ("neighbours", "neighbours:K with K a number"),
         ("neighbours:", "neighbours:K with K a number"),
         ("neighbours:four", "neighbours:K with K a number"),

@@ -34,7 +34,7 @@ def two(store: Store) -> tuple[Run, Run]:
     return one, other
 
 
-def picked(app: AppTest) -> list[str]:
+def picked(app: AppTest) -> list[str | None]:
     """The runs that the two pickers show."""
     return [next(box.value for box in app.selectbox if box.label == f"Run {side}") for side in "AB"]
 

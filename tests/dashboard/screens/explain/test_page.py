@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.charts.dots import dots
 from dashboard.screens.explain import explain_text
 from dashboard.screens.explain.forward_chart import describe, forward
+from dashboard.state.measuring import newest
 from dashboard.state.outcome import effects_of
 from dashboard.ui.theme import LIGHT
 from db import jobs, models, runs
@@ -95,6 +96,30 @@ def test_a_run_whose_model_was_replaced_is_not_given_the_new_models_effects(
     assert button(app, "Run forward tuning").disabled
 
 
+def test_a_result_older_than_the_run_is_not_the_runs(open_page: Open, store: Store, run: Run) -> None:
+    nameless = {"request": run.request.to_json(), "iterations": 4}
+    job = jobs.submit(store, "forward", nameless)
+    jobs.claim(store, "me", job_id=job.id)
+    jobs.finish(store, job.id, "me", fake_engine.forward(4))
+    assert newest("forward", replace(run, created_at=job.created_at + 60)) is None
+    found = newest("forward", run)
+    assert found is not None
+    assert found.id == job.id
+
+
+def test_it_follows_the_run_shown_last_until_one_is_picked(open_page: Open, store: Store, run: Run) -> None:
+    app = open_page("explain")
+    newer = rank(store, RunRequest("simulated", "shopper 0012", demos="proximal:2"))
+    app.session_state["trail"] = [run.key, newer.key]  # as Recommend notes what it shows
+    app.run()
+    assert app.selectbox[0].value == newer.key
+    app.selectbox[0].set_value(run.key).run()
+    app.session_state["trail"] = [newer.key]
+    app.query_params.clear()
+    app.run()
+    assert app.selectbox[0].value == run.key, "a pick stays"
+
+
 def test_what_was_set_outlives_the_page(open_page: Open, store: Store, run: Run) -> None:
     app = open_page("explain")
     app.number_input(key="spread-draws").set_value(32).run()
@@ -122,6 +147,7 @@ def test_effects_can_be_measured_here(open_page: Open, store: Store) -> None:
     shop.stock(store)
     app = open_page("explain")
     found = rank(store, RunRequest("simulated", "shopper 0012"))
+    app.query_params["run"] = found.key
     app.run()
     with FakeEngine(store):
         button(app, "Measure effects").click().run()

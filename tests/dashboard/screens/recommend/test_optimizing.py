@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.screens.recommend import optimize_text
 from dashboard.screens.recommend.optimize_text import Step
 from dashboard.screens.recommend.path_chart import describe, path
+from dashboard.text import domain
 from dashboard.ui.theme import LIGHT
 from db import jobs
 from db.jobs import Job
@@ -65,12 +66,12 @@ def test_from_the_press_to_the_desk(open_page: Open, stocked: Store) -> None:
     with FakeEngine(stocked):
         app = open_page()
         button(app, "Optimize").click().run()
-        until(app, "held out: the choice never saw")
+        until(app, "held out: the choice did not use")
         assert not app.exception
-        assert "Chosen and weighed. On 2 held-out purchases it beats <b>zero-shot</b>." in seen(app).replace(
+        assert "Chosen and weighted. On 2 held-out purchases it beats <b>zero-shot</b>." in seen(app).replace(
             "**", ""
         )
-        assert "Step 5: what is applied" in seen(app)
+        assert "Step 5: set applied" in seen(app)
         button(app, "Put this on the desk").click().run()
     one, _, three = (each["id"] for each in offered(stocked)[:3])
     assert app.query_params["set"] == f"{one}*1.6,{three}*0.7"
@@ -145,7 +146,7 @@ def test_the_path_marks_the_step_and_names_both_lines() -> None:
     figure: Any = path(steps(), 3, LIGHT)
     assert [shape.x0 for shape in figure.layout.shapes if shape.x0 == shape.x1] == [3]
     names = " ".join(note.text for note in figure.layout.annotations)
-    for name in ("+0.74", "where it was chosen", "+0.52", "held out", "choosing", "weighing"):
+    for name in ("+0.74", "used to choose", "+0.52", "held out", "choosing", "weighting"):
         assert name in names
     assert list(figure.data[1].x) == [0, 1, 2, 4, 5], "the held-out purchases were not looked at in step 3"
     assert "6 steps" in describe(steps())
@@ -173,16 +174,16 @@ def test_gains_are_told_as_far_as_they_are_sure() -> None:
     assert cells[-1][:2] == ("Sets tried", "56")
     one = {"guard": {"gain_stage1": {"mean": 0.2, "low": -math.inf, "high": math.inf}, "gain_stage2": None}}
     assert optimize_text.numbers(one) == [
-        ("Chosen, held out", "+0.200", "NDCG@10, not sure"),
+        ("Chosen, held out", "+0.200", "NDCG@10, no interval"),
         ("Sets tried", "0", "–"),
     ]
 
 
 def test_probes_are_told_in_words() -> None:
-    told = optimize_text.probes_told(fake_optimize.result({"user": "u"}, offered_views()))
+    told = optimize_text.probes_told(fake_optimize.result({"user": "u"}, offered_views()), domain.SHOP)
     assert told.startswith("Judged on 3 earlier purchases of this user and 3 purchases of similar users")
-    assert "2 of them were held out" in told
-    assert optimize_text.probes_told({}) == "No past purchase could serve as a target."
+    assert "2 were held out" in told
+    assert optimize_text.probes_told({}, domain.RATINGS) == "No past rating could serve as a target."
 
 
 def offered_views() -> list[dict[str, Any]]:

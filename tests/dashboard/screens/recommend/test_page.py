@@ -1,5 +1,6 @@
 """The Recommend page against a small shop: every state a person can meet."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -143,7 +144,9 @@ def test_a_token_budget_and_several_prompts_are_asked_for(open_page: Open, stock
     app.button(key="fill-go").click().run()
     assert not app.exception
     assert (app.query_params["demos"], app.query_params["prompts"]) == ("neighbours:200t", "3")
-    assert "as many as fit in 200 tokens: neighbours' windows" in texts(app)
+    [job] = jobs.listing(stocked, kinds=["rank"])
+    request = RunRequest.from_json(job.payload["request"])
+    assert (request.demos, request.prompts) == ("neighbours:200t", 3)
 
 
 def test_edits_hints_and_reading_again_are_part_of_the_question(open_page: Open, stocked: Store) -> None:
@@ -206,8 +209,7 @@ def test_hostile_titles_are_shown_literally(open_page: Open, store: Store) -> No
     app = open_page(data="simulated", user="shopper 0000", model="embedded")
     assert not app.exception
     past = datasets.history(store, info.id, 0)
-    shown = [text.value for text in app.text]
-    assert any("1. first 2. second" in text for text in shown)
+    assert "1. first 2. second" in texts(app)
     assert any("(no title)" in text for text in texts(app).split("\n"))
     assert len(past) == len(shop.HOSTILE)
     for block in [*app.markdown, *app.caption]:
@@ -231,3 +233,104 @@ def test_other_lists_that_fail_say_why(open_page: Open, stocked: Store) -> None:
         app = open_page(**LINK)
         app.button(key="beside").click().run()
         assert "no <i>luck</i> with $x$" in texts(app)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"demos": "neighbours:24"},
+        {"demos": "neighbours:0"},
+        {"demos": "neighbours:5t"},
+        {"demos": ":5t"},
+        {"demos": "neighbours:64"},
+        {"demos": "nobody:3"},
+    ],
+    ids=lambda said: said["demos"],
+)
+def test_every_strategy_a_link_may_name_opens_the_desk(
+    open_page: Open, stocked: Store, said: dict[str, str]
+) -> None:
+    app = open_page(**LINK, **said)
+    assert not app.exception
+    button(app, "Run").click().run()
+    assert not app.exception
+    asked = [
+        RunRequest.from_json(job.payload["request"]).demos for job in jobs.listing(stocked, kinds=["rank"])
+    ]
+    if said["demos"].startswith("neighbours"):
+        assert asked == [said["demos"]]
+    else:
+        assert asked == [], "the default, which is stored"
+        assert "cannot be used here; neighbours:4 is shown instead" in texts(app)
+
+
+def test_a_demonstration_the_store_does_not_know_does_not_block_the_link(
+    open_page: Open, stocked: Store
+) -> None:
+    known = pool(stocked, RunRequest("simulated", "shopper 0012"))[0]["id"]
+    app = open_page(**LINK, set=f"nosuch*1,{known}*0.5")
+    assert "Demonstration 'nosuch' is not in the store" in texts(app)
+    with FakeEngine(stocked):
+        button(app, "Run").click().run()
+        until(app, "In one sentence")
+    assert app.query_params["set"] == f"{known}*0.5"
+    assert [slider.value for slider in app.slider] == [0.5]
+
+
+def test_another_data_set_begins_with_a_user(open_page: Open, stocked: Store) -> None:
+    shop.stock(stocked, name="second")
+    with FakeEngine(stocked):
+        app = open_page(**LINK)
+        app.selectbox(key="pick-dataset").set_value("second").run()
+        until(app, "In one sentence")
+    assert not app.exception
+    assert app.query_params["data"] == "second"
+    assert app.query_params["user"]
+
+
+def test_the_first_move_on_a_link_keeps_the_list(open_page: Open, stocked: Store) -> None:
+    with FakeEngine(stocked):
+        app = open_page(**LINK)
+        app.slider[0].set_value(2.0).run()
+        assert "Not ranked yet" not in texts(app)
+        until(app, "In one sentence")
+    assert runs.listing(stocked)[0].request.demonstrations is not None
+
+
+def test_looking_at_the_options_changes_nothing(open_page: Open, stocked: Store) -> None:
+    app = open_page(**LINK, scoring="mean", seed="7", history="5")
+    button(app, "Run").click().run()
+    assert app.selectbox(key="pick-scoring").value == "mean"
+    assert app.number_input(key="pick-history").value == 5
+    assert app.number_input(key="pick-seed").value == 7
+    for _ in range(3):
+        app.run()
+    said = {name: app.query_params[name] for name in ("scoring", "seed", "history")}
+    assert said == {"scoring": "mean", "seed": "7", "history": "5"}
+
+
+def test_widgets_carry_what_they_show_as_their_default(open_page: Open, stocked: Store) -> None:
+    """A browser that mounts a widget late takes the default; session state may not reach it any more."""
+    view = pool(stocked, RunRequest("simulated", "shopper 0012"))[0]
+    link = {**LINK, "set": f"{view['id']}*0.4", "scoring": "mean", "seed": "7", "history": "5"}
+    app = open_page(**link, cands="100")
+    assert [slider.proto.default[:] for slider in app.slider] == [[0.4]]
+    assert not any(slider.proto.set_value for slider in app.slider)
+    for name, value in (("pick-history", 5), ("pick-seed", 7)):
+        proto = app.number_input(key=name).proto
+        assert (proto.default, proto.set_value) == (value, False)
+    for box in app.selectbox:
+        assert not box.proto.set_value, box.key
+        assert box.proto.options[box.proto.default] == str(box.options[box.index]), box.key
+
+
+def test_a_superseded_ranking_is_dropped(open_page: Open, stocked: Store) -> None:
+    app = open_page(**{**LINK, "user": "shopper 0003"})
+    button(app, "Run").click().run()
+    [first] = jobs.listing(stocked, kinds=["rank"])
+    app.number_input(key="pick-history").set_value(7).run()
+    time.sleep(jobs.GRACE_S + 0.1)
+    claimed = jobs.claim(stocked, "me", kinds=["rank"])
+    assert claimed is not None
+    assert claimed.payload["request"]["history"] == 7
+    assert jobs.get(stocked, first.id).dropped

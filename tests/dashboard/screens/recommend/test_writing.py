@@ -13,7 +13,7 @@ from db.requests import RunRequest
 from db.store import Store
 from tests.support import shop
 from tests.support.fake_engine import effects, rank
-from tests.support.reading import button, texts
+from tests.support.reading import button, named, texts
 
 Open = Callable[..., AppTest]
 HOSTILE = "**mine** <b>x</b> $y$"
@@ -37,7 +37,7 @@ def newest(store: Store, app: AppTest) -> tuple[list[str], Demonstration]:
 
 def area(app: AppTest, key: str) -> Any:
     """The field with the titles of the history."""
-    return app.text_area(key=key)
+    return named(app.text_area, key)
 
 
 def test_one_is_written_from_scratch_and_put_on_the_desk(open_page: Open, stocked: Store) -> None:
@@ -69,7 +69,8 @@ def test_a_title_of_the_catalogue_is_taken_over(open_page: Open, stocked: Store)
     app.button(key="write-answer-2").click().run()
     lines = area(app, "write-history").value.splitlines()
     assert len(lines) == 2
-    assert all("Deluxe Pure Mascara" in line for line in [*lines, app.text_input(key="write-answer").value])
+    lines.append(named(app.text_input, "write-answer").value)
+    assert all("Deluxe Pure Mascara" in line for line in lines)
 
 
 def test_one_on_the_desk_is_edited_in_its_place_with_its_weight(open_page: Open, stocked: Store) -> None:

@@ -338,8 +338,8 @@ def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
     }
     assert trusted(found) == (
         "On <b>d</b>, effects can be trusted as predictions of exact removal (rank correlation 0.95, best "
-        "rival one gradient at weight 1 0.60) and can mostly be trusted as predictions of new prompts "
-        "without a demonstration (rank correlation 0.85, best rival one gradient at weight 1 0.50)."
+        "other score one gradient at weight 1 0.60) and can mostly be trusted as predictions of new prompts "
+        "without a demonstration (rank correlation 0.85, best other score one gradient at weight 1 0.50)."
     )
     assert trusted({}) == ""
     assert trusted({"scores": {"path": {"exact": {"spearman": {"mean": 0.2}}}}}).startswith(

@@ -74,7 +74,7 @@ def test_nothing_tuned_yet(open_page: Open, store: Store) -> None:
     shop.stock(store)
     app = open_page("tune")
     assert not app.exception
-    assert "Nothing was tuned yet" in texts(app)
+    assert "No tuning yet" in texts(app)
     assert "Trains embedded for at most 10 min" in texts(app)
 
 
@@ -123,9 +123,9 @@ def test_another_tuning_gets_a_name_of_its_own_and_an_equal_one_is_found_again(
     shop.stock(store)
     first = done(store, filed(store, name="simulated-recicl"))
     app = open_page("tune")
-    assert "It will be called simulated-recicl." in texts(app)
+    assert "The model will be called simulated-recicl." in texts(app)
     app.number_input(key="tune-minutes").set_value(20.0).run()
-    assert "It will be called simulated-recicl-2." in texts(app)
+    assert "The model will be called simulated-recicl-2." in texts(app)
     button(app, "Start tuning").click().run()
     assert jobs.listing(store, kinds=["tune"])[0].payload == {
         **first.payload,
@@ -198,7 +198,7 @@ def test_from_start_to_recommend(open_page: Open, store: Store) -> None:
 def test_a_tuning_that_a_command_filed_is_shown(open_page: Open, store: Store) -> None:
     shop.stock(store)
     app = open_page("tune")
-    assert "Nothing was tuned yet" in texts(app)
+    assert "No tuning yet" in texts(app)
     claimed(store, filed(store, layout="single"), upto=2)
     app.run()
     assert "fell from 5.300 to 4.250" in texts(app)
@@ -210,7 +210,7 @@ def test_a_model_that_was_removed_is_not_opened(open_page: Open, store: Store) -
     models.delete(store, "simulated-recicl")
     app = open_page("tune")
     button(app, "Open in Recommend").click().run()
-    assert any("was removed from the Library" in read(each.value) for each in app.error)
+    assert any("was removed. Restore it" in read(each.value) for each in app.error)
 
 
 def test_a_stopped_tuning_goes_on(open_page: Open, store: Store) -> None:
@@ -282,7 +282,7 @@ def test_conventional_recommenders_are_shown_without_a_model(open_page: Open, st
     done(store, filed(store, kind="sasrec"))
     app = open_page("tune")
     assert not app.exception
-    assert "NDCG@10 on held-out purchases rose from 0.200 to 0.340" in texts(app)
+    assert "NDCG@10 on held-out interactions rose from 0.200 to 0.340" in texts(app)
     assert "its list is under Other lists on Recommend" in texts(app)
     button(app, "Open in Recommend").click().run()
     assert not app.exception

@@ -82,7 +82,7 @@ def test_a_source_is_a_strategy_too_and_offered_in_a_pool(
     offered = selection.pool(store, dataset, asked, ["toy"], 4, 0)
     assert [entry.demonstration.source for entry in offered] == ["toy"] * 4
     assert selection.choose(store, dataset, asked, "toy:4", 0) == offered[::-1]
-    assert "cluster representative | Windows in the middle" in generate.choices()
+    assert "cluster representative | Windows at the centres" in generate.choices()
     assert "| `toy` | toy | The first windows of the first users |" in generate.choices()
 
 

@@ -1,0 +1,46 @@
+"""Two ranked lists side by side: titles at both sides of a bump chart, each as wide as the window allows."""
+
+from collections.abc import Iterator, Sequence
+
+import streamlit as st
+
+from dashboard.charts.base import CONFIG
+from dashboard.charts.bump import Row, bump, describe, listed, mark, places
+from dashboard.text.literal import html
+from dashboard.ui.notices import colours
+from dashboard.ui.titles import whole
+
+HEADS = ("without", "with demonstrations")
+
+
+def two_lists(rows: Sequence[Row], key: str, heads: tuple[str, str] = HEADS, most: int = 20) -> None:
+    """Draw both lists and what joins them. The right list also says how far each item moved."""
+    most = min(most, places(rows, most))
+    with st.container(key=f"{key}-lists"):
+        left, middle, right = st.columns((1, 0.75, 1.2), gap=None)
+        left.html(_list(heads[0], "left", lines(rows, "left", most)))
+        with middle:
+            figure = bump(rows, colours(), heads, most)
+            st.plotly_chart(figure, key=key, theme=None, config=CONFIG, alt=describe(rows, heads))
+        right.html(_list(heads[1], "right", lines(rows, "right", most)))
+
+
+def _list(head: str, side: str, items: Iterator[str]) -> str:
+    return f'<div class="ranks {side}"><p>{html(head, 40)}</p><ol>{"".join(items)}</ol></div>'
+
+
+def lines(rows: Sequence[Row], side: str, most: int) -> Iterator[str]:
+    """One line of HTML per rank, empty where nothing stands; the one under the last is for the target."""
+    by_line = {min(rank, most + 1): (rank, row) for rank, row in listed(rows, side, most)}
+    for line in range(1, max(by_line, default=0) + 1):
+        if line not in by_line:
+            yield "<li></li>"
+            continue
+        rank, row = by_line[line]
+        number = f"<b>{rank}</b>"
+        if side == "left":
+            parts = f"{whole(row.title)}{number}"
+        else:
+            moved = "same" if not row.moved else "up" if row.moved > 0 else "down"
+            parts = f'{number}{whole(row.title)}<i class="{moved}">{mark(row)}</i>'
+        yield f"<li{' class=target' if row.is_target else ''}>{parts}</li>"

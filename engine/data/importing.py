@@ -79,7 +79,7 @@ def left_out(
     question: Mapping[str, Any], report: Mapping[str, Any], accept: str, option: Callable[[str, Any], str]
 ) -> str:
     """The question in words. `accept`, `option`: how consent and an option are written by who is asked."""
-    reasons = "; ".join(f"{count:,} {reason}" for reason, count in question["reasons"].items())
+    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in question["reasons"].items())
     ways = [option(name, value) for way in question["ways"] for name, value in way["options"].items()]
     keep = f"To keep more of them, import with {' or '.join(ways)}. " if ways else ""
     return (

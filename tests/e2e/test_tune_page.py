@@ -48,7 +48,7 @@ def test_the_form_keeps_its_choices_while_the_curve_grows_and_across_pages(
         minutes.press("Enter")
         page.get_by_text("at most 42 min").wait_for()
         page.get_by_role("link", name="Library").click()
-        page.get_by_text("Who bought what").wait_for()
+        page.get_by_text("Who interacted with what").wait_for()
         page.mouse.move(800, 450)  # off the link, whose tooltip lies over its neighbour
         page.get_by_role("link", name="Tune").click()
         page.get_by_text("at most 42 min").wait_for()

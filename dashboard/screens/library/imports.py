@@ -290,10 +290,10 @@ def _follow_import(state: dict[str, Any]) -> None:
 def _ask(state: dict[str, Any], result: Mapping[str, Any]) -> None:
     """Most rows would be left out: nothing is imported before a person decides."""
     question, found = result["question"], result["report"]
-    reasons = "; ".join(f"{count(number)} {md(reason)}" for reason, number in question["reasons"].items())
+    reasons = "; ".join(f"{md(reason)}: {count(number)}" for reason, number in question["reasons"].items())
     st.warning(
         f"**{question['share']:.0%} of {count(found['rows_read'])} rows would be left out** ({reasons}). "
-        "Nothing was imported yet. Import them all the same?"
+        "Nothing was imported yet. Choose what to import."
     )
     name, options = state.get("name"), state.get("options") or {}
     with st.container(horizontal=True):

@@ -218,7 +218,7 @@ def sentence(tuning: Tuning) -> str:
         )
     why = found.get("stopped_because")
     ended = f" It ended because {plain(why)}." if why and state == "COMPLETED" else ""
-    return f"In {_spent(found)} {moved}.{ended}"
+    return f"In {_spent(found)} of training, {moved}.{ended}"
 
 
 def _spent(found: Mapping[str, Any]) -> str:

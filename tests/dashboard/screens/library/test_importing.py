@@ -55,7 +55,7 @@ def test_an_import_that_would_lose_most_rows_is_a_question(open_page: Open, stor
     app = open_page("library", **{"import": str(job.id)})
     assert not app.success
     assert "85% of 1,000 rows would be left out" in read(app.warning[0].value)
-    assert "850 repeated user-item pair" in read(app.warning[0].value)
+    assert "repeated user-item pair: 850" in read(app.warning[0].value)
     button(app, "Keep repeats and import").click().run()
     newest = jobs.listing(store, kinds=["import"])[0]
     assert newest.payload == {**ASKED, "options": {"k_core": 2, "repeats": "all"}, "accept_drops": False}

@@ -90,6 +90,8 @@ def test_an_interrupted_job_and_the_one_that_interrupts_come_to_the_numbers_they
 ) -> None:
     alone, interrupted = pair
     kind, payload = WORK[name]
+    # Else the speed of the machine decides after which steps of the tuning it is validated.
+    monkeypatch.setattr("engine.tuning.trainer.VALIDATE_COST", 1.0)
     first = [done(beat, "rank", WITH) for beat in pair]
     demonstrations = runs.get(alone.store, str((first[0].result or {})["run"])).result["demonstrations"]
     reweighted.ids = [row["id"] for row in demonstrations]  # type: ignore[attr-defined]

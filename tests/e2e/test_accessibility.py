@@ -26,6 +26,7 @@ FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).
 NAMELESS = """[...document.querySelectorAll(".stPlotlyChart:not([aria-label]), .stImage img:not([alt])")]
   .map(drawn => `no alternative: ${drawn.outerHTML.slice(0, 160)}`)"""
 
+SETTLED = "!document.querySelector('[class*=st-key-old-], [class*=st-key-gone-]')"  # else pale: inactive
 CUT = "title => title.scrollHeight > title.clientHeight + 1 || title.scrollWidth > title.clientWidth + 1"
 Step = Callable[[Any], None]
 
@@ -169,6 +170,7 @@ def findings(page: Any, base: str, place: Place, names: dict[str, str]) -> list[
     for step in steps:
         step(page)
     page.wait_for_timeout(SEEN_MS)
+    page.wait_for_function(SETTLED)
     page.evaluate(AXE.read_text(encoding="utf-8"))
     return page.evaluate(FOUND) + page.evaluate(NAMELESS)
 

@@ -27,9 +27,7 @@ def choose() -> tuple[Run, Run] | None:
     if a is None or b is None:
         empty("Choose two runs", "The list moves from A to B; the differences stand beside it.", 200)
         return None
-    shown = {"a": a.key, "b": b.key}
-    links.keep(PAGE, shown)
-    address.complete(PAGE, shown)
+    address.complete(PAGE, {"a": a.key, "b": b.key})
     return a, b
 
 
@@ -43,7 +41,7 @@ def _too_few(stored: int) -> None:
 
 
 def _chosen() -> tuple[Run | None, Run | None]:
-    """The runs of the address (`a`, `b`: a key or its beginning), else those shown last, else proposals."""
+    """The runs of the address (`a`, `b`: a key or its beginning) or picked last, else proposed ones."""
     params = st.query_params.to_dict() or links.kept(PAGE)
     asked = {side: params.get(side) for side in SIDES}
     if not any(asked.values()):
@@ -92,4 +90,6 @@ def _pickers(known: run_picker.Listed, a: Run | None, b: Run | None) -> None:
 
 def _show(keys: dict[str, str | None]) -> None:
     """Write both runs to the address at once: one step in the browser's history."""
-    st.query_params.from_dict({side: key for side, key in keys.items() if key})
+    params = {side: key for side, key in keys.items() if key}
+    st.query_params.from_dict(params)
+    links.keep(PAGE, params)  # only what a person picked: else the navigation opens the newest runs

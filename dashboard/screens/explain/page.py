@@ -40,7 +40,6 @@ def page() -> None:
     if run is None:
         empty("Choose a run", "This page explains its demonstrations.", 200)
         return
-    links.keep(PAGE, {"run": run.key})
     address.complete(PAGE, {"run": run.key})
     let_go_of_others(run)
     if run.request.prompts > 1:
@@ -76,7 +75,7 @@ def explain(run: Run) -> None:
 
 
 def chosen() -> Run | None:
-    """The run of the address, else the one this page or session showed last, else the newest."""
+    """The run of the address or picked last, else the one this session showed last, else the newest."""
     key = st.query_params.get("run") or links.kept(PAGE).get("run")
     if key:
         try:
@@ -106,6 +105,7 @@ def picker(known: run_picker.Listed, run: Run | None) -> None:
 def _picked(key: str | None) -> None:
     if key:
         st.query_params["run"] = key
+        links.keep(PAGE, {"run": key})  # only what a person picked: else the navigation opens the newest
 
 
 with told():

@@ -107,6 +107,19 @@ def test_a_result_older_than_the_run_is_not_the_runs(open_page: Open, store: Sto
     assert found.id == job.id
 
 
+def test_it_follows_the_run_shown_last_until_one_is_picked(open_page: Open, store: Store, run: Run) -> None:
+    app = open_page("explain")
+    newer = rank(store, RunRequest("simulated", "shopper 0012", demos="proximal:2"))
+    app.session_state["trail"] = [run.key, newer.key]  # as Recommend notes what it shows
+    app.run()
+    assert app.selectbox[0].value == newer.key
+    app.selectbox[0].set_value(run.key).run()
+    app.session_state["trail"] = [newer.key]
+    app.query_params.clear()
+    app.run()
+    assert app.selectbox[0].value == run.key, "a pick stays"
+
+
 def test_what_was_set_outlives_the_page(open_page: Open, store: Store, run: Run) -> None:
     app = open_page("explain")
     app.number_input(key="spread-draws").set_value(32).run()
@@ -134,6 +147,7 @@ def test_effects_can_be_measured_here(open_page: Open, store: Store) -> None:
     shop.stock(store)
     app = open_page("explain")
     found = rank(store, RunRequest("simulated", "shopper 0012"))
+    app.query_params["run"] = found.key
     app.run()
     with FakeEngine(store):
         button(app, "Measure effects").click().run()

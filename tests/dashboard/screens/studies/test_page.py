@@ -171,9 +171,9 @@ def test_without_tuned_models_the_form_leads_to_tune_with_its_fields_filled_in(
     assert any(toggle.label == "Tune missing models" for toggle in app.toggle)
     button(app, "Open Tune for big on another").click().run()
     assert not app.exception
-    shown = {box.label: box.value for box in app.selectbox}
-    assert (shown["Data set"], shown["Base model"], shown["What to train"]) == ("another", "big", "recicl")
-    assert shown["Learn from"] == 5
+    shown = {str(box.key).partition("~")[0]: box.value for box in app.selectbox}
+    assert (shown["tune-dataset"], shown["tune-base"], shown["tune-what"]) == ("another", "big", "recicl")
+    assert shown["tune-until"] == 5
 
 
 def test_every_study_offers_its_candidates_scoring_and_history() -> None:

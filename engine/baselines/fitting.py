@@ -78,7 +78,7 @@ def fitted(
     before: int | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
-    """Fit a baseline, or load the equal one that `folder` holds; a stopped fit goes on from its checkpoint,
+    """Fit a baseline, or load the equal one that `folder` holds; a stopped fit resumes from its checkpoint,
     and so does one whose time was up when more `minutes` (None: all it needs) are asked for.
 
     before: fit on what was known before this moment only (frozen then). Raises BadInput for an unknown kind.

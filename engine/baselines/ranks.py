@@ -92,7 +92,7 @@ def run_baseline(
     """Fit the baseline, rank `users` users' targets, return settings, metrics and seconds, ready for JSON.
 
     `folder`: where the fitted baseline and its checkpoint are kept; an equal request then fits nothing, and
-    a stopped one goes on. None keeps nothing. `minutes`: of training. Only candidate lists are written to the
+    a stopped one resumes. None keeps nothing. `minutes`: of training. Only candidate lists are written to the
     store. Raises BadInput for an unknown kind and a data set in which nobody has the target, NotFound for an
     unknown data set.
     """

@@ -106,7 +106,7 @@ def train(
     """Train on the interactions of the mask [n] and return the best epoch's network.
 
     `checkpoint`: file written every `KEEP_S` seconds and after each epoch, gone on from where it exists and
-    removed at the end, unless the time ended it: given more, it goes on. `progress` may raise to stop; after
+    removed at the end, unless the time ended it: given more, it resumes. `progress` may raise to stop; after
     each epoch it is also given `{"curve": [...]}`.
     `minutes`: of work after which the epoch under way is cut short. Raises BadInput for an unknown loss and
     for data where nobody has three visible interactions, Conflict for a checkpoint of something else.

@@ -1,6 +1,6 @@
 """The phases of a tuning, named and counted, under one limit of time for all of them.
 
-Boundary: times and words; what a phase does is told by whoever runs it.
+Boundary: times and words; whoever runs a phase says what it does.
 """
 
 import math

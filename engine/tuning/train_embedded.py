@@ -6,7 +6,7 @@ store's size (the data of :mod:`engine.tuning.worlds`). It is trained shallow fi
 stage by layers that start as the identity (arXiv 1511.05641): circuits form sooner, and steps are cheaper,
 in fewer layers. The schedule follows the clock, so the same command
 is right for slow and fast machines; the recipe and what was reached are written beside the weights. A
-killed run goes on from its last checkpoint when the same command is given again.
+killed run resumes from its last checkpoint when the same command is given again.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def recipe(progress: Progress, seed: int, minutes: float, parameters: int, finge
 
 
 def save(path: Path, model: LlamaForCausalLM, optimizer: Optimizer, progress: Progress) -> None:
-    """Write the checkpoint that a killed run goes on from."""
+    """Write the checkpoint from which a killed run resumes."""
     state = {
         "layers": model.config.num_hidden_layers,
         "model": model.state_dict(),

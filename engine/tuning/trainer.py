@@ -1,7 +1,7 @@
 """Training a causal language model on samples: batches, optimizer, validation, early stop, checkpoints.
 
 Knows token ids, loss weights and positions, nothing of data sets. A run is a function of its seed: killed and
-started again it goes on from its last checkpoint with the same samples. Batches hold samples of like length
+started again it resumes from its last checkpoint with the same samples. Batches hold samples of like length
 up to a budget of tokens; where memory runs out the budget is halved.
 """
 
@@ -214,7 +214,7 @@ class Trainer:
         return state
 
     def save(self) -> None:
-        """Write the checkpoint that a killed run goes on from."""
+        """Write the checkpoint from which a killed run resumes."""
         kept = {"state": asdict(self.state), "optimizer": self.optimizer.state_dict()}
         _write(self.folder / "checkpoint.pt", {**kept, "trained": _values(self.trained)})
 

@@ -130,7 +130,7 @@ def test_an_unexpected_error_of_a_fragment_is_a_message(
 def test_every_fragment_and_dialog_reports_its_errors() -> None:
     """`told` stands directly around what Streamlit runs by itself, or all of its body is inside."""
     bare = [
-        f"{path.relative_to(DASHBOARD)}:{node.lineno}"
+        f"{path.relative_to(DASHBOARD)}:{getattr(node, 'lineno', 0)}"
         for path in sorted(DASHBOARD.rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if _runs_by_itself(node) and not _told(node)

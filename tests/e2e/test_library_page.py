@@ -1,9 +1,10 @@
-"""The Library in a real browser: the same data set deleted in two windows."""
+"""The Library in a real browser: two windows delete the same data set; a selected row stays the same one."""
 
 from typing import Any
 
 import pytest
 
+from db import datasets
 from db.store import Store
 from tests.support import shop
 
@@ -33,3 +34,17 @@ def test_a_data_set_deleted_in_two_windows(page: Any, dashboard: str, store: Sto
     other.get_by_role("link", name="Recommend").wait_for()
     other.get_by_text("Data sets", exact=True).first.wait_for()
     assert other.get_by_text("Traceback").count() == 0
+
+
+def test_a_selected_row_stays_the_same_data_set(page: Any, dashboard: str, store: Store) -> None:
+    shop.stock(store, name="games")
+    page.goto(f"{dashboard}/library")
+    select_first_row(page)
+    page.get_by_role("button", name="Delete", exact=True).wait_for()
+    shop.stock(store, name="art")  # another window imports it: it stands first from now on
+    page.get_by_role("tab", name="Models").click()
+    page.get_by_text("Causal language models").wait_for()
+    page.get_by_role("tab", name="Data sets").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_text("Deleted games").wait_for()
+    assert [info.name for info in datasets.listing(store)] == ["art"]

@@ -42,7 +42,7 @@ def test_everybody_sees_an_import_with_its_rate_and_can_stop_it(open_page: Open,
     app = open_page("library")  # another browser, or the same one after a reload
     bars = [read(bar.proto.text) for bar in app.get("progress")]
     assert any("Importing my <b>shop</b>" in bar and "95,000 rows/s" in bar for bar in bars)
-    assert "my <b>shop</b>" not in [name for table in app.dataframe for name in table.value.get("name", [])]
+    assert "my <b>shop</b>" not in [name for table in app.dataframe for name in table.value.get("name", ())]
     button(app, "Stop").click().run()
     assert jobs.get(store, job.id).stop_asked
     jobs.release(store, job.id, "me")

@@ -90,15 +90,19 @@ def _remove(store: Store, draft: int, size: int, progress: Progress, deadline: f
     done, most = 0, max(2 * size, 1)
     for table in FILLED:
         keys = [column for column in table.primary_key.columns if column.name != "dataset_id"]
-        part = sa.select(*keys).where(table.c.dataset_id == draft).order_by(*keys).limit(ROWS)
-        where = sa.and_(table.c.dataset_id == draft, sa.tuple_(*keys).in_(part))
-        gone = ROWS
-        while gone >= ROWS:
+        mine = table.c.dataset_id == draft
+        # A part is a range of the primary key, up to its last row. With a list of keys instead, PostgreSQL
+        # compares each key with each row of a table that it has not analyzed yet.
+        last = sa.select(*keys).where(mine).order_by(*keys).offset(ROWS - 1).limit(1)
+        more = True
+        while more:
             if time.monotonic() > deadline:
                 return
             progress(min(0.99, done / most), "Removing")
             with store.write() as connection:
-                gone = connection.execute(sa.delete(table).where(where)).rowcount
-            done += gone
+                end = connection.execute(last).one_or_none()
+                more = end is not None
+                part = sa.and_(mine, sa.tuple_(*keys) <= sa.tuple_(*end)) if end is not None else mine
+                done += connection.execute(sa.delete(table).where(part)).rowcount
     with store.write() as connection:
         connection.execute(sa.delete(datasets).where(datasets.c.id == draft))

@@ -34,7 +34,7 @@ class ModelInfo:
 
     @property
     def scoring(self) -> str:
-        """The way of scoring it was made for; unless its recipe says otherwise, titles minus their prior."""
+        """The scoring its recipe names; without one, titles minus their prior (`calibrated`)."""
         return self.details.get("scoring", "calibrated")
 
     def scoring_for(self, asked: str) -> str:

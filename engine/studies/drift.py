@@ -63,7 +63,7 @@ def run(
 ) -> dict[str, Any]:
     """Series of points per period, and paired tests over users, ready for JSON.
 
-    `report(progress, message, partial)` and `before` as in `engine.studies.recicl`; a fit of SASRec goes on
+    `report(progress, message, partial)` and `before` as in `engine.studies.recicl`; a fit of SASRec resumes
     from its own checkpoint. Raises BadInput where the data set has no usable times, NotFound, ModelError.
     """
     plan, columns, time = planned(engine, request)

@@ -69,7 +69,7 @@ def _file(view: View, options: dict[str, Any]) -> None:
 
 
 def status(view: View) -> None:
-    """Under the desk's buttons: the work for this user that goes on while the dialog is closed."""
+    """Under the desk's buttons: the work for this user that runs while the dialog is closed."""
     if dialogs.about(NAME) is not None:
         return
     working = jobs.listing(session.store(), states=[jobs.QUEUED, jobs.RUNNING], kinds=["optimize"])

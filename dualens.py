@@ -301,7 +301,8 @@ class Workspace:
         from engine.tasks import results
         from engine.tasks.rank import rank
 
-        view = results.run_view(rank(self._engine, _request(dataset, user, options)))
+        request = _request(dataset, user, options)
+        view = results.run_view(rank(self._engine, request), request)
         before = {row["item"]: row for row in view["zero_shot"]}
         rows = [
             row | {f"{name}_zero_shot": before[row["item"]][name] for name in ("rank", "score")}

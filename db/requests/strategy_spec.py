@@ -45,6 +45,23 @@ class Spec:
         return _budget(self.name, self.tokens * prompts)
 
 
+def shortfall(written: str, prompts: int, count: int) -> str | None:
+    """Why there are `count` demonstrations where this strategy was asked for more; None where there are not.
+
+    Of a request, not of its run: requests that lead to the same prompt share one stored run.
+    """
+    size = written_size(written)
+    if size is None or count >= size * prompts:
+        return None
+    choice = choices.STRATEGIES.get(written.partition(":")[0])
+    if choice is not None and choice.optimized:
+        return (
+            f"{choice.label[:1].upper()}{choice.label[1:]} kept {count} of at most {size} demonstrations; it "
+            "rejects those that do not help on past interactions."
+        )
+    return f"Only {count} of {size * prompts} demonstrations of this kind exist for this user."
+
+
 def written_size(spec: str) -> int | None:
     """The number of demonstrations in a written strategy; None for a token budget.
 

@@ -25,7 +25,7 @@ def rank(request: RunRequest, json: Json = False) -> None:
     """Rank a candidate list for a user, without and with demonstrations."""
     with opened() as store, service_engine(store) as engine:
         run = ranked(engine, request)
-    view = results.run_view(run)
+    view = results.run_view(run, request)
     output.as_json(view) if json else output.run(view)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from db.datasets import Interaction
 from db.demonstrations import HAND_WRITTEN
 from db.requests import RunRequest
-from db.requests.strategy_spec import Spec, parse_spec
+from db.requests.strategy_spec import shortfall
 from db.runs import Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
 from engine.demos.windows import places
@@ -141,21 +141,7 @@ def notes(inputs: Inputs, result: RankResult) -> list[str]:
         )
     if inputs.request.perturb is not None:
         sentences.append(described(inputs.request.edits))
-    spec = parse_spec(inputs.request.demos)
-    asked = spec.size * inputs.request.prompts
-    if inputs.request.demonstrations is None and spec.tokens is None and len(inputs.chosen) < asked:
-        sentences.append(fewer(spec, len(inputs.chosen), asked))
     return sentences
-
-
-def fewer(spec: Spec, count: int, asked: int) -> str:
-    """Why a strategy gave `count` demonstrations where `asked` were asked for."""
-    if spec.choice.optimized:
-        return (
-            f"{spec.choice.label.capitalize()} kept {count} of at most {asked} demonstrations; it rejects "
-            "those that do not help on past interactions."
-        )
-    return f"Only {count} of {asked} demonstrations of this kind exist for this user."
 
 
 def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
@@ -191,9 +177,14 @@ def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
     }
 
 
-def run_view(run: Run) -> dict[str, Any]:
-    """A run as the command line prints it."""
-    return {"run": run.key, "cached": run.cached, **run.result, "timings_ms": run.timings_ms}
+def run_view(run: Run, request: RunRequest) -> dict[str, Any]:
+    """A run as the command line prints it: the answer to `request`. Another one may have made it."""
+    chosen = run.result["demonstrations"]
+    short = None
+    if request.demonstrations is None:
+        short = shortfall(request.demos, request.prompts, len(chosen))
+    notes = [*run.result["notes"], *([short] if short else [])]
+    return {"run": run.key, "cached": run.cached, **run.result, "notes": notes, "timings_ms": run.timings_ms}
 
 
 def effects_view(run: Run, effects: Effects) -> dict[str, Any]:

@@ -56,5 +56,5 @@ def test_equal_data_sets_have_demonstrations_of_their_own(store: Store, toy: Dat
     for info in (toy, twin):
         assert demonstrations.get_many(store, [one.id], info.id)[one.id].dataset_id == info.id
     datasets.delete(store, "toy")
-    datasets.purge(store, "toy")
+    datasets.purge(store, toy.id)
     assert demonstrations.get_many(store, [one.id]) == {one.id: other}

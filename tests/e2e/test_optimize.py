@@ -49,7 +49,7 @@ def test_a_dialog_stays_open_while_the_work_behind_it_ends(page: Any, dashboard:
         page.goto(f"{dashboard}/{LINK}")
         page.get_by_role("button", name="Run", exact=True).click()
         page.get_by_text("Measuring effects").wait_for()
-        page.get_by_role("button", name="Edit the words").first.click()
+        page.get_by_role("button", name="Edit the titles").first.click()
         answer = page.get_by_label("Then bought", exact=True)
         answer.fill("in my own words")
         for _ in range(200):
@@ -59,6 +59,6 @@ def test_a_dialog_stays_open_while_the_work_behind_it_ends(page: Any, dashboard:
         page.wait_for_timeout(1500)
         assert answer.input_value() == "in my own words"
         answer.press("Enter")
-        page.get_by_role("button", name="Use these words").click()
+        page.get_by_role("button", name="Use these titles").click()
         page.get_by_text("in my own words").first.wait_for()
         page.get_by_text("Computed just now").wait_for()

@@ -67,7 +67,7 @@ def edited(name: str, info: DatasetInfo, words: Domain) -> str | None:
     history, answer = _fields(info, key, words, "\n".join(titles[:-1]), titles[-1])
     same = [*history, answer] == titles
     if st.button(
-        "Use these words", type="primary", key=f"{key}-save", disabled=same or not (history and answer)
+        "Use these titles", type="primary", key=f"{key}-save", disabled=same or not (history and answer)
     ):
         return _saved(info, key, history, answer, original)
     return None

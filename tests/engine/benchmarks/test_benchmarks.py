@@ -130,7 +130,7 @@ def test_a_random_model_is_made_in_memory_or_refused(monkeypatch: pytest.MonkeyP
     again = models.random_llama("cpu", num_attention_heads=4, **shape)
     assert rank_candidates(first, TASK).scores == rank_candidates(again, TASK).scores
     monkeypatch.setattr(models, "available_bytes", lambda _: 1000)
-    with pytest.raises(OutOfMemory, match="Nothing was made"):
+    with pytest.raises(OutOfMemory, match="Nothing was created"):
         models.random_llama("cpu", num_attention_heads=4, **shape)
 
 

@@ -35,7 +35,10 @@ WORK: dict[str, tuple[str, dict[str, Any]]] = {
     "tuning": ("tune", TUNING),
     "SASRec": ("tune", {"dataset": "toy", "kind": "sasrec", "minutes": 1}),
 }
-VARIES = ("timings_ms", "seconds", "created_at", "folder", "flop_floor_ratio", "tokens_per_second", "loaded")
+VARIES = (
+    *("timings_ms", "seconds", "spent", "created_at", "folder", "flop_floor_ratio"),
+    *("tokens_per_second", "loaded"),
+)
 
 
 def engine_at(home: Path, lay_store: Callable[[Settings], None]) -> worker.Beat:

@@ -78,9 +78,9 @@ def test_one_on_the_desk_is_edited_in_its_place_with_its_weight(open_page: Open,
     name = app.slider[1].key.removeprefix("weight-")
     app.slider[1].set_value(1.5).run()
     app.button(key=f"edit-{name}").click().run()
-    assert button(app, "Use these words").disabled
+    assert button(app, "Use these titles").disabled
     app.text_input(key=f"edit-{name}-answer").set_value(HOSTILE).run()
-    button(app, "Use these words").click().run()
+    button(app, "Use these titles").click().run()
     assert not app.exception
     ids, written = newest(stocked, app)
     assert ids.index(written.id) == 1

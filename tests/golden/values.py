@@ -17,6 +17,8 @@ _LEFT_OUT = {"timings_ms", "seconds", "created_at", "device", "reason", "folder"
 # Facts of the data, long and repeated: a digest says whether they are the same.
 _DIGESTED = {"history", "target", "title", "titles", "answer", "text"}
 _KEY = re.compile(r"[0-9a-f]{64}")
+# Keys of runs and measurements depend on library versions too: only which of them are equal counts.
+_KEYS = ("run", "effects", "key")
 
 
 def plain(value: Any, key: str = "") -> Any:
@@ -54,6 +56,18 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _left_out(name: str, value: Any) -> bool:
     return name in _LEFT_OUT or (isinstance(value, str) and Path(value).is_absolute())
+
+
+def numbered(answers: Any, key: str = "", known: dict[str, str] | None = None) -> Any:
+    """Plain answers whose keys of runs and measurements are counted in the order in which they appear."""
+    known = {} if known is None else known
+    if isinstance(answers, dict):
+        return {name: numbered(one, name, known) for name, one in answers.items()}
+    if isinstance(answers, list):
+        return [numbered(one, key, known) for one in answers]
+    if key in _KEYS and isinstance(answers, str):
+        return known.setdefault(answers, f"key {len(known) + 1}")
+    return answers
 
 
 def _digest(text: str) -> str:

@@ -1,7 +1,7 @@
 """The workspace the golden cases run in: the simulated store, a toy shop and tiny models.
 
 Everything in it is made from arithmetic, without trained tokenizers and without torch's random numbers, so
-that the digests of files, and with them the keys of runs, are the same on every machine. Of the project only
+that the digests of files are the same on every machine. Of the project only
 the command line is called: what lies behind it may move without a change here.
 """
 
@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from typer.testing import CliRunner
 
 from engine import __main__ as cli
-from tests.golden.values import plain
+from tests.golden.values import numbered, plain
 
 # float64, so that processors and thread counts differ by far less than the tolerance of the comparison.
 ENVIRONMENT = {"DUALENS_DEVICE": "cpu", "DUALENS_DTYPE": "float64", "HF_HUB_OFFLINE": "1"}
@@ -162,7 +162,7 @@ class Workspace:
         shutil.copytree(self._home, home)
         with self._environment(home):
             words = [shlex.split(line.replace("{folder}", str(self.folder))) for line in lines]
-            return {line: plain(_call(*each)) for line, each in zip(lines, words, strict=True)}
+            return numbered({line: plain(_call(*each)) for line, each in zip(lines, words, strict=True)})
 
     @contextlib.contextmanager
     def _environment(self, home: Path) -> Iterator[None]:

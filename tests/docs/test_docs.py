@@ -65,7 +65,7 @@ def parsed(words: list[str]) -> None:
     from engine.__main__ import app
 
     command = get_command(app)
-    context = command.make_context("dualens", words[:1] + ["--help"], resilient_parsing=True)
+    context = command.make_context("dualens", [*words[:1], "--help"], resilient_parsing=True)
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     command.make_context("dualens", words, parent=context)

@@ -2,8 +2,8 @@
 
 Each row of `MEASURED` is a command of Dualens. What it prints is kept, as Markdown, in
 `docs/measured/NAME.md`; `python -m docs.scripts.generate` puts it into the page that names it. A measurement
-that the present engine made with the same words is not made again. The data sets must be there under the names used here; `--list`
-prints what is measured and what is missing.
+that the present engine made with the same words is not made again. The data sets must be there under the
+names used here; `--list` prints what is measured and what is missing.
 """
 
 import argparse

@@ -45,11 +45,12 @@ class EditChoice(Choice):
 class StrategyChoice(Choice):
     """A way of choosing demonstrations. `optimized`: it runs the model on past purchases, which takes seconds
     to minutes; `embeds`: it compares titles by a model's vectors; `control`: the others are tested against
-    it."""
+    it, so every study has it; `derived`: it changes what another strategy chose."""
 
     optimized: bool = False
     embeds: bool = False
     control: bool = False
+    derived: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,46 @@ STRATEGIES: dict[str, StrategyChoice] = _table(
         paper="arXiv 2504.04386 (reconstruction)",
         optimized=True,
     ),
+    StrategyChoice(
+        "placebo",
+        "placebo: answers permuted",
+        "The windows of another strategy, each with the answer of another one of them: what is left is the "
+        "format",
+        paper="arXiv 2202.12837",
+        control=True,
+        derived=True,
+    ),
+    StrategyChoice(
+        "placebo-users",
+        "placebo: random users' windows",
+        "For each window of another strategy, one of a random other user that is nearest to it in tokens",
+        control=True,
+        derived=True,
+    ),
 )
+
+COPIES: dict[str, Choice] = _table(
+    Choice(
+        "copy",
+        "copy the answers (no model)",
+        "How often a candidate is the answer of a demonstration in the prompt, each counting its weight",
+    ),
+    Choice(
+        "copy-histories",
+        "copy answers and histories (no model)",
+        "How often a candidate stands in the prompt's demonstrations, as an answer or in a history; each "
+        "counts its weight",
+    ),
+)
+"""Controls without a model: they score candidates by the demonstrations that a model is shown."""
+
+COMPARED: dict[str, Choice] = {**STRATEGIES, **COPIES}
+"""What a study of strategies puts side by side."""
+
+CONTROLLED: dict[str, Choice] = {
+    name: row for name, row in STRATEGIES.items() if name != "none" and not (row.derived or row.optimized)
+}
+"""The strategies whose demonstrations the controls can take."""
 
 HAND_WRITTEN = "hand-written"
 
@@ -395,6 +435,7 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidate_kind",
             "scoring",
             "history",
+            "exclude_target_item",
         ),
         reads="Mean over users, with its 95 % interval; the best row is bold. Stale: known when the model "
         "was tuned. Fresh: known when the purchase is predicted.",
@@ -405,7 +446,17 @@ STUDIES: dict[str, StudyChoice] = _table(
         "A frozen model with fresh, stale and no demonstrations over the periods after it was tuned, beside "
         "SASRec and item-kNN, frozen and retrained each period",
         needs="timestamps",
-        asks=("demos", "periods", "cut", "minutes", "candidates", "candidate_kind", "scoring", "history"),
+        asks=(
+            "demos",
+            "periods",
+            "cut",
+            "minutes",
+            "candidates",
+            "candidate_kind",
+            "scoring",
+            "history",
+            "exclude_target_item",
+        ),
         users=100,
         timestamps=True,
         reads="Mean over the users of each period since the cut; the band is the 95 % interval of fresh "
@@ -416,7 +467,16 @@ STUDIES: dict[str, StudyChoice] = _table(
         "Strategies: which one works best?",
         "All strategies with the same number of demonstrations, users and candidates, in paired tests "
         "against none, random and BM25",
-        asks=("k", "only", "candidates", "candidate_kind", "scoring", "history"),
+        asks=(
+            "k",
+            "only",
+            "control_of",
+            "candidates",
+            "candidate_kind",
+            "scoring",
+            "history",
+            "exclude_target_item",
+        ),
         reads="Mean over users with its 95 % interval, best on top; the line is no demonstrations. Blue: "
         "significantly better than none; orange: significantly worse.",
     ),
@@ -515,6 +575,7 @@ FORMATS: dict[str, Choice] = _table(
 
 TABLES: dict[str, Table] = {
     "Strategies": STRATEGIES,
+    "Controls without a model": COPIES,
     "Pool sources": SOURCES,
     "Candidate lists": CANDIDATE_KINDS,
     "Scoring": SCORINGS,

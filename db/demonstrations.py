@@ -77,6 +77,25 @@ def hand_written(
     )
 
 
+ANSWER, HISTORY = "answer", "history"
+"""Where a demonstration can show an item."""
+
+
+def shows(history: Iterable[tuple[str, str]], answer: tuple[str, str], item: tuple[str, str]) -> str | None:
+    """Where a demonstration shows an item: as its ANSWER, in its HISTORY, or nowhere (None).
+
+    Each is (item id, title). An item of the same title is the same to a model, which reads titles.
+    """
+
+    def same(other: tuple[str, str]) -> bool:
+        titles = [" ".join(title.split()).casefold() for _, title in (other, item)]
+        return other[0] == item[0] or titles[0] == titles[1] != ""
+
+    if same(answer):
+        return ANSWER
+    return HISTORY if any(map(same, history)) else None
+
+
 def demonstration_id(
     fingerprint: str,
     user_id: str,

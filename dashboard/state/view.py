@@ -111,6 +111,8 @@ def _value(view: View, asked: RequestField) -> Any:
 def _written(asked: RequestField, value: Any) -> str:
     if asked.name == "demonstrations":
         return write_chosen(value)
+    if asked.kind is bool:
+        return "yes" if value else "no"
     return ",".join(f"{part:g}" for part in value) if asked.kind is tuple else str(value)
 
 
@@ -123,12 +125,14 @@ def _read(asked: RequestField, text: str) -> Any:
             )  # a request takes any name: stored ones may be of strategies now gone
         if asked.kind is tuple:
             return tuple(float(part) for part in text.split(","))
+        if asked.kind is bool:
+            return {"yes": True, "no": False}[text]
         if asked.kind is not int:
             return text
         # Digits alone: int() reads more than a link writes, such as blanks, signs and 1_000.
         if text.isascii() and text.isdigit() and len(text) <= DIGITS:
             return int(text)
-    except ValueError:
+    except (ValueError, KeyError):
         pass
     raise asked.refusal(text)
 

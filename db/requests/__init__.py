@@ -5,7 +5,7 @@ their meaning.
 """
 
 from db.requests.optimize import OptimizeRequest
-from db.requests.run import Chosen, RunOptions, RunRequest, request_digest
+from db.requests.run import Chosen, RunOptions, RunRequest, request_digest, request_notes
 from db.requests.study import StudyRequest
 from db.requests.tune import TuneRequest
 
@@ -17,4 +17,5 @@ __all__ = [
     "StudyRequest",
     "TuneRequest",
     "request_digest",
+    "request_notes",
 ]

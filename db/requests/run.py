@@ -14,7 +14,7 @@ from db.errors import BadInput
 from db.requests import edits
 from db.requests.base import STRICT, Request
 from db.requests.fields import LONGEST_SEED, Asked, RequestField, described
-from db.requests.strategy_spec import Spec, parse_spec, written_size
+from db.requests.strategy_spec import Spec, is_derived, left_out, parse_spec, shortfall, written_size
 from db.store import Store
 from db.version import ENGINE_VERSION
 
@@ -163,6 +163,26 @@ class RunOptions(Request):
             later=True,
         ),
     ] = 0
+    control_of: Annotated[
+        str,
+        Asked(
+            "Strategy whose demonstrations `placebo` and `placebo-users` change",
+            "placebo of",
+            choices="CONTROLLED",
+            guide="study-designs#controls",
+            later=True,
+        ),
+    ] = "neighbours"
+    exclude_target_item: Annotated[
+        bool,
+        Asked(
+            "After the choice, leave out demonstrations that show the target's item, to see what remains; "
+            "only an oracle could choose so",
+            "without the target's item",
+            guide="study-designs#controls",
+            later=True,
+        ),
+    ] = False
 
     @property
     def spec(self) -> Spec:
@@ -183,6 +203,10 @@ class RunOptions(Request):
         if self.perturb is not None:
             edits.parse(self.perturb)
         size = written_size(self.demos)
+        if self.prescore is not None and self.demonstrations is None and is_derived(self.demos):
+            raise BadInput(
+                f"prescore: {self.demos} changes what {self.control_of} chose; there is no pool to pre-score."
+            )
         if self.prompts > 1 and (self.demonstrations is not None or self.weights is not None):
             raise BadInput(
                 "prompts: several prompts need a strategy, without named demonstrations or weights."
@@ -230,6 +254,21 @@ class RunRequest(RunOptions, Subject):
     def scored_by(self, scoring: str) -> "RunRequest":
         """The request with its scoring named, where it was auto."""
         return replace(self, scoring=scoring) if self.scoring == "auto" else self
+
+
+def request_notes(options: RunOptions, result: Mapping[str, Any]) -> list[str]:
+    """What a result says of a request and not of its run, which requests that lead to the same prompt share:
+    why there are fewer demonstrations than it asked for.
+
+    result: with `demonstrations`, and `excluded` where some were left out.
+    """
+    shown, excluded = len(result["demonstrations"]), int(result.get("excluded", 0))
+    notes = []
+    if options.demonstrations is None:
+        notes.append(shortfall(options.demos, options.prompts, shown + excluded))
+    if options.exclude_target_item:
+        notes.append(left_out(excluded, shown + excluded))
+    return [note for note in notes if note]
 
 
 def read_chosen(text: str) -> tuple[Chosen, ...]:

@@ -9,7 +9,7 @@ from db.errors import BadInput
 MOST = 64
 """The maximum number of demonstrations of a strategy: no prompt holds more."""
 
-_FORM = re.compile(r"none|[a-z][a-z0-9_]*:(?:(\d{1,3})|\d{1,5}t)")
+_FORM = re.compile(r"none|[a-z][a-z0-9_-]*:(?:(\d{1,3})|\d{1,5}t)")
 
 SHORT = 16
 """Tokens of a short demonstration: a token budget considers as many windows as would fit at this length."""
@@ -45,6 +45,12 @@ class Spec:
         return _budget(self.name, self.tokens * prompts)
 
 
+def is_derived(written: str) -> bool:
+    """Whether a written strategy changes what another one chose; False for one that is gone."""
+    choice = choices.STRATEGIES.get(written.partition(":")[0])
+    return choice is not None and choice.derived
+
+
 def shortfall(written: str, prompts: int, count: int) -> str | None:
     """Why there are `count` demonstrations where this strategy was asked for more; None where there are not.
 
@@ -60,6 +66,19 @@ def shortfall(written: str, prompts: int, count: int) -> str | None:
             "rejects those that do not help on past interactions."
         )
     return f"Only {count} of {size * prompts} demonstrations of this kind exist for this user."
+
+
+def left_out(excluded: int, chosen: int) -> str:
+    """How many of the chosen demonstrations were left out because they show the target's item."""
+    if not chosen:
+        return "There is no demonstration that could show the target's item."
+    if not excluded:
+        return "No demonstration shows the target's item: nothing was left out."
+    verb = "shows" if excluded == 1 else "show"
+    return (
+        f"Left out after the choice: {excluded} of {chosen} demonstrations, which {verb} the target's item. "
+        "This takes knowledge of the target. It tells what remains without them and chooses nothing."
+    )
 
 
 def written_size(spec: str) -> int | None:

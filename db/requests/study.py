@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from db.errors import BadInput
 from db.requests.base import STRICT, Request
 from db.requests.fields import LONGEST_SEED, Asked
-from db.requests.strategy_spec import MOST, parse_spec
+from db.requests.strategy_spec import MOST, is_derived, parse_spec
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -108,17 +108,39 @@ class StudyRequest(Request):
     only: Annotated[
         tuple[str, ...] | None,
         Asked(
-            "Only these strategies, e.g. none,bm25,twostage",
+            "Only these strategies and controls, e.g. none,bm25,twostage,copy",
             "only these strategies",
-            choices="STRATEGIES",
+            choices="COMPARED",
             nothing="all",
             guide="study-designs#strategies",
             later=True,
         ),
     ] = None
+    control_of: Annotated[
+        str,
+        Asked(
+            "Strategy whose demonstrations the controls take: copies count them, placebos change them",
+            "controls take",
+            choices="CONTROLLED",
+            guide="study-designs#controls",
+            later=True,
+        ),
+    ] = "neighbours"
+    exclude_target_item: Annotated[
+        bool,
+        Asked(
+            "After the choice, leave out demonstrations that show the target's item, to see what remains; "
+            "only an oracle could choose so",
+            "without the target's item",
+            guide="study-designs#controls",
+            later=True,
+        ),
+    ] = False
 
     def _check_together(self) -> None:
         if self.cut >= self.periods:
             raise BadInput(f"cut: period {self.cut} is not one of {self.periods} periods counted from 0.")
         if parse_spec(self.demos).size == 0:
             raise BadInput(f"demos: a study compares demonstrations with none; {self.demos!r} has none.")
+        if is_derived(self.demos):
+            raise BadInput(f"demos: {self.demos!r} is a control, which studies show of their own accord.")

@@ -1,11 +1,6 @@
-"""How the command line prints: JSON for scripts, tables for people. No models and no store.
-
-`DUALENS_TABLES=markdown` prints tables as Markdown, to paste into a document.
-"""
+"""How the command line prints: JSON for scripts, tables for people. No models and no store."""
 
 import json
-import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -26,9 +21,6 @@ def as_json(value: Any) -> None:
 
 def table(rows: Iterable[Sequence[Any]], *columns: str, title: str | None = None) -> None:
     """Print rows under column names; cells are literal text, numbers are right-aligned."""
-    if _as_markdown():
-        console.print(Text(markdown(rows, columns)), soft_wrap=True)
-        return
     grid = Table(title=title, title_justify="left", box=None, header_style="dim", pad_edge=False)
     rows = [list(row) for row in rows]
     for index, column in enumerate(columns):
@@ -39,25 +31,14 @@ def table(rows: Iterable[Sequence[Any]], *columns: str, title: str | None = None
     console.print(grid)
 
 
-def markdown(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> str:
-    """Rows under column names as a Markdown table and an empty line; cells are literal text."""
-    texts = [list(columns), *([cell(value) for value in row] for row in rows)]
-    heads, *body = ([re.sub(r"([\\|*_<`\[])", r"\\\1", text) for text in line] for line in texts)
-    return "".join(f"| {' | '.join(line)} |\n" for line in (heads, ["---"] * len(heads), *body))
-
-
 def aside(text: str) -> None:
     """Print one line of progress to standard error, so that scripts can ignore it."""
     print(text, file=sys.stderr, flush=True)
 
 
 def line(text: str) -> None:
-    """Print one literal line, as Markdown a paragraph of its own."""
-    console.print(Text(text), soft_wrap=_as_markdown(), end="\n\n" if _as_markdown() else "\n")
-
-
-def _as_markdown() -> bool:
-    return os.environ.get("DUALENS_TABLES") == "markdown"
+    """Print one literal line."""
+    console.print(Text(text))
 
 
 def said() -> Callable[..., None]:
@@ -95,8 +76,13 @@ def run(view: dict[str, Any]) -> None:
         f"target's rank {zero['rank']:g} -> {metrics['rank']:g}, NDCG@10 {zero['ndcg10']:.3f} -> "
         f"{metrics['ndcg10']:.3f}, {view['timings_ms']['total']:.0f} ms{cached}, run {view['run'][:12]}"
     )
-    for note in view["notes"]:
-        line(f"note: {note}")
+    notes(view["notes"])
+
+
+def notes(sentences: Iterable[str]) -> None:
+    """What a reader of the numbers must know."""
+    for sentence in sentences:
+        line(f"note: {sentence}")
 
 
 def report(dataset: str, said: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from db import runs
 from db.choices import EFFECT_MODES, ESTIMATORS
-from db.requests import RunRequest
+from db.requests import RunRequest, request_notes
 from db.settings import Settings
 from engine.commands import output
 from engine.commands.options import Json, Model, listing, opened, service_engine, takes
@@ -50,6 +50,8 @@ def effects(
     with opened() as store, service_engine(store) as engine:
         run, found = measured(engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode)
     view = results.effects_view(run, found)
+    if request.exclude_target_item:
+        view["notes"] = request_notes(request, run.result)
     if json:
         output.as_json(view)
         return
@@ -61,6 +63,7 @@ def effects(
         f"loss {view['loss_zero_shot']:.3f} -> {view['loss']:.3f} nats, effect {view['effect_total']:+.3f} "
         f"({view['estimator']}, {view['nodes']} passes, completeness error {view['completeness_error']:.2g})"
     )
+    output.notes(view.get("notes", []))
 
 
 @app.command(epilog="Example: dualens verify --model embedded --json")
@@ -113,6 +116,8 @@ def recommend(
         output.line(", ".join(f"{name} {count}" for name, count in view["compliance"].items()))
     else:
         output.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
+    if not json:
+        output.notes(view.get("notes", []))
 
 
 @app.command("runs", epilog="Example: dualens runs --dataset simulated --limit 5")

@@ -87,8 +87,7 @@ def _print(request: StudyRequest, result: dict[str, Any]) -> None:
         output.table(rows, *columns)
     if claim := result.get("claim"):
         output.line(claim)
-    for note in result["notes"]:
-        output.line(f"note: {note}")
+    output.notes(result["notes"])
     output.line(f"{result['users']} users, {result['seconds']:.0f} s of work")
 
 

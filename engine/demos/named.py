@@ -10,7 +10,8 @@ from db.store import Store
 from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
 from engine.demos.sources import aggregated, hand_written, neighbours, proximal
-from engine.demos.windows import Offer, Window, entries, load_stored
+from engine.demos.strategies import placebo
+from engine.demos.windows import Offer, Window, entries, load_stored, shared_part
 
 
 def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) -> list[PoolEntry]:
@@ -38,6 +39,9 @@ def _offer(store: Store, dataset: DatasetInfo, query: Query, demonstration: Demo
     written = demonstration if demonstration.source == hand_written.SOURCE else None
     if written is not None:
         window = hand_written.window(store, dataset, written)
+    elif demonstration.source == placebo.SOURCE:
+        window = placebo.joined(windows)
+        return Offer(placebo.SOURCE, window, shared_part(query, window))
     else:
         window = aggregated.merge(windows) if demonstration.merged else windows[0]
     source = _source(query, demonstration, window)

@@ -3,11 +3,13 @@
 A strategy is written `none`, `NAME:K` (K demonstrations) or `NAME:Tt` (as many of the best as fit in T tokens
 of the model). Its code is the file that its row of `db.choices` names: in `engine.demos.sources` where the
 strategy takes what one source offers, else in `engine.demos.strategies`. Optimized strategies run a model on
-past purchases; they are in `engine.optimize.optimized_strategies`.
+past purchases; they are in `engine.optimize.optimized_strategies`. Derived ones change what another strategy
+chose.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from types import ModuleType
 
@@ -22,6 +24,9 @@ from engine.demos.windows import Offer, Place, entries
 from engine.progress import Report, quiet
 from engine.registry import implementation
 
+NEIGHBOURS = "neighbours"
+"""The strategy that controls take demonstrations from, where no other is named."""
+
 
 def source(name: str) -> ModuleType:
     """The module of a source, with `find` and `similarities`."""
@@ -29,7 +34,7 @@ def source(name: str) -> ModuleType:
 
 
 def strategy(name: str) -> ModuleType:
-    """The module of a strategy that is not optimized, with `find`."""
+    """The module of a strategy that is not optimized, with `find`, or `derive` where it is derived."""
     if name in choices.SOURCES:
         return source(name)
     return implementation("engine.demos.strategies", choices.STRATEGIES[name])
@@ -42,18 +47,26 @@ def choose(
     spec: str | Spec,
     seed: int,
     reader: Reader | None = None,
+    of: str = NEIGHBOURS,
 ) -> list[PoolEntry]:
     """At most K demonstrations in prompt order: the best match comes last, next to the query.
 
-    Fewer than K where the data set has no more that are known and fit. BadInput for an invalid spec, and for
-    one that needs a model's vectors or tokens where there is no `reader`.
+    `of`: the strategy that a derived one changes. Fewer than K where the data set has no more that are known
+    and fit. BadInput for an invalid spec, and for one that needs a model's vectors or tokens where there is
+    no `reader`.
     """
     wanted = parse_spec(spec) if isinstance(spec, str) else spec
     if wanted.size == 0:
         return []
-    best_first = entries(store, dataset, query, _offers(store, dataset, query, wanted, seed, reader))
+    plain = replace(wanted, name=of) if wanted.choice.derived else wanted
+    offers = _offers(store, dataset, query, plain, seed, reader)
+    best_first = entries(store, dataset, query, offers)
     if wanted.tokens is not None:
         best_first = within(best_first, wanted.tokens, _required(reader, wanted).tokens)
+    if wanted.choice.derived:
+        offers = offers[: len(best_first)]
+        derived = strategy(wanted.name).derive(store, dataset, query, offers, seed, reader)
+        best_first = entries(store, dataset, query, derived)
     return best_first[::-1]
 
 

@@ -116,6 +116,7 @@ def recommend(
         },
         "model": results.model(loaded),
         **({"hint": hint.as_dict()} if hint else {}),
+        **results.choice_notes(request, choice),
         "timings_ms": clock.read(),
     }
 

@@ -89,6 +89,7 @@ def free(engine: Engine, request: RunRequest, top: int = 10) -> dict[str, Any]:
         },
         "model": {**results.model(loaded), "chat": loaded.encoder.chat},
         **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
+        **results.choice_notes(request, inputs.choice),
         "timings_ms": clock.read(),
     }
 

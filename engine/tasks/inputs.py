@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db import datasets
 from db.candidates import CandidateList
+from db.choices import STRATEGIES
 from db.datasets import DatasetInfo, Interaction
+from db.demonstrations import shows
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest
+from db.requests.strategy_spec import Spec
 from engine.context import Context
 from engine.data.candidates import candidate_list
 from engine.demos import history_selection, selection
@@ -46,6 +49,8 @@ class Inputs:
     hint: Hint | None  # what a conventional recommender says of these candidates, if asked for
     optimization: dict[str, Any] | None  # the optimizer's result, where it chose the demonstrations
     disliked: tuple[str, ...] = ()  # titles the user disliked, where an edit takes them
+    control: Control | None = None  # of what the demonstrations are a placebo, if they are one
+    excluded: int = 0  # demonstrations left out because they show the target's item
 
     @property
     def request(self) -> RunRequest:
@@ -71,6 +76,11 @@ class Inputs:
     def target_index(self) -> int:
         """Where in the candidate list the target stands."""
         return self.candidates.items.index(self.target.item)
+
+    @property
+    def choice(self) -> Choice:
+        """The demonstrations, as they were chosen."""
+        return Choice(self.chosen, self.weights, self.optimization, self.control, self.excluded)
 
     def task(self) -> Task:
         """The request in titles, as the language model's side takes it."""
@@ -101,19 +111,64 @@ class Inputs:
         ]
 
 
+class Control(NamedTuple):
+    """A placebo: its strategy, the one whose demonstrations it changes, and how near they came (`measured` of
+    `engine.demos.strategies`)."""
+
+    name: str
+    of: str
+    measures: dict[str, float]
+
+    @property
+    def said(self) -> str:
+        """The same in sentences."""
+        strategy = selection.strategy(self.name)
+        return f"{strategy.said(self.measures)} They take the place of {STRATEGIES[self.of].label}."
+
+
 class Choice(NamedTuple):
-    """Demonstrations in prompt order, a weight for each, and the optimization that found them, if one did."""
+    """Demonstrations in prompt order, a weight for each, and the optimization that found them, if one did.
+
+    `control`: where they are placebos; `excluded`: how many were left out as they show the target's item.
+    """
 
     entries: tuple[PoolEntry, ...]
     weights: tuple[float, ...]
     optimization: dict[str, Any] | None = None
+    control: Control | None = None
+    excluded: int = 0
 
 
 def chosen_for(context: Context[RunRequest]) -> Choice:
     """The request's demonstrations. Raises NotFound or BadInput.
 
-    For several prompts there are so many times more, still in one order, the best match last.
+    For several prompts there are so many times more, still in one order, the best match last. What shows the
+    target's item is left out only now, where the request says so: no strategy knows the target.
     """
+    choice = _chosen(context)
+    if not context.request.exclude_target_item:
+        return choice
+    kept = [
+        (entry, weight)
+        for entry, weight in zip(choice.entries, choice.weights, strict=True)
+        if shows_target(entry, context.query) is None
+    ]
+    return choice._replace(
+        entries=tuple(entry for entry, _ in kept),
+        weights=tuple(weight for _, weight in kept),
+        excluded=len(choice.entries) - len(kept),
+    )
+
+
+def shows_target(entry: PoolEntry, query: Query) -> str | None:
+    """Where a demonstration shows the target's item (`db.demonstrations.shows`). It reads the target: to
+    report, never to choose."""
+    history = [(row.item_id, row.title) for row in entry.history]
+    answer, target = ((row.item_id, row.title) for row in (entry.answer, query.target))
+    return shows(history, answer, target)
+
+
+def _chosen(context: Context[RunRequest]) -> Choice:
     store, dataset, query, request = context.store, context.dataset, context.query, context.request
     if request.demonstrations is not None:
         entries = named(store, dataset, query, [choice.id for choice in request.demonstrations])
@@ -124,14 +179,26 @@ def chosen_for(context: Context[RunRequest]) -> Choice:
     if context.proxy is not None:
         entries = prescored(context, spec)
     else:
-        entries = selection.choose(store, dataset, query, spec, request.seed, context.reader)
+        entries = selection.choose(
+            store, dataset, query, spec, request.seed, context.reader, request.control_of
+        )
     weights = request.weights or (1.0,) * len(entries)
     if len(weights) != len(entries):
         raise BadInput(
             f"weights: {len(weights)} given, but {request.demos} found {len(entries)} demonstrations for "
             "this user. Give one weight for each, in prompt order."
         )
-    return Choice(tuple(entries), weights)
+    return Choice(tuple(entries), weights, control=_control(context, spec, entries))
+
+
+def _control(context: Context[RunRequest], spec: Spec, entries: Sequence[PoolEntry]) -> Control | None:
+    """How near placebos are to what they take the place of; None where these are no placebos."""
+    if not spec.choice.derived:
+        return None
+    where, request = (context.store, context.dataset, context.query), context.request
+    plain = selection.choose(*where, replace(spec, name=request.control_of), request.seed, context.reader)
+    measured = selection.strategy(spec.name).measured(plain[::-1], entries[::-1], context.reader)
+    return Control(spec.name, request.control_of, measured)
 
 
 def shown_history(context: Context[RunRequest], candidates: Sequence[str]) -> list[Interaction]:
@@ -153,8 +220,8 @@ def dealt(chosen: Sequence[PoolEntry], prompts: int) -> list[tuple[PoolEntry, ..
 def gather(context: Context[RunRequest]) -> Inputs:
     """Read everything the run depends on. Raises NotFound or BadInput saying which part is wrong."""
     store, dataset, query, request = context.store, context.dataset, context.query, context.request
-    chosen, weights, optimization = chosen_for(context)
-    parts = dealt(chosen, request.prompts)
+    choice = chosen_for(context)
+    parts = dealt(choice.entries, request.prompts)
     kind, size = request.candidate_kind, request.candidates
     candidates = candidate_list(store, dataset, query.user, query.target_position, kind, size, request.seed)
     items = datasets.items(store, dataset.id, candidates.items)
@@ -164,12 +231,14 @@ def gather(context: Context[RunRequest]) -> Inputs:
         query=replace(query, history=shown_history(context, titles)),
         target_tie=datasets.user(store, dataset.id, request.user).tie,
         chosen=tuple(entry for part in parts for entry in part),
-        weights=weights,
+        weights=choice.weights,
         prompts=tuple(len(part) for part in parts),
         candidates=candidates,
         item_ids=tuple(items[item].item_id for item in candidates.items),
         titles=titles,
         hint=hint_for(context, candidates.items),
         disliked=disliked_for(store, dataset, query, request.edits),
-        optimization=optimization,
+        optimization=choice.optimization,
+        control=choice.control,
+        excluded=choice.excluded,
     )

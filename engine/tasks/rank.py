@@ -89,6 +89,10 @@ def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
     under: dict[str, Any] = {"perturb": [str(edit) for edit in edits]} if edits else {}
     if request.forward:
         under["forward"] = request.forward
+    if inputs.control:
+        under["control"] = [inputs.control.name, inputs.control.of]
+    if inputs.excluded:
+        under["excluded"] = inputs.excluded
     return digest(
         {
             **hint,

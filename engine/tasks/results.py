@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from db.datasets import Interaction
 from db.demonstrations import HAND_WRITTEN
-from db.requests import RunRequest
-from db.requests.strategy_spec import shortfall
+from db.requests import RunRequest, request_notes
+from db.requests.strategy_spec import left_out
 from db.runs import Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
 from engine.demos.windows import places
 from engine.evaluation.metrics import metrics, order, rank_of
 from engine.tasks.edits import described
-from engine.tasks.inputs import Inputs
+from engine.tasks.inputs import Choice, Inputs
 
 if TYPE_CHECKING:
     from engine.llm.explain.effects import EffectsResult
@@ -61,6 +61,7 @@ def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: 
         "notes": notes(inputs, result),
         **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
         **({"prompts": list(inputs.prompts)} if len(inputs.prompts) > 1 else {}),
+        **({"excluded": inputs.excluded} if inputs.excluded else {}),
     }
 
 
@@ -141,6 +142,8 @@ def notes(inputs: Inputs, result: RankResult) -> list[str]:
         )
     if inputs.request.perturb is not None:
         sentences.append(described(inputs.request.edits))
+    if inputs.control is not None:
+        sentences.append(inputs.control.said)
     return sentences
 
 
@@ -177,13 +180,17 @@ def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
     }
 
 
+def choice_notes(request: RunRequest, choice: Choice) -> dict[str, list[str]]:
+    """`{notes}` of a choice whose result keeps none of its own: placebos, and what was left out."""
+    notes = [choice.control.said] if choice.control else []
+    if request.exclude_target_item:
+        notes.append(left_out(choice.excluded, len(choice.entries) + choice.excluded))
+    return {"notes": notes} if notes else {}
+
+
 def run_view(run: Run, request: RunRequest) -> dict[str, Any]:
     """A run as the command line prints it: the answer to `request`. Another one may have made it."""
-    chosen = run.result["demonstrations"]
-    short = None
-    if request.demonstrations is None:
-        short = shortfall(request.demos, request.prompts, len(chosen))
-    notes = [*run.result["notes"], *([short] if short else [])]
+    notes = [*run.result["notes"], *request_notes(request, run.result)]
     return {"run": run.key, "cached": run.cached, **run.result, "notes": notes, "timings_ms": run.timings_ms}
 
 

@@ -58,6 +58,8 @@ def other(field: RequestField, store: Store) -> Any:
         return OTHERS[field.name]
     if field.choices:
         return next(name for name in field.choices if name != field.default)
+    if field.kind is bool:
+        return not field.default
     assert field.kind is int, f"{field.name}: give it another value in OTHERS"
     assert field.low is not None
     return field.default + 1 if field.low == field.default else int(field.low)

@@ -22,7 +22,7 @@ from dashboard.text.literal import md
 from dashboard.ui import help, progress
 from dashboard.ui.notices import HEAD_PX, empty, problem
 from dashboard.ui.two_lists import two_lists
-from db.requests.strategy_spec import shortfall
+from db.requests import request_notes
 from db.runs import Run
 
 MOST = 20  # ranks shown
@@ -73,18 +73,11 @@ def _body(view: View, outcome: Outcome) -> Any:
     rows = pair(run.result["zero_shot"], run.result["items"])
     two_lists(rows, "bump", most=MOST)
     cell = _numbers(run)
-    for note in [*(run.result.get("notes") or []), *_short(view, outcome)]:
+    request = view.request()
+    own = request_notes(request, run.result) if request is not None and outcome.current else []
+    for note in [*(run.result.get("notes") or []), *own]:
         st.caption(f":orange[Note:] {md(note)}")
     return cell
-
-
-def _short(view: View, outcome: Outcome) -> list[str]:
-    """Why the strategy gave fewer demonstrations than the view asks for, if it did."""
-    if not (outcome.current and outcome.run and view.chosen is None):
-        return []
-    options = view.options
-    note = shortfall(options.demos, options.prompts, len(outcome.run.result["demonstrations"]))
-    return [note] if note else []
 
 
 def _status(outcome: Outcome) -> None:

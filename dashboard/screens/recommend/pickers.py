@@ -23,6 +23,7 @@ from db.requests.fields import RequestField, field_of
 OPTIONS = {  # heading of an expander ("" for none) -> the fields of a request in it
     "": ("scoring", "target", "history", "history_by", "template", "seed"),
     "Methods": ("hint", "perturb", "forward"),
+    "Controls": ("control_of", "exclude_target_item"),
 }
 
 

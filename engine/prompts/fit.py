@@ -4,7 +4,7 @@ Knows token counts and segments; says what it left out. Nothing is ever cut in t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from db.errors import ModelError
 from engine.prompts.encode import Encoded, PieceEncoder, encode
@@ -48,7 +48,8 @@ def fit(
     """The longest form of the prompt of at most `room` tokens (the candidates' own tokens not counted).
 
     Drops the oldest query history first (at least one item stays), then whole demonstrations from the one
-    farthest from the query; a hint always stays. Raises ModelError where even the bare query is too long.
+    farthest from the query; a hint always stays. Where no demonstration can stay, the history that had to
+    make room for them is there again. Raises ModelError where even the bare query is too long.
     """
     kept = list(range(len(demos)))
     shown = list(history)
@@ -71,4 +72,7 @@ def fit(
         segments = render(template, scoring, [demos[b] for b in kept], shown, hint)
         encoded = encode(encoder, segments)
         dropped.append(Dropped(kind, index, title, before - len(encoded)))
+    if demos and not kept:
+        bare = fit(encoder, template, scoring, [], history, room, hint)
+        return replace(bare, dropped=(*(lost for lost in dropped if lost.kind == "demo"), *bare.dropped))
     return Fitted(tuple(segments), encoded, tuple(kept), tuple(shown), tuple(dropped))

@@ -94,6 +94,7 @@ def recommend(
         if zero_shot and fitted.kept:
             prompt = whole_prompt(context, zero, None)
             bare = search(loaded, prompt, tree, top, width, None, scale, excluded, searches[1])
+    no_room = results.no_room(fitted.dropped, zero.dropped if zero_shot else fitted.dropped)
     return {
         "items": _listed(catalogue, best, query.target.item),
         **({"zero_shot": _listed(catalogue, bare, query.target.item)} if bare else {}),
@@ -116,7 +117,7 @@ def recommend(
         },
         "model": results.model(loaded),
         **({"hint": hint.as_dict()} if hint else {}),
-        **results.choice_notes(request, choice),
+        **results.choice_notes(request, choice, no_room),
         "timings_ms": clock.read(),
     }
 
@@ -152,7 +153,7 @@ def _fitted(context: Context[RunRequest], tree: TitleTree, task: Task) -> tuple[
     loaded, scoring = context.loaded, context.request.scoring
     room = loaded.context_length - int(tree.lengths.max())
     fitted = fit(loaded.encoder, task.template, scoring, task.demos, task.history, room, task.hint)
-    zero = fit(loaded.encoder, task.template, scoring, [], fitted.history, room, task.hint)
+    zero = fit(loaded.encoder, task.template, scoring, [], task.history, room, task.hint)
     return fitted, zero
 
 

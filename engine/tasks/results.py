@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from db.datasets import Interaction
@@ -12,6 +13,7 @@ from db.runs import Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
 from engine.demos.windows import places
 from engine.evaluation.metrics import metrics, order, rank_of
+from engine.progress import counted
 from engine.tasks.edits import described
 from engine.tasks.inputs import Choice, Inputs
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from engine.llm.explain.identity import Check
     from engine.llm.loading.load import LoadedModel
     from engine.llm.scoring.ranking import RankResult
+    from engine.prompts import Dropped
 
 
 def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: str) -> dict[str, Any]:
@@ -127,13 +130,7 @@ def model(loaded: LoadedModel) -> dict[str, Any]:
 
 def notes(inputs: Inputs, result: RankResult) -> list[str]:
     """What a reader of the numbers should know, in sentences."""
-    sentences = []
-    if result.dropped:
-        history = sum(d.kind == "history" for d in result.dropped)
-        sentences.append(
-            f"The prompt was longer than the model's context: {history} oldest history items and "
-            f"{len(result.dropped) - history} demonstrations were left out."
-        )
+    sentences = no_room(result.dropped, result.dropped_zero_shot)
     if inputs.target_tie:
         sentences.append("The target shares its time with the purchase before it; the file's order decided.")
     if any(e.demonstration.source == HAND_WRITTEN and not places(e.demonstration) for e in inputs.chosen):
@@ -145,6 +142,29 @@ def notes(inputs: Inputs, result: RankResult) -> list[str]:
     if inputs.control is not None:
         sentences.append(inputs.control.said)
     return sentences
+
+
+def no_room(dropped: Sequence[Dropped], dropped_zero_shot: Sequence[Dropped]) -> list[str]:
+    """What did not fit into the prompts with and without demonstrations, in at most one sentence.
+
+    Where the list without demonstrations saw more of the history, the sentence says that their lists do not
+    differ by the demonstrations alone.
+    """
+    history, bare = (sum(lost.kind == "history" for lost in some) for some in (dropped, dropped_zero_shot))
+    demos = len(dropped) - history
+    parts = [counted(history, "oldest history item")] if history else []
+    parts += [counted(demos, "demonstration")] if demos else []
+    if not parts:
+        return []
+    were = f"{' and '.join(parts)} {'was' if history + demos == 1 else 'were'} left out"
+    if history == bare:
+        return [f"The prompt was longer than the model's context: {were}."]
+    shown = "shows them all" if not bare else f"shows {history - bare} more of them"
+    return [
+        f"To make room for the demonstrations, {were} of their prompt; the prompt without demonstrations "
+        f"{shown}, so the change between the two lists is also the history's, and the effects, measured "
+        "on the shorter history, do not add up to it."
+    ]
 
 
 def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
@@ -180,9 +200,11 @@ def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
     }
 
 
-def choice_notes(request: RunRequest, choice: Choice) -> dict[str, list[str]]:
-    """`{notes}` of a choice whose result keeps none of its own: placebos, and what was left out."""
-    notes = [choice.control.said] if choice.control else []
+def choice_notes(
+    request: RunRequest, choice: Choice, before: Sequence[str] = ()
+) -> dict[str, list[str]]:
+    """`{notes}` of a choice whose result keeps none of its own: `before`, placebos, and what was left out."""
+    notes = [*before, *([choice.control.said] if choice.control else [])]
     if request.exclude_target_item:
         notes.append(left_out(choice.excluded, len(choice.entries) + choice.excluded))
     return {"notes": notes} if notes else {}

@@ -127,3 +127,5 @@ def _catalogue(result: Mapping[str, Any], run: Run) -> None:
     )
     two_lists(pair(result["zero_shot"], result["items"]), "bump-catalogue", ("without", WITH))
     st.markdown(md(words.catalogue(result, run.result["target"]["title"])))
+    for note in result.get("notes") or ():
+        st.caption(f":orange[Note:] {md(note)}")

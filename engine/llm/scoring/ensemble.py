@@ -36,9 +36,11 @@ def rank_by_prompts(
         text="\n\n".join(result.text for result in results),
         kept=tuple(start + b for start, result in zip(before, results, strict=True) for b in result.kept),
         dropped=tuple(
-            replace(lost, index=start + lost.index) if lost.kind == "demo" else lost
-            for start, result in zip(before, results, strict=True)
-            for lost in result.dropped
+            dict.fromkeys(  # an item of the history that several prompts lack counts once
+                replace(lost, index=start + lost.index) if lost.kind == "demo" else lost
+                for start, result in zip(before, results, strict=True)
+                for lost in result.dropped
+            )
         ),
     )
 

@@ -58,7 +58,8 @@ class RankResult:
     loss: NLL in nats of the right answer (the target's title, the right Yes/No, or the right label);
     loss_zero_shot the same for the prompt written without demonstrations; margin: log-softmax of the scores
     over the candidates at the target, scores as log-odds. All None without a target. kept: positions of the
-    demonstrations that are in the prompt. tokens: of the prompt with demonstrations, answers not counted.
+    demonstrations that are in the prompt. dropped, dropped_zero_shot: what did not fit into the prompt with
+    demonstrations and into the one without. tokens: of the prompt with demonstrations, answers not counted.
     text: the whole shared prompt.
     """
 
@@ -72,6 +73,7 @@ class RankResult:
     text: str
     kept: tuple[int, ...]
     dropped: tuple[Dropped, ...]
+    dropped_zero_shot: tuple[Dropped, ...]
     timings_ms: dict[str, float]
 
 
@@ -103,12 +105,17 @@ def rank_candidates(loaded: LoadedModel, task: Task, cache: PrefillCache | None 
         text=loaded.encoder.text(fitted.segments),
         kept=fitted.kept,
         dropped=fitted.dropped,
+        dropped_zero_shot=zero.dropped,
         timings_ms=clock.read(),
     )
 
 
 def prepare(loaded: LoadedModel, task: Task) -> tuple[Question, Fitted, Fitted, int]:
-    """The question, the fitted prompt, the same without demonstrations, and the prompt's room in tokens."""
+    """The question, the fitted prompt, the one without demonstrations, and the prompt's room in tokens.
+
+    The prompt without demonstrations shows the whole history, cut only where that alone is too long: it does
+    not depend on the demonstrations.
+    """
     _check(task)
     listwise = task.scoring == "listwise"
     question = Question(
@@ -121,7 +128,7 @@ def prepare(loaded: LoadedModel, task: Task) -> tuple[Question, Fitted, Fitted, 
     )
     room = loaded.context_length - longest_tail(loaded.encoder, question)
     fitted = fit(loaded.encoder, task.template, task.scoring, task.demos, task.history, room, task.hint)
-    zero = fit(loaded.encoder, task.template, task.scoring, [], fitted.history, room, task.hint)
+    zero = fit(loaded.encoder, task.template, task.scoring, [], task.history, room, task.hint)
     return question, fitted, zero, room
 
 

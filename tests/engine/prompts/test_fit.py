@@ -43,6 +43,15 @@ def test_then_whole_demonstrations_go_the_farthest_first() -> None:
     assert [(d.kind, d.index) for d in fitted.dropped[-2:]] == [("demo", 0), ("demo", 1)]
 
 
+def test_where_no_demonstration_can_stay_the_history_is_whole_again() -> None:
+    fitted = fit(ENCODER, "plain", "sum", DEMOS, HISTORY, size(DEMOS[4:], HISTORY[-1:]) - 1)
+    alone = fit(ENCODER, "plain", "sum", [], HISTORY, size(DEMOS[4:], HISTORY[-1:]) - 1)
+    assert (fitted.kept, fitted.history) == ((), alone.history)
+    assert 1 < len(fitted.history) < len(HISTORY)
+    assert [(d.kind, d.index) for d in fitted.dropped[:5]] == [("demo", b) for b in range(5)]
+    assert fitted.dropped[5:] == alone.dropped
+
+
 def test_a_hint_stands_with_the_query_and_is_never_dropped() -> None:
     hint = TITLES[7:9]
     segments = render("plain", "sum", DEMOS[:2], HISTORY, hint)

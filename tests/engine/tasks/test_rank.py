@@ -1,5 +1,7 @@
 """From a request to a stored run, on a tiny random model: caching, identity of runs, effects, no leakage."""
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from db.requests import Chosen, RunRequest, request_digest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
+from engine.prompts import Dropped
 from engine.tasks import results
 from engine.tasks.catalogue import recommend
 from engine.tasks.effects import effects
@@ -211,6 +214,54 @@ def test_the_history_shown_depends_on_its_way_and_not_on_the_target(
         assert run.result["target"]["item"] not in [row["item"] for row in run.result["history"]]
     with pytest.raises(BadInput, match="candidate list"):
         recommend(engine, replace(request_, history_by="semantic"))
+
+
+def test_a_history_that_made_room_is_whole_in_the_list_without_demonstrations(
+    engine: Engine, request_: RunRequest
+) -> None:
+    config = Path(engine.registered("tiny").source) / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "max_position_embeddings": 260}))
+    bare, *others = (
+        rank(engine, replace(request_, demos=demos)) for demos in ("none", "neighbours:3", "random:3")
+    )
+    assert bare.result["prompt"]["dropped"] == []
+    for run in others:
+        lost = [row["kind"] for row in run.result["prompt"]["dropped"]].count("history")
+        assert lost > 0
+        assert [row["item"] for row in run.result["zero_shot"]] == [r["item"] for r in bare.result["items"]]
+        assert run.result["loss_zero_shot"] == pytest.approx(bare.result["loss"], abs=1e-5)
+        [note] = [note for note in run.result["notes"] if "make room" in note]
+        assert f"make room for the demonstrations, {lost} oldest history item" in note
+        assert "do not add up" in note
+    found = recommend(engine, replace(request_, demos="neighbours:3", scoring="sum"))
+    assert any("make room" in note for note in found["notes"])
+    alone = recommend(engine, replace(request_, demos="none", scoring="sum"))
+    assert "notes" not in alone
+    assert [row["item"] for row in found["zero_shot"]] == [row["item"] for row in alone["items"]]
+
+
+@pytest.mark.parametrize(
+    ("history", "demos", "bare", "words"),
+    [
+        (0, 0, 0, None),
+        (
+            2,
+            1,
+            2,
+            "longer than the model's context: 2 oldest history items and 1 demonstration were left out.",
+        ),
+        (0, 1, 0, "longer than the model's context: 1 demonstration was left out."),
+        (3, 0, 0, "3 oldest history items were left out of their prompt.* shows them all"),
+        (3, 2, 1, "and 2 demonstrations were left out of their prompt.* shows 2 more of them"),
+    ],
+)
+def test_what_was_left_out_is_one_sentence(history: int, demos: int, bare: int, words: str | None) -> None:
+    def lost(kind: str, count: int) -> list[Dropped]:
+        return [Dropped(kind, i, "x", 1) for i in range(count)]
+
+    told = results.no_room([*lost("history", history), *lost("demo", demos)], lost("history", bare))
+    assert len(told) == (words is not None)
+    assert words is None or re.search(words, told[0])
 
 
 def test_several_prompts_average_the_scores_of_each(engine: Engine, request_: RunRequest) -> None:

@@ -9,7 +9,8 @@ from db.errors import BadInput
 from engine.llm.explain.effects import demonstration_effects
 from engine.llm.scoring import modes, ranking
 from engine.llm.scoring.memory import PrefillCache
-from engine.llm.scoring.ranking import Task, rank_candidates
+from engine.llm.scoring.modes import longest_tail
+from engine.llm.scoring.ranking import Task, prepare, rank_candidates
 from engine.prompts import Example
 from tests.engine.conftest import TITLES, make_loaded
 
@@ -69,6 +70,31 @@ def test_what_did_not_fit_is_reported_and_has_no_effect(demos) -> None:
     assert found.effects[1] != 0
     alone = demonstration_effects(loaded, task(demos[1:], history=HISTORY[-1:], weights=(1.0, 0.5)))
     assert found.effects[1:] == pytest.approx(alone.effects, abs=1e-5)
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+@pytest.mark.parametrize("spare", [20, 0, -1])
+def test_zero_shot_is_the_prompt_of_the_user_alone_whatever_the_demonstrations(
+    scoring: str, spare: int, demos
+) -> None:
+    """The history makes room for demonstrations; the list without them shows all of it that fits alone."""
+
+    def asked(shown: tuple[Example, ...]) -> Task:
+        return task(shown, scoring=scoring, history=TITLES * 2)
+
+    loaded, cache = make_loaded("llama"), PrefillCache()
+    question, bare, _, _ = prepare(loaded, asked(()))
+    room = len(bare.encoded) + longest_tail(loaded.encoder, question) + spare
+    small = dataclasses.replace(loaded, context_length=room)
+    alone = rank_candidates(small, asked(()))
+    assert len(alone.dropped) == (spare < 0)
+    for shown in (demos, demos[1:], demos[:1]):
+        ranked = rank_candidates(small, asked(shown), cache)
+        assert any(lost.kind == "history" for lost in ranked.dropped)
+        assert ranked.kept
+        assert ranked.dropped_zero_shot == alone.dropped
+        assert ranked.scores_zero_shot == pytest.approx(alone.scores, abs=1e-5)
+        assert ranked.loss_zero_shot == pytest.approx(alone.loss, abs=1e-5)
 
 
 def test_calibration_takes_off_what_a_title_scores_alone(demos) -> None:

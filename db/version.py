@@ -7,4 +7,4 @@ unchanged.
 """
 
 VERSION = "0.2.0"
-ENGINE_VERSION = "3"
+ENGINE_VERSION = "4"

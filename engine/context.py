@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ from db.store import Store
 from engine.demos import query as queries
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
+from engine.llm.loading.digests import Digests
+from engine.llm.loading.identity import ENCODERS, Identity, versions
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
@@ -53,7 +55,19 @@ class Engine:
         """The loaded models, least recently used ones dropped when memory is short."""
         from engine.llm.loading.loaded_models import Models
 
-        return Models(device=self.settings.device, dtype=self.settings.dtype)
+        return Models(self.settings.device, self.settings.dtype, digests=self.digests)
+
+    @cached_property
+    def digests(self) -> Digests:
+        """What is known of model files read before, by this process or another."""
+        return Digests(self.settings.home / "digests.json")
+
+    def identity(self, info: ModelInfo) -> Identity:
+        """What this model's numbers depend on besides what it is asked: part of every key. Raises BadInput
+        where the device or dtype of the settings is not one."""
+        from engine.llm.loading.load import identify
+
+        return identify(info.revision, info.parameters, self.settings.device, self.settings.dtype)
 
     @cached_property
     def prefills(self) -> PrefillCache:
@@ -95,14 +109,14 @@ class Engine:
                 ) from reason
         if not Path(known.source).exists():
             return known
-        info = _inspected(name, known.source)
+        info = self._inspected(name, known.source)
         if replace(info, created_at=known.created_at) == known:
             return known
         return models.register(self.store, info)
 
     def register(self, name: str, source: str) -> ModelInfo:
         """Read a model's configuration (not its weights) and write it into the store."""
-        return models.register(self.store, _inspected(name, source))
+        return models.register(self.store, self._inspected(name, source))
 
     def load(self, info: ModelInfo) -> LoadedModel:
         """The model itself, from memory where it is loaded already."""
@@ -118,23 +132,22 @@ class Engine:
         except ModelError:
             return  # the first job that needs it says what is wrong
 
+    def _inspected(self, name: str, source: str) -> ModelInfo:
+        """What the files of a folder or hub id say of a model; a folder's path is made absolute."""
+        from engine.llm.loading.load import inspect
 
-def _inspected(name: str, source: str) -> ModelInfo:
-    """What the files of a folder or hub id say of a model; a folder's path is made absolute."""
-    from engine.llm.loading.load import inspect
-
-    if Path(source).expanduser().is_dir():
-        source = str(Path(source).expanduser().resolve())
-    facts = inspect(source)
-    return ModelInfo(
-        name=name,
-        source=source,
-        revision=facts.revision,
-        architecture=facts.architecture,
-        parameters=facts.parameters,
-        context_length=facts.context_length,
-        details=facts.details,
-    )
+        if Path(source).expanduser().is_dir():
+            source = str(Path(source).expanduser().resolve())
+        facts = inspect(source, self.digests)
+        return ModelInfo(
+            name=name,
+            source=source,
+            revision=facts.revision,
+            architecture=facts.architecture,
+            parameters=facts.parameters,
+            context_length=facts.context_length,
+            details=facts.details,
+        )
 
 
 @dataclass(frozen=True)
@@ -156,6 +169,28 @@ class Context(Generic[Request]):
     def store(self) -> Store:
         """The store everything was looked up in."""
         return self.engine.store
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What the model's numbers depend on besides what it is asked."""
+        return self.engine.identity(self.model)
+
+    @cached_property
+    def computing(self) -> dict[str, Any]:
+        """All that may decide this request's numbers beside the request and its data, ready for a digest:
+        the models that take part, where and how they compute, and the sentence encoder's files."""
+        return {
+            "model": self.identity.as_dict(),
+            "proxy": None if self.proxy is None else self.engine.identity(self.proxy).as_dict(),
+            "encoder": self._encoder_identity(),
+        }
+
+    def _encoder_identity(self) -> list[str | None] | None:
+        if not isinstance(self.request, RunRequest) or self.request.embedding is None:
+            return None
+        from engine.llm.embedding.sentence_encoder import encoder_revision
+
+        return [encoder_revision(self.request.embedding, self.engine.digests), versions(ENCODERS)]
 
     @cached_property
     def query(self) -> Query:
@@ -184,7 +219,8 @@ class Context(Generic[Request]):
         if isinstance(self.request, RunRequest) and self.request.embedding is not None:
             from engine.llm.embedding.sentence_encoder import sentence_vectors
 
-            return sentence_vectors(self.request.embedding, titles, self.engine.device(), prefills)
+            device, digests = self.engine.device(), self.engine.digests
+            return sentence_vectors(self.request.embedding, titles, device, prefills, digests)
         from engine.llm.embedding.pooled_states import pooled_states
 
         return pooled_states(self.loaded, titles, prefills)

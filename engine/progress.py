@@ -80,6 +80,29 @@ def plan(tokens: int) -> None:
         tally.plan(tokens)
 
 
+_listener: ContextVar[tuple[Report, list[float]] | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def telling(report: Report) -> Iterator[None]:
+    """Makes `report` hear what code inside the block has to `tell` without having been given a report."""
+    token = _listener.set((report, [-math.inf]))
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def tell(progress: float | None, message: str) -> None:
+    """Report, once a second at most, to whoever listens (`telling`). May raise, as `Report` may."""
+    if (listener := _listener.get()) is None:
+        return
+    report, last = listener
+    if time.perf_counter() - last[0] >= 1.0:
+        last[0] = time.perf_counter()
+        report(progress, message)
+
+
 _between_units: ContextVar[Callable[[], None] | None] = ContextVar("between_units", default=None)
 _aside_s = 0.0  # seconds that this process spent on more urgent jobs
 

@@ -287,10 +287,16 @@ def write_chosen(demonstrations: Sequence[Chosen]) -> str:
     return ",".join(f"{chosen.id}*{chosen.weight:g}" for chosen in demonstrations) or "none"
 
 
-def request_digest(store: Store, request: RunRequest, revision: str | None = None) -> str:
+def request_digest(
+    store: Store,
+    request: RunRequest,
+    revision: str | None = None,
+    computing: Mapping[str, Any] | None = None,
+) -> str:
     """Digest of all that decides a run's numbers and is known without loading the model.
 
-    That is the request, the content of its data set, the model's revision and the engine's version.
+    That is the request, the content of its data set, the model's revision, the engine's version and what else
+    of this machine takes part (`computing`: dtypes, devices, libraries; see engine/context.py).
     `revision` is needed for a model that is not registered. Raises NotFound for an unknown data set or
     model.
     """
@@ -304,6 +310,7 @@ def request_digest(store: Store, request: RunRequest, revision: str | None = Non
             "request": request.to_json(),
             "fingerprint": datasets.get(store, request.dataset).fingerprint,
             "revision": revision,
+            "computing": computing,
             "engine": ENGINE_VERSION,
         }
     )

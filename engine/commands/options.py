@@ -19,6 +19,7 @@ from db.settings import Settings
 from db.store import Store
 from engine.commands import output
 from engine.context import Engine
+from engine.progress import telling
 
 DEFAULTS = {"dataset": "simulated"}  # so that first commands need only a user
 
@@ -111,7 +112,8 @@ def opened() -> Iterator[Store]:
 @contextlib.contextmanager
 def service_engine(store: Store) -> Iterator[Engine]:
     """The engine of this process."""
-    yield Engine(store, Settings())
+    with telling(lambda _, message: output.aside(message)):
+        yield Engine(store, Settings())
 
 
 def listing(rows: list[dict[str, Any]], key: str, *, json: bool, width: dict[str, int] | None = None) -> None:

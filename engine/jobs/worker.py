@@ -27,7 +27,7 @@ from db.time_left import time_left
 from engine.context import Engine
 from engine.jobs.handlers import HANDLERS
 from engine.jobs.reporter import Hand, Reporter, Stopped
-from engine.progress import Clock, giving_way, worked
+from engine.progress import Clock, giving_way, telling, worked
 
 # On standard error, as found at each line: what a command prints is for scripts.
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
@@ -124,7 +124,7 @@ def run_job(engine: Engine, beat: Beat, job: jobs.Job) -> None:
 
     reporter = Reporter(engine, owner, hand, list(HANDLERS), beat.closed, serve if beat.serves else None)
     try:
-        with giving_way(reporter.give_way):
+        with giving_way(reporter.give_way), telling(reporter):
             result = HANDLERS[job.kind](engine, job.payload, reporter)
         jobs.finish(store, job.id, owner, result)
         log.info("done", job=job.id, kind=job.kind, seconds=round(clock.seconds, 3))

@@ -59,14 +59,21 @@ def _known(row: dict[str, Any], query: Query) -> bool:
 
 
 def _stored(context: Context[OptimizeRequest], report: Report) -> list[dict[str, Any]]:
-    store, dataset, model, request = context.store, context.dataset, context.model, context.request
-    ask = [request.size, request.history, request.template, request.scoring, request.calibrate]
-    key = digest(["calibration", ask, list(STARTS), dataset.fingerprint, model.revision, ENGINE_VERSION])
+    store, dataset, model = context.store, context.dataset, context.model
+    key = key_of(context)
     stored = optimizations.find(store, key)
     if stored is None:
         rows = _tried(context, report)
         stored = optimizations.save(store, Optimization(key, dataset.id, "", model.name, {"rows": rows}))
     return stored.result["rows"]
+
+
+def key_of(context: Context[OptimizeRequest]) -> str:
+    """SHA-256 over everything that the gains depend on."""
+    request = context.request
+    ask = [request.size, request.history, request.template, request.scoring, request.calibrate]
+    computed_by = [context.identity.as_dict(), ENGINE_VERSION]
+    return digest(["calibration", ask, list(STARTS), context.dataset.fingerprint, *computed_by])
 
 
 def _tried(context: Context[OptimizeRequest], report: Report) -> list[dict[str, Any]]:

@@ -52,9 +52,7 @@ def optimize(engine: Engine, request: OptimizeRequest, report: Report = quiet) -
 def at_query(context: Context[OptimizeRequest], report: Report = quiet) -> Optimization:
     """The same for any moment of a user's history."""
     store, dataset, query, model = context.store, context.dataset, context.query, context.model
-    asked = context.request.to_json()
-    place = [query.target_position, query.known_until]
-    key = digest([asked, place, dataset.fingerprint, model.revision, ENGINE_VERSION])
+    asked, key = context.request.to_json(), key_of(context)
     stored = optimizations.find(store, key)
     if stored is not None:
         return replace(stored, result={**stored.result, "cached": True})
@@ -65,6 +63,14 @@ def at_query(context: Context[OptimizeRequest], report: Report = quiet) -> Optim
     result["seconds"] = round(clock.seconds, 3)
     demonstrations.save_many(store, [entry.demonstration for entry in work.pool])
     return optimizations.save(store, Optimization(key, dataset.id, query.user_id, model.name, result))
+
+
+def key_of(context: Context[OptimizeRequest]) -> str:
+    """SHA-256 over everything that an optimization's result depends on."""
+    query = context.query
+    place = [query.user_id, query.target_position, query.known_until]
+    computed_by = [context.identity.as_dict(), ENGINE_VERSION]
+    return digest([context.request.to_json(), place, context.dataset.fingerprint, *computed_by])
 
 
 @dataclass

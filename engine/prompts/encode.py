@@ -7,14 +7,17 @@ adds before a text (a BOS, a [CLS]) and a chat template's header are determined 
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from db.errors import ModelError
 from engine.prompts.segments import HEAD, TAIL, Kind, Segment
 
 _REMEMBERED = 500_000  # pieces; about 100 MB of short id tuples
+_DAY = datetime(2024, 7, 26, tzinfo=UTC)  # what Llama's templates write where they do not know the day
+_ANOTHER_DAY = datetime(2011, 11, 3, 5, 6, 7, tzinfo=UTC)
+_DATE_PARTS = (*"aAdbBmyYHIpMSfjUWcxX", "-d", "-m")
 _ANCHORS = ("\n", ":", ".", "x", "0")  # tried in turn, should one merge with the piece behind it
 
 
@@ -58,21 +61,29 @@ class Encoded:
 class PieceEncoder:
     """Token ids of single pieces for one tokenizer. Not thread-safe: one per loaded model.
 
-    Attributes: `chat` says whether the tokenizer's chat template wraps the prompt.
+    Attributes: `chat` says whether the tokenizer's chat template wraps the prompt; `dated` is the date that
+    template gets where it asks for today's, always the same, so that runs can be repeated; else None.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
         self._known: dict[str, tuple[int, ...]] = {}
         self._adds_blank = self._adds_a_blank()
-        self._head_text, self._tail_text = self._chat_texts()
+        self._head_text, self._tail_text = self._chat_texts(_DAY)
         self.chat = bool(self._head_text or self._tail_text)
+        dated = self.chat and self._chat_texts(_ANOTHER_DAY) != (self._head_text, self._tail_text)
+        self.dated = f"{_DAY:%d %B %Y}" if dated else None
         head = self._with_special(self._head_text) if self.chat else ()
         opening = self._opening()
         if head[: len(opening)] != opening:
             head = (*opening, *head)
         self._known[HEAD] = head
         self._known[TAIL] = self._with_special(self._tail_text) if self._tail_text else ()
+
+    @property
+    def header(self) -> list[str]:
+        """What the chat template writes before and behind the prompt; both empty where there is none."""
+        return [self._head_text, self._tail_text]
 
     def ids(self, piece: str) -> tuple[int, ...]:
         """Token ids of one piece, tokenized on its own."""
@@ -121,7 +132,8 @@ class PieceEncoder:
                 return whole[:start]
         return ()
 
-    def _chat_texts(self) -> tuple[str, str]:
+    def _chat_texts(self, day: datetime) -> tuple[str, str]:
+        """The template's text before and behind the user's message, as it would be written on that day."""
         if not getattr(self.tokenizer, "chat_template", None):
             return "", ""
         mark = uuid.UUID(int=0).hex
@@ -131,8 +143,9 @@ class PieceEncoder:
                 tokenize=False,
                 add_generation_prompt=True,
                 enable_thinking=False,
+                chat_template=_on(day, self.tokenizer.get_chat_template()),
             )
-        except jinja2.TemplateError as error:
+        except Exception as error:  # a template is a program of somebody else's
             raise ModelError(
                 f"The model's chat template cannot be used: it failed on one plain user message ({error}). "
                 "Remove or correct chat_template in the model's folder."
@@ -144,6 +157,15 @@ class PieceEncoder:
                 "with it. Remove or correct chat_template in the model's folder."
             )
         return head, tail
+
+
+def _on(day: datetime, template: str) -> str:
+    """The template with that day for today: it finds a `strftime_now` of its own before the library's, which
+    knows no other day. The line's end belongs to the macro (trim_blocks), so nothing more is written."""
+    if "strftime_now" not in template:
+        return template
+    parts = "".join(f"|replace({f'%{part}'!r}, {day.strftime(f'%{part}')!r})" for part in _DATE_PARTS)
+    return f"{{% macro strftime_now(form) %}}{{{{ form{parts} }}}}{{% endmacro %}}\n{template}"
 
 
 def encode(encoder: PieceEncoder, segments: Sequence[Segment]) -> Encoded:

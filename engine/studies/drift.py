@@ -69,7 +69,7 @@ def run(
     plan, columns, time = planned(engine, request)
     info = engine.registered(request.model)
     total = (1 + len(CONVENTIONAL)) * len(plan.questions)
-    checkpoint = Checkpoint(identity(request, plan, {"llm": info}), total, report, before, so_far)
+    checkpoint = Checkpoint(identity(engine, request, plan, {"llm": info}), total, report, before, so_far)
     reader = reader_of(engine, request, plan, info)
     measure_row(engine, request, plan, "llm", info, reader, checkpoint)
     for name in CONVENTIONAL:

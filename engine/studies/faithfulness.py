@@ -63,7 +63,7 @@ def run(
     k = players(request)
     plan, info = last_purchases(engine, request), engine.registered(request.model)
     count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
-    checkpoint = Checkpoint(identity(request, plan, {ROW: info}), count, report, before, so_far)
+    checkpoint = Checkpoint(identity(engine, request, plan, {ROW: info}), count, report, before, so_far)
     for number, question in enumerate(plan.questions):
         context = run_context(engine, request, plan, info, question, request.demos)
         measure = partial(measured, context, k, cache)

@@ -83,9 +83,9 @@ def last_purchases(engine: Engine, request: StudyRequest) -> Plan:
     return Plan(dataset, questions, None, by_time=False)
 
 
-def identity(request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> str:
+def identity(engine: Engine, request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> str:
     """Digest of all that the measured values depend on."""
-    models = {row: [info.revision, scoring(request, info)] for row, info in rows.items()}
+    models = {row: [engine.identity(info).as_dict(), scoring(request, info)] for row, info in rows.items()}
     return digest([request.to_json(), plan.dataset.fingerprint, models, ENGINE_VERSION])
 
 

@@ -54,7 +54,7 @@ def run(
         names |= {row: tuned(engine, request, plan, row, report) for row in names if names[row] is None}
     rows = {row: engine.registered(name) for row, name in names.items() if name is not None}
     checkpoint = Checkpoint(
-        identity(request, plan, rows), len(rows) * len(plan.questions), report, before, so_far
+        identity(engine, request, plan, rows), len(rows) * len(plan.questions), report, before, so_far
     )
     reader = reader_of(engine, request, plan, rows[BASE])
     for row, info in rows.items():

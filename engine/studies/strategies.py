@@ -60,7 +60,7 @@ def run(
     plan, info = last_purchases(engine, request), engine.registered(request.model)
     names = [name for name in STRATEGIES if request.only is None or name in request.only]
     count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
-    whose = digest([identity(request, plan, {ROW: info}), names])
+    whose = digest([identity(engine, request, plan, {ROW: info}), names])
     checkpoint = Checkpoint(whose, count, report, before, so_far)
     for number, question in enumerate(plan.questions):
         context = run_context(engine, request, plan, info, question, NONE)

@@ -6,7 +6,7 @@ served from the store with its original timing. Prompts and attention are the bu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from db import demonstrations, runs, texts
 from db.canonical import digest
@@ -35,8 +35,8 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
 def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
     """The same for a request that was looked up already."""
     engine, store, request = context.engine, context.store, context.request
-    request_key = request_digest(store, request, context.model.revision)
-    stored = _stored(context, request_key)
+    request_key = request_digest(store, request, context.model.revision, context.computing)
+    stored = runs.by_request(store, request_key)
     if stored and not request.hint:
         return stored
     clock = Clock()
@@ -70,46 +70,31 @@ def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
     return runs.save(store, run)
 
 
-def _stored(context: Context[RunRequest], request_key: str) -> Run | None:
-    """The stored run of a request, if it is of the precision asked for and no sentence encoder took part."""
-    stored = runs.by_request(context.store, request_key)
-    if stored is None or context.engine.settings.dtype not in ("auto", stored.result["model"]["dtype"]):
-        return None
-    return None if context.request.embedding else stored  # the encoder's files may have changed since
-
-
 def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
     """SHA-256 over everything the numbers of a run depend on."""
-    request = inputs.request
-    chosen = [[e.demonstration.id, w] for e, w in zip(inputs.chosen, inputs.weights, strict=True)]
-    hint = {"hint": inputs.hint.as_dict()} if inputs.hint else {}
-    ways = {} if request.history_by == "recent" else {"shown": [row.position for row in inputs.query.history]}
-    parts = {} if request.prompts == 1 else {"prompts": inputs.prompts}
-    edits = request.edits
-    under: dict[str, Any] = {"perturb": [str(edit) for edit in edits]} if edits else {}
-    if request.forward:
-        under["forward"] = request.forward
-    if inputs.control:
-        under["control"] = [inputs.control.name, inputs.control.of]
-    if inputs.excluded:
-        under["excluded"] = inputs.excluded
+    request, query, edits = inputs.request, inputs.query, inputs.request.edits
     return digest(
         {
-            **hint,
-            **under,
-            **ways,
-            **parts,
             "engine": ENGINE_VERSION,
+            "model": loaded.identity.as_dict(),
+            "header": loaded.encoder.header,
             "data": inputs.dataset.fingerprint,
-            "user": inputs.query.user_id,
-            "target_position": inputs.query.target_position,
-            "history": request.history,
+            "user": query.user_id,
+            "target_position": query.target_position,
+            "history": [request.history, *(row.position for row in query.history)],
             "candidates": inputs.candidates.fingerprint,
-            "demonstrations": chosen,
+            "demonstrations": [
+                [entry.demonstration.id, weight]
+                for entry, weight in zip(inputs.chosen, inputs.weights, strict=True)
+            ],
+            "prompts": inputs.prompts,
             "template": request.template,
             "scoring": request.scoring,
             "seed": request.seed if request.scoring == "listwise" or drawn(edits) else None,
-            "model": loaded.revision,
-            "dtype": loaded.dtype_name,
+            "hint": inputs.hint.as_dict() if inputs.hint else None,
+            "perturb": [str(edit) for edit in edits],
+            "forward": request.forward,
+            "control": [inputs.control.name, inputs.control.of] if inputs.control else None,
+            "excluded": inputs.excluded,
         }
     )

@@ -61,7 +61,7 @@ def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: 
             "seed": inputs.candidates.seed,
         },
         "model": model(loaded),
-        "notes": notes(inputs, result),
+        "notes": notes(inputs, loaded, result),
         **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
         **({"prompts": list(inputs.prompts)} if len(inputs.prompts) > 1 else {}),
         **({"excluded": inputs.excluded} if inputs.excluded else {}),
@@ -124,11 +124,12 @@ def model(loaded: LoadedModel) -> dict[str, Any]:
         "parameters": loaded.parameters,
         "device": str(loaded.device),
         "dtype": loaded.dtype_name,
+        "libraries": loaded.identity.libraries,
         "reason": loaded.reason,
     }
 
 
-def notes(inputs: Inputs, result: RankResult) -> list[str]:
+def notes(inputs: Inputs, loaded: LoadedModel, result: RankResult) -> list[str]:
     """What a reader of the numbers should know, in sentences."""
     sentences = no_room(result.dropped, result.dropped_zero_shot)
     if inputs.target_tie:
@@ -136,6 +137,11 @@ def notes(inputs: Inputs, result: RankResult) -> list[str]:
     if any(e.demonstration.source == HAND_WRITTEN and not places(e.demonstration) for e in inputs.chosen):
         sentences.append(
             "A demonstration was written by hand: nothing can check that what it shows was known by then."
+        )
+    if loaded.encoder.dated:
+        sentences.append(
+            f"The model's chat template writes today's date. Every run writes {loaded.encoder.dated} "
+            "instead, so that it can be repeated on any day."
         )
     if inputs.request.perturb is not None:
         sentences.append(described(inputs.request.edits))

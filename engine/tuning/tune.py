@@ -21,6 +21,7 @@ from db.errors import Conflict, ModelError
 from db.models import ModelInfo
 from db.names import check_name
 from db.requests import TuneRequest
+from db.version import ENGINE_VERSION
 from engine.baselines.fitting import fitted
 from engine.baselines.scorer import training_report
 from engine.context import Engine
@@ -56,8 +57,7 @@ def tune(engine: Engine, request: TuneRequest, report: Report) -> dict[str, Any]
     if request.kind != "llm":
         return _conventional(engine, request, dataset, columns, phases)
     base = engine.registered(request.base)
-    identity = {"request": request.to_json(), "data": dataset.fingerprint, "base": base.revision}
-    folder = engine.settings.home / "tunings" / digest(identity)[:16]
+    folder = engine.settings.home / "tunings" / _key(engine, request, dataset, base)
     done = folder / "result.json"
     if not done.exists():
         _check_name(engine, request, folder / "model")
@@ -68,6 +68,12 @@ def tune(engine: Engine, request: TuneRequest, report: Report) -> dict[str, Any]
     result = json.loads(done.read_text())
     engine.register(result["model"], str(folder / "model"))
     return result
+
+
+def _key(engine: Engine, request: TuneRequest, dataset: DatasetInfo, base: ModelInfo) -> str:
+    """The name of the folder of this tuning: a digest of all that the tuned model depends on."""
+    asked = {"request": request.to_json(), "data": dataset.fingerprint, "engine": ENGINE_VERSION}
+    return digest({**asked, "base": engine.identity(base).as_dict()})[:16]
 
 
 def _check_name(engine: Engine, request: TuneRequest, folder: Path) -> None:

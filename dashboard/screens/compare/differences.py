@@ -65,6 +65,9 @@ def lists_obstacle(a: Run, b: Run) -> str | None:
     return None
 
 
+COMPUTED_BY = ("dtype", "device", "libraries")
+
+
 def losses_obstacle(a: Run, b: Run) -> str | None:
     """Why losses of A and B cannot be compared where their targets are the same; None where they can.
     Markdown."""
@@ -80,14 +83,21 @@ def losses_obstacle(a: Run, b: Run) -> str | None:
 
 def warnings(a: Run, b: Run) -> list[str]:
     """Why a difference in the numbers may have another cause than the demonstrations. Markdown."""
-    formats = [run.result["model"]["dtype"] for run in (a, b)]
+    formats, devices, libraries = ([run.result["model"].get(fact) for run in (a, b)] for fact in COMPUTED_BY)
     reasons = [
         lists_obstacle(a, b),
         losses_obstacle(a, b),
         f"The runs used different number formats ({_both(*formats)})." if formats[0] != formats[1] else None,
+        f"The runs used different devices ({_both(*devices)})." if _known_to_differ(*devices) else None,
+        f"The runs used different libraries ({_both(*libraries)})." if _known_to_differ(*libraries) else None,
         "The prompt templates differ." if a.request.template != b.request.template else None,
     ]
     return [reason for reason in reasons if reason]
+
+
+def _known_to_differ(a: object, b: object) -> bool:
+    """Runs of earlier versions do not say."""
+    return None not in (a, b) and a != b
 
 
 def _both(a: object, b: object) -> str:

@@ -13,30 +13,47 @@ from numpy.typing import NDArray
 
 from db.errors import BadInput, ModelError
 from engine.llm.embedding.pooled_states import vector_bytes
+from engine.llm.loading.digests import Digests
+from engine.llm.loading.sources import revision_of
 from engine.llm.scoring.memory import PrefillCache
 
 
+def encoder_revision(folder: str, digests: Digests | None = None) -> str | None:
+    """Digest of every byte of an encoder's files, those in subfolders too; None where there is none."""
+    place = _place(folder)
+    return revision_of(place, digests, deep=True) if (place / "modules.json").is_file() else None
+
+
 def sentence_vectors(
-    folder: str, titles: Sequence[str], device: str, cache: PrefillCache
+    folder: str, titles: Sequence[str], device: str, cache: PrefillCache, digests: Digests | None = None
 ) -> NDArray[np.float32]:
-    """One vector per title [n, width]. Raises BadInput (no such folder) or ModelError (cannot be loaded)."""
-    place = Path(folder).expanduser().resolve()
-    if not (place / "modules.json").is_file():
+    """One vector per title [n, width]. Raises BadInput (no such folder) or ModelError (cannot be loaded).
+
+    digests: what is known of files read before. An encoder whose files changed is loaded again.
+    """
+    place, revision = _place(folder), encoder_revision(folder, digests)
+    if revision is None:
         raise BadInput(
             f"embedding: {folder} is no folder of a sentence-transformers model (it has no modules.json)."
         )
 
     def make(missing: Sequence[Hashable]) -> Sequence[NDArray[np.float32]]:
         new = [key[-1] for key in missing]  # type: ignore[index]  # the keys below
-        made = _encoder(str(place), device).encode(new, show_progress_bar=False, convert_to_numpy=True)
+        made = _encoder(str(place), device, revision).encode(
+            new, show_progress_bar=False, convert_to_numpy=True
+        )
         return list(np.asarray(made, dtype=np.float32))
 
-    keys = [("sentence", str(place), title) for title in titles]
+    keys = [("sentence", str(place), revision, device, title) for title in titles]
     return np.stack(cache.get_all(keys, make, vector_bytes))
 
 
+def _place(folder: str) -> Path:
+    return Path(folder).expanduser().resolve()
+
+
 @lru_cache(maxsize=1)
-def _encoder(folder: str, device: str) -> Any:
+def _encoder(folder: str, device: str, _revision: str) -> Any:
     try:
         from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
     except ImportError as error:

@@ -25,6 +25,8 @@ from transformers.utils import logging as hf_logging
 from db.choices import SCORINGS
 from db.errors import BadInput, DualensError, ModelError, OutOfMemory
 from engine.llm.attention import lens, linear
+from engine.llm.loading.digests import Digests
+from engine.llm.loading.identity import Identity, versions
 from engine.llm.loading.sources import (
     PROVEN,
     Source,
@@ -90,21 +92,35 @@ class LoadedModel:
     @property
     def dtype_name(self) -> str:
         """Such as "float32"."""
-        return str(self.dtype).removeprefix("torch.")
+        return _name(self.dtype)
+
+    @property
+    def identity(self) -> Identity:
+        """What its numbers depend on besides what it is asked; equal to that of `identify`."""
+        return Identity(self.revision, self.dtype_name, self.device.type, versions())
 
 
-def inspect(source: str) -> ModelFacts:
-    """Reads configuration and tokenizer files only; parameters are counted without allocating them."""
-    return _facts(*_read(source, weights=False))
+def inspect(source: str, digests: Digests | None = None) -> ModelFacts:
+    """Reads configuration and tokenizer; weights are only digested, and not again while they stay as they
+    are. Parameters are counted without allocating them."""
+    return _facts(*_read(source, digests, weights=False))
 
 
-def load(source: str, device: str = "auto", dtype: str = "auto") -> LoadedModel:
+def identify(revision: str, parameters: int, device: str = "auto", dtype: str = "auto") -> Identity:
+    """The identity that a model of this revision and size would have if it were loaded. Raises BadInput."""
+    where = choose_device(device)[0]
+    return Identity(revision, _name(choose_dtype(dtype, where, parameters)[0]), where.type, versions())
+
+
+def load(
+    source: str, device: str = "auto", dtype: str = "auto", digests: Digests | None = None
+) -> LoadedModel:
     """Loads a folder or a hub id.
 
-    Raises ModelError (what is wrong with the model and what to do), OutOfMemory (needed against available
-    bytes, before loading) or BadInput (an unknown device or dtype).
+    digests: what is known of files read before. Raises ModelError (what is wrong with the model and what to
+    do), OutOfMemory (needed against available bytes, before loading) or BadInput (unknown device or dtype).
     """
-    place, config = _read(source, weights=True)
+    place, config = _read(source, digests, weights=True)
     facts = _facts(place, config)
     where, why_device = choose_device(device)
     precision, why_dtype = choose_dtype(dtype, where, facts.parameters)
@@ -171,8 +187,12 @@ def available_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
-def _read(source: str, weights: bool) -> tuple[Source, PretrainedConfig]:
-    place = locate(source, weights=weights)
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _read(source: str, digests: Digests | None, weights: bool) -> tuple[Source, PretrainedConfig]:
+    place = locate(source, weights=weights, digests=digests)
     return place, read_config(place)
 
 
@@ -226,7 +246,7 @@ def _check_memory(
     needed, free = (facts.parameters + cache) * dtype.itemsize, available_bytes(device)
     if needed > free:
         raise OutOfMemory(
-            f"{facts.source} needs about {_gib(needed)} on {device} in {str(dtype).removeprefix('torch.')} "
+            f"{facts.source} needs about {_gib(needed)} on {device} in {_name(dtype)} "
             f"({facts.parameters:,} parameters and the keys and values of {tokens:,} tokens), and "
             f"{_gib(free)} are free. Nothing was loaded: choose a smaller model, another device, or bfloat16."
         )

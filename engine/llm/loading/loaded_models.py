@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from engine.llm.loading.digests import Digests
 from engine.llm.loading.load import LoadedModel, load
 from engine.llm.loading.sources import locate
 from engine.progress import giving_way
@@ -18,8 +19,15 @@ class Models:
     A model whose files changed on disk has another revision and is loaded again.
     """
 
-    def __init__(self, device: str = "auto", dtype: str = "auto", limit_bytes: int = 8 << 30) -> None:
+    def __init__(
+        self,
+        device: str = "auto",
+        dtype: str = "auto",
+        limit_bytes: int = 8 << 30,
+        digests: Digests | None = None,
+    ) -> None:
         self.device, self.dtype, self.limit_bytes = device, dtype, limit_bytes
+        self._digests = digests or Digests()
         self._kept: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
         self._pinned: frozenset[tuple[str, str]] = frozenset()
 
@@ -38,7 +46,7 @@ class Models:
         for old in [k for k in self._kept if k[0] == source]:
             del self._kept[old]
         with giving_way(None):  # a more urgent job that needs this model would load it once more
-            loaded = load(source, self.device, self.dtype)
+            loaded = load(source, self.device, self.dtype, self._digests)
         self._kept[key] = loaded
         self._trim(key)
         if torch.cuda.is_available():
@@ -67,7 +75,7 @@ class Models:
         held = [revision for name, revision in self._kept if name == source]
         if held and not Path(source).expanduser().exists():
             return held[0]
-        return locate(source, weights=False).revision
+        return locate(source, weights=False, digests=self._digests).revision
 
     def names(self) -> list[str]:
         """Sources held now, the most recently used last."""

@@ -8,7 +8,6 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import huggingface_hub
@@ -19,14 +18,15 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from db.errors import ModelError
+from engine.llm.loading.digests import Digests
 
 PROVEN = "Llama, Qwen2, Qwen3, Mistral, Phi3, GPT-NeoX, GPT-2 and OPT"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-_SMALL = ["*.json", "*.txt", "*.model", "*.jinja"]
+# Configuration, tokenizer, chat template and recipe: all that is read beside the weights.
+_SMALL = ["*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.vocab", "*.spm", "*.bpe", "*.codes"]
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_WHOLE = 64 << 20  # bytes; a larger file is hashed by its head and 64 samples
-_SAMPLES, _SAMPLE = 64, 1 << 20
+_OF_THIS_PROCESS = Digests()
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,17 @@ class Source:
     revision: str
 
 
-def locate(source: str, *, weights: bool = True) -> Source:
-    """The folder of a model. A hub id is downloaded (weights only if asked for) or taken from the cache."""
+def locate(source: str, *, weights: bool = True, digests: Digests | None = None) -> Source:
+    """The folder of a model. A hub id is downloaded (weights only if asked for) or taken from the cache.
+
+    digests: what is known of files read before.
+    """
     folder = Path(source).expanduser()
     if folder.exists():
         _check_folder(folder)
         if weights:
             weight_files(folder)
-        return Source(folder.resolve().name, source, folder, _local_revision(folder))
+        return Source(folder.resolve().name, source, folder, revision_of(folder, digests))
     if not _HUB_ID.fullmatch(source):
         raise ModelError(f"There is no folder {folder}. Give a model's folder, or a hub id such as org/name.")
     folder = _from_hub(source, weights)
@@ -166,29 +169,16 @@ def _from_hub(name: str, weights: bool) -> Path:
         ) from error
 
 
-def _local_revision(folder: Path) -> str:
-    patterns = [*_SMALL, "*.safetensors"]
-    files = sorted({f for pattern in patterns for f in folder.glob(pattern) if f.is_file()})
+def revision_of(folder: Path, digests: Digests | None = None, *, deep: bool = False) -> str:
+    """Digest of every byte that is read of a model's folder; `deep`: of its subfolders too."""
+    known = digests or _OF_THIS_PROCESS
+    names = [f"**/{pattern}" if deep else pattern for pattern in [*_SMALL, "*.safetensors"]]
+    files = sorted({file for name in names for file in folder.glob(name) if file.is_file()})
     whole = hashlib.sha256()
     for file in files:
-        stat = file.stat()
-        content = _digest(file, stat.st_size, stat.st_mtime_ns)
-        whole.update(f"{file.name}\0{stat.st_size}\0{content}\n".encode())
+        name = file.relative_to(folder).as_posix()
+        whole.update(f"{name}\0{file.stat().st_size}\0{known.of(file)}\n".encode())
     return whole.hexdigest()[:12]
-
-
-@lru_cache(maxsize=1024)
-def _digest(file: Path, size: int, _modified_ns: int) -> str:
-    """Content hash; of a file above 64 MiB its head (all tensor names and shapes) and 64 spread samples."""
-    found = hashlib.sha256()
-    with file.open("rb") as stream:
-        if size <= _WHOLE:
-            found.update(stream.read())
-        else:
-            for i in range(_SAMPLES):
-                stream.seek(i * (size - _SAMPLE) // (_SAMPLES - 1))
-                found.update(stream.read(_SAMPLE))
-    return found.hexdigest()
 
 
 def _json(path: Path) -> dict:

@@ -206,9 +206,7 @@ def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
     }
 
 
-def choice_notes(
-    request: RunRequest, choice: Choice, before: Sequence[str] = ()
-) -> dict[str, list[str]]:
+def choice_notes(request: RunRequest, choice: Choice, before: Sequence[str] = ()) -> dict[str, list[str]]:
     """`{notes}` of a choice whose result keeps none of its own: `before`, placebos, and what was left out."""
     notes = [*before, *([choice.control.said] if choice.control else [])]
     if request.exclude_target_item:

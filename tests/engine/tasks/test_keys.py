@@ -23,7 +23,7 @@ from engine.optimize import calibration, two_stage
 from engine.studies import plan
 from engine.tasks import rank as ranking
 from engine.tasks.hints import Hint
-from engine.tasks.inputs import Inputs, gather
+from engine.tasks.inputs import Control, Inputs, gather
 from engine.tasks.rank import rank, run_key
 from engine.tuning import tune
 from tests.toys import toy_columns
@@ -52,9 +52,10 @@ CHANGED: dict[str, Any] = {
     "prescore": "other",
     "forward": 2,
     "exclude_target_item": True,
+    "control_of": "bm25",
 }
 # They act through which demonstrations and history they choose, and these are in the run's key.
-CHOOSERS = {"embedding", "prescore"}
+CHOOSERS = {"embedding", "prescore", "exclude_target_item", "control_of"}
 # Of what is gathered: read from the data set (whose fingerprint counts) by what else is in the key.
 READ_BY_KEY = {"target_tie", "item_ids", "titles", "disliked", "optimization"}
 
@@ -125,6 +126,8 @@ def test_all_that_is_gathered_counts(engine: Engine) -> None:
         "weights": [replace(inputs, weights=(1.0, 1.0, 0.0))],
         "prompts": [replace(inputs, prompts=(1, 2))],
         "candidates": [replace(inputs, candidates=replace(inputs.candidates, fingerprint="x"))],
+        "control": [replace(inputs, control=Control("placebo", "neighbours", {}))],
+        "excluded": [replace(inputs, excluded=1)],
         "hint": [replace(inputs, hint=hint), replace(inputs, hint=replace(hint, titles=("Another",)))],
     }
     assert {field.name for field in fields(Inputs)} == changed.keys() | READ_BY_KEY

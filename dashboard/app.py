@@ -34,7 +34,7 @@ current = st.navigation(
 
 with st.sidebar:
     st.title("Dualens", anchor=False)
-    st.caption("what each demonstration teaches")
+    st.caption("what each demonstration does")
     for section, group in sections.items():
         st.caption(section.upper())
         for page in group:

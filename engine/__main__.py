@@ -23,7 +23,7 @@ from engine.commands import (
 )
 
 app = typer.Typer(
-    help="Dualens: see what each demonstration teaches your LLM recommender.",
+    help="Dualens: see what each demonstration does to your LLM recommender.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -13,7 +13,7 @@ from db.requests.fields import RequestField
 from db.version import VERSION
 
 ABOUT = (
-    f"**Dualens {VERSION}**\n\nSee what each demonstration teaches an in-context-learning LLM recommender."
+    f"**Dualens {VERSION}**\n\nSee what each demonstration does to an in-context-learning LLM recommender."
 )
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED, _CHECKOUT = _PACKAGE / "docs", _PACKAGE.parent / "docs"

@@ -1,8 +1,9 @@
 """Write the pages of the documentation that are made from the code: `python -m docs.scripts.generate`.
 
 `commands.md` comes from the command line's own options and help texts, `python.md` from the docstring of
-`dualens`, `choices.md` from `db.choices` and the fields of `db.requests`. `--check` writes nothing and fails
-where a page is stale; a test does the same.
+`dualens`, `choices.md` from `db.choices` and the fields of `db.requests`; what `docs.scripts.measure` kept is
+put between the marks `<!-- measured: NAME -->` and `<!-- end -->` of the results pages and the README.
+`--check` writes nothing and fails where a page is stale; a test does the same.
 """
 
 import inspect
@@ -15,11 +16,25 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parents[1]
 MADE = "*Made by `python -m docs.scripts.generate` from {source}; change it there.*"
 PROGRAM = "dualens"
+_BLOCK = re.compile(r"(<!-- measured: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def pages() -> dict[str, str]:
     """File name -> text of every generated page."""
-    return {"commands.md": commands(), "python.md": python(), "choices.md": choices()}
+    return {"commands.md": commands(), "python.md": python(), "choices.md": choices(), **results()}
+
+
+def results() -> dict[str, str]:
+    """File name -> text of the pages that show measurements, with the measurements that were kept."""
+    paths = {str(path.relative_to(FOLDER)): path for path in sorted(FOLDER.glob("results*.md"))}
+    paths["../README.md"] = FOLDER.parent / "README.md"
+    return {name: _BLOCK.sub(_measurement, path.read_text(encoding="utf-8")) for name, path in paths.items()}
+
+
+def _measurement(block: re.Match[str]) -> str:
+    path = FOLDER / "measured" / f"{block[2]}.md"
+    kept = path.read_text(encoding="utf-8").strip() if path.is_file() else "Not measured yet."
+    return f"{block[1]}\n{kept}\n\n{block[3]}"
 
 
 def commands() -> str:

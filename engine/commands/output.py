@@ -1,6 +1,11 @@
-"""How the command line prints: JSON for scripts, tables for people. No models and no store."""
+"""How the command line prints: JSON for scripts, tables for people. No models and no store.
+
+`DUALENS_TABLES=markdown` prints tables as Markdown, to paste into a document.
+"""
 
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -21,6 +26,9 @@ def as_json(value: Any) -> None:
 
 def table(rows: Iterable[Sequence[Any]], *columns: str, title: str | None = None) -> None:
     """Print rows under column names; cells are literal text, numbers are right-aligned."""
+    if _as_markdown():
+        console.print(Text(markdown(rows, columns)), soft_wrap=True)
+        return
     grid = Table(title=title, title_justify="left", box=None, header_style="dim", pad_edge=False)
     rows = [list(row) for row in rows]
     for index, column in enumerate(columns):
@@ -31,14 +39,25 @@ def table(rows: Iterable[Sequence[Any]], *columns: str, title: str | None = None
     console.print(grid)
 
 
+def markdown(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> str:
+    """Rows under column names as a Markdown table and an empty line; cells are literal text."""
+    texts = [list(columns), *([cell(value) for value in row] for row in rows)]
+    heads, *body = ([re.sub(r"([\\|*_<`\[])", r"\\\1", text) for text in line] for line in texts)
+    return "".join(f"| {' | '.join(line)} |\n" for line in (heads, ["---"] * len(heads), *body))
+
+
 def aside(text: str) -> None:
     """Print one line of progress to standard error, so that scripts can ignore it."""
     print(text, file=sys.stderr, flush=True)
 
 
 def line(text: str) -> None:
-    """Print one literal line."""
-    console.print(Text(text))
+    """Print one literal line, as Markdown a paragraph of its own."""
+    console.print(Text(text), soft_wrap=_as_markdown(), end="\n\n" if _as_markdown() else "\n")
+
+
+def _as_markdown() -> bool:
+    return os.environ.get("DUALENS_TABLES") == "markdown"
 
 
 def said() -> Callable[..., None]:

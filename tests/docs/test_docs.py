@@ -14,7 +14,7 @@ from dashboard.screens.guide.markdown import Image, parts
 from dashboard.ui import help
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
 from db.requests.fields import described
-from docs.scripts import generate
+from docs.scripts import generate, measure
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -47,6 +47,28 @@ def anchors(path: Path) -> set[str]:
 
 def test_generated_pages_are_fresh() -> None:
     assert not generate.stale(), "run python -m docs.scripts.generate"
+
+
+def test_measurements_that_pages_show_are_made_by_commands_that_exist() -> None:
+    shown = {
+        name for path in TEXTS for name in re.findall(r"<!-- measured: (.+?) -->", path.read_text("utf-8"))
+    }
+    assert shown <= set(measure.MEASURED)
+    for words in measure.MEASURED.values():
+        parsed(words.split())
+
+
+def parsed(words: list[str]) -> None:
+    """Raises where the command line does not know these words."""
+    from typer.main import get_command
+
+    from engine.__main__ import app
+
+    command = get_command(app)
+    context = command.make_context("dualens", [*words[:1], "--help"], resilient_parsing=True)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    command.make_context("dualens", words, parent=context)
 
 
 def test_the_readme_stays_short() -> None:

@@ -5,6 +5,7 @@ Needs axe-core beside this file (`npm ci --prefix tests/e2e`); skipped where it 
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,6 @@ def press(name: str) -> Step:
     return step
 
 
-def leave(page: Any) -> None:
-    """Close a dialog or popover."""
-    page.keyboard.press("Escape")
-    page.wait_for_timeout(SEEN_MS)
-
-
 def tab(name: str) -> Step:
     """Open a tab."""
 
@@ -63,81 +58,77 @@ def run(page: Any) -> None:
     page.get_by_text("In one sentence").wait_for()
 
 
-Place = tuple[str, str, tuple[Step, ...]]  # address, a text to wait for, what to open
-PLACES: dict[str, Place] = {
-    "recommend": ("?{run}", "Recommendations", (run,)),
-    "options": (
+def click(selector: str) -> Step:
+    """Click the first of what a selector finds."""
+
+    def step(page: Any) -> None:
+        page.locator(selector).first.click()
+        page.wait_for_timeout(SEEN_MS)
+
+    return step
+
+
+def hover(selector: str) -> Step:
+    """Point at the first of what a selector finds."""
+
+    def step(page: Any) -> None:
+        page.locator(selector).first.hover()
+        page.wait_for_timeout(SEEN_MS)
+
+    return step
+
+
+def look(page: Any) -> None:
+    """Nothing to open: the page as it is."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address, a text to wait for, and what is opened there one after the other, closed by Escape."""
+
+    address: str
+    words: str
+    opened: dict[str, Step] = field(default_factory=lambda: {"page": look})
+
+
+PLACES = (
+    Place(
         "?{run}",
         "Recommendations",
-        (
-            run,
-            press("Options"),
-        ),
+        {
+            "page": run,
+            "options": press("Options"),
+            "user": click(".st-key-user-search button"),
+            "fill": press("Fill by"),
+            "add": press("Add…"),
+            "other lists": press("Other lists"),
+            "history": press("All"),
+            "optimize": press("Optimize"),
+            "edit": press("Edit"),
+            "tooltip": hover("[data-testid=stTooltipIcon]"),
+        },
     ),
-    "user": (
-        "?{run}",
-        "Recommendations",
-        (
-            run,
-            lambda page: page.locator(".st-key-user-search button").first.click(),
-        ),
+    Place("compare?a=nothing", "nothing"),
+    Place("explain?run={key}", "All numbers"),
+    Place("compare?a={other}&b={key}", "From A to B"),
+    Place("compare?a={unlike}&b={key}", "do not compare"),
+    Place("studies", "Start study", {"page": look, "options": press("More options")}),
+    Place("tune", "Start tuning", {"page": look, "options": press("More options")}),
+    Place(
+        "library", "Who", {"data": look, "models": tab("Models"), "jobs": tab("Jobs"), "bin": tab("Storage")}
     ),
-    "fill": (
-        "?{run}",
-        "Recommendations",
-        (
-            run,
-            press("Fill by"),
-        ),
-    ),
-    "add": (
-        "?{run}",
-        "Recommendations",
-        (
-            run,
-            press("Add…"),
-        ),
-    ),
-    "other lists": (
-        "?{run}",
-        "Recommendations",
-        (
-            run,
-            press("Other lists"),
-        ),
-    ),
-    "history": ("?{run}", "Recommendations", (run, press("All"))),
-    "optimize": ("?{run}", "Recommendations", (run, press("Optimize"))),
-    "edit": ("?{run}", "Recommendations", (run, press("Edit"))),
-    "tooltip": (
-        "?{run}",
-        "Recommendations",
-        (run, lambda page: page.locator("[data-testid=stTooltipIcon]").first.hover()),
-    ),
-    "unknown run": ("compare?a=nothing", "nothing", ()),
-    "explain": ("explain?run={key}", "All numbers", ()),
-    "compare": ("compare?a={other}&b={key}", "From A to B", ()),
-    "compare unlike": ("compare?a={unlike}&b={key}", "do not compare", ()),
-    "studies": ("studies", "Start study", ()),
-    "study options": ("studies", "Start study", (press("More options"),)),
-    "tune": ("tune", "Start tuning", ()),
-    "tune options": ("tune", "Start tuning", (press("More options"),)),
-    "data sets": ("library", "Who", ()),
-    "models": ("library", "Who", (tab("Models"),)),
-    "jobs": ("library", "Who", (tab("Jobs"),)),
-    "storage": ("library", "Who", (tab("Storage"),)),
-    "guide": ("guide", "Dualens", ()),
-    "guide choices": ("guide?doc=choices", "Choices", ()),
-    "guide commands": ("guide?doc=commands", "Commands", ()),
-}
-EMPTY: dict[str, Place] = {
-    "recommend": ("", "yet", ()),
-    "explain": ("explain", "yet", ()),
-    "compare": ("compare", "yet", ()),
-    "studies": ("studies", "yet", ()),
-    "tune": ("tune", "yet", ()),
-    "library": ("library", "Import", ()),
-}
+    Place("guide", "Dualens"),
+    Place("guide?doc=choices", "Choices"),
+    Place("guide?doc=commands", "Commands"),
+)
+EMPTY = (
+    Place("", "yet"),
+    Place("explain", "yet"),
+    Place("compare", "yet"),
+    Place("studies", "yet"),
+    Place("tune", "yet"),
+    Place("library", "Import"),
+)
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -161,33 +152,33 @@ def prepare(store: Store) -> dict[str, str]:
     return {"run": "data=simulated&user=shopper+0012&model=embedded", **keys}
 
 
-def findings(page: Any, base: str, place: Place, names: dict[str, str]) -> list[str]:
-    """What axe-core holds against one place."""
-    address, words, steps = place
-    page.goto(f"{base}/{address.format_map(names)}")
-    page.locator(".stMain").get_by_text(words).first.wait_for()
-    page.wait_for_timeout(SEEN_MS)
-    for step in steps:
-        step(page)
-    page.wait_for_timeout(SEEN_MS)
-    page.wait_for_function(SETTLED)
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    return page.evaluate(FOUND) + page.evaluate(NAMELESS)
+def findings(page: Any, base: str, places: tuple[Place, ...], names: dict[str, str]) -> dict[str, list[str]]:
+    """What axe-core holds against each place, by address and what was opened; only where there is any."""
+    found = {}
+    for place in places:
+        page.goto(f"{base}/{place.address.format_map(names)}")
+        page.locator(".stMain").get_by_text(place.words).first.wait_for()
+        page.wait_for_timeout(SEEN_MS)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        for name, step in place.opened.items():
+            step(page)
+            page.wait_for_function(SETTLED)
+            found[f"{place.address} {name}"] = page.evaluate(FOUND) + page.evaluate(NAMELESS)
+            page.keyboard.press("Escape")
+            page.wait_for_timeout(SEEN_MS)
+    return {name: lines for name, lines in found.items() if lines}
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci --prefix tests/e2e")
 def test_no_serious_finding(themed: Any, dashboard: str, store: Store) -> None:
     shop.stock(store)
-    names = prepare(store)
     with FakeEngine(store):
-        found = {name: findings(themed, dashboard, place, names) for name, place in PLACES.items()}
-    assert {name: lines for name, lines in found.items() if lines} == {}
+        assert findings(themed, dashboard, PLACES, prepare(store)) == {}
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci --prefix tests/e2e")
 def test_no_serious_finding_on_an_empty_store_without_an_engine(themed: Any, dashboard: str) -> None:
-    found = {name: findings(themed, dashboard, place, {}) for name, place in EMPTY.items()}
-    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert findings(themed, dashboard, EMPTY, {}) == {}
 
 
 def test_the_menu_holds_our_entries_and_the_theme(page: Any, dashboard: str, store: Store) -> None:

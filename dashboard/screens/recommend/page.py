@@ -150,7 +150,7 @@ def setting_up() -> Job | None:
 def first_steps() -> None:
     """An empty store: the set-up that is under way, or how to start it."""
     st.header("Welcome to Dualens", anchor=False)
-    st.caption("Put demonstrations before a user's history and see what each of them teaches the model.")
+    st.caption("Put demonstrations before a user's history and see what each of them changes.")
     waiting = setting_up()
     if waiting is not None:
         progress.watch(waiting, "Setting up")

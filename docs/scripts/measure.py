@@ -1,0 +1,97 @@
+"""Measure what the results pages show: `python -m docs.scripts.measure [NAME...]`.
+
+Each row of `MEASURED` is a command of Dualens. What it prints is kept, as Markdown, in
+`docs/measured/NAME.md`; `python -m docs.scripts.generate` puts it into the page that names it. A measurement
+that the present engine made with the same words is not made again. The data sets must be there under the
+names used here; `--list` prints what is measured and what is missing.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+from db.version import ENGINE_VERSION
+
+FOLDER = Path(__file__).resolve().parents[1] / "measured"
+DATA = ("simulated", "games", "beauty", "movielens")
+DATED = ("simulated", "beauty")  # data sets with usable times, so that there are periods
+
+
+def _rows() -> dict[str, str]:
+    rows = {}
+    for data in DATA:
+        rows[f"strategies-{data}"] = f"study strategies -d {data} --users 300 --k 4 --seed 1"
+        for k in (4, 8):
+            users = 100 if k == 8 else 200
+            rows[f"faithfulness-{data}-{k}"] = f"study faithfulness -d {data} --users {users} --k {k}"
+        for kind in ("popularity", "itemknn", "bm25", "sasrec"):
+            rows[f"baseline-{kind}-{data}"] = f"baseline --kind {kind} -d {data} --users 1000 --minutes 30"
+    for data in DATED:
+        tuned = " ".join(f"--{layout} {data}-{layout}-until-5" for layout in ("single", "recicl"))
+        rows[f"recicl-{data}"] = f"study recicl -d {data} {tuned} --users 300"
+    rows["drift-simulated"] = (
+        "study drift -d simulated --model simulated-recicl-until-5 --users 60 --minutes 5"
+    )
+    rows["methods-random"] = "bench methods --users 100 --demos random:4"
+    rows["methods-neighbours"] = "bench methods --users 100 --seed 1"
+    rows["speed-ranking"] = "bench ranking"
+    rows["speed-effects"] = "bench effects"
+    rows["speed-bank"] = "bench bank"
+    return rows
+
+
+MEASURED: dict[str, str] = _rows()
+"""Name of the measurement -> the words after `dualens`."""
+
+
+def head(name: str) -> str:
+    """The first line of a kept measurement, less its date: what must be unchanged for it to be kept."""
+    return f"`dualens {MEASURED[name]}`, engine version {ENGINE_VERSION}"
+
+
+def missing() -> list[str]:
+    """Measurements that were not made by this engine with these words."""
+    return [name for name in MEASURED if not _kept(name).startswith(head(name) + ",")]
+
+
+def _kept(name: str) -> str:
+    path = FOLDER / f"{name}.md"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def measure(name: str) -> int:
+    """Run one command and keep what it prints; nothing is kept where it fails. Returns its exit status."""
+    began = time.monotonic()
+    environment = {**os.environ, "DUALENS_TABLES": "markdown"}
+    command = [sys.executable, "-m", "engine", *MEASURED[name].split()]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode == 0:
+        minutes = (time.monotonic() - began) / 60
+        first = f"{head(name)}, {date.today()}, {minutes:.0f} min."
+        FOLDER.mkdir(exist_ok=True)
+        (FOLDER / f"{name}.md").write_text(f"{first}\n\n{done.stdout.strip()}\n", encoding="utf-8")
+    return done.returncode
+
+
+def main() -> int:
+    """Measure what is named, or whatever is missing; 1 where a command failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*MEASURED, []])
+    parser.add_argument("--list", action="store_true", help="print every measurement and whether it is there")
+    arguments = parser.parse_args()
+    if arguments.list:
+        for name, words in MEASURED.items():
+            print(f"{'missing' if name in missing() else 'there':8}{name:28}dualens {words}")
+        return 0
+    failed = [name for name in arguments.names or missing() if measure(name)]
+    if failed:
+        print(f"Failed: {', '.join(failed)}.", file=sys.stderr)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

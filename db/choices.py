@@ -437,7 +437,7 @@ STUDIES: dict[str, StudyChoice] = _table(
             "history",
             "exclude_target_item",
         ),
-        reads="Mean over users, with its 95 % interval; the best row is bold. Stale: known when the model "
+        reads="Mean over users, with its 95 % interval; the highest is bold. Stale: known when the model "
         "was tuned. Fresh: known when the purchase is predicted.",
     ),
     StudyChoice(
@@ -477,8 +477,8 @@ STUDIES: dict[str, StudyChoice] = _table(
             "history",
             "exclude_target_item",
         ),
-        reads="Mean over users with its 95 % interval, best on top; the line is no demonstrations. Blue: "
-        "significantly better than none; orange: significantly worse.",
+        reads="Mean over users with its 95 % interval, highest on top; the line is no demonstrations. Blue: "
+        "significantly better than none after Holm's correction; orange: significantly worse.",
     ),
     StudyChoice(
         "faithfulness",

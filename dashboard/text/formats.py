@@ -1,6 +1,8 @@
 """Numbers, dates and sizes as people read them: real minus signs, units, one way each."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
+from typing import Any
 
 MINUS = "−"
 ARROW = "→"
@@ -37,6 +39,23 @@ def ordinal(value: int) -> str:
     """1st, 2nd, 3rd, 11th."""
     suffix = "th" if value % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
     return f"{value}{suffix}"
+
+
+def rank(metrics: Mapping[str, Any]) -> str:
+    """3rd; 3rd–6th (tied with 3 others), where ties leave the order open.
+
+    metrics: `{rank}`, the expected rank, with `tied` where others have the target's score.
+    """
+    tied = metrics.get("tied") or 0
+    if not tied:
+        return ordinal(round(metrics["rank"]))
+    first, last = (round(metrics["rank"] + side * tied / 2) for side in (-1, 1))
+    return f"{ordinal(first)}–{ordinal(last)} (tied with {plural(tied, 'other')})"
+
+
+def rank_number(value: float | None) -> str:
+    """An expected rank as a number: 3, or 4.5 where ties leave the order open."""
+    return number(value, 0 if value is None or value == round(value) else 1)
 
 
 def seconds(value: float | None) -> str:

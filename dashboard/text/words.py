@@ -8,6 +8,7 @@ from dashboard.text.formats import (
     day,
     ordinal,
     plural,
+    rank,
     signed,
 )
 from dashboard.text.literal import plain
@@ -39,11 +40,14 @@ def source_line(view: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def movement(before: int, after: int, total: int) -> str:
-    """From rank 7 to rank 1 of 20."""
-    if before == after:
-        return f"stays {ordinal(after)} of {total}"
-    return f"{'rises' if after < before else 'falls'} from {ordinal(before)} to {ordinal(after)} of {total}"
+def movement(before: Mapping[str, Any], after: Mapping[str, Any], total: int) -> str:
+    """Rises from 7th to 1st of 20. before, after: `{rank, tied}` of the target."""
+    if before["rank"] == after["rank"] and before.get("tied") == after.get("tied"):
+        return f"stays {rank(after)} of {total}"
+    way = {True: "rises", False: "falls"}[after["rank"] < before["rank"]]
+    if before["rank"] == after["rank"]:
+        way = "goes"
+    return f"{way} from {rank(before)} to {rank(after)} of {total}"
 
 
 def recommend(result: Mapping[str, Any], effects: Mapping[str, Any] | None) -> str:
@@ -53,9 +57,9 @@ def recommend(result: Mapping[str, Any], effects: Mapping[str, Any] | None) -> s
     title = plain(result["target"]["title"], 60)
     demonstrations = result["demonstrations"]
     if not demonstrations:
-        place = f"{ordinal(metrics['rank'])} of {total}"
+        place = f"{rank(metrics)} of {total}"
         return f"Without demonstrations, {who}, {title}, is {place}."
-    moved = movement(metrics["zero_shot"]["rank"], metrics["rank"], total)
+    moved = movement(metrics["zero_shot"], metrics, total)
     taken = result["loss_zero_shot"] - result["loss"]
     loss = (
         f"its loss {'falls' if taken > 0 else 'rises'} by {abs(taken):.2f} nats"
@@ -130,15 +134,13 @@ def how_measured(effects: Mapping[str, Any]) -> str:
     return f"{method}."
 
 
-def peers(result: Mapping[str, Any], lists: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Where the model and each conventional recommender place the target."""
+def peers(result: Mapping[str, Any], lists: Mapping[str, Mapping[str, Any]]) -> str:
+    """Where the model and each conventional recommender place the target; lists: `{rank, tied}` by name."""
     metrics, total = result["metrics"], len(result["items"])
-    own = f"The model ranks {plain(result['target']['title'], 60)} {ordinal(metrics['rank'])} of {total}"
+    own = f"The model ranks {plain(result['target']['title'], 60)} {rank(metrics)} of {total}"
     if result["demonstrations"]:
-        own += f" ({ordinal(metrics['zero_shot']['rank'])} without demonstrations)"
-    others = [
-        f"{name} {ordinal(row['rank'])}" for name, items in lists.items() for row in items if row["is_target"]
-    ]
+        own += f" ({rank(metrics['zero_shot'])} without demonstrations)"
+    others = [f"{name} {rank(entry)}" for name, entry in lists.items()]
     return f"{own}; {', '.join(others)}." if others else f"{own}."
 
 
@@ -146,7 +148,7 @@ def catalogue(found: Mapping[str, Any], target: str) -> str:
     """Whether the target is among the best of the whole catalogue, and how many of them changed."""
     lists = (found["zero_shot"], found["items"])
     both = [next((row["rank"] for row in some if row["is_target"]), None) for some in lists]
-    before, after = (ordinal(rank) if rank else "not among them" for rank in both)
+    before, after = (ordinal(place) if place else "not among them" for place in both)
     moved = f"is {after}" if before == after else f"is {before} without demonstrations and {after} with"
     new = {row["item"] for row in found["items"]} - {row["item"] for row in found["zero_shot"]}
     share = f" The demonstrations bring in {len(new)} of the {len(found['items'])}." if new else ""

@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard.state import session, widgets
 from dashboard.text import values
-from dashboard.text.formats import ARROW, count, moment, plural
+from dashboard.text.formats import ARROW, count, moment, plural, rank_number
 from dashboard.text.literal import md, plain
 from dashboard.ui.remembered import remembered
 from db import runs
@@ -99,7 +99,7 @@ def select(title: str, name: str, known: Listed, run: Run | None, picked: Callab
 
 def label(run: RunSummary, zone: tzinfo = UTC) -> str:
     """What tells one run from another, as one line of plain text that stays the same."""
-    ranks = f"rank {run.metrics['zero_shot']['rank']} {ARROW} {run.metrics['rank']}"
+    ranks = f"rank {rank_number(run.metrics['zero_shot']['rank'])} {ARROW} {rank_number(run.metrics['rank'])}"
     parts = [plain(run.user_id, 24), chosen_by(run), ranks, plain(run.title, 40)]
     parts += [moment(run.created_at, zone), plain(run.dataset, 24), plain(run.model, 24), run.key[:6]]
     return " · ".join(parts)

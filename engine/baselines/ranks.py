@@ -17,7 +17,7 @@ from engine.baselines.fitting import baseline, fitted
 from engine.baselines.scorer import Scorer, training_report
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
-from engine.evaluation.metrics import metrics, rank_of
+from engine.evaluation.metrics import Standing, metrics, standing
 from engine.evaluation.statistics import interval
 from engine.evaluation.users import drawn_users
 from engine.progress import give_way
@@ -27,15 +27,25 @@ MEASURES = ("ndcg10", "hr1", "hr10", "mrr")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The rank (1 = best) of each user's target, users in the order asked."""
+    """Where each user's target stands, users in the order asked."""
 
     user_ids: list[str]
-    ranks: list[int]
+    standings: list[Standing]
     seed: int
 
     def values(self, measure: str) -> NDArray[np.float64]:
         """A measure per user [users]; `measure` as named by `engine.evaluation.metrics`."""
-        return np.array([metrics(rank)[measure] for rank in self.ranks])
+        return np.array([metrics(stands)[measure] for stands in self.standings])
+
+    @property
+    def ranks(self) -> dict[str, float]:
+        """The expected rank (1 = best) of each user's target."""
+        return {user: stands.rank for user, stands in zip(self.user_ids, self.standings, strict=True)}
+
+    @property
+    def tied(self) -> float:
+        """The share of targets that are tied with another candidate."""
+        return sum(stands.tied > 0 for stands in self.standings) / len(self.standings)
 
     def summary(self) -> dict[str, dict[str, float | list[float]]]:
         """Mean and 95 % interval of every measure."""
@@ -63,7 +73,7 @@ def evaluate(
     The scorer is given the whole history before the target and the moment of the target, never the target.
     Raises NotFound for an unknown user and BadInput for one without this target.
     """
-    ranks = []
+    standings = []
     for user_id in users:
         give_way()
         query = queries.build(store, dataset, user_id, target, history=dataset.interactions)
@@ -72,8 +82,8 @@ def evaluate(
         ).items
         history = [row.item for row in query.history]
         scores = scorer.scores(history, listed, query.target_timestamp)
-        ranks.append(rank_of(scores.tolist(), listed.index(query.target.item)))
-    return Evaluation(list(users), ranks, seed)
+        standings.append(standing(scores.tolist(), listed.index(query.target.item)))
+    return Evaluation(list(users), standings, seed)
 
 
 def run_baseline(
@@ -129,7 +139,8 @@ def run_baseline(
         "seed": seed,
         "fitted_on": fit.on,
         "metrics": evaluation.summary(),
-        "ranks": dict(zip(evaluation.user_ids, evaluation.ranks, strict=True)),
+        "ranks": evaluation.ranks,
+        "tied": evaluation.tied,
         "fit": training_report(fit.scorer),
         "loaded": fit.loaded,
         "seconds": {"fit": fit_s, "evaluate": time.perf_counter() - started},

@@ -26,6 +26,7 @@ from engine.baselines import saved
 from engine.baselines.sasrec_network import Network, Sasrec, Shape, arrays, fill, padded
 from engine.baselines.scorer import Progress
 from engine.data.draws import generator
+from engine.evaluation.metrics import Standing, ndcg
 from engine.progress import give_way, worked
 
 LOSSES = ("full", "scaled")
@@ -258,8 +259,11 @@ class _Run:
             state = self.network.newest([history[:-1] for history in part])
             logits = (state @ self.network.item.weight[:-1].T).detach()  # [part, items]
             target = torch.tensor([history[-1] for history in part])
-            ranks = (logits >= logits.gather(1, target[:, None])).sum(1).double()  # 1 = best, ties count
-            total += (1 / torch.log2(ranks + 1)).sum().item()
+            own = logits.gather(1, target[:, None])
+            above = torch.where(own[:, 0].isnan(), self.shape.items - 1, (logits > own).sum(1))
+            tied = ((logits == own).sum(1) - 1).clamp(min=0)  # the target is equal to itself
+            for counts in zip(above.tolist(), tied.tolist(), strict=True):
+                total += ndcg(Standing(*counts), self.shape.items)
         return total / len(self.validation)
 
     def keep(self, path: Path) -> None:

@@ -5,7 +5,7 @@ model's choice out of a wider pool. Runs are kept in the workspace like any othe
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from db import datasets
 from db.errors import BadInput
 from db.requests import RunRequest
 from engine.context import Engine
-from engine.evaluation.statistics import difference
+from engine.evaluation.statistics import paired_tests, together
 from engine.evaluation.users import drawn_users
 from engine.tasks.forward_tuning import forward
 from engine.tasks.rank import rank
@@ -85,10 +85,7 @@ def method_gains(
         "demos": demos,
         "seed": seed,
         "users": len(values[PLAIN]),
-        "rows": [
-            _row(name, np.array(measured), np.array(values[PLAIN]), seconds[name])
-            for name, measured in values.items()
-        ],
+        "rows": rows(values, seconds),
     }
 
 
@@ -104,16 +101,23 @@ def _timed(engine: Engine, request: RunRequest, method: str) -> tuple[float, flo
     return ndcg, loss, time.perf_counter() - started
 
 
-def _row(method: str, measured: np.ndarray, plain: np.ndarray, seconds: float) -> dict[str, Any]:
-    """Means of one method; `measured` and `plain` [users, (NDCG@10, loss)]."""
-    gain = difference(measured[:, 0], plain[:, 0])
-    return {
-        "method": method,
-        "ndcg10": float(measured[:, 0].mean()),
-        "difference": gain["mean"],
-        "low": gain["low"],
-        "high": gain["high"],
-        "p": gain["p"],
-        "loss": float(measured[:, 1].mean()),
-        "seconds_per_user": seconds / len(plain),
-    }
+def rows(
+    values: Mapping[str, Sequence[tuple[float, float]]], seconds: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Means of every method, of (NDCG@10, loss) per user, and its difference from the plain run; that of the
+    plain run itself is None."""
+    measured = {name: np.array(row) for name, row in values.items()}  # each [users, 2]
+    methods = [name for name in measured if name != PLAIN]
+    gains = [measured[name][:, 0] - measured[PLAIN][:, 0] for name in methods]
+    tests = dict(zip(methods, together(paired_tests(np.array(gains))) if gains else [], strict=True))
+    return [
+        {
+            "method": name,
+            "ndcg10": float(row[:, 0].mean()),
+            "difference": tests.get(name, {}).get("mean"),
+            **{part: tests.get(name, {}).get(part) for part in ("low", "high", "p", "p_holm")},
+            "loss": float(row[:, 1].mean()),
+            "seconds_per_user": seconds[name] / len(row),
+        }
+        for name, row in measured.items()
+    ]

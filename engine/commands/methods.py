@@ -97,7 +97,7 @@ def forward(
     tried = {one["iteration"]: one["loss"] for one in view["probe_curve"]}
     output.table(
         [
-            [p["iteration"], tried.get(p["iteration"]), p["loss"], p["margin"], p["rank"]]
+            [p["iteration"], tried.get(p["iteration"]), p["loss"], p["margin"], output.rank(p)]
             for p in view["curve"]
         ],
         *("iteration", "loss, last known purchase", f"loss, {request.target} target", "margin", "rank"),

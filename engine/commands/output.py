@@ -92,7 +92,7 @@ def run(view: dict[str, Any]) -> None:
     metrics, zero = view["metrics"], view["metrics"]["zero_shot"]
     cached = " (cached; timing of the first run)" if view["cached"] else ""
     line(
-        f"target's rank {zero['rank']:g} -> {metrics['rank']:g}, NDCG@10 {zero['ndcg10']:.3f} -> "
+        f"target's rank {rank(zero)} -> {rank(metrics)}, NDCG@10 {zero['ndcg10']:.3f} -> "
         f"{metrics['ndcg10']:.3f}, {view['timings_ms']['total']:.0f} ms{cached}, run {view['run'][:12]}"
     )
     notes(view["notes"])
@@ -102,6 +102,12 @@ def notes(sentences: Iterable[str]) -> None:
     """What a reader of the numbers must know."""
     for sentence in sentences:
         line(f"note: {sentence}")
+
+
+def rank(metrics: dict[str, Any]) -> str:
+    """The target's expected rank, and how many others are tied with it."""
+    tied = metrics.get("tied", 0)
+    return f"{metrics['rank']:g}" + (f" (tied with {tied} other{'s' * (tied > 1)})" if tied else "")
 
 
 def report(dataset: str, said: dict[str, Any]) -> None:

@@ -2,13 +2,15 @@
 
 With one relevant item at rank r: HR@k = [r <= k], NDCG@k = [r <= k] / log2(r + 1), MRR = 1 / r (no cut-off).
 
-Ties are counted against the target (pessimistic rank): a model that gives every candidate the same score has
-learned nothing, and must not look good because the target is first in the list. The area under the curve
-counts a tie as half, as is usual.
+Tied items have no order, so every metric is its expectation over a random order of them: with `above` items
+scored higher than the target and `tied` others scored the same, r is each of above + 1 ... above + tied + 1
+with equal chance. A model that gives every candidate the same score is worth what chance is worth. The area
+under the curve counts a tie as half, which is the same.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,54 +18,81 @@ from numpy.typing import NDArray
 CUTOFF = 10
 
 
-def rank_of(scores: Sequence[float], target: int) -> int:
-    """Rank (1 = best) of `scores[target]`, higher scores being better; equals rank before it.
+@dataclass(frozen=True)
+class Standing:
+    """Where a target stands: `above` candidates are scored higher, `tied` others the same."""
 
-    A score that is NaN is worse than every number, for the target as for the others.
-    """
-    own = _comparable(scores[target])
-    return 1 + sum(_comparable(score) >= own for place, score in enumerate(scores) if place != target)
+    above: int
+    tied: int = 0
 
+    def __post_init__(self) -> None:
+        if self.above < 0 or self.tied < 0:
+            raise ValueError(f"counts start at 0, got {self}")
 
-def order(scores: Sequence[float], target: int | None = None) -> list[int]:
-    """Places of `scores` best first; equal scores keep their order, but the target comes after its equals.
+    @property
+    def rank(self) -> float:
+        """The expected rank (1 = best): half of the tied ones come first."""
+        return self.above + 1 + self.tied / 2
 
-    So `order(scores, t).index(t) + 1 == rank_of(scores, t)`: the shown order is the measured order.
-    """
-    return sorted(range(len(scores)), key=lambda place: (-_comparable(scores[place]), place == target, place))
-
-
-def metrics(rank: int) -> dict[str, float]:
-    """`{rank, hr1, hr10, ndcg10, mrr}` of one list whose target stands at `rank` (1 = best)."""
-    if rank < 1:
-        raise ValueError(f"a rank starts at 1, got {rank}")
-    return {
-        "rank": rank,
-        "hr1": hit_rate(rank, 1),
-        "hr10": hit_rate(rank, CUTOFF),
-        "ndcg10": ndcg(rank, CUTOFF),
-        "mrr": 1 / rank,
-    }
+    @property
+    def ranks(self) -> range:
+        """The ranks that are equally likely."""
+        return range(self.above + 1, self.above + self.tied + 2)
 
 
-def hit_rate(rank: int, k: int) -> float:
-    """1 where the target is among the first k, else 0."""
-    return float(rank <= k)
+def standing(scores: Sequence[float], target: int) -> Standing:
+    """Where `scores[target]` stands among the scores, higher ones being better.
 
-
-def ndcg(rank: int, k: int) -> float:
-    """NDCG@k with one relevant item: the ideal gain is 1, so the discount at `rank` is the whole of it."""
-    return 1 / math.log2(rank + 1) if rank <= k else 0.0
-
-
-def uauc(scores: Sequence[float], target: int) -> float:
-    """Area under the ROC curve of one user's list: the share of the others that stand below the target.
-
-    Its mean over users is uAUC. Needs another candidate than the target.
+    A score that is NaN is worse than every number; a target without a score stands below all others.
     """
     own = _comparable(scores[target])
     others = [_comparable(score) for place, score in enumerate(scores) if place != target]
-    return sum((other < own) + (other == own) / 2 for other in others) / len(others)
+    if math.isnan(scores[target]):
+        return Standing(len(others))
+    return Standing(sum(score > own for score in others), sum(score == own for score in others))
+
+
+def order(scores: Sequence[float]) -> list[int]:
+    """Places of `scores` best first, in which a list is shown; equal scores keep their order, NaN is last."""
+    return sorted(range(len(scores)), key=lambda place: (_comparable(scores[place]), -place), reverse=True)
+
+
+def metrics(stands: Standing) -> dict[str, float]:
+    """`{rank, hr1, hr10, ndcg10, mrr}` of one list, each the expectation over the order of ties.
+
+    Where other candidates are tied with the target, `tied` says how many.
+    """
+    return {
+        "rank": stands.rank,
+        **({"tied": stands.tied} if stands.tied else {}),
+        "hr1": hit_rate(stands, 1),
+        "hr10": hit_rate(stands, CUTOFF),
+        "ndcg10": ndcg(stands, CUTOFF),
+        "mrr": _mean([1 / rank for rank in stands.ranks]),
+    }
+
+
+def hit_rate(stands: Standing, k: int) -> float:
+    """The chance that the target is among the first k."""
+    return _mean([float(rank <= k) for rank in stands.ranks])
+
+
+def ndcg(stands: Standing, k: int) -> float:
+    """Expected NDCG@k with one relevant item: the ideal gain is 1, so it is the discount at the rank."""
+    return _mean([1 / math.log2(rank + 1) if rank <= k else 0.0 for rank in stands.ranks])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def uauc(scores: Sequence[float], target: int) -> float:
+    """Area under the ROC curve of one user's list: the share of the others that stand below the target, tied
+    ones half.
+
+    Its mean over users is uAUC. Needs another candidate than the target.
+    """
+    return 1 - (standing(scores, target).rank - 1) / (len(scores) - 1)
 
 
 def auc_parts(targets: Sequence[float], others: Sequence[Sequence[float]]) -> NDArray[np.float64]:
@@ -78,8 +107,9 @@ def auc_parts(targets: Sequence[float], others: Sequence[Sequence[float]]) -> ND
     sizes = {len(row) for row in others}
     if len(targets) != len(others) or len(sizes) != 1 or 0 in sizes:
         raise ValueError("every user needs a target and the same number of negatives, at least one")
-    positive = np.array([_comparable(score) for score in targets])
-    negative = np.array([[_comparable(score) for score in row] for row in others])
+    positive, negative = np.array(targets, dtype=np.float64), np.array(others, dtype=np.float64)
+    known = np.unique(np.append(positive, negative))
+    positive, negative = _coded(positive, known, -2), _coded(negative, known, -1)
     below = _share_below(positive, negative.ravel())
     above = (1 - _share_below(negative.ravel(), positive)).reshape(negative.shape).mean(axis=1)
     return below + above - below.mean()
@@ -92,5 +122,11 @@ def _share_below(values: NDArray[np.float64], among: NDArray[np.float64]) -> NDA
     return (left + right) / (2 * len(ordered))
 
 
-def _comparable(score: float) -> float:
-    return -math.inf if math.isnan(score) else float(score)
+def _coded(scores: NDArray[np.float64], known: NDArray[np.float64], missing: int) -> NDArray[np.float64]:
+    """The place of each score among the known ones, which sort as the scores do; `missing` for NaN."""
+    return np.where(np.isnan(scores), missing, np.searchsorted(known, scores)).astype(np.float64)
+
+
+def _comparable(score: float) -> tuple[bool, float]:
+    """Sorts as the score does, NaN below every number."""
+    return (False, 0.0) if math.isnan(score) else (True, float(score))

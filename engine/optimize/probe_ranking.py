@@ -13,7 +13,7 @@ from db.requests import OptimizeRequest
 from engine.context import Context
 from engine.data.candidates import candidate_list
 from engine.demos.query import PoolEntry
-from engine.evaluation.metrics import ndcg, rank_of
+from engine.evaluation.metrics import ndcg, standing
 
 CANDIDATES = 20
 
@@ -54,7 +54,7 @@ def ranked(
     assert ranking.loss_zero_shot is not None
     return Ranked(
         ranking.loss,
-        ndcg(rank_of(ranking.scores, target), 10),
+        ndcg(standing(ranking.scores, target), 10),
         ranking.loss_zero_shot,
-        ndcg(rank_of(ranking.scores_zero_shot, target), 10),
+        ndcg(standing(ranking.scores_zero_shot, target), 10),
     )

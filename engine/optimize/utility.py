@@ -17,7 +17,7 @@ from db.requests.edits import drawn
 from engine.context import Context
 from engine.demos.dislikes import disliked_for
 from engine.demos.query import PoolEntry
-from engine.evaluation.metrics import ndcg, rank_of
+from engine.evaluation.metrics import ndcg, standing
 from engine.llm.scoring.perturbed_prompts import draws_of
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.lrgd.perturb import robust
@@ -62,7 +62,9 @@ class ModelUtility:
                 template=self._request.template,
             )
             ranked = rank_candidates(self._loaded, task, self._cache)
-            gains.append(ndcg(rank_of(ranked.scores, 0), 10) - ndcg(rank_of(ranked.scores_zero_shot, 0), 10))
+            gains.append(
+                ndcg(standing(ranked.scores, 0), 10) - ndcg(standing(ranked.scores_zero_shot, 0), 10)
+            )
         return np.array(gains)
 
     def fits(self, chosen: Set) -> bool:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from engine.llm.scoring.ranking import Task
 
 ZERO_SHOT, STALE, FRESH = "zero_shot", "stale", "fresh"
-_BEYOND = 1e30  # stands for an infinite score: JSON has none
+_BEYOND = 1e30  # stands for an infinite score: JSON has none, nor NaN
 _DIGITS = 7  # kept of a score, so that a resumed study is equal to one without a break
 
 
@@ -43,10 +43,12 @@ class Asked:
     place: int
 
     def plain(self, scores: Sequence[float]) -> list[float]:
-        """The scores, the target's first, as finite numbers of few digits; NaN is worse than every number."""
-        ordered = [scores[self.place], *scores[: self.place], *scores[self.place + 1 :]]
-        finite = (-_BEYOND if math.isnan(score) else max(-_BEYOND, min(_BEYOND, score)) for score in ordered)
-        return [float(f"{score:.{_DIGITS}g}") for score in finite]
+        """The scores, the target's first, as finite numbers of few digits that rank as the scores do."""
+        others = [*scores[: self.place], *scores[self.place + 1 :]]
+        return [
+            _finite(scores[self.place], -3 * _BEYOND),
+            *(_finite(score, -2 * _BEYOND) for score in others),
+        ]
 
 
 def look_up(
@@ -100,6 +102,12 @@ def scores(
         scores[ZERO_SHOT] = asked.plain(result.scores_zero_shot)
         scores[column] = asked.plain(result.scores)
     return scores
+
+
+def _finite(score: float, missing: float) -> float:
+    """`missing` for NaN, which is worse than every number (`engine.evaluation.metrics.standing`)."""
+    bounded = missing if math.isnan(score) else max(-_BEYOND, min(_BEYOND, score))
+    return float(f"{bounded:.{_DIGITS}g}")
 
 
 def _task(asked: Asked, chosen: Sequence[PoolEntry], seed: int) -> Task:

@@ -22,8 +22,8 @@ from db.requests import StudyRequest
 from engine.baselines.fitting import fitted
 from engine.baselines.scorer import Scorer, training_report
 from engine.context import Engine
-from engine.evaluation.metrics import metrics, rank_of
-from engine.evaluation.statistics import difference, estimate, running
+from engine.evaluation.metrics import metrics, standing
+from engine.evaluation.statistics import estimate, paired_tests, running, together
 from engine.progress import Report
 from engine.studies import table_cells
 from engine.studies.answers import (
@@ -97,14 +97,7 @@ def run(
             {"name": name, "label": SERIES[name], "points": points(request, plan.questions, values[name])}
             for name in SERIES
         ],
-        "tests": [
-            {
-                "better": first,
-                "than": second,
-                METRIC: compared(plan, values[first], values[second], request.seed),
-            }
-            for first, second in COMPARED
-        ],
+        "tests": compared(plan, values, request.seed),
         "notes": notes(request, plan, {"llm": info}) + cut_short(request, plan, checkpoint),
         "seconds": round(checkpoint.seconds, 1),
     }
@@ -209,14 +202,17 @@ def points(
     ]
 
 
-def compared(
-    plan: Plan, first: NDArray[np.float64], second: NDArray[np.float64], seed: int
-) -> dict[str, Any]:
-    """The paired difference over users; who was asked in several periods counts once, with their mean."""
+def compared(plan: Plan, values: Mapping[str, NDArray[np.float64]], seed: int) -> list[dict[str, Any]]:
+    """The paired differences over users; who was asked in several periods counts once, with their mean."""
     names, user = np.unique([question.user_id for question in plan.questions], return_inverse=True)
     counts = np.bincount(user, minlength=len(names))
-    means = [np.bincount(user, weights=values) / counts for values in (first, second)]
-    return difference(means[0], means[1], seed)
+    means = {name: np.bincount(user, weights=row) / counts for name, row in values.items()}
+    rows = np.array([means[first] - means[second] for first, second in COMPARED])
+    tests = together(paired_tests(rows, seed))
+    return [
+        {"better": first, "than": second, METRIC: test}
+        for (first, second), test in zip(COMPARED, tests, strict=True)
+    ]
 
 
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,4 +245,4 @@ def _by_period(questions: Sequence[Question]) -> Iterator[tuple[int, list[tuple[
 
 
 def _ndcg(scores: Sequence[float]) -> float:
-    return metrics(rank_of(scores, 0))[METRIC]
+    return metrics(standing(scores, 0))[METRIC]

@@ -21,11 +21,12 @@ from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import StudyRequest, TuneRequest
 from engine.context import Engine
-from engine.evaluation.metrics import auc_parts, metrics, rank_of, uauc
+from engine.evaluation.metrics import auc_parts, metrics, standing, uauc
 from engine.evaluation.statistics import estimate, running
 from engine.progress import Report
 from engine.studies.checkpoint import Checkpoint
 from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, reader_of, scoring
+from engine.studies.provenance import recipe
 from engine.studies.questions import drawn, in_periods, last_ones, timeline
 from engine.studies.recicl_claim import (
     BASE,
@@ -34,6 +35,7 @@ from engine.studies.recicl_claim import (
     SINGLE,
     claim,
     comparisons,
+    departures,
     differences,
 )
 from engine.studies.table_cells import Table, difference, interval
@@ -125,7 +127,8 @@ def result(
         for column in plan.columns
     }
     tested = differences(values, comparisons(list(rows), plan.columns), request.seed)
-    sentence, holds = claim(plan.dataset.name, values, tested)
+    departs = departures(request.demos, recipe(rows[RECICL]) if RECICL in rows else {})
+    sentence, holds = claim(plan.dataset.name, values, tested, departs)
     return {
         **described(request, plan),
         "users": len(plan.questions),
@@ -157,7 +160,7 @@ def per_user(lists: list[list[float]]) -> dict[str, NDArray[np.float64]]:
     return {
         "auc": auc_parts([row[0] for row in lists], [row[1:] for row in lists]),
         "uauc": np.array([uauc(row, 0) for row in lists]),
-        "ndcg10": np.array([metrics(rank_of(row, 0))["ndcg10"] for row in lists]),
+        "ndcg10": np.array([metrics(standing(row, 0))["ndcg10"] for row in lists]),
     }
 
 
@@ -173,7 +176,7 @@ def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, answer in values.items():
         for column, listed in answer["scores"].items():
             cell = cells.setdefault(name.split("/")[0], {}).setdefault(column, [])
-            cell.append(metrics(rank_of(listed, 0))["ndcg10"])
+            cell.append(metrics(standing(listed, 0))["ndcg10"])
     return {
         "ndcg10": {
             row: {column: running(cell) for column, cell in columns.items()} for row, columns in cells.items()

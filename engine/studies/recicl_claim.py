@@ -1,6 +1,7 @@
 """What a table of cells says of RecICL's claim (arXiv 2410.23136): which cells are compared, and a sentence.
 
-Pure functions of per-user values.
+The claim is of the paper's own study; a sentence says in what this one differs. Pure functions of per-user
+values.
 """
 
 from collections.abc import Mapping
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.evaluation.statistics import better, difference
+from engine.evaluation.statistics import better, paired_tests, together
 from engine.studies.answers import FRESH, STALE, ZERO_SHOT
+from engine.studies.table_cells import between
 
 BASE, SINGLE, RECICL = "base", "single", "recicl"
 MEASURES = {"auc": "AUC", "uauc": "uAUC", "ndcg10": "NDCG@10"}
@@ -30,6 +32,25 @@ CLAIM: tuple[tuple[Cell, Cell], ...] = (
 """What RecICL claims: the first is better than the second. Both must hold, so that neither p needs a
 correction for there being two (an intersection-union test)."""
 
+AS_IN_THE_PAPER: dict[str, tuple[Any, str]] = {
+    "sources": (["proximal"], "the user's own windows as demonstrations in tuning"),
+    "answers": ("yes_no", "answers Yes or No"),
+    "loss_on": ("last", "the loss on the last answer alone"),
+}
+"""How the paper tunes, by field of a tuning's request."""
+
+
+def departures(demos: str, recipe: Mapping[str, Any]) -> str:
+    """In which ways a study differs from the paper's, in words.
+
+    demos: what the study shows, as STRATEGY:K. recipe: the request of the tuning in the recicl layout; empty
+    where it is not known.
+    """
+    wanted = [] if demos.startswith("proximal") else ["the user's own windows as demonstrations"]
+    known = recipe or dict.fromkeys(AS_IN_THE_PAPER)
+    wanted += [words for field, (value, words) in AS_IN_THE_PAPER.items() if known.get(field) != value]
+    return ", ".join([*wanted, "Amazon reviews of 2018 and a model of 0.5 billion parameters"])
+
 
 def comparisons(rows: list[str], columns: tuple[str, ...]) -> list[tuple[Cell, Cell]]:
     """The pairs tested: the claim's, fresh against the row's other columns, fresh rows against each other."""
@@ -42,19 +63,28 @@ def comparisons(rows: list[str], columns: tuple[str, ...]) -> list[tuple[Cell, C
 
 
 def differences(values: Values, pairs: list[tuple[Cell, Cell]], seed: int) -> list[dict[str, Any]]:
-    """Each pair with the paired difference of every measure, ready for JSON."""
+    """Each pair with the paired difference of every measure, ready for JSON; `p_holm` counts all pairs."""
+    found = {}
+    for name in MEASURES:
+        rows = np.array([values[first][name] - values[second][name] for first, second in pairs])
+        found[name] = together(paired_tests(rows, seed))
     return [
         {
             "better": list(first),
             "than": list(second),
-            **{name: difference(values[first][name], values[second][name], seed) for name in MEASURES},
+            **{name: found[name][place] for name in MEASURES},
         }
-        for first, second in pairs
+        for place, (first, second) in enumerate(pairs)
     ]
 
 
-def claim(dataset: str, values: Values, tested: list[dict[str, Any]]) -> tuple[str, dict[str, bool] | None]:
-    """What the tests say of RecICL's claim on this data set: a sentence, and whether it holds per measure."""
+def claim(
+    dataset: str, values: Values, tested: list[dict[str, Any]], departs: str
+) -> tuple[str, dict[str, bool] | None]:
+    """What the tests say of RecICL's claim in this study: sentences, and whether it is shown, per measure.
+
+    departs: what the paper's study has and this one has not (`departures`).
+    """
     by_pair = {(tuple(test["better"]), tuple(test["than"])): test for test in tested}
     if any(pair not in by_pair for pair in CLAIM):
         return (
@@ -63,25 +93,33 @@ def claim(dataset: str, values: Values, tested: list[dict[str, Any]]) -> tuple[s
             None,
         )
     over_single, over_own = (by_pair[pair] for pair in CLAIM)
-    holds = {name: better(over_single[name]) and better(over_own[name]) for name in MEASURES}
+    holds = {name: _sure(over_single[name]) and _sure(over_own[name]) for name in MEASURES}
     fresh = float(values[RECICL, FRESH][DECIDING].mean())
+    verdict = "is better than both" if holds[DECIDING] else "is not shown to be better than both"
     sentence = (
-        f"RecICL's claim {'holds' if holds[DECIDING] else 'does not hold'} on {dataset}: tuned in the recicl "
-        f"layout and shown fresh demonstrations, {MEASURES[DECIDING]} is {fresh:.3f}, "
-        f"{in_words(over_single[DECIDING])} against the single layout with the same demonstrations and "
-        f"{in_words(over_own[DECIDING])} against its own zero-shot."
+        f"On {dataset}, tuned in the recicl layout and shown fresh demonstrations, {MEASURES[DECIDING]} is "
+        f"{fresh:.3f}, {in_words(over_single[DECIDING])} against the single layout with the same "
+        f"demonstrations and {in_words(over_own[DECIDING])} against its own zero-shot: it {verdict}."
     )
     if (RECICL, STALE) in values:
         since = by_pair[(RECICL, FRESH), (RECICL, STALE)][DECIDING]
         sentence += f" Against stale demonstrations, fresh ones make {in_words(since)}."
     others = [shown for name, shown in MEASURES.items() if holds[name] != holds[DECIDING]]
     if others:
-        verb = "does not hold" if holds[DECIDING] else "holds"
-        sentence += f" By {' and '.join(others)} the claim {verb}."
+        verb = "is not shown" if holds[DECIDING] else "is better than both"
+        sentence += f" By {' and '.join(others)} it {verb}."
+    sentence += f" This is not the paper's study, which has {departs}: its claim stays untested here."
     return sentence, holds
+
+
+def _sure(test: Mapping[str, Any]) -> bool:
+    """Whether one of the claim's two differences is there, by its own p (see `CLAIM`)."""
+    return better({"mean": test["mean"], "p": test["p"]})
 
 
 def in_words(test: Mapping[str, Any]) -> str:
     """A difference in words."""
     p = "p < 0.001" if test["p"] < 0.001 else f"p = {test['p']:.3f}"
-    return f"{test['mean']:+.3f} ({test['low']:+.3f} to {test['high']:+.3f}, {p})"
+    if test.get("p_holm") is not None:
+        p += f", Holm {'< 0.001' if test['p_holm'] < 0.001 else format(test['p_holm'], '.3f')}"
+    return f"{test['mean']:+.3f} ({between(test, '+.3f')}, {p})"

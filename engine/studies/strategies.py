@@ -21,7 +21,7 @@ from db.models import ModelInfo
 from db.requests import RunRequest, StudyRequest
 from db.requests.strategy_spec import Spec
 from engine.context import Context, Engine
-from engine.evaluation.metrics import metrics, rank_of
+from engine.evaluation.metrics import Standing, metrics, standing
 from engine.evaluation.statistics import estimate, running
 from engine.progress import Clock, Report
 from engine.studies.checkpoint import Checkpoint
@@ -75,10 +75,13 @@ def tables(result: dict[str, Any]) -> list[Table]:
     rows = []
     for name in result["order"]:
         strategy = result["strategies"][name]
-        p_values = ["" if strategy[p] is None else f"{strategy[p]:.4f}" for p in (*AGAINST, "p_best")]
+        p_values = [
+            "" if strategy[p] is None else f"{strategy[p]:.4f} ({strategy[f'{p}_holm']:.4f})"
+            for p in (*AGAINST, "p_best")
+        ]
         reached = [interval(strategy[measure]) for measure in MEASURES]
         rows.append([name, *reached, *p_values, round(strategy["shown"], 2), round(strategy["seconds"], 2)])
-    against = [f"p {rival}" for rival in (*AGAINST.values(), "best")]
+    against = [f"p (Holm) {rival}" for rival in (*AGAINST.values(), "best")]
     compared: Table = (["strategy", *MEASURES.values(), *against, "shown", "s choosing"], rows)
     if "guard" not in result:
         return [compared]
@@ -88,13 +91,14 @@ def tables(result: dict[str, Any]) -> list[Table]:
 def asked(
     context: Context[RunRequest], names: Sequence[str], k: int, cache: PrefillCache, checkpoint: Checkpoint
 ) -> dict[str, Any]:
-    """One user under every strategy: `{rank, shown, seconds: {strategy: number}, guard: verdict or None}`.
+    """One user under every strategy: `{standing: {strategy: [above, tied]}, shown, seconds: {strategy:
+    number}, guard: verdict or None}`.
 
     Strategies that choose the same demonstrations with the same weights share one ranking.
     """
     gather(context)  # draws the candidate list, which no strategy's time is to hold
-    known: dict[tuple[Any, ...], tuple[int, int]] = {}
-    value: dict[str, Any] = {"rank": {}, "shown": {}, "seconds": {}, "guard": None}
+    known: dict[tuple[Any, ...], tuple[list[int], int]] = {}
+    value: dict[str, Any] = {"standing": {}, "shown": {}, "seconds": {}, "guard": None}
     for place, name in enumerate(names):
         checkpoint.further(place / len(names))
         clock = Clock()
@@ -103,18 +107,19 @@ def asked(
         same = (tuple(entry.demonstration.id for entry in inputs.chosen), inputs.weights)
         if same not in known:
             known[same] = ranked(inputs, cache)
-        value["rank"][name], value["shown"][name] = known[same]
+        value["standing"][name], value["shown"][name] = known[same]
         if inputs.optimization:
             value["guard"] = inputs.optimization["guard"]["verdict"]
     return value
 
 
-def ranked(inputs: Inputs, cache: PrefillCache) -> tuple[int, int]:
-    """The target's rank with the demonstrations, and how many of them the prompt had room for."""
+def ranked(inputs: Inputs, cache: PrefillCache) -> tuple[list[int], int]:
+    """How many candidates stand above and level with the target, and how many demonstrations had room."""
     from engine.llm.scoring.ranking import rank_candidates
 
     ranking = rank_candidates(inputs.context.loaded, inputs.task(), cache)
-    return rank_of(ranking.scores, inputs.target_index), len(ranking.kept)
+    stands = standing(ranking.scores, inputs.target_index)
+    return [stands.above, stands.tied], len(ranking.kept)
 
 
 def result(
@@ -126,7 +131,7 @@ def result(
     seconds: float,
 ) -> dict[str, Any]:
     """The table as JSON, from what was measured per user."""
-    values = {name: per_user([user["rank"][name] for user in users]) for name in names}
+    values = {name: per_user([Standing(*user["standing"][name]) for user in users]) for name in names}
     best = best_of(values)
     tested = pairwise(values, best, request.seed)
     sentence, holds = claim(plan.dataset.name, values, best, tested)
@@ -154,20 +159,29 @@ def result(
         **({"guard": guard} if guard else {}),
         "claim": sentence,
         "claim_holds": holds,
-        "notes": notes(request, plan, {ROW: info}),
+        "notes": [*notes(request, plan, {ROW: info}), corrected(len(names))],
         "seconds": round(seconds, 1),
     }
 
 
-def per_user(ranks: Sequence[int]) -> dict[str, NDArray[np.float64]]:
-    """Each measure per user [users], from the ranks of their targets."""
-    return {measure: np.array([metrics(rank)[measure] for rank in ranks]) for measure in MEASURES}
+def corrected(strategies: int) -> str:
+    """How p are corrected, as a note."""
+    pairs = strategies * (strategies - 1) // 2
+    return (
+        f"Holm: p corrected for all {pairs} pairs of the {strategies} strategies, by measure; that also "
+        "covers having picked the best on the same users. Intervals are of single differences, uncorrected."
+    )
+
+
+def per_user(standings: Sequence[Standing]) -> dict[str, NDArray[np.float64]]:
+    """Each measure per user [users], from where their targets stand."""
+    return {measure: np.array([metrics(stands)[measure] for stands in standings]) for measure in MEASURES}
 
 
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
     """The mean NDCG@10 of each strategy over the users done, with its interval, for a page to show."""
     cells: dict[str, list[float]] = {}
     for user in values.values():
-        for name, rank in user["rank"].items():
-            cells.setdefault(name, []).append(metrics(rank)["ndcg10"])
+        for name, counts in user["standing"].items():
+            cells.setdefault(name, []).append(metrics(Standing(*counts))["ndcg10"])
     return {"ndcg10": {name: running(cell) for name, cell in cells.items()}}

@@ -10,7 +10,7 @@ from db.choices import BASELINES
 from db.errors import NotFound
 from db.runs import Run
 from engine.context import Engine
-from engine.evaluation.metrics import order
+from engine.evaluation.metrics import order, standing
 from engine.progress import Clock, Report, quiet
 from engine.tasks.hints import scores_of
 
@@ -18,12 +18,14 @@ KINDS = ("itemknn", "bm25", "popularity", "sasrec")
 
 
 def baseline_lists(engine: Engine, run: Run, report: Report = quiet) -> dict[str, Any]:
-    """`{lists: [{name, items, seconds} or {name, missing}]}`; `missing` says why a list is not there.
+    """`{lists: [{name, items, rank, tied, seconds} or {name, missing}]}`; `missing` says why a list is not
+    there. `rank`: the target's expected one, `tied`: other candidates with the target's score. Items with
+    equal scores stand in the order of their ids.
 
     What only counts is fitted on the spot, what is trained must have been fitted. Raises NotFound where the
     data set or its items are gone.
     """
-    request, listed = run.request, run.result["items"]
+    request, listed = run.request, sorted(run.result["items"], key=lambda row: row["item"])
     dataset = datasets.get(engine.store, request.dataset)
     known = datasets.item_by_ids(engine.store, dataset.id, [row["item"] for row in listed])
     if gone := [row["item"] for row in listed if row["item"] not in known]:
@@ -41,7 +43,9 @@ def baseline_lists(engine: Engine, run: Run, report: Report = quiet) -> dict[str
             continue
         items = [
             {**listed[place], "rank": rank, "score": scores[place]}
-            for rank, place in enumerate(order(scores, target), 1)
+            for rank, place in enumerate(order(scores), 1)
         ]
-        lists.append({"name": name, "items": items, "seconds": round(clock.seconds, 3)})
+        stands = standing(scores, target)
+        counts = {"rank": stands.rank, "tied": stands.tied}
+        lists.append({"name": name, "items": items, **counts, "seconds": round(clock.seconds, 3)})
     return {"lists": lists}

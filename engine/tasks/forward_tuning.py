@@ -19,7 +19,7 @@ from db.requests.run import FORWARD_MOST
 from engine.context import Context, Engine, resolve
 from engine.data.candidates import candidate_list
 from engine.demos.probes import gives_away, own_probes
-from engine.evaluation.metrics import metrics, rank_of
+from engine.evaluation.metrics import metrics, standing
 from engine.progress import Report, quiet
 from engine.tasks import results
 from engine.tasks.edits import edited, refuse_drawn
@@ -77,9 +77,9 @@ def forward(
         "items": results.ranked(inputs, best.scores),
         "plain": results.ranked(inputs, plain.scores),
         "metrics": {
-            **metrics(rank_of(best.scores, task.target)),
-            "plain": metrics(rank_of(plain.scores, task.target)),
-            "zero_shot": metrics(rank_of(best.scores_zero_shot, task.target)),
+            **metrics(standing(best.scores, task.target)),
+            "plain": metrics(standing(plain.scores, task.target)),
+            "zero_shot": metrics(standing(best.scores_zero_shot, task.target)),
         },
         "loss_zero_shot": best.loss_zero_shot,
         "demonstrations": [entry.demonstration.id for entry in inputs.chosen],
@@ -162,14 +162,13 @@ def _points(curve: list[RankResult], task: Task) -> list[dict[str, Any]]:
     """A curve as JSON, one point for each iteration."""
     points = []
     for iteration, ranking in enumerate(curve):
-        rank = rank_of(ranking.scores, task.target or 0)
+        reached = metrics(standing(ranking.scores, task.target or 0))
         points.append(
             {
                 "iteration": iteration,
                 "loss": ranking.loss,
                 "margin": ranking.margin,
-                "rank": rank,
-                "ndcg10": metrics(rank)["ndcg10"],
+                **{name: reached[name] for name in ("rank", "tied", "ndcg10") if name in reached},
             }
         )
     return points

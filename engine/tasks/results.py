@@ -12,7 +12,7 @@ from db.requests.strategy_spec import left_out
 from db.runs import Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
 from engine.demos.windows import places
-from engine.evaluation.metrics import metrics, order, rank_of
+from engine.evaluation.metrics import metrics, order, standing
 from engine.progress import counted
 from engine.tasks.edits import described
 from engine.tasks.inputs import Choice, Inputs
@@ -34,8 +34,8 @@ def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: 
         "items": ranked(inputs, with_demos),
         "zero_shot": ranked(inputs, without),
         "metrics": {
-            **metrics(rank_of(with_demos, target)),
-            "zero_shot": metrics(rank_of(without, target)),
+            **metrics(standing(with_demos, target)),
+            "zero_shot": metrics(standing(without, target)),
         },
         "loss": result.loss,
         "loss_zero_shot": result.loss_zero_shot,
@@ -69,7 +69,7 @@ def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: 
 
 
 def ranked(inputs: Inputs, scores: list[float]) -> list[dict[str, Any]]:
-    """The candidates best first; equal scores place the target last (see `engine.evaluation.metrics`)."""
+    """The candidates best first; those with equal scores in the order in which they were drawn."""
     target = inputs.target_index
     return [
         {
@@ -79,7 +79,7 @@ def ranked(inputs: Inputs, scores: list[float]) -> list[dict[str, Any]]:
             "score": scores[place],
             "is_target": place == target,
         }
-        for rank, place in enumerate(order(scores, target), 1)
+        for rank, place in enumerate(order(scores), 1)
     ]
 
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -30,8 +30,8 @@ from engine.data.simulated import simulate
 from engine.demos import query as queries
 from engine.demos import selection
 from engine.demos.query import Query
-from engine.evaluation.metrics import metrics, rank_of
-from engine.evaluation.statistics import interval, paired_p
+from engine.evaluation.metrics import metrics, standing
+from engine.evaluation.statistics import interval, paired_tests, together
 from engine.evaluation.users import drawn_users
 from engine.llm.loading.load import LoadedModel, load
 from engine.llm.scoring.ranking import Scoring, Task, rank_candidates
@@ -103,24 +103,27 @@ def _task(
 
 
 def _ndcg(scores: Sequence[float], place: int) -> float:
-    return metrics(rank_of(scores, place))["ndcg10"]
+    return metrics(standing(scores, place))["ndcg10"]
 
 
-def summary(table: dict[str, np.ndarray]) -> dict[str, dict[str, float | list[float]]]:
-    """Mean, 95 % interval and, against no demonstrations, the paired difference with interval and p."""
-    lines: dict[str, dict[str, float | list[float]]] = {}
-    for name, values in table.items():
-        lines[name] = {"ndcg10": _short(values.mean()), "interval": [_short(v) for v in interval(values)]}
-        if name != "none":
-            gain = values - table["none"]
-            lines[name]["gain"] = _short(gain.mean())
-            lines[name]["gain_interval"] = [_short(v) for v in interval(gain)]
-            lines[name]["p"] = _short(paired_p(values, table["none"]))
+def summary(table: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    """Mean, 95 % interval and, against no demonstrations, the paired difference with interval and both p."""
+    lines: dict[str, dict[str, Any]] = {
+        name: {"ndcg10": _short(values.mean()), "interval": [_short(v) for v in interval(values)]}
+        for name, values in table.items()
+    }
+    rivals = [name for name in table if name != "none"]
+    tests = together(paired_tests(np.array([table[name] - table["none"] for name in rivals])))
+    for name, test in zip(rivals, tests, strict=True):
+        lines[name]["gain"] = _short(test["mean"])
+        lines[name]["gain_interval"] = [_short(test["low"]), _short(test["high"])]
+        lines[name] |= {part: _short(test[part]) for part in ("p", "p_holm")}
     return lines
 
 
-def _short(value: float) -> float:
-    return round(float(value), 4)
+def _short(value: float | None) -> float | None:
+    """Four digits; too few users have no interval."""
+    return None if value is None else round(float(value), 4)
 
 
 def measured(

@@ -12,7 +12,7 @@ from db.store import Store
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
 from engine.demos import selection
-from engine.evaluation.metrics import metrics, rank_of
+from engine.evaluation.metrics import metrics, standing
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Scoring, Task, rank_candidates
@@ -60,7 +60,7 @@ def judged(
         place = offered.index(query.target.item)
         for way in WAYS:
             scores = rank_candidates(loaded, replace(task, scoring=way), cache).scores
-            ndcg[way].append(metrics(rank_of(scores, place))["ndcg10"])
+            ndcg[way].append(metrics(standing(scores, place))["ndcg10"])
     return {way: round(sum(values) / max(1, len(values)), 4) for way, values in ndcg.items()}
 
 

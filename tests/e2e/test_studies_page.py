@@ -23,7 +23,7 @@ def test_a_study_is_started_stopped_gone_on_with_and_read(page: Any, dashboard: 
         page.get_by_role("button", name="Resume").wait_for()
         engine.delay_s["study step"] = 0.5
         page.get_by_role("button", name="Resume").click()
-        page.locator(".st-key-verdict").get_by_text("RecICL's claim holds").wait_for()
+        page.locator(".st-key-verdict").get_by_text("it is better than both").wait_for()
         page.get_by_role("radio", name="AUC", exact=True).click()
         page.get_by_text("Paired tests over users").wait_for()
     seen = page.locator(".stMain").inner_text()

@@ -115,7 +115,8 @@ def metrics(rank: int) -> dict[str, float]:
     """The metrics of one ranked list."""
     inside = rank <= 10
     gain = 1 / (1 + rank) ** 0.5 if inside else 0.0
-    return {"rank": rank, "hr1": float(rank == 1), "hr10": float(inside), "ndcg10": gain, "mrr": 1 / rank}
+    hits = {"hr1": float(rank == 1), "hr10": float(inside)}
+    return {"rank": float(rank), **hits, "ndcg10": gain, "mrr": 1 / rank}
 
 
 def rank(store: Store, request: RunRequest) -> Run:
@@ -224,10 +225,11 @@ def effects(store: Store, run: Run, mode: str = "direct") -> str:
 def peers(run: Run) -> dict[str, Any]:
     """The run's candidates in another order, twice, and one list that is not there."""
     target, titles = run.result["target"]["item"], {row["item"]: row["title"] for row in run.result["items"]}
-    lists = [
-        {"name": name, "items": ranked({item: number(0, 1, name, item) for item in titles}, titles, target)}
-        for name in ("itemknn", "popularity")
-    ]
+    lists = []
+    for name in ("itemknn", "popularity"):
+        items = ranked({item: number(0, 1, name, item) for item in titles}, titles, target)
+        place = next(row["rank"] for row in items if row["is_target"])
+        lists.append({"name": name, "items": items, "rank": place, "tied": 0})
     return {"lists": [*lists, {"name": "sasrec", "missing": "sasrec has <b>not</b> been fitted."}]}
 
 
@@ -264,7 +266,7 @@ def forward(iterations: int) -> dict[str, Any]:
     """A curve that is best at the second pass."""
     losses = [9.0, 8.6, 8.4, *(8.5 + 0.1 * at for at in range(iterations))][: iterations + 1]
     points = [
-        {"iteration": at, "loss": loss, "margin": 0.1, "rank": max(1, 7 - at), "ndcg10": 0.3}
+        {"iteration": at, "loss": loss, "margin": 0.1, "rank": float(max(1, 7 - at)), "ndcg10": 0.3}
         for at, loss in enumerate(losses)
     ]
     return {"curve": points, "probe_curve": points[::-1], "chosen": min(2, iterations), "chosen_by": "probe"}

@@ -56,7 +56,7 @@ def recicl(asked: dict[str, Any]) -> dict[str, Any]:
             "better": [row, "fresh"],
             "than": [row, "zero_shot"],
             **{
-                m: {**estimate(number(-0.1, 0.2, row, m), asked["users"]), "p": 0.01}
+                m: {**estimate(number(-0.1, 0.2, row, m), asked["users"]), "p": 0.01, "p_holm": 0.03}
                 for m in ("auc", "ndcg10")
             },
         }
@@ -67,9 +67,14 @@ def recicl(asked: dict[str, Any]) -> dict[str, Any]:
         "columns": list(COLUMNS),
         "cells": cells,
         "tests": tested,
-        "claim": f"RecICL's claim holds on {asked['dataset']}: it is made up.",
+        "claim": f"On {asked['dataset']} it is better than both: it is made up.",
         "claim_holds": {"ndcg10": True},
     }
+
+
+def tested(mean: float, p: float, corrected: float) -> dict[str, Any]:
+    """A paired difference over 30 users."""
+    return {**estimate(mean, 30), "p": p, "p_holm": corrected}
 
 
 def drift(asked: dict[str, Any]) -> dict[str, Any]:
@@ -94,8 +99,8 @@ def drift(asked: dict[str, Any]) -> dict[str, Any]:
             for name, label in SERIES.items()
         ],
         "tests": [
-            {"better": "llm_fresh", "than": "llm_stale", "ndcg10": {**estimate(0.06, 30), "p": 0.0004}},
-            {"better": "llm_fresh", "than": "sasrec_retrained", "ndcg10": {**estimate(-0.01, 30), "p": 0.6}},
+            {"better": "llm_fresh", "than": "llm_stale", "ndcg10": tested(0.06, 0.0004, 0.0008)},
+            {"better": "llm_fresh", "than": "sasrec_retrained", "ndcg10": tested(-0.01, 0.6, 0.6)},
         ],
     }
 
@@ -120,9 +125,13 @@ def strategies(asked: dict[str, Any]) -> dict[str, Any]:
             "ndcg10": estimate(worth[name], asked["users"]),
             "hr1": estimate(worth[name] - 0.2, asked["users"]),
             "p_random": None if name == "random" else 0.0004,
+            "p_random_holm": None if name == "random" else 0.004,
             "p_bm25": 0.2,
+            "p_bm25_holm": 1.0,
             "p_zero_shot": None if name == "none" else 0.01,
+            "p_zero_shot_holm": None if name == "none" else 0.04,
             "p_best": 0.3,
+            "p_best_holm": 1.0,
             "shown": 0.0 if name == "none" else 3.6,
             "seconds": 0.02,
         }
@@ -132,7 +141,7 @@ def strategies(asked: dict[str, Any]) -> dict[str, Any]:
         {
             "better": name,
             "than": other,
-            "ndcg10": {**estimate(worth[name] - worth[other], asked["users"]), "p": 0.01},
+            "ndcg10": {**estimate(worth[name] - worth[other], asked["users"]), "p": 0.01, "p_holm": 0.04},
         }
         for name in names
         for other in ("none", "random", "bm25")
@@ -145,7 +154,7 @@ def strategies(asked: dict[str, Any]) -> dict[str, Any]:
         "best": max(worth, key=lambda name: worth[name]),
         "tests": tested,
         "guard": {"two-stage": 12, "zero-shot": 6, "stage 1": 2},
-        "claim": f"Two-stage is never worse on {asked['dataset']}: it is made up.",
+        "claim": f"Two-stage is not inferior on {asked['dataset']}: it is made up.",
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.text import values, words
-from dashboard.text.formats import number, ordinal, seconds, signed
+from dashboard.text.formats import number, rank, seconds, signed
 from dashboard.text.literal import md, plain
 from db.requests import RunRequest
 from db.requests.fields import described
@@ -118,11 +118,13 @@ def numbers_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.
     rows = []
     for row in NUMBERS:
         before, after = row.read(a, effects_a), row.read(b, effects_b)
+        # A rank where candidates are tied is a mean, such as 4.5.
+        digits = row.digits or int(any(value % 1 for value in (before, after) if value is not None))
         difference = "–"
         if before is not None and after is not None and (row.needs in same or row.more_is_better is None):
-            difference = _verdict(after - before, row.digits, row.more_is_better if LISTS in same else None)
+            difference = _verdict(after - before, digits, row.more_is_better if LISTS in same else None)
         show = signed if row.label.startswith("Total effect") else number
-        rows.append((row.label, show(before, row.digits), show(after, row.digits), difference))
+        rows.append((row.label, show(before, digits), show(after, digits), difference))
     times = [_total(run) for run in (a, b)]
     rows.append(("Time, first computed", seconds(times[0]), seconds(times[1]), ""))
     return pd.DataFrame(rows, columns=["", "A", "B", "B − A"]).set_index("")
@@ -209,10 +211,10 @@ def sentence(a: Run, b: Run) -> str:
     same = comparable(a, b)
     target = plain(b.result["target"]["title"], 60)
     if LISTS not in same:
-        places = [f"{ordinal(run.result['metrics']['rank'])} of {len(run.result['items'])}" for run in (a, b)]
+        places = [f"{rank(run.result['metrics'])} of {len(run.result['items'])}" for run in (a, b)]
         said = f"A ranks its target {places[0]}, B {places[1]}; the two lists do not compare"
     else:
-        before, after = (run.result["metrics"]["rank"] for run in (a, b))
+        before, after = (run.result["metrics"] for run in (a, b))
         said = f"From A to B the target, {target}, {words.movement(before, after, len(b.result['items']))}"
     if LOSSES not in same:
         return f"{said}. Their losses do not compare." if LISTS in same else f"{said}, nor do their losses."

@@ -12,8 +12,8 @@ from dashboard.charts.dots import Dot
 from dashboard.text import words
 from dashboard.text.formats import (
     number,
-    ordinal,
     plural,
+    rank,
     signed,
 )
 from dashboard.text.literal import md, plain
@@ -267,6 +267,6 @@ def forward_sentence(result: Result) -> str:
     )
     ranks = ""
     if first.get("rank") is not None and last.get("rank") is not None:
-        moved = "stays" if first["rank"] == last["rank"] else f"goes from {ordinal(first['rank'])} to"
-        ranks = f"; the target {moved} {ordinal(last['rank'])}"
+        moved = "stays" if rank(first) == rank(last) else f"goes from {rank(first)} to"
+        ranks = f"; the target {moved} {rank(last)}"
     return f"{by}, {plural(chosen, 'iteration')}: the target's loss {way}{ranks}."

@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from dashboard.charts.base import ends, framed
-from dashboard.text.formats import number, ordinal, plural, signed
+from dashboard.text.formats import number, plural, rank, signed
 from dashboard.ui.theme import Palette
 
 HEIGHT_PX = 240
@@ -67,7 +67,7 @@ def _hover(name: str, point: Point) -> str:
         f"loss of the {name} {number(point['loss'], 3)} nats",
     ]
     if point.get("rank") is not None:
-        lines.append(f"{ordinal(point['rank'])} in the list")
+        lines.append(f"{rank(point)} in the list")
     if point.get("ndcg10") is not None:
         lines.append(f"NDCG@10 {number(point['ndcg10'], 3)}")
     return "<br>".join(lines)

@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard.state import session
 from dashboard.state.waiting import ENDED
 from dashboard.state.work import Work
+from dashboard.text.claims import claim_of
 from dashboard.text.formats import seconds
 from dashboard.text.literal import plain
 from dashboard.ui import progress
@@ -20,7 +21,7 @@ IDLE_S = 4.0
 JOBS_SHOWN = 100
 FEW = 12  # rows; more of them scroll
 OPEN_SHOWN = 4
-OUTCOMES = ("claim", "model", "dataset")  # of a result, the part that says what came out
+OUTCOMES = ("model", "dataset")  # of a result, the part that says what came out
 WORK = {
     "setup": "setting up",
     "rank": "ranking",
@@ -110,4 +111,6 @@ def _message(job: Job) -> str:
         return str(result["guard"]["reason"])
     if isinstance(result.get("run"), str):
         return f"run {result['run'][:10]}"
+    if claim := claim_of(result):
+        return claim
     return next((result[name] for name in OUTCOMES if isinstance(result.get(name), str)), "–")

@@ -15,6 +15,8 @@ from dashboard.text.formats import (
     ago,
     number,
     plural,
+    rank,
+    rank_number,
     seconds,
     signed,
 )
@@ -116,8 +118,9 @@ def _numbers(run: Run) -> Any:
     cells = st.columns((0.95, 1.35, 1.05, 1.12, 0.93), gap="xsmall")
     cells[0].metric(
         "Target's rank",
-        _change(zero["rank"], metrics["rank"], 0),
-        delta=f"{abs(up)} {'up' if up > 0 else 'down'}" if up else "same",
+        f"{rank_number(zero['rank'])} {ARROW} {rank_number(metrics['rank'])}",
+        help=ties_help(metrics),
+        delta=f"{rank_number(abs(up))} {'up' if up > 0 else 'down'}" if up else "same",
         delta_color="blue" if up > 0 else "orange" if up else "gray",
         delta_arrow="up" if up > 0 else "down" if up else "off",
     )
@@ -145,6 +148,13 @@ def _numbers(run: Run) -> Any:
     )
 
     return cells[2]
+
+
+def ties_help(metrics: Mapping[str, Any]) -> str | None:
+    """Where the target is tied, in which list and with how many; None where it is not."""
+    lists = {"without demonstrations": metrics["zero_shot"], "with them": metrics}
+    tied = [f"{rank(entry)} {which}" for which, entry in lists.items() if entry.get("tied")]
+    return f"{'; '.join(tied)}. The number is the mean over a random order of equal scores." if tied else None
 
 
 def loss_digits(loss: float) -> int:

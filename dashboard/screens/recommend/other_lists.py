@@ -90,7 +90,7 @@ def _drawn(answer: Answer, draw: Any, run: Run) -> None:
 
 def _peers(result: Mapping[str, Any], run: Run) -> None:
     """One conventional list against the model's, and the target's rank in all of them."""
-    lists: dict[str, Any] = {entry["name"]: entry["items"] for entry in result["lists"] if "items" in entry}
+    lists: dict[str, Any] = {entry["name"]: entry for entry in result["lists"] if "items" in entry}
     st.caption(
         "The same candidates, ranked from the same history (left) and by the model with the desk's "
         "demonstrations (right). Gold: the target."
@@ -106,7 +106,7 @@ def _peers(result: Mapping[str, Any], run: Run) -> None:
         label_visibility="collapsed",
     )
     name = picked if picked in lists else names[0]
-    two_lists(pair(lists[name], run.result["items"]), "bump-peer", (_named(name), WITH))
+    two_lists(pair(lists[name]["items"], run.result["items"]), "bump-peer", (_named(name), WITH))
     st.markdown(md(words.peers(run.result, {_named(name): lists[name] for name in names})))
     for entry in result["lists"]:
         if "missing" in entry:

@@ -11,10 +11,12 @@ import pandas as pd
 from dashboard.charts.dots import Dot
 from dashboard.screens.studies.study_text import (
     MEASURES,
-    SURE,
+    NO_BREAK,
     cell_text,
     is_estimate,
+    p_cell,
     p_text,
+    sure,
 )
 from dashboard.text.formats import (
     count,
@@ -67,8 +69,10 @@ def strategy_dots(result: Result, measure: str) -> tuple[list[Dot], float | None
         test, mean = against_none(result, name, measure), strategy[measure]
         colour, hover = "same", ""
         if test is not None and test.get("p") is not None:
+            corrected = test.get("p_holm")
             hover = f"against none {p_text(test['p'])}"
-            if test["p"] < SURE:
+            hover += "" if corrected is None else f", Holm {p_cell(corrected).strip('*')}"
+            if sure(test):
                 colour = "up" if test["mean"] > 0 else "down"
         rows.append(
             Dot(label_of(name, strategy), mean["mean"], mean.get("low"), mean.get("high"), colour, hover)
@@ -89,7 +93,7 @@ def strategy_table(result: Result) -> pd.DataFrame:
             for _, e in ranked
         ]
     for field, head in RIVALS_OF.items():
-        lines[head] = [p_cell(strategy.get(field)) for _, strategy in ranked]
+        lines[head] = [p_pair(strategy.get(field), strategy.get(f"{field}_holm")) for _, strategy in ranked]
     lines["shown"] = [number(strategy.get("shown"), 1) for _, strategy in ranked]
     lines["choosing"] = [seconds(strategy.get("seconds")) for _, strategy in ranked]
     return pd.DataFrame(lines)
@@ -98,12 +102,11 @@ def strategy_table(result: Result) -> pd.DataFrame:
 METRICS = ("ndcg10", "hr1")
 
 
-def p_cell(p: float | None) -> str:
-    """p in a table; small ones bold."""
-    if p is None:
-        return "–"
-    text = p_text(p).removeprefix("p").removeprefix(" = ").lstrip()
-    return f"**{text}**" if p < SURE else text
+def p_pair(p: float | None, corrected: float | None) -> str:
+    """p as it is, and after Holm's correction; small ones bold. Results of earlier versions have only p."""
+    if p is None or corrected is None:
+        return p_cell(p).strip("*")
+    return f"{p_cell(p).strip('*')} :gray[Holm] {p_cell(corrected)}".replace(" ", NO_BREAK)
 
 
 def guard_sentence(result: Result) -> str:

@@ -16,6 +16,7 @@ from dashboard.screens.studies.study_text import (
     so_far,
 )
 from dashboard.screens.studies.study_text import table as studies_table
+from dashboard.text.claims import claim_of
 from dashboard.text.literal import md
 from dashboard.ui import progress, watched
 from dashboard.ui.notices import HEAD_PX, empty, problem
@@ -72,7 +73,7 @@ def _one(study: Study) -> None:
         with st.container(key="verdict", gap="xsmall"):
             st.subheader("In one sentence", anchor=False)
             st.markdown(md(sentence(study)))
-            claim = study.found.get("claim")
+            claim = claim_of(study.found)
             if claim and claim != sentence(study):
                 st.caption(md(claim))
     for note in study.found.get("notes") or []:

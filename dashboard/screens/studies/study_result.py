@@ -70,7 +70,11 @@ def result(study: Study) -> None:
 
 
 def _tests(compared: pd.DataFrame) -> None:
-    st.caption("Two-sided permutation tests. A difference below zero means the first is worse.")
+    st.caption(
+        "Two-sided permutation tests; the interval holds what the test does not reject. Holm: p corrected "
+        "for all tests of the study, on which the verdict rests. A difference below zero means the first is "
+        "worse."
+    )
     table(compared)
 
 
@@ -132,8 +136,9 @@ def _strategies(study: Study, measure: str) -> None:
         st.caption(md(guarded))
     st.markdown("**All strategies**")
     st.caption(
-        "Bold: the best mean, and p below 0.05 (paired permutation tests of NDCG@10). Shown: mean number of "
-        "demonstrations in the prompt. Choosing: mean time to choose them."
+        "Bold: the highest mean, and p below 0.05 after Holm's correction (paired permutation tests of "
+        "NDCG@10, all pairs of strategies). Shown: mean number of demonstrations in the prompt. Choosing: "
+        "mean time to choose them."
     )
     table(strategy_table(study.found))
 
@@ -194,7 +199,7 @@ def numbers(found: dict[str, Any] | Any) -> pd.DataFrame:
     def walk(value: Any, path: tuple[str, ...]) -> None:
         if isinstance(value, dict):
             if "mean" in value:
-                ends = {name: value.get(name) for name in ("mean", "low", "high", "n", "p")}
+                ends = {name: value.get(name) for name in ("mean", "low", "high", "n", "p", "p_holm")}
                 rows.append({"what": " / ".join(path), **ends})
             else:
                 for name, each in value.items():

@@ -14,6 +14,7 @@ import pandas as pd
 from dashboard.screens.studies.trust import trusted
 from dashboard.state.work import Work
 from dashboard.text import values
+from dashboard.text.claims import claim_of
 from dashboard.text.formats import (
     number,
     plural,
@@ -217,23 +218,38 @@ def tests(found: Mapping[str, Any], measure: str) -> pd.DataFrame:
             "": [md(one) for one, _, _ in rows],
             "against": [md(other) for _, other, _ in rows],
             "difference": [_difference(value) for _, _, value in rows],
-            "95 % interval": [f"{signed(v['low'], 3)} to {signed(v['high'], 3)}" for _, _, v in rows],
-            "p": [p_text(value["p"]).removeprefix("p").removeprefix(" = ").lstrip() for _, _, value in rows],
+            "95 % interval": [_between(value) for _, _, value in rows],
+            "p": [p_cell(value["p"]).strip("*") for _, _, value in rows],
+            "p, Holm": [p_cell(value.get("p_holm")) for _, _, value in rows],
             "verdict": [verdict(value) for _, _, value in rows],
         }
     )
 
 
 def verdict(value: Mapping[str, Any]) -> str:
-    """Whether a paired difference is one."""
-    if value["p"] >= SURE:
-        return "no clear difference"
-    return "better" if value["mean"] > 0 else "worse"
+    """Whether a paired difference is one: by p corrected for the other tests beside it.
+
+    Results of earlier versions hold no corrected p, so they are never called sure.
+    """
+    if sure(value):
+        return "better" if value["mean"] > 0 else "worse"
+    return "not sure: one of several tests" if value["p"] < SURE else "no clear difference"
+
+
+def sure(value: Mapping[str, Any]) -> bool:
+    """Whether a paired difference is beyond chance after Holm's correction."""
+    return value.get("p_holm") is not None and value["p_holm"] < SURE
+
+
+def _between(value: Mapping[str, Any]) -> str:
+    if value.get("low") is None:
+        return "too few users"
+    return f"{signed(value['low'], 3)} to {signed(value['high'], 3)}"
 
 
 def _difference(value: Mapping[str, Any]) -> str:
     text = signed(value["mean"], 3)
-    if value["p"] >= SURE:
+    if not sure(value):
         return text
     return f":{'blue' if value['mean'] > 0 else 'orange'}[**{text}**]"
 
@@ -241,6 +257,14 @@ def _difference(value: Mapping[str, Any]) -> str:
 def p_text(p: float) -> str:
     """p of a test, as papers write it."""
     return f"p <{NO_BREAK}0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def p_cell(p: float | None) -> str:
+    """p in a table; small ones bold."""
+    if p is None:
+        return "–"
+    text = p_text(p).removeprefix("p").removeprefix(" = ").lstrip()
+    return f"**{text}**" if p < SURE else text
 
 
 def points(found: Mapping[str, Any]) -> pd.DataFrame:
@@ -264,19 +288,24 @@ def sentence(study: Study) -> str:
         return "The study is not complete: means may change, and nothing is tested yet."
     if said := trusted(found):
         return said
-    if found.get("claim"):
-        return str(found["claim"])
+    if claim := claim_of(found):
+        return claim
     measure = next(iter(study.measures()), "")
     tested = [test for test in found.get("tests") or [] if is_estimate(test.get(measure))][:3]
     if not tested:
         return "The result holds no paired test."
     parts = [
         f"{named(test['better'], SPOKEN)} {_is(test[measure])} {named(test['than'], SPOKEN)} "
-        f"({signed(test[measure]['mean'], 3)} {measured(measure)}, {p_text(test[measure]['p'])})"
+        f"({signed(test[measure]['mean'], 3)} {measured(measure)}, {_p_values(test[measure])})"
         for test in tested
     ]
     joined = "; ".join(parts)
     return f"{joined[0].upper()}{joined[1:]}."
+
+
+def _p_values(value: Mapping[str, Any]) -> str:
+    corrected = value.get("p_holm")
+    return p_text(value["p"]) + ("" if corrected is None else f", Holm {p_cell(corrected).strip('*')}")
 
 
 def _is(value: Mapping[str, Any]) -> str:

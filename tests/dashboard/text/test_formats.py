@@ -32,6 +32,21 @@ def test_ordinal(value: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("metrics", "text", "shown"),
+    [
+        ({"rank": 3.0, "tied": 0}, "3rd", "3"),
+        ({"rank": 4.5, "tied": 3}, "3rd–6th (tied with 3 others)", "4.5"),
+        ({"rank": 2.0, "tied": 2}, "1st–3rd (tied with 2 others)", "2"),
+        ({"rank": 1.5, "tied": 1}, "1st–2nd (tied with 1 other)", "1.5"),
+        ({"rank": 7}, "7th", "7"),  # of a run that an earlier version stored
+    ],
+)
+def test_rank(metrics: dict[str, float], text: str, shown: str) -> None:
+    assert formats.rank(metrics) == text
+    assert formats.rank_number(metrics["rank"]) == shown
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         (0.084, "84 ms"),

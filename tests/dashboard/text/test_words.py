@@ -56,6 +56,14 @@ def test_a_loss_is_called_a_loss() -> None:
     assert "loss rises by 0.50 nats" in text
 
 
+def test_ties_leave_the_place_open() -> None:
+    run = result(7, 4, (3.0, 3.0), [demo("a", "Hose")])
+    run["metrics"] = {"rank": 4.5, "tied": 3, "zero_shot": {"rank": 7.0, "tied": 0}}
+    assert "rises from 7th to 3rd–6th (tied with 3 others) of 20" in words.recommend(run, None)
+    run["metrics"] |= {"zero_shot": {"rank": 4.5, "tied": 1}}
+    assert "goes from 4th–5th (tied with 1 other) to 3rd–6th" in words.recommend(run, None)
+
+
 def test_no_demonstrations_and_no_change() -> None:
     assert "Without demonstrations" in words.recommend(result(7, 7, (3.0, 3.0), []), None)
     text = words.recommend(result(7, 7, (3.0, 3.0), [demo("a", "Hose")]), measured(a=0.01))
@@ -111,8 +119,10 @@ def test_other_lists_in_words() -> None:
         "target": {"title": "T"},
         "demonstrations": [{}],
     }
-    assert words.peers(result, {"item-kNN": listed}) == (
-        "The model ranks T 1st of 2 (2nd without demonstrations); item-kNN 2nd."
+    tied = {"rank": 1.5, "tied": 1}
+    assert words.peers(result, {"item-kNN": {"rank": 2.0, "tied": 0}, "BM25": tied}) == (
+        "The model ranks T 1st of 2 (2nd without demonstrations); item-kNN 2nd, BM25 1st–2nd (tied with 1 "
+        "other)."
     )
     found = {"items": listed, "zero_shot": [{"item": "b", "rank": 1, "is_target": False}]}
     assert words.catalogue(found, "T") == (

@@ -19,6 +19,7 @@ from engine.baselines.fitting import baseline, learnable
 from engine.baselines.ranks import Evaluation, evaluate, run_baseline
 from engine.baselines.sasrec_training import Recipe
 from engine.baselines.scorer import FitJob, Scorer, visible
+from engine.evaluation.metrics import Standing
 from engine.evaluation.users import drawn_users
 from tests.engine.baselines.shop import ITEMS, LENGTH, cycle_columns, stored
 from tests.toys import toy_columns
@@ -88,7 +89,9 @@ def test_the_scorer_is_given_the_history_before_the_target_and_no_more(store: St
         columns.item[start : start + LENGTH - 2].tolist(),
         columns.timestamp[start + LENGTH - 2],
     )
-    assert evaluation.ranks == [8, 8]  # equal scores rank the target last
+    assert evaluation.ranks == {"u3": 4.5, "u0": 4.5}  # equal scores are worth what chance is worth
+    assert evaluation.summary()["hr1"]["mean"] == 1 / 8
+    assert evaluation.tied == 1
 
 
 @EVERY_KIND
@@ -171,4 +174,4 @@ def test_a_frozen_scorer_is_kept_apart_from_one_that_knows_all(store: Store, tmp
 
 
 def test_measures_are_those_of_the_ranks() -> None:
-    assert Evaluation(["a", "b"], [1, 3], 0).values("ndcg10").tolist() == [1, 0.5]
+    assert Evaluation(["a", "b"], [Standing(0), Standing(2)], 0).values("ndcg10").tolist() == [1, 0.5]

@@ -16,7 +16,7 @@ from engine.baselines.sasrec_training import Recipe
 from engine.context import Engine
 from engine.studies import drift as module
 from engine.studies import plan
-from engine.studies.drift import CONVENTIONAL, LLM, compared, planned
+from engine.studies.drift import CONVENTIONAL, LLM, SERIES, compared, planned
 from engine.studies.plan import Plan
 from engine.studies.questions import Question
 
@@ -127,8 +127,10 @@ def test_a_recommender_that_had_too_little_time_is_named(engine: Engine, reports
 def test_who_is_asked_in_several_periods_counts_once() -> None:
     questions = [Question("a", 1, 3), Question("b", 1, 3), Question("a", 2, 4), Question("a", 3, 5)]
     asked = Plan(dataset=None, questions=questions, cut=1)  # type: ignore[arg-type]
-    found = compared(asked, np.array([1.0, 0.0, 1.0, 1.0]), np.zeros(4), 0)
+    values = dict.fromkeys(SERIES, np.zeros(4)) | {"llm_fresh": np.array([1.0, 0.0, 1.0, 1.0])}
+    found = compared(asked, values, 0)[0]["ndcg10"]
     assert (found["n"], found["mean"]) == (2, 0.5)
+    assert found["p_holm"] >= found["p"]
 
 
 def test_without_times_there_is_no_drift_to_study(engine: Engine, reports: Callable[..., Any]) -> None:

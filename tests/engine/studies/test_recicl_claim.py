@@ -12,6 +12,7 @@ from engine.studies.recicl_claim import (
     SINGLE,
     claim,
     comparisons,
+    departures,
     differences,
 )
 
@@ -28,7 +29,7 @@ def told(over_single: float, over_own: float) -> tuple[str, dict[str, bool] | No
     noise[RECICL, ZERO_SHOT] = noise[RECICL, FRESH] - over_own + 0.01 * rng.normal(size=200)
     values = {cell: dict.fromkeys(MEASURES, found) for cell, found in noise.items()}
     tested = differences(values, comparisons(ROWS, COLUMNS), 0)
-    return claim("toys", values, tested)
+    return claim("toys", values, tested, "Amazon reviews")
 
 
 @pytest.mark.parametrize(
@@ -40,13 +41,30 @@ def test_the_claim_holds_where_both_differences_are_there(
 ) -> None:
     sentence, found = told(over_single, over_own)
     assert found == dict.fromkeys(MEASURES, holds)
-    assert sentence.startswith(f"RecICL's claim {'holds' if holds else 'does not hold'} on toys:")
+    assert ("it is better than both." in sentence) == holds
+    assert ("it is not shown to be better than both." in sentence) == (not holds)
+    assert sentence.endswith(
+        "This is not the paper's study, which has Amazon reviews: its claim stays untested here."
+    )
+    assert "claim holds" not in sentence
+    assert "does not hold" not in sentence
+
+
+def test_what_the_papers_study_has_and_this_one_has_not_is_named() -> None:
+    paper = {"sources": ["proximal"], "answers": "yes_no", "loss_on": "last"}
+    data = "Amazon reviews of 2018 and a model of 0.5 billion parameters"
+    assert departures("proximal:4", paper) == data
+    assert departures("neighbours:4", {**paper, "loss_on": "all"}) == (
+        f"the user's own windows as demonstrations, the loss on the last answer alone, {data}"
+    )
+    assert "Yes or No" in departures("proximal:4", {})
 
 
 def test_the_sentence_tells_the_numbers() -> None:
     sentence, _ = told(0.1, -0.1)
-    assert re.search(r"is 0\.\d{3}, \+0\.(099|100|101) \(.*, p < 0\.001\) against the single", sentence)
-    assert re.search(r"and -0\.(099|100|101) \(.*, p < 0\.001\) against its own zero-shot", sentence)
+    p = r"p < 0\.001, Holm (< 0\.001|0\.00\d)"
+    assert re.search(rf"is 0\.\d{{3}}, \+0\.(099|100|101) \(.*?, {p}\) against the single", sentence)
+    assert re.search(rf"and -0\.(099|100|101) \(.*, {p}\) against its own zero-shot", sentence)
     assert re.search(r"Against stale demonstrations, fresh ones make [+-]0\.0\d\d \(.*, p = ", sentence)
 
 
@@ -58,15 +76,17 @@ def test_measures_that_disagree_are_named() -> None:
         for cell in [(row, column) for row in ROWS for column in COLUMNS]
     }
     cells[RECICL, FRESH] = {"auc": low, "uauc": low, "ndcg10": high}
-    sentence, holds = claim("toys", cells, differences(cells, comparisons(ROWS, COLUMNS), 0))
+    sentence, holds = claim(
+        "toys", cells, differences(cells, comparisons(ROWS, COLUMNS), 0), "Amazon reviews"
+    )
     assert holds == {"auc": False, "uauc": False, "ndcg10": True}
-    assert sentence.endswith("By AUC and uAUC the claim does not hold.")
+    assert "By AUC and uAUC it is not shown." in sentence
 
 
 def test_without_both_tuned_models_nothing_is_claimed() -> None:
     values = {(row, c): dict.fromkeys(MEASURES, np.ones(5)) for row in ("base", RECICL) for c in COLUMNS}
     pairs = comparisons(["base", RECICL], COLUMNS)
-    sentence, holds = claim("toys", values, differences(values, pairs, 0))
+    sentence, holds = claim("toys", values, differences(values, pairs, 0), "Amazon reviews")
     assert holds is None
     assert "was not tested on toys" in sentence
 

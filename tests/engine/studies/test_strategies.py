@@ -10,7 +10,7 @@ import pytest
 from db.choices import STRATEGIES
 from db.requests import RunRequest, StudyRequest
 from engine.context import Context, Engine, resolve
-from engine.evaluation.metrics import rank_of
+from engine.evaluation.metrics import Standing, standing
 from engine.llm.scoring import ranking
 from engine.studies import strategies as module
 from engine.studies.pairwise_tests import MEASURES
@@ -73,14 +73,16 @@ def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
     plan = module.last_purchases(engine, StudyRequest.from_json(PAYLOAD))
     loaded = engine.load(engine.registered("tiny"))
     for name, spec in (("none", "none"), ("neighbours", "neighbours:2")):
-        ranks = []
+        standings = []
         for question in plan.questions:
             request = RunRequest("toy", question.user_id, "tiny", spec, candidates=6)
             inputs = gather(resolve(engine, request))
             assert inputs.query.target_position == 8  # the last of nine
-            ranks.append(rank_of(ranking.rank_candidates(loaded, inputs.task()).scores, inputs.target_index))
-        assert found["strategies"][name]["hr1"]["mean"] == pytest.approx(sum(r == 1 for r in ranks) / 4)
-        expected = module.per_user(ranks)["ndcg10"].mean()
+            scores = ranking.rank_candidates(loaded, inputs.task()).scores
+            standings.append(standing(scores, inputs.target_index))
+        first = sum(stands == Standing(0) for stands in standings)
+        assert found["strategies"][name]["hr1"]["mean"] == pytest.approx(first / 4)
+        expected = module.per_user(standings)["ndcg10"].mean()
         assert found["strategies"][name]["ndcg10"]["mean"] == pytest.approx(expected)
 
 

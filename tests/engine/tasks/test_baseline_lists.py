@@ -44,6 +44,10 @@ def test_peers_rank_the_runs_candidates_by_their_own_scores(engine: Engine) -> N
         scores = [row["score"] for row in items]
         assert scores == sorted(scores, reverse=True)
         assert [row["item"] for row in items if row["is_target"]] == [run.result["target"]["item"]]
+        assert items == sorted(items, key=lambda row: (-row["score"], row["item"]))
+        own = next(row["score"] for row in items if row["is_target"])
+        above, level = sum(score > own for score in scores), scores.count(own)
+        assert (lists[name]["tied"], lists[name]["rank"]) == (level - 1, above + (level + 1) / 2)
     offered = [int(row["item"][1:]) for row in lists["itemknn"]["items"]]
     again = scores_of(engine, datasets.get(engine.store, "toy"), "itemknn", "u8", "test", offered)
     assert again.tolist() == [row["score"] for row in lists["itemknn"]["items"]]

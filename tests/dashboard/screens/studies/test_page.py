@@ -155,7 +155,7 @@ def test_a_study_has_a_link_and_survives_a_reload(open_page: Open, store: Store)
         assert app.query_params["study"] == str(started.id)
         until(app, "In one sentence")
     again = open_page("studies", study=str(first.id))
-    assert "RecICL's claim holds" in seen(again)
+    assert "it is better than both" in seen(again)
     assert "RecICL on simulated" in [heading.value for heading in again.subheader]
 
 
@@ -205,7 +205,7 @@ def test_a_finished_study_shows_table_tests_and_claim(open_page: Open, store: St
     ended(store, "done", result={"study": "recicl", "dataset": "simulated", **fake_study.recicl(ASKED)})
     app = open_page("studies")
     assert not app.exception
-    assert "RecICL's claim holds on simulated" in seen(app)
+    assert "On simulated it is better than both" in seen(app)
     assert len(app.table[0].value) == 3
     assert list(app.table[0].value.columns)[1:] == [
         "zero\\-shot",
@@ -277,8 +277,9 @@ def test_the_strategies_are_ranked_in_a_table_with_their_tests(open_page: Open, 
     assert means == sorted(means, reverse=True)
     assert len(table) == len(fake_study.STRATEGIES)
     assert "none <i>x</i>" in seen(app)
-    assert "Two-stage is never worse on simulated" in seen(app)
-    assert "**< 0.001**" in seen(app).replace("\u00a0", " ")
+    assert "Two-stage is not inferior on simulated" in seen(app)
+    assert "< 0.001 :gray[Holm] **0.004**" in seen(app).replace("\u00a0", " ")
+    assert "0.200 :gray[Holm] 1.000" in seen(app).replace("\u00a0", " ")
 
 
 def test_faithfulness_can_be_read_against_each_truth(open_page: Open, store: Store) -> None:
@@ -348,9 +349,35 @@ def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
 
 
 def test_verdicts_follow_p_and_sign() -> None:
-    assert study_text.verdict({"mean": 0.1, "p": 0.01}) == "better"
-    assert study_text.verdict({"mean": -0.1, "p": 0.01}) == "worse"
-    assert study_text.verdict({"mean": 0.1, "p": 0.2}) == "no clear difference"
+    assert study_text.verdict({"mean": 0.1, "p": 0.01, "p_holm": 0.02}) == "better"
+    assert study_text.verdict({"mean": -0.1, "p": 0.01, "p_holm": 0.02}) == "worse"
+    assert study_text.verdict({"mean": 0.1, "p": 0.2, "p_holm": 0.4}) == "no clear difference"
+    assert study_text.verdict({"mean": 0.1, "p": 0.01, "p_holm": 0.2}) == "not sure: one of several tests"
+    assert study_text.verdict({"mean": 0.1, "p": 0.01}) == "not sure: one of several tests"
+
+
+def test_a_difference_is_coloured_and_named_only_where_it_survives_the_correction() -> None:
+    asked = {"dataset": "d", "users": 20, "k": 4}
+    found = fake_study.strategies(asked)
+    for test in found["tests"]:
+        test["ndcg10"]["p_holm"] = 0.2
+    rows, _ = comparison_tables.strategy_dots(found, "ndcg10")
+    assert {row.colour for row in rows} == {"same"}
+    assert ":blue" not in str(study_text.tests(found, "ndcg10").to_numpy())
+
+
+def test_a_study_of_an_earlier_version_gives_no_verdict(open_page: Open, store: Store) -> None:
+    """Its stored sentence rests on tests without a correction, so it is not repeated."""
+    shop.stock(store)
+    asked = {"study": "strategies", "dataset": "simulated", "model": "embedded", "users": 20, "k": 4}
+    found = fake_study.strategies(asked)
+    for test in found["tests"]:
+        del test["ndcg10"]["p_holm"]
+    ended(store, "done", asked, result={"study": "strategies", "dataset": "x", **found})
+    app = open_page("studies")
+    assert not app.exception
+    assert "is not inferior on simulated" not in seen(app)
+    assert "Run the study again for a verdict" in seen(app)
 
 
 def test_the_best_cell_is_bold() -> None:

@@ -16,7 +16,7 @@ from engine.baselines.sasrec_training import Recipe
 from engine.context import Engine
 from engine.studies import drift as module
 from engine.studies import plan
-from engine.studies.drift import CONVENTIONAL, LLM, SERIES, compared, planned
+from engine.studies.drift import CONVENTIONAL, LLM, compared, planned
 from engine.studies.plan import Plan
 from engine.studies.questions import Question
 

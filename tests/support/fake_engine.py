@@ -131,7 +131,11 @@ def rank(store: Store, request: RunRequest) -> Run:
     rest = [item for item in titles if item not in {entry.item_id for entry in past}]
     random.Random(f"{request.user}{request.seed}{request.candidate_kind}").shuffle(rest)
     candidates = [target.item_id, *rest[: request.candidates - 1]]
-    views = demonstrations_of(store, request)
+    views, chosen = demonstrations_of(store, request), 0
+    if request.exclude_target_item:
+        chosen = len(views)
+        shown = [{item["item"] for item in (*view["history"], view["answer"])} for view in views]
+        views = [view for view, items in zip(views, shown, strict=True) if target.item_id not in items]
     zero = {item: number(-14, -8, request.user, item) for item in candidates}
     zero[target.item_id] -= 0.3
     gain = sum(view["weight"] * effect_of(view) for view in views)
@@ -172,6 +176,7 @@ def rank(store: Store, request: RunRequest) -> Run:
             "reason": "no GPU",
         },
         "notes": [],
+        **({"excluded": chosen - len(views)} if chosen > len(views) else {}),
     }
     key = digest([result["prompt"]["hash"], info.fingerprint, [[v["id"], v["weight"]] for v in views]])
     return runs.save(

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.charts.base import CONFIG
-from dashboard.screens.recommend import fill, optimize_dialog, pool, writing
+from dashboard.screens.recommend import fill, optimize_dialog, pool, target_marks, writing
 from dashboard.screens.recommend.effects_chart import Bar, describe, effects
 from dashboard.state import demonstrations, session, widgets
 from dashboard.state.outcome import Measured, Outcome, forget
@@ -21,7 +21,7 @@ from dashboard.ui.notices import (
     empty,
     problem,
 )
-from db.datasets import DatasetInfo
+from db.datasets import DatasetInfo, Interaction
 from db.requests import Chosen
 from db.runs import Run
 
@@ -42,27 +42,32 @@ ABOUT = (
 class Desk:
     """The desk as drawn before the answer is known.
 
-    `rows` None: they come with the run. `body` takes the rows then; `bars` the effects of rows drawn already.
+    `rows` None: they come with the run. `body` takes the rows then; `bars` the effects of rows drawn already,
+    `lines` the last line of each; `marks` says what shows the target (`marked`: it does already).
     """
 
     rows: list[dict[str, Any]] | None
     notes: Any
+    marks: Any
     body: Any
     bars: Any
+    lines: list[Any]
+    marked: bool
 
 
 def rows_of(
-    view: View, outcome: Outcome | None, info: DatasetInfo
+    view: View, outcome: Outcome | None, info: DatasetInfo, past: Sequence[Interaction]
 ) -> tuple[list[dict[str, Any]] | None, list[str]]:
     """The demonstrations on the desk in prompt order, and ids of a link that the store does not know.
 
     None where the strategy chooses them and the run that says which is still to come (`outcome` None, or its
-    job pending).
+    job pending). `past`: of the view's user, in which the target stands.
     """
     if outcome is not None and outcome.run is not None:
         demonstrations.learn(outcome.run.result["demonstrations"], info.name)
     if view.chosen is not None:
-        return demonstrations.of(view.chosen, info)
+        rows, lost = demonstrations.of(view.chosen, info)
+        return target_marks.remaining(view, rows, past), lost
     if outcome is None or outcome.pending is not None:
         return None, []
     if outcome.run is not None and outcome.current:
@@ -70,7 +75,7 @@ def rows_of(
     return [], []
 
 
-def start(view: View, outcome: Outcome | None, info: DatasetInfo) -> Desk:
+def start(view: View, outcome: Outcome | None, info: DatasetInfo, past: Sequence[Interaction]) -> Desk:
     """Draw the right card as far as it is known: no slider waits for an answer.
 
     Every part keeps its place in the card however far the work is, or the browser would put a new slider in
@@ -81,27 +86,42 @@ def start(view: View, outcome: Outcome | None, info: DatasetInfo) -> Desk:
     ):
         st.subheader("Mixing desk", anchor=False)
     st.caption(ABOUT)
-    rows, lost = rows_of(view, outcome, info)
+    rows, lost = rows_of(view, outcome, info, past)
     st.session_state.desk = rows or []
-    notes = st.container()
+    notes, marks = st.container(), st.empty()
     _left_out(notes, lost)
+    target = target_marks.known_target(view, past, outcome.run if outcome else None)
     if rows is None:
         # The desk of the previous question goes at once: its sliders would weigh what is no longer asked.
         body = st.empty()
         body.skeleton(height=ROW_PX * _expected(view))
-        return Desk(None, notes, body, None)
-    return Desk(rows, notes, None, _rows(st.container(), rows, view, outcome))
+        return Desk(None, notes, marks, body, None, [], False)
+    marked = _mark(marks, rows, view, outcome, target)
+    bars, lines = _rows(st.container(), rows, view, outcome, target)
+    return Desk(rows, notes, marks, None, bars, lines, marked)
 
 
-def finish(desk: Desk, view: View, outcome: Outcome, measured: Measured, info: DatasetInfo) -> None:
+def finish(
+    desk: Desk,
+    view: View,
+    outcome: Outcome,
+    measured: Measured,
+    info: DatasetInfo,
+    past: Sequence[Interaction],
+) -> None:
     """Draw what the answer brings: rows the strategy chose, effects, what to do next, the verdict."""
     rows, cell = desk.rows, desk.bars
+    target = target_marks.known_target(view, past, outcome.run)
     if rows is None:
-        rows, lost = rows_of(view, outcome, info)
+        rows, lost = rows_of(view, outcome, info, past)
         _left_out(desk.notes, lost)
         st.session_state.desk = rows or []
         if rows is not None:
-            cell = _rows(desk.body.container(), rows, view, outcome)
+            cell, _ = _rows(desk.body.container(), rows, view, outcome, target)
+    for row, place in zip(rows or [], desk.lines, strict=False):  # drawn before the target could be named
+        place.caption(target_marks.line(row, target), wrap=False)
+    if rows is not None and not desk.marked:
+        _mark(desk.marks, rows, view, outcome, target)
     if rows and cell is not None:
         bars, stale = _bars(view, rows, outcome, measured)
         with cell:
@@ -109,6 +129,23 @@ def finish(desk: Desk, view: View, outcome: Outcome, measured: Measured, info: D
             st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
     _actions(view, outcome)
     _verdict(outcome, measured)
+
+
+def _mark(
+    place: Any,
+    rows: Sequence[Mapping[str, Any]],
+    view: View,
+    outcome: Outcome | None,
+    target: Interaction | None,
+) -> bool:
+    """What shows the target, and the choice to leave it out; whether there was anything to say."""
+    run = outcome.run if outcome is not None and outcome.current else None
+    if view.chosen is not None:
+        excluded = len(view.chosen) - len(rows)
+    else:
+        excluded = int(run.result.get("excluded", 0)) if run is not None else 0
+    with place.container():
+        return target_marks.choice(view, rows, target, excluded)
 
 
 def _left_out(notes: Any, lost: Sequence[str]) -> None:
@@ -122,16 +159,21 @@ def _expected(view: View) -> int:
     return min(MOST_DEMONSTRATIONS, max(2, int(count))) if count.isdigit() else 2
 
 
-def _rows(place: Any, rows: list[dict[str, Any]], view: View, outcome: Outcome | None) -> Any:
-    """Draw the rows, or why there are none; returns the cell of the bars."""
+def _rows(
+    place: Any,
+    rows: list[dict[str, Any]],
+    view: View,
+    outcome: Outcome | None,
+    target: Interaction | None,
+) -> tuple[Any, list[Any]]:
+    """Draw the rows, or why there are none; returns the cell of the bars and the rows' last lines."""
     ranked = outcome is not None and outcome.run is not None and outcome.current
     with place:
         if rows:
             left, right = st.columns((1.95, 1), gap="xsmall")
             with left, st.container(gap=None, key="desk-rows"):
-                for index, row in enumerate(rows):
-                    _row(index, row, len(rows))
-            return right
+                lines = [_row(index, row, len(rows), target) for index, row in enumerate(rows)]
+            return right, lines
         if view.chosen is None and view.options.demos != "none":
             title = md(values.strategy(view.options.demos))
             about = (
@@ -143,7 +185,7 @@ def _rows(place: Any, rows: list[dict[str, Any]], view: View, outcome: Outcome |
         else:
             about = "The model sees the history alone. Add some, or fill the desk."
             empty("No demonstrations", about, 2 * ROW_PX)
-    return None
+    return None, []
 
 
 def _bars(
@@ -165,8 +207,11 @@ def _bars(
     return bars, not fresh
 
 
-def _row(index: int, row: dict[str, Any], count: int) -> None:
-    """Number, last history item, answer, source; the slider; up, down, edit, drop. Always `ROW_PX` high."""
+def _row(index: int, row: dict[str, Any], count: int, target: Interaction | None) -> Any:
+    """Number, last history item, answer, source; the slider; up, down, edit, drop. Always `ROW_PX` high.
+
+    Returns the place of the source, where it is marked if it shows the target.
+    """
     with st.container(height=ROW_PX, border=False, key=f"desk-row-{index}", gap=None):
         text, control = st.columns((1.9, 1), gap="xsmall")
         with text, st.container(gap=None):
@@ -174,7 +219,8 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
             before = history[-1]["title"] if history else "no history"
             titles.title(f"{index + 1} … {plain(before)} →")
             titles.title(row["answer"]["title"], strong=True)
-            st.caption(md(words.source_line(row)), wrap=False)
+            last = st.empty()
+            last.caption(target_marks.line(row, target), wrap=False)
         with control, st.container(gap=None, key=f"control-{index}"):
             weight = float(row["weight"])
             key = widgets.showing(f"weight-{row['id']}", weight)
@@ -207,6 +253,7 @@ def _row(index: int, row: dict[str, Any], count: int) -> None:
                         on_click=press,
                         args=args,
                     )
+    return last
 
 
 def _on_desk() -> list[dict[str, Any]]:

@@ -118,7 +118,7 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
         desk_card = card("desk")
     with desk_card:
         # Before anything that waits: what a person moves meanwhile belongs to the demonstrations on the desk.
-        desk = start(view, outcome, info)
+        desk = start(view, outcome, info, past)
     outcome = outcome or asked(view)
     target_card(gold, view, past, words, revealed=outcome.run is not None)
     with list_card:
@@ -131,11 +131,11 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     if outcome.run is not None:
         total_effect(total, outcome.run, measured_now.result)
     with desk_card:
-        finish(desk, view, outcome, measured_now, info)
+        finish(desk, view, outcome, measured_now, info, past)
     if outcome.current:
         marks[outdated.DESK].empty()
     session.sync_address(view)
-    pool.shown(view, info, words)
+    pool.shown(view, info, words, past)
     writing.shown(info, words)
     other_lists.shown()
     optimize_dialog.shown(view, words)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.screens.recommend import writing
+from dashboard.screens.recommend import target_marks, writing
 from dashboard.state import demonstrations, session, widgets
 from dashboard.state.view import MOST_DEMONSTRATIONS, View
 from dashboard.state.waiting import Answer, ask
@@ -16,10 +16,10 @@ from dashboard.text.domain import Domain
 from dashboard.text.formats import day, plural
 from dashboard.text.literal import plain
 from dashboard.ui import dialogs, progress
-from dashboard.ui.notices import problem, told
+from dashboard.ui.notices import colours, problem, told
 from db import jobs
 from db.choices import SOURCES
-from db.datasets import DatasetInfo
+from db.datasets import DatasetInfo, Interaction
 from db.errors import DualensError
 from db.requests import Chosen, RunRequest
 
@@ -34,15 +34,15 @@ def opener(view: View) -> None:
     st.button("Add…", key="add", disabled=view.user is None, on_click=dialogs.show, args=(NAME,))
 
 
-def shown(view: View, info: DatasetInfo, words: Domain) -> None:
-    """The dialog, as long as it is open."""
+def shown(view: View, info: DatasetInfo, words: Domain, past: Sequence[Interaction]) -> None:
+    """The dialog, as long as it is open. `past`: of the view's user."""
     if dialogs.about(NAME) is not None:
-        _choose(view, info, words)
+        _choose(view, info, words, past)
 
 
 @st.dialog("Add demonstrations", width="large", on_dismiss=dialogs.close)
 @told()
-def _choose(view: View, info: DatasetInfo, words: Domain) -> None:
+def _choose(view: View, info: DatasetInfo, words: Domain, past: Sequence[Interaction]) -> None:
     """Ask the engine for the pool of this view's user and let the person pick from it."""
     request = view.request()
     if request is None:
@@ -53,7 +53,7 @@ def _choose(view: View, info: DatasetInfo, words: Domain) -> None:
             _write(info, words)
     if offered.open:
         with offered:
-            _offered(request, info, words)
+            _offered(view, request, info, words, past)
 
 
 def _write(info: DatasetInfo, words: Domain) -> None:
@@ -64,19 +64,23 @@ def _write(info: DatasetInfo, words: Domain) -> None:
         st.rerun()
 
 
-def _offered(request: RunRequest, info: DatasetInfo, words: Domain) -> None:
+def _offered(
+    view: View, request: RunRequest, info: DatasetInfo, words: Domain, past: Sequence[Interaction]
+) -> None:
     st.caption(
         "Windows of other users and of this user's own past, none later than the target. "
         "Select rows, then add them. They go last, next to the query."
     )
     try:
-        request = replace(request, demonstrations=None, demos="none")
+        request = replace(request, demonstrations=None, demos="none", exclude_target_item=False)
         payload = {"request": request.to_json(), "sources": list(SOURCES), "size": SIZE}
         answer = _asked(payload)
     except DualensError as error:
         problem(str(error))
         return
-    progress.later(answer, "Collecting the pool", ROOM_PX, lambda ended: _table(ended, info, words))
+    progress.later(
+        answer, "Collecting the pool", ROOM_PX, lambda ended: _table(ended, view, info, words, past)
+    )
 
 
 def _asked(payload: dict[str, Any]) -> Answer:
@@ -92,19 +96,26 @@ def _asked(payload: dict[str, Any]) -> Answer:
     return answer
 
 
-def _table(answer: Answer, info: DatasetInfo, words: Domain) -> None:
+def _table(answer: Answer, view: View, info: DatasetInfo, words: Domain, past: Sequence[Interaction]) -> None:
     if answer.result is None:
         problem(answer.error or "")
         return
     views = answer.result["demonstrations"]
     demonstrations.learn(views, info.name)
     on_desk = {row["id"] for row in st.session_state.get("desk", [])}
-    free = [view for view in views if view["id"] not in on_desk]
+    others = [row for row in views if row["id"] not in on_desk]
+    free = target_marks.remaining(view, others, past)
+    if len(free) < len(others):
+        st.caption(f":yellow[{plural(len(others) - len(free), 'row')} with the target's item left out.]")
     if not free:
         st.caption("Everything the pool holds for this user is on the desk already.")
         return
+    target = target_marks.known_target(view, past, None)
+    places = [target_marks.place(row, target) for row in free]
+    if shown := sum(where is not None for where in places):
+        st.caption(f":yellow[Gold: {plural(shown, 'row')} with the target's item, as the first column says.]")
     event = st.dataframe(
-        table(free, words),
+        target_marks.styled(table(free, words), places, colours()),
         # A table of its own for every pool: rows ticked in the one before mean other demonstrations.
         key=widgets.drafting("pool-table", tuple(view["id"] for view in free)),
         hide_index=True,

@@ -65,7 +65,7 @@ def test_popovers_and_dialogs_have_the_scheme_of_the_page(kind: str) -> None:
     assert f":root {{ color-scheme: {kind}; }}" in css(kind)
 
 
-@pytest.mark.parametrize("ground", ["background", "surface"])
+@pytest.mark.parametrize("ground", ["background", "surface", "target_surface"])
 @pytest.mark.parametrize("colours", [LIGHT, DARK])
 @pytest.mark.parametrize("ink", ["text", "muted", "up_text", "down_text", "target_text"])
 def test_text_has_contrast(colours: Palette, ink: str, ground: str) -> None:

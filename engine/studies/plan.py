@@ -46,6 +46,8 @@ def run_of(request: StudyRequest, question: Question, demos: str) -> RunRequest:
         seed=request.seed,
         scoring=request.scoring,
         history=request.history,
+        control_of=request.control_of,
+        exclude_target_item=request.exclude_target_item,
     )
 
 

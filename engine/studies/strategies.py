@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.canonical import digest
-from db.choices import STRATEGIES
+from db.choices import COMPARED, COPIES
+from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest, StudyRequest
 from db.requests.strategy_spec import Spec
@@ -24,6 +25,7 @@ from engine.context import Context, Engine
 from engine.evaluation.metrics import Standing, metrics, standing
 from engine.evaluation.statistics import estimate, running
 from engine.progress import Clock, Report
+from engine.studies import controls
 from engine.studies.checkpoint import Checkpoint
 from engine.studies.pairwise_tests import AGAINST, MEASURES, NONE, best_of, claim, p_of, pairwise
 from engine.studies.plan import (
@@ -39,12 +41,14 @@ from engine.studies.plan import (
     scoring,
 )
 from engine.studies.table_cells import Table, interval
-from engine.tasks.inputs import Inputs, gather
+from engine.tasks.inputs import Inputs, gather, shows_target
 
 if TYPE_CHECKING:
     from engine.llm.scoring.memory import PrefillCache
 
 ROW = "user"
+PARTS = ("standing", "shown", "target_shown", "excluded", "seconds")
+"""What is measured of each user under each name."""
 
 
 def run(
@@ -58,7 +62,11 @@ def run(
     from engine.llm.scoring.memory import PrefillCache
 
     plan, info = last_purchases(engine, request), engine.registered(request.model)
-    names = [name for name in STRATEGIES if request.only is None or name in request.only]
+    names = [name for name in COMPARED if request.only is None or name in request.only]
+    if not plain(names):
+        raise BadInput(
+            f"only: {', '.join(names)} are controls. Name a strategy beside them, or leave it out."
+        )
     count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
     whose = digest([identity(engine, request, plan, {ROW: info}), names])
     checkpoint = Checkpoint(whose, count, report, before, so_far)
@@ -80,46 +88,80 @@ def tables(result: dict[str, Any]) -> list[Table]:
             for p in (*AGAINST, "p_best")
         ]
         reached = [interval(strategy[measure]) for measure in MEASURES]
-        rows.append([name, *reached, *p_values, round(strategy["shown"], 2), round(strategy["seconds"], 2)])
+        shown = [round(strategy["shown"], 2), f"{strategy['target_shown']:.0%}"]
+        rows.append([name, *reached, *p_values, *shown, round(strategy["seconds"], 2)])
     against = [f"p (Holm) {rival}" for rival in (*AGAINST.values(), "best")]
-    compared: Table = (["strategy", *MEASURES.values(), *against, "shown", "s choosing"], rows)
-    if "guard" not in result:
-        return [compared]
-    return [compared, (["guard", "users"], [list(verdict) for verdict in result["guard"].items()])]
+    head = ["strategy", *MEASURES.values(), *against, "shown", "target shown", "s choosing"]
+    found: list[Table] = [(head, rows)]
+    if "controls" in result:
+        found.append(controls.table(result["controls"]))
+    if "guard" in result:
+        found.append((["guard", "users"], [list(verdict) for verdict in result["guard"].items()]))
+    return found
+
+
+def plain(names: Sequence[str]) -> list[str]:
+    """The strategies among these names: what is no control of `engine.studies.controls`."""
+    return [name for name in names if name not in (*COPIES, *controls.PLACEBOS)]
 
 
 def asked(
     context: Context[RunRequest], names: Sequence[str], k: int, cache: PrefillCache, checkpoint: Checkpoint
 ) -> dict[str, Any]:
-    """One user under every strategy: `{standing: {strategy: [above, tied]}, shown, seconds: {strategy:
-    number}, guard: verdict or None}`.
+    """One user under every strategy and control: `{standing: {name: [above, tied]}, shown, target_shown,
+    excluded, seconds: {name: number}, placebos: {name: how near}, guard: verdict or None}`.
 
-    Strategies that choose the same demonstrations with the same weights share one ranking.
+    Strategies that choose the same demonstrations with the same weights share one ranking. Copies count the
+    demonstrations of the request's `control_of` that the prompt has room for.
     """
     gather(context)  # draws the candidate list, which no strategy's time is to hold
-    known: dict[tuple[Any, ...], tuple[list[int], int]] = {}
-    value: dict[str, Any] = {"standing": {}, "shown": {}, "seconds": {}, "guard": None}
+    known: dict[tuple[Any, ...], tuple[list[int], tuple[int, ...]]] = {}
+    of = context.request.control_of
+    value: dict[str, Any] = {part: {} for part in (*PARTS, "placebos")} | {"guard": None}
     for place, name in enumerate(names):
         checkpoint.further(place / len(names))
         clock = Clock()
-        inputs = gather(context.asking(replace(context.request, demos=str(Spec(name, k)))))
+        spec = Spec(of if name in COPIES else name, k)
+        inputs = gather(context.asking(replace(context.request, demos=str(spec))))
         value["seconds"][name] = round(clock.seconds, 4)
-        same = (tuple(entry.demonstration.id for entry in inputs.chosen), inputs.weights)
-        if same not in known:
-            known[same] = ranked(inputs, cache)
-        value["standing"][name], value["shown"][name] = known[same]
+        if name in COPIES:
+            stands, kept = copied(name, inputs)
+        else:
+            same = (tuple(entry.demonstration.id for entry in inputs.chosen), inputs.weights)
+            if same not in known:
+                known[same] = ranked(inputs, cache)
+            stands, kept = known[same]
+        value["standing"][name], value["shown"][name] = stands, len(kept)
+        value["target_shown"][name] = any(shows_target(inputs.chosen[b], inputs.query) for b in kept)
+        value["excluded"][name] = inputs.excluded
+        if inputs.control:
+            value["placebos"][name] = inputs.control.measures
         if inputs.optimization:
             value["guard"] = inputs.optimization["guard"]["verdict"]
     return value
 
 
-def ranked(inputs: Inputs, cache: PrefillCache) -> tuple[list[int], int]:
-    """How many candidates stand above and level with the target, and how many demonstrations had room."""
+def ranked(inputs: Inputs, cache: PrefillCache) -> tuple[list[int], tuple[int, ...]]:
+    """How many candidates stand above and level with the target, and which demonstrations had room."""
     from engine.llm.scoring.ranking import rank_candidates
 
     ranking = rank_candidates(inputs.context.loaded, inputs.task(), cache)
-    stands = standing(ranking.scores, inputs.target_index)
-    return [stands.above, stands.tied], len(ranking.kept)
+    return _stands(ranking.scores, inputs), ranking.kept
+
+
+def copied(name: str, inputs: Inputs) -> tuple[list[int], tuple[int, ...]]:
+    """The same of a copy of these demonstrations; no model ranks, but it says which ones had room."""
+    from engine.llm.scoring.ranking import prepare
+
+    _, fitted, _, _ = prepare(inputs.context.loaded, inputs.task())
+    entries = [inputs.chosen[b] for b in fitted.kept]
+    weights = [inputs.weights[b] for b in fitted.kept]
+    return _stands(controls.copied(name, entries, weights, inputs.candidates.items), inputs), fitted.kept
+
+
+def _stands(scores: Sequence[float], inputs: Inputs) -> list[int]:
+    stands = standing(scores, inputs.target_index)
+    return [stands.above, stands.tied]
 
 
 def result(
@@ -132,15 +174,18 @@ def result(
 ) -> dict[str, Any]:
     """The table as JSON, from what was measured per user."""
     values = {name: per_user([Standing(*user["standing"][name]) for user in users]) for name in names}
-    best = best_of(values)
-    tested = pairwise(values, best, request.seed)
-    sentence, holds = claim(plan.dataset.name, values, best, tested)
+    strategies = {name: values[name] for name in plain(names)}
+    best = best_of(strategies)
+    tested = pairwise(strategies, best, request.seed)
+    sentence, holds = claim(plan.dataset.name, strategies, best, tested)
+    compared = controls.adds(values, request.control_of, MEASURES, request.seed)
     table = {
         name: {
-            "label": STRATEGIES[name].label,
+            "label": COMPARED[name].label,
             **{measure: estimate(values[name][measure], request.seed) for measure in MEASURES},
             **p_of(name, best, tested),
             "shown": mean([user["shown"][name] for user in users]),
+            "target_shown": mean([user["target_shown"][name] for user in users]),
             "seconds": round(mean([user["seconds"][name] for user in users]), 4),
         }
         for name in names
@@ -157,11 +202,24 @@ def result(
         "best": best,
         "tests": tested,
         **({"guard": guard} if guard else {}),
+        **({"controls": compared} if compared else {}),
         "claim": sentence,
         "claim_holds": holds,
-        "notes": [*notes(request, plan, {ROW: info}), corrected(len(names))],
+        "notes": [
+            *notes(request, plan, {ROW: info}),
+            corrected(len(strategies)),
+            *controls.notes(names, request.control_of, [user["placebos"] for user in users]),
+            *_left_out(request, users),
+        ],
         "seconds": round(seconds, 1),
     }
+
+
+def _left_out(request: StudyRequest, users: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not request.exclude_target_item:
+        return []
+    excluded = sum(sum(user["excluded"].values()) for user in users)
+    return [controls.left_out(excluded, excluded + sum(sum(user["shown"].values()) for user in users))]
 
 
 def corrected(strategies: int) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from db.choices import STRATEGIES
+from db import datasets
+from db.choices import COMPARED
+from db.errors import BadInput
 from db.requests import RunRequest, StudyRequest
 from engine.context import Context, Engine, resolve
 from engine.evaluation.metrics import Standing, standing
@@ -16,6 +18,7 @@ from engine.studies import strategies as module
 from engine.studies.pairwise_tests import MEASURES
 from engine.tasks import inputs as gathering
 from engine.tasks.inputs import Inputs, gather
+from tests.toys import toy_columns
 
 PAYLOAD = {
     "study": "strategies",
@@ -45,7 +48,7 @@ def test_a_row_for_every_strategy_with_intervals_and_p(engine: Engine, reports: 
     payload = {name: value for name, value in PAYLOAD.items() if name != "only"}
     found = strategies(engine, {**payload, "users": 2}, told)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["order"] == list(found["strategies"]) == list(STRATEGIES)
+    assert found["order"] == list(found["strategies"]) == list(COMPARED)
     for name, one in found["strategies"].items():
         for shown in MEASURES:
             assert 0 <= one[shown]["low"] <= one[shown]["mean"] <= one[shown]["high"] <= 1
@@ -55,14 +58,16 @@ def test_a_row_for_every_strategy_with_intervals_and_p(engine: Engine, reports: 
         elif name != "twostage":  # whose guard may leave everybody without demonstrations
             assert one["shown"] > 0
         assert one["shown"] <= 2
-        assert (one["p_zero_shot"] is None) == (name == "none")
-        assert (one["p_random"] is None) == (name == "random")
-        assert (one["p_bm25"] is None) == (name == "bm25")
-        assert (one["p_best"] is None) == (name == found["best"])
+        control = name not in module.plain([name])  # tested by what the controls' block says
+        assert (one["p_zero_shot"] is None) == (control or name == "none")
+        assert (one["p_random"] is None) == (control or name == "random")
+        assert (one["p_bm25"] is None) == (control or name == "bm25")
+        assert (one["p_best"] is None) == (control or name == found["best"])
+        assert 0 <= one["target_shown"] <= 1
     shares = [share for share, _ in told.told]
     assert shares == sorted(shares)
     assert 0 <= shares[0] < shares[-1] < 1
-    assert len(set(shares)) == 2 * len(STRATEGIES)  # a step for every choice
+    assert len(set(shares)) == 2 * len(COMPARED)  # a step for every choice
 
 
 def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
@@ -156,10 +161,10 @@ def test_a_strategy_that_came_later_is_measured(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payload = {name: value for name, value in PAYLOAD.items() if name != "only"}
-    monkeypatch.setattr(module, "STRATEGIES", {name: STRATEGIES[name] for name in ("none", "random")})
+    monkeypatch.setattr(module, "COMPARED", {name: COMPARED[name] for name in ("none", "random")})
     first = reports()
     strategies(engine, payload, first)
-    monkeypatch.setattr(module, "STRATEGIES", {name: STRATEGIES[name] for name in ("none", "random", "bm25")})
+    monkeypatch.setattr(module, "COMPARED", {name: COMPARED[name] for name in ("none", "random", "bm25")})
     found = strategies(engine, payload, reports(), first.partial)
     assert found["order"] == ["none", "random", "bm25"]
 
@@ -178,3 +183,69 @@ def test_the_guard_is_counted(
     monkeypatch.setattr(module, "gather", optimized)
     found = strategies(engine, PAYLOAD, reports())
     assert found["guard"] == {"zero-shot": 1, "two-stage": 2, "stage 1": 1}
+
+
+CONTROLS = ["none", "random", "placebo", "placebo-users", "copy", "copy-histories"]
+
+
+def test_controls_take_the_demonstrations_of_the_named_strategy(
+    engine: Engine, reports: Callable[..., Any]
+) -> None:
+    """The copies by hand, from the single run's own demonstrations; the placebos as single runs."""
+    payload = {**PAYLOAD, "only": CONTROLS, "control_of": "random"}
+    told = reports()
+    found = strategies(engine, payload, told)
+    assert found["order"] == CONTROLS
+    for user, value in told.partial["measured"].items():
+        question = module.last_purchases(engine, StudyRequest.from_json(payload)).questions[
+            int(user.partition("/")[2])
+        ]
+        request = RunRequest("toy", question.user_id, "tiny", "random:2", candidates=6)
+        inputs = gather(resolve(engine, request))
+        for name, counted in (("copy", [0]), ("copy-histories", [0, 1])):
+            shown = [
+                [*([entry.answer.item_id]), *(row.item_id for row in entry.history if 1 in counted)]
+                for entry in inputs.chosen
+            ]
+            counts = [sum(items.count(item) for items in shown) for item in inputs.item_ids]
+            stands = standing(counts, inputs.target_index)
+            assert value["standing"][name] == [stands.above, stands.tied]
+            assert value["shown"][name] == 2
+        for name in ("placebo", "placebo-users"):
+            control = replace(request, demos=f"{name}:2", control_of="random")
+            chosen = gather(resolve(engine, control))
+            assert value["placebos"][name] == chosen.control.measures
+    assert [test["than"] for test in found["controls"]["tests"]] == [
+        "copy",
+        "copy-histories",
+        "placebo",
+        "placebo-users",
+    ]
+    assert found["controls"]["of"] == "random"
+    assert found["best"] in ("none", "random")
+    assert {test["better"] for test in found["tests"]} == {"none", "random"}
+    assert any("Controls take the demonstrations of random windows" in note for note in found["notes"])
+    assert any("tokens on average" in note for note in found["notes"])
+    assert module.tables(found)[1][1][0][:2] == ["random", "copy"]
+
+
+def test_controls_alone_are_refused(engine: Engine, reports: Callable[..., Any]) -> None:
+    with pytest.raises(BadInput, match="only: placebo, copy are controls"):
+        strategies(engine, {**PAYLOAD, "only": ["copy", "placebo"]}, reports())
+    none = strategies(engine, {**PAYLOAD, "only": ["none", "copy"]}, reports())
+    assert "controls" not in none  # nobody to compare them with
+
+
+def test_a_study_leaves_out_what_shows_the_target_and_says_how_much(
+    engine: Engine, reports: Callable[..., Any]
+) -> None:
+    columns = toy_columns(users=16, items=9, length=8)
+    datasets.insert(engine.store, "few", columns, kind="t", source="t", fingerprint="few", report={})
+    payload = {**PAYLOAD, "dataset": "few", "candidates": 2, "only": ["none", "random", "copy"]}
+    whole = strategies(engine, {**payload, "control_of": "random"}, reports())
+    less = strategies(engine, {**payload, "control_of": "random", "exclude_target_item": True}, reports())
+    assert whole["strategies"]["random"]["target_shown"] > 0
+    assert {row["target_shown"] for row in less["strategies"].values()} == {0}
+    assert less["strategies"]["random"]["shown"] < whole["strategies"]["random"]["shown"]
+    assert any("left out after the choice" in note for note in less["notes"])
+    assert not any("left out after the choice" in note for note in whole["notes"])

@@ -320,6 +320,9 @@ BASELINES: dict[str, BaselineChoice] = _table(
     ),
 )
 
+OTHER_LISTS: dict[str, Choice] = {**COPIES, **BASELINES}
+"""What ranks a run's candidates beside its model."""
+
 ESTIMATORS: dict[str, Choice] = _table(
     Choice("auto", "automatic", "Exact up to 6 demonstrations, strata above"),
     Choice(
@@ -466,7 +469,7 @@ STUDIES: dict[str, StudyChoice] = _table(
         "strategies",
         "Strategies: which one works best?",
         "All strategies with the same number of demonstrations, users and candidates, in paired tests "
-        "against none, random and BM25",
+        "against none, random and BM25, beside copies without a model and placebos",
         asks=(
             "k",
             "only",

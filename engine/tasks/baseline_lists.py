@@ -1,20 +1,21 @@
-"""What conventional recommenders make of a run's own candidates: the same user, history and moment.
+"""What ranks a run's own candidates without a language model: copies of its demonstrations, and conventional
+recommenders for the same user, history and moment.
 
-Boundary: a stored run in, ranked lists in the shape of the run's out, ready for JSON. No language model.
+Boundary: a stored run in, ranked lists in the shape of the run's out, ready for JSON.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from db import datasets
-from db.choices import BASELINES
+from db.choices import COPIES, OTHER_LISTS
 from db.errors import NotFound
 from db.runs import Run
 from engine.context import Engine
+from engine.demos import copies
 from engine.evaluation.metrics import order, standing
 from engine.progress import Clock, Report, quiet
 from engine.tasks.hints import scores_of
-
-KINDS = ("itemknn", "bm25", "popularity", "sasrec")
 
 
 def baseline_lists(engine: Engine, run: Run, report: Report = quiet) -> dict[str, Any]:
@@ -33,11 +34,14 @@ def baseline_lists(engine: Engine, run: Run, report: Report = quiet) -> dict[str
     offered = [known[row["item"]].item for row in listed]
     target = next(place for place, row in enumerate(listed) if row["is_target"])
     lists: list[dict[str, Any]] = []
-    for done, name in enumerate(KINDS):
-        report(done / len(KINDS), BASELINES[name].label)
+    for done, name in enumerate(OTHER_LISTS):
+        report(done / len(OTHER_LISTS), OTHER_LISTS[name].label)
         clock = Clock()
         try:
-            scores = scores_of(engine, dataset, name, request.user, request.target, offered).tolist()
+            if name in COPIES:
+                scores = _copied(name, run, [row["item"] for row in listed])
+            else:
+                scores = scores_of(engine, dataset, name, request.user, request.target, offered).tolist()
         except NotFound as error:
             lists.append({"name": name, "missing": str(error).removeprefix("hint: ")})
             continue
@@ -49,3 +53,14 @@ def baseline_lists(engine: Engine, run: Run, report: Report = quiet) -> dict[str
         counts = {"rank": stands.rank, "tied": stands.tied}
         lists.append({"name": name, "items": items, **counts, "seconds": round(clock.seconds, 3)})
     return {"lists": lists}
+
+
+def _copied(name: str, run: Run, offered: Sequence[str]) -> list[float]:
+    """What a copy scores these items, from the demonstrations that the run's prompt had room for. NotFound
+    where it has none."""
+    dropped = {lost["index"] for lost in run.result["prompt"]["dropped"] if lost["kind"] == "demo"}
+    shown = [demo for at, demo in enumerate(run.result["demonstrations"]) if at not in dropped]
+    if not shown:
+        raise NotFound("the prompt shows no demonstrations that could be copied.")
+    items = [([row["item"] for row in demo["history"]], demo["answer"]["item"]) for demo in shown]
+    return copies.scores(name, items, [demo["weight"] for demo in shown], offered)

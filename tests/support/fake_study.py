@@ -105,7 +105,8 @@ def drift(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-STRATEGIES = ("none", "random", "bm25", "neighbours", "greedy", "twostage")
+STRATEGIES = ("none", "random", "bm25", "neighbours", "greedy", "twostage", "placebo", "copy")
+CONTROLS = ("placebo", "copy")
 SCORES = {
     "effect": ("effects <b>(path)</b>", "effect", 0.95),
     "mass": ("attention mass", "rival", 0.4),
@@ -113,6 +114,16 @@ SCORES = {
     "recency": ("recency", "rival", -0.1),
     "removal": ("leave-one-out by removal", "truth", 0.9),
 }
+
+
+def controls(asked: dict[str, Any]) -> dict[str, Any]:
+    """What the model adds to its controls."""
+    test = {**estimate(0.1, asked["users"]), "p": 0.001, "p_holm": 0.002}
+    return {
+        "of": "neighbours",
+        "tests": [{"better": "neighbours", "than": name, "ndcg10": test, "hr1": test} for name in CONTROLS],
+        "said": ["The model adds <b>much</b> to copying: it is made up.", "The placebo is made up, too."],
+    }
 
 
 def strategies(asked: dict[str, Any]) -> dict[str, Any]:
@@ -133,6 +144,7 @@ def strategies(asked: dict[str, Any]) -> dict[str, Any]:
             "p_best": 0.3,
             "p_best_holm": 1.0,
             "shown": 0.0 if name == "none" else 3.6,
+            "target_shown": 0.0 if name == "none" else 0.25,
             "seconds": 0.02,
         }
         for name in names
@@ -145,7 +157,7 @@ def strategies(asked: dict[str, Any]) -> dict[str, Any]:
         }
         for name in names
         for other in ("none", "random", "bm25")
-        if name != other
+        if name != other and name not in CONTROLS
     ]
     return {
         "users": asked["users"],
@@ -154,6 +166,7 @@ def strategies(asked: dict[str, Any]) -> dict[str, Any]:
         "best": max(worth, key=lambda name: worth[name]),
         "tests": tested,
         "guard": {"two-stage": 12, "zero-shot": 6, "stage 1": 2},
+        "controls": controls(asked),
         "claim": f"Two-stage is not inferior on {asked['dataset']}: it is made up.",
     }
 

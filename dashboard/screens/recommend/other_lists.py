@@ -1,6 +1,7 @@
-"""Other lists for a user: conventional recommenders on the same candidates, and the whole catalogue."""
+"""Other lists for a user: what ranks the same candidates without the model, and the whole catalogue."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from dashboard.ui import dialogs, progress
 from dashboard.ui.notices import problem, told
 from dashboard.ui.two_lists import two_lists
 from db import jobs, runs
-from db.choices import BASELINES
+from db.choices import OTHER_LISTS
 from db.errors import DualensError
 from db.runs import Run
 
@@ -32,7 +33,7 @@ def opener(run: Run) -> None:
     st.button(
         "Other lists",
         key="beside",
-        help="Conventional recommenders, and the whole catalogue.",
+        help="Copies of the demonstrations, conventional recommenders, and the whole catalogue.",
         on_click=_opened,
         args=(run.key,),
     )
@@ -57,7 +58,7 @@ def _beside(key: str) -> None:
     try:
         run = runs.get(session.store(), key)
         peers, catalogue = st.tabs(
-            ["Conventional recommenders", "Whole catalogue"], key="beside-tab", on_change="rerun"
+            ["Without the model", "Whole catalogue"], key="beside-tab", on_change="rerun"
         )
         if peers.open:
             with peers:
@@ -89,10 +90,10 @@ def _drawn(answer: Answer, draw: Any, run: Run) -> None:
 
 
 def _peers(result: Mapping[str, Any], run: Run) -> None:
-    """One conventional list against the model's, and the target's rank in all of them."""
+    """One list made without the model against the model's, and the target's rank in all of them."""
     lists: dict[str, Any] = {entry["name"]: entry for entry in result["lists"] if "items" in entry}
     st.caption(
-        "The same candidates, ranked from the same history (left) and by the model with the desk's "
+        "The same candidates, ranked without the model (left) and by the model with the desk's "
         "demonstrations (right). Gold: the target."
     )
     names = list(lists)
@@ -106,6 +107,7 @@ def _peers(result: Mapping[str, Any], run: Run) -> None:
         label_visibility="collapsed",
     )
     name = picked if picked in lists else names[0]
+    st.caption(f"{md(_about(name))}. {_ties(lists[name]['items'])}")
     two_lists(pair(lists[name]["items"], run.result["items"]), "bump-peer", (_named(name), WITH))
     st.markdown(md(words.peers(run.result, {_named(name): lists[name] for name in names})))
     for entry in result["lists"]:
@@ -113,8 +115,19 @@ def _peers(result: Mapping[str, Any], run: Run) -> None:
             st.caption(f"{md(_named(entry['name']))} is not here: {md(entry['missing'])}")
 
 
+def _about(name: str) -> str:
+    return OTHER_LISTS[name].about if name in OTHER_LISTS else name
+
+
+def _ties(items: Sequence[Mapping[str, Any]]) -> str:
+    """How many items have the score of another one."""
+    counts = Counter(row["score"] for row in items)
+    tied = sum(count for count in counts.values() if count > 1)
+    return f"{tied} of {len(items)} have the score of another one; their order means nothing." if tied else ""
+
+
 def _named(name: str) -> str:
-    return values.label(BASELINES, name)
+    return values.label(OTHER_LISTS, name)
 
 
 def _catalogue(result: Mapping[str, Any], run: Run) -> None:

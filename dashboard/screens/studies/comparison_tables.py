@@ -25,7 +25,7 @@ from dashboard.text.formats import (
     seconds,
 )
 from dashboard.text.literal import md, plain
-from db.choices import STRATEGIES
+from db.choices import COMPARED
 
 NONE = "none"
 RIVALS_OF = {"p_random": "against random", "p_bm25": "against BM25", "p_zero_shot": "against none"}
@@ -41,7 +41,7 @@ Result = Mapping[str, Any]
 
 def label_of(name: str, entry: Result) -> str:
     """A strategy or score in words. Plain text."""
-    known = STRATEGIES[name].label if name in STRATEGIES else name.replace("_", " ")
+    known = COMPARED[name].label if name in COMPARED else name.replace("_", " ")
     return plain(entry.get("label") or known, 60)
 
 
@@ -95,11 +95,18 @@ def strategy_table(result: Result) -> pd.DataFrame:
     for field, head in RIVALS_OF.items():
         lines[head] = [p_pair(strategy.get(field), strategy.get(f"{field}_holm")) for _, strategy in ranked]
     lines["shown"] = [number(strategy.get("shown"), 1) for _, strategy in ranked]
+    if any(strategy.get("target_shown") is not None for _, strategy in ranked):
+        lines["target shown"] = [share(strategy.get("target_shown")) for _, strategy in ranked]
     lines["choosing"] = [seconds(strategy.get("seconds")) for _, strategy in ranked]
     return pd.DataFrame(lines)
 
 
 METRICS = ("ndcg10", "hr1")
+
+
+def share(value: float | None) -> str:
+    """A share of users."""
+    return "–" if value is None else f"{value:.0%}"
 
 
 def p_pair(p: float | None, corrected: float | None) -> str:

@@ -74,7 +74,7 @@ def _one(study: Study) -> None:
             st.subheader("In one sentence", anchor=False)
             st.markdown(md(sentence(study)))
             claim = claim_of(study.found)
-            if claim and claim != sentence(study):
+            if claim and not sentence(study).startswith(claim):
                 st.caption(md(claim))
     for note in study.found.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")

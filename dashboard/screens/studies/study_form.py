@@ -12,7 +12,7 @@ from dashboard.text.literal import md, plain
 from dashboard.ui import forms
 from dashboard.ui.notices import problem
 from db import jobs
-from db.choices import STRATEGIES, STUDIES, StudyChoice
+from db.choices import COMPARED, COPIES, STRATEGIES, STUDIES, StudyChoice
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.jobs import Job
@@ -22,7 +22,17 @@ from db.requests.fields import field_of
 
 LAYOUTS = ("single", "recicl")  # fields that name a model tuned in the layout of this name
 AT_ONCE = ("k", "cut")  # of what a study reads, drawn beside the number of users; the rest is folded away
-SHARED = ("seed", "minutes", "only", "history", "candidates", "candidate_kind", "scoring")
+SHARED = (
+    "seed",
+    "minutes",
+    "only",
+    "control_of",
+    "history",
+    "candidates",
+    "candidate_kind",
+    "scoring",
+    "exclude_target_item",
+)
 
 
 def form(known: list[DatasetInfo], known_models: list[ModelInfo], started: Callable[[int], None]) -> None:
@@ -72,9 +82,15 @@ def _fields(study: StudyChoice, info: DatasetInfo, known_models: list[ModelInfo]
         for name in (*study.asks, "seed"):
             if name not in said:
                 said[name] = _ask(study, name)
-    if said.get("only"):  # every other strategy is tested against these
-        said["only"] = [name for name in STRATEGIES if name in said["only"] or STRATEGIES[name].control]
+    if said.get("only"):  # what is chosen is compared with these
+        kept = {*said["only"], *controls(), said.get("control_of")}
+        said["only"] = [name for name in COMPARED if name in kept]
     return said
+
+
+def controls() -> list[str]:
+    """What a study of strategies always has beside those that are chosen."""
+    return [*(name for name, row in STRATEGIES.items() if row.control), *COPIES]
 
 
 def _ask(study: StudyChoice, name: str, start: Any = None) -> Any:

@@ -24,6 +24,7 @@ from dashboard.screens.studies.comparison_tables import (
 from dashboard.screens.studies.drift_chart import describe, drift
 from dashboard.screens.studies.study_text import (
     Study,
+    added,
     grid,
     measured,
     points,
@@ -58,6 +59,7 @@ def result(study: Study) -> None:
         table(grid(found, measure))
     if found.get("series"):
         _series(study, measure)
+    _controls(study, measure)
     compared = tests(found, measure)
     if compared.empty:
         return
@@ -67,6 +69,17 @@ def result(study: Study) -> None:
     else:
         st.markdown("**Paired tests over users**")
         _tests(compared)
+
+
+def _controls(study: Study, measure: str) -> None:
+    """What is learnt, and what is retrieval or format, where the study has controls."""
+    said = added(study.found)
+    if not said:
+        return
+    st.markdown("**What the model adds to its demonstrations, and they to their format**")
+    for sentence in said:
+        st.caption(md(sentence))
+    table(tests(study.found["controls"], measure))
 
 
 def _tests(compared: pd.DataFrame) -> None:
@@ -137,8 +150,9 @@ def _strategies(study: Study, measure: str) -> None:
     st.markdown("**All strategies**")
     st.caption(
         "Bold: the highest mean, and p below 0.05 after Holm's correction (paired permutation tests of "
-        "NDCG@10, all pairs of strategies). Shown: mean number of demonstrations in the prompt. Choosing: "
-        "mean time to choose them."
+        "NDCG@10, all pairs of strategies). Shown: mean number of demonstrations in the prompt. Target "
+        "shown: users for whom one of them shows the target's item. Choosing: mean time to choose them. "
+        "Controls have no p here: they are compared below."
     )
     table(strategy_table(study.found))
 

@@ -22,7 +22,7 @@ from dashboard.text.formats import (
     signed,
 )
 from dashboard.text.literal import md, plain
-from db.choices import STRATEGIES, STUDIES, StudyChoice
+from db.choices import COMPARED, STUDIES, StudyChoice
 
 SURE = 0.05
 NO_BREAK = "\u00a0"
@@ -115,7 +115,7 @@ def named(name: object, form: int = HEADING) -> str:
     known = NAMES.get(str(name))
     if known:
         return known[form]
-    return STRATEGIES[str(name)].label if str(name) in STRATEGIES else plain(str(name).replace("_", " "), 60)
+    return COMPARED[str(name)].label if str(name) in COMPARED else plain(str(name).replace("_", " "), 60)
 
 
 def measured(name: str) -> str:
@@ -289,7 +289,7 @@ def sentence(study: Study) -> str:
     if said := trusted(found):
         return said
     if claim := claim_of(found):
-        return claim
+        return " ".join([claim, *added(found)[:1]])
     measure = next(iter(study.measures()), "")
     tested = [test for test in found.get("tests") or [] if is_estimate(test.get(measure))][:3]
     if not tested:
@@ -306,6 +306,11 @@ def sentence(study: Study) -> str:
 def _p_values(value: Mapping[str, Any]) -> str:
     corrected = value.get("p_holm")
     return p_text(value["p"]) + ("" if corrected is None else f", Holm {p_cell(corrected).strip('*')}")
+
+
+def added(found: Mapping[str, Any]) -> list[str]:
+    """What the model adds to copies of its demonstrations, and they to placebos, in sentences. Plain text."""
+    return [str(sentence) for sentence in (found.get("controls") or {}).get("said") or []]
 
 
 def _is(value: Mapping[str, Any]) -> str:

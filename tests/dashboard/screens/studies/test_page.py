@@ -16,6 +16,7 @@ from db import jobs, models
 from db.choices import STUDIES
 from db.jobs import Job
 from db.models import ModelInfo
+from db.requests import StudyRequest
 from db.store import Store
 from tests.support import fake_study, shop
 from tests.support.fake_engine import FakeEngine
@@ -280,6 +281,38 @@ def test_the_strategies_are_ranked_in_a_table_with_their_tests(open_page: Open, 
     assert "Two-stage is not inferior on simulated" in seen(app)
     assert "< 0.001 :gray[Holm] **0.004**" in seen(app).replace("\u00a0", " ")
     assert "0.200 :gray[Holm] 1.000" in seen(app).replace("\u00a0", " ")
+    assert "25%" in list(table["target shown"])
+
+
+def test_controls_say_what_the_model_adds(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    asked = {"study": "strategies", "dataset": "simulated", "model": "embedded", "users": 20, "k": 4}
+    found = fake_study.strategies(asked)
+    ended(store, "done", asked, result={"study": "strategies", "dataset": "x", **found})
+    app = open_page("studies")
+    assert not app.exception
+    assert "What the model adds to its demonstrations" in seen(app)
+    assert "The placebo is made up, too." in seen(app)
+    added = app.table[1].value
+    assert [read(text) for text in added["against"]] == [
+        "placebo: answers permuted",
+        "copy the answers (no model)",
+    ]
+    study = study_text.Study(jobs.listing(store, kinds=["study"])[0])
+    assert study_text.sentence(study).endswith("to copying: it is made up.")
+
+
+def test_a_study_of_some_strategies_has_its_controls(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    app = open_page("studies")
+    app.selectbox(key="study-what").set_value("strategies").run()
+    next(each for each in app.get("button_group") if str(each.key).startswith("study-only")).set_value(
+        ["mmr"]
+    ).run()
+    button(app, "Start study").click().run()
+    asked = StudyRequest.from_json(jobs.listing(store, kinds=["study"])[0].payload)
+    controls = ("placebo", "placebo-users", "copy", "copy-histories")
+    assert asked.only == ("none", "random", "bm25", "neighbours", "mmr", *controls)
 
 
 def test_faithfulness_can_be_read_against_each_truth(open_page: Open, store: Store) -> None:
@@ -318,7 +351,8 @@ def test_dots_and_tables_take_what_is_there() -> None:
     rows, line = comparison_tables.strategy_dots(fake_study.strategies(asked), "ndcg10")
     assert [row.mean for row in rows] == sorted((row.mean for row in rows), reverse=True)
     assert line == fake_study.strategies(asked)["strategies"]["none"]["ndcg10"]["mean"]
-    assert {row.colour for row in rows if "none" not in row.label} <= {"up", "down"}
+    tested = [row for row in rows if not row.label.startswith(("none", *fake_study.CONTROLS))]
+    assert {row.colour for row in tested} <= {"up", "down"}
     found = fake_study.faithfulness(asked)
     assert comparison_tables.score_dots(found, "exact", "spearman")[0].colour == "up"
     figure: Any = dots(comparison_tables.score_dots(found, "exact", "spearman"), "x", LIGHT, None, 1.0)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 
 from engine.llm.attention import linear
-from engine.llm.loading.load import LoadedModel, own_attention
+from engine.llm.loading.agreement import own_attention
+from engine.llm.loading.load import LoadedModel
 from engine.tuning.throughput import rate_of
 
 _SQUARE = {"cpu": 1024, "cuda": 8192}  # sides of the product that every machine is measured with

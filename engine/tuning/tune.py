@@ -280,7 +280,7 @@ def _export(
     fresh = folder.with_name("model.new")
     for leftover in (fresh, folder):
         shutil.rmtree(leftover, ignore_errors=True)
-    from engine.llm.loading.load import quiet
+    from engine.llm.loading.agreement import quiet
 
     plain: Any = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model  # type: ignore[operator]
     with quiet():

@@ -154,13 +154,20 @@ def attention(
     """The registered function. query [R, H, S, d], key and value [R, Hkv, S, d]; returns [R, S, H, dv]."""
     give_way(query.shape[0] * query.shape[2])  # between two layers: the longest unit of work
     _refuse(extra)
+    if isinstance(attention_mask, _Window):
+        attention_mask, sliding_window = None, attention_mask.tokens
     if attention_mask is not None or key.shape[2] != query.shape[2]:
         raise ModelError(
             "The lens attends over whole unpadded suffixes; call it without a mask and with use_cache=False."
         )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     current = _active.get() or Pass()
-    layer = int(getattr(module, "layer_idx"))  # noqa: B009 - every attention module of the interface has one
+    layer = getattr(module, "layer_idx", None)
+    if layer is None or (current.keep and layer in current.keys):
+        raise ModelError(
+            "This model's layers do not each attend once, so the lens cannot tell them apart. Choose a model "
+            "with plain softmax attention."
+        )
     if current.keep:
         current.keys[layer], current.values[layer] = key, value
     if current.row_keys:
@@ -238,10 +245,34 @@ def _shared(
     return attend(q, k, value, before_k, before_v, mask), seen
 
 
-def _no_mask(*_: object, attention_mask: Tensor | None = None, **__: object) -> None:
+class _Window(Tensor):
+    """Stands for a mask that hides all but the last `tokens` tokens, itself included; holds nothing.
+
+    Some models say that a layer's window slides only by the mask they make for it.
+    """
+
+    tokens: int
+
+
+def _no_mask(
+    *_: object,
+    attention_mask: Tensor | None = None,
+    local_size: int | None = None,
+    use_vmap: bool = False,
+    **__: object,
+) -> _Window | None:
     """The mask twin: the lens masks by position itself, so no T x T mask is ever built."""
     if attention_mask is not None and not bool(attention_mask.all()):
         raise ModelError("The lens takes unpadded rows: call the model without an attention mask.")
+    if use_vmap:
+        raise ModelError(
+            "This model's attention is masked in a way of its own, which the lens does not know."
+        )
+    if local_size is None:
+        return None
+    window = torch.empty(0).as_subclass(_Window)
+    window.tokens = local_size
+    return window
 
 
 def register() -> None:

@@ -1,12 +1,10 @@
 """Loading a causal language model with its tokenizer, on a device and in a dtype chosen and explained.
 
 `load` gives a frozen model in evaluation mode whose attention goes through the lens, after comparing the lens
-with the model's own attention on a short text. `inspect` reads the configuration only.
+with the model's own attention (agreement.py). `inspect` reads the configuration only.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psutil
@@ -20,17 +18,18 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
-from transformers.utils import logging as hf_logging
 
 from db.choices import SCORINGS
 from db.errors import BadInput, DualensError, ModelError, OutOfMemory
 from engine.llm.attention import lens, linear
+from engine.llm.loading.agreement import check, quiet
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.identity import Identity, versions
 from engine.llm.loading.sources import (
     PROVEN,
     Source,
     context_length,
+    line_of,
     locate,
     read_config,
 )
@@ -44,8 +43,6 @@ _DTYPES = {
 }
 _LARGE = 1_000_000_000  # parameters from which a CPU with bf16 instructions uses bf16
 _KV_TOKENS = 4096  # prompt tokens whose keys and values the memory estimate counts
-# Relative difference of logits up to which the lens and the model's own kernel count as the same.
-_AGREE = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.05}
 _SAMPLE = "Purchases in order, then the next one.\n\nBought:\n- A first thing\n- A second thing\nNext:\n-"
 # Where tokenizers of one family but different rules part: digits, accents (also decomposed), marks, case.
 _ODD_TITLES = "\n- L'Oréal Cafe\u0301 №5 (2,400 DPI) -- 3.5mm 12-Pack!\n- iPhone's USB3.0 HDMI™ ½ 日本語\n\n"
@@ -128,7 +125,7 @@ def load(
     tokenizer = _tokenizer(place)
     encoder = _encoder(place, tokenizer, config)
     model = _weights(place, where, precision)
-    _agrees(model, encoder, facts)
+    check(model, encoder.joined((_SAMPLE,)), facts.layers, f"{facts.source} ({facts.architecture})")
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
@@ -197,31 +194,36 @@ def _read(source: str, digests: Digests | None, weights: bool) -> tuple[Source, 
 
 
 def _facts(place: Source, config: PretrainedConfig) -> ModelFacts:
-    text = config.get_text_config()
     try:
+        text = config.get_text_config()
         with torch.device("meta"), quiet():
             skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except (ValueError, TypeError, KeyError, RuntimeError, ImportError) as error:
-        raise ModelError(f"No model can be built from the config.json of {place.source}: {error}.") from error
-    return ModelFacts(
-        name=place.name,
-        source=place.source,
-        revision=place.revision,
-        architecture=type(skeleton).__name__,
-        parameters=skeleton.num_parameters(),
-        context_length=context_length(config),
-        layers=int(text.num_hidden_layers),
-        details={
-            "model_type": config.model_type,
-            "layers": int(text.num_hidden_layers),
-            "heads": int(text.num_attention_heads),
-            "key_value_heads": int(getattr(text, "num_key_value_heads", None) or text.num_attention_heads),
-            "hidden_size": int(text.hidden_size),
-            "vocabulary": int(text.vocab_size),
-            "sliding_window": getattr(text, "sliding_window", None),
-            **_made_for(place),
-        },
-    )
+        return ModelFacts(
+            name=place.name,
+            source=place.source,
+            revision=place.revision,
+            architecture=type(skeleton).__name__,
+            parameters=skeleton.num_parameters(),
+            context_length=context_length(config),
+            layers=int(text.num_hidden_layers),
+            details={
+                "model_type": config.model_type,
+                "layers": int(text.num_hidden_layers),
+                "heads": int(text.num_attention_heads),
+                "key_value_heads": int(
+                    getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+                ),
+                "hidden_size": int(text.hidden_size),
+                "vocabulary": int(text.vocab_size),
+                "sliding_window": getattr(text, "sliding_window", None),
+                **_made_for(place),
+            },
+        )
+    except Exception as error:  # a configuration of any class may fail in any way
+        raise ModelError(
+            f"No language model can be built from the config.json of {place.source} ({line_of(error)}). "
+            f"Supported are {PROVEN} models."
+        ) from error
 
 
 def _made_for(place: Source) -> dict:
@@ -306,14 +308,14 @@ def _weights(place: Source, device: torch.device, dtype: torch.dtype) -> PreTrai
         raise OutOfMemory(f"The memory of {device} ran out while {place.source} was loaded.") from error
     except DualensError:
         raise
-    except (ValueError, KeyError, TypeError, ImportError, OSError, RuntimeError) as error:
+    except Exception as error:  # a model of any class may fail in any way
         text = str(error)
-        if "attn_implementation" in text or "AttentionInterface" in text:
+        if "attn_implementation" in text or "AttentionInterface" in text or text == repr(lens.NAME):
             raise ModelError(
                 f"{place.source}'s architecture does not offer its attention through transformers' "
                 f"interface, so the lens cannot see it. Supported are {PROVEN} models."
             ) from error
-        raise ModelError(f"The weights of {place.source} cannot be loaded: {text.splitlines()[0]}") from error
+        raise ModelError(f"The weights of {place.source} cannot be loaded: {line_of(error)}.") from error
     lacking = sorted(loading["missing_keys"]) + sorted(str(k[0]) for k in loading["mismatched_keys"])
     if lacking:
         raise ModelError(
@@ -323,56 +325,6 @@ def _weights(place: Source, device: torch.device, dtype: torch.dtype) -> PreTrai
     model.requires_grad_(False)
     linear.quicken(model)
     return model.eval()
-
-
-@torch.no_grad()
-def _agrees(model: PreTrainedModel, encoder: PieceEncoder, facts: ModelFacts) -> None:
-    """Compares the lens with the model's own attention on a short text, so that no odd kernel slips by."""
-    ids = torch.tensor([encoder.joined((_SAMPLE,))], device=model.device)
-    ids = ids[:, : facts.context_length]
-    places = torch.arange(ids.shape[1], device=model.device)[None]
-    seen = lens.Pass(log_alpha=torch.zeros(1, 1, device=model.device, dtype=torch.float32))
-    seen.key_owners = seen.query_owners = torch.full_like(ids[0], -1)
-    every = torch.ones_like(ids, dtype=torch.bool)  # scoring asks for logits by such a mask
-    with lens.looking(seen):
-        ours = model(input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=every).logits
-    with own_attention(model):
-        theirs = model(input_ids=ids, position_ids=places, use_cache=False).logits
-    ours = ours.reshape(theirs.shape)
-    gap = float((ours - theirs).float().norm() / theirs.float().norm().clamp_min(1e-30))
-    if not gap <= _AGREE[model.dtype]:
-        raise ModelError(
-            f"{facts.source} ({facts.architecture}) computes attention in a way the lens does not reproduce: "
-            f"its logits differ by {gap:.1%}. Supported are {PROVEN} models."
-        )
-
-
-@contextmanager
-def own_attention(model: PreTrainedModel) -> Iterator[None]:
-    """Switches a loaded model to the kernel it would use without the lens, inside the block."""
-    name = "sdpa" if model._supports_sdpa else "eager"
-    with quiet():
-        model.set_attn_implementation(name)
-    try:
-        yield
-    finally:
-        with quiet():
-            model.set_attn_implementation(lens.NAME)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps transformers' warnings and progress bars away from a person's terminal."""
-    level = hf_logging.get_verbosity()
-    bars = hf_logging.is_progress_bar_enabled()
-    hf_logging.set_verbosity_error()
-    hf_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        hf_logging.set_verbosity(level)
-        if bars:
-            hf_logging.enable_progress_bar()
 
 
 def _gib(count: int) -> str:

@@ -81,7 +81,7 @@ def read_config(place: Source) -> PretrainedConfig:
     try:
         config = AutoConfig.from_pretrained(place.folder, trust_remote_code=False, local_files_only=True)
     except (ValueError, OSError, TypeError, KeyError, hub_errors.StrictDataclassError) as error:
-        raise ModelError(f"The config.json in {place.folder} cannot be used: {_line(error)}.") from error
+        raise ModelError(f"The config.json in {place.folder} cannot be used: {line_of(error)}.") from error
     text = config.get_text_config()
     odd = set(getattr(text, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if odd:
@@ -134,7 +134,7 @@ def weight_files(folder: Path) -> list[Path]:
                 pass
         except (SafetensorError, OSError) as error:
             raise ModelError(
-                f"The weights file {shard} is damaged ({_line(error)}). Nothing was loaded; fetch it again."
+                f"The weights file {shard} is damaged ({line_of(error)}). Nothing was loaded; fetch it again."
             ) from error
     return shards
 
@@ -161,10 +161,10 @@ def _from_hub(name: str, weights: bool) -> Path:
             "Check the spelling, or log in with `hf auth login` if it is private."
         ) from error
     except hub_errors.HFValidationError as error:
-        raise ModelError(f"'{name}' is neither a folder nor a hub id ({_line(error)}).") from error
+        raise ModelError(f"'{name}' is neither a folder nor a hub id ({line_of(error)}).") from error
     except (hub_errors.LocalEntryNotFoundError, hub_errors.HfHubHTTPError, OSError) as error:
         raise ModelError(
-            f"There is no folder '{name}', and the model hub cannot be reached from here ({_line(error)}). "
+            f"There is no folder '{name}', and the model hub cannot be reached from here ({line_of(error)}). "
             "Give a folder, or try again with a network."
         ) from error
 
@@ -185,13 +185,13 @@ def _json(path: Path) -> dict:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise ModelError(f"{path} cannot be read as JSON ({_line(error)}).") from error
+        raise ModelError(f"{path} cannot be read as JSON ({line_of(error)}).") from error
     if not isinstance(found, dict):
         raise ModelError(f"{path} must hold a JSON object.")
     return found
 
 
-def _line(error: BaseException) -> str:
+def line_of(error: BaseException) -> str:
     """An exception's first line, without a final full stop."""
     text = str(error).strip().splitlines()
     return (text[0] if text else type(error).__name__).rstrip(".")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from engine.llm.loading.load import LoadedModel, own_attention
+from engine.llm.loading.agreement import own_attention
+from engine.llm.loading.load import LoadedModel
 
 
 def windows(loaded: LoadedModel) -> list[int | None]:

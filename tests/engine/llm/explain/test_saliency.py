@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.llm.explain.saliency import gradient_times_input
-from engine.llm.loading.load import own_attention
+from engine.llm.loading.agreement import own_attention
 from engine.llm.scoring.modes import combine, loss_rows
 from engine.llm.scoring.ranking import Task, prepare
 from tests.engine.conftest import TITLES, make_loaded

@@ -7,7 +7,7 @@ import torch
 
 from db.errors import ModelError
 from engine.llm.explain.effects import demonstration_effects
-from engine.llm.loading.load import own_attention
+from engine.llm.loading.agreement import own_attention
 from engine.llm.scoring.kv_tuning import ForwardTuned, Standing, iterations
 from engine.llm.scoring.log_probs import Prefix
 from engine.llm.scoring.memory import PrefillCache

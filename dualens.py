@@ -30,7 +30,7 @@ Rank the item that u3 bought last among nine others, without and with two demons
 >>> bool(ranking.metrics.loc["with", "rank"] == ranking.items.query("is_target")["rank"].item())
 True
 
-How far each of them moved the model toward that item, in nats of its loss:
+How far each of them moved the model toward that item, in the log of its share among the candidates:
 
 >>> effects = workspace.effects("books", "u3", demos="neighbours:2", candidates=10)
 >>> bool(abs(effects.demonstrations["effect"].sum() - effects.total) < 1e-3)
@@ -121,9 +121,11 @@ class Ranking:
 class Effects:
     """The effect of each demonstration of a run (arXiv 2504.04386, reconstructed).
 
-    run: key of the stored run. demonstrations: `effect` = nats by which each lowered the target's loss,
-    `removal` and `reprompt` = what leaving it out costs (only with `leave_one_out`), `mass` = share of
-    attention. total: nats by which all of them lowered it. details: as `dualens effects --json` prints it.
+    run: key of the stored run. demonstrations: `effect` = by how much each raised the log of the target's
+    share among the candidates (measure "margin") or lowered its loss ("loss"), `interval` = its 95 % interval,
+    `leave_one_out` = what leaving out that one alone costs (only with `leave_one_out`), `loss_effect` = nats
+    off the loss, `mass` = share of attention. total: what the effects add up to. details: as `dualens effects
+    --json` prints it.
     """
 
     run: str
@@ -327,12 +329,13 @@ class Workspace:
         *,
         estimator: str = "auto",
         leave_one_out: bool = False,
-        mode: str = "direct",
+        mode: str = "auto",
+        measure: str = "margin",
         **options: Any,
     ) -> Effects:
-        """Measure how far each demonstration moves the model toward the target, in nats.
+        """Measure how far each demonstration moves the model toward the target.
 
-        estimator, leave_one_out, mode: as `dualens effects --help` says. options: as in `rank`.
+        estimator, leave_one_out, mode, measure: as `dualens effects --help` says. options: as in `rank`.
         """
         from engine.tasks import results
         from engine.tasks.effects import effects
@@ -343,9 +346,10 @@ class Workspace:
             estimator=estimator,
             leave_one_out=leave_one_out,
             mode=mode,
+            measure=measure,
         )
         view = results.effects_view(run, measured)
-        names = ["id", "effect", "removal", "reprompt", "mass"]
+        names = ["id", "effect", "interval", "leave_one_out", "loss_effect", "mass"]
         return Effects(
             run=view["run"],
             demonstrations=_frame(view["demonstrations"], names),

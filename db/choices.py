@@ -323,39 +323,59 @@ BASELINES: dict[str, BaselineChoice] = _table(
 OTHER_LISTS: dict[str, Choice] = {**COPIES, **BASELINES}
 """What ranks a run's candidates beside its model."""
 
+MEASURES: dict[str, Choice] = _table(
+    Choice(
+        "margin",
+        "share among the candidates",
+        "The log of the target's share among the candidates (margin): whether the recommendation got better",
+    ),
+    Choice(
+        "loss",
+        "loss of the target",
+        "The negative log-likelihood of the target's answer, in nats: how well the model writes it",
+    ),
+)
+
 ESTIMATORS: dict[str, Choice] = _table(
-    Choice("auto", "automatic", "Exact up to 6 demonstrations, strata above"),
+    Choice("auto", "automatic", "Exact up to 6 demonstrations, kriging above"),
     Choice(
         "exact", "exact", "Shapley values from all 2^k weightings", needs="at most 8", paper="Shapley 1953"
     ),
     Choice(
-        "strata",
-        "strata",
-        "Shapley values from the smallest and largest coalitions",
-        paper="arXiv 1306.4265",
-        module="shapley",
+        "kriging",
+        "kriging",
+        "Shapley values from the smallest, the largest and some random coalitions, continued to all others; "
+        "each with a 95 % interval",
+        paper="Matheron 1969",
     ),
-    Choice("path", "path", "An integral over the probability of being in the prompt", paper="Owen 1972"),
     Choice(
-        "aumann", "Aumann-Shapley", "An integral over the weights, with gradients", paper="arXiv 1703.01365"
+        "aumann",
+        "Aumann-Shapley",
+        "An integral over the weights, with gradients; it has no interval",
+        paper="arXiv 1703.01365",
     ),
 )
 
 EFFECT_MODES: dict[str, Choice] = _table(
     Choice(
+        "auto",
+        "both",
+        "First what turning each demonstration down does, then what dropping it does, which is the answer",
+    ),
+    Choice(
         "direct",
-        "masked for the query",
+        "if you turn it down",
         "The query and the answer do not attend to the demonstration, as with the desk's weights",
     ),
     Choice(
         "total",
-        "masked for everything after",
+        "if everything after ignores it",
         "Later demonstrations do not attend to it either; every token keeps its position",
     ),
     Choice(
         "reprompt",
-        "removed from the prompt",
-        "The prompt is built without it, so positions shift; the slowest",
+        "if you drop it",
+        "The prompt is written without it, so positions shift; the slowest",
     ),
 )
 
@@ -586,6 +606,7 @@ TABLES: dict[str, Table] = {
     "History selection": HISTORY_WAYS,
     "Prompt templates": TEMPLATES,
     "Baselines": BASELINES,
+    "Measures of effects": MEASURES,
     "Estimators of effects": ESTIMATORS,
     "What removal means": EFFECT_MODES,
     "Edits of the dual model": EDITS,

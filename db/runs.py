@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from db.canonical import canonical_json
 from db.choices import STRATEGIES
+from db.effect_results import current
 from db.errors import BadInput, NotFound
 from db.names import clean_text, fold, like
 from db.requests import RunRequest
@@ -78,7 +79,8 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class Effects:
-    """One measurement of a run's effects. `result` in nats; `timings_ms` milliseconds by step."""
+    """One measurement of a run's effects. `result`: as `db.effect_results` says; `timings_ms` milliseconds by
+    step."""
 
     effects_key: str
     run_key: str
@@ -372,6 +374,6 @@ def _summary(row: sa.Row) -> RunSummary:
 
 def _effects(row: sa.Row) -> Effects:
     fields = row._asdict()
-    return Effects(
-        **fields | {name: json.loads(fields[name]) for name in ("options", "result", "timings_ms")}
-    )
+    read = {name: json.loads(fields[name]) for name in ("options", "result", "timings_ms")}
+    read["result"] = current(read["result"], read["options"])
+    return Effects(**fields | read)

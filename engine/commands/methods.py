@@ -1,10 +1,11 @@
 """Commands about other methods of the field, one user at a time."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from db.choices import EDITS, SOURCES
+from db.choices import EDITS, MEASURES, SOURCES
+from db.effect_results import UNITS
 from db.requests import RunRequest
 from db.requests.edits import usual
 from engine.commands import output
@@ -53,12 +54,18 @@ def spread(
     kappa: Annotated[
         float, typer.Option(help="The robust effect is the mean minus this many standard deviations.")
     ] = 1.0,
+    measure: Annotated[
+        Literal[tuple(MEASURES)],  # type: ignore[valid-type]
+        typer.Option(
+            help="What effects are effects on: the target's share among the candidates, or its loss."
+        ),
+    ] = "margin",
     json: Json = False,
 ) -> None:
-    """Measure how stable effects are: mean and deviation over random draws of each edit, in nats."""
+    """Measure how stable effects are: mean and deviation over random draws of each edit."""
     with opened() as store, service_engine(store) as engine:
         named = [one for one in (kinds or "").split(",") if one.strip()]
-        view = perturbation_stats(engine, request, named, draws, kappa)
+        view = perturbation_stats(engine, request, named, draws, kappa, measure)
     if json:
         output.as_json(view)
         return
@@ -66,7 +73,7 @@ def spread(
     for kind in view["kinds"]:
         parts = {"all": kind["total"], **kind["effects"]}
         rows += [[kind["label"], name, one["mean"], one["std"], one["robust"]] for name, one in parts.items()]
-    output.table(rows, "edit", "demonstration", "effect (nats)", "deviation", "robust effect")
+    output.table(rows, "edit", "demonstration", f"effect ({UNITS[measure]})", "deviation", "robust effect")
     for one in view["left_out"]:
         output.line(f"{one['name']} left out: {one['reason']}")
 

@@ -14,6 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from db.choices import EFFECT_MODES
+from db.effect_results import UNITS, groups
+
 # A pipe has no width: wide enough that no table row is broken for the next program.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
@@ -108,6 +111,57 @@ def rank(metrics: dict[str, Any]) -> str:
     """The target's expected rank, and how many others are tied with it."""
     tied = metrics.get("tied", 0)
     return f"{metrics['rank']:g}" + (f" (tied with {tied} other{'s' * (tied > 1)})" if tied else "")
+
+
+def effects(view: dict[str, Any]) -> None:
+    """Effects: a row per demonstration, what they add up to, and what the numbers do and do not say."""
+    both = "removal" in view
+    unit = UNITS[view["measure"]]
+    rows, ways = view["demonstrations"], [(EFFECT_MODES[view["mode"]].label, lambda row: row)]
+    if both:
+        ways.append((EFFECT_MODES["direct"].label, lambda row: row["removal"]))
+    names = {row["id"]: str(number) for number, row in enumerate(rows, 1)}
+    table(
+        [
+            [
+                names[row["id"]],
+                *(one for _, of in ways for one in _effect(of(row))),
+                row["loss_effect"],
+                row["mass"],
+                *(["the signs differ" if row["disagrees"] else ""] if both else []),
+                row["id"],
+            ]
+            for row in rows
+        ],
+        "",
+        *(column for label, _ in ways for column in (f"{label} ({unit})", "95 %", "it alone")),
+        *("off the loss (nats)", "attention", *(["note"] if both else []), "demonstration"),
+    )
+    share = {"margin": "log-share among the candidates", "loss": "loss"}[view["measure"]]
+    passes = "pass" if view["passes"] == 1 else "passes"
+    line(
+        f"{share} {view['value_zero_shot']:.3f} -> {view['value']:.3f}, effects add up to "
+        f"{view['effect_total']:+.3f} {unit} ({view['estimator']}, {view['passes']} {passes})"
+    )
+    unsure = [group for group in groups(rows) if len(group) > 1]
+    for group in unsure:
+        line(f"Not told apart: {', '.join(names[name] for name in sorted(group, key=list(names).index))}.")
+    if pair := view["redundant"]:
+        line(
+            f"Demonstrations {names[pair['first']]} and {names[pair['second']]} teach the same: together they "
+            f"add {abs(pair['interaction']):.2f} {unit} less than the sum of the two alone."
+        )
+    notes(view["notes"])
+
+
+def _effect(row: dict[str, Any]) -> list[Any]:
+    """An effect, its interval, and what leaving out that one alone costs."""
+    interval = row["interval"]
+    if interval is not None and interval[0] != interval[1]:
+        interval = f"{interval[0]:+.2f} to {interval[1]:+.2f}"
+    elif interval is not None:
+        interval = "exact"
+    return [row["effect"], interval, row["leave_one_out"]]
 
 
 def report(dataset: str, said: dict[str, Any]) -> None:

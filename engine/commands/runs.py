@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from db import runs
-from db.choices import EFFECT_MODES, ESTIMATORS
+from db.choices import EFFECT_MODES, ESTIMATORS, MEASURES
 from db.requests import RunRequest, request_notes
 from db.settings import Settings
 from engine.commands import output
@@ -33,37 +33,33 @@ def rank(request: RunRequest, json: Json = False) -> None:
 @takes(RunRequest)
 def effects(
     request: RunRequest,
+    measure: Annotated[
+        Literal[tuple(MEASURES)],  # type: ignore[valid-type]
+        typer.Option(
+            help="What effects are effects on: the target's share among the candidates, or its loss."
+        ),
+    ] = "margin",
     estimator: Annotated[
         Literal[tuple(ESTIMATORS)],  # type: ignore[valid-type]
         typer.Option(help="How effects are measured."),
     ] = "auto",
     leave_one_out: Annotated[
-        bool, typer.Option("--leave-one-out", help="Also remove each one, by weight and by a new prompt.")
+        bool, typer.Option("--leave-one-out", help="Also leave each one out alone.")
     ] = False,
     mode: Annotated[
         Literal[tuple(EFFECT_MODES)],  # type: ignore[valid-type]
-        typer.Option(help="What removing a demonstration means."),
-    ] = "direct",
+        typer.Option(help="What leaving one out means; auto: turned down, and dropped."),
+    ] = "auto",
     json: Json = False,
 ) -> None:
-    """Measure how far each demonstration moves the model toward the target, in nats."""
+    """Measure how far each demonstration moves the model toward the target."""
     with opened() as store, service_engine(store) as engine:
-        run, found = measured(engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode)
+        run, found = measured(
+            engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode, measure=measure
+        )
     view = results.effects_view(run, found)
-    if request.exclude_target_item:
-        view["notes"] = request_notes(request, run.result)
-    if json:
-        output.as_json(view)
-        return
-    output.table(
-        [[d["id"], d["effect"], d["removal"], d["reprompt"], d["mass"]] for d in view["demonstrations"]],
-        *("demonstration", "effect (nats)", "removal", "reprompt", "attention mass"),
-    )
-    output.line(
-        f"loss {view['loss_zero_shot']:.3f} -> {view['loss']:.3f} nats, effect {view['effect_total']:+.3f} "
-        f"({view['estimator']}, {view['nodes']} passes, completeness error {view['completeness_error']:.2g})"
-    )
-    output.notes(view.get("notes", []))
+    view["notes"] = [*view["notes"], *request_notes(request, run.result)]
+    output.as_json(view) if json else output.effects(view)
 
 
 @app.command(epilog="Example: dualens verify --model embedded --json")

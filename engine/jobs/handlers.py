@@ -34,13 +34,17 @@ def rank_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
 
 
 def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{request, estimator, leave_one_out, mode}` -> `{run, effects}`."""
+    """`{request, estimator, leave_one_out, mode, measure}` -> `{run, effects}`.
+
+    In mode auto, effects by turning down are stored first and reported as partial `{run, removal}`.
+    """
     run, measured = effects(
         engine,
         RunRequest.from_json(payload["request"]),
         estimator=payload.get("estimator", "auto"),
         leave_one_out=bool(payload.get("leave_one_out", False)),
-        mode=payload.get("mode", "direct"),
+        mode=payload.get("mode", "auto"),
+        measure=payload.get("measure", "margin"),
         report=report,
     )
     return {"run": run.key, "effects": measured.effects_key}
@@ -114,13 +118,14 @@ def study_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
 
 
 def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{request, kinds, draws, kappa}` -> effects over draws of each edit (`engine.tasks.spread`)."""
+    """`{request, kinds, draws, kappa, measure}` -> effects over draws of each edit (`engine.tasks.spread`)."""
     return perturbation_stats(
         engine,
         RunRequest.from_json(payload["request"]),
         payload.get("kinds") or (),
         payload.get("draws"),
         payload.get("kappa"),
+        payload.get("measure", "margin"),
         report,
     )
 

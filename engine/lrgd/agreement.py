@@ -1,4 +1,4 @@
-"""How far scores of demonstrations agree with a truth: losses without each, correlations, the best one."""
+"""How far scores of demonstrations agree with a truth: costs without each, correlations, the best one."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -7,11 +7,11 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from engine.lrgd.effects import Objective
+from engine.lrgd.objective import Objective
 
 
 def removal(objective: Objective, weights: Tensor) -> Tensor:
-    """What the loss rises by when demonstration b's weight goes to 0 and all else stays [k], in nats.
+    """What the cost rises by when demonstration b's weight goes to 0 and all else stays [k].
 
     Exact in the model: positions do not move. k + 1 weightings in one batch.
     """
@@ -19,8 +19,8 @@ def removal(objective: Objective, weights: Tensor) -> Tensor:
     if not k:
         return weights.new_zeros(0)
     keep = 1 - torch.eye(k, dtype=weights.dtype, device=weights.device)
-    losses = objective.value(torch.cat([weights[None], keep * weights]))
-    return losses[1:] - losses[0]
+    costs = objective.value(torch.cat([weights[None], keep * weights]))
+    return costs[1:] - costs[0]
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:

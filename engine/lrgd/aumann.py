@@ -1,8 +1,8 @@
 """The integral of Aumann and Shapley: effects along alpha = t^p w, with gradients (arXiv 1703.01365).
 
-Complete, and certified by the losses at the ends of its intervals; but where demonstrations interact it is
-not the Shapley value: many demonstrations at a small weight are not the same as few at their full weight. For
-Shapley values the path leads through the chance of being there (engine/lrgd/path.py).
+Complete, and checked against the costs at the ends of its intervals; but where demonstrations interact it is
+not the Shapley value: many demonstrations at a small weight are not the same as few at their full weight. How
+far it is from it, it cannot say: its effects have no interval.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from engine.lrgd.objective import Effects, Objective
-from engine.lrgd.shapley import FLOOR, TOLERANCE
 
-POWER = 6  # the loss moves mostly at small weights; t^6 spreads the nodes there
+TOLERANCE = 0.02  # of the gain
+FLOOR = 1e-3  # of the gain's unit; below this an error is of no interest
+POWER = 6  # the cost moves mostly at small weights; t^6 spreads the nodes there
 ORDER = 3  # Gauss-Legendre nodes per interval
 START = 4  # intervals before any is halved
 NODES = 32  # gradients the integral may take
@@ -21,12 +22,12 @@ NODES = 32  # gradients the integral may take
 
 @dataclass(frozen=True)
 class _Piece:
-    """The path between two times: what each demonstration contributed, and what the losses say in all."""
+    """The path between two times: what each demonstration contributed, and what the costs say in all."""
 
     start: float
     stop: float
     parts: Tensor  # [k]
-    drop: float  # loss(start) - loss(stop)
+    drop: float  # cost(start) - cost(stop)
 
     @property
     def error(self) -> float:
@@ -43,29 +44,28 @@ def aumann(
     power: int = POWER,
     order: int = ORDER,
 ) -> Effects:
-    """Aumann-Shapley effects by adaptive Gauss-Legendre integration of `-d loss / d alpha` along t^power w.
+    """Aumann-Shapley effects by adaptive Gauss-Legendre integration of `-d cost / d alpha` along t^power w.
 
-    Every interval is checked against the exact losses at its ends. While the intervals' errors add up to more
-    than `tolerance` times the gain (or `floor` nats), those that err most are halved, until `budget`
+    Every interval is checked against the exact costs at its ends. While the intervals' errors add up to more
+    than `tolerance` times the gain (or `floor`), those that err most are halved, until `budget`
     gradients are spent. The completeness error that was reached is reported, never spread over the effects.
     """
-    losses: dict[float, float] = {}
+    costs: dict[float, float] = {}
     spans = [(i / START, (i + 1) / START) for i in range(START)]
-    pieces = _integrate(objective, weights, spans, losses, power, order)
+    pieces = _integrate(objective, weights, spans, costs, power, order)
     nodes = START * order
     while True:
-        gain = losses[0.0] - losses[1.0]
+        gain = costs[0.0] - costs[1.0]
         allowed = max(tolerance * abs(gain), floor)
         chosen = _to_split(pieces, allowed, (budget - nodes) // (2 * order))
         if not chosen:
             break
         halves = [h for p in chosen for m in [(p.start + p.stop) / 2] for h in ((p.start, m), (m, p.stop))]
         pieces = [p for p in pieces if p not in chosen]
-        pieces += _integrate(objective, weights, halves, losses, power, order)
+        pieces += _integrate(objective, weights, halves, costs, power, order)
         nodes += order * len(halves)
     effects = torch.stack([p.parts for p in pieces]).sum(0)
-    error = abs(float(effects.sum()) - gain)
-    return Effects(effects, losses[0.0], losses[1.0], "aumann", nodes, error, error)
+    return Effects(effects, costs[0.0], costs[1.0], "aumann", nodes, None, None)
 
 
 def _to_split(pieces: list[_Piece], allowed: float, most: int) -> list[_Piece]:
@@ -84,14 +84,14 @@ def _integrate(
     objective: Objective,
     weights: Tensor,
     spans: list[tuple[float, float]],
-    losses: dict[float, float],
+    costs: dict[float, float],
     power: int,
     order: int,
 ) -> list[_Piece]:
-    """All nodes of all spans in one gradient batch, all new ends in one loss batch."""
-    ends = sorted({t for span in spans for t in span} - losses.keys())
+    """All nodes of all spans in one gradient batch, all new ends in one cost batch."""
+    ends = sorted({t for span in spans for t in span} - costs.keys())
     at = torch.tensor(ends, dtype=weights.dtype, device=weights.device)[:, None] ** power * weights
-    losses.update(zip(ends, objective.value(at).tolist(), strict=True))
+    costs.update(zip(ends, objective.value(at).tolist(), strict=True))
     x, w = _legendre(order)
     times = torch.tensor(
         [[(b - a) / 2 * xi + (a + b) / 2 for xi in x] for a, b in spans],
@@ -104,7 +104,7 @@ def _integrate(
     rate = (-slopes * speed).view(len(spans), order, -1)
     by = torch.tensor(w, dtype=weights.dtype, device=weights.device)[None, :, None]
     return [
-        _Piece(a, b, part * (b - a) / 2, losses[a] - losses[b])
+        _Piece(a, b, part * (b - a) / 2, costs[a] - costs[b])
         for (a, b), part in zip(spans, (rate * by).sum(1), strict=True)
     ]
 

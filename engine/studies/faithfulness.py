@@ -1,7 +1,7 @@
 """Whether effects say what demonstrations do: every score against every ground truth, over many users.
 
-Boundary: a request in, correlations with intervals out. The loss is that of the item really bought next; the
-demonstrations are chosen without it.
+Boundary: a request in, correlations with intervals out, for both measures from the same passes. The target is
+the item really bought next; the demonstrations are chosen without it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from db.choices import EFFECT_MODES, MEASURES
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest, StudyRequest
@@ -29,16 +30,16 @@ from engine.studies.plan import (
     scoring,
 )
 from engine.studies.rank_agreement import (
-    MEASURES,
+    KINDS,
     agreements,
     bars,
     claim,
-    completeness,
+    drops,
     estimators,
     explained,
     summary,
 )
-from engine.studies.scores import SCORES, TRUTHS, scored
+from engine.studies.scores import DROPS, SCORES, TRUTHS, scored
 from engine.studies.table_cells import Table, interval
 from engine.tasks.inputs import gather
 
@@ -47,13 +48,15 @@ if TYPE_CHECKING:
 
 ROW = "user"
 PRINTED = ("spearman", "pearson", "top1", "pairs")
+SIZED = ("sign", "spearman", "ratio", "apart")
+MAIN = "margin"  # the measure that stands at the top of the result; the others are in `by_measure`
 CACHE_BYTES = 1 << 26  # one user's prompt at a time
 
 
 def run(
     engine: Engine, request: StudyRequest, report: Report, before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Every score's agreement with every truth, completeness and bars, ready for JSON.
+    """Every score's agreement with every truth, estimators and bars, in both measures, ready for JSON.
 
     `report(progress, message, partial)` is called before every user; given the last `partial` as `before`, an
     equal study resumes from it. Raises BadInput, NotFound, ModelError.
@@ -73,34 +76,61 @@ def run(
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Every score's agreement with every truth, the estimators, and the bars."""
+    """For each measure every score's agreement with every truth, the real drop, the estimators, the bars."""
+    return [table for measure in MEASURES for table in _tables(measure, result["by_measure"][measure])]
+
+
+def _tables(measure: str, result: dict[str, Any]) -> list[Table]:
     truths = result["truth_order"]
     labels = [result["truths"][truth]["label"] for truth in truths]
     agreement: list[Table] = [
         (
-            [f"{measure} with", *labels],
+            [f"{measure}: {kind} with", *labels],
             [
-                [score["label"], *(_agreement(score.get(truth), measure) for truth in truths)]
+                [score["label"], *(_agreement(score.get(truth), kind) for truth in truths)]
                 for score in (result["scores"][name] for name in result["order"])
             ],
         )
-        for measure in PRINTED
+        for kind in PRINTED
     ]
+    dropped: Table = (
+        [f"{measure}: effects against dropping", *(f"{truth}: {kind}" for truth in DROPS for kind in SIZED)],
+        [
+            [
+                f"{mode} ({EFFECT_MODES[mode].label})",
+                *(_agreement(row.get(truth), kind) for truth in DROPS for kind in SIZED),
+            ]
+            for mode, row in result["drops"].items()
+        ],
+    )
     estimated = [
-        [name, round(row["nodes"]["mean"], 1), row["nodes"]["max"]]
-        + [f"{row[kind][part]:.1%}" for kind in ("error", "certified") for part in ("median", "p95")]
+        [name, round(row["passes"]["mean"], 1), row["passes"]["max"]]
+        + [f"{row['error'][part]:.1%}" for part in ("median", "p95")]
+        + [interval(row["covered"]) if row["covered"] else ""]
         for name, row in result["estimators"].items()
     ]
-    columns = ["estimator", "nodes", "at most", "error, median", "95 %", "certified, median", "95 %"]
+    columns = [
+        f"{measure}: estimator",
+        "passes",
+        "at most",
+        "largest error, median",
+        "95 %",
+        "intervals hold",
+    ]
     barred = [
         ["holds" if row["holds"] else "does not hold", row["what"], interval(row["found"]), f"{row['bar']:g}"]
         for row in result["bars"]
     ]
-    return [*agreement, (columns, estimated), (["verdict", "what is to hold", "found", "bar"], barred)]
+    return [
+        *agreement,
+        dropped,
+        (columns, estimated),
+        ([f"{measure}: verdict", "what is to hold", "found", "bar"], barred),
+    ]
 
 
-def _agreement(summary: dict[str, Any] | None, measure: str) -> str:
-    return interval(summary[measure]) if summary and summary[measure] else ""
+def _agreement(summary: dict[str, Any] | None, kind: str) -> str:
+    return interval(summary[kind]) if summary and summary[kind] else ""
 
 
 def players(request: StudyRequest) -> int:
@@ -137,10 +167,11 @@ def result(
             f"{request.demos} that fit the prompt. Ask for fewer, or for more users."
         )
     seed, short = request.seed, len(answers) - len(users)
-    order = [name for name in SCORES if name in users[0]["values"]]
-    truths = [name for name in TRUTHS if name in order]
-    rows = bars(users, k, plan.dataset.simulated, seed)
-    sentences = notes(request, plan, {ROW: info}) + explained(rows)
+    by_measure = {
+        measure: measured_in(measure, [user[measure] for user in users], plan.dataset.name, k, seed)
+        for measure in MEASURES
+    }
+    sentences = notes(request, plan, {ROW: info}) + by_measure[MAIN]["explained"]
     if short:
         sentences.append(f"{short} of {len(answers)} users were left out: fewer than {k} demonstrations.")
     return {
@@ -150,39 +181,50 @@ def result(
         "measured": len(users),
         "short": short,
         "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
-        "gain": estimate([user["gain"] for user in users], seed),
-        "gain_reprompt": estimate([user["gain_reprompt"] for user in users], seed),
-        "truth_order": truths,
-        "truths": {
-            truth: {
-                "label": SCORES[truth].label,
-                "constant": len(users) - len(agreements(users, truth, truth)),
-            }
-            for truth in truths
-        },
-        "order": order,
-        "measures": list(MEASURES),
-        "scores": {
-            name: {
-                "label": SCORES[name].label,
-                "kind": SCORES[name].kind,
-                **{truth: summary(agreements(users, name, truth), seed) for truth in truths if truth != name},
-            }
-            for name in order
-        },
-        "completeness": completeness(users, "path", seed),
-        "completeness_aumann": completeness(users, "aumann", seed),
-        "estimators": estimators(users),
-        "bars": rows,
-        "claim": claim(plan.dataset.name, k, rows),
+        "measure": MAIN,
+        **by_measure[MAIN],
+        "by_measure": by_measure,
         "notes": sentences,
         "seconds": round(seconds, 1),
     }
 
 
+def measured_in(measure: str, users: list[dict[str, Any]], dataset: str, k: int, seed: int) -> dict[str, Any]:
+    """Everything the study says in one measure."""
+    order = [name for name in SCORES if name in users[0]["values"]]
+    rows = bars(users, k, seed)
+    return {
+        "gain": estimate([user["gain"] for user in users], seed),
+        "gain_reprompt": estimate([user["gain_reprompt"] for user in users], seed),
+        "truth_order": list(TRUTHS),
+        "truths": {
+            truth: {
+                "label": SCORES[truth].label,
+                "constant": len(users) - len(agreements(users, truth, truth)),
+            }
+            for truth in TRUTHS
+        },
+        "order": order,
+        "measures": list(KINDS),
+        "scores": {
+            name: {
+                "label": SCORES[name].label,
+                "kind": SCORES[name].kind,
+                **{truth: summary(agreements(users, name, truth), seed) for truth in TRUTHS if truth != name},
+            }
+            for name in order
+        },
+        "drops": drops(users, seed),
+        "estimators": estimators(users, seed),
+        "bars": rows,
+        "explained": explained(rows),
+        "claim": claim(dataset, measure, k, rows),
+    }
+
+
 def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
     """Each score's mean rank correlation with exact Shapley values so far, with its interval and label."""
-    users = [answer for answer in values.values() if "short" not in answer]
+    users = [answer[MAIN] for answer in values.values() if "short" not in answer]
     names = [name for name in (users[0]["values"] if users else ()) if name != "exact"]
     ranks = {name: [user["spearman"] for user in agreements(users, name, "exact")] for name in names}
     return {

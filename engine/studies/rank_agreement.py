@@ -11,39 +11,44 @@ import numpy as np
 from engine.evaluation.statistics import difference, estimate
 from engine.lrgd import agreement
 from engine.lrgd.effects import EXACT_UP_TO
-from engine.lrgd.shapley import EXACT_LIMIT
-from engine.studies.scores import RIVAL, SCORES, TRUTHS
+from engine.studies.scores import DROPS, RIVAL, SCORES, TRUTHS
 from engine.studies.table_cells import interval
 
 LEVEL = 0.01  # of the gain: demonstrations whose truths differ by less count as equal
-SMALL = 0.05  # nats: a gain below it stands for this much
-MEASURES = ("spearman", "pearson", "top1", "pairs", "top1_ties")
+SMALL = 0.05  # in the measure's unit: a gain below it stands for this much
+KINDS = ("spearman", "pearson", "top1", "pairs", "top1_ties", "sign")
+SIZES = ("ratio", "apart")  # of scores in the measure's unit
 
-COMPLETE, WITHIN, GAIN = 0.02, 32, 0.2  # of the gain, in so many nodes, where the gain is above (nats)
-PATH_BAR, REPROMPT_BAR, COMPLETE_BAR = 0.93, 0.8, 0.95
-
-INTEGRALS = ("path", "aumann")
+COVERED, DROP_BAR = 0.9, 0.8
+MODES = {"direct": "exact", "total": "total", "reprompt": "reprompt"}
+"""Mode of effects -> its exact values."""
 
 User = Mapping[str, Any]
 Agreement = dict[str, float | None]
 
 
 def agreement_of(score: Sequence[float], truth: Sequence[float], gain: float) -> Agreement | None:
-    """Correlations and the best demonstration of one user; None where the truth is constant.
+    """Correlations, the best demonstration, signs and sizes of one user; None where the truth is constant.
 
     A constant score ranks nothing and counts as a correlation of 0. Demonstrations with one answer nearly
     tie: `pairs` looks only at those whose truths are more than 1 % of the gain apart (None where none are),
-    `top1_ties` takes whatever is within 1 % of the best for the best.
+    `top1_ties` takes whatever is within 1 % of the best for the best, `sign` (share alike) looks at truths
+    of more than 1 % of the gain. ratio: sizes of all scores over those of all truths; apart: mean distance.
     """
     if len(set(truth)) < 2:
         return None
     level = LEVEL * max(abs(gain), SMALL)
+    scores, truths = np.asarray(score), np.asarray(truth)
+    felt = np.abs(truths) > level
     return {
         "spearman": agreement.spearman(score, truth) or 0.0,
         "pearson": agreement.pearson(score, truth) or 0.0,
         "top1": agreement.same_best(score, truth),
         "pairs": agreement.same_order(score, truth, level),
         "top1_ties": agreement.same_best(score, truth, level),
+        "sign": float((scores * truths > 0)[felt].mean()) if felt.any() else None,
+        "ratio": float(np.abs(scores).sum() / np.abs(truths).sum()),
+        "apart": float(np.abs(scores - truths).mean()),
     }
 
 
@@ -54,41 +59,38 @@ def agreements(users: Sequence[User], name: str, truth: str) -> list[Agreement]:
 
 
 def summary(per_user: Sequence[Agreement], seed: int) -> dict[str, Any]:
-    """Every measure's mean over users with its interval; None where no user has it."""
+    """Every kind of agreement's mean over users with its interval; None where no user has it."""
     lists = {
-        measure: [value for user in per_user if (value := user[measure]) is not None] for measure in MEASURES
+        kind: [value for user in per_user if (value := user[kind]) is not None] for kind in (*KINDS, *SIZES)
     }
-    return {measure: estimate(values, seed) if values else None for measure, values in lists.items()}
+    return {kind: estimate(values, seed) if values else None for kind, values in lists.items()}
 
 
-def completeness(users: Sequence[User], name: str, seed: int) -> dict[str, Any] | None:
-    """Of an integral: the share of users with a gain whose completeness error and nodes keep to the bar."""
-    some = [user for user in users if user["gain"] > GAIN]
-    if not some:
-        return None
-    relative = np.array([user["error"][name] / user["gain"] for user in some])
-    nodes = np.array([user["nodes"][name] for user in some])
-    held = (relative <= COMPLETE) & (nodes <= WITHIN)
+def drops(users: Sequence[User], seed: int) -> dict[str, Any]:
+    """`{mode: {truth: agreement}}`: effects in each mode against really dropping a demonstration.
+
+    Sign, order and size; a mode's values are not compared with themselves.
+    """
     return {
-        "users": len(some),
-        "share": estimate(held.astype(float), seed),
-        "relative": quantiles(relative),
-        "nodes": {"median": float(np.median(nodes)), "max": int(nodes.max())},
+        mode: {truth: summary(agreements(users, name, truth), seed) for truth in DROPS if truth != name}
+        for mode, name in MODES.items()
     }
 
 
-def estimators(users: Sequence[User]) -> dict[str, Any]:
-    """Each estimator's nodes, its largest error against exact values, and what it said of it, by the gain."""
+def estimators(users: Sequence[User], seed: int) -> dict[str, Any]:
+    """Each estimator's passes, its largest error against exact values by the gain, and how many intervals
+    hold the exact value (None where it gives none)."""
     gains = np.array([max(abs(user["gain"]), SMALL) for user in users])
     exact = np.array([user["values"]["exact"] for user in users])
     rows = {}
-    for name in users[0]["nodes"]:
+    for name in users[0]["passes"]:
         values = np.array([user["values"][name] for user in users])
-        nodes = [user["nodes"][name] for user in users]
+        passes = [user["passes"][name] for user in users]
+        held = [float(np.mean(user["covered"][name])) for user in users if name in user["covered"]]
         rows[name] = {
-            "nodes": {"mean": float(np.mean(nodes)), "max": max(nodes)},
+            "passes": {"mean": float(np.mean(passes)), "max": max(passes)},
             "error": quantiles(np.abs(values - exact).max(axis=1) / gains),
-            "certified": quantiles(np.array([user["certified"][name] for user in users]) / gains),
+            "covered": estimate(held, seed) if held else None,
         }
     return rows
 
@@ -100,17 +102,19 @@ def quantiles(values: np.ndarray) -> dict[str, float]:
 
 
 def effect_of(truth: str, k: int) -> str:
-    """What has to agree with a truth: the path integral with exact values, else what `auto` takes."""
-    return "path" if truth == "exact" else "exact" if k <= EXACT_UP_TO else "strata"
+    """What has to agree with a truth: what `auto` takes of so many; with a real drop, what a drop is."""
+    if truth in DROPS:
+        return "reprompt" if truth != "reprompt" else "exact"
+    return "kriging" if truth == "exact" or k > EXACT_UP_TO else "exact"
 
 
 def strongest(users: Sequence[User], truth: str) -> str:
     """The rival whose mean rank correlation with a truth is highest."""
-    rivals = [name for name, score in SCORES.items() if score.kind == RIVAL]
+    rivals = [name for name, score in SCORES.items() if score.kind == RIVAL and name in users[0]["values"]]
     return max(rivals, key=lambda name: np.mean(_ranks(users, name, truth)))
 
 
-def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict[str, Any]]:
+def bars(users: Sequence[User], k: int, seed: int) -> list[dict[str, Any]]:
     """`{what, bar, found, holds}` of everything that is to hold at this k.
 
     Rivals as paired differences, with `truth` and the strongest `rival`.
@@ -120,31 +124,19 @@ def bars(users: Sequence[User], k: int, simulated: bool, seed: int) -> list[dict
     def row(what: str, bar: float, found: dict[str, Any], holds: bool, **more: str) -> None:
         rows.append({"what": what, "bar": bar, "found": found, "holds": holds, **more})
 
-    for name in INTEGRALS:
-        if complete := completeness(users, name, seed):
-            within = f"complete to 2 % of the gain within {WITHIN} nodes, gain above {GAIN} nats"
-            what = f"{SCORES[name].label}: {within} (share of users)"
-            row(what, COMPLETE_BAR, complete["share"], complete["share"]["mean"] >= COMPLETE_BAR)
-    known = [truth for truth in TRUTHS if truth in users[0]["values"]]
-    for truth in known:
+    covered = estimators(users, seed)["kriging"]["covered"]
+    if k > EXACT_UP_TO and covered:
+        what = f"{SCORES['kriging'].label}: 95 % intervals that hold the exact value"
+        row(what, COVERED, covered, covered["mean"] >= COVERED)
+    for truth in TRUTHS:
         name, label = effect_of(truth, k), SCORES[truth].label
         ranks = _ranks(users, name, truth)
         if not len(ranks):
             continue
         own = estimate(ranks, seed)
-        if truth == "exact" and k == EXACT_LIMIT:
-            row(f"{SCORES[name].label} with {label} (Spearman)", PATH_BAR, own, own["mean"] >= PATH_BAR)
-        if truth == "reprompt" and simulated:
-            row(
-                f"effects with {label} (Spearman)",
-                REPROMPT_BAR,
-                own,
-                own["mean"] >= REPROMPT_BAR,
-                truth=truth,
-            )
-            total = estimate(_ranks(users, "total", truth), seed)
-            what = f"effects in mode total with {label} (Spearman)"
-            row(what, REPROMPT_BAR, total, total["mean"] >= REPROMPT_BAR)
+        if truth in DROPS:
+            what = f"{SCORES[name].label} with {label} (Spearman)"
+            row(what, DROP_BAR, own, own["mean"] >= DROP_BAR, truth=truth)
         rival = strongest(users, truth)
         over = difference(ranks, _ranks(users, rival, truth), seed)
         what = f"{SCORES[name].label} above every other score in {label}; the best is {SCORES[rival].label}"
@@ -158,8 +150,8 @@ def explained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     sentences = []
     if ("reprompt", None) in lost:
         sentences.append(
-            "Leaving out by weight keeps every position and what later demonstrations read of the one left "
-            "out; writing the prompt anew changes both. Mode total of effects changes the reading, mode "
+            "Turning a demonstration down keeps every position and what later demonstrations read of it; "
+            "writing the prompt without it changes both. Mode total of effects changes the reading, mode "
             "reprompt both: its exact values are the truth compared with here."
         )
     if {("removal", "gradient"), ("reprompt_loo", "gradient")} & set(lost):
@@ -171,10 +163,10 @@ def explained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return sentences
 
 
-def claim(dataset: str, k: int, rows: Sequence[Mapping[str, Any]]) -> str:
+def claim(dataset: str, measure: str, k: int, rows: Sequence[Mapping[str, Any]]) -> str:
     """What the bars say, in a sentence for each that does not hold."""
     held = sum(row["holds"] for row in rows)
-    sentences = f"On {dataset} with {k} demonstrations {held} of {len(rows)} bars hold."
+    sentences = f"On {dataset}, {measure}, with {k} demonstrations {held} of {len(rows)} bars hold."
     for row in rows:
         if not row["holds"]:
             sentences += f" Not held: {row['what']}: {interval(row['found'])}, bar {row['bar']:g}."

@@ -1,25 +1,30 @@
 """All scores of one user's demonstrations: effects by every estimator, ground truths and alternatives.
 
-Boundary: a gathered request and a loaded model in, `[k]` numbers per score out, all on the loss of the title
+Boundary: a gathered request and a loaded model in, `[k]` numbers per score out, for both measures of the title
 that was really bought next. No statistics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from db.choices import MEASURES
 from engine.data.similar_titles import TitleIndex
 from engine.demos.query import titles_of
 from engine.tasks.inputs import Inputs
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
+    from engine.llm.scoring.gates import WeightedPrompt
     from engine.llm.scoring.memory import PrefillCache
+    from engine.llm.scoring.modes import Question
+    from engine.lrgd.objective import Remembered
+    from engine.prompts import Fitted
 
 EFFECT, TRUTH, RIVAL = "effect", "truth", "rival"
-ALL_PROMPTS_UP_TO = 5  # demonstrations for which all 2^k prompts are written, and mode total is run
+ROUNDING = 1e-6  # what equal numbers may differ by
 _DIGITS = 7
 
 
@@ -33,8 +38,7 @@ class Score:
 
 SCORES = {
     "exact": Score("exact Shapley values by removal", EFFECT),
-    "strata": Score("Shapley values by strata", EFFECT),
-    "path": Score("path integral over chances (Owen)", EFFECT),
+    "kriging": Score("Shapley values by removal, kriging", EFFECT),
     "aumann": Score("integral over weights (Aumann-Shapley)", EFFECT),
     "total": Score("exact Shapley values, mode total", EFFECT),
     "removal": Score("leave-one-out by removal", TRUTH),
@@ -50,54 +54,83 @@ SCORES = {
 
 TRUTHS = ("exact", "removal", "reprompt", "reprompt_loo")
 
+DROPS = ("reprompt_loo", "reprompt")
+"""What really dropping a demonstration does: that one alone, and its share over all coalitions."""
+
 
 def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> dict[str, Any]:
-    """`{values: {score: [k]}, gain, gain_reprompt, nodes, error, certified}` in nats, in prompt order.
+    """`{measure: {values: {score: [k]}, gain, gain_reprompt, passes, covered}}`, in prompt order.
 
-    nodes, error, certified: what each estimator took, its completeness error, and what it knows of the error
-    of an effect. Where fewer than k demonstrations were found or fit: `{short: how many}`.
+    covered: for each estimator with intervals, which of them hold the exact value [k]. Where fewer than k
+    demonstrations were found or fit: `{short: how many}`.
     """
-    import torch
-
     from engine.llm.explain.reprompt import Reprompts
-    from engine.llm.explain.saliency import gradient_times_input
-    from engine.llm.scoring.gates import DemonstrationLoss
+    from engine.llm.scoring.gates import WeightedPrompt
+    from engine.llm.scoring.measures import reading
     from engine.llm.scoring.ranking import demo_head, prepare
-    from engine.lrgd import agreement
-    from engine.lrgd.effects import ESTIMATORS
     from engine.lrgd.objective import Remembered
-    from engine.lrgd.shapley import exact
 
     question, fitted, _, _ = prepare(loaded, inputs.task())
     if len(fitted.kept) < k:
         return {"short": len(fitted.kept)}
     head = demo_head(loaded, fitted, cache)
-    loss = DemonstrationLoss(loaded, fitted, head, question)
-    objective = Remembered(loss)
-    ones = torch.ones(k, dtype=loss.dtype, device=loaded.device)
-    estimates = {name: estimate(objective, ones) for name, estimate in ESTIMATORS.items()}
-    values = {name: estimate.effects.tolist() for name, estimate in estimates.items()}
-    values["removal"] = agreement.removal(objective, ones).tolist()
-    values["gradient"] = (-loss.gradient(ones[None])[1][0]).tolist()
+    ask = reading(loaded, question, "margin", cache)
+    games = {
+        "direct": Remembered(WeightedPrompt(loaded, fitted, head, ask), ask.columns),
+        "total": Remembered(WeightedPrompt(loaded, fitted, head, ask, "total"), ask.columns),
+        "reprompt": Remembered(Reprompts(loaded, fitted, head, ask), ask.columns),
+    }
+    found = {}
+    for column, measure in enumerate(MEASURES):
+        own = reading(loaded, question, measure, cache)  # type: ignore[arg-type]
+        gated = WeightedPrompt(loaded, fitted, head, own)
+        played = {name: game.column(column) for name, game in games.items()}
+        found[measure] = _scored(loaded, inputs, k, played, gated)
+    signed, size = gradients(loaded, fitted, question)
+    found["loss"]["values"] |= {"gradient_input": signed, "gradient_input_size": size}
+    return found
+
+
+def gradients(loaded: LoadedModel, fitted: Fitted, question: Question) -> tuple[list[float], list[float]]:
+    """Gradient times input of the loss, with its sign and in size [k]."""
+    from engine.llm.explain.saliency import gradient_times_input
+
     signed, size = gradient_times_input(loaded, fitted, question)
-    values |= {"gradient_input": signed.tolist(), "gradient_input_size": size.tolist()}
-    values["mass"] = loss.attention_mass(ones).tolist()
+    return plain(signed.tolist()), plain(size.tolist())
+
+
+def _scored(
+    loaded: LoadedModel, inputs: Inputs, k: int, games: Mapping[str, Remembered], gated: WeightedPrompt
+) -> dict[str, Any]:
+    """All scores in one measure. games: by mode, sharing the passes of the other measure."""
+    import torch
+
+    from engine.lrgd import agreement
+    from engine.lrgd.aumann import aumann
+    from engine.lrgd.kriging import kriging
+    from engine.lrgd.shapley import exact
+
+    ones = torch.ones(k, dtype=gated.dtype, device=loaded.device)
+    true, nearly, integral = exact(games["direct"], ones), kriging(games["direct"], ones), aumann(gated, ones)
+    assert nearly.reach is not None
+    values = {"exact": true.effects.tolist(), "kriging": nearly.effects.tolist()}
+    values["aumann"] = integral.effects.tolist()
+    values["total"] = exact(games["total"], ones).effects.tolist()
+    values["removal"] = agreement.removal(games["direct"], ones).tolist()
+    values["reprompt"] = exact(games["reprompt"], ones).effects.tolist()
+    values["reprompt_loo"] = agreement.removal(games["reprompt"], ones).tolist()
+    values["gradient"] = (-gated.gradient(ones[None])[1][0]).tolist()
+    values["mass"] = gated.attention_mass(ones).tolist()
     values["bm25"] = likeness(inputs)
     values["place"] = [float(b) for b in range(k)]
-    again = Remembered(Reprompts(loaded, fitted, head, question))
-    if k <= ALL_PROMPTS_UP_TO:
-        whole = DemonstrationLoss(loaded, fitted, head, question, "total")
-        values["total"] = exact(whole, ones).effects.tolist()
-        values["reprompt"] = exact(again, ones).effects.tolist()
-    values["reprompt_loo"] = agreement.removal(again, ones).tolist()
-    without, with_all = again.value(torch.stack([0 * ones, ones])).tolist()
+    without, with_all = games["reprompt"].value(torch.stack([0 * ones, ones])).tolist()
+    held = (nearly.effects - true.effects).abs() <= nearly.reach + ROUNDING
     return {
         "values": {name: plain(scores) for name, scores in values.items()},
-        "gain": estimates["exact"].total,
+        "gain": true.total,
         "gain_reprompt": without - with_all,
-        "nodes": {name: estimate.nodes for name, estimate in estimates.items()},
-        "error": {name: estimate.completeness_error for name, estimate in estimates.items()},
-        "certified": {name: estimate.certified_error for name, estimate in estimates.items()},
+        "passes": {found.estimator: found.passes for found in (true, integral)} | {"kriging": nearly.passes},
+        "covered": {"kriging": held.tolist()},
     }
 
 

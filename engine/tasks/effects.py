@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from db import runs
 from db.canonical import digest
+from db.choices import EFFECT_MODES, ESTIMATORS, MEASURES
+from db.effect_results import together
 from db.errors import BadInput
 from db.requests import RunRequest
 from db.runs import Effects, Run
 from db.version import ENGINE_VERSION
-from engine.context import Engine, resolve
+from engine.context import Context, Engine, resolve
 from engine.progress import Report, counted, counting, part, quiet
 from engine.tasks import results
 from engine.tasks.edits import edited, refuse_drawn
@@ -18,6 +22,7 @@ from engine.tasks.inputs import gather
 from engine.tasks.rank import rank_in
 
 RANKED = 0.05  # the share of the work that ranking takes where the run is not stored yet
+FIRST = 0.3  # the share after which turning down is measured, where dropping follows
 
 
 def effects(
@@ -26,50 +31,71 @@ def effects(
     *,
     estimator: str = "auto",
     leave_one_out: bool = False,
-    mode: str = "direct",
+    mode: str = "auto",
+    measure: str = "margin",
     report: Report = quiet,
 ) -> tuple[Run, Effects]:
     """The run of a request with the effect of each demonstration in it (arXiv 2504.04386, reconstructed).
 
-    `estimator`: auto, exact (Shapley values from all 2^k weightings), strata (from the smallest and largest
-    coalitions), path (Owen's integral over chances) or aumann (Aumann-Shapley's, over weights).
+    `measure`: margin (the target's log-share among the candidates) or loss (nats of the target's answer).
+    `estimator`: auto, exact (Shapley values from all 2^k weightings), kriging (from some of them, with
+    intervals) or aumann (Aumann-Shapley's, over weights).
     `mode`: what leaving one out means: direct (query and answer do not see it), total (later demonstrations
-    do not either) or reprompt (the prompt is written without it). Raises what `rank` raises.
+    do not either), reprompt (the prompt is written without it), or auto: direct, which is stored as soon as
+    it is there, and then reprompt, whose effects are returned with both in them
+    (`db.effect_results.together`). Raises what `rank` raises.
     """
-    if estimator not in ("auto", "exact", "strata", "path", "aumann"):
-        raise BadInput(f"There is no estimator {estimator!r}. Choose auto, exact, strata, path or aumann.")
-    if mode not in ("direct", "total", "reprompt"):
-        raise BadInput(f"There is no mode {mode!r} of effects. Choose direct, total or reprompt.")
+    for name, value, table in (
+        ("estimator", estimator, ESTIMATORS),
+        ("mode of effects", mode, EFFECT_MODES),
+        ("measure", measure, MEASURES),
+    ):
+        if value not in table:
+            raise BadInput(f"There is no {name} {value!r}. Choose one of {', '.join(table)}.")
     if request.prompts > 1:
         raise BadInput("prompts: effects explain the demonstrations of one prompt. Set prompts to 1.")
     refuse_drawn(request, "effects explain one prompt")
     context = resolve(engine, request)
+    options = {"estimator": estimator, "leave_one_out": leave_one_out, "mode": mode, "measure": measure}
     run = rank_in(context, part(report, 0.0, RANKED))
-    options: dict[str, Any] = {"estimator": estimator, "leave_one_out": leave_one_out}
-    if mode != "direct":  # which was all there was, and keeps its keys
-        options["mode"] = mode
+    if mode != "auto":
+        return run, _measured(context, run, options, part(report, RANKED, 1.0))
+    removal = _measured(context, run, {**options, "mode": "direct"}, part(report, RANKED, FIRST))
+    report(FIRST, "dropping each demonstration", {"run": run.key, "removal": removal.effects_key})
+    if estimator == "aumann":
+        return run, replace(removal, result=alone(removal.result))
+    dropped = _measured(context, run, {**options, "mode": "reprompt"}, part(report, FIRST, 1.0))
+    return run, replace(dropped, result=together(removal.result, dropped.result))
+
+
+def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], report: Report) -> Effects:
+    """The effects in one mode, from the store where it has them."""
+    store = context.store
     for richer in (options, {**options, "leave_one_out": True}):
-        stored = runs.find_effects(engine.store, effects_key(run, richer))
+        stored = runs.find_effects(store, effects_key(run, richer))
         if stored:
-            return run, stored
+            return stored
 
     from engine.llm.explain.effects import demonstration_effects
 
     inputs = gather(context)
     report(None, f"loading {context.model.name}")
     loaded = context.loaded
-    with counting(part(report, RANKED, 1.0), f"measuring {counted(len(inputs.chosen), 'demonstration')}"):
+    with counting(report, f"measuring {counted(len(inputs.chosen), 'demonstration')}"):
         measured = demonstration_effects(
             loaded,
             edited(inputs.request, inputs.task(), inputs.disliked),
-            estimator=estimator,  # type: ignore[arg-type]  # checked above
-            leave_one_out=leave_one_out,
-            mode=mode,  # type: ignore[arg-type]
-            cache=engine.prefills,
+            **options,
+            cache=context.engine.prefills,
         )
     result = results.effects_result(inputs, measured)
-    key = effects_key(run, options)
-    return run, runs.save_effects(engine.store, run.key, key, options, result, measured.timings_ms)
+    return runs.save_effects(store, run.key, effects_key(run, options), options, result, measured.timings_ms)
+
+
+def alone(removal: Mapping[str, Any]) -> dict[str, Any]:
+    """Effects by turning down where nothing can be dropped."""
+    note = "What dropping a demonstration does was not measured: this estimator takes gradients of weights."
+    return {**removal, "notes": [*removal["notes"], note]}
 
 
 def effects_key(run: Run, options: dict[str, Any]) -> str:

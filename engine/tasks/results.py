@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from db.datasets import Interaction
 from db.demonstrations import HAND_WRITTEN
+from db.effect_results import redundant
 from db.requests import RunRequest, request_notes
 from db.requests.strategy_spec import left_out
 from db.runs import Effects, Run, RunSummary
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
     from engine.llm.scoring.ranking import RankResult
     from engine.prompts import Dropped
+
+NOTICED = 0.005  # two values that differ by less are written alike
 
 
 def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: str) -> dict[str, Any]:
@@ -174,34 +178,46 @@ def no_room(dropped: Sequence[Dropped], dropped_zero_shot: Sequence[Dropped]) ->
 
 
 def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
-    """Effects in nats, one entry per demonstration in prompt order."""
-    count = len(inputs.chosen)
-    removal = result.removal or [None] * count
-    reprompt = result.reprompt or [None] * count
-    rows = zip(inputs.chosen, result.effects, removal, reprompt, result.mass, strict=True)
+    """Effects in one mode (`db.effect_results` says what each field is), demonstrations in prompt order."""
+    ids = [entry.demonstration.id for entry in inputs.chosen]
+    nothing = [None] * len(ids)
+    second = result.effects if result.measure == "loss" else result.second or nothing
+    rows = [
+        {
+            "id": name,
+            "effect": effect,
+            "interval": None if interval is None else list(interval),
+            "leave_one_out": lost,
+            "loss_effect": nats,
+            "mass": mass,
+        }
+        for name, effect, interval, lost, nats, mass in zip(
+            *(ids, result.effects, result.intervals or nothing, result.leave_one_out or nothing),
+            *(second, result.mass),
+            strict=True,
+        )
+    ]
+    readings = {
+        name: {"value_zero_shot": gain.zero_shot, "value": gain.value, "effect_total": gain.total}
+        for name, gain in result.gains.items()
+    }
+    pairs = result.interactions and [
+        {"first": ids[a], "second": ids[b], "interaction": result.interactions[a][b]}
+        for a, b in combinations(range(len(ids)), 2)
+    ]
     return {
-        "loss_zero_shot": result.loss_zero_shot,
-        "loss_zero_shot_reprompt": result.loss_reprompt_zero_shot,
-        "loss": result.loss,
-        "effect_total": result.effect_total,
-        "estimator": result.estimator,
+        "measure": result.measure,
         "mode": result.mode,
-        "nodes": result.nodes,
-        "completeness_error": result.completeness_error,
-        "completeness_error_relative": result.completeness_relative,
-        "certified_error": result.certified_error,
-        "demonstrations": [
-            {
-                "id": entry.demonstration.id,
-                "effect": effect,
-                "removal": removed,
-                "reprompt": anew,
-                "mass": mass,
-            }
-            for entry, effect, removed, anew, mass in rows
-        ],
-        "spearman_removal": result.spearman_removal,
-        "spearman_reprompt": result.spearman_reprompt,
+        **readings[result.measure],
+        "zero_shot": result.zero_shot,
+        "readings": readings,
+        "estimator": result.estimator,
+        "passes": result.passes,
+        "arithmetic": result.arithmetic,
+        "demonstrations": rows,
+        "interactions": pairs,
+        "redundant": redundant(rows, pairs),
+        "notes": effect_notes(result),
         "target": inputs.request.target,
     }
 
@@ -212,6 +228,31 @@ def choice_notes(request: RunRequest, choice: Choice, before: Sequence[str] = ()
     if request.exclude_target_item:
         notes.append(left_out(choice.excluded, len(choice.entries) + choice.excluded))
     return {"notes": notes} if notes else {}
+
+
+def effect_notes(result: EffectsResult) -> list[str]:
+    """What a reader of effects should know, in sentences."""
+    gain, count = result.gains[result.measure], len(result.effects)
+    sentences = []
+    if abs(gain.zero_shot - result.zero_shot) >= NOTICED:
+        kept = "turned down, every token keeps its place" if result.mode != "reprompt" else "the same history"
+        sentences.append(
+            f"The effects start at {gain.zero_shot:.2f}, where all demonstrations are left out ({kept}); the "
+            f"list without demonstrations is at {result.zero_shot:.2f}. So they do not add up to the change "
+            "between the two lists."
+        )
+    if result.intervals is None:
+        sentences.append("This estimator knows nothing of its error: do not rank demonstrations by it.")
+    elif result.estimator != "exact":
+        sentences.append(
+            f"The effects of {count} demonstrations are estimated from {result.passes} of {2**count:,} "
+            "coalitions; interactions of pairs take all of them and are not given."
+        )
+    if result.arithmetic:
+        sentences.append(
+            f"In this precision one value is off by about {result.arithmetic:.2g}; the intervals include it."
+        )
+    return sentences
 
 
 def run_view(run: Run, request: RunRequest) -> dict[str, Any]:

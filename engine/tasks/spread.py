@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from db.choices import EDITS
+from db.choices import EDITS, MEASURES
 from db.errors import BadInput
 from db.requests import RunRequest
 from db.requests.edits import Edit, parse
@@ -29,11 +29,13 @@ def perturbation_stats(
     kinds: Sequence[str] = (),
     draws: int | None = None,
     kappa: float | None = None,
+    measure: str = "margin",
     report: Report = quiet,
 ) -> dict[str, Any]:
-    """The effect of each demonstration and of the set over draws of each edit alone, in nats, as JSON.
+    """The effect of each demonstration and of the set over draws of each edit alone, as JSON.
 
-    kinds: edits as `perturb` writes them (default: all that this user's data allow). A reconstruction of
+    measure: margin (the log of the target's share among the candidates) or loss (nats); `value` is its value
+    with the demonstrations. kinds: edits as `perturb` writes them (default: all that this user's data allow). A reconstruction of
     LRGD's perturbation of the dual model (arXiv 2504.04386). Raises what `rank` raises, and BadInput
     where negatives are asked for and nothing was disliked. Stores nothing.
     """
@@ -42,6 +44,8 @@ def perturbation_stats(
 
     if request.prompts > 1 or request.perturb is not None:
         raise BadInput("prompts, perturb: a spread takes one prompt as it stands; name the edits as kinds.")
+    if measure not in MEASURES:
+        raise BadInput(f"There is no measure {measure!r}. Choose one of {', '.join(MEASURES)}.")
     if kappa is not None and not 0 <= kappa <= 10:
         raise BadInput(f"kappa is {kappa}: the robust effect takes 0 to 10 standard deviations off the mean.")
     edits = [edit for text in (kinds or EDITS) for edit in parse(text)]
@@ -51,15 +55,26 @@ def perturbation_stats(
     loaded = inputs.context.loaded
     kappa, draws = KAPPA if kappa is None else kappa, DRAWS if draws is None else draws
     seed, ids = inputs.request.seed, [entry.demonstration.id for entry in inputs.chosen]
-    plain, *edited = measured(loaded, inputs.task(), edits, draws, seed, disliked, engine.prefills, report)
+    plain, *edited = measured(
+        loaded,
+        inputs.task(),
+        edits,
+        draws,
+        seed,
+        disliked,
+        engine.prefills,
+        report,
+        measure,  # type: ignore[arg-type]  # checked above
+    )
     return {
+        "measure": measure,
         "demonstrations": ids,
         "plain": {
             "effects": dict(zip(ids, plain.effects[:, 0].tolist(), strict=True)),
             "total": float(plain.totals[0]),
-            "loss": float(plain.losses[0]),
+            "value": float(plain.values[0]),
         },
-        "kinds": [_result(stats, ids, kappa) for stats in edited],
+        "kinds": [_result(stats, ids, kappa, measure) for stats in edited],
         "left_out": left_out,
         "kappa": kappa,
         "draws": draws,
@@ -87,7 +102,7 @@ def _possible(
         return [edit for edit in edits if not edit.kind.disliked], (), left_out
 
 
-def _result(stats: PerturbationStats, ids: Sequence[str], kappa: float) -> dict[str, Any]:
+def _result(stats: PerturbationStats, ids: Sequence[str], kappa: float, measure: str) -> dict[str, Any]:
     assert stats.edit is not None
     kind = stats.edit.kind
     return {
@@ -100,7 +115,7 @@ def _result(stats: PerturbationStats, ids: Sequence[str], kappa: float) -> dict[
         "effects": {name: _moments(row, kappa) for name, row in zip(ids, stats.effects, strict=True)},
         "total": _moments(stats.totals, kappa),
         # Of a loss the careful end is the higher one.
-        "loss": _moments(stats.losses, -kappa),
+        "value": _moments(stats.values, -kappa if measure == "loss" else kappa),
     }
 
 

@@ -63,6 +63,8 @@ class Pass:
     log_alpha [R or 1, k]: gate, None for plain. keep: collect this pass's own keys and values.
     row_keys, row_values: per layer [R, Hkv, D, d], of tokens between the prefix and each row's suffix, of no
     demonstration; row_lengths [R]: how many of the D are there. Empty for none.
+    branches [S, S]: which suffix tokens each suffix token looks at, where the suffix is a tree of
+    continuations, the same in all rows; depths [S]: how many tokens stand before each. None: one line.
     """
 
     prefix_keys: list[Tensor] = field(default_factory=list)
@@ -75,6 +77,8 @@ class Pass:
     row_keys: list[Tensor] = field(default_factory=list)
     row_values: list[Tensor] = field(default_factory=list)
     row_lengths: Tensor | None = None
+    branches: Tensor | None = None
+    depths: Tensor | None = None
     keys: dict[int, Tensor] = field(default_factory=dict)
     values: dict[int, Tensor] = field(default_factory=dict)
     _masks: dict[int | None, Tensor] = field(default_factory=dict)
@@ -84,7 +88,9 @@ class Pass:
 
         Of the row's own keys alone (n = D + S), or of all (n = T + D + S) where a sliding window binds.
         """
-        if window not in self._masks:
+        if window not in self._masks and self.branches is not None and self.depths is not None:
+            self._masks[window] = _branched(shared, self.branches, self.depths, window, like)
+        elif window not in self._masks:
             between = self.row_keys[0].shape[2] if self.row_keys else 0
             binds = window is not None and shared + between + own > window
             shown, window_here = (shared, window) if binds else (0, None)
@@ -124,6 +130,17 @@ def _causal(
     if window is not None:
         hidden = hidden | (suffix[:, :, None] - key >= window)
     return torch.zeros(hidden.shape, dtype=like.dtype, device=device).masked_fill_(hidden, float("-inf"))
+
+
+def _branched(shared: int, branches: Tensor, depths: Tensor, window: int | None, like: Tensor) -> Tensor:
+    """[1, S, S], or [1, S, T + S] where a sliding window binds: 0 where a token of the tree may look."""
+    hidden = ~branches
+    if window is not None and shared + int(depths.max()) + 1 > window:
+        before = torch.arange(-shared, 0, device=depths.device)
+        gap = depths[:, None] - torch.cat([before, depths])[None]
+        hidden = torch.cat([hidden.new_zeros(len(hidden), shared), hidden], dim=1) | (gap >= window)
+    mask = torch.zeros(hidden.shape, dtype=like.dtype, device=hidden.device)
+    return mask.masked_fill_(hidden, float("-inf"))[None]
 
 
 def _refuse(extra: dict) -> None:
@@ -173,7 +190,8 @@ def attention(
     if current.row_keys:
         key = torch.cat([current.row_keys[layer], key], dim=2)
         value = torch.cat([current.row_values[layer], value], dim=2)
-    if not current.prefix_keys and not current.row_keys and current.log_alpha is None:
+    special = current.prefix_keys or current.row_keys or current.branches is not None
+    if not special and current.log_alpha is None:
         output, weights = _plain(query, key, value, scale, sliding_window), None
         keys, values = key, value
     else:

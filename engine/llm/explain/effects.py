@@ -1,4 +1,4 @@
-"""What each demonstration of a prompt does to the loss of its target, in nats: titles in, effects out."""
+"""What each demonstration of a prompt does to its target's margin or loss: titles in, effects out."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,53 +7,60 @@ import torch
 from torch import Tensor
 
 from db.errors import BadInput
-from engine.llm.explain.reprompt import Reprompts, reprompt_loss
+from engine.llm.explain.arithmetic import error_of_one
+from engine.llm.explain.reprompt import Reprompts, reprompt_costs
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.gates import DemonstrationLoss
-from engine.llm.scoring.log_probs import Prefix
+from engine.llm.scoring.gates import WeightedPrompt
+from engine.llm.scoring.measures import SIGNS, Measure, Reading, reading
 from engine.llm.scoring.memory import PrefillCache
-from engine.llm.scoring.modes import Question, loss_rows
 from engine.llm.scoring.ranking import Task, demo_head, kept_weights, prepare
 from engine.lrgd import agreement
-from engine.lrgd.effects import Estimator, effects, weightings
+from engine.lrgd.effects import Estimator, chosen, effects, weightings
 from engine.lrgd.objective import Effects, Remembered
-from engine.lrgd.shapley import EXACT_LIMIT, FLOOR, TOLERANCE
+from engine.lrgd.shapley import EXACT_LIMIT
 from engine.progress import Clock, plan
-from engine.prompts import Dropped, Fitted, fit
+from engine.prompts import Dropped, Fitted
 
 EffectMode = Literal["direct", "total", "reprompt"]
+ROUGH = 2.23  # standard errors of a 95 % interval where FREE degrees of freedom estimate the error
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What the effects of one measure explain: its value with every demonstration at weight 0 (in this mode)
+    and at their own weights. total: what the effects add up to, above 0 where they help."""
+
+    zero_shot: float
+    value: float
+    total: float
 
 
 @dataclass(frozen=True)
 class EffectsResult:
-    """Effects of demonstrations on the loss, one entry per demonstration asked for (0 where it did not fit).
+    """Effects of demonstrations, one entry per demonstration asked for (0 where it did not fit).
 
-    loss_zero_shot: loss with every weight at 0 (positions kept), the start the effects explain:
-    sum(effects) = effect_total = loss_zero_shot - loss, up to completeness_error nats (completeness_relative
-    is its share of |effect_total|, or of 0.05 nats where that is less). loss_reprompt_zero_shot: loss of
-    the prompt written without demonstrations (what ranking calls zero-shot), whose positions differ.
-    removal, reprompt: rise of the loss when b's weight goes to 0, or when the prompt is written without b;
-    None unless leave-one-out was asked for. mass: attention of the answer's positions that goes to b,
-    averaged over layers and heads. nodes: weightings used, for aumann gradients;
-    certified_error: nats by which an effect may be off (engine/lrgd/objective.py).
+    gains: of the measure and of the loss, from the same passes. zero_shot: the measure of the prompt that
+    ranking calls zero-shot. intervals: 95 %, None where the estimator (aumann) knows nothing of its error.
+    leave_one_out: what is lost of the measure when that one alone is left out, as the mode leaves out; None
+    unless asked for. second: effects on the loss where the measure is another and they cost nothing more.
+    interactions [k][k]: Shapley interactions, None where not all coalitions were taken. mass: attention of
+    the answer's positions that goes to b, averaged over layers and heads. passes: weightings used, for aumann
+    gradients. arithmetic: standard error of one value through the model's precision, 0 from float32 on.
     """
 
-    loss: float
-    loss_zero_shot: float
-    loss_reprompt_zero_shot: float
-    effect_total: float
-    effects: list[float]
-    estimator: str
+    measure: Measure
     mode: str
-    nodes: int
-    completeness_error: float
-    completeness_relative: float
-    certified_error: float
-    removal: list[float] | None
-    reprompt: list[float] | None
+    gains: dict[str, Gain]
+    zero_shot: float
+    effects: list[float]
+    intervals: list[tuple[float, float]] | None
+    leave_one_out: list[float] | None
+    second: list[float] | None
+    interactions: list[list[float]] | None
+    estimator: str
+    passes: int
+    arithmetic: float
     mass: list[float]
-    spearman_removal: float | None
-    spearman_reprompt: float | None
     tokens: int
     kept: tuple[int, ...]
     dropped: tuple[Dropped, ...]
@@ -66,9 +73,10 @@ def demonstration_effects(
     estimator: Estimator = "auto",
     leave_one_out: bool = False,
     mode: EffectMode = "direct",
+    measure: Measure = "margin",
     cache: PrefillCache | None = None,
 ) -> EffectsResult:
-    """The effect of each demonstration on the target's loss at the task's weights (engine/lrgd/effects.py).
+    """The effect of each demonstration on the target at the task's weights (engine/lrgd/effects.py).
 
     mode `direct` gates what query and answer see of a demonstration; `total` also what later demonstrations
     see of it; `reprompt` rewrites the prompt without those left out. Raises BadInput where there is no
@@ -78,127 +86,115 @@ def demonstration_effects(
     clock = Clock()
     question, fitted, zero, _ = prepare(loaded, task)
     _check_effects(task, len(fitted.kept), estimator, mode)
-    plan(loaded.layers * _tokens(loaded, fitted, zero, question, estimator, mode, leave_one_out))
+    ask = reading(loaded, question, measure, cache)
+    plan(loaded.layers * _tokens(fitted, zero, ask, estimator, mode))
     with clock("prefill"):
         head = demo_head(loaded, fitted, cache, task.edits)
-    loss = DemonstrationLoss(loaded, fitted, head, question, "total" if mode == "total" else "direct")
-    objective = Remembered(loss)
-    played = Remembered(Reprompts(loaded, fitted, head, question)) if mode == "reprompt" else objective
-    weights = torch.tensor(kept_weights(task, fitted), dtype=loss.dtype, device=loaded.device)
+    gated = WeightedPrompt(loaded, fitted, head, ask, "total" if mode == "total" else "direct")
+    played = Reprompts(loaded, fitted, head, ask, task.edits, cache) if mode == "reprompt" else gated
+    objective = Remembered(played, ask.columns)
+    weights = torch.tensor(kept_weights(task, fitted), dtype=gated.dtype, device=loaded.device)
     with clock("effects"):
-        measured = effects(played, weights, estimator)
-        mass = loss.attention_mass(weights)
+        measured = effects(objective, weights, estimator)
+        losses = _losses(objective, ask, weights, estimator)
+        noise = error_of_one(played, weights) if loaded.dtype.itemsize < 4 else 0.0
+        mass = gated.attention_mass(weights)
     with clock("zero_shot"):
-        zero_shot = measured.loss_on if not fitted.kept else reprompt_loss(loaded, zero, question, [], head)
-    removal = reprompt = None
+        bare = measured.cost_on
+        if fitted.kept:
+            bare = float(reprompt_costs(loaded, zero, ask, [], head)[0])
+    lost = None
     if leave_one_out:
         with clock("leave_one_out"):
-            removal = agreement.removal(objective, weights).tolist()
-            reprompt = _reprompts(loaded, task, fitted, head, question, measured.loss_on, cache)
-    return _effects_result(task, fitted, measured, mode, zero_shot, mass, removal, reprompt, clock.read())
+            lost = agreement.removal(objective, weights).tolist()
+    return _result(task, fitted, ask, mode, measured, losses, noise, bare, mass, lost, clock.read())
 
 
-def _tokens(
-    loaded: LoadedModel,
-    fitted: Fitted,
-    zero: Fitted,
-    question: Question,
-    estimator: Estimator,
-    mode: EffectMode,
-    leave_one_out: bool,
-) -> int:
+def _losses(objective: Remembered, ask: Reading, weights: Tensor, estimator: Estimator) -> Effects:
+    """The effects on the loss, or of `aumann`, which would take other gradients, the loss at both ends."""
+    loss = objective.column(ask.columns - 1)
+    if chosen(weights.numel(), estimator) == "aumann":
+        ends = loss.value(torch.stack([0 * weights, weights])).tolist()
+        return Effects(weights, ends[0], ends[1], "", 2, None, None)
+    return effects(loss, weights, estimator)
+
+
+def _tokens(fitted: Fitted, zero: Fitted, ask: Reading, estimator: Estimator, mode: EffectMode) -> int:
     """About how many tokens are computed for these effects."""
     whole, before_query = len(fitted.encoded), len(fitted.encoded.before("query"))
-    rows, count = loss_rows(loaded.encoder, question), len(fitted.kept)
-    demonstrations = before_query - len(fitted.encoded.before("demo"))
-    one = sum(whole - before_query + len(row.ids) - 1 for row in rows)  # a weighting: query and answers
-    again = {"direct": 0, "total": len(rows) * demonstrations, "reprompt": demonstrations // max(count, 1)}
-    tokens = before_query + len(zero.encoded) + 2 * one + weightings(count, estimator) * (one + again[mode])
-    # Leaving out each in turn rewrites what comes behind it: half of the demonstrations on average.
-    return tokens + (count * (demonstrations // 2 + one) if leave_one_out else 0)
+    count, demonstrations = len(fitted.kept), before_query - len(fitted.encoded.before("demo"))
+    one = whole - before_query + sum(len(row.ids) - 1 for row in ask.rows)  # a weighting: query and answers
+    again = {"direct": 0, "total": demonstrations, "reprompt": demonstrations // max(count, 1)}
+    return before_query + len(zero.encoded) + 2 * one + weightings(count, estimator) * (one + again[mode])
 
 
 def _check_effects(task: Task, count: int, estimator: Estimator, mode: EffectMode) -> None:
     if task.target is None:
         raise BadInput("Effects need a target: say which candidate is the right one.")
-    if mode != "direct" and task.edits:
+    if mode == "total" and task.edits:
         raise BadInput(f"Mode {mode} computes the demonstrations again, which would undo their edits.")
     if mode == "reprompt" and estimator == "aumann":
-        raise BadInput("Mode reprompt has no gradient. Use exact, strata or path with it.")
+        raise BadInput("Mode reprompt has no gradient. Use exact or kriging with it.")
     if estimator == "exact" and count > EXACT_LIMIT:
         raise BadInput(
-            f"Exact effects take 2^k losses and are offered for at most {EXACT_LIMIT} demonstrations; this "
-            f"prompt has {count}. Use strata or path."
+            f"Exact effects take 2^k passes and are offered for at most {EXACT_LIMIT} demonstrations; this "
+            f"prompt has {count}. Use kriging."
         )
 
 
-def _reprompts(
-    loaded: LoadedModel,
+def _result(
     task: Task,
     fitted: Fitted,
-    head: Prefix,
-    question: Question,
-    loss: float,
-    cache: PrefillCache,
-) -> list[float]:
-    """What the loss rises by when the prompt is written without demonstration b, for each b."""
-    weights = kept_weights(task, fitted)
-    demos = [task.demos[b] for b in fitted.kept]
-    rises = []
-    for b in range(len(demos)):
-        others = demos[:b] + demos[b + 1 :]
-        shorter = fit(
-            loaded.encoder,
-            task.template,
-            task.scoring,
-            others,
-            fitted.history,
-            loaded.context_length,
-            task.hint,
-        )
-        # Nothing can be built on edited keys and values: they are edited again for the shorter prompt.
-        full = demo_head(loaded, shorter, cache, task.edits) if task.edits else head
-        rises.append(reprompt_loss(loaded, shorter, question, weights[:b] + weights[b + 1 :], full) - loss)
-    return rises
-
-
-def _effects_result(
-    task: Task,
-    fitted: Fitted,
-    measured: Effects,
+    ask: Reading,
     mode: str,
-    zero_shot: float,
+    measured: Effects,
+    losses: Effects,
+    noise: float,
+    bare: float,
     mass: Tensor,
-    removal: list[float] | None,
-    reprompt: list[float] | None,
+    lost: list[float] | None,
     timings: dict[str, float],
 ) -> EffectsResult:
-    values = measured.effects.tolist()
-    rank = agreement.spearman
-
-    def per_demonstration(kept: list[float]) -> list[float]:
+    def spread(kept: list[float]) -> list[float]:
         values = dict(zip(fitted.kept, kept, strict=True))
         return [values.get(b, 0.0) for b in range(len(task.demos))]
 
+    values, sign = spread(measured.effects.tolist()), SIGNS[ask.measure]
+    gains = {
+        name: Gain(SIGNS[name] * found.cost_off, SIGNS[name] * found.cost_on, found.total)
+        for name, found in (("loss", losses), (ask.measure, measured))
+    }
+    intervals = None
+    if measured.reach is not None and measured.noisy is not None:
+        # The design's error and the arithmetic's are independent.
+        reach = spread(torch.hypot(measured.reach, ROUGH * noise * measured.noisy).tolist())
+        intervals = [(value - half, value + half) for value, half in zip(values, reach, strict=True)]
+    free = ask.measure != "loss" and measured.estimator != "aumann"
+    pairs = None
+    if measured.interactions is not None:
+        pairs = [spread(row) for row in _grown(measured.interactions, fitted, len(task.demos))]
     return EffectsResult(
-        loss=measured.loss_on,
-        loss_zero_shot=measured.loss_off,
-        loss_reprompt_zero_shot=zero_shot,
-        effect_total=measured.total,
-        effects=per_demonstration(values),
-        estimator=measured.estimator,
+        measure=ask.measure,
         mode=mode,
-        nodes=measured.nodes,
-        completeness_error=measured.completeness_error,
-        completeness_relative=measured.completeness_error / max(abs(measured.total), FLOOR / TOLERANCE),
-        certified_error=measured.certified_error,
-        removal=None if removal is None else per_demonstration(removal),
-        reprompt=None if reprompt is None else per_demonstration(reprompt),
-        mass=per_demonstration(mass.tolist()),
-        spearman_removal=None if removal is None else rank(values, removal),
-        spearman_reprompt=None if reprompt is None else rank(values, reprompt),
+        gains=gains,
+        zero_shot=sign * bare,
+        effects=values,
+        intervals=intervals,
+        leave_one_out=None if lost is None else spread(lost),
+        second=spread(losses.effects.tolist()) if free else None,
+        interactions=pairs,
+        estimator=measured.estimator,
+        passes=measured.passes,
+        arithmetic=noise,
+        mass=spread(mass.tolist()),
         tokens=len(fitted.encoded),
         kept=fitted.kept,
         dropped=fitted.dropped,
         timings_ms=timings,
     )
+
+
+def _grown(pairs: Tensor, fitted: Fitted, count: int) -> list[list[float]]:
+    """Rows of interactions for each demonstration asked for, 0 for those that did not fit."""
+    rows = dict(zip(fitted.kept, pairs.tolist(), strict=True))
+    return [rows.get(b, [0.0] * len(fitted.kept)) for b in range(count)]

@@ -2,7 +2,7 @@
 
 `prefill` runs a prompt's shared part, `extend` lengthens it (with a gate on the demonstrations, if asked),
 `answer_logprobs` scores many answers as rows over it, and `suffix_logprobs` scores whole suffixes under many
-gates at once, differentiable in the gate. Only the logits that are asked for are computed.
+gates at once, differentiable in the gate; `tree_logprobs` does so for rows that begin alike. Only the logits that are asked for are computed.
 Knows token ids only: no titles, no templates.
 """
 
@@ -17,6 +17,7 @@ from engine.llm.attention import lens
 from engine.llm.loading.footprint import check_room
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.memory import in_batches, rows_at_once
+from engine.llm.scoring.token_tree import Tree, groves, grown
 
 _WHAT = "the scores of the candidates"
 _PASS = {"cpu": 64, "cuda": 1024}  # tokens whose computation takes as long as starting one more pass
@@ -177,6 +178,75 @@ def suffix_logprobs(
     return parts[back.to(parts.device)]
 
 
+def tree_logprobs(
+    loaded: LoadedModel,
+    base: Head,
+    rows: Sequence[Row],
+    log_alpha: Tensor | None = None,
+    owners: Sequence[int] | None = None,
+) -> Tensor:
+    """Summed log-probabilities [G, R] of the scored tokens of every row under every gate [G, k] (None: one).
+
+    What `suffix_logprobs` gives, but whatever rows begin with alike is computed once per gate: the query once
+    for all answers, and answers as branches behind it. owners: as there. Differentiable in log_alpha if
+    gradients are enabled. Raises ModelError where a row is too long, OutOfMemory.
+    """
+    _check_length(loaded, len(base.ids) + max(len(row.ids) for row in rows))
+    many = 1 if log_alpha is None else len(log_alpha)
+    order, parts = [], []
+    for chosen in groves([row.ids for row in rows], _width(loaded)):
+        tree = grown([rows[r].ids for r in chosen])
+        some = [rows[r] for r in chosen]
+
+        def work(gates: Sequence[int], tree: Tree = tree, some: Sequence[Row] = some) -> Tensor:
+            gate = None if log_alpha is None else log_alpha[list(gates)]
+            return _score_tree(loaded, base, tree, some, len(gates), gate, owners)
+
+        asked = len(
+            {node for row, path in zip(some, tree.paths, strict=True) for node in path[-row.scored :]}
+        )
+        elements = elements_per_row(loaded, len(base.ids), len(tree.tokens), asked)
+        size = rows_at_once(loaded.device, elements)
+        parts.append(torch.cat(in_batches(range(many), size, work, _WHAT)))
+        order += chosen
+    back = torch.empty(len(order), dtype=torch.long)
+    back[order] = torch.arange(len(order))
+    found = torch.cat(parts, dim=1)
+    return found[:, back.to(found.device)]
+
+
+def _width(loaded: LoadedModel) -> int:
+    return int(loaded.model.config.get_text_config().hidden_size)
+
+
+def _score_tree(
+    loaded: LoadedModel,
+    base: Head,
+    tree: Tree,
+    rows: Sequence[Row],
+    many: int,
+    gate: Tensor | None,
+    owners: Sequence[int] | None,
+) -> Tensor:
+    """[G, R] of one tree under some of the gates."""
+    tokens = torch.tensor(tree.tokens, device=loaded.device).expand(many, -1)
+    # A row's scored tokens are predicted by the nodes before them: the last so many of its path.
+    nodes = [node for row, path in zip(rows, tree.paths, strict=True) for node in path[-row.scored :]]
+    wanted = [token for row in rows for token in row.ids[-row.scored :]]
+    asked = sorted(set(nodes))
+    keep = torch.zeros(many, len(tree.tokens), dtype=torch.bool, device=loaded.device)
+    keep[:, asked] = True
+    logits = _forward(loaded, base, tokens, owners, gate, keep, tree=tree)[0]
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32)).view(many, len(asked), -1)
+    place = {node: n for n, node in enumerate(asked)}
+    at = torch.tensor([place[node] for node in nodes], device=loaded.device)
+    token = torch.tensor(wanted, device=loaded.device)
+    picked = logits[:, at, token] - torch.logsumexp(logits, dim=2)[:, at]
+    counts = torch.tensor([row.scored for row in rows], device=loaded.device)
+    owner = torch.repeat_interleave(torch.arange(len(rows), device=loaded.device), counts)
+    return picked.new_zeros(many, len(rows)).index_add(1, owner, picked)
+
+
 def elements_per_row(loaded: LoadedModel, shared: int, own: int, scored: int) -> int:
     """Elements of a row's largest intermediate tensor: attention scores, or logits."""
     text = loaded.model.config.get_text_config()
@@ -300,11 +370,19 @@ def _forward(
     observe: Callable[[lens.Seen], None] | None = None,
     starts: Sequence[int] | None = None,
     behind: Sequence[Head] | None = None,
+    tree: Tree | None = None,
 ) -> tuple[Tensor, lens.Pass]:
-    """tokens [R, S] after the base; returns the logits at `logits_at` [R, S] flattened to [N, V]."""
-    own = torch.full((tokens.shape[1],), -1, device=loaded.device, dtype=torch.long)
+    """tokens [R, S] after the base; returns the logits at `logits_at` [R, S] flattened to [N, V].
+
+    owners: demonstrations of the first suffix tokens; in a tree, of the first ones of every branch.
+    """
+    depths = torch.arange(tokens.shape[1], device=loaded.device)
+    if tree is not None:
+        depths = torch.tensor(tree.depths, device=loaded.device)
+    owned = torch.full((int(depths.max()) + 1,), -1, device=loaded.device, dtype=torch.long)
     if owners is not None:
-        own[: len(owners)] = torch.tensor(list(owners), device=loaded.device, dtype=torch.long)
+        owned[: len(owners)] = torch.tensor(list(owners), device=loaded.device, dtype=torch.long)
+    own = owned[depths]
     shared = len(base.ids) if base is not None else 0
     current = lens.Pass(log_alpha=gate, keep=keep, observe=observe, query_owners=own)
     current.key_owners = own
@@ -316,8 +394,10 @@ def _forward(
         current.row_keys = [_stacked([head.keys[layer] for head in behind]) for layer in layers]
         current.row_values = [_stacked([head.values[layer] for head in behind]) for layer in layers]
         current.row_lengths = torch.tensor([len(head.ids) for head in behind], device=loaded.device)
+    if tree is not None:
+        current.branches, current.depths = tree.lines().to(loaded.device), depths
     first = torch.tensor([shared] if starts is None else list(starts), device=loaded.device)
-    places = (first[:, None] + torch.arange(tokens.shape[1], device=loaded.device)).expand_as(tokens)
+    places = (first[:, None] + depths).expand_as(tokens)
     with lens.looking(current):
         logits = loaded.model(
             input_ids=tokens, position_ids=places, use_cache=False, logits_to_keep=logits_at

@@ -68,7 +68,7 @@ def longest_tail(encoder: PieceEncoder, question: Question) -> int:
         count = len(question.candidates)
         listed = max(len(_listed(encoder, question, order)) for order in question.orders)
         return listed + max(len(encoder.joined(label_answer(i, count))) for i in range(count))
-    return max(len(row.ids) for row in _candidate_rows(encoder, question))
+    return max(len(row.ids) for row in candidate_rows(encoder, question))
 
 
 def ask(
@@ -90,7 +90,7 @@ def loss_rows(encoder: PieceEncoder, question: Question) -> list[Row]:
     if question.scoring == "yes_no":
         return _yes_no_rows(encoder, question, title)
     if question.scoring == "listwise":
-        return [_label_row(encoder, question, order, question.target) for order in question.orders]
+        return [_label_rows(encoder, question, order, [question.target])[0] for order in question.orders]
     ids = encoder.joined(title_answer(title))
     return [Row(ids, len(ids))]
 
@@ -102,18 +102,69 @@ def combine(question: Question, logprobs: Tensor) -> Tensor:
     return -logprobs.mean(1)
 
 
+def candidate_rows(encoder: PieceEncoder, question: Question) -> list[Row]:
+    """The rows (after the query) from whose log-probabilities `candidate_scores` makes all scores.
+
+    One per candidate; for yes_no two each, Yes first; for listwise one per candidate for each order.
+    """
+    if question.scoring == "yes_no":
+        return [row for title in question.candidates for row in _yes_no_rows(encoder, question, title)]
+    if question.scoring == "listwise":
+        everyone = range(len(question.candidates))
+        return [row for order in question.orders for row in _label_rows(encoder, question, order, everyone)]
+    answers = [encoder.joined(title_answer(title)) for title in question.candidates]
+    for title, ids in zip(question.candidates, answers, strict=True):
+        if not ids:
+            raise ModelError(f"The model's tokenizer turns the title '{title}' into no tokens at all.")
+    return [Row(ids, len(ids)) for ids in answers]
+
+
+def target_rows(question: Question) -> list[int]:
+    """Which of `candidate_rows` are those that `loss_rows` gives."""
+    assert question.target is not None
+    if question.scoring == "yes_no":
+        return [2 * question.target, 2 * question.target + 1]
+    if question.scoring == "listwise":
+        return [n * len(question.candidates) + question.target for n in range(len(question.orders))]
+    return [question.target]
+
+
+def candidate_scores(question: Question, logprobs: Tensor, norms: Tensor | None) -> Tensor:
+    """Scores [m, C] (higher is better) from the log-probabilities [m, R] of `candidate_rows`.
+
+    norms [C]: what each candidate is compared with (`norms_of`).
+    """
+    if question.scoring == "yes_no":
+        yes, no = logprobs.view(len(logprobs), -1, 2).unbind(2)
+        return yes - no
+    if question.scoring == "listwise":
+        return logprobs.view(len(logprobs), len(question.orders), -1).mean(1)
+    if norms is None:
+        return logprobs
+    return logprobs / norms if question.scoring == "mean" else logprobs - norms
+
+
+def norms_of(loaded: LoadedModel, question: Question, cache: PrefillCache) -> Tensor | None:
+    """What titles' log-likelihoods are compared with [C], float64: for `mean` their numbers of tokens, for
+    `calibrated` their log-likelihoods after the prompt with neither history nor demonstrations."""
+    if question.scoring not in ("mean", "calibrated"):
+        return None
+    answers = [loaded.encoder.joined(title_answer(title)) for title in question.candidates]
+    if question.scoring == "mean":
+        values = [float(len(answer)) for answer in answers]
+    else:
+        values = _prior(loaded, question, answers, cache)
+    return torch.tensor(values, dtype=torch.float64, device=loaded.device)
+
+
 def _titles(
     loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
 ) -> Answers:
     answers = [loaded.encoder.joined(title_answer(title)) for title in question.candidates]
     found = answer_logprobs(loaded, prompt, answers, log_alpha)
-    loss = None if question.target is None else -found[question.target]
-    if question.scoring == "mean":
-        found = [value / len(answer) for value, answer in zip(found, answers, strict=True)]
-    if question.scoring == "calibrated":
-        prior = _prior(loaded, question, answers, cache)
-        found = [value - base for value, base in zip(found, prior, strict=True)]
-    return Answers(found, loss)
+    logprobs = torch.tensor([found], dtype=torch.float64, device=loaded.device)
+    scores = candidate_scores(question, logprobs, norms_of(loaded, question, cache))[0].tolist()
+    return Answers(scores, None if question.target is None else -found[question.target])
 
 
 def _prior(
@@ -132,28 +183,29 @@ def _prior(
 def _yes_no(
     loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
 ) -> Answers:
-    rows = _candidate_rows(loaded.encoder, question)
+    rows = candidate_rows(loaded.encoder, question)
     gate = None if log_alpha is None else log_alpha[None]
     with torch.no_grad():
-        found = suffix_logprobs(loaded, prompt.head(), rows, gate).view(-1, 2)  # [C, (Yes, No)]
-    scores = (found[:, 0] - found[:, 1]).tolist()
+        found = suffix_logprobs(loaded, prompt.head(), rows, gate)[None]
+    scores = candidate_scores(question, found, None)[0].tolist()
     if question.target is None:
         return Answers(scores, None)
-    return Answers(scores, float(combine(question, found[question.target][None])[0]))
+    return Answers(scores, float(combine(question, found[:, target_rows(question)])[0]))
 
 
 def _listwise(
     loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
 ) -> Answers:
     count = len(question.candidates)
-    total = [0.0] * count
     labels = [loaded.encoder.joined(label_answer(i, count)) for i in range(count)]
+    found: list[float] = []
     for order in question.orders:
         listed = _listed(loaded.encoder, question, order)
         shown = extend(loaded, prompt.head(), listed, [-1] * len(listed), log_alpha)
-        for place, value in enumerate(answer_logprobs(loaded, shown, labels, log_alpha)):
-            total[order[place]] += value / len(question.orders)
-    return Answers(total, None if question.target is None else -total[question.target])
+        by_place = answer_logprobs(loaded, shown, labels, log_alpha)
+        found += [by_place[order.index(candidate)] for candidate in range(count)]
+    scores = candidate_scores(question, torch.tensor([found], dtype=torch.float64), None)[0].tolist()
+    return Answers(scores, None if question.target is None else -scores[question.target])
 
 
 _ASK = {"sum": _titles, "mean": _titles, "calibrated": _titles, "yes_no": _yes_no, "listwise": _listwise}
@@ -169,20 +221,14 @@ def _yes_no_rows(encoder: PieceEncoder, question: Question, title: str) -> list[
     return [Row((*asked, *answer), len(answer)) for answer in answers]
 
 
-def _label_row(encoder: PieceEncoder, question: Question, order: Sequence[int], candidate: int) -> Row:
-    answer = encoder.joined(label_answer(order.index(candidate), len(order)))
-    return Row((*_listed(encoder, question, order), *answer), len(answer))
+def _label_rows(
+    encoder: PieceEncoder, question: Question, order: Sequence[int], chosen: Sequence[int]
+) -> list[Row]:
+    """The list in this order and the label of each of the chosen candidates."""
+    listed, place = _listed(encoder, question, order), {c: n for n, c in enumerate(order)}
+    labels = [encoder.joined(label_answer(place[candidate], len(order))) for candidate in chosen]
+    return [Row((*listed, *label), len(label)) for label in labels]
 
 
 def _listed(encoder: PieceEncoder, question: Question, order: Sequence[int]) -> tuple[int, ...]:
     return encoder.joined(_ask_pieces(question, [question.candidates[c] for c in order]))
-
-
-def _candidate_rows(encoder: PieceEncoder, question: Question) -> list[Row]:
-    if question.scoring == "yes_no":
-        return [row for title in question.candidates for row in _yes_no_rows(encoder, question, title)]
-    answers = [encoder.joined(title_answer(title)) for title in question.candidates]
-    for title, ids in zip(question.candidates, answers, strict=True):
-        if not ids:
-            raise ModelError(f"The model's tokenizer turns the title '{title}' into no tokens at all.")
-    return [Row(ids, len(ids)) for ids in answers]

@@ -6,7 +6,8 @@ from torch.nn import functional
 
 from db.errors import ModelError
 from engine.llm.attention import lens
-from engine.llm.scoring.gates import DemonstrationLoss, log_gate
+from engine.llm.scoring.gates import WeightedPrompt, log_gate
+from engine.llm.scoring.measures import reading
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task, demo_head, prepare
 from engine.prompts import Example, encode, render
@@ -17,10 +18,11 @@ from tests.engine.llm.reference import answer_logprob, stock_logprobs
 HISTORY = TITLES[2:6]
 
 
-def objective(loaded, demos, mode="direct", scoring="sum") -> DemonstrationLoss:
+def objective(loaded, demos, mode="direct", scoring="sum") -> WeightedPrompt:
     task = Task(demos, HISTORY, TITLES[5:10], 2, scoring)
     question, fitted, *_ = prepare(loaded, task)
-    return DemonstrationLoss(loaded, fitted, demo_head(loaded, fitted, PrefillCache()), question, mode)
+    ask = reading(loaded, question, "loss", PrefillCache())
+    return WeightedPrompt(loaded, fitted, demo_head(loaded, fitted, PrefillCache()), ask, mode)
 
 
 def reference_loss(loaded, demos: tuple[Example, ...], alpha: list[float], mode: str) -> float:

@@ -1,5 +1,6 @@
 """Effects of demonstrations: against losses of whole prompts, against ranking, and what is refused."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -29,41 +30,123 @@ def full_loss(loaded, demos: tuple[Example, ...], alpha: list[float] | None = No
     return -answer_logprob(loaded, prompt.ids, answer, prompt.owners(), alpha)
 
 
+@pytest.mark.parametrize("measure", ["margin", "loss"])
 @pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("family", ["qwen2", "opt"])
-def test_ranking_and_effects_speak_of_the_same_losses(family: str, scoring: str, demos) -> None:
+def test_ranking_and_effects_speak_of_the_same_values(family: str, scoring: str, measure: str, demos) -> None:
     loaded = make_loaded(family)
     asked = task(demos, scoring=scoring, weights=(0.5, 1.0, 2.0))
-    ranked, found = rank_candidates(loaded, asked), demonstration_effects(loaded, asked)
-    assert found.loss == pytest.approx(ranked.loss, abs=1e-4)
-    assert found.loss_reprompt_zero_shot == pytest.approx(ranked.loss_zero_shot, abs=1e-4)
-    assert sum(found.effects) == pytest.approx(found.effect_total, abs=1e-5)
-    assert found.effect_total == pytest.approx(found.loss_zero_shot - found.loss, abs=1e-9)
+    ranked, found = rank_candidates(loaded, asked), demonstration_effects(loaded, asked, measure=measure)
+    of_run = {
+        "margin": (ranked.margin, ranked.margin_zero_shot),
+        "loss": (ranked.loss, ranked.loss_zero_shot),
+    }
+    for name, gain in found.gains.items():
+        assert gain.value == pytest.approx(of_run[name][0], abs=2e-4), name
+        sign = 1 if name == "margin" else -1
+        assert gain.total == pytest.approx(sign * (gain.value - gain.zero_shot), abs=1e-9)
+    assert list(found.gains) == ["loss"] if measure == "loss" else ["loss", "margin"]
+    assert found.zero_shot == pytest.approx(of_run[measure][1], abs=2e-4)
+    assert sum(found.effects) == pytest.approx(found.gains[measure].total, abs=1e-5)
+    again = demonstration_effects(loaded, asked, measure="loss")
+    second = found.effects if measure == "loss" else found.second
+    assert second == pytest.approx(again.effects, abs=2e-4)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_removal_and_reprompt_are_full_prompts_without_one(family: str, demos) -> None:
+def test_leaving_one_out_is_a_full_prompt_without_it(family: str, demos) -> None:
+    """By its weight, or from the prompt: both against the model's own attention over whole prompts."""
     loaded = make_loaded(family)
-    found = demonstration_effects(loaded, task(demos), leave_one_out=True)
+    gated = demonstration_effects(loaded, task(demos), leave_one_out=True, measure="loss")
     whole = full_loss(loaded, demos)
-    assert found.loss == pytest.approx(whole, abs=1e-4)
-    assert found.loss_zero_shot == pytest.approx(full_loss(loaded, demos, [0.0] * 3), abs=1e-4)
-    assert found.loss_reprompt_zero_shot == pytest.approx(full_loss(loaded, ()), abs=1e-4)
+    gain = gated.gains["loss"]
+    assert gain.value == pytest.approx(whole, abs=1e-4)
+    assert gain.zero_shot == pytest.approx(full_loss(loaded, demos, [0.0] * 3), abs=1e-4)
+    assert gated.zero_shot == pytest.approx(full_loss(loaded, ()), abs=1e-4)
     gone = [[0.0 if b == c else 1.0 for c in range(3)] for b in range(3)]
     removal = [full_loss(loaded, demos, alpha) - whole for alpha in gone]
-    reprompt = [full_loss(loaded, demos[:b] + demos[b + 1 :]) - whole for b in range(3)]
-    assert found.removal == pytest.approx(removal, abs=2e-4)
-    assert found.reprompt == pytest.approx(reprompt, abs=2e-4)
+    assert gated.leave_one_out == pytest.approx(removal, abs=2e-4)
+    dropped = demonstration_effects(loaded, task(demos), leave_one_out=True, mode="reprompt", measure="loss")
+    rewritten = [full_loss(loaded, demos[:b] + demos[b + 1 :]) - whole for b in range(3)]
+    assert dropped.leave_one_out == pytest.approx(rewritten, abs=2e-4)
+    assert dropped.gains["loss"].zero_shot == pytest.approx(dropped.zero_shot, abs=1e-4)
 
 
-@pytest.mark.parametrize("mode", ["direct", "total"])
-def test_path_and_exact_explain_the_same_gain(mode: str, demos) -> None:
+@pytest.mark.parametrize("measure", ["margin", "loss"])
+def test_dropping_one_keeps_the_weights_of_the_others(measure: str, demos) -> None:
+    """Against rankings of shorter prompts: a mutant with another's weight, or none, gives other numbers."""
     loaded = make_loaded("gpt2", dtype=torch.float64)
-    first, second = (demonstration_effects(loaded, task(demos), e, mode=mode) for e in ("exact", "path"))
-    assert first.effect_total == pytest.approx(second.effect_total, abs=1e-9)
-    assert first.completeness_error < 1e-9
-    assert second.completeness_error <= max(0.02 * abs(second.effect_total), 1e-3)
-    assert first.effects == pytest.approx(second.effects, abs=0.05)
+    weights = (0.3, 2.0, 1.4)
+    found = demonstration_effects(
+        loaded, task(demos, weights=weights), leave_one_out=True, mode="reprompt", measure=measure
+    )
+
+    def ranked(kept: list[int]) -> float:
+        result = rank_candidates(
+            loaded, task(tuple(demos[b] for b in kept), weights=tuple(weights[b] for b in kept))
+        )
+        value = result.margin if measure == "margin" else -(result.loss or 0.0)
+        assert value is not None
+        return value
+
+    costs = [ranked([0, 1, 2]) - ranked([c for c in range(3) if c != b]) for b in range(3)]
+    assert found.leave_one_out == pytest.approx(costs, abs=1e-6)
+
+
+def test_what_later_demonstrations_read_is_gated_in_mode_total_alone(demos) -> None:
+    loaded = make_loaded("gpt2", dtype=torch.float64)
+    direct, total = (
+        demonstration_effects(loaded, task(demos), leave_one_out=True, mode=mode, measure="loss")
+        for mode in ("direct", "total")
+    )
+    whole = full_loss(loaded, demos)
+    prompt = encode(loaded.encoder, render("plain", "sum", demos, HISTORY))
+    answer = loaded.encoder.joined(title_answer(CANDIDATES[2]))
+    gated = -answer_logprob(loaded, prompt.ids, answer, prompt.owners(), [0.0, 1.0, 1.0], "total")
+    assert (total.leave_one_out or [])[0] == pytest.approx(gated - whole, abs=1e-9)
+    assert abs((total.leave_one_out or [])[0] - (direct.leave_one_out or [])[0]) > 1e-4
+    # Nothing stands between the last one and the query.
+    assert (total.leave_one_out or [])[2] == pytest.approx((direct.leave_one_out or [])[2], abs=1e-9)
+
+
+@pytest.mark.parametrize("mode", ["direct", "total", "reprompt"])
+def test_exact_effects_have_no_width_and_estimated_ones_hold_them(mode: str, demos) -> None:
+    loaded = make_loaded("gpt2", dtype=torch.float64)
+    seven = tuple(
+        dataclasses.replace(demo, answer=answer)
+        for demo in (demos * 3)[:7]
+        for answer in [TITLES[len(demo.history) + (demos * 3).index(demo)]]
+    )
+    true = demonstration_effects(loaded, task(seven), "exact", mode=mode)
+    estimated = demonstration_effects(loaded, task(seven), "kriging", mode=mode)
+    assert true.intervals == [(value, value) for value in true.effects]
+    assert (true.passes, estimated.passes) == (128, 64)
+    held = [
+        low <= value <= high
+        for value, (low, high) in zip(true.effects, estimated.intervals or [], strict=True)
+    ]
+    assert sum(held) >= 6
+    assert all(high > low for low, high in estimated.intervals or [])
+    assert true.interactions is not None
+    assert estimated.interactions is None
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_in_half_precision_intervals_include_the_arithmetic(dtype: torch.dtype, demos) -> None:
+    """Against the same weights computed in float64."""
+    half = make_loaded("llama", dtype=dtype)
+    model = copy.deepcopy(half.model).to(torch.float64)
+    true = dataclasses.replace(half, model=model, dtype=torch.float64)
+    held, widths = [], []
+    for place in range(len(CANDIDATES)):
+        asked = task(demos, target=place)
+        found, exact = demonstration_effects(half, asked), demonstration_effects(true, asked)
+        assert found.arithmetic > 0 == exact.arithmetic
+        for value, (low, high) in zip(exact.effects, found.intervals or [], strict=True):
+            held.append(low <= value <= high)
+            widths.append(high - low)
+    assert sum(held) >= 0.8 * len(held)
+    assert max(widths) < 0.5
 
 
 def test_attention_mass_is_the_share_of_the_answers_attention(demos) -> None:
@@ -89,11 +172,12 @@ def test_a_weight_of_zero_has_no_effect_and_equals_removal(demos) -> None:
     off = demonstration_effects(loaded, task(demos, weights=(1.0, 0.0, 1.0)), leave_one_out=True)
     on = demonstration_effects(loaded, task(demos), leave_one_out=True)
     assert off.effects[1] == pytest.approx(0, abs=1e-6)
-    assert off.removal is not None
-    assert off.removal[1] == 0
-    assert off.loss - on.loss == pytest.approx((on.removal or [])[1], abs=1e-5)
+    assert off.leave_one_out is not None
+    assert off.leave_one_out[1] == 0
+    lost = on.gains["margin"].value - off.gains["margin"].value
+    assert lost == pytest.approx((on.leave_one_out or [])[1], abs=1e-5)
 
 
 def test_exact_effects_of_nine_demonstrations_are_refused(demos) -> None:
-    with pytest.raises(BadInput, match="strata or path"):
+    with pytest.raises(BadInput, match="Use kriging"):
         demonstration_effects(make_loaded("llama"), task(demos * 3), "exact")

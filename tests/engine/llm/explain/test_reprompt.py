@@ -7,6 +7,7 @@ from db.errors import BadInput
 from engine.llm.explain import reprompt
 from engine.llm.explain.effects import demonstration_effects
 from engine.llm.explain.reprompt import Reprompts
+from engine.llm.scoring.measures import Reading, reading
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.lrgd.shapley import coalitions
@@ -21,7 +22,8 @@ CANDIDATES = TITLES[5:10]
 
 def asked(loaded, demos: tuple[Example, ...]) -> Reprompts:
     question, fitted, _, _ = prepare(loaded, Task(demos, HISTORY, CANDIDATES, 2))
-    return Reprompts(loaded, fitted, demo_head(loaded, fitted, PrefillCache()), question)
+    ask = reading(loaded, question, "loss", PrefillCache())
+    return Reprompts(loaded, fitted, demo_head(loaded, fitted, PrefillCache()), ask)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -38,9 +40,9 @@ def test_every_coalition_is_the_prompt_written_with_it(family: str, demos) -> No
 def test_a_coalition_reads_only_what_no_shorter_one_has_read(demos, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 2^k prompts each adds one demonstration; beginnings of the whole prompt cost nothing."""
     loaded, read, losses = make_loaded("llama"), [], []
-    extend, score = reprompt.extend, reprompt.suffix_logprobs
+    extend, score = reprompt.extend, Reading.logprobs
     monkeypatch.setattr(reprompt, "extend", lambda *given: read.append(given[2]) or extend(*given))
-    monkeypatch.setattr(reprompt, "suffix_logprobs", lambda *given: losses.append(1) or score(*given))
+    monkeypatch.setattr(Reading, "logprobs", lambda *given: losses.append(1) or score(*given))
     ask = asked(loaded, demos)
     ask.value(coalitions(3, torch.ones(3)).flip(0))  # whatever the order they are asked in
     _, fitted, _, _ = prepare(loaded, Task(demos, HISTORY, CANDIDATES, 2))
@@ -71,31 +73,18 @@ def test_what_is_written_is_weighted(mode: str, demos) -> None:
         Task(demos, HISTORY, CANDIDATES, 2, weights=weights),
         "exact",
         mode=mode,  # type: ignore[arg-type]
+        measure="loss",
     )
+    gain = found.gains["loss"]
     ranked = rank_candidates(loaded, Task(demos, HISTORY, CANDIDATES, 2, weights=weights))
-    assert found.loss == pytest.approx(ranked.loss, abs=1e-6)
-    bare = ranked.loss_zero_shot if mode == "reprompt" else found.loss_zero_shot
-    assert found.loss_zero_shot == pytest.approx(bare, abs=1e-6)
+    assert gain.value == pytest.approx(ranked.loss, abs=1e-6)
+    bare = ranked.loss_zero_shot if mode == "reprompt" else gain.zero_shot
+    assert gain.zero_shot == pytest.approx(bare, abs=1e-6)
     gone = Task(demos[1:], HISTORY, CANDIDATES, 2, weights=weights[1:])
     shorter = rank_candidates(loaded, gone).loss
     assert shorter is not None
     value = asked(loaded, demos).value(torch.tensor([[0.0, 2.0, 1.0]], dtype=torch.float64))
     assert float(value[0]) == pytest.approx(shorter, abs=1e-6)
-
-
-def test_effects_by_reprompt_keep_removal_beside_them(demos) -> None:
-    loaded = make_loaded("llama", dtype=torch.float64)
-    task = Task(demos, HISTORY, CANDIDATES, 2)
-    direct = demonstration_effects(loaded, task, "exact", leave_one_out=True)
-    found = demonstration_effects(loaded, task, "exact", leave_one_out=True, mode="reprompt")
-    assert found.mode == "reprompt"
-    assert found.removal == pytest.approx(direct.removal)
-    assert found.reprompt == pytest.approx(direct.reprompt)
-    assert found.loss_zero_shot == pytest.approx(found.loss_reprompt_zero_shot, abs=1e-6)
-    assert found.effects != pytest.approx(direct.effects, abs=1e-6)
-    for estimator in ("strata", "path"):
-        other = demonstration_effects(loaded, task, estimator, mode="reprompt")  # type: ignore[arg-type]
-        assert other.effects == pytest.approx(found.effects, abs=max(1e-6, other.certified_error))
 
 
 def test_a_prompt_written_anew_has_no_slope(demos) -> None:

@@ -6,7 +6,8 @@ import torch
 from db.errors import ModelError, OutOfMemory
 from engine.llm.attention import lens
 from engine.llm.scoring import gates, log_probs, memory
-from engine.llm.scoring.gates import DemonstrationLoss
+from engine.llm.scoring.gates import WeightedPrompt
+from engine.llm.scoring.measures import reading
 from engine.llm.scoring.modes import cyclic_orders
 from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.prompts import Example, encode, render
@@ -149,7 +150,8 @@ def test_losses_and_gradients_halve_what_does_not_fit(way: str, demos, monkeypat
     """A graph keeps what its rows take: then the gradient's own batch is halved, not only those inside it."""
     loaded = make_loaded("llama")
     question, fitted, *_ = prepare(loaded, task(demos, "sum"))
-    loss = DemonstrationLoss(loaded, fitted, demo_head(loaded, fitted, memory.PrefillCache()), question)
+    ask = reading(loaded, question, "loss", memory.PrefillCache())
+    loss = WeightedPrompt(loaded, fitted, demo_head(loaded, fitted, memory.PrefillCache()), ask)
     alpha = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
     truth = getattr(loss, way)(alpha)
     honest, held = log_probs._score, [0]

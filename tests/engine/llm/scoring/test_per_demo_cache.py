@@ -21,7 +21,7 @@ POOL = tuple(
 
 def written(loaded, task: Task, demo: Example) -> float:
     alone = Task((demo,), task.history, task.candidates, task.target, task.scoring)
-    return demonstration_effects(loaded, alone).loss
+    return demonstration_effects(loaded, alone, measure="loss").gains["loss"].value
 
 
 @pytest.mark.parametrize("scoring", ["sum", "yes_no", "listwise"])
@@ -39,7 +39,10 @@ def test_the_bank_shows_the_tasks_hint() -> None:
     loaded = make_loaded("llama")
     task = Task((), HISTORY, CANDIDATES, 2, hint=TITLES[:2])
     found = single_losses(loaded, task, POOL[:3])
-    alone = [demonstration_effects(loaded, replace(task, demos=(demo,))).loss for demo in POOL[:3]]
+    alone = [
+        demonstration_effects(loaded, replace(task, demos=(demo,)), measure="loss").gains["loss"].value
+        for demo in POOL[:3]
+    ]
     assert found == pytest.approx(alone, abs=1e-4)
     assert found != pytest.approx(single_losses(loaded, replace(task, hint=()), POOL[:3]), abs=1e-3)
 

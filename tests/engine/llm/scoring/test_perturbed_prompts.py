@@ -136,14 +136,17 @@ def test_effects_under_a_value_edit_are_complete_and_leave_one_out_edits_the_sho
 ) -> None:
     loaded = make_loaded("llama")
     edited = replace(task, edits=(Negatives(2.0, DISLIKED, "plain"),))
-    found = demonstration_effects(loaded, edited, leave_one_out=True)
-    assert found.loss == pytest.approx(rank_candidates(loaded, edited).loss, abs=1e-5)
-    assert sum(found.effects) == pytest.approx(found.effect_total, abs=1e-5)
+    found = demonstration_effects(loaded, edited)
+    assert found.gains["margin"].value == pytest.approx(rank_candidates(loaded, edited).margin, abs=1e-4)
+    assert sum(found.effects) == pytest.approx(found.gains["margin"].total, abs=1e-5)
     assert found.effects != pytest.approx(demonstration_effects(loaded, task).effects, abs=1e-3)
-    shorter = replace(edited, demos=task.demos[1:])
-    loss = rank_candidates(loaded, shorter).loss
-    assert found.reprompt is not None
-    assert found.loss + found.reprompt[0] == pytest.approx(loss, abs=1e-4)
+    dropped = demonstration_effects(loaded, edited, leave_one_out=True, mode="reprompt", measure="loss")
+    shorter = rank_candidates(loaded, replace(edited, demos=task.demos[1:])).loss
+    assert dropped.gains["loss"].value == pytest.approx(rank_candidates(loaded, edited).loss, abs=1e-4)
+    assert dropped.leave_one_out is not None
+    assert dropped.gains["loss"].value + dropped.leave_one_out[0] == pytest.approx(shorter, abs=1e-4)
+    bare = rank_candidates(loaded, edited).loss_zero_shot
+    assert dropped.gains["loss"].zero_shot == pytest.approx(bare, abs=1e-4)
     with pytest.raises(BadInput, match="total"):
         demonstration_effects(loaded, edited, mode="total")
 

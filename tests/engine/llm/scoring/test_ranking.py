@@ -29,9 +29,8 @@ def test_no_demonstrations_mean_no_effects_and_one_ranking() -> None:
     assert ranked.scores == ranked.scores_zero_shot
     assert (ranked.loss, ranked.margin) == (ranked.loss_zero_shot, ranked.margin_zero_shot)
     found = demonstration_effects(loaded, task(()), leave_one_out=True)
-    assert (found.effects, found.removal, found.reprompt, found.mass) == ([], [], [], [])
-    assert (found.effect_total, found.loss) == (0.0, found.loss_zero_shot)
-    assert found.spearman_removal is None
+    assert (found.effects, found.leave_one_out, found.mass, found.intervals) == ([], [], [], [])
+    assert {(gain.total, gain.value - gain.zero_shot) for gain in found.gains.values()} == {(0.0, 0.0)}
 
 
 def test_a_changed_weight_reuses_the_prompt_and_the_zero_shot_scores(demos, monkeypatch) -> None:
@@ -66,7 +65,7 @@ def test_what_did_not_fit_is_reported_and_has_no_effect(demos) -> None:
     assert ranked.kept == (1, 2)
     assert ranked.tokens < 90
     found = demonstration_effects(small, task(demos, weights=(7.0, 1.0, 0.5)), leave_one_out=True)
-    assert (found.effects[0], (found.removal or [1])[0], found.mass[0]) == (0.0, 0.0, 0.0)
+    assert (found.effects[0], (found.leave_one_out or [1])[0], found.mass[0]) == (0.0, 0.0, 0.0)
     assert found.effects[1] != 0
     alone = demonstration_effects(loaded, task(demos[1:], history=HISTORY[-1:], weights=(1.0, 0.5)))
     assert found.effects[1:] == pytest.approx(alone.effects, abs=1e-5)

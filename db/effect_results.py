@@ -1,0 +1,118 @@
+"""What stored effects say, in pure functions of their JSON: for the dashboard, the command line and the engine.
+
+A result measures one mode: `direct` ("if you turn it down") or `reprompt` ("if you drop it"), or `total`. Its
+fields: `measure`; `value_zero_shot` and `value`, whose difference is `effect_total`, what the effects add up
+to; `demonstrations[]` with `id`, `effect`, `interval` ([low, high], 95 %, or null where the estimator knows
+nothing of its error), `leave_one_out`, `loss_effect` (nats, the second reading) and `mass`; `interactions`
+(of every two, or null) and `redundant` (the pair that teaches the same, or null).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Result = Mapping[str, Any]
+
+UNITS = {"margin": "log-share", "loss": "nats"}
+"""What each measure counts in."""
+
+REDUNDANT = 0.5
+"""Two demonstrations that help are redundant where their interaction takes away more than this much of the
+smaller of their effects: of two equal ones it takes away twice as much, of strangers nothing."""
+
+FELT = 0.05
+"""Below this, in the measure's unit, nothing is said of an effect's sign or of a pair."""
+
+
+def groups(demonstrations: Sequence[Result]) -> list[list[str]]:
+    """Ids from the largest effect to the smallest; those within one list cannot be told apart.
+
+    Neighbours in the order are told apart where their intervals do not overlap; without intervals nothing is.
+    """
+    order = sorted(demonstrations, key=lambda row: -row["effect"])
+    found: list[list[str]] = []
+    lowest = None
+    for row in order:
+        low, high = row.get("interval") or (float("-inf"), float("inf"))
+        if found and (lowest is None or high >= lowest):
+            found[-1].append(row["id"])
+            lowest = low if lowest is None else min(lowest, low)
+        else:
+            found.append([row["id"]])
+            lowest = low
+    return found
+
+
+def sign(row: Result) -> int:
+    """1 where the effect is surely above 0, -1 where below, 0 where it may be either or hardly is."""
+    low, high = row.get("interval") or (float("-inf"), float("inf"))
+    if abs(row["effect"]) < FELT:
+        return 0
+    return 1 if low > 0 else -1 if high < 0 else 0
+
+
+def together(removal: Result, reprompt: Result) -> dict[str, Any]:
+    """Both answers of one run: what dropping each does, and beside it what turning it down does.
+
+    The result of `reprompt`, with `removal` beside it: its totals, and for each demonstration `removal`
+    (effect, interval, leave_one_out) and `disagrees`: whether the two surely differ in sign.
+    """
+    turned = {row["id"]: row for row in removal["demonstrations"]}
+    rows = []
+    for row in reprompt["demonstrations"]:
+        other = turned[row["id"]]
+        beside = {name: other[name] for name in ("effect", "interval", "leave_one_out")}
+        rows.append({**row, "removal": beside, "disagrees": sign(row) * sign(other) < 0})
+    totals = {name: removal[name] for name in ("value_zero_shot", "value", "effect_total")}
+    return {**reprompt, "demonstrations": rows, "removal": totals}
+
+
+def redundant(demonstrations: Sequence[Result], interactions: Sequence[Result] | None) -> dict | None:
+    """The pair that most plainly teaches the same: {first, second, interaction, effects}, or None.
+
+    demonstrations: with `id` and `effect`. interactions: {first, second, interaction}.
+    """
+    effect = {row["id"]: row["effect"] for row in demonstrations}
+    found = []
+    for pair in interactions or ():
+        both = [effect[pair["first"]], effect[pair["second"]]]
+        if min(both) >= FELT and -pair["interaction"] >= REDUNDANT * min(both):
+            found.append({**pair, "effects": both})
+    return min(found, key=lambda pair: pair["interaction"], default=None)
+
+
+def current(result: Result, options: Result) -> dict[str, Any]:
+    """A stored result in today's fields. What versions before 0.3 stored is on the loss, without intervals."""
+    if "measure" in result:
+        return dict(result)
+    mode = result.get("mode") or options.get("mode") or "direct"
+    exact = result["estimator"] == "exact"
+    own = "reprompt" if mode == "reprompt" else "removal"
+    kept = ("estimator", "effect_total", "target")
+    return {
+        **{name: result[name] for name in kept if name in result},
+        "measure": "loss",
+        "mode": mode,
+        "passes": result.get("nodes"),
+        "value_zero_shot": result["loss_zero_shot"],
+        "value": result["loss"],
+        "zero_shot": result.get("loss_zero_shot_reprompt"),
+        "readings": {
+            "loss": {"value_zero_shot": result["loss_zero_shot"], "value": result["loss"]}
+            | {"effect_total": result["effect_total"]}
+        },
+        "arithmetic": None,
+        "demonstrations": [
+            {
+                "id": row["id"],
+                "effect": row["effect"],
+                "interval": [row["effect"]] * 2 if exact else None,
+                "leave_one_out": row.get(own),
+                "loss_effect": row["effect"],
+                "mass": row.get("mass"),
+            }
+            for row in result["demonstrations"]
+        ],
+        "interactions": None,
+        "redundant": None,
+        "notes": [],
+    }

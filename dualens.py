@@ -122,10 +122,10 @@ class Effects:
     """The effect of each demonstration of a run (arXiv 2504.04386, reconstructed).
 
     run: key of the stored run. demonstrations: `effect` = by how much each raised the log of the target's
-    share among the candidates (measure "margin") or lowered its loss ("loss"), `interval` = its 95 % interval,
-    `leave_one_out` = what leaving out that one alone costs (only with `leave_one_out`), `loss_effect` = nats
-    off the loss, `mass` = share of attention. total: what the effects add up to. details: as `dualens effects
-    --json` prints it.
+    share among the candidates (measure "margin") or lowered its loss ("loss"), `interval` = its 95 %
+    interval, `leave_one_out` = what leaving out that one alone costs (only with `leave_one_out`),
+    `loss_effect` = nats off the loss, `mass` = share of attention. total: what the effects add up to.
+    details: as `dualens effects --json` prints it.
     """
 
     run: str

@@ -1,12 +1,14 @@
-"""What stored effects say, in pure functions of their JSON: for the dashboard, the command line and the engine.
+"""What stored effects say, in pure functions of their JSON, for dashboard, command line and engine.
 
 A result measures one mode: `direct` ("if you turn it down") or `reprompt` ("if you drop it"), or `total`. Its
 fields: `measure`; `value_zero_shot` and `value`, whose difference is `effect_total`, what the effects add up
 to; `demonstrations[]` with `id`, `effect`, `interval` ([low, high], 95 %, or null where the estimator knows
-nothing of its error), `leave_one_out`, `loss_effect` (nats, the second reading) and `mass`; `interactions`
-(of every two, or null) and `redundant` (the pair that teaches the same, or null).
+nothing of its error), `leave_one_out`, `loss_effect` (nats, the second reading) and `mass`;
+`spearman_leave_one_out`, its rank correlation with the effects; `interactions` (of every two, or null) and
+`redundant` (the pair that teaches the same, or null).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,25 +28,24 @@ FELT = 0.05
 def groups(demonstrations: Sequence[Result]) -> list[list[str]]:
     """Ids from the largest effect to the smallest; those within one list cannot be told apart.
 
-    Neighbours in the order are told apart where their intervals do not overlap; without intervals nothing is.
+    A list ends where no interval behind it reaches any before it; without intervals nothing is told apart.
     """
     order = sorted(demonstrations, key=lambda row: -row["effect"])
+    ends = [row.get("interval") or (-math.inf, math.inf) for row in order]
     found: list[list[str]] = []
-    lowest = None
-    for row in order:
-        low, high = row.get("interval") or (float("-inf"), float("inf"))
-        if found and (lowest is None or high >= lowest):
+    for place, row in enumerate(order):
+        lowest = min((low for low, _ in ends[:place]), default=-math.inf)
+        highest = max(high for _, high in ends[place:])
+        if found and highest >= lowest:
             found[-1].append(row["id"])
-            lowest = low if lowest is None else min(lowest, low)
         else:
             found.append([row["id"]])
-            lowest = low
     return found
 
 
 def sign(row: Result) -> int:
     """1 where the effect is surely above 0, -1 where below, 0 where it may be either or hardly is."""
-    low, high = row.get("interval") or (float("-inf"), float("inf"))
+    low, high = row.get("interval") or (-math.inf, math.inf)
     if abs(row["effect"]) < FELT:
         return 0
     return 1 if low > 0 else -1 if high < 0 else 0
@@ -81,7 +82,7 @@ def redundant(demonstrations: Sequence[Result], interactions: Sequence[Result] |
 
 
 def current(result: Result, options: Result) -> dict[str, Any]:
-    """A stored result in today's fields. What versions before 0.3 stored is on the loss, without intervals."""
+    """A stored result in today's fields. Older ones are on the loss and have no intervals but exact ones."""
     if "measure" in result:
         return dict(result)
     mode = result.get("mode") or options.get("mode") or "direct"
@@ -112,6 +113,7 @@ def current(result: Result, options: Result) -> dict[str, Any]:
             }
             for row in result["demonstrations"]
         ],
+        "spearman_leave_one_out": result.get(f"spearman_{own}"),
         "interactions": None,
         "redundant": None,
         "notes": [],

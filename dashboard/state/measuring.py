@@ -48,7 +48,7 @@ def newest(kind: str, run: Run, mode: str = DIRECT) -> Job | None:
 
 def file_effects(run: Run, mode: str = DIRECT) -> None:
     """Ask for the effects of a run; what leaving one out means is `mode`."""
-    _file("effects", run, ESTIMATE if mode == DIRECT else {**ESTIMATE, "mode": mode})
+    _file("effects", run, {**ESTIMATE, "mode": mode})
 
 
 def file(kind: str, run: Run, options: Mapping[str, Any]) -> None:

@@ -24,7 +24,8 @@ RANK_WAIT_S = 0.9  # within a slider's second; longer work is watched by a fragm
 EFFECTS_WAIT_S = 0.35
 CLOCK_S = 1.0  # two clocks may differ; a run older than its job by more was served from the store
 DIRECT = "direct"  # what the desk's weights do: the question and its answers do not see a demonstration
-ESTIMATE = {"estimator": "auto", "leave_one_out": True}
+MEASURE = "loss"
+ESTIMATE = {"estimator": "auto", "leave_one_out": True, "measure": MEASURE}
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,9 @@ def measure(run: Run | None) -> Measured:
         return Measured(result=stored)
     if not session.following():
         return Measured()
-    answer = _asked(("effects", run.key), {"request": run.request.to_json(), **ESTIMATE}, EFFECTS_WAIT_S)
+    answer = _asked(
+        ("effects", run.key), {"request": run.request.to_json(), **ESTIMATE, "mode": DIRECT}, EFFECTS_WAIT_S
+    )
     if answer.error:
         return Measured(problem=answer.error)
     if answer.result is None:
@@ -154,6 +157,10 @@ def measure(run: Run | None) -> Measured:
 
 def effects_of(key: str, mode: str = DIRECT) -> Mapping[str, Any] | None:
     """The stored effects of a run in this mode, those checked by leave-one-out first; None without any."""
-    stored = [each for each in runs.effects(session.store(), key) if each.options.get("mode", DIRECT) == mode]
+    stored = [
+        each
+        for each in runs.effects(session.store(), key)
+        if each.result["mode"] == mode and each.result["measure"] == MEASURE
+    ]
     checked = [each for each in stored if each.options.get("leave_one_out")] or stored
     return checked[-1].result if checked else None

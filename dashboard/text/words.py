@@ -12,6 +12,7 @@ from dashboard.text.formats import (
     signed,
 )
 from dashboard.text.literal import plain
+from db.effect_results import UNITS
 
 NOTICEABLE = 0.05  # nats: smaller effects are not mentioned
 TARGETS = {
@@ -96,42 +97,48 @@ def _named(row: int, view: Mapping[str, Any]) -> str:
 
 
 def faithfulness(effects: Mapping[str, Any]) -> str:
-    """How far the effects agree with taking each demonstration out exactly."""
+    """How far the effects agree with leaving each demonstration out alone."""
     pairs = [
-        (entry["effect"], entry["removal"])
+        (entry["effect"], entry["leave_one_out"])
         for entry in effects["demonstrations"]
-        if entry.get("removal") is not None
+        if entry.get("leave_one_out") is not None
     ]
     if not pairs:
-        return "Not checked against exact removal."
-    worst = max(abs(effect - removal) for effect, removal in pairs)
-    rho = effects.get("spearman_removal")
+        return "Not checked by leaving each one out alone."
+    unit = UNITS[effects["measure"]]
+    worst = max(abs(effect - lost) for effect, lost in pairs)
+    rho = effects.get("spearman_leave_one_out")
     if rho is None or len(pairs) < 3:
-        return f"The effects differ from exact removal by at most {worst:.2f} nats."
-    shared = sum(effect > NOTICEABLE and removal < effect / 2 for effect, removal in pairs)
+        return f"The effects differ from leaving each one out alone by at most {worst:.2f} {unit}."
+    shared = sum(effect > NOTICEABLE and lost < effect / 2 for effect, lost in pairs)
     why = (
         " Several carry the same information, so removing one changes little; their effects share the credit."
         if shared > 1
         else ""
     )
-    verdict = "agree with" if rho >= 0.9 else "partly agree with" if rho >= 0.5 else "do not agree with"
+    verdict = "agrees with" if rho >= 0.9 else "partly agrees with" if rho >= 0.5 else "does not agree with"
     return (
-        f"The effects {verdict} exact removal on this user (rank correlation {signed(rho)} over {len(pairs)} "
-        f"demonstrations, at most {worst:.2f} nats apart).{why}"
+        f"The order of the effects {verdict} leaving each one out alone (rank correlation {signed(rho)} over "
+        f"{len(pairs)} demonstrations); the amounts are up to {worst:.2f} {unit} apart.{why}"
     )
 
 
 def how_measured(effects: Mapping[str, Any]) -> str:
-    """Which estimator, its bound, and whether reprompting gives another order."""
+    """Which estimator, and how wide its intervals are."""
     name = str(effects.get("estimator", ""))
     method = "Measured exactly" if name == "exact" else f"Estimated ({plain(name, 20)})"
-    bound = effects.get("certified_error")
-    if name != "exact" and bound is not None:
-        method += f", certified to {bound:.2f} nats" if bound >= 0.005 else ", certified to under 0.01 nats"
-    rho = effects.get("spearman_reprompt")
-    if rho is not None and rho < 0.5:
-        method += f"; prompts rewritten without one give another order ({signed(rho)})"
-    return f"{method}."
+    wide = widest(effects)
+    if wide is None:
+        return f"{method}; how far off an effect may be is not known."
+    return f"{method}." if not wide else f"{method}, each to within {wide:.2g} {UNITS[effects['measure']]}."
+
+
+def widest(effects: Mapping[str, Any]) -> float | None:
+    """Half the width of the widest 95 % interval; None where the estimator gives none."""
+    intervals = [entry.get("interval") for entry in effects["demonstrations"]]
+    if None in intervals:
+        return None
+    return max(((high - low) / 2 for low, high in intervals), default=0.0)
 
 
 def peers(result: Mapping[str, Any], lists: Mapping[str, Mapping[str, Any]]) -> str:

@@ -148,8 +148,8 @@ def effects(view: dict[str, Any]) -> None:
         line(f"Not told apart: {', '.join(names[name] for name in sorted(group, key=list(names).index))}.")
     if pair := view["redundant"]:
         line(
-            f"Demonstrations {names[pair['first']]} and {names[pair['second']]} teach the same: together they "
-            f"add {abs(pair['interaction']):.2f} {unit} less than the sum of the two alone."
+            f"Demonstrations {names[pair['first']]} and {names[pair['second']]} teach the same: together "
+            f"they add {abs(pair['interaction']):.2f} {unit} less than the sum of the two alone."
         )
     notes(view["notes"])
 

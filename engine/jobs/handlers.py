@@ -24,6 +24,9 @@ from engine.tasks.setup import setup_workspace
 from engine.tasks.spread import perturbation_stats
 from engine.tuning.tune import tune
 
+FORMER = {"strata": "kriging", "path": "kriging"}
+"""Estimators that jobs filed by earlier versions may ask for, and what took their place."""
+
 Handler = Callable[[Engine, dict[str, Any], Report], dict[str, Any]]
 
 
@@ -38,10 +41,11 @@ def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
 
     In mode auto, effects by turning down are stored first and reported as partial `{run, removal}`.
     """
+    estimator = payload.get("estimator", "auto")
     run, measured = effects(
         engine,
         RunRequest.from_json(payload["request"]),
-        estimator=payload.get("estimator", "auto"),
+        estimator=FORMER.get(estimator) or estimator,
         leave_one_out=bool(payload.get("leave_one_out", False)),
         mode=payload.get("mode", "auto"),
         measure=payload.get("measure", "margin"),
@@ -118,7 +122,7 @@ def study_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
 
 
 def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{request, kinds, draws, kappa, measure}` -> effects over draws of each edit (`engine.tasks.spread`)."""
+    """`{request, kinds, draws, kappa, measure}` -> effects over draws of each edit."""
     return perturbation_stats(
         engine,
         RunRequest.from_json(payload["request"]),

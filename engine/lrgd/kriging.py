@@ -76,7 +76,7 @@ def _pairs(k: int) -> list[tuple[int, ...]]:
 
 
 def _continued(members: Tensor, costs: Tensor, middle: Tensor) -> Effects:
-    """Shapley values of the continuation of costs [n] of coalitions members [n, k]; middle [n]: random ones."""
+    """Shapley values of the continuation of costs [n] of members [n, k]; middle [n]: the random ones."""
     n, k = members.shape
     mean = torch.cat([torch.ones(n, 1, dtype=torch.float64), members], dim=1)  # [n, 1 + k]
     apart = torch.cdist(members, members, p=1)  # in how many two coalitions differ

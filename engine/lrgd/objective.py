@@ -4,8 +4,6 @@ The players are the k demonstrations; demonstration b scales between weight 0 (r
 cost is lower where the target is better off: its loss, or minus its margin.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -87,7 +85,7 @@ class Remembered:
         self._objective, self._columns, self._column = objective, columns, 0
         self._known: dict[tuple[float, ...], Tensor] = {}
 
-    def column(self, number: int) -> Remembered:
+    def column(self, number: int) -> "Remembered":
         """The Objective of another reading of the same passes. Its gradient is not to be had."""
         other = Remembered(self._objective, self._columns)
         other._known, other._column = self._known, number

@@ -1,7 +1,7 @@
 """All scores of one user's demonstrations: effects by every estimator, ground truths and alternatives.
 
-Boundary: a gathered request and a loaded model in, `[k]` numbers per score out, for both measures of the title
-that was really bought next. No statistics.
+Boundary: a gathered request and a loaded model in, `[k]` numbers per score out, for both measures of the
+title that was really bought next. No statistics.
 """
 
 from __future__ import annotations

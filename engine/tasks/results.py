@@ -179,6 +179,8 @@ def no_room(dropped: Sequence[Dropped], dropped_zero_shot: Sequence[Dropped]) ->
 
 def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
     """Effects in one mode (`db.effect_results` says what each field is), demonstrations in prompt order."""
+    from engine.lrgd.agreement import spearman
+
     ids = [entry.demonstration.id for entry in inputs.chosen]
     nothing = [None] * len(ids)
     second = result.effects if result.measure == "loss" else result.second or nothing
@@ -201,10 +203,10 @@ def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
         name: {"value_zero_shot": gain.zero_shot, "value": gain.value, "effect_total": gain.total}
         for name, gain in result.gains.items()
     }
-    pairs = result.interactions and [
-        {"first": ids[a], "second": ids[b], "interaction": result.interactions[a][b]}
-        for a, b in combinations(range(len(ids)), 2)
-    ]
+    pairs = None
+    if (found := result.interactions) is not None:
+        places = combinations(range(len(ids)), 2)
+        pairs = [{"first": ids[a], "second": ids[b], "interaction": found[a][b]} for a, b in places]
     return {
         "measure": result.measure,
         "mode": result.mode,
@@ -215,6 +217,9 @@ def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
         "passes": result.passes,
         "arithmetic": result.arithmetic,
         "demonstrations": rows,
+        "spearman_leave_one_out": (
+            None if result.leave_one_out is None else spearman(result.effects, result.leave_one_out)
+        ),
         "interactions": pairs,
         "redundant": redundant(rows, pairs),
         "notes": effect_notes(result),

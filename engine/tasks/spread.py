@@ -35,9 +35,9 @@ def perturbation_stats(
     """The effect of each demonstration and of the set over draws of each edit alone, as JSON.
 
     measure: margin (the log of the target's share among the candidates) or loss (nats); `value` is its value
-    with the demonstrations. kinds: edits as `perturb` writes them (default: all that this user's data allow). A reconstruction of
-    LRGD's perturbation of the dual model (arXiv 2504.04386). Raises what `rank` raises, and BadInput
-    where negatives are asked for and nothing was disliked. Stores nothing.
+    with the demonstrations. kinds: edits as `perturb` writes them (default: all that this user's data
+    allow). A reconstruction of LRGD's perturbation of the dual model (arXiv 2504.04386). Raises what `rank`
+    raises, and BadInput where negatives are asked for and nothing was disliked. Stores nothing.
     """
     from engine.llm.explain.perturbation_stats import DRAWS, KAPPA
     from engine.llm.explain.perturbation_stats import perturbation_stats as measured

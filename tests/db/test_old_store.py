@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from db import demonstrations, jobs, optimizations, runs
+from db.effect_results import current
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest, request_digest
 from db.settings import Settings
 from db.store import Store
@@ -133,7 +134,13 @@ def test_every_effect_is_found(opened: Opened) -> None:
         found = runs.find_effects(store, each["effects_key"])
         assert found is not None, each
         assert (found.run_key, found.options) == (each["run_key"], each["options"])
-        assert found.result == json.loads(raw[each["effects_key"]]["result"])
+        stored = json.loads(raw[each["effects_key"]]["result"])
+        assert found.result == current(stored, each["options"])
+        assert found.result["mode"] == each["options"].get("mode", "direct")
+        read = [row["effect"] for row in found.result["demonstrations"]]
+        assert read == [row["effect"] for row in stored["demonstrations"]]
+        gone = found.result["value_zero_shot"] - found.result["value"]
+        assert gone == pytest.approx(found.result["effect_total"])
         assert found in runs.effects(store, each["run_key"])
 
 

@@ -181,11 +181,15 @@ def test_effects_stay_with_their_run(store: Store) -> None:
     run = make()
     runs.save(store, run)
     options = {"estimator": "exact", "leave_one_out": True}
-    saved = runs.save_effects(store, run.key, "e1", options, {"effect_total": 1.25}, {"total": 3.0})
+    saved = runs.save_effects(
+        store, run.key, "e1", options, {"measure": "margin", "effect_total": 1.25}, {"total": 3.0}
+    )
     assert saved.options == options
-    late = runs.save_effects(store, run.key, "e1", options, {"effect_total": 1.25}, {"total": 99.0})
+    late = runs.save_effects(
+        store, run.key, "e1", options, {"measure": "margin", "effect_total": 1.25}, {"total": 99.0}
+    )
     assert late == saved
-    runs.save_effects(store, run.key, "e2", {}, {}, {})
+    runs.save_effects(store, run.key, "e2", {}, {"measure": "loss"}, {})
     assert {one.effects_key for one in runs.effects(store, run.key)} == {"e1", "e2"}
     assert runs.find_effects(store, "e1") == saved
     assert runs.find_effects(store, "e3") is None

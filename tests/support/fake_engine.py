@@ -195,34 +195,39 @@ def rank(store: Store, request: RunRequest) -> Run:
     )
 
 
-def effects(store: Store, run: Run, mode: str = "direct") -> str:
+def effects(store: Store, run: Run, mode: str = "direct", measure: str = "loss") -> str:
     """Stored effects of a run."""
     views = run.result["demonstrations"]
     entries = [
         {
             "id": view["id"],
             "effect": (value := view["weight"] * effect_of(view)),
-            "removal": value + number(-0.08, 0.08, view["id"]),
-            "reprompt": value - 0.02,
+            "interval": [value, value],
+            "leave_one_out": value + number(-0.08, 0.08, view["id"]),
+            "loss_effect": value,
             "mass": number(0.02, 0.2, view["id"]),
         }
         for view in views
     ]
     total = run.result["loss_zero_shot"] - run.result["loss"]
     result = {
-        "loss_zero_shot": run.result["loss_zero_shot"],
-        "loss": run.result["loss"],
+        "measure": measure,
+        "mode": mode,
+        "value_zero_shot": run.result["loss_zero_shot"],
+        "value": run.result["loss"],
         "effect_total": total,
+        "zero_shot": run.result["loss_zero_shot"],
         "estimator": "exact",
-        "nodes": 2 ** len(views),
-        "completeness_error": 0.0,
+        "passes": 2 ** len(views) + (mode != "direct"),
+        "arithmetic": 0.0,
+        "interactions": None,
+        "redundant": None,
+        "notes": [],
         "demonstrations": entries,
-        "spearman_removal": 1.0 if len(views) > 2 else None,
-        "spearman_reprompt": 1.0 if len(views) > 2 else None,
+        "spearman_leave_one_out": 1.0 if len(views) > 2 else None,
     }
-    key = digest(["effects", run.key, mode])
-    options = {"estimator": "auto", "leave_one_out": True} | ({} if mode == "direct" else {"mode": mode})
-    result |= {"mode": mode, "nodes": 2 ** len(views) + (mode != "direct")}
+    key = digest(["effects", run.key, mode, measure])
+    options = {"estimator": "auto", "leave_one_out": True, "mode": mode, "measure": measure}
     runs.save_effects(store, run.key, key, options, result, {"total": 140.0})
     return key
 
@@ -301,7 +306,10 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
         run = rank(store, RunRequest.from_json(job.payload["request"]))
         if job.kind == "rank":
             return {"run": run.key}
-        return {"run": run.key, "effects": effects(store, run, job.payload.get("mode", "direct"))}
+        return {
+            "run": run.key,
+            "effects": effects(store, run, job.payload.get("mode", "direct"), job.payload["measure"]),
+        }
     if job.kind == "pool":
         return {
             "demonstrations": pool(store, RunRequest.from_json(job.payload["request"]), job.payload["size"])

@@ -108,7 +108,7 @@ def drift(asked: dict[str, Any]) -> dict[str, Any]:
 STRATEGIES = ("none", "random", "bm25", "neighbours", "greedy", "twostage", "placebo", "copy")
 CONTROLS = ("placebo", "copy")
 SCORES = {
-    "effect": ("effects <b>(path)</b>", "effect", 0.95),
+    "effect": ("effects <b>(kriging)</b>", "effect", 0.95),
     "mass": ("attention mass", "rival", 0.4),
     "gradient": ("one gradient at weight 1", "rival", 0.6),
     "recency": ("recency", "rival", -0.1),
@@ -187,7 +187,6 @@ def faithfulness(asked: dict[str, Any]) -> dict[str, Any]:
         }
         for name, (label, kind, value) in SCORES.items()
     }
-    nodes = {"median": 8, "max": 32}
     return {
         "users": users,
         "measured": users - 2,
@@ -199,13 +198,14 @@ def faithfulness(asked: dict[str, Any]) -> dict[str, Any]:
             "reprompt": {"label": "Shapley by reprompt"},
         },
         "scores": scores,
-        "completeness": {
-            "users": users - 4,
-            "share": estimate(0.97, users - 4),
-            "relative": {"median": 0.002, "p95": 0.018, "max": 0.09},
-            "nodes": nodes,
+        "measure": "margin",
+        "estimators": {
+            "kriging": {
+                "passes": {"mean": 80.0, "max": 80},
+                "error": {"median": 0.02, "p95": 0.06, "max": 0.1},
+                "covered": estimate(0.96, users),
+            }
         },
-        "estimators": {"path": {"nodes": nodes, "seconds": 0.2}},
         "bars": [
             {
                 "what": "Effects with exact Shapley",

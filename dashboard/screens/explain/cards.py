@@ -50,7 +50,7 @@ def mode_of() -> str:
         "What leaving out means",
         "explain-mode",
         DIRECT,
-        options=list(EFFECT_MODES),
+        options=[mode for mode in EFFECT_MODES if mode != "auto"],
         required=True,
         format_func=lambda mode: EFFECT_MODES[mode].label,
         label_visibility="collapsed",
@@ -74,7 +74,7 @@ def _waits(kind: str, run: Run, what: str, draw: Callable[[Result], None], nothi
 
 
 def effects_card(run: Run, effects: Result | None, mode: str) -> None:
-    """A row per demonstration: effect, exact removal, new prompt."""
+    """A row per demonstration: effect, and that one alone left out."""
     st.caption(f"{EFFECT_MODES[mode].about}.")
     if effects is None:
         empty("Not measured yet", "A run's effects are measured once and stored with it.", 120)
@@ -95,7 +95,7 @@ def _dots(rows: list[Dot], key: str) -> None:
 
 
 def trust_card(run: Run, effects: Result | None) -> None:
-    """The estimator, its bound, and where other ways of measuring disagree."""
+    """The estimator, its intervals, and where leaving one out alone disagrees."""
     heading("How far to trust them", "How the effects were measured, how exactly, and what confirms them.")
     if effects is None:
         empty("Nothing measured yet", "Measure the effects first.", 120)

@@ -48,7 +48,7 @@ def colour(value: float) -> str:
 
 
 def effect_dots(effects: Result, demonstrations: Sequence[Result]) -> list[Dot]:
-    """A row per demonstration in prompt order: the effect, exact removal as tick, new prompt as ring."""
+    """A row per demonstration in prompt order: the effect, and that one alone left out as tick."""
     known = {entry["id"]: entry for entry in effects["demonstrations"]}
     rows = []
     for name, label in names(demonstrations).items():
@@ -56,10 +56,8 @@ def effect_dots(effects: Result, demonstrations: Sequence[Result]) -> list[Dot]:
         if entry is None:
             continue
         marks = [f"effect {signed(entry['effect'], 3)} nats"]
-        if entry.get("removal") is not None:
-            marks.append(f"exact removal {signed(entry['removal'], 3)}")
-        if entry.get("reprompt") is not None:
-            marks.append(f"new prompt without it {signed(entry['reprompt'], 3)}")
+        if entry.get("leave_one_out") is not None:
+            marks.append(f"that one alone left out {signed(entry['leave_one_out'], 3)}")
         value = entry["effect"]
         rows.append(
             Dot(
@@ -69,8 +67,7 @@ def effect_dots(effects: Result, demonstrations: Sequence[Result]) -> list[Dot]:
                 max(0.0, value),
                 colour(value),
                 ", ".join(marks),
-                tick=entry.get("removal"),
-                ring=entry.get("reprompt"),
+                tick=entry.get("leave_one_out"),
             )
         )
     return rows
@@ -88,8 +85,8 @@ def effect_table(effects: Result, demonstrations: Sequence[Result]) -> pd.DataFr
             ],
             "weight": [number(demo.get("weight", 1.0)) for demo, _ in rows],
             "effect": [f"**{signed(entry['effect'])}**" for _, entry in rows],
-            "exact removal": [signed(entry.get("removal")) for _, entry in rows],
-            "new prompt without it": [signed(entry.get("reprompt")) for _, entry in rows],
+            "95 %": [_interval(entry) for _, entry in rows],
+            "it alone": [signed(entry.get("leave_one_out")) for _, entry in rows],
             "attention": [
                 "–" if entry.get("mass") is None else f"{entry['mass'] * 100:.1f} %" for _, entry in rows
             ],
@@ -97,34 +94,34 @@ def effect_table(effects: Result, demonstrations: Sequence[Result]) -> pd.DataFr
     )
 
 
+def _interval(entry: Result) -> str:
+    interval = entry.get("interval")
+    if interval is None:
+        return "–"
+    low, high = interval
+    return "exact" if low == high else f"{signed(low)} to {signed(high)}"
+
+
 def estimator(effects: Result) -> str:
     """How the effects were measured and how exactly, in one or two sentences. Plain text."""
-    nodes = effects.get("nodes")
-    losses = plural(nodes, "loss", "losses") if isinstance(nodes, int) else "several losses"
+    passes = effects.get("passes")
+    losses = plural(passes, "loss", "losses") if isinstance(passes, int) else "several losses"
     how = {
         "exact": f"Shapley values from the {losses} of all subsets of these demonstrations.",
-        "strata": f"Shapley values from the {losses} of the smallest and largest subsets.",
-        "path": f"An integral over the probability of inclusion, from {losses} (Owen).",
+        "kriging": f"Shapley values from the {losses} of some subsets, continued to all others.",
         "aumann": f"An integral while all weights grow from 0 to 1, from {losses} (Aumann-Shapley).",
     }.get(str(effects.get("estimator")), f"Measured from {losses}.")
-    return f"{how} {certified(effects)}"
+    return f"{how} {width(effects)}"
 
 
-def certified(effects: Result) -> str:
-    """The bound on the error of each effect. Plain text."""
-    bound = effects.get("certified_error")
-    if bound is None:
-        bound = effects.get("completeness_error")
-        if bound is None:
-            return "The result holds no error bound."
-        return f"The effects add up to the whole gain to within {_nats(abs(bound))}."
-    share = effects.get("completeness_error_relative")
-    whole = (
-        f", and their sum to {abs(share) * 100:.1f} % of the whole gain"
-        if share is not None and abs(share) >= 0.0005
-        else ""
-    )
-    return f"Each effect is certified to within {_nats(abs(bound))}{whole}."
+def width(effects: Result) -> str:
+    """How wide the 95 % intervals are. Plain text."""
+    wide = words.widest(effects)
+    if wide is None:
+        return "How far off an effect may be is not known."
+    if not wide:
+        return "No effect is estimated."
+    return f"With 95 % confidence each effect is right to within {_nats(wide)}."
 
 
 def _nats(value: float) -> str:
@@ -137,43 +134,35 @@ def agreement(effects: Result) -> list[tuple[str, str, str]]:
         (
             "Estimator",
             str(effects.get("estimator", "–")),
-            plural(int(effects.get("nodes") or 0), "loss", "losses"),
+            plural(int(effects.get("passes") or 0), "loss", "losses"),
         )
     ]
-    bound = effects.get("certified_error", effects.get("completeness_error"))
-    cells.append(("Certified error", "–" if bound is None else f"{abs(bound):.3f}", "nats, at most"))
-    for label, field in (("Exact removal", "spearman_removal"), ("New prompt", "spearman_reprompt")):
-        rho = effects.get(field)
-        cells.append((label, signed(rho) if rho is not None else "–", "rank correlation"))
+    wide = words.widest(effects)
+    cells.append(("Widest interval", "–" if wide is None else f"±{wide:.3f}", "nats, 95 %"))
+    rho = effects.get("spearman_leave_one_out")
+    cells.append(("It alone left out", signed(rho) if rho is not None else "–", "rank correlation"))
     return cells
 
 
 def disagreement(effects: Result, demonstrations: Sequence[Result]) -> str:
-    """Where exact removal and new prompts disagree with the effects. Plain text."""
-    removal, reprompt = effects.get("spearman_removal"), effects.get("spearman_reprompt")
-    if removal is None and reprompt is None:
+    """Where leaving one out alone disagrees with the effects. Plain text."""
+    rho = effects.get("spearman_leave_one_out")
+    if rho is None:
         few = len(effects["demonstrations"]) < 3
         return (
             "Too few demonstrations for a rank correlation. Compare the marks one by one."
             if few
-            else "The effects were not checked by removal."
+            else "The effects were not checked by leaving each one out alone."
         )
-    parts = []
-    if removal is not None:
-        parts.append(f"The order by effect {_agrees(removal)} the order by exact removal.")
-    if reprompt is not None:
-        parts.append(f"It {_agrees(reprompt)} the order by new prompts without each demonstration.")
-    if removal is not None and reprompt is not None and removal - reprompt > 1 - PARTLY:
-        parts.append(
-            "Where only the second disagrees, the model is sensitive to positions: a shorter prompt shifts "
-            "everything after the gap."
-        )
+    parts = [f"The order by effect {_agrees(rho)} the order by leaving each one out alone."]
     flipped = [
         label
         for label, entry in zip(
             spoken(demonstrations).values(), _in_order(effects, demonstrations), strict=False
         )
-        if entry and entry.get("reprompt") is not None and _opposed(entry["effect"], entry["reprompt"])
+        if entry
+        and entry.get("leave_one_out") is not None
+        and _opposed(entry["effect"], entry["leave_one_out"])
     ]
     if flipped:
         parts.append(f"Opposite signs: {', '.join(flipped)}.")
@@ -185,8 +174,8 @@ def _in_order(effects: Result, demonstrations: Sequence[Result]) -> list[Result 
     return [known.get(demo["id"]) for demo in demonstrations]
 
 
-def _opposed(effect: float, reprompt: float) -> bool:
-    return effect * reprompt < 0 and min(abs(effect), abs(reprompt)) >= NOTICEABLE
+def _opposed(effect: float, lost: float) -> bool:
+    return effect * lost < 0 and min(abs(effect), abs(lost)) >= NOTICEABLE
 
 
 def _agrees(rho: float) -> str:

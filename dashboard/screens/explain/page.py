@@ -23,8 +23,8 @@ from db.runs import Run
 
 PAGE = "explain"
 EFFECTS = (
-    "Nats each demonstration takes off the target's loss: right helps, left hurts. Tick: without it by exact "
-    "removal. Ring: without it in a new prompt."
+    "Nats each demonstration takes off the target's loss: right helps, left hurts. Tick: that one alone "
+    "left out."
 )
 
 

@@ -203,7 +203,7 @@ def _bars(
     bars = []
     for row in rows:
         known = memory.get(row["id"], {})
-        bars.append(Bar(words.short(row), known.get("effect"), known.get("removal"), known.get("mass")))
+        bars.append(Bar(words.short(row), known.get("effect"), known.get("leave_one_out"), known.get("mass")))
     return bars, not fresh
 
 

@@ -1,4 +1,4 @@
-"""One bar per demonstration of the desk: its effect on the target's loss, with exact removal as a tick."""
+"""One bar per demonstration of the desk: its effect on the target's loss; a tick: it alone left out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def _hover(bar: Bar) -> str:
         return "not measured yet"
     lines = [f"<b>{svg(bar.title, 120)}</b>", f"effect {signed(bar.effect, 3)} nats"]
     if bar.removal is not None:
-        lines.append(f"exact removal {signed(bar.removal, 3)} nats")
+        lines.append(f"that one alone left out {signed(bar.removal, 3)} nats")
     if bar.mass is not None:
         lines.append(f"{bar.mass * 100:.1f} % of the attention")
     return "<br>".join(lines)

@@ -177,7 +177,7 @@ def total_effect(cell: Any, run: Run, effects: Mapping[str, Any] | None) -> None
 
 def total_help(effects: Mapping[str, Any] | None) -> str:
     """Why the total effect is not exactly the difference of the two losses beside it."""
-    change = f" ({_change(effects['loss_zero_shot'], effects['loss'], 2)} nats)" if effects else ""
+    change = f" ({_change(effects['value_zero_shot'], effects['value'], 2)} nats)" if effects else ""
     return (
         f"Sum of the effects: the same prompt with the demonstrations gated out, positions kept{change}. The "
         "losses on the left come from two prompts, one written without them; a model also reacts to where "

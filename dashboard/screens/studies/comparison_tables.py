@@ -26,6 +26,7 @@ from dashboard.text.formats import (
 )
 from dashboard.text.literal import md, plain
 from db.choices import COMPARED
+from db.effect_results import UNITS
 
 NONE = "none"
 RIVALS_OF = {"p_random": "against random", "p_bm25": "against BM25", "p_zero_shot": "against none"}
@@ -186,30 +187,17 @@ def bars_table(result: Result) -> pd.DataFrame:
     )
 
 
-def completeness_numbers(result: Result) -> list[tuple[str, str, str]]:
+def gain_numbers(result: Result) -> list[tuple[str, str, str]]:
     """Label, value and note of the row of numbers under the chart."""
     cells = []
-    complete = result.get("completeness") or {}
-    if is_estimate(complete.get("share")):
-        users = f"of {plural(complete.get('users') or 0, 'user')} with a gain"
-        cells.append(("Complete to 2 %", f"{complete['share']['mean']:.0%}", users))
-    if complete.get("nodes"):
-        nodes = complete["nodes"]
-        cells.append(
-            ("Path nodes", number(nodes.get("median"), 0), f"median, {number(nodes.get('max'), 0)} at most")
-        )
-    if complete.get("relative"):
-        relative = complete["relative"]
-        cells.append(
-            (
-                "Completeness error",
-                f"{(relative.get('median') or 0) * 100:.2f} %",
-                f"median, 95th percentile {(relative.get('p95') or 0) * 100:.1f} %",
-            )
-        )
+    unit = UNITS.get(str(result.get("measure")), "nats")
+    for name, row in (result.get("estimators") or {}).items():
+        if is_estimate(row.get("covered")):
+            users = f"{plain(name, 20)}: 95 % intervals that hold the exact value"
+            cells.append(("Coverage", f"{row['covered']['mean']:.0%}", users))
     if is_estimate(result.get("gain")):
         gain = result["gain"]
-        between = f"{number(gain.get('low'))} to {number(gain.get('high'))} nats"
+        between = f"{number(gain.get('low'))} to {number(gain.get('high'))} {unit}"
         cells.append(("Mean gain", number(gain["mean"]), between))
     return cells
 

@@ -13,7 +13,7 @@ from dashboard.charts.dots import describe as describe_dots
 from dashboard.screens.studies.comparison_tables import (
     agreements,
     bars_table,
-    completeness_numbers,
+    gain_numbers,
     guard_sentence,
     score_dots,
     scores_table,
@@ -170,7 +170,7 @@ def _faithfulness(study: Study) -> None:
         st.caption(study.what.reads)
     name = f"{measured(measure)} with {against[truth]}"
     _dots(score_dots(found, truth, measure), name, f"dots-{job}", None, 1.0)
-    cells = completeness_numbers(found)
+    cells = gain_numbers(found)
     if cells:
         for cell, (label, value, note) in zip(st.columns(len(cells), gap="small"), cells, strict=True):
             cell.metric(label, value, delta=note, delta_color="off", delta_arrow="off")

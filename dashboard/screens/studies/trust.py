@@ -7,7 +7,7 @@ from dashboard.text.formats import number
 from dashboard.text.literal import plain
 
 Result = Mapping[str, Any]
-OURS = ("path", "strata", "exact")  # the first that was measured and is not the truth itself
+OURS = ("kriging", "exact")  # the first that was measured and is not the truth itself
 LEVELS = (
     (0.9, "can be trusted"),
     (0.75, "can mostly be trusted"),

@@ -94,7 +94,7 @@ class Reprompts:
         tokens = [(token, -1) for token in self._opening]
         tokens += [(token, b) for b in members for token in self._demos[b]]
         if not tokens:
-            return self._heads[tuple(range(len(self._demos)))].cut(0)
+            return Head((), (), torch.zeros(0, dtype=torch.long, device=self._loaded.device), ())
         prefix = prefill(self._loaded, [token for token, _ in tokens], [b for _, b in tokens])
         for edit in self._edits:
             prefix = edit(self._loaded, prefix, self._cache)
@@ -104,7 +104,7 @@ class Reprompts:
 def reprompt_costs(
     loaded: LoadedModel, fitted: Fitted, reading: Reading, weights: Sequence[float], full: Prefix
 ) -> Tensor:
-    """Costs [1 or 2] of a rewritten prompt, which shares with `full` the tokens up to the first difference."""
+    """Costs [1 or 2] of a rewritten prompt, which shares with `full` what both begin with."""
     ids, owners = fitted.encoded.ids, fitted.encoded.owners()
     part = fitted.encoded.before("query")
     same = next((i for i, (a, b) in enumerate(zip(part.ids, full.ids, strict=False)) if a != b), len(part))

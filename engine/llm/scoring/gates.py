@@ -1,4 +1,4 @@
-"""The target's margin or loss as a function of the demonstrations' weights, for engine/lrgd to take effects of.
+"""The target's margin or loss as a function of the demonstrations' weights: what effects are taken of.
 
 Demonstrations come first and are causal, so in `direct` mode their keys and values do not depend on the gate:
 they are computed once, and many weightings of the suffix (query, ask, answers) run as rows of one batch.

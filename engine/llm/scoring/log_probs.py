@@ -1,8 +1,9 @@
 """Log-probabilities of answers after a prompt whose keys and values are computed once.
 
 `prefill` runs a prompt's shared part, `extend` lengthens it (with a gate on the demonstrations, if asked),
-`answer_logprobs` scores many answers as rows over it, and `suffix_logprobs` scores whole suffixes under many
-gates at once, differentiable in the gate; `tree_logprobs` does so for rows that begin alike. Only the logits that are asked for are computed.
+`answer_logprobs` scores many answers as rows over it, `suffix_logprobs` scores whole suffixes under many
+gates at once, differentiable in the gate, and `tree_logprobs` does so for suffixes that begin alike. Only the
+logits that are asked for are computed.
 Knows token ids only: no titles, no templates.
 """
 

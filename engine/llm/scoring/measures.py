@@ -1,4 +1,4 @@
-"""What is measured of a target: its margin (log-share among the candidates) or its loss. Token rows in and out.
+"""What is measured of a target: its margin (log-share among the candidates) or its loss.
 
 The margin says whether the recommendation got better, the loss how well the model writes the target's title;
 they can move apart. The margin takes the answers of all candidates, which stand as branches behind one query
@@ -33,7 +33,8 @@ SIGNS = {"margin": -1.0, "loss": 1.0}  # a measure's value from its cost, which 
 class Reading:
     """Rows to put behind the query, and what their log-probabilities say.
 
-    rows: of all candidates for the margin, of the target for the loss. norms [C]: what scores are compared with.
+    rows: of all candidates for the margin, of the target for the loss. norms [C]: what their log-likelihoods
+    are compared with.
     """
 
     question: Question
@@ -67,7 +68,8 @@ class Reading:
         return suffix_logprobs(loaded, base, each, log_alpha, gates, owners).view(many, -1)
 
     def costs(self, logprobs: Tensor) -> Tensor:
-        """[m, 1 or 2], float64, from log-probabilities [m, R], lower is better: minus the margin, then the loss (nats)."""
+        """[m, 1 or 2], float64, from log-probabilities [m, R]; lower is better: minus the margin, then the
+        loss (nats)."""
         if self.measure == "loss":
             return combine(self.question, logprobs).double()[:, None]
         scores = candidate_scores(self.question, logprobs.double(), self.norms)

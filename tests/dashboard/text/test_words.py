@@ -35,9 +35,10 @@ def result(
 def measured(**effects: float) -> dict[str, Any]:
     return {
         "demonstrations": [
-            {"id": name, "effect": value, "removal": value + 0.01} for name, value in effects.items()
+            {"id": name, "effect": value, "leave_one_out": value + 0.01} for name, value in effects.items()
         ],
-        "spearman_removal": 0.96,
+        "measure": "loss",
+        "spearman_leave_one_out": 0.96,
     }
 
 
@@ -81,17 +82,19 @@ def test_effects_of_other_demonstrations_are_ignored() -> None:
 
 
 def test_faithfulness_says_how_far_and_how_sure() -> None:
-    assert "agree with exact removal" in words.faithfulness(measured(a=1.0, b=0.5, c=0.1))
+    assert "agrees with leaving each one out alone" in words.faithfulness(measured(a=1.0, b=0.5, c=0.1))
     two = words.faithfulness(measured(a=1.0, b=0.5))
     assert "at most 0.01 nats" in two
     assert "correlation" not in two
-    twins = {"demonstrations": [{"id": name, "effect": 6.0, "removal": 0.2} for name in "abc"]}
-    assert "share the credit" in words.faithfulness({**twins, "spearman_removal": 0.8})
+    twins = {"demonstrations": [{"id": name, "effect": 6.0, "leave_one_out": 0.2} for name in "abc"]}
+    told = words.faithfulness({**twins, "measure": "margin", "spearman_leave_one_out": 0.8})
+    assert "share the credit" in told
+    assert "the amounts are up to 5.80 log-share apart" in told
     assert "share the credit" not in words.faithfulness(measured(a=1.0, b=0.5, c=0.1))
-    poor = {**measured(a=1.0, b=0.5, c=0.1), "spearman_removal": -0.5}
-    assert "do not agree" in words.faithfulness(poor)
+    poor = {**measured(a=1.0, b=0.5, c=0.1), "spearman_leave_one_out": -0.5}
+    assert "does not agree" in words.faithfulness(poor)
     assert "Not checked" in words.faithfulness(
-        {"demonstrations": [{"id": "a", "effect": 1.0, "removal": None}]}
+        {"demonstrations": [{"id": "a", "effect": 1.0, "leave_one_out": None}]}
     )
 
 
@@ -132,9 +135,11 @@ def test_other_lists_in_words() -> None:
 
 
 def test_how_effects_were_measured_is_told_with_its_bound_and_its_rival() -> None:
-    assert words.how_measured({"estimator": "exact", "certified_error": 0.0}) == "Measured exactly."
-    assert words.how_measured({"estimator": "path", "certified_error": 0.02}) == (
-        "Estimated (path), certified to 0.02 nats."
+    one = {"measure": "margin", "demonstrations": [{"interval": [1.0, 1.0]}, {"interval": [2.0, 2.0]}]}
+    assert words.how_measured({**one, "estimator": "exact"}) == "Measured exactly."
+    wide = {**one, "demonstrations": [{"interval": [1.0, 1.4]}, {"interval": [2.0, 2.1]}]}
+    assert words.how_measured({**wide, "estimator": "kriging"}) == (
+        "Estimated (kriging), each to within 0.2 log-share."
     )
-    told = words.how_measured({"estimator": "strata", "certified_error": 0.0, "spearman_reprompt": 0.1})
-    assert "certified to under 0.01 nats; prompts rewritten without one give another order (+0.10)" in told
+    unknown = {**one, "demonstrations": [{"interval": None}]}
+    assert words.how_measured({**unknown, "estimator": "aumann"}).endswith("is not known.")

@@ -82,17 +82,17 @@ def test_rank_effects_and_runs_agree(shop: Callable[..., Any]) -> None:
     found = shop("effects", *words, "--leave-one-out")
     assert found["run"] == ranked["run"]
     assert {
-        "loss_zero_shot",
-        "loss",
-        "effect_total",
-        "estimator",
-        "nodes",
-        "completeness_error",
-        "spearman_removal",
-        "spearman_reprompt",
-        "timings_ms",
+        *("measure", "mode", "value_zero_shot", "value", "effect_total", "zero_shot", "readings"),
+        *("estimator", "passes", "arithmetic", "interactions", "redundant", "notes", "removal", "timings_ms"),
     } <= set(found)
-    assert all(set(d) == {"id", "effect", "removal", "reprompt", "mass"} for d in found["demonstrations"])
+    assert (found["measure"], found["mode"]) == ("margin", "reprompt")
+    of_one = {"id", "effect", "interval", "leave_one_out", "loss_effect", "mass", "removal", "disagrees"}
+    assert all(set(demo) == of_one for demo in found["demonstrations"])
+    assert all(isinstance(demo["leave_one_out"], float) for demo in found["demonstrations"])
+    nats = shop("effects", *words, "--measure", "loss", "--mode", "direct")
+    assert (nats["measure"], nats["mode"]) == ("loss", "direct")
+    assert all("removal" not in demo for demo in nats["demonstrations"])
+    assert nats["value"] == pytest.approx(ranked["loss"], abs=1e-4)
 
     weighted = shop("rank", *words, "--weights", "1,0,2")
     assert [demo["weight"] for demo in weighted["demonstrations"]] == [1.0, 0.0, 2.0]

@@ -24,8 +24,8 @@ ASKED = RunRequest(dataset="toy", user="u8", model="embedded", demos="neighbours
 WITH = {"request": ASKED.to_json()}
 TUNING = {"dataset": "toy", "base": "embedded", "steps": 3, "batch_tokens": 400, "name": "tuned"}
 WORK: dict[str, tuple[str, dict[str, Any]]] = {
-    "direct effects": ("effects", {**WITH, "leave_one_out": True}),
-    "total effects": ("effects", {**WITH, "mode": "total", "estimator": "strata"}),
+    "direct effects": ("effects", {**WITH, "mode": "direct", "leave_one_out": True}),
+    "total effects": ("effects", {**WITH, "mode": "total", "estimator": "kriging"}),
     "reprompted effects": ("effects", {**WITH, "mode": "reprompt"}),
     "gradients": ("effects", {**WITH, "estimator": "aumann"}),
     "spread": ("spread", {**WITH, "kinds": ["weights", "dropout"], "draws": 2}),

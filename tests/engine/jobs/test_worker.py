@@ -309,8 +309,9 @@ def test_effects_job_names_the_run_and_its_effects(
     job = run_one(beat, "effects", {"request": request.to_json(), "leave_one_out": True})
     assert job.state == jobs.COMPLETED, job.error
     assert job.result is not None
-    [measured] = runs.effects(beat.store, job.result["run"])
-    assert measured.effects_key == job.result["effects"]
+    measured = {each.result["mode"]: each for each in runs.effects(beat.store, job.result["run"])}
+    assert measured.keys() == {"direct", "reprompt"}
+    assert measured["reprompt"].effects_key == job.result["effects"]
     pool = run_one(beat, "pool", {"request": request.to_json(), "sources": ["neighbours"], "size": 3})
     assert pool.result is not None
     assert 0 < len(pool.result["demonstrations"]) <= 3

@@ -13,6 +13,7 @@ from db import datasets, demonstrations, runs
 from db.choices import HISTORY_WAYS
 from db.datasets import DatasetColumns
 from db.demonstrations import hand_written
+from db.effect_results import together
 from db.errors import BadInput, ModelError, NotFound
 from db.requests import Chosen, RunRequest, request_digest
 from db.settings import Settings
@@ -118,30 +119,77 @@ def test_zero_demonstrations_means_zero(engine: Engine, request_: RunRequest) ->
     assert run.result["items"] == run.result["zero_shot"]
     assert found.result["demonstrations"] == []
     assert found.result["effect_total"] == 0.0
-    assert found.result["loss"] == found.result["loss_zero_shot"]
+    assert found.result["value"] == found.result["value_zero_shot"]
+    assert found.result["value"] == pytest.approx(run.result["margin"], abs=1e-4)
+    assert found.result["readings"]["loss"]["value"] == pytest.approx(run.result["loss"], abs=1e-4)
 
 
-@pytest.mark.parametrize("estimator", ["exact", "path"])
-def test_effects_sum_to_the_measured_effect(engine: Engine, request_: RunRequest, estimator: str) -> None:
-    run, found = effects(engine, request_, estimator=estimator, leave_one_out=True)
+@pytest.mark.parametrize("measure", ["margin", "loss"])
+@pytest.mark.parametrize("estimator", ["exact", "kriging", "aumann"])
+def test_effects_sum_to_the_measured_effect(
+    engine: Engine, request_: RunRequest, estimator: str, measure: str
+) -> None:
+    run, found = effects(
+        engine, request_, estimator=estimator, leave_one_out=True, mode="direct", measure=measure
+    )
     view = results.effects_view(run, found)
-    gain = view["loss_zero_shot"] - view["loss"]
-    assert view["effect_total"] == pytest.approx(gain, abs=1e-5)
+    gain = (view["value"] - view["value_zero_shot"]) * (1 if measure == "margin" else -1)
+    assert (view["measure"], view["mode"]) == (measure, "direct")
+    assert view["effect_total"] == pytest.approx(gain, abs=1e-9)
     total = sum(demo["effect"] for demo in view["demonstrations"])
-    assert total == pytest.approx(gain, abs=view["completeness_error"] + 1e-4)
-    assert view["loss"] == pytest.approx(run.result["loss"], abs=1e-4)
+    assert total == pytest.approx(gain, abs=1e-4 if estimator != "aumann" else 0.05 * abs(gain) + 1e-3)
+    assert view["value"] == pytest.approx(run.result[measure], abs=2e-4)
+    assert view["zero_shot"] == pytest.approx(run.result[f"{measure}_zero_shot"], abs=2e-4)
+    assert view["readings"]["loss"]["value"] == pytest.approx(run.result["loss"], abs=2e-4)
     assert [demo["id"] for demo in view["demonstrations"]] == [d["id"] for d in run.result["demonstrations"]]
-    assert all(demo["removal"] is not None and demo["mass"] > 0 for demo in view["demonstrations"])
+    assert all(demo["leave_one_out"] is not None and demo["mass"] > 0 for demo in view["demonstrations"])
+    nats = [demo["loss_effect"] for demo in view["demonstrations"]]
+    if measure == "margin" and estimator == "aumann":
+        assert nats == [None] * 3  # would take gradients of another measure
+    else:
+        assert sum(nats) == pytest.approx(view["readings"]["loss"]["effect_total"], abs=0.05)
+    sure = [demo["interval"] == [demo["effect"]] * 2 for demo in view["demonstrations"]]
+    assert sure == [estimator != "aumann"] * 3
 
 
-def test_effects_are_stored_and_the_richer_measurement_serves_the_plain_question(
+def test_both_answers_come_by_default_and_each_is_stored(
     engine: Engine, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, rich = effects(engine, request_, leave_one_out=True)
+    said: list[dict | None] = []
+    stored: list[list[str]] = []
+
+    def report(share: float | None, message: str = "", partial: dict | None = None) -> None:
+        if partial:
+            said.append(partial)
+            stored.append([one.result["mode"] for one in runs.effects(engine.store, partial["run"])])
+
+    run, found = effects(engine, request_, leave_one_out=True, report=report)
+    assert stored == [["direct"]], "turning down is there before dropping is measured"
+    by_mode = {one.result["mode"]: one for one in runs.effects(engine.store, run.key)}
+    assert said == [{"run": run.key, "removal": by_mode["direct"].effects_key}]
+    assert by_mode.keys() == {"direct", "reprompt"}
+    assert found.effects_key == by_mode["reprompt"].effects_key
+    assert found.result == together(by_mode["direct"].result, by_mode["reprompt"].result)
+    # Without weights, dropping all of them is the list without demonstrations.
+    assert found.result["value_zero_shot"] == pytest.approx(run.result["margin_zero_shot"], abs=1e-4)
     monkeypatch.setattr(engine, "load", lambda info: pytest.fail("stored effects must not load a model"))
-    _, plain = effects(engine, request_, leave_one_out=False)
-    assert plain == rich
-    assert [found.effects_key for found in runs.effects(engine.store, run.key)] == [rich.effects_key]
+    assert effects(engine, request_, leave_one_out=True)[1] == found
+    assert effects(engine, request_)[1].result == found.result, "the richer measurement serves"
+
+
+def test_an_estimator_of_weights_has_no_drop_and_says_so(engine: Engine, request_: RunRequest) -> None:
+    _, found = effects(engine, request_, estimator="aumann")
+    assert found.result["mode"] == "direct"
+    assert "What dropping a demonstration does was not measured" in found.result["notes"][-1]
+
+
+@pytest.mark.parametrize("wrong", [{"measure": "ndcg"}, {"mode": "drop"}, {"estimator": "strata"}])
+def test_what_is_no_choice_is_refused_before_any_work(
+    engine: Engine, request_: RunRequest, wrong: dict[str, str]
+) -> None:
+    with pytest.raises(BadInput, match="Choose one of"):
+        effects(engine, request_, **wrong)  # type: ignore[arg-type]
+    assert runs.listing(engine.store) == []
 
 
 def test_what_comes_after_the_probe_decides_nothing(
@@ -157,7 +205,9 @@ def test_what_comes_after_the_probe_decides_nothing(
             insert(store, columns)
             engine = Engine(store, here)
             engine.register("tiny", str(model_folder("llama")))
-            run, found = effects(engine, replace(request_, target="probe"), leave_one_out=True)
+            probe = replace(request_, target="probe")
+            # The margin is among candidates, and no list holds what its user bought, earlier or later.
+            run, found = effects(engine, probe, leave_one_out=True, measure="loss")
             seen.append((run.result["demonstrations"], run.result["history"], found.result))
     assert seen[0] == seen[1]
 

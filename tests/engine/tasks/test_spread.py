@@ -85,7 +85,9 @@ def test_several_prompts_are_each_perturbed(engine: Engine, request_: RunRequest
 
 def test_effects_explain_a_prompt_under_ridge_and_refuse_chance(engine: Engine, request_: RunRequest) -> None:
     run, found = effects(engine, replace(request_, perturb="ridge:0.5+negatives:0.5"))
-    assert found.result["loss"] == pytest.approx(run.result["loss"], abs=1e-4)
+    assert found.result["mode"] == "reprompt", "the shorter prompts are edited too"
+    assert found.result["value"] == pytest.approx(run.result["margin"], abs=1e-4)
+    assert found.result["value_zero_shot"] == pytest.approx(run.result["margin_zero_shot"], abs=1e-4)
     with pytest.raises(BadInput, match="spread"):
         effects(engine, replace(request_, perturb="order"))
 
@@ -141,7 +143,7 @@ def test_a_spread_is_a_job_that_tells_mean_deviation_and_robust_effect(
     told: list[str] = []
     payload = {"request": request_.to_json(), "kinds": ["weights:0.8", "order", "ridge:0"], "draws": 4}
     found = handlers.spread_job(engine, payload, lambda share, text="", partial=None: told.append(text))
-    _, measured = effects(engine, request_)
+    _, measured = effects(engine, request_, mode="direct")
     ids = [one["id"] for one in measured.result["demonstrations"]]
     assert found["demonstrations"] == ids
     plain = {one["id"]: one["effect"] for one in measured.result["demonstrations"]}
@@ -152,17 +154,25 @@ def test_a_spread_is_a_job_that_tells_mean_deviation_and_robust_effect(
         for one in (*kind["effects"].values(), kind["total"]):
             assert one["std"] > 0
             assert one["robust"] == pytest.approx(one["mean"] - one["std"])
-        assert kind["loss"]["robust"] == pytest.approx(kind["loss"]["mean"] + kind["loss"]["std"])
+        assert kind["value"]["robust"] == pytest.approx(kind["value"]["mean"] - kind["value"]["std"])
     assert {i: ridge["effects"][i]["mean"] for i in ids} == pytest.approx(plain, abs=1e-5)
     assert (ridge["draws"], ridge["total"]["std"]) == (1, 0.0)
     assert found == handlers.spread_job(engine, payload, quiet)
     assert any("weight noise" in text for text in told)
+    nats = handlers.spread_job(engine, {**payload, "measure": "loss"}, quiet)
+    _, measured = effects(engine, request_, mode="direct", measure="loss")
+    plain = {one["id"]: one["effect"] for one in measured.result["demonstrations"]}
+    assert nats["plain"]["effects"] == pytest.approx(plain, abs=1e-5)
+    of_loss = nats["kinds"][0]["value"]
+    assert of_loss["robust"] == pytest.approx(of_loss["mean"] + of_loss["std"])
 
 
 def test_a_spread_takes_one_prompt_as_it_stands(engine: Engine, request_: RunRequest) -> None:
     for change in ({"prompts": 2}, {"perturb": "order"}):
         with pytest.raises(BadInput, match="one prompt"):
             perturbation_stats(engine, replace(request_, **change))
+    with pytest.raises(BadInput, match="measure"):
+        perturbation_stats(engine, request_, ["order"], measure="ndcg")
     with pytest.raises(BadInput, match="kappa"):
         perturbation_stats(engine, request_, ["order"], 2, -1)
     nothing = perturbation_stats(engine, replace(request_, demos="none"), ["weights", "order"], 2)

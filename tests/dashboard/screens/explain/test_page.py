@@ -43,11 +43,11 @@ def demonstration(name: str, title: str = "x") -> dict[str, Any]:
 def measured(**values: Any) -> dict[str, Any]:
     """Effects of three demonstrations."""
     rows = [
-        {"id": name, "effect": effect, "removal": effect, "reprompt": again, "mass": 0.1}
+        {"id": name, "effect": effect, "interval": [effect - 0.02, effect + 0.02], "leave_one_out": again}
         for name, effect, again in (("a", 1.0, 0.9), ("b", 0.2, 0.3), ("c", -0.4, 0.3))
     ]
-    told = {"estimator": "path", "nodes": 8, "certified_error": 0.02, "completeness_error_relative": 0.015}
-    return {**told, "demonstrations": rows, "spearman_removal": 1.0, "spearman_reprompt": 0.3, **values}
+    told = {"estimator": "kriging", "passes": 80, "measure": "loss", "mode": "direct"}
+    return {**told, "demonstrations": rows, "spearman_leave_one_out": 0.3, **values}
 
 
 THREE = [demonstration("a", "<b>A</b>"), demonstration("b"), demonstration("c")]
@@ -59,7 +59,7 @@ def test_it_opens_on_the_newest_run_and_says_how_effects_were_measured(open_page
     assert app.selectbox(key="pick-explained").value == run.key
     seen = read(texts(app))
     assert "Shapley values from the 16 losses of all subsets" in seen
-    assert "agrees with (+1.00) the order by exact removal" in seen
+    assert "agrees with (+1.00) the order by leaving each one out alone" in seen
     assert "Not measured yet" in seen
     assert len(app.table[0].value) == 4
 
@@ -164,11 +164,11 @@ def test_effects_of_another_meaning_stand_beside_the_desks_own(
         app.segmented_control(key="explain-mode").set_value("reprompt").run()
         button(app, "Measure effects").click().run()
         until(app, "from the 17 losses of all subsets")
-    assert {each.options.get("mode") for each in runs.effects(store, run.key)} == {None, "reprompt"}
+    assert {each.options.get("mode") for each in runs.effects(store, run.key)} == {"direct", "reprompt"}
     desk = open_page()
     assert not desk.exception
     found = outcome_effects(store, run)
-    assert found["nodes"] == 16, "the desk goes on showing what its weights do"
+    assert found["passes"] == 16, "the desk goes on showing what its weights do"
 
 
 def outcome_effects(store: Store, run: Run) -> dict[str, Any]:
@@ -222,35 +222,28 @@ def test_open_in_recommend_brings_the_runs_own_desk(open_page: Open, store: Stor
     assert [slider.value for slider in app.slider] == [0.5, 0.5]
 
 
-def test_how_sure_effects_are_is_told_with_its_bound() -> None:
-    assert "An integral over the probability of inclusion, from 8 losses (Owen)." in explain_text.estimator(
-        measured()
+def test_how_sure_effects_are_is_told_with_their_intervals() -> None:
+    assert explain_text.estimator(measured()) == (
+        "Shapley values from the 80 losses of some subsets, continued to all others. With 95 % confidence "
+        "each effect is right to within 0.02 nats."
     )
-    assert (
-        "certified to within 0.02 nats, and their sum to 1.5 % of the whole gain."
-        in explain_text.estimator(measured())
-    )
-    bare = measured(certified_error=None, completeness_error=0.001)
-    assert "to within less than 0.01 nats" in explain_text.estimator(bare)
-    assert "no error bound" in explain_text.estimator(
-        {"demonstrations": [], "estimator": "exact", "nodes": 4}
-    )
+    sure = measured(demonstrations=[{"id": "a", "effect": 1.0, "interval": [1.0, 1.0]}], estimator="exact")
+    assert explain_text.estimator(sure).endswith("No effect is estimated.")
+    unknown = measured(demonstrations=[{"id": "a", "effect": 1.0, "interval": None}], estimator="aumann")
+    assert explain_text.estimator(unknown).endswith("How far off an effect may be is not known.")
 
 
 def test_disagreement_names_the_demonstrations_whose_sign_turns() -> None:
     told = explain_text.disagreement(measured(), THREE)
-    assert "agrees with (+1.00)" in told
     assert "does not agree with (+0.30)" in told
-    assert "sensitive to positions" in told
     assert told.endswith("Opposite signs: number 3 (x).")
-    assert "Too few" in explain_text.disagreement(
-        {"demonstrations": [1, 2], "spearman_removal": None, "spearman_reprompt": None}, []
-    )
+    few = {"demonstrations": [1, 2], "spearman_leave_one_out": None}
+    assert "Too few" in explain_text.disagreement(few, [])
 
 
-def test_rows_carry_removal_and_reprompt_as_marks() -> None:
+def test_rows_carry_leaving_out_alone_as_a_mark() -> None:
     rows = explain_text.effect_dots(measured(), THREE)
-    assert [(row.mean, row.tick, row.ring) for row in rows][2] == (-0.4, -0.4, 0.3)
+    assert [(row.mean, row.tick, row.ring) for row in rows][2] == (-0.4, 0.3, None)
     assert [row.colour for row in rows] == ["up", "up", "down"]
     figure: Any = dots(rows, "nats", LIGHT, 0.0)
     notes = [note.text for note in figure.layout.annotations]

@@ -328,7 +328,7 @@ def test_faithfulness_can_be_read_against_each_truth(open_page: Open, store: Sto
     app.segmented_control[0].set_value("reprompt").run()
     app.segmented_control[1].set_value("top1").run()
     assert not app.exception
-    assert {metric.label for metric in app.metric} >= {"Complete to 2 %", "Path nodes"}
+    assert {metric.label for metric in app.metric} >= {"Coverage", "Mean gain"}
     assert "2 left out with too few demonstrations" in seen(app)
 
 
@@ -361,13 +361,13 @@ def test_dots_and_tables_take_what_is_there() -> None:
     for empty in ({}, {"scores": {"a": {"kind": "effect"}}}, {"strategies": {"none": {}}}):
         assert comparison_tables.score_dots(empty, "exact", "spearman") == []
         assert comparison_tables.strategy_dots(empty, "ndcg10") == ([], None)
-        assert comparison_tables.completeness_numbers(empty) == []
+        assert comparison_tables.gain_numbers(empty) == []
         assert comparison_tables.guard_sentence(empty) == ""
 
 
 def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
     found = fake_study.faithfulness({"dataset": "<b>d</b>", "users": 20}) | {"dataset": "<b>d</b>"}
-    found["scores"]["path"] = {
+    found["scores"]["kriging"] = {
         "kind": "effect",
         **{k: found["scores"]["effect"][k] for k in ("exact", "reprompt")},
     }
@@ -377,7 +377,7 @@ def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
         "without a demonstration (rank correlation 0.85, best other score one gradient at weight 1 0.50)."
     )
     assert trusted({}) == ""
-    assert trusted({"scores": {"path": {"exact": {"spearman": {"mean": 0.2}}}}}).startswith(
+    assert trusted({"scores": {"kriging": {"exact": {"spearman": {"mean": 0.2}}}}}).startswith(
         "On this data set, effects cannot be trusted as predictions of exact removal"
     )
 

@@ -300,7 +300,20 @@ BASELINES: dict[str, BaselineChoice] = _table(
         "Items bought by the users who bought the history's items",
         paper="Sarwar et al. 2001",
     ),
+    BaselineChoice(
+        "itemknn-popularity",
+        "item-kNN, ties by popularity",
+        "Item-kNN; of items it scores alike, the one bought more often comes first",
+        paper="Sarwar et al. 2001",
+        module="popularity_ties",
+    ),
     BaselineChoice("bm25", "BM25 on titles", "Words that titles share with the history's titles"),
+    BaselineChoice(
+        "bm25-popularity",
+        "BM25 on titles, ties by popularity",
+        "BM25 on titles; of items it scores alike, the one bought more often comes first",
+        module="popularity_ties",
+    ),
     BaselineChoice(
         "sasrec",
         "SASRec",
@@ -466,8 +479,8 @@ STUDIES: dict[str, StudyChoice] = _table(
     StudyChoice(
         "drift",
         "Drift: what does a frozen model lose?",
-        "A frozen model with fresh, stale and no demonstrations over the periods after it was tuned, beside "
-        "SASRec and item-kNN, frozen and retrained each period",
+        "A frozen model with fresh, renewed, stale and no demonstrations over the periods after it was "
+        "tuned, beside SASRec and item-kNN, frozen, retrained each period and in real time",
         needs="timestamps",
         asks=(
             "demos",
@@ -483,7 +496,7 @@ STUDIES: dict[str, StudyChoice] = _table(
         users=100,
         timestamps=True,
         reads="Mean over the users of each period since the cut; the band is the 95 % interval of fresh "
-        "demonstrations. All rank the same candidates.",
+        "demonstrations. All rank the same candidates; the notes say what each knows.",
     ),
     StudyChoice(
         "strategies",

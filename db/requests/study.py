@@ -95,10 +95,14 @@ class StudyRequest(Request):
         Asked("Items of the history in the prompt, at most", "history items in the prompt"),
     ] = 10
     minutes: Annotated[
-        int | float,
+        int | float | None,
         Field(gt=0),
-        Asked("Minutes of training per model, at most", "minutes of training"),
-    ] = 5.0
+        Asked(
+            "Minutes of training per model, at most; a training that is cut off is named in the result",
+            "minutes of training",
+            nothing="5 to tune a language model; SASRec trains until its validation stops improving",
+        ),
+    ] = None
     tune: Annotated[
         bool, Asked("Tune the models that are not given, on the data before the cut", "tune missing models")
     ] = False

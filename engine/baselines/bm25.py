@@ -36,10 +36,14 @@ class Bm25:
         query = " ".join(self._titles[item] for item in history[-NEWEST:])
         return self._index.scores(query)[list(candidates)].astype(np.float64)
 
-    def save(self, path: Path) -> None:
-        """Write the titles; the index is made of them."""
+    def kept(self) -> saved.Kept:
+        """The titles; the index is made of them."""
         text = json.dumps(self._titles, ensure_ascii=False).encode()
-        saved.write(path, {"titles": np.frombuffer(text, dtype=np.uint8)}, {"kind": KIND})
+        return {"titles": np.frombuffer(text, dtype=np.uint8)}, {"kind": KIND}
+
+    def save(self, path: Path) -> None:
+        """Write what it keeps."""
+        saved.write(path, *self.kept())
 
 
 def fit(job: FitJob) -> Bm25:
@@ -49,5 +53,10 @@ def fit(job: FitJob) -> Bm25:
 
 def load(path: Path) -> Bm25:
     """Read what `save` wrote. Raises ModelError."""
-    tensors, _ = saved.read(path, KIND)
+    return rebuilt(*saved.read(path, KIND))
+
+
+def rebuilt(tensors: saved.Tensors, state: saved.State) -> Bm25:
+    """The scorer of what `kept` gave."""
+    del state
     return Bm25(json.loads(tensors["titles"].tobytes()))

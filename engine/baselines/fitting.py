@@ -1,6 +1,7 @@
 """One baseline on one data set, fitted without leakage or loaded from the file that keeps it."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -12,9 +13,18 @@ from db.choices import BASELINES
 from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import BadInput
 from engine.baselines.scorer import Baseline, FitJob, Progress, Scorer, training_report, visible
+from engine.data.splits import target_rows
 from engine.registry import implementation
 
-FITS = 1  # raised when fitting changes, so that baselines fitted before are not loaded
+RULE = (
+    "Of others' purchases, nothing at or after a target's moment is known, to demonstrations and "
+    "recommenders alike; of the user's own, all before the target. What is trained once knows less: "
+    "purchases before the median of all targets' moments; then only users whose target is at or after it are "
+    "ranked."
+)
+RULE_UNTIMED = "There are no moments: everybody's held-out purchases are hidden from all alike."
+
+FITS = 2  # raised when fitting changes, so that baselines fitted before are not loaded
 
 
 def baseline(kind: str) -> Baseline:
@@ -31,11 +41,23 @@ def learnable(
 
     before: a moment (unix seconds) from which nothing is known, for a scorer frozen then.
     """
+    if before is None:
+        before = trained_until(columns, kind, target)
     if before is not None:
         return visible(columns, target, before)
     if _by_moment(columns, kind):
         return np.ones(len(columns.user), dtype=bool)
     return visible(columns, target)
+
+
+def trained_until(columns: DatasetColumns, kind: str, target: str = "test") -> int | None:
+    """The moment (unix seconds) before which a kind that is trained once may know purchases: the median of
+    all targets' moments, so that it can be asked about half of the users. None where there is no such moment.
+    """
+    if baseline(kind).LEARNS != "once" or columns.timestamp is None:
+        return None
+    moments = np.sort(columns.timestamp[target_rows(columns.user, target)])
+    return int(moments[len(moments) // 2]) if len(moments) else None
 
 
 def _by_moment(columns: DatasetColumns, kind: str) -> bool:
@@ -57,13 +79,14 @@ def place(
 
 @dataclass(frozen=True)
 class Fitted:
-    """A scorer, the file it is kept in (if any), whether it was loaded from there, and what it is fitted on
-    in words."""
+    """A scorer, the file it is kept in (if any), whether it was loaded from there, what it is fitted on in
+    words, and the moment (unix seconds) of the first target it may be asked about (None: any)."""
 
     scorer: Scorer
     path: Path | None
     loaded: bool
     on: str
+    until: int | None = None
 
 
 def fitted(
@@ -84,18 +107,19 @@ def fitted(
     before: fit on what was known before this moment only (frozen then). Raises BadInput for an unknown kind.
     """
     module = baseline(kind)
-    on = _fitted_on(columns, kind, target, before)
+    until = trained_until(columns, kind, target) if before is None else before
+    on = knows(kind, columns.timestamp is not None, target, until)
     path = place(folder, dataset, kind, target, seed, before) if folder else None
     checkpoint = path.with_suffix(".checkpoint") if path else None
     if path and path.exists():
         scorer = module.load(path)
         if not _more_to_train(scorer, checkpoint, minutes):
-            return Fitted(scorer, path, True, on)
+            return Fitted(scorer, path, True, on, until)
     mask = learnable(columns, kind, target, before)
-    scorer = module.fit(FitJob(kind, columns, mask, seed, progress, checkpoint, minutes))
+    scorer = module.fit(FitJob(kind, columns, mask, seed, progress, checkpoint, minutes, until))
     if path:
         scorer.save(path)
-    return Fitted(scorer, path, False, on)
+    return Fitted(scorer, path, False, on, until)
 
 
 def _more_to_train(scorer: Scorer, checkpoint: Path | None, minutes: float | None) -> bool:
@@ -106,11 +130,24 @@ def _more_to_train(scorer: Scorer, checkpoint: Path | None, minutes: float | Non
     return minutes is None or training["seconds"] < 60 * minutes
 
 
-def _fitted_on(columns: DatasetColumns, kind: str, target: str, before: int | None) -> str:
+def knows(kind: str, timed: bool, target: str = "test", until: int | None = None) -> str:
+    """What a scorer of this kind knows, in words. timed: the data set has timestamps; until: see `Fitted`."""
     if baseline(kind).LEARNS == "titles":
         return "the catalogue's titles"
-    if before is not None:
-        return "interactions before a fixed moment"
-    if _by_moment(columns, kind):
-        return "interactions before each target's moment"
-    return f"all interactions but everybody's last {'one' if target == 'test' else 'two'}"
+    if until is not None:
+        return f"purchases before {_day(until)}"
+    if timed:
+        return "purchases before each target's moment"
+    return f"all purchases but everybody's last {'one' if target == 'test' else 'two'}"
+
+
+def _day(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
+
+
+def limit_hit(scorer: Scorer) -> str:
+    """A sentence where the clock ended a training before its early stop did; else empty."""
+    reason = (training_report(scorer) or {}).get("stopped_because", "")
+    if "no better validation" in reason or not reason:
+        return ""
+    return f"Its training did not reach its early stop: {reason}. With more it may do better."

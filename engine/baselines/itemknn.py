@@ -66,13 +66,17 @@ class ItemKnn:
             return self._users[span]
         return self._users[span][self._moments[span] < before]
 
-    def save(self, path: Path) -> None:
-        """Write the purchases and the settings."""
+    def kept(self) -> saved.Kept:
+        """The purchases and the settings."""
         tensors = {"starts": self._starts, "users": self._users}
         if self._moments is not None:
             tensors["moments"] = self._moments
         state = {"people": self._people, "shrinkage": self._shrinkage, "newest": self._newest}
-        saved.write(path, tensors, {"kind": KIND, **state})
+        return tensors, {"kind": KIND, **state}
+
+    def save(self, path: Path) -> None:
+        """Write what it keeps."""
+        saved.write(path, *self.kept())
 
 
 def fit(job: FitJob) -> ItemKnn:
@@ -100,7 +104,11 @@ def buyers_by_item(columns: DatasetColumns, mask: NDArray[np.bool_], shrinkage: 
 
 def load(path: Path) -> ItemKnn:
     """Read what `save` wrote. Raises ModelError."""
-    tensors, state = saved.read(path, KIND)
+    return rebuilt(*saved.read(path, KIND))
+
+
+def rebuilt(tensors: saved.Tensors, state: saved.State) -> ItemKnn:
+    """The scorer of what `kept` gave."""
     return ItemKnn(
         tensors["starts"],
         tensors["users"],

@@ -31,12 +31,16 @@ class Popularity:
         start, stop = int(self._starts[item]), int(self._starts[item + 1])
         if before is None or self._moments is None:
             return stop - start
-        return int(np.searchsorted(self._moments[start:stop], before))
+        return int(np.searchsorted(self._moments[start:stop], before, side="left"))  # strictly before
+
+    def kept(self) -> saved.Kept:
+        """The purchases' moments."""
+        moments = {} if self._moments is None else {"moments": self._moments}
+        return {"starts": self._starts, **moments}, {"kind": KIND}
 
     def save(self, path: Path) -> None:
-        """Write the purchases' moments."""
-        moments = {} if self._moments is None else {"moments": self._moments}
-        saved.write(path, {"starts": self._starts, **moments}, {"kind": KIND})
+        """Write what it keeps."""
+        saved.write(path, *self.kept())
 
 
 def fit(job: FitJob) -> Popularity:
@@ -53,5 +57,10 @@ def fit(job: FitJob) -> Popularity:
 
 def load(path: Path) -> Popularity:
     """Read what `save` wrote. Raises ModelError."""
-    tensors, _ = saved.read(path, KIND)
+    return rebuilt(*saved.read(path, KIND))
+
+
+def rebuilt(tensors: saved.Tensors, state: saved.State) -> Popularity:
+    """The scorer of what `kept` gave."""
+    del state
     return Popularity(tensors["starts"], tensors.get("moments"))

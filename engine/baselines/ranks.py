@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db import datasets
-from db.datasets import DatasetInfo
+from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import BadInput
 from db.store import Store
-from engine.baselines.fitting import baseline, fitted
+from engine.baselines.fitting import RULE, RULE_UNTIMED, baseline, fitted, limit_hit, trained_until
 from engine.baselines.scorer import Scorer, training_report
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
@@ -102,31 +102,25 @@ def run_baseline(
     """Fit the baseline, rank `users` users' targets, return settings, metrics and seconds, ready for JSON.
 
     `folder`: where the fitted baseline and its checkpoint are kept; an equal request then fits nothing, and
-    a stopped one resumes. None keeps nothing. `minutes`: of training. Only candidate lists are written to the
-    store. Raises BadInput for an unknown kind and a data set in which nobody has the target, NotFound for an
-    unknown data set.
+    a stopped one resumes. None keeps nothing. `minutes`: of training, at most; None trains to the early stop.
+    Only candidate lists are written to the store. Raises BadInput for an unknown kind and a data set in which
+    nobody has the target, NotFound for an unknown data set.
     """
-    baseline(kind)
-    if users < 1:
-        raise BadInput(f"users is {users}; at least 1 is needed.")
     dataset = datasets.get(store, dataset_name)
     columns = datasets.columns(store, dataset.id)
-    drawn = drawn_users(columns, users, seed, target)
-    if not drawn:
-        raise BadInput(f"Nobody in {dataset.name!r} has a history long enough for the {target} target.")
-    started = time.perf_counter()
-    fit = fitted(dataset, columns, kind, seed, target, folder, minutes)
-    fit_s = time.perf_counter() - started
-    started = time.perf_counter()
-    evaluation = evaluate(
-        fit.scorer,
+    drawn = users_of(dataset, columns, [kind], users, seed, target)
+    row, evaluation = measured(
         store,
         dataset,
+        columns,
+        kind,
         drawn,
-        candidates,
         seed,
-        kind=candidate_kind,
+        candidates=candidates,
+        candidate_kind=candidate_kind,
         target=target,
+        folder=folder,
+        minutes=minutes,
     )
     return {
         "dataset": dataset.name,
@@ -137,11 +131,66 @@ def run_baseline(
         "candidates": candidates,
         "candidate_kind": candidate_kind,
         "seed": seed,
+        **row,
+        "ranks": evaluation.ranks,
+        "rule": rule(columns),
+    }
+
+
+def users_of(
+    dataset: DatasetInfo,
+    columns: DatasetColumns,
+    kinds: Sequence[str],
+    users: int,
+    seed: int,
+    target: str = "test",
+) -> list[str]:
+    """The users all these kinds may be asked about. BadInput where there are none, and for unknown kinds."""
+    for kind in kinds:
+        baseline(kind)
+    if users < 1:
+        raise BadInput(f"users is {users}; at least 1 is needed.")
+    moments = [moment for kind in kinds if (moment := trained_until(columns, kind, target)) is not None]
+    drawn = drawn_users(columns, users, seed, target, max(moments, default=None))
+    if not drawn:
+        raise BadInput(f"Nobody in {dataset.name!r} has a history long enough for the {target} target.")
+    return drawn
+
+
+def measured(
+    store: Store,
+    dataset: DatasetInfo,
+    columns: DatasetColumns,
+    kind: str,
+    users: Sequence[str],
+    seed: int,
+    *,
+    candidates: int,
+    candidate_kind: str,
+    target: str,
+    folder: Path | None,
+    minutes: float | None,
+) -> tuple[dict[str, Any], Evaluation]:
+    """What a baseline knows, reaches and took, ready for JSON; and where each user's target stands."""
+    started = time.perf_counter()
+    fit = fitted(dataset, columns, kind, seed, target, folder, minutes)
+    fit_s = time.perf_counter() - started
+    started = time.perf_counter()
+    evaluation = evaluate(
+        fit.scorer, store, dataset, users, candidates, seed, kind=candidate_kind, target=target
+    )
+    row = {
         "fitted_on": fit.on,
         "metrics": evaluation.summary(),
-        "ranks": evaluation.ranks,
         "tied": evaluation.tied,
         "fit": training_report(fit.scorer),
+        "notes": [said] if (said := limit_hit(fit.scorer)) else [],
         "loaded": fit.loaded,
         "seconds": {"fit": fit_s, "evaluate": time.perf_counter() - started},
     }
+    return row, evaluation
+
+
+def rule(columns: DatasetColumns) -> str:
+    """What may be known of when, in a sentence."""
+    return RULE_UNTIMED if columns.timestamp is None else RULE

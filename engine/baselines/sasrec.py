@@ -12,7 +12,7 @@ LOSSES = {"sasrec": "full", "sasrec-scaled": "scaled"}
 
 def fit(job: FitJob) -> Sasrec:
     """Train on the interactions of the mask, with the loss of the job's kind. Raises BadInput, Conflict."""
-    return train(
+    scorer = train(
         job.columns,
         job.mask,
         Recipe(loss=LOSSES[job.kind], seed=job.seed),
@@ -20,3 +20,5 @@ def fit(job: FitJob) -> Sasrec:
         checkpoint=job.checkpoint,
         minutes=job.minutes,
     )
+    scorer.report["until"] = job.until
+    return scorer

@@ -19,8 +19,13 @@ from db.errors import ModelError
 
 HEADER = "dualens-baseline"
 
+Tensors = Mapping[str, np.ndarray]
+State = dict[str, Any]
+Kept = tuple[Tensors, State]
+"""What a scorer is rebuilt from; the state names its `kind`."""
 
-def write(path: Path, tensors: Mapping[str, np.ndarray], state: dict[str, Any]) -> None:
+
+def write(path: Path, tensors: Tensors, state: State) -> None:
     """Replace the file in one step; makes its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
@@ -29,7 +34,7 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], state: dict[str, Any]) 
     os.replace(fresh, path)
 
 
-def read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], State]:
     """Tensors and state of a file of this kind; ModelError where it is damaged or something else."""
     try:
         with safe_open(path, framework="numpy") as handle:

@@ -40,8 +40,9 @@ class Scorer(Protocol):
 class FitJob:
     """What a fit is given.
 
-    mask [n]: the interactions that may be known. checkpoint: the file to resume from, if any. minutes: the
-    time it may take; None: as long as it needs.
+    mask [n]: the interactions that may be known; until: the moment (unix seconds) they end before, the same
+    for all, if any. checkpoint: the file to resume from, if any. minutes: the time it may take; None: as long
+    as it needs.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class FitJob:
     progress: Progress | None = None
     checkpoint: Path | None = None
     minutes: float | None = None
+    until: int | None = None
 
 
 Learns = Literal["moments", "once", "titles"]
@@ -60,8 +62,9 @@ class Baseline(Protocol):
     """A module of `engine.baselines` that implements a row of `db.choices.BASELINES`.
 
     LEARNS: `moments`: it counts purchases before each target's own moment, so with timestamps it is fitted on
-    all interactions; `once`: it is fitted once, without everybody's held-out interactions; `titles`: it
-    learns from no interactions.
+    all interactions; `once`: it is trained once, on what was before one moment, and may be asked about
+    targets from then on; `titles`: it learns from no interactions. Without timestamps everybody's held-out
+    interactions are hidden instead.
     """
 
     LEARNS: Learns
@@ -76,7 +79,8 @@ class Baseline(Protocol):
 
 
 def training_report(scorer: Scorer) -> dict[str, Any] | None:
-    """What a trained scorer kept of its training (recipe, curve, `seconds`, `stopped_because`); else None."""
+    """What a trained scorer kept of its training (recipe, curve, `seconds`, `stopped_because`, `until`); else
+    None."""
     return getattr(scorer, "report", None)
 
 

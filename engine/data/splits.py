@@ -53,6 +53,13 @@ def known(user: NDArray[np.integer], target: str) -> NDArray[np.bool_]:
     return place < lengths - held_out(target)
 
 
+def target_rows(user: NDArray[np.integer], target: str) -> NDArray[np.int64]:
+    """Row of the target of each user who has one [users with it]; `user` [n] sorted, oldest first."""
+    lengths = np.bincount(user) if len(user) else np.empty(0, dtype=np.int64)
+    rows = np.cumsum(lengths) - held_out(target)
+    return rows[lengths >= held_out(target) + MIN_HISTORY]
+
+
 def time_periods(timestamp: NDArray[np.integer], periods: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cut time into `periods` with nearly equal numbers of interactions, oldest period 0.
 

@@ -4,13 +4,19 @@ import numpy as np
 
 from db.datasets import DatasetColumns
 from engine.data.draws import generator
-from engine.data.splits import MIN_HISTORY, held_out
+from engine.data.splits import target_rows
 
 
-def drawn_users(columns: DatasetColumns, users: int, seed: int, target: str = "test") -> list[str]:
-    """Ids of at most `users` users who have the target, drawn from the seed."""
+def drawn_users(
+    columns: DatasetColumns, users: int, seed: int, target: str = "test", since: int | None = None
+) -> list[str]:
+    """Ids of at most `users` users who have the target, drawn from the seed; with `since`, only those whose
+    target is at or after this moment (unix seconds)."""
     rng = generator(seed)
     order = np.argsort(rng.random(len(columns.user_ids)), kind="stable")
-    lengths = np.bincount(columns.user, minlength=len(columns.user_ids))
-    long_enough = order[lengths[order] >= held_out(target) + MIN_HISTORY]
-    return [columns.user_ids[user] for user in long_enough[:users]]
+    rows = target_rows(columns.user, target)
+    if since is not None and columns.timestamp is not None:
+        rows = rows[columns.timestamp[rows] >= since]
+    asked = np.zeros(len(columns.user_ids), dtype=bool)
+    asked[columns.user[rows]] = True
+    return [columns.user_ids[user] for user in order[asked[order]][:users]]

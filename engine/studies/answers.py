@@ -8,7 +8,7 @@ query and the candidate list.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.llm.scoring.memory import PrefillCache
     from engine.llm.scoring.ranking import Task
 
-ZERO_SHOT, STALE, FRESH = "zero_shot", "stale", "fresh"
+ZERO_SHOT, STALE, RENEWED, FRESH = "zero_shot", "stale", "renewed", "fresh"
 _BEYOND = 1e30  # stands for an infinite score: JSON has none, nor NaN
 _DIGITS = 7  # kept of a score, so that a resumed study is equal to one without a break
 
@@ -71,13 +71,12 @@ def tasks(
     dataset: DatasetInfo,
     asked: Asked,
     request: StudyRequest,
-    cut: int | None,
+    moments: Mapping[str, int | None],
     reader: Reader | None = None,
 ) -> dict[str, Task]:
-    """The prompts with demonstrations. `cut`: the moment (unix seconds) until which stale ones are known;
-    None: there are only fresh ones, of everything known before the target. `reader`: for strategies that
-    compare titles by a model's vectors, and for budgets in tokens."""
-    moments = {FRESH: None} if cut is None else {STALE: cut, FRESH: None}
+    """The prompts with demonstrations. `moments`: by condition, the moment (unix seconds) before which they
+    are known; None: everything known before the target. `reader`: for strategies that compare titles by a
+    model's vectors, and for budgets in tokens."""
     return {
         column: _task(
             asked,

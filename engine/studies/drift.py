@@ -1,8 +1,9 @@
 """How a frozen recommender ages while tastes change: a metric against elapsed periods.
 
-Asked about every period after the cut: a frozen LLM with fresh, stale (known at the cut) and no
-demonstrations, and two conventional recommenders, frozen at the cut and fitted again at the start of each
-period. Everybody ranks the same candidate lists after the same histories. The question is RecICL's (arXiv
+Asked about every period after the cut: a frozen LLM with fresh, renewed (known at the start of the period),
+stale (known at the cut) and no demonstrations, and two conventional recommenders, frozen at the cut and
+fitted again at the start of each period; item-kNN also in real time. Everybody ranks the same candidate lists
+after the same histories, and tests between them compare what knows the same. The question is RecICL's (arXiv
 2410.23136): do demonstrations replace retraining?
 """
 
@@ -19,8 +20,8 @@ from db import datasets
 from db.datasets import DatasetColumns
 from db.errors import BadInput
 from db.requests import StudyRequest
-from engine.baselines.fitting import fitted
-from engine.baselines.scorer import Scorer, training_report
+from engine.baselines.fitting import fitted, limit_hit
+from engine.baselines.scorer import Scorer
 from engine.context import Engine
 from engine.evaluation.metrics import metrics, standing
 from engine.evaluation.statistics import estimate, paired_tests, running, together
@@ -28,6 +29,7 @@ from engine.progress import Report
 from engine.studies import table_cells
 from engine.studies.answers import (
     FRESH,
+    RENEWED,
     STALE,
     ZERO_SHOT,
     look_up,
@@ -40,19 +42,33 @@ from engine.studies.table_cells import Table, interval
 METRIC = "ndcg10"
 LLM = {
     f"llm_{FRESH}": "LLM, fresh demonstrations",
+    f"llm_{RENEWED}": "LLM, demonstrations renewed each period",
     f"llm_{STALE}": "LLM, stale demonstrations",
     f"llm_{ZERO_SHOT}": "LLM, no demonstrations",
 }
 KINDS = {"sasrec": "SASRec", "itemknn": "item-kNN"}
 FITS = {"frozen": "frozen", "retrained": "retrained each period"}
-CONVENTIONAL = {f"{kind}_{fit}": f"{KINDS[kind]}, {FITS[fit]}" for kind in KINDS for fit in FITS}
+REAL_TIME = "itemknn_realtime"
+CONVENTIONAL = {f"{kind}_{fit}": f"{KINDS[kind]}, {FITS[fit]}" for kind in KINDS for fit in FITS} | {
+    REAL_TIME: "item-kNN, in real time"
+}
 SERIES = LLM | CONVENTIONAL
+
+KNOWN = (
+    "What each knows: fresh demonstrations and item-kNN in real time all purchases before the target's "
+    "moment; renewed demonstrations and retrained recommenders those before the target's period; stale "
+    "demonstrations and frozen recommenders those before the cut. The user's own history goes up to the "
+    "target for all."
+)
 
 COMPARED = (
     (f"llm_{FRESH}", f"llm_{STALE}"),
     (f"llm_{FRESH}", f"llm_{ZERO_SHOT}"),
-    (f"llm_{FRESH}", "sasrec_frozen"),
-    (f"llm_{FRESH}", "sasrec_retrained"),
+    (f"llm_{FRESH}", REAL_TIME),
+    (f"llm_{RENEWED}", "sasrec_retrained"),
+    (f"llm_{RENEWED}", "itemknn_retrained"),
+    (f"llm_{STALE}", "sasrec_frozen"),
+    (f"llm_{STALE}", "itemknn_frozen"),
     ("sasrec_retrained", "sasrec_frozen"),
     ("itemknn_retrained", "itemknn_frozen"),
 )
@@ -98,7 +114,7 @@ def run(
             for name in SERIES
         ],
         "tests": compared(plan, values, request.seed),
-        "notes": notes(request, plan, {"llm": info}) + cut_short(request, plan, checkpoint),
+        "notes": [*notes(request, plan, {"llm": info}), KNOWN, *cut_short(plan, checkpoint)],
         "seconds": round(checkpoint.seconds, 1),
     }
 
@@ -139,7 +155,8 @@ def planned(engine: Engine, request: StudyRequest) -> tuple[Plan, DatasetColumns
     ]
     if len(questions) < 2:
         raise BadInput(f"{request.dataset!r} has no two purchases after the cut that could be predicted.")
-    return Plan(dataset, questions, time.start(request.cut)), columns, time
+    starts = {period: time.start(period) for period in range(request.cut, request.periods)}
+    return Plan(dataset, questions, time.start(request.cut), starts=starts), columns, time
 
 
 def measure_conventional(
@@ -154,7 +171,7 @@ def measure_conventional(
     """Every question put to a conventional recommender, period by period, into the checkpoint."""
     kind, _, fit = name.partition("_")
     for period, numbered in _by_period(plan.questions):
-        since = period if fit == "retrained" else request.cut
+        until = {"retrained": time.start(period), "frozen": time.start(request.cut)}.get(fit)
         if all(key(name, number) in checkpoint for number, _ in numbered):
             continue
         label = f"{SERIES[name]}, period {period}"
@@ -166,7 +183,7 @@ def measure_conventional(
             request.seed,
             folder=folder,
             minutes=request.minutes,
-            before=time.start(since),
+            before=until,
             progress=lambda _, message, *_partial, label=label: checkpoint.report(f"{label}: {message}"),
         ).scorer
         for number, question in numbered:
@@ -174,17 +191,15 @@ def measure_conventional(
             checkpoint.measured(key(name, number), measure, label)
 
 
-def cut_short(request: StudyRequest, plan: Plan, checkpoint: Checkpoint) -> list[str]:
-    """Which fits had too little time: their numbers are lower than they could be."""
+def cut_short(plan: Plan, checkpoint: Checkpoint) -> list[str]:
+    """Which trainings a limit ended before their early stop: their numbers are lower than they could be."""
     sentences = []
     for name in CONVENTIONAL:
         first = {period: numbered[0][0] for period, numbered in _by_period(plan.questions)}
-        periods = [str(period) for period, number in first.items() if checkpoint[key(name, number)]["short"]]
-        if periods:
-            sentences.append(
-                f"{SERIES[name]}: {request.minutes:g} minutes were over before it was done, for period "
-                f"{', '.join(periods)}. With more --minutes it may do better."
-            )
+        short = {period: checkpoint[key(name, number)]["short"] for period, number in first.items()}
+        for said in dict.fromkeys(filter(None, short.values())):
+            periods = ", ".join(str(period) for period in short if short[period] == said)
+            sentences.append(f"{SERIES[name]}, for period {periods}: {said[0].lower()}{said[1:]}")
     return sentences
 
 
@@ -230,12 +245,10 @@ def _scored(
 ) -> dict[str, Any]:
     asked = look_up(engine.store, plan.dataset, question, request, plan.dataset.interactions)
     history = [row.item for row in asked.query.history]
-    # No moment is given: what is known is what the scorer was fitted on.
-    listed = asked.plain(scorer.scores(history, asked.items).tolist())
-    return {
-        "scores": {name: listed},
-        "short": "minutes" in (training_report(scorer) or {}).get("stopped_because", ""),
-    }
+    # Else no moment is given: what is known is what the scorer was fitted on.
+    moment = asked.query.target_timestamp if name == REAL_TIME else None
+    listed = asked.plain(scorer.scores(history, asked.items, moment).tolist())
+    return {"scores": {name: listed}, "short": limit_hit(scorer)}
 
 
 def _by_period(questions: Sequence[Question]) -> Iterator[tuple[int, list[tuple[int, Question]]]]:

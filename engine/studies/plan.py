@@ -21,6 +21,7 @@ from engine.context import Context, Engine, context_of
 from engine.demos.reader import Reader
 from engine.studies.answers import (
     FRESH,
+    RENEWED,
     STALE,
     ZERO_SHOT,
     look_up,
@@ -54,17 +55,28 @@ def run_of(request: StudyRequest, question: Question, demos: str) -> RunRequest:
 @dataclass(frozen=True)
 class Plan:
     """What is asked: `cut` = the moment (unix seconds) before which models are tuned, None without usable
-    times."""
+    times. `starts`: where demonstrations are also renewed at the start of each period, its first moment."""
 
     dataset: DatasetInfo
     questions: list[Question]
     cut: int | None
     by_time: bool = True  # whether the study cuts time into periods wherever it can
 
+    starts: Mapping[int, int] | None = None
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The conditions every question is put under."""
-        return (ZERO_SHOT, FRESH) if self.cut is None else (ZERO_SHOT, STALE, FRESH)
+        return (ZERO_SHOT, *self.moments(self.questions[0]))
+
+    def moments(self, question: Question) -> dict[str, int | None]:
+        """The moment (unix seconds) before which each condition's demonstrations are known; None: the
+        target's."""
+        stale = {} if self.cut is None else {STALE: self.cut}
+        renewed = (
+            {} if self.starts is None or question.period is None else {RENEWED: self.starts[question.period]}
+        )
+        return {**stale, **renewed, FRESH: None}
 
 
 def run_context(
@@ -122,7 +134,7 @@ def measure_row(
     def measure(question: Question) -> dict[str, Any]:
         loaded = engine.load(info)
         asked = look_up(engine.store, plan.dataset, question, request, request.history)
-        prompts = tasks(engine.store, plan.dataset, asked, request, plan.cut, reader)
+        prompts = tasks(engine.store, plan.dataset, asked, request, plan.moments(question), reader)
         return {
             "scores": scores(loaded, asked, prompts, scoring(request, info), cache),
             "shown": {column: len(task.demos) for column, task in prompts.items()},

@@ -41,6 +41,9 @@ from engine.studies.recicl_claim import (
 from engine.studies.table_cells import Table, difference, interval
 from engine.tuning.tune import default_name, tune
 
+TUNED_MINUTES = 5.0
+"""Of each tuning, unless the request says how many."""
+
 
 def run(
     engine: Engine, request: StudyRequest, report: Report, before: dict[str, Any] | None = None
@@ -83,17 +86,18 @@ def tables(result: dict[str, Any]) -> list[Table]:
 
 def tuned(engine: Engine, request: StudyRequest, plan: Plan, layout: str, report: Report) -> str:
     """The name of the base tuned in this layout on what was before the cut; done once."""
+    minutes = TUNED_MINUTES if request.minutes is None else request.minutes
     wanted = TuneRequest(
         dataset=request.dataset,
         base=request.model,
         layout=layout,
         periods=request.periods,
         until=None if plan.cut is None else request.cut,
-        minutes=request.minutes,
+        minutes=minutes,
         seed=request.seed,
     )
     # A name of its own: the default one may be that of a tuning somebody asked for in another way.
-    wanted = replace(wanted, name=f"{default_name(wanted)}-{request.minutes:g}-minutes")
+    wanted = replace(wanted, name=f"{default_name(wanted)}-{minutes:g}-minutes")
     # Without the tuning's own partial: what an earlier attempt measured must stay for the next one.
     tuning = tune(engine, wanted, lambda _, message, *_partial: report(None, f"tuning {layout}: {message}"))
     return tuning["model"]

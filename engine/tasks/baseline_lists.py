@@ -15,12 +15,12 @@ from engine.context import Engine
 from engine.demos import copies
 from engine.evaluation.metrics import order, standing
 from engine.progress import Clock, Report, quiet
-from engine.tasks.hints import scores_of
+from engine.tasks.hints import known_to, scores_of
 
 
 def baseline_lists(engine: Engine, run: Run, report: Report = quiet) -> dict[str, Any]:
-    """`{lists: [{name, items, rank, tied, seconds} or {name, missing}]}`; `missing` says why a list is not
-    there. `rank`: the target's expected one, `tied`: other candidates with the target's score. Items with
+    """`{lists: [{name, items, rank, tied, knows, seconds} or {name, missing}]}`; `missing` says why a list is
+    not there. `rank`: the target's expected one, `tied`: other candidates with the target's score. Items with
     equal scores stand in the order of their ids.
 
     What only counts is fitted on the spot, what is trained must have been fitted. Raises NotFound where the
@@ -51,7 +51,10 @@ def baseline_lists(engine: Engine, run: Run, report: Report = quiet) -> dict[str
         ]
         stands = standing(scores, target)
         counts = {"rank": stands.rank, "tied": stands.tied}
-        lists.append({"name": name, "items": items, **counts, "seconds": round(clock.seconds, 3)})
+        told = known_to(engine, dataset, name, request.target)
+        lists.append(
+            {"name": name, "items": items, **counts, "knows": told, "seconds": round(clock.seconds, 3)}
+        )
     return {"lists": lists}
 
 

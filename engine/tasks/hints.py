@@ -16,8 +16,8 @@ from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import NotFound
 from db.requests import RunRequest
-from engine.baselines.fitting import baseline, fitted, place
-from engine.baselines.scorer import Scorer
+from engine.baselines.fitting import baseline, fitted, knows, place
+from engine.baselines.scorer import Scorer, training_report
 from engine.context import Context, Engine
 from engine.demos import query as queries
 
@@ -56,10 +56,29 @@ def hint_for(context: Context[RunRequest], offered: Sequence[int]) -> Hint | Non
 def scores_of(
     engine: Engine, dataset: DatasetInfo, name: str, user_id: str, target: str, offered: Sequence[int]
 ) -> NDArray[np.floating]:
-    """What the baseline `name` scores `offered` (item numbers) for a user; raises as above."""
+    """What the baseline `name` scores `offered` (item numbers) for a user; raises as above, and NotFound for
+    one that was trained on purchases from after the user's target."""
     query = queries.build(engine.store, dataset, user_id, target, history=dataset.interactions)
     history = [row.item for row in query.history]
-    return _scorer(engine, dataset, name, target).scores(history, offered, query.target_timestamp)
+    scorer, moment = _scorer(engine, dataset, name, target), query.target_timestamp
+    until = _until(scorer)
+    if until is not None and moment is not None and moment < until:
+        raise NotFound(
+            f"hint: {name} knows {knows(name, True, target, until)}, some of them from after this user's "
+            "target. Choose a later user, or a recommender that counts."
+        )
+    return scorer.scores(history, offered, moment)
+
+
+def known_to(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> str:
+    """What the baseline `name` knows when it scores for a user, in words; raises as above."""
+    until = _until(_scorer(engine, dataset, name, target))
+    return knows(name, dataset.has_timestamps, target, until)
+
+
+def _until(scorer: Scorer) -> int | None:
+    """The moment before which a trained scorer knows purchases; None for one that counts."""
+    return (training_report(scorer) or {}).get("until")
 
 
 def _scorer(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> Scorer:

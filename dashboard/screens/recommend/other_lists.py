@@ -108,6 +108,11 @@ def _peers(result: Mapping[str, Any], run: Run) -> None:
     )
     name = picked if picked in lists else names[0]
     st.caption(f"{md(_about(name))}. {_ties(lists[name]['items'])}")
+    if lists[name].get("knows"):
+        st.caption(
+            f"{md(_named(name))} knows {md(lists[name]['knows'])}. Demonstrations hold nothing from the "
+            "target's moment on either."
+        )
     two_lists(pair(lists[name]["items"], run.result["items"]), "bump-peer", (_named(name), WITH))
     st.markdown(md(words.peers(run.result, {_named(name): lists[name] for name in names})))
     for entry in result["lists"]:

@@ -17,10 +17,12 @@ APART_PX = 17  # of two names at the right edge
 # The model studied in the accent, conventional recommenders in greys; dashes mark what is kept from them.
 STYLES = {
     "llm_fresh": ("up", "solid", 3.0),
+    "llm_renewed": ("up", "dashdot", 2.0),
     "llm_stale": ("up", "dash", 2.0),
     "llm_zero_shot": ("up", "dot", 2.0),
     "sasrec_retrained": ("muted", "solid", 2.0),
     "sasrec_frozen": ("muted", "dash", 2.0),
+    "itemknn_realtime": ("text", "solid", 1.5),
     "itemknn_retrained": ("same", "solid", 1.5),
     "itemknn_frozen": ("same", "dash", 1.5),
 }

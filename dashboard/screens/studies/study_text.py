@@ -44,6 +44,11 @@ NAMES = {  # of rows, conditions and series: as a heading, in a narrow column, i
     "stale": ("stale demonstrations", "stale", "stale"),
     "fresh": ("fresh demonstrations", "fresh", "fresh"),
     "llm_fresh": ("LLM, fresh demonstrations", "LLM, fresh", "the LLM with fresh demonstrations"),
+    "llm_renewed": (
+        "LLM, demonstrations renewed each period",
+        "LLM, renewed",
+        "the LLM with demonstrations renewed each period",
+    ),
     "llm_stale": ("LLM, stale demonstrations", "LLM, stale", "the LLM with stale demonstrations"),
     "llm_zero_shot": ("LLM, no demonstrations", "LLM, none", "the LLM without demonstrations"),
     "sasrec_frozen": ("SASRec, frozen", "SASRec, frozen", "SASRec frozen"),
@@ -53,6 +58,7 @@ NAMES = {  # of rows, conditions and series: as a heading, in a narrow column, i
         "SASRec retrained each period",
     ),
     "itemknn_frozen": ("item-kNN, frozen", "item-kNN, frozen", "item-kNN frozen"),
+    "itemknn_realtime": ("item-kNN, in real time", "item-kNN, real time", "item-kNN in real time"),
     "itemknn_retrained": ("item-kNN, retrained each period", "item-kNN, retrained", "item-kNN retrained"),
 }
 HEADING, SHORT, SPOKEN = range(3)

@@ -66,5 +66,5 @@ def test_a_kept_one_is_loaded_and_ranks_the_same(store: Store, tmp_path: Path) -
 
 
 def test_help_and_documentation_list_it() -> None:
-    assert "sasrec-scaled|toy" in text_of(fresh(command).app, "--help")
+    assert "toy" in text_of(fresh(command).app, "--help")
     assert "| `toy` | Toy | The item with the highest number |" in generate.choices()

@@ -15,7 +15,7 @@ from db.datasets import DatasetColumns
 from db.errors import BadInput, ModelError, NotFound
 from db.store import Store
 from engine.baselines import fitting, itemknn, sasrec
-from engine.baselines.fitting import baseline, learnable
+from engine.baselines.fitting import baseline, knows, learnable, limit_hit, trained_until
 from engine.baselines.ranks import Evaluation, evaluate, run_baseline
 from engine.baselines.sasrec_training import Recipe
 from engine.baselines.scorer import FitJob, Scorer, visible
@@ -55,14 +55,20 @@ def fitted(columns: DatasetColumns, kind: str, target: str) -> Scorer:
 @pytest.mark.parametrize("target", ["test", "probe"])
 @pytest.mark.parametrize("timestamps", [True, False])
 def test_what_is_not_known_yet_changes_no_score(kind: str, target: str, timestamps: bool):
-    """Change every interaction from the target's moment on (or everybody's held-out ones): same scores."""
+    """Change every interaction from the target's moment on (or everybody's held-out ones): same scores.
+
+    The user is the first whom what is trained once may be asked about.
+    """
     columns = cycle_columns(40, timestamps=timestamps)
     place = LENGTH - (1 if target == "test" else 2)
-    unknown = np.tile(np.arange(LENGTH) >= place, 40)
+    row = 20 * LENGTH + place  # users buy one after the other each day
+    before, unknown = None, np.tile(np.arange(LENGTH) >= place, 40)
+    if columns.timestamp is not None:
+        before = int(columns.timestamp[row])
+        unknown = columns.timestamp >= before
+        assert trained_until(columns, kind, target) in (None, before)
     changed = replace(columns, item=np.where(unknown, (columns.item + 11) % ITEMS, columns.item))
-    # User 0 buys first each day, so exactly the `unknown` purchases are not before the target's moment.
-    before = None if columns.timestamp is None else int(columns.timestamp[place])
-    history = columns.item[:place].tolist()
+    history = columns.item[row - place : row].tolist()
     first = fitted(columns, kind, target).scores(history, range(ITEMS), before)
     second = fitted(changed, kind, target).scores(history, range(ITEMS), before)
     np.testing.assert_array_equal(first, second)
@@ -70,6 +76,72 @@ def test_what_is_not_known_yet_changes_no_score(kind: str, target: str, timestam
         earlier = np.tile(np.arange(LENGTH) == place - 1, 40)
         other = replace(columns, item=np.where(earlier, (columns.item + 11) % ITEMS, columns.item))
         assert not np.array_equal(first, fitted(other, kind, target).scores(history, range(ITEMS), before))
+
+
+def test_what_is_trained_once_is_asked_only_about_targets_from_its_moment_on(store: Store):
+    columns = cycle_columns(40)
+    stored(store, columns)
+    assert columns.timestamp is not None
+    until = trained_until(columns, "sasrec")
+    assert until == columns.timestamp[20 * LENGTH + LENGTH - 1]
+    found = run_baseline(store, "shop", "sasrec", users=40, candidates=8)
+    assert sorted(found["ranks"]) == sorted(f"u{user}" for user in range(20, 40))
+    assert found["fitted_on"] == "purchases before 1970-01-09"
+    assert "only users whose target is at or after it" in found["rule"]
+    assert len(run_baseline(store, "shop", "itemknn", users=40, candidates=8)["ranks"]) == 40
+    assert drawn_users(columns, 40, 0, "test", until) == list(found["ranks"])
+
+
+@pytest.mark.parametrize("kind", ["sasrec", "itemknn", "itemknn-popularity", "popularity"])
+def test_a_purchase_of_the_targets_own_moment_is_not_known(kind: str):
+    """Everybody buys at the same moments: what others bought then is no news from before."""
+    columns = cycle_columns(40)
+    assert columns.timestamp is not None
+    same = replace(columns, timestamp=columns.timestamp // 86_400 * 86_400)
+    assert same.timestamp is not None
+    moment, row = int(same.timestamp[LENGTH - 1]), 20 * LENGTH + LENGTH - 1
+    changed = replace(
+        same, item=np.where(same.timestamp >= moment, (same.item + 11) % ITEMS, same.item).astype(np.int32)
+    )
+    history = same.item[row - LENGTH + 1 : row].tolist()
+    scores = [fitted(one, kind, "test").scores(history, range(ITEMS), moment) for one in (same, changed)]
+    np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize("kind", ["itemknn", "bm25"])
+def test_popularity_breaks_ties_and_nothing_else(kind: str):
+    columns = cycle_columns(40)
+    history, before = [3, 16, 9], 5 * 86_400
+    plain, bought, broken = (
+        fitted(columns, name, "test").scores(history, range(ITEMS), before)
+        for name in (kind, "popularity", f"{kind}-popularity")
+    )
+    assert len(np.unique(plain)) < len(np.unique(broken)), "there were ties, and some are broken"
+    for one in range(ITEMS):
+        for other in range(ITEMS):
+            expected = (plain[one], bought[one]) > (plain[other], bought[other])
+            assert (broken[one] > broken[other]) == expected
+
+
+def test_what_each_knows_is_said():
+    assert knows("bm25", True) == "the catalogue's titles"
+    assert knows("itemknn", True) == "purchases before each target's moment"
+    assert knows("sasrec", True, until=86_400 * 365) == "purchases before 1971-01-01"
+    assert knows("sasrec", False, "probe") == "all purchases but everybody's last two"
+
+
+def test_a_training_that_a_limit_ended_is_named(store: Store, tmp_path: Path):
+    stored(store, cycle_columns(40))
+    hurried = run_baseline(store, "shop", "sasrec", users=6, candidates=8, folder=tmp_path, minutes=1e-9)
+    assert hurried["notes"] == [
+        "Its training did not reach its early stop: 1e-09 minutes are over. With more it may do better."
+    ]
+    capped = run_baseline(store, "shop", "sasrec", users=6, candidates=8, seed=1)
+    assert "4 epochs are done" in capped["notes"][0]
+    assert run_baseline(store, "shop", "itemknn", users=6, candidates=8)["notes"] == []
+    scorer = baseline("sasrec").load(next(tmp_path.glob("*.safetensors")))
+    scorer.report["stopped_because"] = "no better validation for 5 epochs"  # type: ignore[attr-defined]
+    assert limit_hit(scorer) == ""
 
 
 def test_the_scorer_is_given_the_history_before_the_target_and_no_more(store: Store):
@@ -147,7 +219,7 @@ def test_users_without_the_target_are_not_drawn(store: Store):
 
 def test_wrong_requests_are_refused(store: Store):
     stored(store, cycle_columns(10))
-    with pytest.raises(BadInput, match="kind is 'svd'; it must be one of popularity, itemknn, bm25"):
+    with pytest.raises(BadInput, match="kind is 'svd'; it must be one of popularity, itemknn, "):
         run_baseline(store, "shop", "svd")
     with pytest.raises(BadInput, match="users is 0"):
         run_baseline(store, "shop", "bm25", users=0)

@@ -11,11 +11,11 @@ import pytest
 from db import datasets
 from db.errors import BadInput
 from db.requests import StudyRequest
-from engine.baselines import sasrec
+from engine.baselines import sasrec, sasrec_training
 from engine.baselines.sasrec_training import Recipe
 from engine.context import Engine
+from engine.studies import answers, plan
 from engine.studies import drift as module
-from engine.studies import plan
 from engine.studies.drift import CONVENTIONAL, LLM, compared, planned
 from engine.studies.plan import Plan
 from engine.studies.questions import Question
@@ -74,14 +74,15 @@ def test_frozen_knows_nothing_of_after_the_cut_and_retrained_nothing_of_its_peri
     request = StudyRequest.from_json(PAYLOAD)
     _, columns, time = planned(engine, request)
     assert columns.timestamp is not None
-    fits: list[tuple[str, int]] = []
-    asked: list[tuple[str, int, int]] = []
+    fits: list[tuple[str, int | None]] = []
+    asked: list[tuple[str, int | None, int]] = []
 
-    def fitted(dataset: Any, columns: Any, kind: str, seed: int, *, before: int, **_: Any) -> Any:
+    def fitted(dataset: Any, columns: Any, kind: str, seed: int, *, before: int | None, **_: Any) -> Any:
         fits.append((kind, before))
 
         def scores(history: list[int], candidates: list[int], moment: int | None = None) -> np.ndarray:
-            assert moment is None  # or counting scorers would look beyond what they were fitted on
+            # Else counting scorers would look beyond what they were fitted on.
+            assert (moment is None) == (before is not None)
             return np.zeros(len(candidates))
 
         return SimpleNamespace(scorer=SimpleNamespace(scores=scores, before=before, kind=kind))
@@ -100,8 +101,37 @@ def test_frozen_knows_nothing_of_after_the_cut_and_retrained_nothing_of_its_peri
     assert {name for name, _, _ in asked} == set(CONVENTIONAL)
     for name, before, moment in asked:
         period = int(np.searchsorted(time.starts, moment, side="right"))
-        assert before == (time.start(3) if name.endswith("frozen") else time.start(period)) <= moment
-    assert {before for _, before in fits} == {time.start(3), time.start(4)}
+        known = {"frozen": time.start(3), "retrained": time.start(period), "realtime": None}
+        assert before == known[name.split("_")[1]]
+        assert before is None or before <= moment
+    assert {before for _, before in fits} == {time.start(3), time.start(4), None}
+
+
+def test_demonstrations_know_what_the_recommenders_beside_them_know(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Watched where demonstrations are chosen: stale, renewed and fresh differ in the moment they know."""
+    time = planned(engine, StudyRequest.from_json(PAYLOAD))[2]
+    choose, seen = answers.selection.choose, []
+
+    def watched(store: Any, dataset: Any, query: Any, *rest: Any) -> Any:
+        chosen = choose(store, dataset, query, *rest)
+        newest = max((row.timestamp for e in chosen for row in [*e.history, e.answer]), default=0)
+        seen.append((query.target_timestamp, query.known_until, newest))
+        return chosen
+
+    monkeypatch.setattr(answers.selection, "choose", watched)
+    found = drift(engine, PAYLOAD, reports())
+    for moment, until, newest in seen:
+        period = int(np.searchsorted(time.starts, moment, side="right"))
+        assert until in (None, time.start(3), time.start(period))
+        assert newest < (moment if until is None else until)
+    assert {until for _, until, _ in seen} == {None, time.start(3), time.start(4)}
+    pairs = {(test["better"], test["than"]) for test in found["tests"]}
+    assert ("llm_fresh", "itemknn_realtime") in pairs
+    assert ("llm_renewed", "sasrec_retrained") in pairs
+    assert ("llm_fresh", "sasrec_retrained") not in pairs
+    assert module.KNOWN in found["notes"]
 
 
 def test_a_killed_study_goes_on_and_ends_the_same(
@@ -117,11 +147,19 @@ def test_a_killed_study_goes_on_and_ends_the_same(
     assert bare(drift(engine, PAYLOAD, reports(), kept)) == bare(whole)
 
 
-def test_a_recommender_that_had_too_little_time_is_named(engine: Engine, reports: Callable[..., Any]) -> None:
-    assert drift(engine, PAYLOAD, reports())["notes"] == []
-    hurried = drift(engine, {**PAYLOAD, "seed": 1, "minutes": 1e-9}, reports())["notes"]
+STOPPED = "no better validation for 1 epochs"
+
+
+def test_a_recommender_that_had_too_little_time_is_named(
+    engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sasrec_training.State, "over", lambda self, recipe, minutes: STOPPED * self.epoch)
+    assert drift(engine, PAYLOAD, reports())["notes"] == [module.KNOWN]
+    monkeypatch.undo()
+    hurried = drift(engine, {**PAYLOAD, "seed": 1, "minutes": 1e-9}, reports())["notes"][1:]
     assert len(hurried) == 2
     assert all("SASRec" in note and "for period 3, 4" in note for note in hurried)
+    assert all("did not reach its early stop: 1e-09 minutes are over" in note for note in hurried)
 
 
 def test_who_is_asked_in_several_periods_counts_once() -> None:

@@ -17,12 +17,12 @@ from engine.data.splits import target_rows
 from engine.registry import implementation
 
 RULE = (
-    "Of others' purchases, nothing at or after a target's moment is known, to demonstrations and "
+    "Of others' purchases, nothing at or after a target's moment is known, to demonstrations or "
     "recommenders alike; of the user's own, all before the target. What is trained once knows less: "
     "purchases before the median of all targets' moments; then only users whose target is at or after it are "
     "ranked."
 )
-RULE_UNTIMED = "There are no moments: everybody's held-out purchases are hidden from all alike."
+RULE_UNTIMED = "There are no moments: each user's held-out purchases stay unknown instead."
 
 FITS = 2  # raised when fitting changes, so that baselines fitted before are not loaded
 
@@ -138,7 +138,7 @@ def knows(kind: str, timed: bool, target: str = "test", until: int | None = None
         return f"purchases before {_day(until)}"
     if timed:
         return "purchases before each target's moment"
-    return f"all purchases but everybody's last {'one' if target == 'test' else 'two'}"
+    return f"all purchases but the last {'one' if target == 'test' else 'two'} of each user"
 
 
 def _day(moment: int) -> str:

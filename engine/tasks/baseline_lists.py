@@ -17,6 +17,9 @@ from engine.evaluation.metrics import order, standing
 from engine.progress import Clock, Report, quiet
 from engine.tasks.hints import known_to, scores_of
 
+COPIED = "the demonstrations in the prompt"
+"""What a copy knows."""
+
 
 def baseline_lists(engine: Engine, run: Run, report: Report = quiet) -> dict[str, Any]:
     """`{lists: [{name, items, rank, tied, knows, seconds} or {name, missing}]}`; `missing` says why a list is
@@ -51,7 +54,7 @@ def baseline_lists(engine: Engine, run: Run, report: Report = quiet) -> dict[str
         ]
         stands = standing(scores, target)
         counts = {"rank": stands.rank, "tied": stands.tied}
-        told = known_to(engine, dataset, name, request.target)
+        told = COPIED if name in COPIES else known_to(engine, dataset, name, request.target)
         lists.append(
             {"name": name, "items": items, **counts, "knows": told, "seconds": round(clock.seconds, 3)}
         )

@@ -127,7 +127,7 @@ def test_what_each_knows_is_said():
     assert knows("bm25", True) == "the catalogue's titles"
     assert knows("itemknn", True) == "purchases before each target's moment"
     assert knows("sasrec", True, until=86_400 * 365) == "purchases before 1971-01-01"
-    assert knows("sasrec", False, "probe") == "all purchases but everybody's last two"
+    assert knows("sasrec", False, "probe") == "all purchases but the last two of each user"
 
 
 def test_a_training_that_a_limit_ended_is_named(store: Store, tmp_path: Path):

@@ -1,24 +1,49 @@
 """Segments to token ids, with the exact span of every segment, on any tokenizer.
 
 Each piece is tokenized alone (and remembered), so no token ever crosses a border. The tokens that a tokenizer
-adds before a text (a BOS, a [CLS]) and a chat template's header are determined once from the tokenizer.
+adds before a text (a BOS, a [CLS]) and a chat template's header are determined once from the tokenizer. So is
+how a text must be cut for the pieces' tokens to be those of the whole: see `CUTS`.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from transformers import PreTrainedTokenizerBase
 
 from db.errors import ModelError
-from engine.prompts.segments import HEAD, TAIL, Kind, Segment
+from engine.prompts.probes import prompts
+from engine.prompts.segments import BLANK, HEAD, INTRO, INTRODUCTION, TAIL, Kind, Pieces, Segment
 
 _REMEMBERED = 500_000  # pieces; about 100 MB of short id tuples
 _DAY = datetime(2024, 7, 26, tzinfo=UTC)  # what Llama's templates write where they do not know the day
 _ANOTHER_DAY = datetime(2011, 11, 3, 5, 6, 7, tzinfo=UTC)
 _DATE_PARTS = (*"aAdbBmyYHIpMSfjUWcxX", "-d", "-m")
 _ANCHORS = ("\n", ":", ".", "x", "0")  # tried in turn, should one merge with the piece behind it
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How the marks of a prompt become pieces: its introduction, and the end of a demonstration.
+
+    opened: the first piece is tokenized together with what opens the text, as its beginning.
+    """
+
+    intro: Pieces
+    blank: Pieces
+    opened: bool = True
+
+
+AS_TUNED = "pieces"  # the only one before there were others: models tuned then go on with it
+# Tried in this order; the first is taken whose tokens are those of the whole text.
+CUTS = {
+    AS_TUNED: Cut((f"{INTRODUCTION}\n",), ("\n",), opened=False),
+    "opened": Cut((f"{INTRODUCTION}\n",), ("\n",)),
+    "two line ends": Cut((INTRODUCTION, "\n"), ("\n",)),
+    # Tokenizers that make one token of two line ends would end an answer otherwise than it is scored.
+    "no blank lines": Cut((INTRODUCTION,), ()),
+}
 
 
 @dataclass(frozen=True)
@@ -63,9 +88,11 @@ class PieceEncoder:
 
     Attributes: `chat` says whether the tokenizer's chat template wraps the prompt; `dated` is the date that
     template gets where it asks for today's, always the same, so that runs can be repeated; else None.
+    `cut` is the one of `CUTS` that is used, and `exact` whether its tokens are those of the whole text.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, cut: str | None = None) -> None:
+        """cut: the one that a model was tuned with; by default the first that is exact, else the first."""
         self.tokenizer = tokenizer
         self._known: dict[str, tuple[int, ...]] = {}
         self._adds_blank = self._adds_a_blank()
@@ -73,12 +100,8 @@ class PieceEncoder:
         self.chat = bool(self._head_text or self._tail_text)
         dated = self.chat and self._chat_texts(_ANOTHER_DAY) != (self._head_text, self._tail_text)
         self.dated = f"{_DAY:%d %B %Y}" if dated else None
-        head = self._with_special(self._head_text) if self.chat else ()
-        opening = self._opening()
-        if head[: len(opening)] != opening:
-            head = (*opening, *head)
-        self._known[HEAD] = head
-        self._known[TAIL] = self._with_special(self._tail_text) if self._tail_text else ()
+        self._marks = self._opening()
+        self.cut, self.exact = self._chosen(cut)
 
     @property
     def header(self) -> list[str]:
@@ -90,9 +113,8 @@ class PieceEncoder:
         ids = self._known.get(piece)
         if ids is None:
             if len(self._known) >= _REMEMBERED:
-                head, tail = self._known[HEAD], self._known[TAIL]
-                self._known = {HEAD: head, TAIL: tail}
-            ids = self._known[piece] = self._alone(piece)
+                self._known = {}
+            ids = self._known[piece] = self._ids_of(piece)
         return ids
 
     def joined(self, pieces: Iterable[str]) -> tuple[int, ...]:
@@ -101,16 +123,67 @@ class PieceEncoder:
 
     def text(self, segments: Sequence[Segment]) -> str:
         """What the model is shown, as text, with the chat template's header where there is one."""
-        special = {HEAD: self._head_text, TAIL: self._tail_text}
-        return "".join(special.get(piece, piece) for segment in segments for piece in segment.pieces)
+        return self._text(piece for segment in segments for piece in segment.pieces)
 
-    def _alone(self, piece: str) -> tuple[int, ...]:
-        """SentencePiece-like tokenizers put a blank before a text: tokenize behind an anchor and strip it."""
+    def whole(self, pieces: Iterable[str]) -> tuple[int, ...]:
+        """The ids that the tokenizer gives to the text of the pieces; what spells a control token becomes one
+        where there is a chat template."""
+        return self._begun(self._text(pieces))
+
+    def _text(self, pieces: Iterable[str]) -> str:
+        cut = CUTS[self.cut]
+        special = {
+            HEAD: self._head_text,
+            TAIL: self._tail_text,
+            INTRO: self._head_text + "".join(cut.intro),
+            BLANK: "".join(cut.blank),
+        }
+        return "".join(special.get(piece, piece) for piece in pieces)
+
+    def _chosen(self, asked: str | None) -> tuple[str, bool]:
+        """The cut that is used, and whether it is exact on the probes."""
+        for self.cut in (*CUTS, AS_TUNED) if asked is None else (asked,):
+            self._known = {}
+            exact = all(self.joined(pieces) == self.whole(pieces) for pieces in prompts())
+            if exact:
+                break
+        return self.cut, exact
+
+    def _ids_of(self, piece: str) -> tuple[int, ...]:
+        cut = CUTS[self.cut]
+        if piece == HEAD:
+            return self._begun(self._head_text)
+        if piece == TAIL:
+            return self._tail(cut)
+        if piece == BLANK:
+            return self.joined(cut.blank)
+        if piece == INTRO and cut.opened:
+            return (*self._begun(self._head_text + cut.intro[0]), *self.joined(cut.intro[1:]))
+        if piece == INTRO:
+            return (*self.ids(HEAD), *self.joined(cut.intro))
+        return self._alone(piece, self._plain)
+
+    def _tail(self, cut: Cut) -> tuple[int, ...]:
+        """The template's text behind the question; a line's end may depend on the dash that follows it."""
+        if not self._tail_text:
+            return ()
+        dash, ids = self._plain("x-")[-1:], self._alone(f"{self._tail_text}-", self._with_special)
+        if cut.opened and ids[-1:] == dash:
+            return ids[:-1]
+        return self._alone(self._tail_text, self._with_special)
+
+    def _begun(self, text: str) -> tuple[int, ...]:
+        """The ids of the beginning of a text, with the special tokens that open it."""
+        ids = self._with_special(text) if self.chat else self._plain(text)
+        return ids if ids[: len(self._marks)] == self._marks else (*self._marks, *ids)
+
+    def _alone(self, piece: str, encode: Callable[[str], tuple[int, ...]]) -> tuple[int, ...]:
+        """Some tokenizers put a blank before a text: tokenize behind an anchor and strip it."""
         for anchor in _ANCHORS if self._adds_blank else ():
-            opening, ids = self._plain(anchor), self._plain(anchor + piece)
+            opening, ids = self._plain(anchor), encode(anchor + piece)
             if ids[: len(opening)] == opening:
                 return ids[len(opening) :]
-        return self._plain(piece)
+        return encode(piece)
 
     def _plain(self, text: str) -> tuple[int, ...]:
         # split_special_tokens: a title that spells "<|im_end|>" stays text and never becomes a control token.
@@ -121,7 +194,7 @@ class PieceEncoder:
 
     def _adds_a_blank(self) -> bool:
         tokens = self.tokenizer.convert_ids_to_tokens(list(self._plain("a")))
-        return bool(tokens) and str(tokens[0]).startswith("▁")
+        return bool(tokens) and str(tokens[0]).startswith(("▁", "Ġ"))
 
     def _opening(self) -> tuple[int, ...]:
         """The special tokens the tokenizer itself puts before every text."""

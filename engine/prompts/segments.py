@@ -3,7 +3,8 @@
 A prompt is `[prefix][demo 0]...[demo k-1][hint][query]` followed by one ask and one answer of the candidate's
 own; the hint, what a conventional recommender suggests (arXiv 2406.11156), is there only if asked for.
 A piece is tokenized on its own and never merged with its neighbour, so a segment's token span is exact on
-every tokenizer. This module knows titles only: no tokenizer, no model.
+every tokenizer. Borders of pieces stand where tokenizers part a text anyway; what some of them join (two line
+ends) is a mark, which the encoder writes as its tokenizer allows. This module knows no tokenizer, no model.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,9 +16,14 @@ from db.errors import BadInput
 Kind = Literal["prefix", "demo", "hint", "query", "answer"]
 Pieces = tuple[str, ...]
 
-# Places where a chat model's own header goes; an encoder turns them into the template's tokens, or into none.
+# Marks, which an encoder turns into tokens or into none: where a chat model's own header goes, how a prompt
+# begins (with that header, if there is one), and the end of a demonstration.
 HEAD = "\x00head"
 TAIL = "\x00tail"
+INTRO = "\x00intro"
+BLANK = "\x00blank"
+INTRODUCTION = "Purchases in order, then the next one.\n"
+_MARKS = {HEAD: "", TAIL: "", INTRO: f"{INTRODUCTION}\n", BLANK: "\n"}
 
 DEMO_HISTORY = 5  # items of history shown in one demonstration
 LIKED = 4.0  # a rating of at least this many stars counts as a Yes
@@ -44,7 +50,7 @@ class Segment:
     @property
     def text(self) -> str:
         """The segment as text, without the chat template's header."""
-        return "".join(piece for piece in self.pieces if piece not in (HEAD, TAIL))
+        return written(self.pieces)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,11 @@ class Layout:
     demo: Callable[[Example], Pieces]
     query: Callable[[Sequence[str]], Pieces]
     ask: Callable[[Sequence[str]], Pieces]
+
+
+def written(pieces: Pieces) -> str:
+    """Pieces as text, without the chat template's header."""
+    return "".join(_MARKS.get(piece, piece) for piece in pieces)
 
 
 def clean(title: str) -> str:
@@ -94,12 +105,12 @@ def _bought(titles: Sequence[str]) -> Pieces:
 
 
 def _hint(titles: Sequence[str]) -> Pieces:
-    return ("Another recommender suggests:\n", *_listed(titles), "\n")
+    return ("Another recommender suggests:\n", *_listed(titles), BLANK)
 
 
 def _plain_demo(example: Example) -> Pieces:
     shown = _bought(example.history[-DEMO_HISTORY:])
-    return (*shown, "Next:\n", "-", *title_answer(example.answer), "\n")
+    return (*shown, "Next:\n", "-", *title_answer(example.answer), BLANK)
 
 
 def _plain_query(history: Sequence[str]) -> Pieces:
@@ -110,7 +121,7 @@ def _yes_no_demo(example: Example) -> Pieces:
     yes = example.rating is None or example.rating >= LIKED
     shown = _bought(example.history[-DEMO_HISTORY:])
     asked = ("Would they enjoy this?\n", "-", f" {clean(example.answer)}\n", "Answer:")
-    return (*shown, *asked, *yes_no_answer(yes), "\n")
+    return (*shown, *asked, *yes_no_answer(yes), BLANK)
 
 
 def _yes_no_query(history: Sequence[str]) -> Pieces:
@@ -156,7 +167,6 @@ LAYOUTS: dict[str, dict[str, Layout]] = {
         "free": _FREE,  # no score: the model writes titles (engine/tasks/free_text.py)
     }
 }
-_INTRODUCTION = {"plain": "Purchases in order, then the next one.\n\n"}
 
 
 def layout(template: str, scoring: str) -> Layout:
@@ -177,7 +187,7 @@ def render(
     hint: titles that another recommender suggests, best first.
     """
     chosen = layout(template, scoring)
-    prefix = Segment("prefix", 0, (HEAD, _INTRODUCTION[template]))
+    prefix = Segment("prefix", 0, (INTRO,))
     shown = [Segment("demo", b, chosen.demo(example)) for b, example in enumerate(demos)]
     suggested = [Segment("hint", 0, _hint(hint))] if hint else []
     return [prefix, *shown, *suggested, Segment("query", 0, chosen.query(history))]

@@ -26,6 +26,7 @@ from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.progress import Report, quiet
 from engine.prompts import Segment, layout
+from engine.prompts.segments import written
 
 STRATEGIES = ("neighbours", "proximal", "recent", "bm25")
 RANDOM = 3  # random sets judged beside those
@@ -161,4 +162,4 @@ def _sets(
 def _text(judged: Judged) -> str:
     """The set as it stands in a prompt."""
     shown = layout(TEMPLATE, "sum")
-    return "".join(piece for entry in judged.entries for piece in shown.demo(entry.example))
+    return "".join(written(shown.demo(entry.example)) for entry in judged.entries)

@@ -90,6 +90,7 @@ def ranked(inputs: Inputs, scores: list[float]) -> list[dict[str, Any]]:
 def demonstration(entry: PoolEntry, weight: float, request: RunRequest) -> dict[str, Any]:
     """One demonstration as it stands in the prompt, and where it comes from."""
     from engine.prompts import layout
+    from engine.prompts.segments import written
 
     demo = entry.demonstration
     return {
@@ -97,7 +98,7 @@ def demonstration(entry: PoolEntry, weight: float, request: RunRequest) -> dict[
         "weight": weight,
         "source": demo.source,
         "user": demo.user_id,
-        "text": "".join(layout(request.template, request.scoring).demo(entry.example)),
+        "text": written(layout(request.template, request.scoring).demo(entry.example)),
         "history": [{"item": i.item_id, "title": i.title} for i in entry.history],
         "answer": {"item": entry.answer.item_id, "title": entry.answer.title},
         "timestamp": demo.timestamp,
@@ -141,6 +142,11 @@ def notes(inputs: Inputs, loaded: LoadedModel, result: RankResult) -> list[str]:
     if any(e.demonstration.source == HAND_WRITTEN and not places(e.demonstration) for e in inputs.chosen):
         sentences.append(
             "A demonstration was written by hand: nothing can check that what it shows was known by then."
+        )
+    if not loaded.encoder.exact:
+        sentences.append(
+            "The model's tokenizer forms tokens across lines, and prompts are tokenized line by line: the "
+            "model reads other tokens than it would in one text, and may rank worse for it."
         )
     if loaded.encoder.dated:
         sentences.append(

@@ -148,6 +148,7 @@ def _tuned(
             "method": method,
             "learning_rate": trainer.rate,
             "position_gaps": gaps,
+            "cut": loaded.encoder.cut,
             "dataset": dataset.name,
         },
     }

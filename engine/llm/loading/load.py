@@ -34,6 +34,7 @@ from engine.llm.loading.sources import (
     read_config,
 )
 from engine.prompts import PieceEncoder
+from engine.prompts.encode import AS_TUNED, CUTS
 
 _DTYPES = {
     "float32": torch.float32,
@@ -226,16 +227,28 @@ def _facts(place: Source, config: PretrainedConfig) -> ModelFacts:
         ) from error
 
 
-def _made_for(place: Source) -> dict:
-    """The way of scoring that the recipe of a model tuned here names, if there is one."""
-    recipe = place.folder / "RECIPE.json"
-    if not recipe.is_file():
-        return {}
+def _recipe(place: Source) -> dict:
+    """The recipe of a model tuned here; empty for every other one."""
     try:
-        scoring = json.loads(recipe.read_text()).get("scoring")
-    except (ValueError, AttributeError, OSError):
-        return {}  # a file of somebody else's under the same name
-    return {"scoring": scoring} if scoring in SCORINGS else {}
+        recipe = json.loads((place.folder / "RECIPE.json").read_text())
+    except (ValueError, OSError):
+        return {}
+    return recipe if isinstance(recipe, dict) else {}  # a file of somebody else's under the same name
+
+
+def _made_for(place: Source) -> dict:
+    """The way of scoring that the recipe names, if there is one."""
+    scoring = _recipe(place).get("scoring")
+    return {"scoring": scoring} if isinstance(scoring, str) and scoring in SCORINGS else {}
+
+
+def _cut(place: Source) -> str | None:
+    """How the prompts were cut that the model was tuned on; None for one that was not tuned here."""
+    recipe = _recipe(place)
+    tuned = recipe.get("recipe")
+    if isinstance(tuned, dict):
+        return tuned["cut"] if tuned.get("cut") in CUTS else AS_TUNED
+    return AS_TUNED if "command" in recipe else None  # the embedded model's names the command that made it
 
 
 def _check_memory(
@@ -277,7 +290,7 @@ def _tokenizer(place: Source) -> PreTrainedTokenizerBase:
 
 
 def _encoder(place: Source, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> PieceEncoder:
-    encoder = PieceEncoder(tokenizer)
+    encoder = PieceEncoder(tokenizer, _cut(place))
     ids = (*encoder.joined(("Bought:\n", "-", " A title\n")),)
     if not ids:
         raise ModelError(f"The tokenizer in {place.folder} turns text into no tokens at all.")

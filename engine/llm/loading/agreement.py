@@ -131,21 +131,32 @@ def _behind_prefix(
         query_owners=own[start:],
         log_alpha=None if log_alpha is None else log_alpha[None],
     )
-    logits = _lens(model, torch.stack([ids[start:], padded]), behind, start)
-    return logits[: len(logits) - _SHORTER]
+    return _lens(model, torch.stack([ids[start:], padded]), behind, start, _SHORTER)
 
 
-def _lens(model: PreTrainedModel, rows: Tensor, current: lens.Pass, first: int = 0) -> Tensor:
-    """Logits [R * S, V] through the lens, asked for as scoring does: by a mask, at given positions."""
+def _lens(
+    model: PreTrainedModel, rows: Tensor, current: lens.Pass, first: int = 0, padding: int = 0
+) -> Tensor:
+    """Logits [N, V] through the lens, asked for as scoring does: by a mask, at given positions.
+
+    padding: tokens at the end of the last row whose logits are not asked for.
+    """
     places = (first + torch.arange(rows.shape[1], device=rows.device)).expand_as(rows)
+    asked = torch.ones_like(rows, dtype=torch.bool)
+    asked[-1, rows.shape[1] - padding :] = False
     with lens.looking(current):
         logits = model(
             input_ids=rows,
             position_ids=places,
             use_cache=False,
-            logits_to_keep=torch.ones_like(rows, dtype=torch.bool),
+            logits_to_keep=asked,
         ).logits
-    return _centred(logits.reshape(-1, logits.shape[-1]))
+    logits = logits.reshape(-1, logits.shape[-1])
+    if len(logits) != int(asked.sum()):
+        raise ModelError(
+            f"it does not compute only the logits that are asked for. Supported are {PROVEN} models."
+        )
+    return _centred(logits)
 
 
 def _own(model: PreTrainedModel, ids: Tensor, mask: Tensor | None = None) -> Tensor:

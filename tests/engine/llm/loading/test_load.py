@@ -7,7 +7,7 @@ import pytest
 import torch
 from huggingface_hub import errors as hub_errors
 from tokenizers import Tokenizer
-from transformers import Gemma2Config, T5Config
+from transformers import AutoConfig, AutoModelForCausalLM, Gemma2Config, T5Config
 
 from db.errors import BadInput, ModelError, OutOfMemory
 from engine.llm.loading import load as loading
@@ -21,8 +21,11 @@ from engine.llm.loading.load import (
 from engine.llm.loading.loaded_models import Models
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.prompts import Example
+from engine.prompts.encode import AS_TUNED
 from tests.engine.conftest import FAMILIES, TITLES, TOKENIZERS, make_loaded
+from tests.engine.prompts.test_whole_text import encoder_of
 
+_TINY = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 TASK = Task((Example(TITLES[:3], TITLES[3]),), TITLES[2:6], TITLES[5:10], 2)
 
 
@@ -77,6 +80,28 @@ def test_the_revision_follows_config_tokenizer_and_weights(model_folder) -> None
     third = inspect(str(folder)).revision
     (folder / "README.md").write_text("not part of the model")
     assert len({first, second, third, inspect(str(folder)).revision}) == 3
+
+
+@pytest.mark.parametrize(
+    ("recipe", "cut"),
+    [
+        (None, "opened"),
+        ({"recipe": {"method": "full"}}, AS_TUNED),  # tuned before there were other cuts
+        ({"recipe": {"cut": "no blank lines"}}, "no blank lines"),
+        ({"command": "python -m engine.tuning.train_embedded"}, AS_TUNED),
+        ({"recipe": "somebody else's"}, "opened"),
+    ],
+)
+def test_a_tuned_model_reads_prompts_as_it_was_tuned_on_them(
+    recipe: object, cut: str, tmp_path: Path
+) -> None:
+    folder, tokenizer = tmp_path / "model", encoder_of("llama2").tokenizer
+    config = AutoConfig.for_model("llama", **_TINY, vocab_size=len(tokenizer))
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    if recipe is not None:
+        (folder / "RECIPE.json").write_text(json.dumps(recipe))
+    assert load(str(folder)).encoder.cut == cut
 
 
 def broken(folder: Path, case: str) -> None:  # noqa: C901 - one fault a line

@@ -75,7 +75,7 @@ def choice(view: View, rows: Sequence[Row], target: Interaction | None, excluded
     """How many rows show the target and a button that leaves them out; or how many are left out (`excluded`)
     and one that puts them back. Whether there was anything to say."""
     if view.options.exclude_target_item:
-        _line(f"Left out: {_many(excluded)} the target's item.", "Put back", exclude=False)
+        _line(f"Left out: {_many(excluded, 'that ')} the target's item.", "Put back", exclude=False)
         return True
     places = [place(row, target) for row in rows]
     shown = [where for where in places if where is not None]
@@ -87,8 +87,8 @@ def choice(view: View, rows: Sequence[Row], target: Interaction | None, excluded
     return bool(shown)
 
 
-def _many(count: int) -> str:
-    return f"{plural(count, 'demonstration')} {'shows' if count == 1 else 'show'}"
+def _many(count: int, that: str = "") -> str:
+    return f"{plural(count, 'demonstration')} {that}{'shows' if count == 1 else 'show'}"
 
 
 def _line(text: str, label: str, *, exclude: bool) -> None:

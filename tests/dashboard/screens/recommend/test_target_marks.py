@@ -59,7 +59,7 @@ def test_one_click_leaves_them_out_and_one_puts_them_back(open_page: Open, stock
         app = open_page(**LINK)
         before = [slider.key for slider in app.slider]
         app.button(key="target-exclude").click().run()
-        until(app, "Left out: 2 demonstrations show the target's item.")
+        until(app, "Left out: 2 demonstrations that show the target's item.")
         until(app, "2 of 4 demonstrations")
         assert [slider.key for slider in app.slider] == [before[1], before[3]]
         assert app.query_params["exclude_target_item"] == "yes"
@@ -76,7 +76,7 @@ def test_what_was_chosen_by_hand_comes_back_too(open_page: Open, stocked: Store)
     with FakeEngine(stocked):
         app = open_page(**LINK, set=f"{first}*2,{second}", exclude_target_item="yes")
         assert [slider.key for slider in app.slider] == [f"weight-{second}"]
-        assert "Left out: 1 demonstration shows the target's item." in texts(app)
+        assert "Left out: 1 demonstration that shows the target's item." in texts(app)
         app.button(key="target-include").click().run()
         until(app, "target is the answer")
     assert [slider.value for slider in app.slider] == [2.0, 1.0]

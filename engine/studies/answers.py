@@ -10,18 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from db import datasets
+from db.choices import COPIES
 from db.datasets import DatasetInfo
 from db.requests import StudyRequest
+from db.requests.strategy_spec import parse_spec
 from db.store import Store
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
 from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
+from engine.studies.copied import PLACEBOS, copied
 from engine.studies.questions import Question
+from engine.tasks.inputs import shows_target
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
@@ -66,41 +70,75 @@ def look_up(
     return Asked(query, listed.items, titles, listed.items.index(query.target.item))
 
 
-def tasks(
+@dataclass(frozen=True)
+class Shown:
+    """The demonstrations of a question by condition, in prompt order, placebos of the fresh ones among them.
+
+    `placebos`: how near each placebo is to what it stands for; `excluded`: demonstrations of all conditions
+    that were left out because they show the target's item.
+    """
+
+    entries: dict[str, list[PoolEntry]]
+    placebos: dict[str, dict[str, float]]
+    excluded: int
+
+
+def shown(
     store: Store,
     dataset: DatasetInfo,
     asked: Asked,
     request: StudyRequest,
     moments: Mapping[str, int | None],
-    reader: Reader | None = None,
-) -> dict[str, Task]:
-    """The prompts with demonstrations. `moments`: by condition, the moment (unix seconds) before which they
+    reader: Reader,
+) -> Shown:
+    """What the prompts show. `moments`: by condition, the moment (unix seconds) before which demonstrations
     are known; None: everything known before the target. `reader`: for strategies that compare titles by a
-    model's vectors, and for budgets in tokens."""
-    return {
-        column: _task(
-            asked,
-            selection.choose(
-                store, dataset, replace(asked.query, known_until=until), request.demos, request.seed, reader
-            ),
-            request.seed,
-        )
-        for column, until in moments.items()
+    model's vectors, and for lengths in tokens."""
+    spec = parse_spec(request.demos)
+
+    def chosen(name: str, until: int | None) -> list[PoolEntry]:
+        query, wanted = replace(asked.query, known_until=until), replace(spec, name=name)
+        return selection.choose(store, dataset, query, wanted, request.seed, reader, spec.name)
+
+    entries = {column: chosen(spec.name, until) for column, until in moments.items()}
+    fresh, placebos = entries[FRESH][::-1], {}
+    for name in PLACEBOS:
+        entries[name] = chosen(name, None)
+        placebos[name] = selection.strategy(name).measured(fresh, entries[name][::-1], reader)
+    if not request.exclude_target_item:
+        return Shown(entries, placebos, 0)
+    kept = {
+        column: [entry for entry in row if shows_target(entry, asked.query) is None]
+        for column, row in entries.items()
     }
+    return Shown(kept, placebos, sum(len(entries[column]) - len(kept[column]) for column in entries))
 
 
 def scores(
-    loaded: LoadedModel, asked: Asked, tasks: dict[str, Task], scoring: str, cache: PrefillCache
-) -> dict[str, list[float]]:
-    """Scores per condition, target first: of the prompts with demonstrations and the one without any."""
+    loaded: LoadedModel,
+    asked: Asked,
+    entries: Mapping[str, Sequence[PoolEntry]],
+    request: StudyRequest,
+    scoring: str,
+    cache: PrefillCache,
+) -> dict[str, Any]:
+    """`{scores, shown, copies}` of the prompts with these demonstrations and of the one without any: scores
+    per condition, target first; how many demonstrations had room; what copies of those score."""
     from engine.llm.scoring.ranking import rank_candidates
 
-    scores: dict[str, list[float]] = {}
-    for column, task in tasks.items():
-        result = rank_candidates(loaded, replace(task, scoring=scoring), cache)  # type: ignore[arg-type]
-        scores[ZERO_SHOT] = asked.plain(result.scores_zero_shot)
-        scores[column] = asked.plain(result.scores)
-    return scores
+    found: dict[str, Any] = {"scores": {}, "shown": {}, "copies": {name: {} for name in COPIES}}
+    for column, row in entries.items():
+        task = replace(_task(asked, row, request.seed), scoring=scoring)  # type: ignore[arg-type]
+        result = rank_candidates(loaded, task, cache)
+        found["scores"][ZERO_SHOT] = asked.plain(result.scores_zero_shot)
+        found["scores"][column] = asked.plain(result.scores)
+        found["shown"][column] = len(result.kept)
+        if column not in PLACEBOS:
+            kept = [row[b] for b in result.kept]
+            for name in COPIES:
+                counts = copied(name, kept, [1.0] * len(kept), asked.items)
+                found["copies"][name][column] = asked.plain(counts)
+    return found
 
 
 def _finite(score: float, missing: float) -> float:

@@ -14,27 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.choices import COMPARED, COPIES, STRATEGIES
-from engine.demos import copies, selection
-from engine.demos.query import PoolEntry
+from engine.demos import selection
 from engine.evaluation.statistics import better, paired_tests, together
 from engine.studies import table_cells
+from engine.studies.copied import PLACEBOS
 from engine.studies.recicl_claim import in_words
 from engine.studies.table_cells import Table
-
-PLACEBOS = tuple(name for name, row in STRATEGIES.items() if row.derived)
 
 DECIDING = "ndcg10"  # the measure the sentences speak of
 
 Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
 """Per strategy or control and measure the values per user [users], users in the same order everywhere."""
-
-
-def copied(
-    name: str, entries: Sequence[PoolEntry], weights: Sequence[float], offered: Sequence[int]
-) -> list[float]:
-    """What a row of `db.choices.COPIES` scores the offered items (numbers), from the demonstrations shown."""
-    shown = [([row.item for row in entry.history], entry.answer.item) for entry in entries]
-    return copies.scores(name, shown, weights, offered)
 
 
 def notes(names: Sequence[str], of: str, measured: Sequence[Mapping[str, Mapping[str, float]]]) -> list[str]:
@@ -64,12 +54,14 @@ def left_out(excluded: int, chosen: int) -> str:
     )
 
 
-def adds(values: Values, model: str, measures: Mapping[str, str], seed: int) -> dict[str, Any] | None:
+def adds(
+    values: Values, model: str, measures: Mapping[str, str], seed: int, label: str = ""
+) -> dict[str, Any] | None:
     """What a model with demonstrations adds to the controls: `{of, tests, said}`; None without any of them.
 
-    model: its name among `values`. measures: name -> as papers write it. tests: paired differences from each
-    control, `p_holm` corrected for all controls of a measure. said: a sentence from the stronger copy and one
-    from each placebo.
+    model: its name among `values`; label: what sentences call its demonstrations. measures: name -> as papers
+    write it. tests: paired differences from each control, `p_holm` corrected for all controls of a measure.
+    said: a sentence from the stronger copy and one from each placebo.
     """
     controls = [name for name in (*COPIES, *PLACEBOS) if name in values]
     if model not in values or not controls:
@@ -85,7 +77,13 @@ def adds(values: Values, model: str, measures: Mapping[str, str], seed: int) -> 
     return {
         "of": model,
         "tests": [{"better": model, "than": name, **test} for name, test in tests.items()],
-        "said": sentences(means, model, {name: test[DECIDING] for name, test in tests.items()}, measures),
+        "said": sentences(
+            means,
+            model,
+            {name: test[DECIDING] for name, test in tests.items()},
+            measures[DECIDING],
+            label or COMPARED[model].label,
+        ),
     }
 
 
@@ -93,15 +91,16 @@ def sentences(
     means: Mapping[str, float],
     model: str,
     tests: Mapping[str, Mapping[str, Any]],
-    measures: Mapping[str, str],
+    measure: str,
+    label: str,
 ) -> list[str]:
     """What the model adds to the stronger copy, and its demonstrations to each placebo."""
-    label, said = COMPARED[model].label, []
+    said = []
     copies_here = [name for name in COPIES if name in tests]
     if copies_here:
         best = max(copies_here, key=means.__getitem__)
         said.append(
-            f"With {label} the model reaches {measures[DECIDING]} {means[model]:.3f}, {COMPARED[best].label} "
+            f"With {label} the model reaches {measure} {means[model]:.3f}, {COMPARED[best].label} "
             f"{means[best]:.3f}. {_verdict('the model adds', 'to copying', tests[best])}"
         )
     for name in PLACEBOS:
@@ -113,12 +112,20 @@ def sentences(
 
 def table(compared: Mapping[str, Any]) -> Table:
     """The paired differences from the controls, for the command line."""
-    measures = [name for name in ("ndcg10", "hr1") if name in compared["tests"][0]]
+    measures = [name for name, value in compared["tests"][0].items() if isinstance(value, Mapping)]
     rows = [
-        [test["better"], test["than"], *(table_cells.difference(test[measure]) for measure in measures)]
+        [
+            _in_short(test["better"]),
+            test["than"],
+            *(table_cells.difference(test[measure]) for measure in measures),
+        ]
         for test in compared["tests"]
     ]
     return ["paired difference of", "and control", *measures], rows
+
+
+def _in_short(name: str | Sequence[str]) -> str:
+    return name if isinstance(name, str) else " ".join(name)
 
 
 def _verdict(who: str, what: str, test: Mapping[str, Any]) -> str:

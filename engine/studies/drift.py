@@ -17,16 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db import datasets
+from db.choices import COPIES, STRATEGIES
 from db.datasets import DatasetColumns
 from db.errors import BadInput
 from db.requests import StudyRequest
+from db.requests.strategy_spec import parse_spec
 from engine.baselines.fitting import fitted, limit_hit
 from engine.baselines.scorer import Scorer
 from engine.context import Engine
 from engine.evaluation.metrics import metrics, standing
 from engine.evaluation.statistics import estimate, paired_tests, running, together
 from engine.progress import Report
-from engine.studies import table_cells
+from engine.studies import controls, table_cells
 from engine.studies.answers import (
     FRESH,
     RENEWED,
@@ -35,7 +37,19 @@ from engine.studies.answers import (
     look_up,
 )
 from engine.studies.checkpoint import Checkpoint
-from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, reader_of, scoring
+from engine.studies.copied import PLACEBOS
+from engine.studies.plan import (
+    Plan,
+    control_notes,
+    described,
+    identity,
+    key,
+    mean,
+    measure_row,
+    notes,
+    reader_of,
+    scoring,
+)
 from engine.studies.questions import Question, Timeline, drawn, in_periods, timeline
 from engine.studies.table_cells import Table, interval
 
@@ -45,6 +59,7 @@ LLM = {
     f"llm_{RENEWED}": "LLM, demonstrations renewed each period",
     f"llm_{STALE}": "LLM, stale demonstrations",
     f"llm_{ZERO_SHOT}": "LLM, no demonstrations",
+    **{f"llm_{name}": f"LLM, {STRATEGIES[name].label}" for name in PLACEBOS},
 }
 KINDS = {"sasrec": "SASRec", "itemknn": "item-kNN"}
 FITS = {"frozen": "frozen", "retrained": "retrained each period"}
@@ -52,7 +67,8 @@ REAL_TIME = "itemknn_realtime"
 CONVENTIONAL = {f"{kind}_{fit}": f"{KINDS[kind]}, {FITS[fit]}" for kind in KINDS for fit in FITS} | {
     REAL_TIME: "item-kNN, in real time"
 }
-SERIES = LLM | CONVENTIONAL
+COPIED = {name: f"{row.label}, of fresh demonstrations" for name, row in COPIES.items()}
+SERIES = LLM | CONVENTIONAL | COPIED
 
 KNOWN = (
     "What each knows: fresh demonstrations and item-kNN in real time all purchases before the target's "
@@ -99,6 +115,10 @@ def run(
         name: np.array([_ndcg(checkpoint[key(name, n)]["scores"][name]) for n in range(count)])
         for name in CONVENTIONAL
     }
+    answers = [checkpoint[key("llm", n)] for n in range(count)]
+    values |= {
+        name: np.array([_ndcg(answer["copies"][name][FRESH]) for answer in answers]) for name in COPIED
+    }
     return {
         **described(request, plan),
         "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
@@ -114,7 +134,13 @@ def run(
             for name in SERIES
         ],
         "tests": compared(plan, values, request.seed),
-        "notes": [*notes(request, plan, {"llm": info}), KNOWN, *cut_short(plan, checkpoint)],
+        "controls": added(request, plan, values),
+        "notes": [
+            *notes(request, plan, {"llm": info}),
+            KNOWN,
+            *cut_short(plan, checkpoint),
+            *control_notes(request, answers),
+        ],
         "seconds": round(checkpoint.seconds, 1),
     }
 
@@ -129,7 +155,11 @@ def tables(result: dict[str, Any]) -> list[Table]:
         [label[test["better"]], label[test["than"]], table_cells.difference(test[metric])]
         for test in result["tests"]
     ]
-    return [([f"{metric} in period", *periods], points), (["paired difference of", "and", metric], tests)]
+    return [
+        ([f"{metric} in period", *periods], points),
+        (["paired difference of", "and", metric], tests),
+        controls.table(result["controls"]),
+    ]
 
 
 def planned(engine: Engine, request: StudyRequest) -> tuple[Plan, DatasetColumns, Timeline]:
@@ -217,11 +247,27 @@ def points(
     ]
 
 
-def compared(plan: Plan, values: Mapping[str, NDArray[np.float64]], seed: int) -> list[dict[str, Any]]:
-    """The paired differences over users; who was asked in several periods counts once, with their mean."""
+def by_user(plan: Plan, values: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Means per user [users]: who was asked in several periods counts once."""
     names, user = np.unique([question.user_id for question in plan.questions], return_inverse=True)
     counts = np.bincount(user, minlength=len(names))
-    means = {name: np.bincount(user, weights=row) / counts for name, row in values.items()}
+    return {name: np.bincount(user, weights=row) / counts for name, row in values.items()}
+
+
+def added(request: StudyRequest, plan: Plan, values: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """What the LLM with fresh demonstrations adds to copies of them, and they to their placebos."""
+    means = by_user(plan, values)
+    model, label = f"llm_{FRESH}", STRATEGIES[parse_spec(request.demos).name].label
+    cells = {name: {METRIC: means[name]} for name in (model, *COPIED)}
+    cells |= {name: {METRIC: means[f"llm_{name}"]} for name in PLACEBOS}
+    found = controls.adds(cells, model, {METRIC: "NDCG@10"}, request.seed, f"fresh {label}")
+    assert found is not None  # there are copies in every study
+    return found
+
+
+def compared(plan: Plan, values: Mapping[str, NDArray[np.float64]], seed: int) -> list[dict[str, Any]]:
+    """The paired differences over users (`by_user`)."""
+    means = by_user(plan, values)
     rows = np.array([means[first] - means[second] for first, second in COMPARED])
     tests = together(paired_tests(rows, seed))
     return [
@@ -237,6 +283,8 @@ def so_far(values: Mapping[str, Any]) -> dict[str, Any]:
         row = name.split("/")[0]
         for column, listed in answer["scores"].items():
             series.setdefault(f"llm_{column}" if row == "llm" else row, []).append(_ndcg(listed))
+        for copy, columns in answer.get("copies", {}).items():
+            series.setdefault(copy, []).append(_ndcg(columns[FRESH]))
     return {METRIC: {name: running(cell) for name, cell in series.items()}}
 
 

@@ -12,13 +12,16 @@ from typing import Any
 
 from db import datasets
 from db.canonical import digest
+from db.choices import COPIES
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest, StudyRequest
+from db.requests.strategy_spec import parse_spec
 from db.version import ENGINE_VERSION
 from engine.context import Context, Engine, context_of
 from engine.demos.reader import Reader
+from engine.studies import controls
 from engine.studies.answers import (
     FRESH,
     RENEWED,
@@ -26,9 +29,10 @@ from engine.studies.answers import (
     ZERO_SHOT,
     look_up,
     scores,
-    tasks,
+    shown,
 )
 from engine.studies.checkpoint import Checkpoint
+from engine.studies.copied import PLACEBOS
 from engine.studies.provenance import doubts
 from engine.studies.questions import Question, drawn, last_ones
 
@@ -66,8 +70,13 @@ class Plan:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The conditions every question is put under."""
-        return (ZERO_SHOT, *self.moments(self.questions[0]))
+        """The conditions every question is put under; the placebos are of fresh demonstrations."""
+        return (ZERO_SHOT, *self.moments(self.questions[0]), *PLACEBOS)
+
+    @property
+    def copied(self) -> tuple[str, ...]:
+        """The conditions whose demonstrations the copies count."""
+        return tuple(self.moments(self.questions[0]))
 
     def moments(self, question: Question) -> dict[str, int | None]:
         """The moment (unix seconds) before which each condition's demonstrations are known; None: the
@@ -124,8 +133,9 @@ def measure_row(
 ) -> None:
     """Every question put to one model, into the checkpoint.
 
-    A value is `{scores: {condition: [target, others...]}, shown: {condition: demonstrations}}`. reader: of
-    the untuned model, so that all rows share demonstrations.
+    A value is `{scores: {condition: [target, others...]}, shown: {condition: demonstrations}, copies: {name:
+    {condition: [target, others...]}}, placebos: {name: how near}, excluded}`. reader: of the untuned model,
+    so that all rows share demonstrations.
     """
     from engine.llm.scoring.memory import PrefillCache
 
@@ -134,10 +144,11 @@ def measure_row(
     def measure(question: Question) -> dict[str, Any]:
         loaded = engine.load(info)
         asked = look_up(engine.store, plan.dataset, question, request, request.history)
-        prompts = tasks(engine.store, plan.dataset, asked, request, plan.moments(question), reader)
+        found = shown(engine.store, plan.dataset, asked, request, plan.moments(question), reader)
         return {
-            "scores": scores(loaded, asked, prompts, scoring(request, info), cache),
-            "shown": {column: len(task.demos) for column, task in prompts.items()},
+            **scores(loaded, asked, found.entries, request, scoring(request, info), cache),
+            "placebos": found.placebos,
+            "excluded": found.excluded,
         }
 
     count = len(plan.questions)
@@ -183,6 +194,18 @@ def notes(request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> l
     for row, info in rows.items():
         sentences += doubts(row, info, plan.dataset, request, plan.cut is not None)
     return sentences
+
+
+def control_notes(request: StudyRequest, answers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a reader must know of the controls, from the values of one model's row."""
+    names = [*COPIES, *PLACEBOS]
+    of = parse_spec(request.demos).name
+    said = controls.notes(names, of, [answer["placebos"] for answer in answers])
+    if request.exclude_target_item:
+        excluded = sum(answer["excluded"] for answer in answers)
+        kept = sum(sum(answer["shown"].values()) for answer in answers)
+        said.append(controls.left_out(excluded, excluded + kept))
+    return said
 
 
 def mean(values: Sequence[float]) -> float:

@@ -17,15 +17,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db import datasets
+from db.choices import COPIES, STRATEGIES
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import StudyRequest, TuneRequest
+from db.requests.strategy_spec import parse_spec
 from engine.context import Engine
 from engine.evaluation.metrics import auc_parts, metrics, standing, uauc
 from engine.evaluation.statistics import estimate, running
 from engine.progress import Report
+from engine.studies import controls
+from engine.studies.answers import FRESH
 from engine.studies.checkpoint import Checkpoint
-from engine.studies.plan import Plan, described, identity, key, mean, measure_row, notes, reader_of, scoring
+from engine.studies.copied import PLACEBOS
+from engine.studies.plan import (
+    Plan,
+    control_notes,
+    described,
+    identity,
+    key,
+    mean,
+    measure_row,
+    notes,
+    reader_of,
+    scoring,
+)
 from engine.studies.provenance import recipe
 from engine.studies.questions import drawn, in_periods, last_ones, timeline
 from engine.studies.recicl_claim import (
@@ -33,6 +49,7 @@ from engine.studies.recicl_claim import (
     MEASURES,
     RECICL,
     SINGLE,
+    Values,
     claim,
     comparisons,
     departures,
@@ -40,6 +57,9 @@ from engine.studies.recicl_claim import (
 )
 from engine.studies.table_cells import Table, difference, interval
 from engine.tuning.tune import default_name, tune
+
+ROWS = {BASE: "before tuning", SINGLE: "tuned on single queries", RECICL: "tuned with demonstrations"}
+"""What sentences call the rows."""
 
 TUNED_MINUTES = 5.0
 """Of each tuning, unless the request says how many."""
@@ -81,6 +101,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     return [
         (["model", "demonstrations", "shown", *MEASURES.values()], cells),
         (["paired difference of", "and", *MEASURES.values()], tests),
+        controls.table(result["controls"]),
     ]
 
 
@@ -130,6 +151,12 @@ def result(
         for row, row_answers in answers.items()
         for column in plan.columns
     }
+    base = next(iter(rows))  # whose prompts the copies count: all rows share demonstrations
+    copies = {
+        (name, column): per_user([answer["copies"][name][column] for answer in answers[base]])
+        for name in COPIES
+        for column in plan.copied
+    }
     tested = differences(values, comparisons(list(rows), plan.columns), request.seed)
     departs = departures(request.demos, recipe(rows[RECICL]) if RECICL in rows else {})
     sentence, holds = claim(plan.dataset.name, values, tested, departs)
@@ -146,17 +173,35 @@ def result(
                 "row": row,
                 "column": column,
                 "n": len(plan.questions),
-                "demonstrations": mean([answer["shown"].get(column, 0) for answer in answers[row]]),
+                "demonstrations": mean(
+                    [answer["shown"].get(column, 0) for answer in answers.get(row, answers[base])]
+                ),
                 **{name: _estimate(cell[name], request.seed) for name in MEASURES},
             }
-            for (row, column), cell in values.items()
+            for (row, column), cell in (values | copies).items()
         ],
         "tests": tested,
+        "controls": added(request, list(rows), values | copies),
         "claim": sentence,
         "claim_holds": holds,
-        "notes": notes(request, plan, rows),
+        "notes": [*notes(request, plan, rows), *control_notes(request, answers[base])],
         "seconds": round(seconds, 1),
     }
+
+
+def added(request: StudyRequest, rows: list[str], values: Values) -> dict[str, Any]:
+    """What each row's model with fresh demonstrations adds to copies of them, and they to their placebos."""
+    label = STRATEGIES[parse_spec(request.demos).name].label
+    found: dict[str, Any] = {"of": [], "tests": [], "said": []}
+    for row in rows:
+        cells = {row: values[row, FRESH]} | {name: values[name, FRESH] for name in COPIES}
+        cells |= {name: values[row, name] for name in PLACEBOS}
+        compared = controls.adds(cells, row, MEASURES, request.seed, f"{label}, {ROWS[row]},")
+        assert compared is not None  # there are copies in every study
+        found["of"].append(row)
+        found["tests"] += [{**test, "better": [row, FRESH]} for test in compared["tests"]]
+        found["said"] += compared["said"]
+    return found
 
 
 def per_user(lists: list[list[float]]) -> dict[str, NDArray[np.float64]]:

@@ -27,6 +27,7 @@ from engine.evaluation.statistics import estimate, running
 from engine.progress import Clock, Report
 from engine.studies import controls
 from engine.studies.checkpoint import Checkpoint
+from engine.studies.copied import PLACEBOS, copied
 from engine.studies.pairwise_tests import AGAINST, MEASURES, NONE, best_of, claim, p_of, pairwise
 from engine.studies.plan import (
     CACHE_BYTES,
@@ -102,7 +103,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
 
 def plain(names: Sequence[str]) -> list[str]:
     """The strategies among these names: what is no control of `engine.studies.controls`."""
-    return [name for name in names if name not in (*COPIES, *controls.PLACEBOS)]
+    return [name for name in names if name not in (*COPIES, *PLACEBOS)]
 
 
 def asked(
@@ -125,7 +126,7 @@ def asked(
         inputs = gather(context.asking(replace(context.request, demos=str(spec))))
         value["seconds"][name] = round(clock.seconds, 4)
         if name in COPIES:
-            stands, kept = copied(name, inputs)
+            stands, kept = counted(name, inputs)
         else:
             same = (tuple(entry.demonstration.id for entry in inputs.chosen), inputs.weights)
             if same not in known:
@@ -149,14 +150,14 @@ def ranked(inputs: Inputs, cache: PrefillCache) -> tuple[list[int], tuple[int, .
     return _stands(ranking.scores, inputs), ranking.kept
 
 
-def copied(name: str, inputs: Inputs) -> tuple[list[int], tuple[int, ...]]:
+def counted(name: str, inputs: Inputs) -> tuple[list[int], tuple[int, ...]]:
     """The same of a copy of these demonstrations; no model ranks, but it says which ones had room."""
     from engine.llm.scoring.ranking import prepare
 
     _, fitted, _, _ = prepare(inputs.context.loaded, inputs.task())
     entries = [inputs.chosen[b] for b in fitted.kept]
     weights = [inputs.weights[b] for b in fitted.kept]
-    return _stands(controls.copied(name, entries, weights, inputs.candidates.items), inputs), fitted.kept
+    return _stands(copied(name, entries, weights, inputs.candidates.items), inputs), fitted.kept
 
 
 def _stands(scores: Sequence[float], inputs: Inputs) -> list[int]:

@@ -9,6 +9,7 @@ from dashboard.charts.base import ends, framed
 from dashboard.text.formats import number, plural
 from dashboard.text.literal import svg
 from dashboard.ui.theme import Palette
+from db.choices import COPIES
 
 HEIGHT_PX = 360
 MARGIN = {"l": 58, "r": 216, "t": 12, "b": 44}
@@ -25,6 +26,8 @@ STYLES = {
     "itemknn_realtime": ("text", "solid", 1.5),
     "itemknn_retrained": ("same", "solid", 1.5),
     "itemknn_frozen": ("same", "dash", 1.5),
+    **dict.fromkeys(("llm_placebo", "llm_placebo-users"), ("up", "dot", 1.0)),
+    **dict.fromkeys(COPIES, ("text", "dot", 1.0)),
 }
 OTHERS = (("text", "solid", 2.0), ("text", "dash", 2.0), ("muted", "dot", 2.0), ("same", "dashdot", 2.0))
 Series = Mapping[str, Any]

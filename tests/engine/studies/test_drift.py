@@ -16,7 +16,7 @@ from engine.baselines.sasrec_training import Recipe
 from engine.context import Engine
 from engine.studies import answers, plan
 from engine.studies import drift as module
-from engine.studies.drift import CONVENTIONAL, LLM, compared, planned
+from engine.studies.drift import CONVENTIONAL, COPIED, LLM, compared, planned
 from engine.studies.plan import Plan
 from engine.studies.questions import Question
 
@@ -30,7 +30,7 @@ PAYLOAD = {
     "demos": "neighbours:2",
     "candidates": 8,
 }
-SERIES = [*LLM, *CONVENTIONAL]
+SERIES = [*LLM, *CONVENTIONAL, *COPIED]
 
 
 def drift(engine: Engine, payload: dict[str, Any], *reported: Any) -> dict[str, Any]:
@@ -65,6 +65,8 @@ def test_a_series_has_a_point_for_every_period_after_the_cut(
     first = {each["name"]: each["points"][0]["mean"] for each in found["series"]}
     assert first["itemknn_frozen"] == first["itemknn_retrained"]  # nothing happened yet
     assert first["sasrec_frozen"] == first["sasrec_retrained"]
+    assert [test["than"] for test in found["controls"]["tests"]] == [*COPIED, "placebo", "placebo-users"]
+    assert found["controls"]["said"][0].startswith("With fresh neighbours' windows the model reaches NDCG@10")
 
 
 def test_frozen_knows_nothing_of_after_the_cut_and_retrained_nothing_of_its_period(
@@ -154,9 +156,11 @@ def test_a_recommender_that_had_too_little_time_is_named(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sasrec_training.State, "over", lambda self, recipe, minutes: STOPPED * self.epoch)
-    assert drift(engine, PAYLOAD, reports())["notes"] == [module.KNOWN]
+    notes = drift(engine, PAYLOAD, reports())["notes"]
+    assert [note for note in notes if not note.startswith(("Controls", "Placebo"))] == [module.KNOWN]
     monkeypatch.undo()
     hurried = drift(engine, {**PAYLOAD, "seed": 1, "minutes": 1e-9}, reports())["notes"][1:]
+    hurried = [note for note in hurried if not note.startswith(("Controls", "Placebo"))]
     assert len(hurried) == 2
     assert all("SASRec" in note and "for period 3, 4" in note for note in hurried)
     assert all("did not reach its early stop: 1e-09 minutes are over" in note for note in hurried)

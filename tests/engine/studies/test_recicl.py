@@ -11,6 +11,7 @@ from db import datasets
 from db.errors import BadInput
 from db.requests import StudyRequest
 from engine.context import Engine
+from engine.llm.scoring import ranking
 from engine.studies import answers, plan
 from engine.studies import recicl as module
 from engine.studies.recicl import per_user, planned
@@ -39,11 +40,16 @@ def bare(result: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name != "seconds"}
 
 
-def test_nine_cells_with_intervals_and_tests(whole_study: Callable[..., Any]) -> None:
+CELLS = 5
+"""Conditions of a model: no, stale and fresh demonstrations, and two placebos of the fresh ones."""
+COPIED = ["copy"] * 2 + ["copy-histories"] * 2
+
+
+def test_all_cells_with_intervals_and_tests(whole_study: Callable[..., Any]) -> None:
     found, told = whole_study(recicl, PAYLOAD)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     cells = {(cell["row"], cell["column"]): cell for cell in found["cells"]}
-    assert len(cells) == 9
+    assert len(cells) == 3 * CELLS + len(COPIED)
     for (_, column), cell in cells.items():
         assert cell["n"] == found["users"] == 5
         assert (cell["demonstrations"] > 0) == (column != "zero_shot")
@@ -67,16 +73,16 @@ def test_models_that_are_not_named_are_tuned_on_what_was_before_the_cut(
 ) -> None:
     payload = {**PAYLOAD, "single": None, "recicl": None, "tune": True, "minutes": 0.02, "users": 3}
     found = recicl(engine, payload, reports())
-    assert [cell["row"] for cell in found["cells"]] == ["base"] * 3 + ["single"] * 3 + ["recicl"] * 3
+    rows = [row for name in ("base", "single", "recicl") for row in [name] * CELLS]
+    assert [cell["row"] for cell in found["cells"]] == rows + COPIED
     assert found["rows"]["recicl"]["model"] == "toy-recicl-until-3-from-tiny-0.02-minutes"
     assert not [
         note for note in found["notes"] if "tuned" in note
     ]  # nothing speaks against what they have seen
     tuned = found["rows"]["single"]["revision"]
     assert recicl(engine, payload, reports())["rows"]["single"]["revision"] == tuned
-    assert [cell["row"] for cell in recicl(engine, {**payload, "tune": False}, reports())["cells"]] == [
-        "base"
-    ] * 3
+    untuned = recicl(engine, {**payload, "tune": False}, reports())
+    assert [cell["row"] for cell in untuned["cells"]] == ["base"] * CELLS + COPIED
 
 
 def test_stale_demonstrations_are_of_before_the_cut_and_fresh_ones_of_before_the_target(
@@ -137,8 +143,8 @@ def test_without_times_there_is_no_stale_column_and_it_is_said(
     engine: Engine, reports: Callable[..., Any]
 ) -> None:
     found = recicl(engine, {**PAYLOAD, "dataset": "plain"}, reports())
-    assert found["columns"] == ["zero_shot", "fresh"]
-    assert len(found["cells"]) == 6
+    assert found["columns"] == ["zero_shot", "fresh", "placebo", "placebo-users"]
+    assert len(found["cells"]) == 3 * 4 + 2
     assert found["split"] == {"kind": "leave-one-out"}
     assert any("no usable times" in note for note in found["notes"])
     assert all("stale" not in (*test["better"], *test["than"]) for test in found["tests"])
@@ -147,17 +153,16 @@ def test_without_times_there_is_no_stale_column_and_it_is_said(
 def test_one_candidate_list_serves_all_cells(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[tuple[str, ...], set[int]] = {}
-    scores = plan.scores
+    asked: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    rank = ranking.rank_candidates
 
-    def watched(loaded: Any, query: Any, tasks: dict[str, Any], *rest: Any) -> Any:
-        for task in tasks.values():
-            assert task.candidates == query.titles
-            asked.setdefault(task.history, set()).add(hash(task.candidates))
-        return scores(loaded, query, tasks, *rest)
+    def watched(loaded: Any, task: Any, *rest: Any) -> Any:
+        asked.setdefault(task.history, set()).add(task.candidates)
+        return rank(loaded, task, *rest)
 
-    monkeypatch.setattr(plan, "scores", watched)
+    monkeypatch.setattr(ranking, "rank_candidates", watched)
     recicl(engine, PAYLOAD, reports())
+    assert len(asked) == PAYLOAD["users"]
     assert all(len(lists) == 1 for lists in asked.values())
 
 
@@ -170,7 +175,44 @@ def test_a_model_tuned_on_what_it_is_asked_is_named(engine: Engine, reports: Cal
     assert any("stands for recicl" in note for note in found["notes"])
     recipe["recipe"]["request"] |= {"until": 3, "layout": "recicl"}
     (folder / "RECIPE.json").write_text(json.dumps(recipe))
-    assert recicl(engine, {**PAYLOAD, "single": None}, reports())["notes"] == []
+    notes = recicl(engine, {**PAYLOAD, "single": None}, reports())["notes"]
+    assert [note for note in notes if not note.startswith(("Controls", "Placebo"))] == []
+
+
+def test_controls_are_of_the_fresh_demonstrations_and_known_as_early(
+    engine: Engine, whole_study: Callable[..., Any]
+) -> None:
+    found, told = whole_study(recicl, PAYLOAD)
+    cells = {(cell["row"], cell["column"]): cell["ndcg10"]["mean"] for cell in found["cells"]}
+    compared = found["controls"]
+    assert compared["of"] == ["base", "single", "recicl"]
+    first = compared["tests"][0]
+    assert (first["better"], first["than"]) == (["base", "fresh"], "copy")
+    difference = cells["base", "fresh"] - cells["copy", "fresh"]
+    assert first["ndcg10"]["mean"] == pytest.approx(difference)
+    placebo = next(test for test in compared["tests"] if test["than"] == "placebo")
+    difference = cells["base", "fresh"] - cells["base", "placebo"]
+    assert placebo["ndcg10"]["mean"] == pytest.approx(difference)
+    assert compared["said"][0].startswith("With neighbours' windows, before tuning, the model reaches")
+    assert any(note.startswith("Controls take the demonstrations of neighbours'") for note in found["notes"])
+    for value in told.partial["measured"].values():
+        fresh = [score for score in value["copies"]["copy"]["fresh"] if score]
+        assert sum(fresh) <= value["shown"]["fresh"]  # each counts once, as at most one candidate
+        assert value["shown"]["placebo"] == value["shown"]["fresh"]
+    assert module.tables(found)[2][1][0][:2] == ["base fresh", "copy"]
+
+
+def test_a_study_leaves_out_what_shows_the_target_in_all_cells(
+    engine: Engine, reports: Callable[..., Any]
+) -> None:
+    columns = toy_columns(users=16, items=9, length=8)
+    datasets.insert(engine.store, "few", columns, kind="t", source="t", fingerprint="few", report={})
+    payload = {**PAYLOAD, "dataset": "few", "single": None, "recicl": None, "candidates": 2}
+    whole = recicl(engine, {**payload, "demos": "random:3"}, reports())
+    less = recicl(engine, {**payload, "demos": "random:3", "exclude_target_item": True}, reports())
+    shown = [{c["column"]: c["demonstrations"] for c in found["cells"]} for found in (whole, less)]
+    assert shown[1]["fresh"] < shown[0]["fresh"]
+    assert any("left out after the choice" in note for note in less["notes"])
 
 
 @pytest.mark.parametrize("demos", ["embedding:2", "votek:2", "neighbours:400t"])

@@ -129,6 +129,17 @@ class OptimizeRequest(Request):
         ),
     ] = True
 
+    measure: Annotated[
+        str,
+        Asked(
+            "What demonstrations are to raise on the validation purchases: their share among the candidates, "
+            "or to lower: their loss",
+            "measure",
+            choices="MEASURES",
+            later=True,
+        ),
+    ] = "margin"
+
     @property
     def edits(self) -> tuple[edits.Edit, ...]:
         """The edits that the robust effect averages over."""

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from db.choices import MEASURES
+from db.effect_results import UNITS
 from db.requests import OptimizeRequest
 from engine.commands import output
 from engine.commands.options import Json, opened, service_engine, takes
@@ -23,7 +25,7 @@ def optimize(request: OptimizeRequest, json: Json = False) -> None:
 
 
 @app.command(epilog="Example: dualens lasting -d simulated -u s0412 --json")
-@takes(OptimizeRequest, "user", "dataset", "model", "size", "scoring", "probes", "seed")
+@takes(OptimizeRequest, "user", "dataset", "model", "size", "scoring", "measure", "probes", "seed")
 def lasting(
     request: OptimizeRequest,
     start: Annotated[
@@ -38,13 +40,13 @@ def lasting(
     if json:
         output.as_json(found)
         return
-    ways = ["zero_shot", *found["ways"]]
+    ways, measure = ["zero_shot", *found["ways"]], found["measure"]
     rows = [
-        [point["place"] + 1, *(f"{point[way]['ndcg10']:.3f} ({point[way]['loss']:.2f})" for way in ways)]
+        [point["place"] + 1, *(f"{point[way]['ndcg10']:.3f} ({point[way][measure]:.2f})" for way in ways)]
         for point in found["points"]
     ]
     output.table(rows, "purchase", "no demonstrations", *found["ways"].values())
-    output.line("NDCG@10 among 20 candidates (loss of the purchase in nats)")
+    output.line(f"NDCG@10 among 20 candidates ({MEASURES[measure].label}, {UNITS[measure]})")
 
 
 def _aside(progress: float | None, message: str = "", partial: Any = None) -> None:
@@ -52,6 +54,7 @@ def _aside(progress: float | None, message: str = "", partial: Any = None) -> No
 
 
 def _print(found: dict[str, Any]) -> None:
+    gain = f"gain ({UNITS[found['measure']]})"
     answer = {each["id"]: each["answer"] for each in found["pool"]}
     rows = [
         [
@@ -66,5 +69,5 @@ def _print(found: dict[str, Any]) -> None:
         ]
         for step in found["path"]
     ]
-    output.table(rows, "step", "answers of the demonstrations x weight", "gain (nats)", "held out", "why")
+    output.table(rows, "step", "answers of the demonstrations x weight", gain, "held out", "why")
     output.line(f"{found['guard']['verdict']}: {found['guard']['reason']}")

@@ -23,14 +23,14 @@ Breiman et al. 1984): a dozen probes tell small differences by chance, and the b
 """
 
 MATTERS = 0.01
-"""Nats below which a difference is none: no list changes for it."""
+"""Below it a difference is none, in log-share or nats: no list changes for it."""
 
 
 class Utility(Protocol):
     """The utility of sets on the probes that choose."""
 
     def gains(self, chosen: Set) -> Gains:
-        """Nats [P] that a set takes off each probe's loss; minus infinity where it does not fit."""
+        """What a set adds to each probe's measure [P]; minus infinity where it does not fit."""
         ...
 
     def without(self, chosen: Set) -> NDArray[np.float64]:
@@ -38,13 +38,13 @@ class Utility(Protocol):
         ...
 
     def robust(self, chosen: Set) -> float:
-        """The robust effect in nats: mean minus kappa standard deviations over perturbations of the set."""
+        """The robust effect: mean minus kappa standard deviations over perturbations of the set."""
         ...
 
 
 @dataclass(frozen=True)
 class Step:
-    """A set that was taken, and why. `objective`: mean gain in nats over the probes that choose."""
+    """A set that was taken, and why. `objective`: mean gain over the probes that choose, in the measure."""
 
     action: str
     chosen: Set
@@ -76,7 +76,7 @@ class Search:
         return self._known[chosen]
 
     def mean(self, chosen: Set) -> float:
-        """Mean gain over the probes, nats."""
+        """Mean gain over the probes."""
         return float(self.share @ self.gains(chosen))
 
     def took(self, action: str, chosen: Set, note: str) -> None:
@@ -141,13 +141,13 @@ def _moves(
     fresh = [place for place in order if place not in chosen][:tries]
     if len(chosen) < search.size:
         for place in fresh:
-            offer("add", (*chosen, place), "One more demonstration lowers the loss of the probes.")
+            offer("add", (*chosen, place), "With one more demonstration the probes do better.")
     if not chosen:
         return list(moves.items())
     rest = search.utility.without(chosen) @ search.share  # [k]: gain of the set without each
     least, most = int(np.argmax(rest)), int(np.argmin(rest))
     left = chosen[:least] + chosen[least + 1 :]
-    offer("drop", left, "Without this demonstration the loss of the probes is lower.")
+    offer("drop", left, "Without this demonstration the probes do better.")
     for place in fresh:
         offer("swap", (*left, place), "Another demonstration replaces the one that helps least.")
     last = (*chosen[:most], *chosen[most + 1 :], chosen[most])

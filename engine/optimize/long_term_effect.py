@@ -30,7 +30,8 @@ def long_term_effect(
     """`{user, start, chosen, points}`: a point per purchase from place `start` (default: the middle) on.
 
     A point has `place`, `elapsed_s` (since the set was chosen) and per way (`zero_shot`, `stale`, `fresh`,
-    `reoptimized`) `loss` (nats), `effect` (nats over zero-shot) and `ndcg10` among 20 random candidates.
+    `reoptimized`) `margin`, `loss` (nats), `effect` (over zero-shot, in the request's measure) and `ndcg10`
+    among 20 random candidates; `measure` says which.
     BadInput for a data set without timestamps and a history too short.
     """
     context = resolve(engine, request)
@@ -50,7 +51,14 @@ def long_term_effect(
     for done, place in enumerate(places):
         report(done / len(places), f"purchase {place + 1} of {len(own)}", {"points": points})
         points.append(_point(_before(context, place), then.query, chosen))
-    return {"user": request.user, "start": first, "chosen": chosen, "ways": WAYS, "points": points}
+    return {
+        "user": request.user,
+        "measure": request.measure,
+        "start": first,
+        "chosen": chosen,
+        "ways": WAYS,
+        "points": points,
+    }
 
 
 def _before(context: Context[OptimizeRequest], place: int) -> Context[OptimizeRequest]:
@@ -72,13 +80,23 @@ def _point(now: Context[OptimizeRequest], then: Query, chosen: list[dict[str, An
     elapsed = None
     if query.target_timestamp is not None and then.target_timestamp is not None:
         elapsed = query.target_timestamp - then.target_timestamp
-    zero = {"loss": rankings["stale"].loss_zero_shot, "ndcg10": rankings["stale"].ndcg10_zero_shot}
+    bare = rankings["stale"]
+    zero = {
+        "margin": bare.margin_zero_shot,
+        "loss": bare.loss_zero_shot,
+        "ndcg10": bare.ndcg10_zero_shot,
+    }
     return {
         "place": query.target_position,
         "elapsed_s": elapsed,
         "zero_shot": zero,
         **{
-            way: {"loss": ranking.loss, "ndcg10": ranking.ndcg10, "effect": zero["loss"] - ranking.loss}
+            way: {
+                "margin": ranking.margin,
+                "loss": ranking.loss,
+                "ndcg10": ranking.ndcg10,
+                "effect": ranking.effect(request.measure),
+            }
             for way, ranking in rankings.items()
         },
     }

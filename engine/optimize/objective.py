@@ -1,12 +1,13 @@
-"""What a weighted set of demonstrations costs the probes: the loss that both stages bring down.
+"""What a weighted set of demonstrations costs the probes: what both stages bring down.
 
-Boundary: titles and a loaded model in, losses in nats out. The loss of a probe is that of a run's target: the
-negative log-likelihood of its title, or of the right answer under yes_no and listwise scoring.
+Boundary: titles and a loaded model in, costs out, lower is better: minus the probe's margin (the log of its
+share among its candidates), or the loss of its title (nats), as a run's target has them. Prompts are really
+written: what a probe must not see does not stand in its prompt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,21 +15,10 @@ from torch import Tensor
 
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import log_gate
-from engine.llm.scoring.log_probs import (
-    Head,
-    Prefix,
-    Row,
-    extend,
-    prefill,
-    suffix_logprobs,
-)
+from engine.llm.scoring.log_probs import Head, Prefix, extend, prefill
+from engine.llm.scoring.measures import Measure, reading
 from engine.llm.scoring.memory import PrefillCache
-from engine.llm.scoring.modes import (
-    Question,
-    combine,
-    cyclic_orders,
-    loss_rows,
-)
+from engine.llm.scoring.modes import Question, cyclic_orders
 from engine.llm.scoring.ranking import Edit
 from engine.prompts import Example, encode, render
 from engine.prompts.encode import Encoded
@@ -42,8 +32,8 @@ class Trial:
     candidates: tuple[str, ...]
 
 
-class ProbeLoss:
-    """Losses of P trials under demonstrations and weightings of them.
+class ProbeCosts:
+    """Costs of P trials under demonstrations and weightings of them.
 
     Keys and values of demonstrations are computed once per set; a set that only adds one at the end to a set
     seen before computes that one.
@@ -55,14 +45,14 @@ class ProbeLoss:
         template: str,
         scoring: str,
         trials: Sequence[Trial],
+        measure: Measure = "margin",
         cache: PrefillCache | None = None,
     ) -> None:
         self._loaded, self._template, self._scoring = loaded, template, scoring
         self._cache = cache or PrefillCache()
-        self._questions = [self._question(trial) for trial in trials]
+        self._readings = [reading(loaded, self._question(trial), measure, self._cache) for trial in trials]
         self._rows = [
-            [Row((*self._query(trial), *row.ids), row.scored) for row in loss_rows(loaded.encoder, question)]
-            for trial, question in zip(trials, self._questions, strict=True)
+            ask.behind(self._query(trial)) for trial, ask in zip(trials, self._readings, strict=True)
         ]
 
     def fits(self, demos: Sequence[Example]) -> bool:
@@ -70,50 +60,50 @@ class ProbeLoss:
         longest = max(len(row.ids) for rows in self._rows for row in rows)
         return len(self._before(demos).ids) + longest <= self._loaded.context_length
 
-    def losses(
+    def costs(
         self,
         demos: Sequence[Example],
         alpha: Tensor | None = None,
         hidden: Tensor | None = None,
         edits: Sequence[Edit] = (),
     ) -> Tensor:
-        """Losses [m, P] (nats, float64, on the CPU) at weightings alpha [m, k]; None: one, all at 1.
+        """Costs [m, P] (float64, on the CPU) at weightings alpha [m, k]; None: one, all at 1.
 
-        hidden [P, k]: which demonstrations a trial must not see, as they would give it away. edits: what is
-        done to the keys and values of prefix and demonstrations before a trial looks at them.
-        Raises ModelError where a prompt is too long, OutOfMemory.
+        hidden [P, k]: which demonstrations a trial must not see, as they would give it away: its prompt is
+        written without them. edits: what is done to the keys and values of prefix and demonstrations before a
+        trial looks at them. Raises ModelError where a prompt is too long, OutOfMemory.
         """
         if alpha is None:
             alpha = torch.ones(1, len(demos), dtype=torch.float64)
         with torch.no_grad():
-            return self._losses(self._head(demos, edits), alpha, hidden).double().cpu()
+            return self._costs(demos, alpha, hidden, edits).cpu()
 
     def gradient(
         self, demos: Sequence[Example], alpha: Tensor, hidden: Tensor, share: Tensor
     ) -> tuple[float, Tensor]:
-        """Loss summed over trials by their `share` [P], and its gradient [k] at weights alpha [k]."""
+        """Cost summed over trials by their `share` [P], and its gradient [k] at weights alpha [k]."""
         leaf = alpha.detach().clone().requires_grad_(True)
         with torch.enable_grad():
-            losses = self._losses(self._head(demos), leaf[None], hidden)[0]
-            loss = (losses * share.to(losses)).sum()
-            (slope,) = torch.autograd.grad(loss, leaf)
-        return float(loss.detach()), slope
+            costs = self._costs(demos, leaf[None], hidden, ())[0]
+            cost = (costs * share.to(costs)).sum()
+            if not cost.requires_grad:  # nobody sees any of them
+                return float(cost), torch.zeros_like(alpha)
+            (slope,) = torch.autograd.grad(cost, leaf)
+        return float(cost.detach()), slope
 
-    def _losses(self, head: Head, alpha: Tensor, hidden: Tensor | None) -> Tensor:
-        """Losses [m, P], differentiable in alpha [m, k]."""
-        many, count = len(alpha), len(self._rows)
-        gate = None
-        if alpha.shape[1]:
-            gate = log_gate(alpha)[:, None].expand(-1, count, -1)  # [m, P, k]
-            if hidden is not None:
-                gate = torch.where(hidden[None], float("-inf"), gate)
-            gate = gate.reshape(many * count, -1).to(self._loaded.device)
-        cells = [(m * count + p, row) for m in range(many) for p in range(count) for row in self._rows[p]]
-        which = None if gate is None else [cell for cell, _ in cells]
-        logprobs = suffix_logprobs(self._loaded, head, [row for _, row in cells], gate, which)
-        parts = logprobs.split([len(self._rows[p]) for _ in range(many) for p in range(count)])
-        losses = [combine(self._questions[n % count], part[None])[0] for n, part in enumerate(parts)]
-        return torch.stack(losses).view(many, count)
+    def _costs(
+        self, demos: Sequence[Example], alpha: Tensor, hidden: Tensor | None, edits: Sequence[Edit]
+    ) -> Tensor:
+        """Costs [m, P], differentiable in alpha [m, k]."""
+        columns: dict[int, Tensor] = {}
+        for shown, places in _alike(hidden, len(demos), len(self._rows)):
+            head = self._head([demos[b] for b in shown], edits)
+            gate = log_gate(alpha[:, shown]).to(self._loaded.device) if shown else None
+            for place in places:
+                ask = self._readings[place]
+                found = ask.costs(ask.logprobs(self._loaded, head, self._rows[place], gate))[:, 0]
+                columns[place] = found.expand(len(alpha))
+        return torch.stack([columns[place] for place in range(len(self._rows))], dim=1)
 
     def _question(self, trial: Trial) -> Question:
         listwise = self._scoring == "listwise"
@@ -147,3 +137,13 @@ class ProbeLoss:
 
     def _key(self, part: Encoded) -> tuple[object, ...]:
         return (self._loaded.key, "prefill", part.ids, tuple(part.owners()))
+
+
+def _alike(hidden: Tensor | None, count: int, trials: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Which demonstrations are shown, and to which trials: those that see the same ones together."""
+    rows = [[False] * count] * trials if hidden is None else hidden.tolist()
+    for row in dict.fromkeys(map(tuple, rows)):
+        yield (
+            [b for b, hides in enumerate(row) if not hides],
+            [place for place, other in enumerate(rows) if tuple(other) == row],
+        )

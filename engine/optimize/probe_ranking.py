@@ -1,6 +1,6 @@
 """A query's candidate list ranked with demonstrations: how the optimizer looks at lists.
 
-Boundary: demonstrations and weights in, losses and NDCG@10 with and without them out.
+Boundary: demonstrations and weights in, margin, loss and NDCG@10 with and without them out.
 """
 
 from __future__ import annotations
@@ -20,12 +20,21 @@ CANDIDATES = 20
 
 @dataclass(frozen=True)
 class Ranked:
-    """Loss (nats) and NDCG@10 of the purchase among 20 random candidates, with demonstrations and without."""
+    """Margin, loss (nats) and NDCG@10 of the purchase among 20 random candidates, with demonstrations and
+    without."""
 
+    margin: float
     loss: float
     ndcg10: float
+    margin_zero_shot: float
     loss_zero_shot: float
     ndcg10_zero_shot: float
+
+    def effect(self, measure: str) -> float:
+        """What the demonstrations add to the measure, above 0 where they help."""
+        if measure == "margin":
+            return self.margin - self.margin_zero_shot
+        return self.loss_zero_shot - self.loss
 
 
 def ranked(
@@ -50,11 +59,15 @@ def ranked(
         seed=request.seed,
     )
     ranking = rank_candidates(context.loaded, task, context.engine.prefills)
-    assert ranking.loss is not None
-    assert ranking.loss_zero_shot is not None
+    margin, loss = ranking.margin, ranking.loss
+    bare_margin, bare_loss = ranking.margin_zero_shot, ranking.loss_zero_shot
+    if margin is None or loss is None or bare_margin is None or bare_loss is None:
+        raise ValueError("a purchase that is not ranked has no margin")
     return Ranked(
-        ranking.loss,
+        margin,
+        loss,
         ndcg(standing(ranking.scores, target), 10),
-        ranking.loss_zero_shot,
+        bare_margin,
+        bare_loss,
         ndcg(standing(ranking.scores_zero_shot, target), 10),
     )

@@ -104,6 +104,7 @@ class _Work:
         last = self.path[-1]["objective"] if chosen else 0.0
         self._tell(3, "guard", chosen, weights, last, 0, verdict.reason)
         return {
+            "measure": self.request.measure,
             "probes": [_probe_json(target) for target in self.targets],
             "pool": [_entry_json(entry) for entry in self.pool],
             "path": self.path,
@@ -250,8 +251,8 @@ class _Work:
             ),
         )
         mean = float(share @ self.utility.weighted(chosen, learned.weights))
-        note = f"Weights learned in {counted(len(learned.losses), 'step')} of gradient descent."
-        self._tell(2, "weights", chosen, learned.weights, mean, len(learned.losses), note)
+        note = f"Weights learned in {counted(len(learned.costs), 'step')} of gradient descent."
+        self._tell(2, "weights", chosen, learned.weights, mean, len(learned.costs), note)
         return learned.weights
 
     def _verdict(self, chosen: Set, learned: tuple[float, ...] | None, base: str | None) -> Verdict:
@@ -259,7 +260,7 @@ class _Work:
             stages = "two-stage" if learned is not None else "stage 1"
             return Verdict(stages if chosen else "zero-shot", "Applied without a guard.")
         if not chosen:
-            return Verdict("zero-shot", "No demonstration reliably lowers the loss of the probes.")
+            return Verdict("zero-shot", "With no demonstration do the probes reliably do better.")
         plain = self._ranked(chosen)
         # Weights that are all but 1 change no list.
         same = learned is None or max(abs(weight - 1) for weight in learned) < SAME

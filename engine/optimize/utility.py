@@ -1,7 +1,9 @@
-"""The utility of sets of a pool on probes, by a model: in nats for the search, in NDCG@10 for the guard.
+"""The utility of sets of a pool on probes, by a model: in a measure for the search, in NDCG@10 for the guard.
 
-Boundary: places of the pool in, gains per probe out. A probe never sees a demonstration that gives it away:
-its weight is 0 for that probe, which is exact removal.
+Boundary: places of the pool in, gains per probe out. What is judged are prompts really written: a
+demonstration that would give a probe away does not stand in its prompt, and a set is compared with the prompt
+without any. Only which one to drop or replace next is proposed by turning each down (`without`), which is
+quick; the set that comes of it is written and judged like any other.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.lrgd.perturb import robust
 from engine.optimize import validation_purchases
 from engine.optimize.choose import Set
-from engine.optimize.objective import ProbeLoss, Trial
+from engine.optimize.objective import ProbeCosts, Trial
 from engine.optimize.validation_purchases import Target
 from engine.prompts import Example
 
@@ -43,8 +45,15 @@ class ModelUtility:
             Trial(tuple(row.title for row in target.history), titles)
             for target, titles in zip(among, listed, strict=True)
         ]
-        self._loss = ProbeLoss(self._loaded, request.template, request.scoring, self._trials, self._cache)
-        self._zero = self._loss.losses([])[0].numpy()
+        self._costs = ProbeCosts(
+            self._loaded,
+            request.template,
+            request.scoring,
+            self._trials,
+            request.measure,  # type: ignore[arg-type]  # checked with the request
+            self._cache,
+        )
+        self._zero = self._costs.costs([])[0].numpy()
         self._edits = request.edits
         self._disliked = disliked_for(context.store, context.dataset, query, self._edits)
 
@@ -52,13 +61,14 @@ class ModelUtility:
         """NDCG@10 [P] of each probe among its candidates, less that without demonstrations."""
         gains = []
         for trial, hides in zip(self._trials, self._hidden(chosen), strict=True):
+            shown = [n for n, hides_one in enumerate(hides) if not hides_one]
             task = Task(
-                demos=self._examples(chosen),
+                demos=tuple(self._examples(chosen)[n] for n in shown),
                 history=trial.history,
                 candidates=trial.candidates,
                 target=0,
                 scoring=self._request.scoring,  # type: ignore[arg-type]  # checked with the request
-                weights=tuple(0.0 if hide else w for hide, w in zip(hides, weights, strict=True)),
+                weights=tuple(float(weights[n]) for n in shown),
                 template=self._request.template,
             )
             ranked = rank_candidates(self._loaded, task, self._cache)
@@ -68,7 +78,7 @@ class ModelUtility:
         return np.array(gains)
 
     def fits(self, chosen: Set) -> bool:
-        return self._loss.fits(self._examples(chosen))
+        return self._costs.fits(self._examples(chosen))
 
     def gains(self, chosen: Set) -> np.ndarray:
         """[P]."""
@@ -79,7 +89,7 @@ class ModelUtility:
         return self._gained(chosen, torch.tensor([list(weights)], dtype=torch.float64))[0]
 
     def without(self, chosen: Set) -> np.ndarray:
-        """Gains [k, P]; the weights' zeros are exact removals."""
+        """Gains [k, P] with each turned down in turn: what the next moves are proposed by."""
         count = len(chosen)
         return self._gained(chosen, 1 - torch.eye(count, dtype=torch.float64))
 
@@ -92,19 +102,21 @@ class ModelUtility:
         for draw in draws_of(task, self._edits, ask.seed, numbers, self._disliked):
             weights = None if draw.task.weights is None else torch.tensor([draw.task.weights])
             unseen = hidden[:, list(draw.order)]
-            losses = self._loss.losses(draw.task.demos, weights, unseen, draw.task.edits)[0].numpy()
-            gains.append(float(validation_purchases.share(self._among) @ (self._zero - losses)))
+            costs = self._costs.costs(draw.task.demos, weights, unseen, draw.task.edits)[0].numpy()
+            gains.append(float(validation_purchases.share(self._among) @ (self._zero - costs)))
         return float(robust(torch.tensor(gains, dtype=torch.float64), ask.kappa))
 
     def slope(self, chosen: Set, share: np.ndarray) -> Callable[[Tensor], tuple[float, Tensor]]:
-        """weights [k] -> loss over the probes and its gradient [k]."""
+        """weights [k] -> cost over the probes and its gradient [k]."""
         mask = torch.from_numpy(self._hidden(chosen))
-        return lambda alpha: self._loss.gradient(self._examples(chosen), alpha, mask, torch.from_numpy(share))
+        return lambda alpha: self._costs.gradient(
+            self._examples(chosen), alpha, mask, torch.from_numpy(share)
+        )
 
     def _gained(self, chosen: Set, weights: Tensor | None) -> np.ndarray:
         """Gains [m, P] at weightings [m, k]; None: one, all at 1."""
         mask = torch.from_numpy(self._hidden(chosen))
-        return self._zero - self._loss.losses(self._examples(chosen), weights, mask).numpy()
+        return self._zero - self._costs.costs(self._examples(chosen), weights, mask).numpy()
 
     def _hidden(self, chosen: Set) -> np.ndarray:
         return validation_purchases.hidden(self._among, [self._pool[n] for n in chosen], self._query)

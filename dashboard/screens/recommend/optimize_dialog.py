@@ -90,7 +90,7 @@ def shown(view: View, words: Domain) -> None:
 def _dialog(view: View, words: Domain) -> None:
     st.caption(
         f"Uses past {words.event}s of {md(view.user, 40)} and of similar users as targets and keeps the "
-        f"demonstrations that lower the loss on them. Held-out {words.event}s then decide whether the set is "
+        f"demonstrations that help there. Held-out {words.event}s then decide whether the set is "
         f"applied at all. The {words.event} to predict is never used."
     )
     current = watched.shown(mine(view), st.session_state.get(PICKED))
@@ -158,8 +158,10 @@ def _result(current: Optimization, view: View, words: Domain) -> None:
         cells = numbers(found)
         for cell, (label, value, note) in zip(st.columns(len(cells), gap="small"), cells, strict=True):
             cell.metric(label, value, delta=note or None, delta_color="off", delta_arrow="off")
+    margin = found.get("measure") == "margin"
+    raises = "raises the log of their share among the candidates" if margin else "lowers their loss, in nats"
     st.caption(
-        f"How much each step lowers the loss: grey on the {words.event}s used to choose, blue on those held "
+        f"How much each step {raises}: grey on the {words.event}s used to choose, blue on those held "
         "out. Move the slider to see the set of a step. The verdict rests on the lists, in NDCG@10."
     )
     _chart(steps, at, f"path-{current.job.id}")

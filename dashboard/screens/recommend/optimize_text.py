@@ -53,7 +53,7 @@ SAME = 0.005  # weights nearer than this are shown as equal
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the path: the set in prompt order with its weights, and what it is worth in nats.
+    """One step of the path: the set in prompt order with its weights, and what it is worth in the measure.
 
     `objective` is on the past interactions used to choose, `held_out` on the others (None: not measured).
     """

@@ -17,7 +17,7 @@ CHOSE, JUDGED = "used to choose", "held out"
 
 
 def path(steps: Sequence[Step], at: int, palette: Palette) -> go.Figure:
-    """Two lines over the steps, in nats against no demonstrations; the step `at` is marked.
+    """Two lines over the steps, against no demonstrations, in the measure that chose; the step `at` is marked.
 
     The held-out line has only the steps at which the held-out interactions were measured.
     """
@@ -54,13 +54,13 @@ def path(steps: Sequence[Step], at: int, palette: Palette) -> go.Figure:
     figure.update_xaxes(
         range=[-0.35, last + 0.35], tickvals=list(range(len(steps))), title_text="step", tickformat="d"
     )
-    figure.update_yaxes(range=[low, high], title_text="gain, nats", tickformat="+.2~f")
+    figure.update_yaxes(range=[low, high], title_text="gain", tickformat="+.2~f")
     ends(figure, HEIGHT_PX - MARGIN["t"] - MARGIN["b"], names, (low, high), APART_PX)
     return figure
 
 
 def span(steps: Sequence[Step]) -> tuple[float, float]:
-    """The range of the axis in nats: zero inside."""
+    """The range of the axis: zero inside."""
     values = [value for step in steps for value in (step.objective, step.held_out) if value is not None]
     low, high = min([0.0, *values]), max([0.0, *values])
     pad = 0.08 * (high - low) or 0.1
@@ -71,9 +71,9 @@ def hover(row: int, step: Step) -> str:
     """What a step did and what it is worth."""
     lines = [f"<b>Step {row}: {svg(ACTIONS.get(step.action, step.action), 40)}</b>"]
     if step.objective is not None:
-        lines.append(f"{CHOSE}: {signed(step.objective, 3)} nats")
+        lines.append(f"{CHOSE}: {signed(step.objective, 3)}")
     if step.held_out is not None:
-        lines.append(f"{JUDGED}: {signed(step.held_out, 3)} nats")
+        lines.append(f"{JUDGED}: {signed(step.held_out, 3)}")
     lines.append(f"{len(step.ids)} demonstrations")
     return "<br>".join(lines)
 
@@ -106,7 +106,7 @@ def describe(steps: Sequence[Step]) -> str:
         return "No step yet."
     last = next((step.held_out for step in reversed(steps) if step.held_out is not None), None)
     first = f"{len(steps)} steps, from {number(steps[0].objective or 0.0)} to "
-    end = f"{number(steps[-1].objective or 0.0)} nats where it was chosen"
+    end = f"{number(steps[-1].objective or 0.0)} where it was chosen"
     return f"Path of the optimization: {first}{end}" + (
         f", {number(last)} held out." if last is not None else "."
     )

@@ -23,7 +23,7 @@ def toward(goal: list[float]):
 def test_without_noise_and_ridge_it_finds_the_bottom() -> None:
     found = learn(toward([2.0, 0.5, 1.0]), 3, steps=200, ridge=0.0, noise=0.0, seed=0)
     assert found.weights == pytest.approx((2.0, 0.5, 1.0), abs=0.05)
-    assert found.losses[-1] < 0.01 < found.losses[0]
+    assert found.costs[-1] < 0.01 < found.costs[0]
 
 
 def test_a_ridge_keeps_weights_near_one() -> None:
@@ -49,10 +49,10 @@ def test_noise_is_drawn_from_the_seed_and_one_loss_is_told_per_step() -> None:
     other = learn(toward([2.0, 1.0]), 2, steps=5, ridge=0.1, noise=0.3, seed=2)
     assert one == same != other
     assert told == [0, 1, 2, 3, 4]
-    assert len(one.losses) == 5
+    assert len(one.costs) == 5
 
 
 def test_a_flat_loss_moves_nothing() -> None:
     found = learn(lambda alpha: (1.0, torch.zeros(2)), 2, steps=9, ridge=0.0, noise=0.5, seed=0)
     assert found.weights == (1.0, 1.0)
-    assert len(found.losses) == 1
+    assert len(found.costs) == 1

@@ -78,26 +78,25 @@ def test_the_objective_told_is_the_gain_on_the_probes_that_chose(
     model = engine.load(engine.registered("tiny"))
     gains = []
     for target, titles in zip(among, listed, strict=True):
-        weights = [
-            0.0 if _same_person(engine, name, target, dataset) else weight
+        written = {
+            name: weight
             for name, weight in zip(step["demonstrations"], step["weights"], strict=True)
-        ]
-        demos = tuple(
-            Example(tuple(shown[n]["history"]), shown[n]["answer"], None) for n in step["demonstrations"]
-        )
+            if not _same_person(engine, name, target, dataset)
+        }
+        demos = tuple(Example(tuple(shown[n]["history"]), shown[n]["answer"], None) for n in written)
         task = Task(
             demos,
             tuple(row.title for row in target.history),
             titles,
             0,
             scoring=found["request"]["scoring"],
-            weights=tuple(weights),
+            weights=tuple(written.values()),
         )
         ranked = rank_candidates(model, task)
         bare = rank_candidates(model, replace(task, demos=(), weights=None))
-        assert ranked.loss is not None
-        assert bare.loss is not None
-        gains.append(bare.loss - ranked.loss)
+        assert ranked.margin is not None
+        assert bare.margin is not None
+        gains.append(ranked.margin - bare.margin)
     assert step["objective"] == pytest.approx(float(validation_purchases.share(among) @ gains), abs=2e-3)
 
 
@@ -272,6 +271,6 @@ def test_a_set_is_scored_again_on_each_newer_purchase(opened: Opened, asked: Opt
     assert first["stale"] == first["reoptimized"]
     for point in found["points"]:
         for way in ("stale", "fresh", "reoptimized"):
-            assert point[way]["effect"] == pytest.approx(point["zero_shot"]["loss"] - point[way]["loss"])
+            assert point[way]["effect"] == pytest.approx(point[way]["margin"] - point["zero_shot"]["margin"])
     with pytest.raises(BadInput, match="start is 7"):
         long_term_effect(engine, asked, 7)

@@ -26,7 +26,7 @@ Opened = Callable[..., Engine]
 def test_the_robust_effect_is_that_of_the_perturbed_prompts(
     opened: Opened, asked: OptimizeRequest, perturb: str | None
 ) -> None:
-    """Its mean and spread over draws, each ranked by itself; nobody sees what gives them away."""
+    """Its mean and spread over draws, each written and ranked by itself; nobody sees what gives them away."""
     engine, ask = opened(), replace(asked, perturb=perturb, draws=3, kappa=0.7, noise=0.4, scoring="sum")
     context = resolve(engine, ask)
     dataset, query = context.dataset, context.query
@@ -44,16 +44,19 @@ def test_the_robust_effect_is_that_of_the_perturbed_prompts(
     for draw in draws_of(shown, edits, ask.seed, range(3), disliked):
         gains = []
         for target, titles, hides in zip(among, listed, hidden, strict=True):
-            weights = tuple(
-                0.0 if hides[place] else weight
-                for place, weight in zip(draw.order, draw.task.weights or (1.0, 1.0), strict=True)
+            shown = [n for n, place in enumerate(draw.order) if not hides[place]]
+            task = replace(
+                draw.task,
+                demos=tuple(draw.task.demos[n] for n in shown),
+                weights=tuple((draw.task.weights or (1.0, 1.0))[n] for n in shown),
+                history=tuple(row.title for row in target.history),
+                candidates=titles,
+                target=0,
             )
-            history = tuple(row.title for row in target.history)
-            task = replace(draw.task, weights=weights, history=history, candidates=titles, target=0)
             found = rank_candidates(context.loaded, task)
-            assert found.loss is not None
-            assert found.loss_zero_shot is not None
-            gains.append(found.loss_zero_shot - found.loss)
+            assert found.margin is not None
+            assert found.margin_zero_shot is not None
+            gains.append(found.margin - found.margin_zero_shot)
         totals.append(float(share @ np.array(gains)))
     expected = np.mean(totals) - 0.7 * np.std(totals)
     assert utility.robust(chosen) == pytest.approx(expected, abs=3e-4)

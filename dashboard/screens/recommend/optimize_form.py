@@ -10,7 +10,7 @@ from dashboard.ui import forms
 from db.requests import OptimizeRequest
 from db.requests.fields import described, field_of
 
-COLUMNS = (("size", "tokens"), ("probes", "beam"), ("stages", "seed", "guard"))
+COLUMNS = (("size", "tokens"), ("probes", "beam", "measure"), ("stages", "seed", "guard"))
 WIDE = ("sources", "perturb")  # under the columns
 OF_VIEW = ("target", "history", "scoring", "seed")  # as the page has them
 USUAL: dict[str, Any] = {field.name: field.default for field in described(OptimizeRequest)}

@@ -17,7 +17,7 @@ CHOSE, JUDGED = "used to choose", "held out"
 
 
 def path(steps: Sequence[Step], at: int, palette: Palette) -> go.Figure:
-    """Two lines over the steps, against no demonstrations, in the measure that chose; the step `at` is marked.
+    """Two lines over the steps, against no demonstrations, in their measure; the step `at` is marked.
 
     The held-out line has only the steps at which the held-out interactions were measured.
     """

@@ -43,6 +43,15 @@ def test_a_state_depends_on_what_came_before_it_only(network: Network):
     assert (states[:, 3] - later[:, 3]).abs().max() > 1e-3
 
 
+def test_what_validates_is_in_no_sequence_that_is_trained_on():
+    """Everybody's items are their own, so each tells whose it is and where it stood."""
+    histories = [[100 * user + place for place in range(3 + user)] for user in range(9)]
+    run = sasrec_training._Run(histories, 1000, SMALL, lambda *_: None)
+    trained = {item for sequence in run.sequences for item in sequence}
+    assert trained == {item for history in histories for item in history[:-1]}
+    assert sorted(history[-1] for history in run.validation) == sorted(history[-1] for history in histories)
+
+
 def test_padding_changes_nothing(network: Network):
     alone = network.newest([[1, 2]])
     together = network.newest([[1, 2], [3, 4, 5, 6, 7]])

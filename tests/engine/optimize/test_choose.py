@@ -59,6 +59,8 @@ def test_where_nothing_helps_nothing_is_chosen() -> None:
 def test_a_gain_by_chance_on_one_probe_is_not_enough() -> None:
     noisy = Coverage([[3.0, -0.7, -0.7, -0.7, -0.7]])
     assert choose(search(noisy), {"bm25": (0,)}, None, [0], beam=1, tries=1) == ()
+    large = Coverage([[3.0, -0.3, -0.3, -0.3, -0.3]])  # a loss counts twice: mean 0.12, its error 0.64
+    assert choose(search(large), {"bm25": (0,)}, None, [0], beam=1, tries=1) == ()
     steady = Coverage([[0.1] * PROBES])
     assert choose(search(steady), {"bm25": (0,)}, None, [0], beam=1, tries=1) == (0,)
     tiny = Coverage([[MATTERS / 2] * PROBES])

@@ -18,6 +18,7 @@ from engine.demos import selection
 from engine.jobs import handlers
 from engine.optimize import calibration, optimize, validation_purchases
 from engine.optimize.long_term_effect import long_term_effect
+from engine.optimize.two_stage import key_of
 from engine.progress import quiet
 from engine.tasks.inputs import gather
 from engine.tasks.rank import rank
@@ -44,6 +45,17 @@ def test_the_same_question_is_answered_from_the_store(
     assert json.loads(json.dumps(first)) == first
     [stored] = optimizations.listing(engine.store, datasets.get(engine.store, "toy").id, "u8")
     assert stored.key == first["key"]
+
+
+def test_the_key_says_until_when_things_are_known(opened: Opened, asked: OptimizeRequest) -> None:
+    """A set chosen as of an earlier moment is another set: it is stored under another key."""
+    context = resolve(opened(), asked)
+    keys = {
+        key_of(replace(context, moment=replace(context.query, known_until=until)))
+        for until in (None, 1_000_000_000, 1_000_500_000)
+    }
+    assert len(keys) == 3
+    assert key_of(context) in keys
 
 
 def test_the_path_can_be_replayed(optimized: Optimized, asked: OptimizeRequest) -> None:

@@ -88,6 +88,25 @@ def test_everything_in_a_demonstration_precedes_the_query_in_time() -> None:
     assert kinds == {True, False}
 
 
+def test_what_was_bought_at_the_answers_own_moment_is_in_no_demonstration() -> None:
+    """Ten purchases share each moment: a demonstration of that moment would not be from before."""
+    times = np.unique(COLUMNS.timestamp, return_inverse=True)[1]
+    coarse = replace(COLUMNS, timestamp=(times // 10).astype(np.int64))
+    sampler = make_sampler(columns=coarse)
+    moment = coarse.timestamp
+    assert moment is not None
+    beside, rng = 0, random.Random(1)
+    for answer, rows in taught(sampler, 600):
+        assert all(moment[row] < moment[answer] for row in rows)
+        same = np.flatnonzero((moment == moment[answer]) & sampler.material.allowed)
+        beside += any(not sampler._before(int(row), answer) for row in same)
+        assert not any(sampler._before(int(row), answer) for row in same)
+    assert beside == 600, "the answer itself is of its moment"
+    own = [(a, int(a) - 1) for a in sampler.material.answers if moment[a] == moment[a - 1]]
+    assert own
+    assert all(sampler._proximal(int(a), rng) != row for a, row in own for _ in range(5))
+
+
 @pytest.mark.parametrize("times", [True, False])
 def test_held_out_interactions_are_in_no_sample(times: bool) -> None:
     columns = COLUMNS if times else replace(COLUMNS, timestamp=None)
@@ -129,10 +148,12 @@ def test_yes_and_no_both_come_and_no_is_nothing_the_user_has() -> None:
             assert rating == 0.0
             assert item not in own
         said[rating is None or rating >= 4] += 1
-        sample = sampler.sample(answer, rng)
+        item, rating = sampler._answer(answer, random.Random(answer))
+        sample = sampler.sample(answer, random.Random(answer))
         assert sample is not None
         text = sampler.encoder.tokenizer.decode(sample.ids)
-        assert text.rstrip().endswith(("Yes", "No"))
+        assert text.rstrip().endswith("Yes" if rating is None or rating >= 4 else "No")
+        assert COLUMNS.titles[item] in text
     assert min(said.values()) > 40
 
 

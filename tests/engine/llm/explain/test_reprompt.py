@@ -87,6 +87,35 @@ def test_what_is_written_is_weighted(mode: str, demos) -> None:
     assert float(value[0]) == pytest.approx(shorter, abs=1e-6)
 
 
+@pytest.mark.parametrize("weights", [None, (0.5, 2.0, 1.5), (2.0, 0.0, 0.5)])
+def test_leaving_one_out_is_the_prompt_written_without_it_at_the_others_weights(
+    weights: tuple[float, ...] | None, demos
+) -> None:
+    loaded = make_loaded("qwen3", dtype=torch.float64)
+    task = Task(demos, HISTORY, CANDIDATES, 2, weights=weights)
+    found = demonstration_effects(loaded, task, leave_one_out=True, mode="reprompt", measure="loss")
+    assert found.leave_one_out is not None
+    given = weights or (1.0,) * len(demos)
+
+    def loss(kept: list[int]) -> float:
+        written = [b for b in kept if given[b] > 0]  # one at 0 is not written
+        asked = Task(
+            tuple(demos[b] for b in written),
+            HISTORY,
+            CANDIDATES,
+            2,
+            weights=tuple(given[b] for b in written),
+        )
+        found = rank_candidates(loaded, asked).loss
+        assert found is not None
+        return found
+
+    whole = loss([0, 1, 2])
+    for b in range(3):
+        without = loss([other for other in range(3) if other != b])
+        assert found.leave_one_out[b] == pytest.approx(without - whole, abs=1e-6)
+
+
 def test_a_prompt_written_anew_has_no_slope(demos) -> None:
     with pytest.raises(BadInput, match="no gradient"):
         demonstration_effects(

@@ -142,12 +142,12 @@ class PieceEncoder:
 
     def _chosen(self, asked: str | None) -> tuple[str, bool]:
         """The cut that is used, and whether it is exact on the probes."""
-        for self.cut in (*CUTS, AS_TUNED) if asked is None else (asked,):
+        for self.cut in CUTS if asked is None else (asked,):
             self._known = {}
-            exact = all(self.joined(pieces) == self.whole(pieces) for pieces in prompts())
-            if exact:
-                break
-        return self.cut, exact
+            if all(self.joined(pieces) == self.whole(pieces) for pieces in prompts()):
+                return self.cut, True
+        self._known = {}
+        return asked or AS_TUNED, False
 
     def _ids_of(self, piece: str) -> tuple[int, ...]:
         cut = CUTS[self.cut]

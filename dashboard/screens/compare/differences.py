@@ -66,6 +66,10 @@ def lists_obstacle(a: Run, b: Run) -> str | None:
 
 
 COMPUTED_BY = ("dtype", "device", "libraries")
+# Only runs of earlier versions do not name their libraries.
+OTHER_VERSION = (
+    "One of the runs is of an earlier version of Dualens, which computed some numbers in another way."
+)
 
 
 def losses_obstacle(a: Run, b: Run) -> str | None:
@@ -75,7 +79,10 @@ def losses_obstacle(a: Run, b: Run) -> str | None:
     if models[0]["name"] != models[1]["name"]:
         return f"The models differ ({_both(models[0]['name'], models[1]['name'])}): so do their loss scales."
     if models[0]["revision"] != models[1]["revision"]:
-        return f"The model {md(models[0]['name'])} was replaced between the runs: its revision differs."
+        name, old = md(models[0]["name"]), any("libraries" not in model for model in models)
+        # Runs that do not name their libraries are of versions that read only samples of large files.
+        part = ", or an earlier version read only a part of its files" if old else ""
+        return f"The model {name} was replaced between the runs{part}: its revision differs."
     if a.request.scoring != b.request.scoring:
         return "The scoring modes differ: scores and losses are on different scales."
     return None
@@ -90,6 +97,7 @@ def warnings(a: Run, b: Run) -> list[str]:
         f"The runs used different number formats ({_both(*formats)})." if formats[0] != formats[1] else None,
         f"The runs used different devices ({_both(*devices)})." if _known_to_differ(*devices) else None,
         f"The runs used different libraries ({_both(*libraries)})." if _known_to_differ(*libraries) else None,
+        OTHER_VERSION if None in libraries and libraries[0] != libraries[1] else None,
         "The prompt templates differ." if a.request.template != b.request.template else None,
     ]
     return [reason for reason in reasons if reason]

@@ -35,6 +35,7 @@ from engine.llm.loading.sources import (
 )
 from engine.prompts import PieceEncoder
 from engine.prompts.encode import AS_TUNED, CUTS
+from engine.prompts.segments import INTRO, TAIL
 
 _DTYPES = {
     "float32": torch.float32,
@@ -291,7 +292,7 @@ def _tokenizer(place: Source) -> PreTrainedTokenizerBase:
 
 def _encoder(place: Source, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> PieceEncoder:
     encoder = PieceEncoder(tokenizer, _cut(place))
-    ids = (*encoder.joined(("Bought:\n", "-", " A title\n")),)
+    ids = encoder.joined((INTRO, "Bought:\n", "-", " A title\n", TAIL))
     if not ids:
         raise ModelError(f"The tokenizer in {place.folder} turns text into no tokens at all.")
     vocabulary = int(config.get_text_config().vocab_size)

@@ -18,6 +18,8 @@ from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, pool, rank
 from tests.support.reading import button, texts, until
 
+FACTS = {"name": "embedded", "revision": "r1", "dtype": "float32", "device": "cpu"}
+
 Open = Callable[..., AppTest]
 BASE = RunRequest("simulated", "shopper 0012")
 
@@ -229,6 +231,9 @@ def test_the_demonstrations_of_both_are_joined(store: Store, two: tuple[Run, Run
         ),
         ({"model": {"name": "big", "revision": "r1", "dtype": "float32"}}, "models differ"),
         ({"model": {"name": "embedded", "revision": "r1", "dtype": "bfloat16"}}, "number formats"),
+        ({"model": {**FACTS, "device": "cuda:0"}}, "different devices (cpu and cuda:0)"),
+        ({"model": {**FACTS, "libraries": "torch 9"}}, "earlier version of Dualens"),
+        ({"model": {**FACTS, "revision": "r2", "libraries": "torch 9"}}, "read only a part of its files"),
         ({"target": {"item": "other", "title": "Other", "kind": "probe"}}, "different targets"),
     ],
 )
@@ -237,6 +242,14 @@ def test_what_forbids_comparing_is_said_loudly(two: tuple[Run, Run], change: dic
     assert differences.warnings(a, b) == []
     altered = replace(b, result={**b.result, **change})
     assert any(said in warning for warning in differences.warnings(a, altered))
+
+
+def test_other_libraries_are_said_loudly(two: tuple[Run, Run]) -> None:
+    a, b = (
+        replace(run, result={**run.result, "model": {**FACTS, "libraries": version}})
+        for run, version in zip(two, ("torch 9.1", "torch 9.2"), strict=True)
+    )
+    assert any("different libraries (torch 9.1 and torch 9.2)" in said for said in differences.warnings(a, b))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from huggingface_hub import errors as hub_errors
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForCausalLM, Gemma2Config, T5Config
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Gemma2Config, T5Config
 
 from db.errors import BadInput, ModelError, OutOfMemory
 from engine.llm.loading import load as loading
@@ -134,6 +134,12 @@ def broken(folder: Path, case: str) -> None:  # noqa: C901 - one fault a line
         edit(folder, num_hidden_layers=4)
     if case == "width":
         edit(folder, intermediate_size=64)
+    if case == "header":  # a control token of the chat template that the weights do not have
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer.add_tokens([f"<more {number}>" for number in range(200)])
+        tokenizer.add_tokens(["<|last|>"], special_tokens=True)
+        tokenizer.chat_template = "<|last|>{{ messages[0]['content'] }}"
+        tokenizer.save_pretrained(folder)
     if case == "vocabulary":
         edit(folder, vocab_size=50)
         weights.write_bytes(weights.read_bytes())
@@ -156,6 +162,7 @@ def broken(folder: Path, case: str) -> None:  # noqa: C901 - one fault a line
         ("layers", "tensors are missing"),
         ("width", "do not fit|cannot be loaded"),
         ("vocabulary", "does not belong to this model"),
+        ("header", "does not belong to this model: it gives token"),
     ],
 )
 def test_a_broken_folder_is_one_clear_error(case: str, words: str, model_folder) -> None:

@@ -231,7 +231,7 @@ def test_the_demonstrations_of_both_are_joined(store: Store, two: tuple[Run, Run
         ),
         ({"model": {"name": "big", "revision": "r1", "dtype": "float32"}}, "models differ"),
         ({"model": {"name": "embedded", "revision": "r1", "dtype": "bfloat16"}}, "number formats"),
-        ({"model": {**FACTS, "device": "cuda:0"}}, "different devices (cpu and cuda:0)"),
+        ({"model": {**FACTS, "device": "cuda:0"}}, "different devices"),
         ({"model": {**FACTS, "libraries": "torch 9"}}, "earlier version of Dualens"),
         ({"model": {**FACTS, "revision": "r2", "libraries": "torch 9"}}, "read only a part of its files"),
         ({"target": {"item": "other", "title": "Other", "kind": "probe"}}, "different targets"),
@@ -249,7 +249,7 @@ def test_other_libraries_are_said_loudly(two: tuple[Run, Run]) -> None:
         replace(run, result={**run.result, "model": {**FACTS, "libraries": version}})
         for run, version in zip(two, ("torch 9.1", "torch 9.2"), strict=True)
     )
-    assert any("different libraries (torch 9.1 and torch 9.2)" in said for said in differences.warnings(a, b))
+    assert any("different libraries" in said for said in differences.warnings(a, b))
 
 
 @pytest.mark.parametrize(

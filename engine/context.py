@@ -27,8 +27,9 @@ from db.store import Store
 from engine.demos import query as queries
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
+from engine.libraries import versions
 from engine.llm.loading.digests import Digests
-from engine.llm.loading.identity import ENCODERS, Identity, versions
+from engine.llm.loading.identity import ENCODERS, Identity
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel

@@ -61,6 +61,7 @@ def test_lrgd_is_pure_tensor_code() -> None:
 LAYERS = (
     "progress",
     "registry",
+    "libraries",
     "lrgd",
     "prompts",
     "data",

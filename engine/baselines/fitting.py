@@ -14,6 +14,7 @@ from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import BadInput
 from engine.baselines.scorer import Baseline, FitJob, Progress, Scorer, training_report, visible
 from engine.data.splits import target_rows
+from engine.libraries import versions
 from engine.registry import implementation
 
 RULE = (
@@ -73,7 +74,8 @@ def place(
     before: int | None = None,
 ) -> Path:
     """The file in which a baseline fitted to this data set is kept."""
-    name = digest([kind, dataset.fingerprint, target, seed, before, FITS])[:16]
+    trained_by = versions(("torch",)) if baseline(kind).LEARNS == "once" else None
+    name = digest([kind, dataset.fingerprint, target, seed, before, FITS, trained_by])[:16]
     return folder / f"{kind}-{name}.safetensors"
 
 

@@ -21,10 +21,11 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from db.choices import SCORINGS
 from db.errors import BadInput, DualensError, ModelError, OutOfMemory
+from engine.libraries import versions
 from engine.llm.attention import lens, linear
 from engine.llm.loading.agreement import check, quiet
 from engine.llm.loading.digests import Digests
-from engine.llm.loading.identity import Identity, versions
+from engine.llm.loading.identity import Identity
 from engine.llm.loading.sources import (
     PROVEN,
     Source,

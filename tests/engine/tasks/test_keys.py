@@ -15,8 +15,9 @@ from db.demonstrations import hand_written
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest, request_digest
 from db.settings import Settings
 from db.store import Store
+from engine import libraries
+from engine.baselines import fitting
 from engine.context import Engine, resolve
-from engine.llm.loading import identity as identities
 from engine.llm.loading.identity import Identity
 from engine.llm.loading.load import LoadedModel
 from engine.optimize import calibration, two_stage
@@ -177,10 +178,14 @@ def test_an_identity_is_what_would_be_loaded(engine: Engine, monkeypatch: pytest
         monkeypatch.setattr(engine.settings, "dtype", dtype)
         seen.add(engine.identity(info))
     assert {one.dtype for one in seen} == {"float32", "float64", "bfloat16"}
-    identities.versions.cache_clear()
-    monkeypatch.setattr(identities, "version", lambda name: "99.1+cpu")
+    dataset = resolve(engine, ASKED).dataset
+    trained, counted = (fitting.place(Path(), dataset, kind) for kind in ("sasrec", "itemknn"))
+    libraries.versions.cache_clear()
+    monkeypatch.setattr(libraries, "version", lambda name: "99.1+cpu")
     assert engine.identity(info).libraries == "torch 99.1, transformers 99.1, tokenizers 99.1"
-    identities.versions.cache_clear()
+    assert fitting.place(Path(), dataset, "sasrec") != trained
+    assert fitting.place(Path(), dataset, "itemknn") == counted
+    libraries.versions.cache_clear()
 
 
 def test_the_chat_templates_text_counts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

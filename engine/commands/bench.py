@@ -1,7 +1,7 @@
 """Commands that measure: speed against alternatives and the flop floor, search, store, gains of methods."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,8 @@ from engine.benchmarks.method_gains import ALL, method_gains
 from engine.benchmarks.store_speed import INTERACTIONS, store_speed
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
+from engine.lrgd.shapley import EXACT_LIMIT
+from engine.studies.table_cells import interval
 
 app = typer.Typer()
 bench = typer.Typer(
@@ -64,6 +66,54 @@ def effects(
         seed,
     )
     output.as_json(done) if json else _print_effects(done)
+
+
+@bench.command(epilog="Example: dualens bench intervals --users 130 --k 8 --items 3 --candidates 10")
+def intervals(
+    model: Model = "embedded",
+    users: Annotated[int, typer.Option(min=2, help="Users measured.")] = 100,
+    k: Annotated[int, typer.Option("--k", min=6, max=EXACT_LIMIT, help="Demonstrations.")] = 8,
+    items: Annotated[int, typer.Option(min=1, help="Purchases in the query and in a demonstration.")] = 3,
+    candidates: Annotated[int, typer.Option("--candidates", "-c", min=2, help="Candidates.")] = 10,
+    mode: Annotated[
+        Literal["direct", "total", "reprompt"], typer.Option(help="What leaving one out means.")
+    ] = "direct",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """How often the 95 % intervals of estimated effects hold the exact effect, in both measures."""
+    from engine.benchmarks import intervals as measure
+    from engine.benchmarks.models import measured
+    from engine.benchmarks.prompts import shop, tasks
+
+    output.aside(f"Loading {model}...")
+    loaded = measured(model, Settings())
+    output.aside("Making the simulated store and the prompts...")
+    with shop() as engine:
+        asked = tasks(engine, users, k, candidates, items, seed)
+    done = {**measure.intervals(loaded, asked, mode, output.aside), "items": items, "seed": seed}
+    if json:
+        output.as_json(done)
+        return
+    output.line(
+        f"{done['model']}, {done['users']} users, {k} demonstrations, {done['passes']} of {2**k} coalitions"
+    )
+    output.table(
+        [
+            [
+                row["measure"],
+                interval(row["covered"]),
+                *(row[f"{name}_{part}"] for name in ("error", "width") for part in ("median", "mean")),
+            ]
+            for row in done["rows"]
+        ],
+        "measure",
+        "intervals hold",
+        *("error / largest effect, median", "mean", "half width / largest effect, median", "mean"),
+    )
+    for threshold in done["bars"]:
+        verdict = "met" if threshold["holds"] else "not met"
+        output.line(f"{verdict}: {threshold['what']}: {threshold['found']} (bar {threshold['bar']})")
 
 
 @bench.command(epilog="Example: dualens bench ranking --model random-0.5b --users 1")

@@ -1,10 +1,12 @@
 """What the benchmarks compare gives the same answers, and their numbers add up. Times are never asserted."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from db.errors import OutOfMemory
-from engine.benchmarks import bank, effects, models, prompts, ranking
+from engine.benchmarks import bank, effects, intervals, models, prompts, ranking
 from engine.benchmarks.timing import Written, flops, sample, whole
 from engine.llm.explain.effects import demonstration_effects
 from engine.llm.scoring.per_demo_cache import single_losses
@@ -33,13 +35,13 @@ def second(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_whole_prompts_give_the_losses_that_effects_are_of() -> None:
     loaded = make_loaded("llama", dtype=torch.float64)
-    result = demonstration_effects(loaded, TASK, leave_one_out=True)
+    result = demonstration_effects(loaded, TASK, leave_one_out=True, mode="reprompt", measure="loss")
     rivals = effects.rivals(loaded, TASK)
     assert [len(rivals[name]) for name in effects.RIVALS] == [1, 4, effects.ABLATIONS]
     (plain,) = whole(loaded, rivals["plain"], stock=True)
-    assert plain == pytest.approx(-result.loss, abs=1e-4)
+    assert plain == pytest.approx(-result.gains["loss"].value, abs=1e-4)
     left = [plain - log_prob for log_prob in whole(loaded, rivals["loo"], stock=False)]
-    assert left == pytest.approx(result.reprompt, abs=1e-4)
+    assert left == pytest.approx(result.leave_one_out, abs=1e-4)
 
 
 def test_whole_prompts_rank_as_the_shared_one() -> None:
@@ -99,8 +101,7 @@ def test_ratios_of_effects() -> None:
     assert row["ablations_ms"] == pytest.approx(1000 * scale, abs=0.1)
     answer = len(loaded.encoder.joined(title_answer(TITLES[6])))
     assert exact["floor_ms"] == effects.floor(loaded, prepare(loaded, TASK)[1], answer, "exact", 16)
-    assert exact["nodes"] == 16
-    assert exact["certified"] == 1
+    assert exact["passes"] == 16
     assert report["bars"][0]["holds"] is True  # once a plain forward pass: at most 2.5
 
 
@@ -114,6 +115,22 @@ def test_ratios_of_ranking_and_bank() -> None:
     assert pooled["faster_than_batched"] == pooled["faster_than_one_by_one"] == 1.0
     assert pooled["flops_without_over_with"] > 1.2
     assert not any(threshold["holds"] for threshold in pooled["bars"])
+
+
+def test_coverage_is_of_the_estimate_against_all_coalitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, demos = make_loaded("gpt2"), tuple(Example((TITLES[b],), TITLES[b + 1]) for b in range(6))
+    task = Task(demos, TITLES[2:4], TITLES[4:8], 2)
+    found = intervals.intervals(loaded, [task, replace(task, target=1)])
+    assert (found["k"], found["users"], found["passes"]) == (6, 2, 50)
+    assert [row["measure"] for row in found["rows"]] == ["margin", "loss"]
+    assert all(row["covered"]["mean"] >= 0.5 and row["width_mean"] > 0 for row in found["rows"])
+    # Teeth: intervals of no width hold nothing, and the bar says so.
+    honest = intervals.kriging
+    flat = lambda *given: replace(made := honest(*given), reach=0 * made.reach)  # noqa: E731
+    monkeypatch.setattr(intervals, "kriging", flat)
+    mutant = intervals.intervals(loaded, [task])
+    assert [row["covered"]["mean"] for row in mutant["rows"]] == [0, 0]
+    assert not any(threshold["holds"] for threshold in mutant["bars"])
 
 
 def test_a_shorter_list_of_candidates_keeps_the_target() -> None:

@@ -10,7 +10,7 @@ import pytest
 from db.errors import BadInput
 from db.requests import RunRequest, StudyRequest
 from engine.context import Engine, resolve
-from engine.llm.explain.effects import demonstration_effects
+from engine.llm.explain.effects import EffectsResult, demonstration_effects
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import rank_candidates
 from engine.lrgd.effects import ESTIMATORS
@@ -35,48 +35,64 @@ def test_every_score_is_held_against_every_truth_but_itself(whole_study: Callabl
     found, told = whole_study(faithfulness, PAYLOAD)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert (found["k"], found["users"], found["measured"], found["short"]) == (3, 3, 3, 0)
-    assert found["order"] == list(SCORES)
-    assert found["truth_order"] == ["exact", "removal", "reprompt", "reprompt_loo"]
-    for name, score in found["scores"].items():
-        assert (set(score) - {"label", "kind"}) == set(found["truth_order"]) - {name}
-        for truth in set(found["truth_order"]) - {name}:
-            for measure in ("spearman", "pearson", "top1"):
-                one = score[truth][measure]
-                assert -1 <= one["low"] <= one["mean"] <= one["high"] <= 1
-    assert found["scores"]["path"]["exact"]["spearman"]["mean"] == 1  # three take all coalitions
-    assert found["estimators"]["path"]["error"]["max"] == pytest.approx(0, abs=1e-4)
-    assert found["estimators"]["exact"]["nodes"] == {"mean": 8, "max": 8}
-    assert found["bars"]
-    assert found["claim"].startswith("On toy with 3 demonstrations")
+    assert found["measure"] == "margin"
+    assert found["by_measure"].keys() == {"margin", "loss"}
+    for name, value in found["by_measure"]["margin"].items():
+        assert found[name] == value, name
+    of_loss = {"gradient_input", "gradient_input_size"}
+    assert set(SCORES) - set(found["order"]) == of_loss
+    assert found["by_measure"]["loss"]["order"] == list(SCORES)
+    for result in found["by_measure"].values():
+        assert result["truth_order"] == ["exact", "removal", "reprompt", "reprompt_loo"]
+        for name, score in result["scores"].items():
+            assert (set(score) - {"label", "kind"}) == set(result["truth_order"]) - {name}
+            for truth in set(result["truth_order"]) - {name}:
+                for kind in ("spearman", "pearson", "top1", "sign"):
+                    one = score[truth][kind]
+                    assert -1 <= one["low"] <= one["mean"] <= one["high"] <= 1
+        assert result["scores"]["kriging"]["exact"]["spearman"]["mean"] == 1  # three take all coalitions
+        assert result["estimators"]["kriging"]["error"]["max"] == pytest.approx(0, abs=1e-4)
+        assert result["estimators"]["exact"]["passes"] == {"mean": 8, "max": 8}
+        assert result["drops"].keys() == {"direct", "total", "reprompt"}
+        assert result["bars"]
+    assert found["claim"].startswith("On toy, margin, with 3 demonstrations")
     shares = [share for share, _ in told.told]
     assert shares == sorted(shares)
+    rows = [row for _, table in module.tables(found) for row in table]
+    assert any(row[0] == "reprompt (if you drop it)" for row in rows)
 
 
 def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
     inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:3")))
     loaded = engine.load(inputs.model)
-    found = scored(loaded, inputs, 3, PrefillCache())
-    for name in ESTIMATORS:
-        alone = demonstration_effects(loaded, inputs.task(), name, leave_one_out=True)  # type: ignore[arg-type]
-        assert found["values"][name] == pytest.approx(alone.effects, abs=1e-5)
-        assert found["nodes"][name] == alone.nodes
-    total = demonstration_effects(loaded, inputs.task(), "exact", mode="total")
-    assert found["values"]["total"] == pytest.approx(total.effects, abs=1e-5)
-    assert found["values"]["removal"] == pytest.approx(alone.removal, abs=1e-5)
-    assert found["values"]["reprompt_loo"] == pytest.approx(alone.reprompt, abs=1e-4)
-    assert found["values"]["mass"] == pytest.approx(alone.mass, abs=1e-5)
-    assert found["gain"] == pytest.approx(alone.effect_total, abs=1e-6)
-    assert found["gain_reprompt"] == pytest.approx(alone.loss_reprompt_zero_shot - alone.loss, abs=1e-4)
-    assert sum(found["values"]["reprompt"]) == pytest.approx(found["gain_reprompt"], abs=1e-5)
-    assert found["values"]["bm25"] == pytest.approx(likeness(inputs))
-    assert found["values"]["place"] == [0, 1, 2]
+    both = scored(loaded, inputs, 3, PrefillCache())
+    for measure, found in both.items():
+
+        def alone(estimator: str = "exact", mode: str = "direct", measure: str = measure) -> EffectsResult:
+            return demonstration_effects(loaded, inputs.task(), estimator, True, mode, measure)  # type: ignore[arg-type]
+
+        for name in ESTIMATORS:
+            result = alone(name)
+            assert found["values"][name] == pytest.approx(result.effects, abs=1e-5)
+            assert found["passes"].get(name, 8) == result.passes
+        values, direct, dropped = found["values"], alone(), alone(mode="reprompt")
+        assert values["total"] == pytest.approx(alone(mode="total").effects, abs=1e-4)
+        assert values["removal"] == pytest.approx(direct.leave_one_out, abs=1e-5)
+        assert values["reprompt"] == pytest.approx(dropped.effects, abs=1e-4)
+        assert values["reprompt_loo"] == pytest.approx(dropped.leave_one_out, abs=1e-4)
+        assert values["mass"] == pytest.approx(direct.mass, abs=1e-5)
+        assert found["gain"] == pytest.approx(direct.gains[measure].total, abs=1e-5)
+        assert found["gain_reprompt"] == pytest.approx(dropped.gains[measure].total, abs=1e-4)
+        assert found["values"]["bm25"] == pytest.approx(likeness(inputs))
+        assert found["values"]["place"] == [0, 1, 2]
     assert scored(loaded, inputs, 4, PrefillCache()) == {"short": 3}
 
 
-def test_the_gradient_is_what_a_little_more_weight_lowers_the_loss_by(engine: Engine) -> None:
+@pytest.mark.parametrize("measure", ["margin", "loss"])
+def test_the_gradient_is_what_a_little_more_weight_gains(engine: Engine, measure: str) -> None:
     inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:3")))
     loaded, task = engine.load(inputs.model), inputs.task()
-    found = scored(loaded, inputs, 3, PrefillCache())["values"]["gradient"]
+    found = scored(loaded, inputs, 3, PrefillCache())[measure]["values"]["gradient"]
     for b in range(3):
         more, less = (
             rank_candidates(
@@ -84,19 +100,10 @@ def test_the_gradient_is_what_a_little_more_weight_lowers_the_loss_by(engine: En
             )
             for sign in (1, -1)
         )
-        assert more.loss is not None
-        assert less.loss is not None
-        assert found[b] == pytest.approx((less.loss - more.loss) / 0.1, rel=0.05, abs=1e-4)
-
-
-def test_with_many_demonstrations_not_all_prompts_are_written(
-    engine: Engine, reports: Callable[..., Any]
-) -> None:
-    found = faithfulness(engine, {**PAYLOAD, "users": 2, "demos": "random:6"}, reports())
-    assert "reprompt" not in found["order"]
-    assert "total" not in found["order"]
-    assert found["truth_order"] == ["exact", "removal", "reprompt_loo"]
-    assert found["estimators"]["path"]["nodes"]["max"] <= 32
+        up, down = (more.margin, less.margin) if measure == "margin" else (less.loss, more.loss)
+        assert up is not None
+        assert down is not None
+        assert found[b] == pytest.approx((up - down) / 0.1, rel=0.05, abs=2e-4)
 
 
 def test_likeness_counts_shared_words(engine: Engine) -> None:
@@ -119,10 +126,10 @@ def test_a_killed_study_goes_on_and_ends_the_same(
         faithfulness(engine, PAYLOAD, killed)
     kept = json.loads(json.dumps(killed.partial))
     assert len(kept["measured"]) == 2
-    path = kept["so_far"]["spearman"]["path"]
-    assert (path["mean"], path["n"]) == (pytest.approx(1), 2)
-    assert path["low"] <= path["mean"] <= path["high"]
-    assert path["label"] == "path integral over chances (Owen)"
+    one = kept["so_far"]["spearman"]["kriging"]
+    assert (one["mean"], one["n"]) == (pytest.approx(1), 2)
+    assert one["low"] <= one["mean"] <= one["high"]
+    assert one["label"] == "Shapley values by removal, kriging"
     measured, asked = module.measured, []
     monkeypatch.setattr(module, "measured", lambda *given: asked.append(1) or measured(*given))
     assert bare(faithfulness(engine, PAYLOAD, reports(), kept)) == bare(whole)

@@ -11,7 +11,7 @@ from engine.studies.rank_agreement import (
     agreement_of,
     bars,
     claim,
-    completeness,
+    drops,
     effect_of,
     estimators,
     explained,
@@ -19,19 +19,15 @@ from engine.studies.rank_agreement import (
 )
 from engine.studies.scores import RIVAL, SCORES
 
-NAMES = [name for name in SCORES if name not in ("total", "reprompt")]
 
-
-def user(gain: float = 4.0, nodes: int = 20, error: float = 0.0, **values: list[float]) -> dict[str, Any]:
+def user(gain: float = 4.0, passes: int = 20, **values: list[float]) -> dict[str, Any]:
     """One user's scores; those not named rank as the truth does."""
-    plain = {name: [0.0, 1.0, 3.0] for name in NAMES}
-    kinds = ("exact", "strata", "path", "aumann")
+    plain = {name: [0.0, 1.0, 3.0] for name in SCORES}
     return {
         "values": {**plain, **values},
         "gain": gain,
-        "nodes": dict.fromkeys(kinds, nodes),
-        "error": dict.fromkeys(kinds, error),
-        "certified": dict.fromkeys(kinds, error),
+        "passes": dict.fromkeys(("exact", "kriging", "aumann"), passes),
+        "covered": {"kriging": [True, True, False]},
     }
 
 
@@ -41,6 +37,17 @@ def test_one_user_by_hand() -> None:
     assert found["spearman"] == pytest.approx(0.5)
     assert found["pearson"] == pytest.approx(0.5)
     assert found["top1"] == 0
+    assert found["sign"] == 1
+    assert found["ratio"] == pytest.approx(0.1)
+    assert found["apart"] == pytest.approx(18)
+
+
+def test_signs_are_of_what_is_felt_and_sizes_of_all() -> None:
+    found = agreement_of([-1.0, 2.0, 0.5, -3.0], [2.0, 2.0, -0.001, -2.0], 4.0)
+    assert found is not None
+    assert found["sign"] == pytest.approx(2 / 3), "the third is too small to have a sign"
+    assert found["ratio"] == pytest.approx(6.5 / 6.001)
+    assert found["apart"] == pytest.approx((3 + 0 + 0.501 + 1) / 4)
 
 
 def test_truths_closer_than_a_hundredth_of_the_gain_count_as_equal() -> None:
@@ -91,62 +98,72 @@ def test_a_summary_counts_only_the_users_who_have_the_measure() -> None:
     assert summary([near], 0)["pairs"] is None
 
 
-def test_completeness_is_of_those_who_gain_and_within_error_and_nodes() -> None:
-    users = [
-        user(4.0, 20, 0.08),
-        user(4.0, 20, 0.0801),
-        user(4.0, 33, 0.0),
-        user(0.2, 20, 1.0),
-        user(4.0, 32, 0.0),
-    ]
-    found = completeness(users, "path", 0)
-    assert found is not None
-    assert (found["users"], found["share"]["mean"]) == (4, 0.5)
-    assert found["nodes"] == {"median": 26.0, "max": 33}
-    assert found["relative"]["max"] == pytest.approx(0.020025)
-    assert completeness(users[3:4], "path", 0) is None
-
-
 def test_estimators_are_held_against_exact_values() -> None:
-    users = [user(path=[0.0, 1.0, 3.4]), user(path=[0.0, 0.8, 3.0], error=0.04)]
-    found = estimators(users)
-    assert found["path"]["error"]["max"] == pytest.approx(0.1)
-    assert found["path"]["error"]["median"] == pytest.approx(0.075)
-    assert found["path"]["certified"]["max"] == pytest.approx(0.01)
+    users = [user(kriging=[0.0, 1.0, 3.4]), user(kriging=[0.0, 0.8, 3.0])]
+    found = estimators(users, 0)
+    assert found["kriging"]["error"]["max"] == pytest.approx(0.1)
+    assert found["kriging"]["error"]["median"] == pytest.approx(0.075)
+    assert found["kriging"]["covered"]["mean"] == pytest.approx(2 / 3)
+    assert found["aumann"]["covered"] is None
     assert found["exact"]["error"]["max"] == 0
 
 
-def rows_of(users: list[dict[str, Any]], k: int, simulated: bool = True) -> dict[str, Any]:
-    return {row["what"]: row for row in bars(users, k, simulated, 0)}
+def rows_of(users: list[dict[str, Any]], k: int) -> dict[str, Any]:
+    return {row["what"]: row for row in bars(users, k, 0)}
 
 
-def test_bars_are_those_of_the_k_and_the_data() -> None:
-    plain = [user() for _ in range(4)]
-    four = [user(total=[0.0, 1.0, 3.0], reprompt=[0.0, 1.0, 3.0]) for _ in range(4)]
-    assert any("(Owen) with exact" in what for what in rows_of(plain, 8))
-    assert not any("(Owen) with exact" in what for what in rows_of(plain, 4))
-    assert any("effects with exact Shapley values by reprompt" in what for what in rows_of(four, 4))
-    assert not any("effects with" in what for what in rows_of(four, 4, simulated=False))
+def test_bars_are_those_of_the_k() -> None:
+    users = [user() for _ in range(4)]
+    [covered] = [row for what, row in rows_of(users, 8).items() if "intervals" in what]
+    assert (covered["bar"], covered["found"]["mean"], covered["holds"]) == (0.9, pytest.approx(2 / 3), False)
+    assert not any("intervals" in what for what in rows_of(users, 6))
     assert (effect_of("exact", 4), effect_of("removal", 6), effect_of("removal", 7)) == (
-        "path",
+        "kriging",
         "exact",
-        "strata",
+        "kriging",
     )
+    assert (effect_of("reprompt", 4), effect_of("reprompt_loo", 8)) == ("exact", "reprompt")
+
+
+def test_every_mode_is_held_against_the_real_drop() -> None:
+    """The one it is, the order it is in, and how much it is."""
+    users = [
+        user(
+            exact=[-1.0, 1.0, 3.0],
+            total=[0.5, 0.4, 0.3],
+            reprompt=[1.0, 2.0, 4.0],
+            reprompt_loo=[0.5, 1.0, 2.0],
+        )
+        for _ in range(4)
+    ]
+    found = drops(users, 0)
+    assert {mode: set(row) for mode, row in found.items()} == {
+        "direct": {"reprompt_loo", "reprompt"},
+        "total": {"reprompt_loo", "reprompt"},
+        "reprompt": {"reprompt_loo"},
+    }
+    means = {
+        mode: {kind: cell["mean"] for kind, cell in row["reprompt_loo"].items()}
+        for mode, row in found.items()
+    }
+    assert (means["direct"]["sign"], means["direct"]["spearman"]) == pytest.approx((2 / 3, 1))
+    assert (means["total"]["sign"], means["total"]["spearman"]) == pytest.approx((1, -1))
+    assert (means["reprompt"]["ratio"], means["reprompt"]["apart"]) == pytest.approx((2, 3.5 / 3))
 
 
 def test_a_rival_that_ranks_better_is_named_and_the_bar_does_not_hold() -> None:
     others = {name: [3.0, 1.0, 0.0] for name, score in SCORES.items() if score.kind == RIVAL}
     good = [user(**others) for _ in range(6)]
-    assert all(row["holds"] for row in bars(good, 3, True, 0))
-    users = [user(**{**others, "mass": [0.0, 1.0, 3.0]}, path=[1.0, 0.0, 3.0]) for _ in range(6)]
-    rows = bars(users, 3, True, 0)
+    assert all(row["holds"] for row in bars(good, 3, 0))
+    users = [user(**{**others, "mass": [0.0, 1.0, 3.0]}, kriging=[1.0, 0.0, 3.0]) for _ in range(6)]
+    rows = bars(users, 3, 0)
     lost = [row for row in rows if not row["holds"]]
-    assert len(lost) == 3  # level is not above
+    assert len(lost) == 4  # level is not above
     assert all("the best is attention mass" in row["what"] for row in lost)
     assert lost[0]["found"]["mean"] == pytest.approx(-0.5)
-    said = claim("toys", 3, rows)
+    said = claim("toys", "margin", 3, rows)
     assert said.startswith(
-        f"On toys with 3 demonstrations {len(rows) - 3} of {len(rows)} bars hold. Not held"
+        f"On toys, margin, with 3 demonstrations {len(rows) - 4} of {len(rows)} bars hold. Not held"
     )
 
 
@@ -159,12 +176,3 @@ def test_what_is_lost_for_a_known_reason_is_explained() -> None:
     assert "positions" not in explained([lost])[0]
     [said] = explained([{"what": "", "holds": False, "truth": "reprompt"}])
     assert "keeps every position" in said
-
-
-def test_both_modes_are_held_against_reprompt() -> None:
-    users = [user(total=[0.0, 1.0, 3.0], reprompt=[0.0, 1.0, 3.0], exact=[1.0, 0.0, 3.0]) for _ in range(4)]
-    rows = rows_of(users, 3)
-    direct = rows["effects with exact Shapley values by reprompt (Spearman)"]
-    total = rows["effects in mode total with exact Shapley values by reprompt (Spearman)"]
-    assert (direct["found"]["mean"], direct["holds"]) == (pytest.approx(0.5), False)
-    assert (total["found"]["mean"], total["holds"]) == (pytest.approx(1), True)

@@ -30,6 +30,7 @@ from engine.studies.plan import (
     scoring,
 )
 from engine.studies.rank_agreement import (
+    DROPPED,
     KINDS,
     agreements,
     bars,
@@ -48,8 +49,7 @@ if TYPE_CHECKING:
 
 ROW = "user"
 PRINTED = ("spearman", "pearson", "top1", "pairs")
-SIZED = ("sign", "spearman", "ratio", "apart")
-MAIN = "margin"  # the measure that stands at the top of the result; the others are in `by_measure`
+MAIN = "margin"  # the measure at the top of the result; what the other one says is in `by_measure`
 CACHE_BYTES = 1 << 26  # one user's prompt at a time
 
 
@@ -77,7 +77,11 @@ def run(
 
 def tables(result: dict[str, Any]) -> list[Table]:
     """For each measure every score's agreement with every truth, the real drop, the estimators, the bars."""
-    return [table for measure in MEASURES for table in _tables(measure, result["by_measure"][measure])]
+    return [
+        table
+        for measure, found in ((result["measure"], result), *result["by_measure"].items())
+        for table in _tables(measure, found)
+    ]
 
 
 def _tables(measure: str, result: dict[str, Any]) -> list[Table]:
@@ -94,11 +98,14 @@ def _tables(measure: str, result: dict[str, Any]) -> list[Table]:
         for kind in PRINTED
     ]
     dropped: Table = (
-        [f"{measure}: effects against dropping", *(f"{truth}: {kind}" for truth in DROPS for kind in SIZED)],
+        [
+            f"{measure}: effects against dropping",
+            *(f"{truth}: {kind}" for truth in DROPS for kind in DROPPED),
+        ],
         [
             [
                 f"{mode} ({EFFECT_MODES[mode].label})",
-                *(_agreement(row.get(truth), kind) for truth in DROPS for kind in SIZED),
+                *(_agreement(row.get(truth), kind) for truth in DROPS for kind in DROPPED),
             ]
             for mode, row in result["drops"].items()
         ],
@@ -182,7 +189,7 @@ def result(
         "short": short,
         "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
         "measure": MAIN,
-        **by_measure[MAIN],
+        **by_measure.pop(MAIN),
         "by_measure": by_measure,
         "notes": sentences,
         "seconds": round(seconds, 1),

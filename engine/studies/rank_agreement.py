@@ -17,7 +17,7 @@ from engine.studies.table_cells import interval
 LEVEL = 0.01  # of the gain: demonstrations whose truths differ by less count as equal
 SMALL = 0.05  # in the measure's unit: a gain below it stands for this much
 KINDS = ("spearman", "pearson", "top1", "pairs", "top1_ties", "sign")
-SIZES = ("ratio", "apart")  # of scores in the measure's unit
+DROPPED = ("sign", "spearman", "ratio", "apart")  # sign, order and size of effects against a real drop
 
 COVERED, DROP_BAR = 0.9, 0.8
 MODES = {"direct": "exact", "total": "total", "reprompt": "reprompt"}
@@ -58,11 +58,9 @@ def agreements(users: Sequence[User], name: str, truth: str) -> list[Agreement]:
     return [row for row in agreed if row is not None]
 
 
-def summary(per_user: Sequence[Agreement], seed: int) -> dict[str, Any]:
+def summary(per_user: Sequence[Agreement], seed: int, kinds: Sequence[str] = KINDS) -> dict[str, Any]:
     """Every kind of agreement's mean over users with its interval; None where no user has it."""
-    lists = {
-        kind: [value for user in per_user if (value := user[kind]) is not None] for kind in (*KINDS, *SIZES)
-    }
+    lists = {kind: [value for user in per_user if (value := user[kind]) is not None] for kind in kinds}
     return {kind: estimate(values, seed) if values else None for kind, values in lists.items()}
 
 
@@ -72,7 +70,9 @@ def drops(users: Sequence[User], seed: int) -> dict[str, Any]:
     Sign, order and size; a mode's values are not compared with themselves.
     """
     return {
-        mode: {truth: summary(agreements(users, name, truth), seed) for truth in DROPS if truth != name}
+        mode: {
+            truth: summary(agreements(users, name, truth), seed, DROPPED) for truth in DROPS if truth != name
+        }
         for mode, name in MODES.items()
     }
 

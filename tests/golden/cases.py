@@ -11,7 +11,7 @@ _LLAMA = f"{_TOY} -m llama"
 # One whose optimizer finds demonstrations to apply, with weights of their own; most random models have none.
 _LEARNS = "-d toy -u u06 -m phi3"
 _SCORINGS = ("auto", "sum", "mean", "calibrated", "yes_no", "listwise")
-_ESTIMATORS = ("auto", "exact", "strata", "path", "aumann")
+_ESTIMATORS = ("auto", "exact", "kriging", "aumann")
 _FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "phi3", "gpt_neox", "gpt2", "opt")
 
 CASES: dict[str, tuple[str, ...]] = {
@@ -72,29 +72,29 @@ CASES: dict[str, tuple[str, ...]] = {
     # Effects.
     "effects-embedded": (
         f"effects {_EMBEDDED} --leave-one-out",
-        f"effects {_EMBEDDED} --demos neighbours:3 --estimator strata --mode total --leave-one-out",
+        f"effects {_EMBEDDED} --demos neighbours:3 --mode total --measure loss",
     ),
     "effects-embedded-integrals": (
-        f"effects {_EMBEDDED} --demos neighbours:5 --estimator path --mode reprompt",
         f"effects {_EMBEDDED} --demos neighbours:3 --estimator aumann --weights 1,0.5,2",
     ),
     "effects-estimators": tuple(
-        f"effects {_LLAMA} --demos neighbours:6 --estimator {estimator}" for estimator in _ESTIMATORS
+        f"effects {_LLAMA} --demos neighbours:6 --mode direct --estimator {estimator}"
+        for estimator in _ESTIMATORS
     ),
     "effects-modes": tuple(
-        f"effects {_TOY} -m gpt_neox --demos neighbours:5 --mode {mode} --estimator {way} --leave-one-out"
+        f"effects {_TOY} -m gpt_neox --demos neighbours:6 --mode {mode} --estimator kriging --leave-one-out"
         for mode in ("direct", "total", "reprompt")
-        for way in ("exact", "strata", "path")
     ),
     "effects-scorings": tuple(
-        f"effects {_TOY} -m qwen3 --demos neighbours:3 --scoring {way}" for way in _SCORINGS[1:]
+        f"effects {_TOY} -m qwen3 --demos neighbours:3 --mode direct --scoring {way}" for way in _SCORINGS[1:]
     ),
     "effects-under-edits": (
         f"effects {_LLAMA} --demos neighbours:3 --perturb ridge:0.2+negatives:0.5 --leave-one-out",
         f"effects {_LLAMA} --demos neighbours:3 --forward 2 --hint popularity",
     ),
     "effects-families": tuple(
-        f"effects {_TOY} -m {family} --demos neighbours:3 --leave-one-out" for family in _FAMILIES
+        f"effects {_TOY} -m {family} --demos neighbours:3 --mode direct --leave-one-out"
+        for family in _FAMILIES
     ),
     "spread-and-forward": (
         f"spread {_LLAMA} --demos neighbours:2 --draws 3",

@@ -12,7 +12,6 @@ from engine.benchmarks.method_gains import ALL, method_gains
 from engine.benchmarks.store_speed import INTERACTIONS, store_speed
 from engine.commands import output
 from engine.commands.options import Dataset, Json, opened, service_engine
-from engine.lrgd.shapley import EXACT_LIMIT
 from engine.studies.table_cells import interval
 
 app = typer.Typer()
@@ -72,7 +71,7 @@ def effects(
 def intervals(
     model: Model = "embedded",
     users: Annotated[int, typer.Option(min=2, help="Users measured.")] = 100,
-    k: Annotated[int, typer.Option("--k", min=6, max=EXACT_LIMIT, help="Demonstrations.")] = 8,
+    k: Annotated[int, typer.Option("--k", min=6, help="Demonstrations, 6 to 8.")] = 8,
     items: Annotated[int, typer.Option(min=1, help="Purchases in the query and in a demonstration.")] = 3,
     candidates: Annotated[int, typer.Option("--candidates", "-c", min=2, help="Candidates.")] = 10,
     mode: Annotated[
@@ -85,7 +84,10 @@ def intervals(
     from engine.benchmarks import intervals as measure
     from engine.benchmarks.models import measured
     from engine.benchmarks.prompts import shop, tasks
+    from engine.lrgd.shapley import EXACT_LIMIT
 
+    if k > EXACT_LIMIT:
+        raise BadInput(f"--k is {k}: exact effects to compare with are taken of at most {EXACT_LIMIT}.")
     output.aside(f"Loading {model}...")
     loaded = measured(model, Settings())
     output.aside("Making the simulated store and the prompts...")

@@ -40,6 +40,7 @@ def _rows() -> dict[str, str]:
     rows["methods-neighbours"] = "bench methods --users 100 --seed 1"
     rows["speed-ranking"] = "bench ranking"
     rows["speed-effects"] = "bench effects"
+    rows["coverage"] = "bench intervals --users 130"
     rows["speed-bank"] = "bench bank"
     return rows
 

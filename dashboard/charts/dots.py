@@ -139,4 +139,4 @@ def _hover(row: Dot, measure: str) -> str:
 def describe(rows: Sequence[Dot], measure: str) -> str:
     """One sentence for screen readers."""
     told = ", ".join(f"{plain(row.label, 60)} {number(row.mean, 3)}" for row in rows)
-    return f"{measure}, best first: {told}." if rows else f"{measure}: nothing measured."
+    return f"{measure}, highest first: {told}." if rows else f"{measure}: nothing measured."

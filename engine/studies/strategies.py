@@ -91,7 +91,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         reached = [interval(strategy[measure]) for measure in MEASURES]
         shown = [round(strategy["shown"], 2), f"{strategy['target_shown']:.0%}"]
         rows.append([name, *reached, *p_values, *shown, round(strategy["seconds"], 2)])
-    against = [f"p (Holm) {rival}" for rival in (*AGAINST.values(), "best")]
+    against = [f"p (Holm) {rival}" for rival in (*AGAINST.values(), "highest")]
     head = ["strategy", *MEASURES.values(), *against, "shown", "target shown", "s choosing"]
     found: list[Table] = [(head, rows)]
     if "controls" in result:

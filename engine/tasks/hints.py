@@ -16,7 +16,7 @@ from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import NotFound
 from db.requests import RunRequest
-from engine.baselines.fitting import baseline, fitted, knows, place
+from engine.baselines.fitting import baseline, fitted, knows, limit_hit, place
 from engine.baselines.scorer import Scorer, training_report
 from engine.context import Context, Engine
 from engine.demos import query as queries
@@ -71,9 +71,11 @@ def scores_of(
 
 
 def known_to(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> str:
-    """What the baseline `name` knows when it scores for a user, in words; raises as above."""
-    until = _until(_scorer(engine, dataset, name, target))
-    return knows(name, dataset.has_timestamps, target, until)
+    """What the baseline `name` knows when it scores for a user, in words, and whether a limit ended its
+    training; raises as above."""
+    scorer = _scorer(engine, dataset, name, target)
+    told = knows(name, dataset.has_timestamps, target, _until(scorer))
+    return ". ".join(filter(None, [told, limit_hit(scorer).removesuffix(".")]))
 
 
 def _until(scorer: Scorer) -> int | None:

@@ -108,8 +108,8 @@ def _so_far(study: Study) -> None:
         return
     measure, frame = means
     st.caption(
-        f"{md(measured(measure))} so far: mean over the users done and 95 % interval, best in bold. Paired "
-        "tests follow at the end."
+        f"{md(measured(measure))} so far: mean over the users done and 95 % interval, the highest in bold. "
+        "Paired tests follow at the end."
     )
     table(frame)
 

@@ -78,7 +78,11 @@ def test_what_knows_the_future_of_a_user_gives_them_no_list(engine: Engine) -> N
     dataset = datasets.get(engine.store, "shop")
     columns = datasets.columns(engine.store, dataset.id)
     fitting.fitted(dataset, columns, "sasrec", folder=engine.settings.baselines)
-    assert known_to(engine, dataset, "sasrec", "test") == "purchases before 1970-01-09"
+    assert known_to(engine, dataset, "sasrec", "test") == (
+        "purchases before 1970-01-09. Its training did not reach its early stop: 2 epochs are done. With "
+        "more it may do better"
+    )
+    assert known_to(engine, dataset, "itemknn", "test") == "purchases before each target's moment"
     assert scores_of(engine, dataset, "sasrec", "u6", "test", [1, 2, 3]).shape == (3,)
     with pytest.raises(NotFound, match="from after this user's target"):
         scores_of(engine, dataset, "sasrec", "u5", "test", [1, 2, 3])

@@ -15,6 +15,7 @@ from dashboard.state import session
 from dashboard.state.view import View
 from dashboard.state.waiting import ENDED, Answer, ask, wait
 from db import jobs, runs
+from db.effect_results import together
 from db.errors import DualensError
 from db.jobs import Job
 from db.requests import request_digest
@@ -24,7 +25,8 @@ RANK_WAIT_S = 0.9  # within a slider's second; longer work is watched by a fragm
 EFFECTS_WAIT_S = 0.35
 CLOCK_S = 1.0  # two clocks may differ; a run older than its job by more was served from the store
 DIRECT = "direct"  # what the desk's weights do: the question and its answers do not see a demonstration
-MEASURE = "loss"
+REPROMPT = "reprompt"  # what people ask: the prompt written without it; takes longer
+MEASURE = "margin"
 ESTIMATE = {"estimator": "auto", "leave_one_out": True, "measure": MEASURE}
 
 
@@ -99,9 +101,9 @@ def _asked(question: tuple[str, str], payload: dict[str, Any], wait_s: float) ->
 
 
 def let_go(kind: str, but: str | None = None) -> None:
-    """Drop this session's jobs of a kind, but that about `but`: their question has changed."""
+    """Drop this session's jobs of a kind, but those about `but`: their question has changed."""
     filed = _filed()
-    for question in [question for question in filed if question[0] == kind and question[1] != but]:
+    for question in [each for each in filed if each[0] == kind and each[1].partition(" ")[0] != but]:
         jobs.let_go(session.store(), filed.pop(question))
 
 
@@ -128,7 +130,8 @@ def _before(view: View) -> Run | None:
 
 @dataclass(frozen=True)
 class Measured:
-    """Effects of a run's demonstrations (`result`), or the job that measures them, or why there are none."""
+    """Effects of a run's demonstrations (`result`), the job that measures them or, beside a result, what it
+    does not say yet (`pending`), or why there are none."""
 
     result: Mapping[str, Any] | None = None
     pending: Job | None = None
@@ -140,27 +143,49 @@ def measure(run: Run | None) -> Measured:
     let_go("effects", run.key if run else None)
     if run is None or not run.result["demonstrations"] or run.request.prompts > 1:
         return Measured()  # effects are of the demonstrations of one prompt
-    stored = effects_of(run.key)
-    if stored is not None:
-        return Measured(result=stored)
+    turned, dropped = (_margins(run.key, mode) for mode in (DIRECT, REPROMPT))
+    if turned is not None and dropped is not None:
+        return Measured(result=together(turned, dropped))
     if not session.following():
-        return Measured()
-    answer = _asked(
-        ("effects", run.key), {"request": run.request.to_json(), **ESTIMATE, "mode": DIRECT}, EFFECTS_WAIT_S
-    )
+        return Measured(result=effects_of(run.key))
+    if turned is None:  # which is there at once
+        answer = _effects(run, DIRECT, EFFECTS_WAIT_S)
+        turned = _margins(run.key, DIRECT)
+        if answer.error or turned is None:
+            return Measured(problem=answer.error, pending=None if answer.error else answer.job)
+    answer = _effects(run, REPROMPT, 0.0)
+    dropped = _margins(run.key, REPROMPT)
+    if dropped is not None:
+        return Measured(result=together(turned, dropped))
     if answer.error:
-        return Measured(problem=answer.error)
-    if answer.result is None:
-        return Measured(pending=answer.job)
-    return Measured(result=effects_of(run.key))
+        return Measured(result=turned, problem=answer.error)
+    return Measured(result=turned, pending=answer.job if answer.result is None else None)
+
+
+def _effects(run: Run, mode: str, wait_s: float) -> Answer:
+    """The job that measures this run's effects in this mode."""
+    payload = {"request": run.request.to_json(), **ESTIMATE, "mode": mode}
+    return _asked(("effects", f"{run.key} {mode}"), payload, wait_s)
 
 
 def effects_of(key: str, mode: str = DIRECT) -> Mapping[str, Any] | None:
-    """The stored effects of a run in this mode, those checked by leave-one-out first; None without any."""
+    """The stored effects of a run in this mode: on the margin, else on the loss, as in earlier versions.
+
+    None without any.
+    """
+    return _margins(key, mode) or _stored(key, mode, "loss")
+
+
+def _margins(key: str, mode: str) -> Mapping[str, Any] | None:
+    return _stored(key, mode, MEASURE)
+
+
+def _stored(key: str, mode: str, measure: str) -> Mapping[str, Any] | None:
+    """Those checked by leave-one-out first."""
     stored = [
         each
         for each in runs.effects(session.store(), key)
-        if each.result["mode"] == mode and each.result["measure"] == MEASURE
+        if each.result["mode"] == mode and each.result["measure"] == measure
     ]
     checked = [each for each in stored if each.options.get("leave_one_out")] or stored
     return checked[-1].result if checked else None

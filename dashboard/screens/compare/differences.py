@@ -9,6 +9,7 @@ import pandas as pd
 from dashboard.text import values, words
 from dashboard.text.formats import number, rank, seconds, signed
 from dashboard.text.literal import md, plain
+from db.effect_results import UNITS
 from db.requests import RunRequest
 from db.requests.fields import described
 from db.runs import Run
@@ -40,15 +41,24 @@ NUMBERS = (
     Number(
         "Loss without demonstrations, nats", lambda run, _: run.result["loss_zero_shot"], 2, False, LOSSES
     ),
-    Number("Total effect, nats", lambda run, effects: _total_effect(run, effects), 2, True, LOSSES),
+    Number("Total effect, log-share", lambda run, effects: _total_effect(run, effects), 2, True),
     Number("NDCG@10", lambda run, _: run.result["metrics"]["ndcg10"], 3, True),
     Number("Reciprocal rank", lambda run, _: run.result["metrics"]["mrr"], 3, True),
     Number("Prompt, tokens", lambda run, _: run.result["prompt"]["tokens"], 0),
 )
 
 
-def _total_effect(run: Run, effects: Effects) -> float:
-    return effects["effect_total"] if effects else run.result["loss_zero_shot"] - run.result["loss"]
+def _total_effect(run: Run, effects: Effects) -> float | None:
+    """Of the target's log-share; None where the run is older than that measure."""
+    if effects and effects["measure"] == "margin":
+        return effects["effect_total"]
+    margins = run.result.get("margin_zero_shot"), run.result.get("margin")
+    return None if margins[0] is None or margins[1] is None else margins[1] - margins[0]
+
+
+def _unit(effects: Effects) -> str:
+    """What the effects of a run count in."""
+    return UNITS[effects["measure"] if effects else "margin"]
 
 
 def lists_obstacle(a: Run, b: Run) -> str | None:
@@ -200,7 +210,8 @@ def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects)
         measured = [effects.get(name) for effects in (effect_a, effect_b)]
         cells = [*(number(weight, 1) for weight in weights), *(signed(effect) for effect in measured)]
         rows.append((md(words.short(view, LETTERS)), md(words.source_line(view)), *cells))
-    names = ["demonstration", "source", "weight A", "weight B", "effect A, nats", "effect B, nats"]
+    units = [f"effect {name}, {_unit(effects)}" for name, effects in (("A", effects_a), ("B", effects_b))]
+    names = ["demonstration", "source", "weight A", "weight B", *units]
     return pd.DataFrame(rows, columns=names)
 
 

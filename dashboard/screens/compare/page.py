@@ -84,7 +84,7 @@ def demonstrations(a: Run, b: Run) -> None:
     """The demonstrations of both, joined by identity, with weights and effects."""
     heading(
         "Demonstrations",
-        "Weight and effect in either run: nats taken off the target's loss. A dash where there is none.",
+        "Weight in either run, and effect if you turn it down. A dash where there is none.",
     )
     effects = [effects_of(run.key) for run in (a, b)]
     table = demonstrations_table(a, b, *effects)

@@ -20,8 +20,9 @@ from dashboard.screens.explain.explain_text import (
 )
 from dashboard.screens.explain.forward_chart import HEIGHT_PX, forward
 from dashboard.screens.explain.forward_chart import describe as describe_forward
+from dashboard.screens.explain.pairs_chart import describe as describe_pairs
+from dashboard.screens.explain.pairs_chart import pairs
 from dashboard.state.measuring import file, newest, obstacle
-from dashboard.state.outcome import DIRECT
 from dashboard.state.waiting import Answer
 from dashboard.text import values, words
 from dashboard.text.literal import md
@@ -40,16 +41,18 @@ from db.runs import Run
 ROOM_PX = 240
 LABEL_PX = 250
 DRAWN = ("weights", "dropout", "order")
+AXES = {"margin": "change of the log of the target's share", "loss": "nats off the target's loss"}
+"""What each measure of effects is, at an axis."""
 Result = Mapping[str, Any]
 
 
-def mode_of() -> str:
-    """What leaving one out means. Stored effects are shown at once, others are measured on request."""
+def mode_of(start: str) -> str:
+    """What leaving one out means, at first `start`. Stored effects are shown, others measured on request."""
     return remembered(
         st.segmented_control,
         "What leaving out means",
         "explain-mode",
-        DIRECT,
+        start,
         options=[mode for mode in EFFECT_MODES if mode != "auto"],
         required=True,
         format_func=lambda mode: EFFECT_MODES[mode].label,
@@ -73,25 +76,51 @@ def _waits(kind: str, run: Run, what: str, draw: Callable[[Result], None], nothi
         draw(answer.result)
 
 
-def effects_card(run: Run, effects: Result | None, mode: str) -> None:
-    """A row per demonstration: effect, and that one alone left out."""
+def effects_card(run: Run, effects: Result | None, mode: str, other: Result | None = None) -> None:
+    """A row per demonstration: effect, interval, and that one alone left out. `other`: with both ways."""
     st.caption(f"{EFFECT_MODES[mode].about}.")
     if effects is None:
         empty("Not measured yet", "A run's effects are measured once and stored with it.", 120)
         effects_offer.draw(run, "Measure effects", mode)
         return
-    _dots(effect_dots(effects, run.result["demonstrations"]), f"explain-effects-{run.key}-{mode}")
+    rows = effect_dots(effects, run.result["demonstrations"])
+    _dots(rows, f"explain-effects-{run.key}-{mode}", effects["measure"])
     st.markdown(md(words.shares(run.result["demonstrations"], effects)))
+    if other is not None and (said := words.opposed(other)):
+        st.caption(f":orange[Note:] {md(said)}")
+    for note in effects.get("notes") or []:
+        st.caption(f":orange[Note:] {md(note)}")
 
 
-def _dots(rows: list[Dot], key: str) -> None:
+def _dots(rows: list[Dot], key: str, measure: str) -> None:
     st.plotly_chart(
-        dots(rows, "nats off the target's loss", colours(), 0.0, None, LABEL_PX),
+        dots(rows, AXES[measure], colours(), 0.0, None, LABEL_PX),
         key=key,
         theme=None,
         config=CONFIG,
-        alt=describe_dots(rows, "Effect in nats"),
+        alt=describe_dots(rows, f"Effect: {AXES[measure]}"),
     )
+
+
+def pairs_card(run: Run, effects: Result) -> None:
+    """Which demonstrations teach the same and which need each other."""
+    heading(
+        "Pairs",
+        "Interaction of every two. Below zero (orange) they teach the same: beside one, the other adds less. "
+        "Above (blue) they need each other.",
+    )
+    if not effects.get("interactions"):
+        empty("Not measured", "Pairs take the exact estimator: all subsets of at most 8 demonstrations.", 120)
+        return
+    titles = [str(demo["answer"]["title"]) for demo in run.result["demonstrations"]]
+    st.plotly_chart(
+        pairs(effects, titles, colours()),
+        key=f"explain-pairs-{run.key}-{effects['mode']}",
+        theme=None,
+        config=CONFIG,
+        alt=describe_pairs(effects),
+    )
+    st.markdown(md(words.redundancy(effects) or "No pair plainly teaches the same."))
 
 
 def trust_card(run: Run, effects: Result | None) -> None:
@@ -113,7 +142,11 @@ def trust_card(run: Run, effects: Result | None) -> None:
 
 def table_card(run: Run, effects: Result) -> None:
     """All numbers of all demonstrations."""
-    heading("All numbers", "In prompt order, in nats. Attention: the query's share of attention on each.")
+    heading(
+        "All numbers",
+        f"In prompt order: {AXES[effects['measure']]}. Second reading: nats off the loss of the target's "
+        "title. Attention: the query's share of attention on each.",
+    )
     st.table(effect_table(effects, run.result["demonstrations"]), border="horizontal", hide_index=True)
 
 
@@ -181,7 +214,8 @@ def _spread(result: Result, run: Run, effects: Result | None) -> None:
     unperturbed = (result.get("plain") or {}).get("effects") or {
         entry["id"]: entry["effect"] for entry in (effects or {}).get("demonstrations", [])
     }
-    _dots(spread_dots(kind, unperturbed, run.result["demonstrations"]), f"spread-{run.key}-{kind['name']}")
+    rows = spread_dots(kind, unperturbed, run.result["demonstrations"])
+    _dots(rows, f"spread-{run.key}-{kind['name']}", str(result.get("measure") or "loss"))
     st.markdown(md(spread_sentence(kind, run.result["demonstrations"])))
     for left_out in result.get("left_out") or []:
         st.caption(f":orange[Left out:] {md(left_out.get('reason'), 200)}")

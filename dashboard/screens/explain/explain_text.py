@@ -17,6 +17,7 @@ from dashboard.text.formats import (
     signed,
 )
 from dashboard.text.literal import md, plain
+from db.effect_results import UNITS
 
 Result = Mapping[str, Any]
 CHOSEN_BY = {"asked": "As requested", "probe": "Chosen on the last known interaction"}
@@ -55,7 +56,10 @@ def effect_dots(effects: Result, demonstrations: Sequence[Result]) -> list[Dot]:
         entry = known.get(name)
         if entry is None:
             continue
-        marks = [f"effect {signed(entry['effect'], 3)} nats"]
+        marks = [f"effect {signed(entry['effect'], 3)} {UNITS[effects['measure']]}"]
+        low, high = entry.get("interval") or (entry["effect"],) * 2
+        if low < high:
+            marks.append(f"95 % interval {signed(low, 3)} to {signed(high, 3)}")
         if entry.get("leave_one_out") is not None:
             marks.append(f"that one alone left out {signed(entry['leave_one_out'], 3)}")
         value = entry["effect"]
@@ -63,8 +67,8 @@ def effect_dots(effects: Result, demonstrations: Sequence[Result]) -> list[Dot]:
             Dot(
                 label,
                 value,
-                min(0.0, value),
-                max(0.0, value),
+                low,
+                high,
                 colour(value),
                 ", ".join(marks),
                 tick=entry.get("leave_one_out"),
@@ -87,6 +91,7 @@ def effect_table(effects: Result, demonstrations: Sequence[Result]) -> pd.DataFr
             "effect": [f"**{signed(entry['effect'])}**" for _, entry in rows],
             "95 %": [_interval(entry) for _, entry in rows],
             "it alone": [signed(entry.get("leave_one_out")) for _, entry in rows],
+            "second reading": [signed(entry.get("loss_effect")) for _, entry in rows],
             "attention": [
                 "–" if entry.get("mass") is None else f"{entry['mass'] * 100:.1f} %" for _, entry in rows
             ],
@@ -105,7 +110,7 @@ def _interval(entry: Result) -> str:
 def estimator(effects: Result) -> str:
     """How the effects were measured and how exactly, in one or two sentences. Plain text."""
     passes = effects.get("passes")
-    losses = plural(passes, "loss", "losses") if isinstance(passes, int) else "several losses"
+    losses = plural(passes, "pass", "passes") if isinstance(passes, int) else "several passes"
     how = {
         "exact": f"Shapley values from the {losses} of all subsets of these demonstrations.",
         "kriging": f"Shapley values from the {losses} of some subsets, continued to all others.",
@@ -121,11 +126,8 @@ def width(effects: Result) -> str:
         return "How far off an effect may be is not known."
     if not wide:
         return "No effect is estimated."
-    return f"With 95 % confidence each effect is right to within {_nats(wide)}."
-
-
-def _nats(value: float) -> str:
-    return "less than 0.01 nats" if value < 0.01 else f"{value:.2f} nats"
+    within = "less than 0.01" if wide < 0.01 else f"{wide:.2f}"
+    return f"With 95 % confidence each effect is right to within {within} {UNITS[effects['measure']]}."
 
 
 def agreement(effects: Result) -> list[tuple[str, str, str]]:
@@ -134,11 +136,13 @@ def agreement(effects: Result) -> list[tuple[str, str, str]]:
         (
             "Estimator",
             str(effects.get("estimator", "–")),
-            plural(int(effects.get("passes") or 0), "loss", "losses"),
+            plural(int(effects.get("passes") or 0), "pass", "passes"),
         )
     ]
     wide = words.widest(effects)
-    cells.append(("Widest interval", "–" if wide is None else f"±{wide:.3f}", "nats, 95 %"))
+    cells.append(
+        ("Widest interval", "–" if wide is None else f"±{wide:.3f}", f"{UNITS[effects['measure']]}, 95 %")
+    )
     rho = effects.get("spearman_leave_one_out")
     cells.append(("It alone left out", signed(rho) if rho is not None else "–", "rank correlation"))
     return cells

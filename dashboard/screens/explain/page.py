@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard.screens.explain import cards
 from dashboard.state import links, session
 from dashboard.state.measuring import let_go_of_others
-from dashboard.state.outcome import DIRECT, effects_of
+from dashboard.state.outcome import DIRECT, REPROMPT, effects_of
 from dashboard.state.view import from_request
 from dashboard.text import words
 from dashboard.text.literal import md
@@ -18,13 +18,14 @@ from dashboard.ui.notices import (
     told,
 )
 from db import runs
+from db.effect_results import together
 from db.errors import NotFound
 from db.runs import Run
 
 PAGE = "explain"
 EFFECTS = (
-    "Nats each demonstration takes off the target's loss: right helps, left hurts. Tick: that one alone "
-    "left out."
+    "What each demonstration adds to the log of the target's share among the candidates: right helps, left "
+    "hurts. Bar: 95 % interval. Tick: that one alone left out."
 )
 
 
@@ -54,13 +55,16 @@ def page() -> None:
 
 def explain(run: Run) -> None:
     """All cards of one run."""
-    direct = effects_of(run.key)
+    direct, dropped = effects_of(run.key), effects_of(run.key, REPROMPT)
+    both = None
+    if direct is not None and dropped is not None and direct["measure"] == dropped["measure"]:
+        both = together(direct, dropped)
     left, right = st.columns((1.13, 1), gap="small")
     with left, card("effects"):
         heading("Effects", EFFECTS)
-        mode = cards.mode_of()
-        effects = direct if mode == DIRECT else effects_of(run.key, mode)
-        cards.effects_card(run, effects, mode)
+        mode = cards.mode_of(DIRECT if dropped is None else REPROMPT)
+        effects = {DIRECT: direct, REPROMPT: dropped}.get(mode) or effects_of(run.key, mode)
+        cards.effects_card(run, effects, mode, both)
     with right, card("trust"):
         cards.trust_card(run, effects)
     left, right = st.columns((1.13, 1), gap="small")
@@ -69,9 +73,12 @@ def explain(run: Run) -> None:
     with right, card("forward"):
         cards.forward_card(run)
     if effects is not None:
-        with card("all-effects", stretch=False):
+        left, right = st.columns((0.62, 1), gap="small")
+        with left, card("pairs"):
+            cards.pairs_card(run, effects)
+        with right, card("all-effects"):
             cards.table_card(run, effects)
-    heading("In one sentence", md(words.recommend(run.result, direct)))
+    heading("In one sentence", md(words.recommend(run.result, dropped or direct)))
 
 
 def chosen() -> Run | None:

@@ -10,9 +10,10 @@ from dashboard.charts.base import CONFIG
 from dashboard.screens.recommend import fill, optimize_dialog, pool, target_marks, writing
 from dashboard.screens.recommend.effects_chart import Bar, describe, effects
 from dashboard.state import demonstrations, session, widgets
-from dashboard.state.outcome import Measured, Outcome, forget
+from dashboard.state.outcome import MEASURE, Measured, Outcome, forget
 from dashboard.state.view import MOST_DEMONSTRATIONS, WEIGHT_MOST, View
 from dashboard.text import values, words
+from dashboard.text.formats import signed
 from dashboard.text.literal import md, plain
 from dashboard.ui import dialogs, progress, titles
 from dashboard.ui.notices import (
@@ -22,6 +23,7 @@ from dashboard.ui.notices import (
     problem,
 )
 from db.datasets import DatasetInfo, Interaction
+from db.effect_results import UNITS
 from db.requests import Chosen
 from db.runs import Run
 
@@ -33,8 +35,8 @@ MOVES = {
     "drop": "Drop",
 }
 ABOUT = (
-    "Weight: 1 plain, 0 removed. Bar: nats the demonstration takes off the target's loss (right helps, left "
-    "hurts). Tick: effect of removing it exactly."
+    "Weight: 1 plain, 0 removed. Bar: what it adds to the log of the target's share (right helps, left "
+    "hurts), thin: 95 % interval. Tick: that one alone left out."
 )
 
 
@@ -194,17 +196,35 @@ def _bars(
     """Bars of the shown effects; in grey those of the weights before, while new ones are measured."""
     question = view.dataset, view.user, view.model
     fresh = measured.result is not None and outcome.current
-    of, memory = st.session_state.get("last_effects", (None, {}))
+    of, memory, measure = st.session_state.get("last_effects", (None, {}, MEASURE))
     if fresh and measured.result is not None:
+        measure = measured.result["measure"]
         memory = {entry["id"]: entry for entry in measured.result["demonstrations"]}
-        st.session_state.last_effects = question, memory
+        st.session_state.last_effects = question, memory, measure
     elif of != question:
         memory = {}  # another user's or another model's
-    bars = []
-    for row in rows:
-        known = memory.get(row["id"], {})
-        bars.append(Bar(words.short(row), known.get("effect"), known.get("leave_one_out"), known.get("mass")))
-    return bars, not fresh
+    return [_bar(words.short(row), memory.get(row["id"], {}), UNITS[measure]) for row in rows], not fresh
+
+
+def _bar(title: str, entry: Mapping[str, Any], unit: str) -> Bar:
+    """The bar of one demonstration's effects; `entry`: empty where they are not known."""
+    notes = []
+    if entry.get("removal"):
+        notes.append(f"only turned down {signed(entry['removal']['effect'], 3)} {unit}")
+    if entry.get("loss_effect") is not None and unit != UNITS["loss"]:
+        notes.append(
+            f"second reading: {signed(entry['loss_effect'])} nats off the loss of the target's title"
+        )
+    interval = entry.get("interval")
+    return Bar(
+        title,
+        entry.get("effect"),
+        entry.get("leave_one_out"),
+        entry.get("mass"),
+        None if interval is None else (interval[0], interval[1]),
+        unit,
+        tuple(notes),
+    )
 
 
 def _row(index: int, row: dict[str, Any], count: int, target: Interaction | None) -> Any:
@@ -316,16 +336,23 @@ def _verdict(outcome: Outcome, measured: Measured) -> None:
 
 
 def _trust(run: Run, measured: Measured) -> None:
-    if measured.pending is not None:
+    effects = measured.result
+    if measured.pending is not None and effects is None:
         progress.watch(measured.pending, "Measuring effects; grey bars belong to the weights before")
-    elif measured.problem:
+    elif measured.problem and effects is None:
         problem(f"The effects could not be measured. {measured.problem}")
-    elif measured.result is not None:
+    elif effects is not None:
+        if measured.pending is not None:
+            progress.watch(measured.pending, "Effects if you turn it down; measuring what dropping it does")
+        elif measured.problem:
+            st.caption(f":orange[Note:] what dropping does is not known. {md(measured.problem)}")
+        said = [words.meaning(effects), words.faithfulness(effects), words.how_measured(effects)]
         st.caption(
-            f"{md(words.faithfulness(measured.result))} {md(words.how_measured(measured.result))} A "
-            "reconstruction of LRGD "
+            f"{md(' '.join(said))} A reconstruction of LRGD "
             "([arXiv 2504.04386](https://arxiv.org/abs/2504.04386))."
         )
+        for note in filter(None, [words.opposed(effects), *(effects.get("notes") or [])]):
+            st.caption(f":orange[Note:] {md(note)}")
     elif run.result["demonstrations"]:
         st.button("Measure effects", key="measure", on_click=_measure)
 

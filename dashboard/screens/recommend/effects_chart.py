@@ -1,4 +1,4 @@
-"""One bar per demonstration of the desk: its effect on the target's loss; a tick: it alone left out."""
+"""One bar per demonstration of the desk: its effect with its interval; a tick: it alone left out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,28 +16,47 @@ BAR = 13  # pixels
 
 @dataclass(frozen=True)
 class Bar:
-    """Nats a demonstration takes off the target's loss (positive helps); None while it is not measured."""
+    """What a demonstration adds to the measure (positive helps); None while it is not measured.
+
+    `removal`: that one alone left out. `interval`: 95 %. `notes`: other readings, for the hover; plain text.
+    """
 
     title: str
     effect: float | None
     removal: float | None
     mass: float | None
+    interval: tuple[float, float] | None = None
+    unit: str = "log-share"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def whisker(self) -> tuple[float, float] | None:
+        """The interval, where the effect is estimated."""
+        return self.interval if self.interval and self.interval[0] < self.interval[1] else None
 
 
 def _hover(bar: Bar) -> str:
     if bar.effect is None:
         return "not measured yet"
-    lines = [f"<b>{svg(bar.title, 120)}</b>", f"effect {signed(bar.effect, 3)} nats"]
+    lines = [f"<b>{svg(bar.title, 120)}</b>", f"effect {signed(bar.effect, 3)} {bar.unit}"]
+    if bar.whisker:
+        lines.append(f"95 % interval {' to '.join(signed(end, 3) for end in bar.whisker)}")
     if bar.removal is not None:
-        lines.append(f"that one alone left out {signed(bar.removal, 3)} nats")
+        lines.append(f"that one alone left out {signed(bar.removal, 3)} {bar.unit}")
+    lines += [svg(note, 80) for note in bar.notes]
     if bar.mass is not None:
         lines.append(f"{bar.mass * 100:.1f} % of the attention")
     return "<br>".join(lines)
 
 
 def span(bars: Sequence[Bar]) -> tuple[float, float]:
-    """The range of the axis in nats: zero inside, never so narrow that noise fills it."""
-    values = [value for bar in bars for value in (bar.effect, bar.removal) if value is not None]
+    """The range of the axis: zero inside, never so narrow that noise fills it."""
+    values = [
+        value
+        for bar in bars
+        for value in (bar.effect, bar.removal, *(bar.whisker or ()))
+        if value is not None
+    ]
     low, high = min([0.0, *values]), max([0.0, *values])
     least = 0.1
     if high - low < least:
@@ -82,6 +101,17 @@ def effects(bars: Sequence[Bar], palette: Palette, row_px: int, *, stale: bool =
         hoverinfo="skip",
         cliponaxis=False,
     )
+    for row, bar in enumerate(bars):
+        if bar.whisker is not None:
+            figure.add_scatter(
+                x=list(bar.whisker),
+                y=[row, row],
+                mode="lines+markers",
+                line={"color": palette.muted, "width": 1.5},
+                marker={"symbol": "line-ns", "size": 7, "line": {"width": 1.5, "color": palette.muted}},
+                hoverinfo="skip",
+                cliponaxis=False,
+            )
     figure.update_xaxes(range=list(span(bars)))
     figure.update_yaxes(range=[len(bars) - 0.5, -0.5])
     figure.add_vline(x=0, line={"color": palette.border, "width": 1}, layer="below")
@@ -103,6 +133,10 @@ def effects(bars: Sequence[Bar], palette: Palette, row_px: int, *, stale: bool =
 def describe(bars: Sequence[Bar]) -> str:
     """One sentence for screen readers."""
     parts = [
-        f"{row}: {signed(bar.effect)}" for row, bar in enumerate(bars, start=1) if bar.effect is not None
+        f"{row}: {signed(bar.effect)}"
+        + (f" (95 % interval {' to '.join(signed(end) for end in bar.whisker)})" if bar.whisker else "")
+        for row, bar in enumerate(bars, start=1)
+        if bar.effect is not None
     ]
-    return "Effect of each demonstration in nats. " + (", ".join(parts) if parts else "Not measured yet.")
+    unit = bars[0].unit if bars else "log-share"
+    return f"Effect of each demonstration, {unit}. " + (", ".join(parts) if parts else "Not measured yet.")

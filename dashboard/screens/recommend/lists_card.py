@@ -10,6 +10,7 @@ from dashboard.charts.bump import height, pair, shown
 from dashboard.screens.recommend import other_lists
 from dashboard.state.outcome import Outcome
 from dashboard.state.view import View
+from dashboard.text import words
 from dashboard.text.formats import (
     ARROW,
     ago,
@@ -28,6 +29,7 @@ from db.requests import request_notes
 from db.runs import Run
 
 MOST = 20  # ranks shown
+SAME = 0.02  # of two log-shares that are the same number
 NUMBERS_PX = 92  # the metric row, reserved while there is none
 
 
@@ -163,21 +165,47 @@ def loss_digits(loss: float) -> int:
 
 
 def total_effect(cell: Any, run: Run, effects: Mapping[str, Any] | None) -> None:
-    """The total in its cell; until it is measured, the difference of the two losses beside it."""
-    total = effects["effect_total"] if effects else run.result["loss_zero_shot"] - run.result["loss"]
+    """The total in its cell; until it is measured, the change between the two lists."""
+    total, measure = _total(run, effects)
     cell.metric(
         "Total effect",
         signed(total),
-        help=help.more(total_help(effects), "formulas#effects"),
-        delta="nats off loss",
+        help=help.more(total_help(run, effects), "formulas#effects"),
+        delta={"margin": "log of its share", "loss": "nats off loss"}[measure],
         delta_color="blue" if total > 0.005 else "orange" if total < -0.005 else "gray",
         delta_arrow="off",
     )
 
 
-def total_help(effects: Mapping[str, Any] | None) -> str:
-    """Why the total effect is not exactly the difference of the two losses beside it."""
-    change = f" ({_change(effects['value_zero_shot'], effects['value'], 2)} nats)" if effects else ""
+def _total(run: Run, effects: Mapping[str, Any] | None) -> tuple[float, str]:
+    """The total effect and its measure."""
+    if effects:
+        return effects["effect_total"], effects["measure"]
+    margins = run.result.get("margin_zero_shot"), run.result.get("margin")
+    if margins[0] is not None and margins[1] is not None:
+        return margins[1] - margins[0], "margin"
+    return run.result["loss_zero_shot"] - run.result["loss"], "loss"
+
+
+def total_help(run: Run, effects: Mapping[str, Any] | None) -> str:
+    """What the total is of, and whether it is the change between the two lists."""
+    if effects and effects["measure"] == "margin":
+        change = _change(effects["value_zero_shot"], effects["value"], 2)
+        own = run.result.get("margin_zero_shot"), run.result.get("margin")
+        said = f"Sum of the effects {words.MODES[effects['mode']]}: the log of the target's share ({change})."
+        if own[0] is None or own[1] is None:
+            return said
+        if abs(own[1] - own[0] - effects["effect_total"]) < SAME:
+            return f"{said} It is the change between the two lists."
+        lists = _change(own[0], own[1], 2)
+        return (
+            f"{said} Between the two lists it changes otherwise ({lists}): turned down, demonstrations keep "
+            "their place in the prompt, and a model also reacts to where words stand."
+        )
+    if not effects:
+        what = {"margin": "log of the target's share", "loss": "loss of the target"}[_total(run, None)[1]]
+        return f"The change of the {what} between the two lists. No effect is measured yet."
+    change = f" ({_change(effects['value_zero_shot'], effects['value'], 2)} nats)"
     return (
         f"Sum of the effects: the same prompt with the demonstrations gated out, positions kept{change}. The "
         "losses on the left come from two prompts, one written without them; a model also reacts to where "

@@ -35,7 +35,8 @@ def result(
 def measured(**effects: float) -> dict[str, Any]:
     return {
         "demonstrations": [
-            {"id": name, "effect": value, "leave_one_out": value + 0.01} for name, value in effects.items()
+            {"id": name, "effect": value, "leave_one_out": value + 0.01, "interval": [value, value]}
+            for name, value in effects.items()
         ],
         "measure": "loss",
         "spearman_leave_one_out": 0.96,
@@ -143,3 +144,35 @@ def test_how_effects_were_measured_is_told_with_its_bound_and_its_rival() -> Non
     )
     unknown = {**one, "demonstrations": [{"interval": None}]}
     assert words.how_measured({**unknown, "estimator": "aumann"}).endswith("is not known.")
+
+
+def test_effects_whose_intervals_overlap_are_not_ranked() -> None:
+    demos = [demo(name, name.upper()) for name in "abc"]
+    wide = measured(a=1.0, b=0.9, c=-0.5)
+    for entry, half in zip(wide["demonstrations"], (0.2, 0.2, 0.1), strict=True):
+        entry["interval"] = [entry["effect"] - half, entry["effect"] + half]
+    said = words.shares(demos, wide)
+    assert "Numbers 1 and 2 help most; their intervals overlap, so they are not ranked." in said
+    assert "Number 3 (C) hurts most: −0.50 nats." in said
+    assert "helps most" not in said
+    for entry in wide["demonstrations"]:
+        entry["interval"] = [-2.0, 2.0]
+    assert words.shares(demos, wide).startswith("Which demonstration helps most cannot be told")
+
+
+def test_the_redundant_pair_and_the_opposed_ones_are_named() -> None:
+    effects = measured(a=1.0, b=0.9, c=-0.5) | {"mode": "reprompt", "measure": "margin"}
+    assert words.redundancy(effects) == words.opposed(effects) == ""
+    pair = {"first": "b", "second": "a", "interaction": -0.8, "effects": [0.9, 1.0]}
+    assert words.redundancy({**effects, "redundant": pair}) == (
+        "Numbers 1 and 2 teach the same: beside one of them the other adds 0.80 log-share less, on average."
+    )
+    effects["demonstrations"][2] |= {"disagrees": True, "removal": {"effect": 0.3}}
+    assert "number 3: turned down +0.30, dropped −0.50" in words.opposed(effects)
+    assert words.meaning(effects).startswith("Effects if you drop it, on the log of the target's share")
+
+
+def test_the_share_among_the_candidates_is_said_where_a_run_knows_it() -> None:
+    run = result(7, 1, (4.9, 2.6), [demo("a", "Hose")]) | {"margin_zero_shot": -2.0, "margin": -0.1}
+    assert "its share among the candidates grows from 14% to 90%" in words.recommend(run, None)
+    assert "share" not in words.recommend(result(7, 1, (4.9, 2.6), [demo("a", "Hose")]), None)

@@ -153,8 +153,8 @@ def test_effects_are_measured_from_here(open_page: Open, store: Store, two: tupl
         app.run()
     assert not app.exception
     assert not any(each.label == "Measure effects of B" for each in app.button)
-    table = next(table.value for table in app.table if "effect B, nats" in table.value.columns)
-    assert sum(cell != "–" for cell in table["effect B, nats"]) == 2
+    table = next(table.value for table in app.table if "effect B, log-share" in table.value.columns)
+    assert sum(cell != "–" for cell in table["effect B, log-share"]) == 2
 
 
 def test_a_deleted_run_in_the_link_is_named(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
@@ -217,8 +217,8 @@ def test_the_demonstrations_of_both_are_joined(store: Store, two: tuple[Run, Run
     assert len(table) == 3
     assert list(table["weight A"]) == ["1.0", "1.0", "1.0"]
     assert list(table["weight B"]) == ["2.0", "1.0", "–"]
-    assert list(table["effect B, nats"])[2] == "–"
-    assert all(cell[0] in "+−0" for cell in table["effect A, nats"])
+    assert list(table["effect B, log-share"])[2] == "–"
+    assert all(cell[0] in "+−0" for cell in table["effect A, log-share"])
 
 
 @pytest.mark.parametrize(

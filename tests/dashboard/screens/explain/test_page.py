@@ -58,7 +58,7 @@ def test_it_opens_on_the_newest_run_and_says_how_effects_were_measured(open_page
     assert not app.exception
     assert app.selectbox(key="pick-explained").value == run.key
     seen = read(texts(app))
-    assert "Shapley values from the 16 losses of all subsets" in seen
+    assert "Shapley values from the 16 passes of all subsets" in seen
     assert "agrees with (+1.00) the order by leaving each one out alone" in seen
     assert "Not measured yet" in seen
     assert len(app.table[0].value) == 4
@@ -163,7 +163,7 @@ def test_effects_of_another_meaning_stand_beside_the_desks_own(
         app = open_page("explain")
         app.segmented_control(key="explain-mode").set_value("reprompt").run()
         button(app, "Measure effects").click().run()
-        until(app, "from the 17 losses of all subsets")
+        until(app, "from the 17 passes of all subsets")
     assert {each.options.get("mode") for each in runs.effects(store, run.key)} == {"direct", "reprompt"}
     desk = open_page()
     assert not desk.exception
@@ -224,7 +224,7 @@ def test_open_in_recommend_brings_the_runs_own_desk(open_page: Open, store: Stor
 
 def test_how_sure_effects_are_is_told_with_their_intervals() -> None:
     assert explain_text.estimator(measured()) == (
-        "Shapley values from the 80 losses of some subsets, continued to all others. With 95 % confidence "
+        "Shapley values from the 80 passes of some subsets, continued to all others. With 95 % confidence "
         "each effect is right to within 0.02 nats."
     )
     sure = measured(demonstrations=[{"id": "a", "effect": 1.0, "interval": [1.0, 1.0]}], estimator="exact")

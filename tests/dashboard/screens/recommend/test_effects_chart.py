@@ -37,3 +37,16 @@ def test_the_axis_holds_zero_and_does_not_blow_up_noise() -> None:
     low, high = effects_chart.span([Bar("x", -2.0, -2.5, None)])
     assert low < -2.5
     assert high > 0
+
+
+def test_an_estimated_effect_has_its_interval_and_an_exact_one_none() -> None:
+    estimated = Bar("about", 1.0, None, None, (0.4, 1.6), "log-share", ("only turned down +0.2",))
+    exact = Bar("exactly", 0.5, None, None, (0.5, 0.5))
+    figure = effects_chart.effects([estimated, exact], LIGHT, 70)
+    whiskers = [list(trace.x) for trace in figure.data if trace.type == "scatter" and "lines" in trace.mode]
+    assert whiskers == [[0.4, 1.6]]
+    assert effects_chart.span([estimated])[1] > 1.6
+    hover = figure.data[0].hovertext[0]
+    assert "95 % interval +0.400 to +1.600" in hover
+    assert "only turned down +0.2" in hover
+    assert "(95 % interval +0.40 to +1.60)" in effects_chart.describe([estimated, exact])

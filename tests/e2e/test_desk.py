@@ -36,7 +36,7 @@ def test_sliders_moved_while_results_come_in_keep_every_step(
             page.wait_for_timeout(pause_ms)
         page.wait_for_timeout(300)
         assert weights(page) == expected, "right after the last movement"
-        page.get_by_text("exact removal on this user").wait_for(timeout=15_000)
+        page.get_by_text("Effects if you drop it").wait_for(timeout=15_000)
         page.wait_for_timeout(3000)
         assert weights(page) == expected, "when everything has come in"
         newest = runs.listing(store)[0].request.demonstrations or ()

@@ -58,14 +58,14 @@ def test_the_main_path(page: Any, dashboard: str, store: Store) -> None:
         assert page.get_by_role("slider").count() == 2
 
         page.get_by_text("Computed just now").wait_for()
-        page.get_by_text("exact removal by at most").wait_for()
+        page.get_by_text("Effects if you drop it").wait_for()
         assert page.locator(".st-key-past-target").inner_text().count("target") == 1
         one = runs.listing(store)[0]
 
         page.get_by_role("slider").first.press("ArrowRight")
         page.wait_for_url("**/*1.1*")
         page.get_by_role("link", name="Compare with before").wait_for()
-        page.get_by_text("exact removal by at most").wait_for()
+        page.get_by_text("Effects if you drop it").wait_for()
         two = runs.listing(store)[0]
         assert [each.weight for each in two.request.demonstrations or ()] == [1.1, 1.0]
         link = page.url

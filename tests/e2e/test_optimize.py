@@ -37,7 +37,7 @@ def test_from_optimize_over_the_desk_to_a_ranking(page: Any, dashboard: str, sto
         page.get_by_role("button", name="Put this on the desk").click()
         page.wait_for_url("**/*1.6*0.7*")
         page.get_by_text("Computed just now").wait_for()
-        page.get_by_text("exact removal by at most").wait_for()
+        page.get_by_text("Effects if you drop it").wait_for()
         assert [page.get_by_role("slider").nth(at).input_value() for at in range(2)] == ["1.6", "0.7"]
     assert len(jobs.listing(store, kinds=["optimize"])) == 1
     assert [each.weight for each in runs.listing(store)[0].request.demonstrations or ()] == [1.6, 0.7]

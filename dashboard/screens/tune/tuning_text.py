@@ -38,7 +38,7 @@ class Measure:
 
 
 ANSWERS = Measure("training", "held-out answers", "tokens", "nats per token", less_is_better=True)
-RANKS = Measure("training", "held-out NDCG@10", "interactions", "", less_is_better=False)
+RANKS = Measure("training", "held-out NDCG", "interactions", "", less_is_better=False)
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def numbers(tuning: Tuning) -> list[tuple[str, str, str]]:
         rate = last["tokens"] / last["seconds"]
     start = next((point for point in tuning.curve if is_number(point.get("validation"))), {})
     floor = found.get("flop_floor_ratio")
-    unit = "nats" if measure.less_is_better else "NDCG@10"
+    unit = "nats" if measure.less_is_better else "NDCG, whole catalogue"
     since = f"{unit}, {number(start['validation'], 3)} at first" if start and start is not best else unit
     asked = tuning.asked.get("minutes") if tuning.open else None
     return [
@@ -203,7 +203,9 @@ def sentence(tuning: Tuning) -> str:
         return "Nothing was measured yet." if tuning.open else "It ended before anything was measured."
     first = next(point for point in tuning.curve if is_number(point.get("validation")))
     unit = f" {measure.unit}" if measure.unit else ""
-    name = "loss on held-out answers" if measure.less_is_better else "NDCG@10 on held-out interactions"
+    name = "NDCG over the whole catalogue on held-out interactions"
+    if measure.less_is_better:
+        name = "loss on held-out answers"
     if best is not first and number(best["validation"], 3) == number(first["validation"], 3):
         moved = f"the {name} has stayed at {number(first['validation'], 3)}{unit}"
     elif best is first and len(tuning.curve) > 1:
@@ -250,7 +252,7 @@ def table(tunings: Sequence[Tuning], now: float) -> pd.DataFrame:
 def _cell(tuning: Tuning, best: Mapping[str, Any] | None) -> str:
     if best is None or tuning.what.measure is None or tuning.open:
         return "–"
-    return f"{number(best['validation'], 3)} {tuning.what.measure.unit or 'NDCG@10'}"
+    return f"{number(best['validation'], 3)} {tuning.what.measure.unit or 'NDCG'}"
 
 
 def recipe(tuning: Tuning) -> pd.DataFrame:

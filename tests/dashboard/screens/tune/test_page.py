@@ -282,7 +282,7 @@ def test_conventional_recommenders_are_shown_without_a_model(open_page: Open, st
     done(store, filed(store, kind="sasrec"))
     app = open_page("tune")
     assert not app.exception
-    assert "NDCG@10 on held-out interactions rose from 0.200 to 0.340" in texts(app)
+    assert "NDCG over the whole catalogue on held-out interactions rose from 0.200 to 0.340" in texts(app)
     assert "its list is under Other lists on Recommend" in texts(app)
     button(app, "Open in Recommend").click().run()
     assert not app.exception

@@ -20,6 +20,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "measured"
 DATA = ("simulated", "games", "beauty", "movielens")
 DATED = ("simulated", "beauty")  # data sets with usable times, so that there are periods
 
+KINDS = "popularity,itemknn,itemknn-popularity,bm25,bm25-popularity,sasrec"  # on the same users, in pairs
+
 
 def _rows() -> dict[str, str]:
     rows = {}
@@ -28,14 +30,11 @@ def _rows() -> dict[str, str]:
         for k in (4, 8):
             users = 100 if k == 8 else 200
             rows[f"faithfulness-{data}-{k}"] = f"study faithfulness -d {data} --users {users} --k {k}"
-        for kind in ("popularity", "itemknn", "bm25", "sasrec"):
-            rows[f"baseline-{kind}-{data}"] = f"baseline --kind {kind} -d {data} --users 1000 --minutes 30"
+        rows[f"baselines-{data}"] = f"baseline --kind {KINDS} -d {data} --model embedded --users 300"
     for data in DATED:
         tuned = " ".join(f"--{layout} {data}-{layout}-until-5" for layout in ("single", "recicl"))
         rows[f"recicl-{data}"] = f"study recicl -d {data} {tuned} --users 300"
-    rows["drift-simulated"] = (
-        "study drift -d simulated --model simulated-recicl-until-5 --users 60 --minutes 5"
-    )
+    rows["drift-simulated"] = "study drift -d simulated --model simulated-recicl-until-5 --users 60"
     rows["methods-random"] = "bench methods --users 100 --demos random:4"
     rows["methods-neighbours"] = "bench methods --users 100 --seed 1"
     rows["speed-ranking"] = "bench ranking"

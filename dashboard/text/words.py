@@ -104,24 +104,34 @@ def shares(demonstrations: Sequence[Mapping[str, Any]], effects: Mapping[str, An
         return "Which demonstration helps most cannot be told: their 95 % intervals overlap."
     helped = sum(value for value in values.values() if value > 0)
     parts = []
-    best, worst = told_apart[0], told_apart[-1]
+    best, worst = (_level(values, group) for group in (told_apart[0], told_apart[-1]))
     if max(values[name] for name in best) >= NOTICEABLE:
         if len(best) == 1:
             value = values[best[0]]
             share = f", {value / helped:.0%} of all positive effects" if len(rows) > 1 else ""
             parts.append(f"{_named(*named[best[0]])} helps most: {signed(value)} {unit}{share}.")
         else:
-            parts.append(
-                f"{_numbers(best, named)} help most; their intervals overlap, so they are not ranked."
-            )
+            parts.append(f"{_numbers(best, named)} help most, {_tied(values, best, unit)}.")
     if min(values[name] for name in worst) <= -NOTICEABLE:
         if len(worst) == 1:
             parts.append(f"{_named(*named[worst[0]])} hurts most: {signed(values[worst[0]])} {unit}.")
         else:
-            parts.append(
-                f"{_numbers(worst, named)} are lowest; their intervals overlap, so they are not ranked."
-            )
+            parts.append(f"{_numbers(worst, named)} are lowest, {_tied(values, worst, unit)}.")
     return " ".join(parts) or "No single demonstration has a noticeable effect."
+
+
+def _level(values: Mapping[str, float], group: Sequence[str]) -> list[str]:
+    """The group with all others that show the same number as one of its members."""
+    shown = {round(values[name], 2) for name in group}
+    return [name for name in values if name in group or round(values[name], 2) in shown]
+
+
+def _tied(values: Mapping[str, float], names: Sequence[str], unit: str) -> str:
+    """Why several are not ranked: the same effect, or intervals that overlap."""
+    shown = {round(values[name], 2) for name in names}
+    if len(shown) == 1:
+        return f"{signed(shown.pop())} {unit} each"
+    return "and are not ranked, as their intervals overlap"
 
 
 def _numbers(names: Sequence[str], named: Mapping[str, tuple[int, Any]]) -> str:
@@ -183,7 +193,10 @@ def faithfulness(effects: Mapping[str, Any]) -> str:
     worst = max(abs(effect - lost) for effect, lost in pairs)
     rho = effects.get("spearman_leave_one_out")
     if rho is None or len(pairs) < 3:
-        return f"The effects differ from leaving each one out alone by at most {worst:.2f} {unit}."
+        return _trimmed(
+            f"The effects differ from leaving each one out alone by at most {worst:.2f} {unit}. "
+            f"{redundancy(effects)}"
+        )
     shared = sum(effect > NOTICEABLE and lost < effect / 2 for effect, lost in pairs)
     why = redundancy(effects)
     if shared > 1:

@@ -125,7 +125,7 @@ def width(effects: Result) -> str:
     if wide is None:
         return "How far off an effect may be is not known."
     if not wide:
-        return "No effect is estimated."
+        return "The effects are exact."
     within = "less than 0.01" if wide < 0.01 else f"{wide:.2f}"
     return f"With 95 % confidence each effect is right to within {within} {UNITS[effects['measure']]}."
 

@@ -13,6 +13,7 @@ from db.effect_results import UNITS
 
 CELL_PX, MOST_PX = 44, 380
 MARGIN = {"l": 34, "r": 14, "t": 8, "b": 40}
+PALE = 0.55  # so that the numbers can be read on the strongest colour, in both themes
 LEAST = 0.1  # the scale is never so fine that noise has colour
 
 
@@ -29,7 +30,7 @@ def grid(effects: Mapping[str, Any]) -> list[list[float | None]]:
 def pairs(effects: Mapping[str, Any], titles: Sequence[str], palette: Palette) -> go.Figure:
     """Below zero: one makes the other worth less. `titles`: of the demonstrations, for the hover."""
     cells, count = grid(effects), len(titles)
-    numbers = [str(at) for at in range(1, count + 1)]
+    numbers = list(range(1, count + 1))  # no names: those of digits are taken for places
     names = [f"{at} {svg(title, 40)}" for at, title in enumerate(titles, start=1)]
     unit = UNITS[effects["measure"]]
     most = max([LEAST, *(abs(value) for row in cells for value in row if value is not None)])
@@ -43,6 +44,7 @@ def pairs(effects: Mapping[str, Any], titles: Sequence[str], palette: Palette) -
         zmax=most,
         colorscale=[[0.0, palette.down], [0.5, palette.background], [1.0, palette.up]],
         showscale=False,
+        opacity=PALE,
         xgap=2,
         ygap=2,
         hovertext=[
@@ -57,16 +59,16 @@ def pairs(effects: Mapping[str, Any], titles: Sequence[str], palette: Palette) -
     for row, line in enumerate(cells):
         for column, value in enumerate(line):
             if value is not None:
-                strong = abs(value) > 0.6 * most
                 figure.add_annotation(
                     x=numbers[column],
                     y=numbers[row],
                     text=signed(value),
                     showarrow=False,
-                    font={"size": 12, "color": palette.background if strong else palette.text},
+                    font={"size": 12, "color": palette.text},
                 )
-    figure.update_xaxes(type="category", title_text="demonstration", side="bottom", showgrid=False)
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
+    ends = [0.5, count + 0.5]
+    figure.update_xaxes(range=ends, tickvals=numbers, title_text="demonstration", showgrid=False)
+    figure.update_yaxes(range=ends[::-1], tickvals=numbers, showgrid=False)
     return figure
 
 

@@ -171,7 +171,7 @@ def total_effect(cell: Any, run: Run, effects: Mapping[str, Any] | None) -> None
         "Total effect",
         signed(total),
         help=help.more(total_help(run, effects), "formulas#effects"),
-        delta={"margin": "log of its share", "loss": "nats off loss"}[measure],
+        delta={"margin": "log-share", "loss": "nats off loss"}[measure],
         delta_color="blue" if total > 0.005 else "orange" if total < -0.005 else "gray",
         delta_arrow="off",
     )

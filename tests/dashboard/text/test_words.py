@@ -152,12 +152,19 @@ def test_effects_whose_intervals_overlap_are_not_ranked() -> None:
     for entry, half in zip(wide["demonstrations"], (0.2, 0.2, 0.1), strict=True):
         entry["interval"] = [entry["effect"] - half, entry["effect"] + half]
     said = words.shares(demos, wide)
-    assert "Numbers 1 and 2 help most; their intervals overlap, so they are not ranked." in said
+    assert "Numbers 1 and 2 help most, and are not ranked, as their intervals overlap." in said
     assert "Number 3 (C) hurts most: −0.50 nats." in said
     assert "helps most" not in said
     for entry in wide["demonstrations"]:
         entry["interval"] = [-2.0, 2.0]
     assert words.shares(demos, wide).startswith("Which demonstration helps most cannot be told")
+
+
+def test_effects_of_the_same_size_are_not_ranked_either() -> None:
+    said = words.shares([demo(name, name) for name in "abc"], measured(a=0.5801, b=0.5799, c=-0.1))
+    assert said == "Numbers 1 and 2 help most, +0.58 nats each. Number 3 (c) hurts most: −0.10 nats."
+    alike = words.shares([demo(name, name) for name in "ab"], measured(a=0.5801, b=0.5799))
+    assert alike == "Numbers 1 and 2 help most, +0.58 nats each."
 
 
 def test_the_redundant_pair_and_the_opposed_ones_are_named() -> None:

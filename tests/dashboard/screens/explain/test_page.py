@@ -228,7 +228,7 @@ def test_how_sure_effects_are_is_told_with_their_intervals() -> None:
         "each effect is right to within 0.02 nats."
     )
     sure = measured(demonstrations=[{"id": "a", "effect": 1.0, "interval": [1.0, 1.0]}], estimator="exact")
-    assert explain_text.estimator(sure).endswith("No effect is estimated.")
+    assert explain_text.estimator(sure).endswith("The effects are exact.")
     unknown = measured(demonstrations=[{"id": "a", "effect": 1.0, "interval": None}], estimator="aumann")
     assert explain_text.estimator(unknown).endswith("How far off an effect may be is not known.")
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from engine.lrgd.aumann import NODES, aumann
+from engine.lrgd.aumann import ORDER, START, aumann
 from engine.lrgd.kriging import kriging, taken
 from engine.lrgd.objective import Effects, Objective
 from engine.lrgd.shapley import exact
@@ -26,9 +26,9 @@ ESTIMATORS: dict[str, Callable[[Objective, Tensor], Effects]] = {
 
 
 def weightings(count: int, estimator: Estimator = "auto") -> int:
-    """How many costs or gradients the effects of `count` demonstrations take, at most."""
+    """How many costs or gradients the effects of `count` demonstrations take; of aumann, at least."""
     estimator = chosen(count, estimator)
-    return {"exact": 2**count, "kriging": taken(count), "aumann": NODES}[estimator]
+    return {"exact": 2**count, "kriging": taken(count), "aumann": START * ORDER}[estimator]
 
 
 def chosen(count: int, estimator: Estimator) -> Estimator:

@@ -60,10 +60,11 @@ def effects(
     run = rank_in(context, part(report, 0.0, RANKED))
     if mode != "auto":
         return run, _measured(context, run, options, part(report, RANKED, 1.0))
-    removal = _measured(context, run, {**options, "mode": "direct"}, part(report, RANKED, FIRST))
-    report(FIRST, "dropping each demonstration", {"run": run.key, "removal": removal.effects_key})
+    stop = 1.0 if estimator == "aumann" else FIRST
+    removal = _measured(context, run, {**options, "mode": "direct"}, part(report, RANKED, stop))
     if estimator == "aumann":
         return run, replace(removal, result=alone(removal.result))
+    report(FIRST, "dropping each demonstration", {"run": run.key, "removal": removal.effects_key})
     dropped = _measured(context, run, {**options, "mode": "reprompt"}, part(report, FIRST, 1.0))
     return run, replace(dropped, result=together(removal.result, dropped.result))
 

@@ -31,7 +31,10 @@ WORK: dict[str, tuple[str, dict[str, Any]]] = {
     "spread": ("spread", {**WITH, "kinds": ["weights", "dropout"], "draws": 2}),
     "forward tuning": ("forward", {**WITH, "iterations": 2}),
     "catalogue": ("catalogue", {"request": replace(ASKED, scoring="calibrated").to_json(), "top": 5}),
-    "optimize": ("optimize", {"dataset": "toy", "user": "u8", "model": "embedded", "pool": 3, "probes": 2}),
+    "optimize": (
+        "optimize",
+        {"dataset": "toy", "user": "u8", "model": "embedded", "pool": 3, "probes": 2, "calibrate": 3},
+    ),
     "tuning": ("tune", TUNING),
     "SASRec": ("tune", {"dataset": "toy", "kind": "sasrec", "minutes": 1}),
 }

@@ -97,19 +97,20 @@ def _tables(measure: str, result: dict[str, Any]) -> list[Table]:
         )
         for kind in PRINTED
     ]
-    dropped: Table = (
-        [
-            f"{measure}: effects against dropping",
-            *(f"{truth}: {kind}" for truth in DROPS for kind in DROPPED),
-        ],
-        [
+    dropped: list[Table] = [
+        (
+            [f"{measure}: effects against {SCORES[truth].label}", *DROPPED.values()],
             [
-                f"{mode} ({EFFECT_MODES[mode].label})",
-                *(_agreement(row.get(truth), kind) for truth in DROPS for kind in DROPPED),
-            ]
-            for mode, row in result["drops"].items()
-        ],
-    )
+                [
+                    f"{mode} ({EFFECT_MODES[mode].label})",
+                    *(_agreement(row[truth], kind) for kind in DROPPED),
+                ]
+                for mode, row in result["drops"].items()
+                if truth in row
+            ],
+        )
+        for truth in DROPS
+    ]
     estimated = [
         [name, round(row["passes"]["mean"], 1), row["passes"]["max"]]
         + [f"{row['error'][part]:.1%}" for part in ("median", "p95")]
@@ -130,7 +131,7 @@ def _tables(measure: str, result: dict[str, Any]) -> list[Table]:
     ]
     return [
         *agreement,
-        dropped,
+        *dropped,
         (columns, estimated),
         ([f"{measure}: verdict", "what is to hold", "found", "bar"], barred),
     ]

@@ -3,7 +3,7 @@
 Pure functions of what `engine.studies.scores` measured per user.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,13 @@ from engine.studies.table_cells import interval
 LEVEL = 0.01  # of the gain: demonstrations whose truths differ by less count as equal
 SMALL = 0.05  # in the measure's unit: a gain below it stands for this much
 KINDS = ("spearman", "pearson", "top1", "pairs", "top1_ties", "sign")
-DROPPED = ("sign", "spearman", "ratio", "apart")  # sign, order and size of effects against a real drop
+DROPPED = {
+    "sign": "same sign",
+    "spearman": "order (Spearman)",
+    "ratio": "size, ratio",
+    "apart": "size, mean distance",
+}
+"""Sign, order and size of effects against a real drop, in words."""
 
 COVERED, DROP_BAR = 0.9, 0.8
 MODES = {"direct": "exact", "total": "total", "reprompt": "reprompt"}
@@ -58,7 +64,7 @@ def agreements(users: Sequence[User], name: str, truth: str) -> list[Agreement]:
     return [row for row in agreed if row is not None]
 
 
-def summary(per_user: Sequence[Agreement], seed: int, kinds: Sequence[str] = KINDS) -> dict[str, Any]:
+def summary(per_user: Sequence[Agreement], seed: int, kinds: Iterable[str] = KINDS) -> dict[str, Any]:
     """Every kind of agreement's mean over users with its interval; None where no user has it."""
     lists = {kind: [value for user in per_user if (value := user[kind]) is not None] for kind in kinds}
     return {kind: estimate(values, seed) if values else None for kind, values in lists.items()}

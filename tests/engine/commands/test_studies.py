@@ -125,7 +125,7 @@ def test_faithfulness_as_json_and_for_people(plain: Callable[..., Result]) -> No
     assert found["claim"] in shown
     row = found["bars"][0]
     assert f"{'holds' if row['holds'] else 'does not hold'} {row['what'][:24]}" in shown
-    assert "reprompt (if you drop it)" in shown
+    assert "effects against leave-one-out by reprompt" in shown
 
 
 @pytest.mark.parametrize("name", ["recicl", "drift", "strategies", "faithfulness"])

@@ -110,7 +110,7 @@ def pairs_card(run: Run, effects: Result) -> None:
         "Above (blue) they need each other.",
     )
     if not effects.get("interactions"):
-        empty("Not measured", "Pairs take the exact estimator: all subsets of at most 8 demonstrations.", 120)
+        empty("Not measured", "Pairs take all subsets of the demonstrations: measured for up to 6.", 120)
         return
     titles = [str(demo["answer"]["title"]) for demo in run.result["demonstrations"]]
     st.plotly_chart(

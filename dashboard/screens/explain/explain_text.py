@@ -140,9 +140,8 @@ def agreement(effects: Result) -> list[tuple[str, str, str]]:
         )
     ]
     wide = words.widest(effects)
-    cells.append(
-        ("Widest interval", "–" if wide is None else f"±{wide:.3f}", f"{UNITS[effects['measure']]}, 95 %")
-    )
+    shown = "–" if wide is None else f"±{wide:.3f}" if wide else "exact"
+    cells.append(("Widest interval", shown, f"{UNITS[effects['measure']]}, 95 %"))
     rho = effects.get("spearman_leave_one_out")
     cells.append(("It alone left out", signed(rho) if rho is not None else "–", "rank correlation"))
     return cells

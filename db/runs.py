@@ -90,8 +90,9 @@ class Effects:
     created_at: float
 
 
-def save(store: Store, run: Run) -> Run:
-    """Keep the run under its key and its request digest; the stored one, `cached` if it was there before.
+def save(store: Store, run: Run, *asked: str) -> Run:
+    """Keep the run under its key, as the answer to its request digest and to other questions `asked`, digests
+    too; the stored one, `cached` if it was there before.
 
     A deleted run of the same key comes back.
     """
@@ -101,14 +102,25 @@ def save(store: Store, run: Run) -> Run:
         fresh = connection.execute(insert.returning(table.c.key)).first() is not None
         if not fresh:
             connection.execute(sa.update(table).where(table.c.key == run.key).values(deleted_at=None))
-        mapping = store.insert(run_requests).values(request_digest=run.request_digest, run_key=run.key)
-        connection.execute(
-            mapping.on_conflict_do_update(index_elements=["request_digest"], set_={"run_key": run.key})
-        )
+        for question in (run.request_digest, *asked):
+            _answer(store, connection, question, run.key)
         stored = _one(connection, run.key)
     if stored is None:
         raise NotFound(f"Run {run.key} vanished while it was stored; run it again.")
     return replace(stored, cached=not fresh)
+
+
+def answer(store: Store, question: str, key: str) -> None:
+    """Let this run be the one that `by_request` finds for a digest."""
+    with store.write() as connection:
+        _answer(store, connection, question, key)
+
+
+def _answer(store: Store, connection: Connection, question: str, key: str) -> None:
+    mapping = store.insert(run_requests).values(request_digest=question, run_key=key)
+    connection.execute(
+        mapping.on_conflict_do_update(index_elements=["request_digest"], set_={"run_key": key})
+    )
 
 
 def by_key(store: Store, key: str) -> Run | None:
@@ -122,6 +134,21 @@ def by_request(store: Store, request_digest: str) -> Run | None:
     query = sa.select(run_requests.c.run_key).where(run_requests.c.request_digest == request_digest)
     with store.read() as connection:
         key = connection.execute(query).scalar_one_or_none()
+        return None if key is None else _one(connection, key)
+
+
+def earlier(store: Store, request: RunRequest, dataset_id: int) -> Run | None:
+    """The newest run of an equal request about the same data, whatever model files and engine made it."""
+    written = canonical_json(request.to_json())
+    query = sa.select(table.c.key).where(
+        table.c.dataset == request.dataset,
+        table.c.user_id == request.user,
+        table.c.request == written,
+        table.c.dataset_id == dataset_id,
+        _KEPT,
+    )
+    with store.read() as connection:
+        key = connection.execute(query.order_by(table.c.created_at.desc()).limit(1)).scalar_one_or_none()
         return None if key is None else _one(connection, key)
 
 

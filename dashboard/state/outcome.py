@@ -6,7 +6,7 @@ repeated until Run is pressed. A job whose question has changed is let go, not f
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -14,11 +14,11 @@ import streamlit as st
 from dashboard.state import session
 from dashboard.state.view import View
 from dashboard.state.waiting import ENDED, Answer, ask, wait
-from db import jobs, runs
+from db import datasets, jobs, models, runs
 from db.effect_results import together
 from db.errors import DualensError
 from db.jobs import Job
-from db.requests import request_digest
+from db.requests import RunRequest, request_digest
 from db.runs import Run
 
 RANK_WAIT_S = 0.9  # within a slider's second; longer work is watched by a fragment of its own
@@ -32,10 +32,14 @@ ESTIMATE = {"estimator": "auto", "leave_one_out": True, "measure": MEASURE}
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run to show (`current`: it answers the view; else the one before), a job to watch, a problem."""
+    """A run to show (`current`: it answers the view; else the one before), a job to watch, a problem.
+
+    outdated: the run answers the view, but another version of the engine or of the model made it.
+    """
 
     run: Run | None = None
     current: bool = False
+    outdated: bool = False
     fresh: bool = False
     pending: Job | None = None
     problem: str | None = None
@@ -55,7 +59,17 @@ def known(view: View) -> Outcome | None:
     if run is not None:
         let_go("rank")
         return _shown(run, digest)
-    return None if session.following() else Outcome()
+    if session.following():
+        return None
+    run = _earlier(request)
+    return Outcome() if run is None else replace(_shown(run, digest), outdated=True)
+
+
+def _earlier(request: RunRequest) -> Run | None:
+    """What answered this request before the model's files or the engine changed."""
+    store = session.store()
+    request = request.scored_by(models.get(store, request.model).scoring)
+    return runs.earlier(store, request, datasets.get(store, request.dataset).id)
 
 
 def asked(view: View) -> Outcome:

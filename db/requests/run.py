@@ -287,16 +287,11 @@ def write_chosen(demonstrations: Sequence[Chosen]) -> str:
     return ",".join(f"{chosen.id}*{chosen.weight:g}" for chosen in demonstrations) or "none"
 
 
-def request_digest(
-    store: Store,
-    request: RunRequest,
-    revision: str | None = None,
-    computing: Mapping[str, Any] | None = None,
-) -> str:
-    """Digest of all that decides a run's numbers and is known without loading the model.
+def request_digest(store: Store, request: RunRequest, revision: str | None = None) -> str:
+    """Digest of what decides a run's numbers wherever it is computed.
 
-    That is the request, the content of its data set, the model's revision, the engine's version and what else
-    of this machine takes part (`computing`: dtypes, devices, libraries; see engine/context.py).
+    That is the request, the content of its data set, the model's revision and the engine's version. Dtype,
+    device and libraries are the engine's, which adds them (`engine.tasks.rank`).
     `revision` is needed for a model that is not registered. Raises NotFound for an unknown data set or
     model.
     """
@@ -310,7 +305,6 @@ def request_digest(
             "request": request.to_json(),
             "fingerprint": datasets.get(store, request.dataset).fingerprint,
             "revision": revision,
-            "computing": computing,
             "engine": ENGINE_VERSION,
         }
     )

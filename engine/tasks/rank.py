@@ -35,16 +35,17 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
 def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
     """The same for a request that was looked up already."""
     engine, store, request = context.engine, context.store, context.request
-    request_key = request_digest(store, request, context.model.revision, context.computing)
-    stored = runs.by_request(store, request_key)
+    request_key = request_digest(store, request, context.model.revision)
+    question = asked_here(context)
+    stored = runs.by_request(store, question)
     if stored and not request.hint:
-        return stored
+        return _served(context, stored)
     clock = Clock()
     report(None, "reading the history")
     with clock("prepare"):
         inputs = gather(context)
         if stored and inputs.hint and stored.result["hint"] == inputs.hint.as_dict():
-            return stored  # the baseline was not fitted again since
+            return _served(context, stored)  # the baseline was not fitted again since
         report(None, f"loading {context.model.name}")
     with clock("load"):
         loaded = context.loaded
@@ -67,7 +68,23 @@ def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
         result=results.run_result(inputs, loaded, ranked, prompt),
         timings_ms=timings,
     )
-    return runs.save(store, run)
+    return runs.save(store, run, question)
+
+
+def asked_here(context: Context[RunRequest]) -> str:
+    """Digest of all that decides a run's numbers and is known without loading the model: the request, and
+    the dtypes, devices, libraries and files with which this engine answers it."""
+    asked = request_digest(context.store, context.request, context.model.revision)
+    return digest([asked, context.computing])
+
+
+def _served(context: Context[RunRequest], run: Run) -> Run:
+    """A stored run, which pages find as the answer from now on, also where another engine answered since."""
+    asked = request_digest(context.store, context.request, context.model.revision)
+    known = runs.by_request(context.store, asked)
+    if known is None or known.key != run.key:
+        runs.answer(context.store, asked, run.key)
+    return run
 
 
 def run_key(inputs: Inputs, loaded: LoadedModel) -> str:

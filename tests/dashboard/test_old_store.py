@@ -91,6 +91,7 @@ def test_an_old_link_shows_its_stored_run(
     assert not app.exception
     assert not app.error, [each.value for each in app.error]
     assert "Not ranked yet" not in texts(app)
+    assert "an earlier version of the engine or of the model made this list" in texts(app)
     shown = [each["id"] for each in run.result["demonstrations"]]
     if run.request.prompts == 1:
         assert [slider.key for slider in app.slider] == [f"weight-{name}" for name in shown]

@@ -49,14 +49,25 @@ def board(view: View, outcome: Outcome, past: str) -> Any:
         with st.container(key="board-status"):
             _status(outcome)
     gold = f"really {past} next" if view.options.target == "test" else f"{past} before the last"
-    old = ":orange[Not current:] this list belongs to the setting before. "
     st.caption(
-        f"{old if run is not None and not outcome.current else ''}"
+        f"{_of_before(outcome)}"
         "Rank of each candidate without demonstrations (left) and with the desk's (right). "
         f"Gold: what this user {gold}."
     )
     with st.container(key="board", gap="xsmall"):
         return _body(view, outcome)
+
+
+def _of_before(outcome: Outcome) -> str:
+    """A sentence where the list is not what this version of the engine would answer to this setting."""
+    if outcome.run is None:
+        return ""
+    if outcome.outdated:
+        return (
+            ":orange[Not current:] an earlier version of the engine or of the model made this list. "
+            "Run ranks it anew. "
+        )
+    return "" if outcome.current else ":orange[Not current:] this list belongs to the setting before. "
 
 
 def _body(view: View, outcome: Outcome) -> Any:

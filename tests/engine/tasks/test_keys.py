@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from db import datasets
+from db import datasets, runs
 from db.choices import TEMPLATES
 from db.demonstrations import hand_written
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest, request_digest
@@ -25,7 +25,7 @@ from engine.studies import plan
 from engine.tasks import rank as ranking
 from engine.tasks.hints import Hint
 from engine.tasks.inputs import Control, Inputs, gather
-from engine.tasks.rank import rank, run_key
+from engine.tasks.rank import asked_here, rank, run_key
 from engine.tuning import tune
 from tests.toys import toy_columns
 
@@ -97,10 +97,7 @@ def test_every_field_of_a_request_has_another_value_here() -> None:
 @pytest.mark.parametrize("field", CHANGED)
 def test_another_value_of_a_field_is_another_question_and_another_run(engine: Engine, field: str) -> None:
     asked, changed = resolve(engine, ASKED), resolve(engine, another(field))
-    digests = [
-        request_digest(engine.store, context.request, context.model.revision, context.computing)
-        for context in (asked, changed)
-    ]
+    digests = [asked_here(context) for context in (asked, changed)]
     assert digests[0] != digests[1]
     if field not in CHOOSERS:
         assert run_key(gather(asked), asked.loaded) != run_key(gather(changed), changed.loaded)
@@ -157,7 +154,7 @@ def test_all_that_computes_counts_in_every_key(engine: Engine, monkeypatch: pyte
         again = resolve(engine, replace(ASKED, prescore="other"))
         return {
             "run": run_key(inputs, loaded),
-            "request": request_digest(engine.store, again.request, "the same", again.computing),
+            "request": asked_here(again),
             "optimization": two_stage.key_of(resolve(engine, optimizing)),
             "calibration": calibration.key_of(resolve(engine, optimizing)),
             "study": plan.identity(engine, study, planned, {"row": context.model}),
@@ -262,6 +259,25 @@ def test_an_encoders_every_byte_is_part_of_the_question(engine: Engine, tmp_path
     for content in ("a", "b"):
         (part / "model.safetensors").write_text(content)
         asked = resolve(engine, replace(ASKED, embedding=str(tmp_path / "encoder")))
-        seen.add(request_digest(engine.store, asked.request, None, asked.computing))
+        seen.add(asked_here(asked))
     assert len(seen) == 2
     assert dataclasses.asdict(asked.identity) == asked.computing["model"]
+
+
+def test_each_way_of_computing_is_served_its_own_run_and_pages_find_the_last(
+    engine: Engine, settings: Settings
+) -> None:
+    """A page does not know how the engine computes: it finds whatever answered the question last."""
+    store = engine.store
+    asked = request_digest(store, resolve(engine, ASKED).request)
+    double = Engine(store, settings.model_copy(update={"dtype": "float64"}))
+    double.register("tiny", engine.registered("tiny").source)
+    single, other = rank(engine, ASKED), rank(double, ASKED)
+    assert single.key != other.key
+    for one, run in ((engine, single), (double, other), (engine, single)):
+        again = rank(one, ASKED)
+        assert again.cached
+        assert again.key == run.key
+        found = runs.by_request(store, asked)
+        assert found is not None
+        assert found.key == run.key

@@ -18,7 +18,7 @@ from db.errors import BadInput, ModelError, NotFound
 from db.requests import Chosen, RunRequest, request_digest
 from db.settings import Settings
 from db.store import Store
-from engine.context import Engine, resolve
+from engine.context import Engine
 from engine.prompts import Dropped
 from engine.tasks import results
 from engine.tasks.catalogue import recommend
@@ -62,9 +62,7 @@ def test_auto_is_the_way_of_scoring_the_model_was_made_for(
     auto = rank(engine, request_)
     assert auto.request.scoring == "calibrated"
     assert rank(engine, replace(request_, scoring="calibrated")).key == auto.key
-    computing = resolve(engine, request_).computing
-    asked = request_digest(engine.store, request_, computing=computing)
-    found = runs.by_request(engine.store, asked)
+    found = runs.by_request(engine.store, request_digest(engine.store, request_))
     assert found is not None
     assert found.key == auto.key
     folder = model_folder("llama")

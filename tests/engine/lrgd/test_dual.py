@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.llm.loading.load import own_attention
+from engine.llm.loading.agreement import own_attention
 from engine.lrgd import dual
 from engine.lrgd.verify import LayerRecord, relative, split
 from tests.engine.conftest import FAMILIES, make_loaded

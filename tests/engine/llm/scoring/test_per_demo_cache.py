@@ -76,7 +76,9 @@ def test_one_too_long_counts_as_not_there() -> None:
     long = Example((" ".join(TITLES * 20),), TITLES[1])
     found = single_losses(loaded, task, [POOL[0], long])
     assert found[0] == pytest.approx(written(loaded, task, POOL[0]), abs=1e-4)
-    assert found[1] == pytest.approx(demonstration_effects(loaded, task).loss, abs=1e-4)
+    assert found[1] == pytest.approx(
+        demonstration_effects(loaded, task, measure="loss").gains["loss"].value, abs=1e-4
+    )
 
 
 def test_an_empty_pool_has_no_losses() -> None:

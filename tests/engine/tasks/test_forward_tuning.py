@@ -71,7 +71,9 @@ def test_an_iteration_makes_another_run_and_none_leaves_the_old_one(
     assert "forward" not in request_.to_json()
     assert rank(engine, replace(request_, forward=0)).key == plain.key
     _, measured = effects(engine, replace(request_, forward=2))
-    assert measured.result["loss"] == pytest.approx(again.result["loss"], abs=1e-4)
+    assert measured.result["mode"] == "reprompt", "shorter prompts are tuned as well"
+    assert measured.result["value"] == pytest.approx(again.result["margin"], abs=1e-4)
+    assert measured.result["value_zero_shot"] == pytest.approx(again.result["margin_zero_shot"], abs=1e-4)
     both = rank(engine, replace(request_, forward=2, perturb="ridge:1"))
     off = rank(engine, replace(request_, perturb="ridge:1"))
     assert both.result["loss"] == pytest.approx(off.result["loss"], abs=1e-5)

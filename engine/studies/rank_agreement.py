@@ -20,7 +20,7 @@ KINDS = ("spearman", "pearson", "top1", "pairs", "top1_ties", "sign")
 DROPPED = {
     "sign": "same sign",
     "spearman": "order (Spearman)",
-    "ratio": "size, ratio",
+    "ratio": "size, drop / effect",
     "apart": "size, mean distance",
 }
 """Sign, order and size of effects against a real drop, in words."""
@@ -39,7 +39,8 @@ def agreement_of(score: Sequence[float], truth: Sequence[float], gain: float) ->
     A constant score ranks nothing and counts as a correlation of 0. Demonstrations with one answer nearly
     tie: `pairs` looks only at those whose truths are more than 1 % of the gain apart (None where none are),
     `top1_ties` takes whatever is within 1 % of the best for the best, `sign` (share alike) looks at truths
-    of more than 1 % of the gain. ratio: sizes of all scores over those of all truths; apart: mean distance.
+    of more than 1 % of the gain. ratio: the sizes of all truths over those of all scores; apart: mean
+    distance.
     """
     if len(set(truth)) < 2:
         return None
@@ -53,7 +54,7 @@ def agreement_of(score: Sequence[float], truth: Sequence[float], gain: float) ->
         "pairs": agreement.same_order(score, truth, level),
         "top1_ties": agreement.same_best(score, truth, level),
         "sign": float((scores * truths > 0)[felt].mean()) if felt.any() else None,
-        "ratio": float(np.abs(scores).sum() / np.abs(truths).sum()),
+        "ratio": float(np.abs(truths).sum() / max(np.abs(scores).sum(), SMALL)),
         "apart": float(np.abs(scores - truths).mean()),
     }
 

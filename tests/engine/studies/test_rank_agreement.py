@@ -38,7 +38,7 @@ def test_one_user_by_hand() -> None:
     assert found["pearson"] == pytest.approx(0.5)
     assert found["top1"] == 0
     assert found["sign"] == 1
-    assert found["ratio"] == pytest.approx(0.1)
+    assert found["ratio"] == pytest.approx(10)
     assert found["apart"] == pytest.approx(18)
 
 
@@ -46,7 +46,7 @@ def test_signs_are_of_what_is_felt_and_sizes_of_all() -> None:
     found = agreement_of([-1.0, 2.0, 0.5, -3.0], [2.0, 2.0, -0.001, -2.0], 4.0)
     assert found is not None
     assert found["sign"] == pytest.approx(2 / 3), "the third is too small to have a sign"
-    assert found["ratio"] == pytest.approx(6.5 / 6.001)
+    assert found["ratio"] == pytest.approx(6.001 / 6.5)
     assert found["apart"] == pytest.approx((3 + 0 + 0.501 + 1) / 4)
 
 
@@ -148,7 +148,7 @@ def test_every_mode_is_held_against_the_real_drop() -> None:
     }
     assert (means["direct"]["sign"], means["direct"]["spearman"]) == pytest.approx((2 / 3, 1))
     assert (means["total"]["sign"], means["total"]["spearman"]) == pytest.approx((1, -1))
-    assert (means["reprompt"]["ratio"], means["reprompt"]["apart"]) == pytest.approx((2, 3.5 / 3))
+    assert (means["reprompt"]["ratio"], means["reprompt"]["apart"]) == pytest.approx((0.5, 3.5 / 3))
 
 
 def test_a_rival_that_ranks_better_is_named_and_the_bar_does_not_hold() -> None:

@@ -134,7 +134,7 @@ def effects(view: dict[str, Any]) -> None:
             for row in rows
         ],
         "",
-        *(column for label, _ in ways for column in (f"{label} ({unit})", "95 %", "it alone")),
+        *(column for label, _ in ways for column in (f"{label} ({unit})", "95 %", "left out alone")),
         *("off the loss (nats)", "attention", *(["note"] if both else []), "demonstration"),
     )
     share = {"margin": "log-share among the candidates", "loss": "loss"}[view["measure"]]
@@ -148,8 +148,8 @@ def effects(view: dict[str, Any]) -> None:
         line(f"Not told apart: {', '.join(names[name] for name in sorted(group, key=list(names).index))}.")
     if pair := view["redundant"]:
         line(
-            f"Demonstrations {names[pair['first']]} and {names[pair['second']]} teach the same: together "
-            f"they add {abs(pair['interaction']):.2f} {unit} less than the sum of the two alone."
+            f"Demonstrations {names[pair['first']]} and {names[pair['second']]} teach the same: beside "
+            f"one of them the other adds {abs(pair['interaction']):.2f} {unit} less, on average."
         )
     notes(view["notes"])
 

@@ -90,7 +90,7 @@ def effect_table(effects: Result, demonstrations: Sequence[Result]) -> pd.DataFr
             "weight": [number(demo.get("weight", 1.0)) for demo, _ in rows],
             "effect": [f"**{signed(entry['effect'])}**" for _, entry in rows],
             "95 %": [_interval(entry) for _, entry in rows],
-            "it alone": [signed(entry.get("leave_one_out")) for _, entry in rows],
+            "left out alone": [signed(entry.get("leave_one_out")) for _, entry in rows],
             "second reading": [signed(entry.get("loss_effect")) for _, entry in rows],
             "attention": [
                 "–" if entry.get("mass") is None else f"{entry['mass'] * 100:.1f} %" for _, entry in rows

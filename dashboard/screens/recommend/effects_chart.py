@@ -1,4 +1,4 @@
-"""One bar per demonstration of the desk: its effect with its interval; a tick: it alone left out."""
+"""One bar per demonstration of the desk: its effect with its interval; a tick: that one left out alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -65,4 +65,4 @@ def test_both_answers_and_the_pair_that_teaches_the_same(printed: list[Any]) -> 
         "if you turn it down (log-share)",
     ]
     assert [line[-2] for line in cells] == ["the signs differ", ""]
-    assert "Demonstrations 1 and 2 teach the same: together they add 1.50 log-share less" in printed[2]
+    assert "Demonstrations 1 and 2 teach the same: beside one of them the other adds 1.50" in printed[2]

@@ -1,8 +1,9 @@
 """Candidate lists: the target among negatives, drawn once from a seed and stored, so that runs compare.
 
-A negative is never an item of the user's history, before or after the target. No two candidates carry the
-same title, and no negative that of an item of the history: a model that reads titles could not tell them
-apart.
+A negative is never an item that the user had bought by then. What they bought after the target is not looked
+at: where the target is a probe, that is the held-out purchase, and what is measured on a probe must not
+depend on it (the chances of `popular` count it as one purchase among all). No two candidates carry the same
+title, and no negative that of an item of the history: a model that reads titles could not tell them apart.
 A list is a pure function of data set, user, target, kind, size and seed, equal on every machine; the
 negatives of a shorter list are among those of a longer list of the same seed.
 """
@@ -61,10 +62,11 @@ def candidate_list(
 def _drawn(
     store: Store, dataset: DatasetInfo, user: int, target_position: int, kind: str, size: int, seed: int
 ) -> list[int]:
-    own = datasets.history(store, dataset.id, user)
-    if not 0 <= target_position < len(own):
+    every = datasets.history(store, dataset.id, user)
+    own = every[: target_position + 1]
+    if not 0 <= target_position < len(every):
         raise BadInput(
-            f"Target position {target_position} lies outside the user's history of {len(own)} interactions."
+            f"Target position {target_position} lies outside the user's history of {len(every)} interactions."
         )
     parts: tuple[Part, ...] = (dataset.fingerprint, user, target_position, kind, seed)
     order = ORDERS[kind](store, dataset, own[target_position], parts)

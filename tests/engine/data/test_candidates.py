@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +70,10 @@ def titles_of(store: Store, dataset: DatasetInfo, items: tuple[int, ...]) -> lis
     seed=st.integers(0, 2**31 - 1),
 )
 @settings(max_examples=60, deadline=None)
-def test_the_target_stands_once_among_items_the_user_never_had(
+def test_the_target_stands_once_among_items_the_user_had_not_bought_by_then(
     store: Store, dataset: DatasetInfo, user: int, place: int, kind: str, size: int, seed: int
 ) -> None:
-    own = [row.item for row in datasets.history(store, dataset.id, user)]
+    own = [row.item for row in datasets.history(store, dataset.id, user)][: place + 1]
     drawn = candidate_list(store, dataset, user, place, kind, size, seed)
     assert len(drawn.items) == drawn.size == size
     assert [item for item in drawn.items if item in own] == [own[place]]
@@ -80,6 +81,18 @@ def test_the_target_stands_once_among_items_the_user_never_had(
     assert len(set(titles)) == size
     others = set(titles_of(store, dataset, tuple(own))) - {titles[drawn.items.index(own[place])]}
     assert not others & set(titles)
+
+
+def test_what_was_bought_after_the_target_decides_nothing(store: Store) -> None:
+    """The list of a probe is the same whatever the held-out purchase is."""
+    item = np.arange(USERS * LENGTH) * 7 % ITEMS
+    seen: dict[str, set[tuple[int, ...]]] = {"random": set(), "hard": set()}
+    for last in range(ITEMS):
+        item[LENGTH - 1] = last
+        told = replace(insert(store, f"last {last}", item), fingerprint="the same")
+        for kind, lists in seen.items():
+            lists.add(candidate_list(store, told, 0, LENGTH - 2, kind, 20, 3).items)
+    assert {kind: len(lists) for kind, lists in seen.items()} == {"random": 1, "hard": 1}
 
 
 @given(kind=KINDS, seed=st.integers(0, 1000), short=st.integers(2, 20), more=st.integers(0, 10))

@@ -206,7 +206,9 @@ def test_every_payload_is_still_accepted(opened: Opened) -> None:
         assert (asked is None) == (expected["request"] is None), job.id
         if asked is not None:
             told = ASKED_BY.get(job.kind, RunRequest).from_json(asked).to_json()
-            assert told == expected["request"], (job.id, job.kind)
+            # Trainings of a study end by themselves now, where no limit is asked for; it was 5 minutes.
+            changed = {"minutes": None} if job.kind == "study" and "minutes" not in asked else {}
+            assert told == expected["request"] | changed, (job.id, job.kind)
             # A page leaves out what nobody changed; what it does say stays as it was said.
             assert {name: told[name] for name in asked} == asked, (job.id, job.kind)
 

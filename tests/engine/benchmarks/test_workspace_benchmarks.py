@@ -51,7 +51,7 @@ def test_gains_of_methods_are_those_of_the_runs_they_rank(engine: Engine) -> Non
     register_embedded(engine)
     report = method_gains(engine, "toy", "neighbours:2", 2, 3, ["ridge:0.5"], False, silent)
     plain, ridge = report["rows"]
-    assert (plain["method"], plain["difference"], plain["p"]) == ("plain", 0.0, 1.0)
+    assert (plain["method"], plain["difference"], plain["p"]) == ("plain", None, None)
     assert ridge["difference"] == pytest.approx(ridge["ndcg10"] - plain["ndcg10"])
     users = drawn_users(toy_columns(users=12, items=30, length=8), 2, 3)
     requests = [RunRequest("toy", user, demos="neighbours:2", seed=3) for user in users]

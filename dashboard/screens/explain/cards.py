@@ -214,9 +214,10 @@ def _spread(result: Result, run: Run, effects: Result | None) -> None:
     unperturbed = (result.get("plain") or {}).get("effects") or {
         entry["id"]: entry["effect"] for entry in (effects or {}).get("demonstrations", [])
     }
-    rows = spread_dots(kind, unperturbed, run.result["demonstrations"])
-    _dots(rows, f"spread-{run.key}-{kind['name']}", str(result.get("measure") or "loss"))
-    st.markdown(md(spread_sentence(kind, run.result["demonstrations"])))
+    measure = str(result.get("measure") or "loss")  # earlier versions had no other
+    rows = spread_dots(kind, unperturbed, run.result["demonstrations"], measure)
+    _dots(rows, f"spread-{run.key}-{kind['name']}", measure)
+    st.markdown(md(spread_sentence(kind, run.result["demonstrations"], measure)))
     for left_out in result.get("left_out") or []:
         st.caption(f":orange[Left out:] {md(left_out.get('reason'), 200)}")
 

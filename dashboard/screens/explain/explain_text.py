@@ -22,7 +22,7 @@ from db.effect_results import UNITS
 Result = Mapping[str, Any]
 CHOSEN_BY = {"asked": "As requested", "probe": "Chosen on the last known interaction"}
 SURE, PARTLY = 0.9, 0.5  # rank correlations
-STABLE = 0.5  # of the mean: a deviation below it leaves the sign alone
+STABLE = 0.5  # of the mean, which a deviation may reach
 LABEL_LETTERS = 30
 NOTICEABLE = words.NOTICEABLE
 
@@ -143,7 +143,7 @@ def agreement(effects: Result) -> list[tuple[str, str, str]]:
     shown = "–" if wide is None else f"±{wide:.3f}" if wide else "exact"
     cells.append(("Widest interval", shown, f"{UNITS[effects['measure']]}, 95 %"))
     rho = effects.get("spearman_leave_one_out")
-    cells.append(("It alone left out", signed(rho) if rho is not None else "–", "rank correlation"))
+    cells.append(("Left out alone", signed(rho) if rho is not None else "–", "rank correlation"))
     return cells
 
 
@@ -187,7 +187,7 @@ def _agrees(rho: float) -> str:
 
 
 def spread_dots(
-    kind: Result, unperturbed: Mapping[str, float], demonstrations: Sequence[Result]
+    kind: Result, unperturbed: Mapping[str, float], demonstrations: Sequence[Result], measure: str
 ) -> list[Dot]:
     """A row per demonstration: mean and deviation, robust effect as a tick, unperturbed one as a ring."""
     rows = []
@@ -196,7 +196,7 @@ def spread_dots(
         if stats is None:
             continue
         mean, std = stats["mean"], stats.get("std") or 0.0
-        hover = f"{signed(mean, 3)} ± {std:.3f} nats"
+        hover = f"{signed(mean, 3)} ± {std:.3f} {UNITS[measure]}"
         if stats.get("robust") is not None:
             hover += f", robust {signed(stats['robust'], 3)}"
         rows.append(
@@ -214,7 +214,7 @@ def spread_dots(
     return rows
 
 
-def spread_sentence(kind: Result, demonstrations: Sequence[Result]) -> str:
+def spread_sentence(kind: Result, demonstrations: Sequence[Result], measure: str) -> str:
     """Which effects are stable under a perturbation and which are not. Plain text."""
     label = str(kind.get("label") or kind.get("name")).lower()
     measured = [
@@ -226,12 +226,13 @@ def spread_sentence(kind: Result, demonstrations: Sequence[Result]) -> str:
     total = kind.get("total") or {}
     whole = ""
     if total.get("mean") is not None:
-        whole = f" Total effect: {signed(total['mean'])} ± {number(total.get('std') or 0.0)} nats"
+        spread = number(total.get("std") or 0.0)
+        whole = f" Total effect: {signed(total['mean'])} ± {spread} {UNITS[measure]}"
         robust = total.get("robust")
         whole += f", robust {signed(robust)}." if robust is not None else "."
     draws = f" over {plural(kind['draws'], 'draw')}" if kind.get("draws", 0) > 1 else ""
     if not unstable:
-        return f"Under {label}{draws}, every effect keeps its sign.{whole}"
+        return f"Under {label}{draws}, no effect deviates by more than half of itself.{whole}"
     few = ", ".join(unstable[:3]) + (f" and {len(unstable) - 3} more" if len(unstable) > 3 else "")
     return f"Under {label}{draws}, do not rely on {few}: the deviation exceeds half of the effect.{whole}"
 

@@ -262,13 +262,13 @@ def test_spread_rows_are_mean_and_deviation() -> None:
         },
         "total": {"mean": 1.1, "std": 0.4, "robust": 0.7},
     }
-    rows = explain_text.spread_dots(kind, {"a": 1.0}, THREE)
+    rows = explain_text.spread_dots(kind, {"a": 1.0}, THREE, "margin")
     first = rows[0]
     assert (first.low, first.high, first.tick, first.ring) == (0.9, 1.1, 0.9, 1.0)
-    told = explain_text.spread_sentence(kind, THREE)
+    told = explain_text.spread_sentence(kind, THREE, "margin")
     assert told == (
         "Under order over 8 draws, do not rely on number 2 (x): the deviation exceeds half of the effect. "
-        "Total effect: +1.10 ± 0.40 nats, robust +0.70."
+        "Total effect: +1.10 ± 0.40 log-share, robust +0.70."
     )
 
 

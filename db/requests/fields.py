@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
@@ -44,6 +44,19 @@ class Asked:
     flags: tuple[str, ...] = ()
     expects: str = "text"
     later: bool = False
+
+
+WithoutTarget = Annotated[
+    bool,
+    Asked(
+        "After the choice, leave out demonstrations that show the target's item, to see what remains; "
+        "only an oracle could choose so",
+        "without the target's item",
+        guide="study-designs#controls",
+        later=True,
+    ),
+]
+"""A field of runs and of studies alike."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from db.canonical import digest
 from db.errors import BadInput
 from db.requests import edits
 from db.requests.base import STRICT, Request
-from db.requests.fields import LONGEST_SEED, Asked, RequestField, described
+from db.requests.fields import LONGEST_SEED, Asked, RequestField, WithoutTarget, described
 from db.requests.strategy_spec import Spec, is_derived, left_out, parse_spec, shortfall, written_size
 from db.store import Store
 from db.version import ENGINE_VERSION
@@ -173,16 +173,7 @@ class RunOptions(Request):
             later=True,
         ),
     ] = "neighbours"
-    exclude_target_item: Annotated[
-        bool,
-        Asked(
-            "After the choice, leave out demonstrations that show the target's item, to see what remains; "
-            "only an oracle could choose so",
-            "without the target's item",
-            guide="study-designs#controls",
-            later=True,
-        ),
-    ] = False
+    exclude_target_item: WithoutTarget = False
 
     @property
     def spec(self) -> Spec:

@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from db.errors import BadInput
 from db.requests.base import STRICT, Request
-from db.requests.fields import LONGEST_SEED, Asked
+from db.requests.fields import LONGEST_SEED, Asked, WithoutTarget
 from db.requests.strategy_spec import MOST, is_derived, parse_spec
 
 
@@ -130,16 +130,7 @@ class StudyRequest(Request):
             later=True,
         ),
     ] = "neighbours"
-    exclude_target_item: Annotated[
-        bool,
-        Asked(
-            "After the choice, leave out demonstrations that show the target's item, to see what remains; "
-            "only an oracle could choose so",
-            "without the target's item",
-            guide="study-designs#controls",
-            later=True,
-        ),
-    ] = False
+    exclude_target_item: WithoutTarget = False
 
     def _check_together(self) -> None:
         if self.cut >= self.periods:

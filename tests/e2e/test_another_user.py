@@ -52,7 +52,7 @@ def test_another_user_hides_the_answer_of_the_one_before(page: Any, dashboard: s
     effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
     with FakeEngine(store, {"rank": 1.5, "effects": 0.7}):
         page.goto(dashboard)
-        page.get_by_text("Measured exactly").wait_for()
+        page.get_by_text("Measured exactly").first.wait_for()
         surprise = page.get_by_role("button", name="Surprise me")
         before, samples = watch(page, surprise.click)
         assert not outdated(before, samples)
@@ -66,7 +66,7 @@ def test_another_model_hides_the_effects_of_the_one_before(page: Any, dashboard:
     effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
     with FakeEngine(store, {"rank": 2.0, "effects": 2.0}):
         page.goto(dashboard)
-        page.get_by_text("Measured exactly").wait_for()
+        page.get_by_text("Measured exactly").first.wait_for()
 
         def pick() -> None:
             page.locator(".st-key-pick-model").get_by_role("combobox").click()

@@ -19,7 +19,7 @@ def test_back_after_open_in_recommend(page: Any, dashboard: str, store: Store) -
         page.goto(f"{dashboard}/explain")
         page.get_by_role("button", name="Open in Recommend").click()
         page.get_by_text("Mixing desk").wait_for()
-        page.get_by_text("Measured exactly").wait_for()
+        page.get_by_text("Measured exactly").first.wait_for()
         assert "user=shopper+0012" in page.url
         page.wait_for_timeout(500)
         page.go_back()
@@ -32,11 +32,11 @@ def test_back_after_the_navigation(page: Any, dashboard: str, store: Store) -> N
     effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
     with FakeEngine(store):
         page.goto(dashboard)
-        page.get_by_text("Measured exactly").wait_for()
+        page.get_by_text("Measured exactly").first.wait_for()
         page.get_by_role("link", name="Library", exact=True).click()
         page.get_by_text("Data sets").first.wait_for()
         page.get_by_role("link", name="Recommend", exact=True).click()
-        page.get_by_text("Measured exactly").wait_for()
+        page.get_by_text("Measured exactly").first.wait_for()
         page.wait_for_timeout(500)
         page.go_back()
         page.get_by_text("Data sets").first.wait_for()

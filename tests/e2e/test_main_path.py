@@ -44,7 +44,7 @@ def test_the_main_path(page: Any, dashboard: str, store: Store) -> None:
 
         pick_user(page, "0017")
         page.wait_for_url("**user=shopper+0017*")
-        page.get_by_text("Measured exactly").wait_for()
+        page.get_by_text("Measured exactly").first.wait_for()
         page.get_by_role("button", name="Fill by").click()
         page.locator(".st-key-fill-name").get_by_role("combobox").click()
         page.get_by_role("option", name="no demonstrations").click()

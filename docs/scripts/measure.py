@@ -14,6 +14,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+from db.choices import COMPARED
 from db.version import ENGINE_VERSION
 
 FOLDER = Path(__file__).resolve().parents[1] / "measured"
@@ -21,17 +22,27 @@ DATA = ("simulated", "games", "beauty", "movielens")
 DATED = ("simulated", "beauty")  # data sets with usable times, so that there are periods
 
 KINDS = "popularity,itemknn,itemknn-popularity,bm25,bm25-popularity,sasrec"  # on the same users, in pairs
+SEARCHED = ("greedy", "twostage")  # a search per user, many times dearer than the other strategies
+AT_ONCE = ",".join(name for name in COMPARED if name not in SEARCHED)
+WITH_SEARCH = ",".join(("none", "random", "bm25", "neighbours", *SEARCHED, "copy"))
+WITHOUT_TARGET = "none,random,bm25,neighbours,placebo,placebo-users,copy,copy-histories"
+USERS = {"simulated": 300}  # of strategies; 200 elsewhere, where prompts are longer
 
 
 def _rows() -> dict[str, str]:
     rows = {}
     for data in DATA:
-        rows[f"strategies-{data}"] = f"study strategies -d {data} --users 300 --k 4 --seed 1"
-        for k in (4, 8):
-            users = 100 if k == 8 else 200
-            rows[f"faithfulness-{data}-{k}"] = f"study faithfulness -d {data} --users {users} --k {k}"
+        users = USERS.get(data, 200)
+        rows[f"strategies-{data}"] = f"study strategies -d {data} --users {users} --k 4 --seed 1 --only {AT_ONCE}"
+        rows[f"searched-{data}"] = f"study strategies -d {data} --users 60 --k 4 --seed 1 --only {WITH_SEARCH}"
+        rows[f"faithfulness-{data}-4"] = f"study faithfulness -d {data} --users 100 --k 4"
         rows[f"baselines-{data}"] = f"baseline --kind {KINDS} -d {data} --model embedded --users 300"
+    rows["faithfulness-simulated-8"] = "study faithfulness -d simulated --users 60 --k 8"
+    for data in DATA[1:]:
+        rows[f"faithfulness-{data}-4-smollm2"] = f"study faithfulness -d {data} -m smollm2 --users 20 --k 4"
     for data in DATED:
+        words = f"--users 200 --k 4 --seed 1 --exclude-target-item --only {WITHOUT_TARGET}"
+            rows[f"excluded-{data}"] = f"study strategies -d {data} {words}"
         tuned = " ".join(f"--{layout} {data}-{layout}-until-5" for layout in ("single", "recicl"))
         rows[f"recicl-{data}"] = f"study recicl -d {data} {tuned} --users 300"
     rows["drift-simulated"] = "study drift -d simulated --model simulated-recicl-until-5 --users 60"
@@ -40,6 +51,7 @@ def _rows() -> dict[str, str]:
     rows["speed-ranking"] = "bench ranking"
     rows["speed-effects"] = "bench effects"
     rows["coverage"] = "bench intervals --users 130"
+    rows["coverage-dropped"] = "bench intervals --users 100 --mode reprompt"
     rows["speed-bank"] = "bench bank"
     return rows
 

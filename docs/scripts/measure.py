@@ -33,16 +33,17 @@ def _rows() -> dict[str, str]:
     rows = {}
     for data in DATA:
         users = USERS.get(data, 200)
-        rows[f"strategies-{data}"] = f"study strategies -d {data} --users {users} --k 4 --seed 1 --only {AT_ONCE}"
-        rows[f"searched-{data}"] = f"study strategies -d {data} --users 60 --k 4 --seed 1 --only {WITH_SEARCH}"
+        words = f"study strategies -d {data} --k 4 --seed 1"
+        rows[f"strategies-{data}"] = f"{words} --users {users} --only {AT_ONCE}"
+        rows[f"searched-{data}"] = f"{words} --users 60 --only {WITH_SEARCH}"
         rows[f"faithfulness-{data}-4"] = f"study faithfulness -d {data} --users 100 --k 4"
         rows[f"baselines-{data}"] = f"baseline --kind {KINDS} -d {data} --model embedded --users 300"
     rows["faithfulness-simulated-8"] = "study faithfulness -d simulated --users 60 --k 8"
     for data in DATA[1:]:
         rows[f"faithfulness-{data}-4-smollm2"] = f"study faithfulness -d {data} -m smollm2 --users 20 --k 4"
     for data in DATED:
-        words = f"--users 200 --k 4 --seed 1 --exclude-target-item --only {WITHOUT_TARGET}"
-            rows[f"excluded-{data}"] = f"study strategies -d {data} {words}"
+        words = f"study strategies -d {data} --k 4 --seed 1"
+        rows[f"excluded-{data}"] = f"{words} --users 200 --exclude-target-item --only {WITHOUT_TARGET}"
         tuned = " ".join(f"--{layout} {data}-{layout}-until-5" for layout in ("single", "recicl"))
         rows[f"recicl-{data}"] = f"study recicl -d {data} {tuned} --users 300"
     rows["drift-simulated"] = "study drift -d simulated --model simulated-recicl-until-5 --users 60"

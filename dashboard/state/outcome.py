@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard.state import session
 from dashboard.state.view import View
 from dashboard.state.waiting import ENDED, Answer, ask, wait
-from db import datasets, jobs, models, runs
+from db import datasets, jobs, models, runs, workers
 from db.effect_results import together
 from db.errors import DualensError
 from db.jobs import Job
@@ -34,7 +34,8 @@ ESTIMATE = {"estimator": "auto", "leave_one_out": True, "measure": MEASURE}
 class Outcome:
     """A run to show (`current`: it answers the view; else the one before), a job to watch, a problem.
 
-    outdated: the run answers the view, but another version of the engine or of the model made it.
+    outdated: the run answers the view, but another version of the engine or of the model made it, or one
+    that computes in another number format or on another device.
     """
 
     run: Run | None = None
@@ -56,13 +57,22 @@ def known(view: View) -> Outcome | None:
         run = runs.by_request(session.store(), digest)
     except DualensError as error:
         return Outcome(problem=str(error))
-    if run is not None:
+    if run is not None and _computed_as_now(run):
         let_go("rank")
         return _shown(run, digest)
     if session.following():
         return None
-    run = _earlier(request)
+    run = run or _earlier(request)
     return Outcome() if run is None else replace(_shown(run, digest), outdated=True)
+
+
+def _computed_as_now(run: Run) -> bool:
+    """Whether an engine that runs now would compute in this run's number format and on its kind of device;
+    True where none runs or none has loaded a model yet, as then nothing is known."""
+    made = run.result["model"]
+    engines = [each for each in workers.alive(session.store()) if each.dtype != "auto"]
+    here = [(each.dtype, each.device.partition(":")[0]) for each in engines]
+    return not here or (made["dtype"], made.get("device", here[0][1]).partition(":")[0]) in here
 
 
 def _earlier(request: RunRequest) -> Run | None:

@@ -64,8 +64,8 @@ def _of_before(outcome: Outcome) -> str:
         return ""
     if outcome.outdated:
         return (
-            ":orange[Not current:] an earlier version of the engine or of the model made this list. "
-            "Run ranks it anew. "
+            ":orange[Not current:] an earlier version of the engine or of the model made this list, or one "
+            "with another number format or device. Run ranks it anew. "
         )
     return "" if outcome.current else ":orange[Not current:] this list belongs to the setting before. "
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from db import jobs, runs
+from db import jobs, runs, workers
 from db.requests import RunRequest
 from db.runs import Run
 from db.store import Store
+from db.workers import Worker
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 from tests.support.reading import button, texts, until
@@ -68,3 +69,18 @@ def test_older_effects_on_the_loss_are_shown_as_such_until_they_are_measured_aga
     effects(store, run, measure="loss")
     app = open_page(**LINK)
     assert "on the loss of the target, in nats" in texts(app)
+
+
+@pytest.mark.parametrize(("dtype", "current"), [("float32", True), ("float64", False), ("auto", True)])
+def test_a_run_in_another_number_format_is_not_shown_as_current(
+    open_page: Open, store: Store, run: Run, dtype: str, current: bool
+) -> None:
+    """The engine would compute other numbers; one that has loaded no model yet says nothing about it."""
+    assert run.result["model"]["dtype"] == "float32"
+    workers.beat(store, Worker("here:1:cpu", 1, "here", "cpu", dtype, "ready"))
+    app = open_page(**LINK)
+    assert ("Not current:" not in texts(app)) is current
+    assert "Not ranked yet" not in texts(app)
+    if not current:
+        button(app, "Run").click().run()
+        assert [job.kind for job in jobs.listing(store)] == ["rank"], "asked anew"

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Row
 
 from db.datasets import drafts
 from db.errors import Conflict, NotFound
+from db.ratings import Scale
 from db.schema import datasets
 from db.store import Store
 
@@ -31,6 +32,11 @@ class DatasetInfo:
     simulated: bool
     report: dict
     created_at: float
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of its ratings, which says what was liked and disliked."""
+        return Scale.from_json(self.report.get("scale"))
 
 
 _OF_ITS_STATE = ("deleted_at", "writing_until")

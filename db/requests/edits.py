@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from db import choices
 from db.errors import BadInput
 
-DISLIKED = 3.0
-"""Items rated below this many stars count as disliked."""
-
 
 @dataclass(frozen=True)
 class Edit:

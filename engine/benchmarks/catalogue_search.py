@@ -20,7 +20,7 @@ from engine.llm.generation.beam_search import Found, search
 from engine.llm.generation.prefix_tree import TitleTree, build
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.log_probs import Prefix, answer_logprobs, prefill
-from engine.prompts import Example, fit
+from engine.prompts import fit
 from engine.tasks.catalogue import recommend
 from engine.tasks.inputs import chosen_for
 
@@ -102,10 +102,7 @@ def prompt_of(engine: Engine, loaded: LoadedModel, request: RunRequest, room: in
     """Keys and values of the prompt that ranking would write, in at most `room` tokens."""
     context = resolve(engine, request)
     chosen = chosen_for(context).entries
-    demos = [
-        Example(tuple(item.title for item in entry.history), entry.answer.title, entry.answer.rating)
-        for entry in chosen
-    ]
+    demos = [entry.example for entry in chosen]
     titles = [item.title for item in context.query.history]
     encoded = fit(loaded.encoder, "plain", "sum", demos, titles, room).encoded
     return prefill(loaded, encoded.ids, encoded.owners())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import BadInput
-from db.requests.edits import DISLIKED, Edit
+from db.requests.edits import Edit
 from db.store import Store
 from engine.demos.query import Query
 
@@ -20,7 +20,7 @@ def disliked_for(store: Store, dataset: DatasetInfo, query: Query, edits: Sequen
 
 
 def disliked_titles(store: Store, dataset: DatasetInfo, query: Query, edit: str) -> tuple[str, ...]:
-    """Titles rated below 3 of 5 stars before the target, oldest first. BadInput where there are none.
+    """Titles that the user's ratings before the target call disliked, oldest first. BadInput where there are none.
 
     edit: the name of the edit that takes them.
     """
@@ -30,10 +30,11 @@ def disliked_titles(store: Store, dataset: DatasetInfo, query: Query, edit: str)
             f"{edit} out."
         )
     known = datasets.history(store, dataset.id, query.user)[: query.target_position]
-    titles = [row.title for row in known if row.rating is not None and row.rating < DISLIKED]
+    scale = dataset.scale
+    titles = [row.title for row in known if scale.dislikes(row.rating)]
     if not titles:
         raise BadInput(
             f"perturb: {edit} needs what the user disliked, and {query.user_id!r} rated nothing below "
-            f"{DISLIKED:g} stars before the target. Leave {edit} out, or choose another user."
+            f"{scale.disliked:g} before the target. Leave {edit} out, or choose another user."
         )
     return tuple(dict.fromkeys(titles))

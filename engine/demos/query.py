@@ -61,7 +61,8 @@ class PoolEntry:
     """A demonstration offered for a query.
 
     `similarity` is 0 to 1, higher = nearer to the query; its meaning depends on the source or strategy that
-    set it. `shared`: how many of the window's items (answer included) are in the query's history.
+    set it. `shared`: how many of the window's items (answer included) are in the query's history. `liked`: what
+    its user's rating says of the answer.
     """
 
     demonstration: Demonstration
@@ -69,13 +70,14 @@ class PoolEntry:
     answer: Interaction
     similarity: float
     shared: int
+    liked: bool = True
 
     @property
     def example(self) -> Example:
         """The demonstration in the form of a prompt."""
         from engine.prompts import Example  # with a tokenizer library, which choosing does not need
 
-        return Example(tuple(row.title for row in self.history), self.answer.title, self.answer.rating)
+        return Example(tuple(row.title for row in self.history), self.answer.title, self.liked)
 
 
 def titles_of(interactions: Iterable[Interaction]) -> str:

@@ -153,6 +153,7 @@ def entries(store: Store, dataset: DatasetInfo, query: Query, offers: Sequence[O
             answer=offer.window.answer,
             similarity=offer.similarity,
             shared=len(query.items.intersection(offer.window.items)),
+            liked=dataset.scale.likes(offer.window.answer.rating),
         )
         for offer in offers
     ]

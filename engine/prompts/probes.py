@@ -39,7 +39,10 @@ TITLES = (
 @cache
 def prompts() -> tuple[Pieces, ...]:
     """The pieces of a prompt of every layout, with two demonstrations, with and without a hint."""
-    history, demos = TITLES[4:9], (Example(TITLES[9:12], TITLES[3]), Example(TITLES[12:15], TITLES[15], 2.0))
+    history, demos = (
+        TITLES[4:9],
+        (Example(TITLES[9:12], TITLES[3]), Example(TITLES[12:15], TITLES[15], False)),
+    )
     made: list[Pieces] = []
     for scoring, layout in LAYOUTS["plain"].items():
         answers = {"yes_no": yes_no_answer(True), "listwise": label_answer(1, 30)}

@@ -26,17 +26,16 @@ INTRODUCTION = "Purchases in order, then the next one.\n"
 _MARKS = {HEAD: "", TAIL: "", INTRO: f"{INTRODUCTION}\n", BLANK: "\n"}
 
 DEMO_HISTORY = 5  # items of history shown in one demonstration
-LIKED = 4.0  # a rating of at least this many stars counts as a Yes
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
 class Example:
-    """One demonstration as titles: what was bought, and what came next. `rating` is in stars, if known."""
+    """One demonstration as titles: what was bought, and what came next. `liked`: whether Yes is said of it."""
 
     history: Pieces
     answer: str
-    rating: float | None = None
+    liked: bool = True
 
 
 @dataclass(frozen=True)
@@ -118,10 +117,9 @@ def _plain_query(history: Sequence[str]) -> Pieces:
 
 
 def _yes_no_demo(example: Example) -> Pieces:
-    yes = example.rating is None or example.rating >= LIKED
     shown = _bought(example.history[-DEMO_HISTORY:])
     asked = ("Would they enjoy this?\n", "-", f" {clean(example.answer)}\n", "Answer:")
-    return (*shown, *asked, *yes_no_answer(yes), BLANK)
+    return (*shown, *asked, *yes_no_answer(example.liked), BLANK)
 
 
 def _yes_no_query(history: Sequence[str]) -> Pieces:

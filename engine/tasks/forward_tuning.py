@@ -147,7 +147,7 @@ def _probe(inputs: Inputs, task: Task) -> tuple[dict[str, Any] | None, Task | No
         history=tuple(purchase.title for purchase in probe.history),
         candidates=tuple(items[item].title for item in offered),
         target=offered.index(probe.purchase.item),
-        target_rating=probe.purchase.rating,
+        target_liked=dataset.scale.likes(probe.purchase.rating),
         hint=(),
     )
     return {**results.interaction(probe.purchase), "demonstrations": len(fair)}, probe_task

@@ -96,7 +96,7 @@ class Inputs:
             scoring=request.scoring,  # type: ignore[arg-type]  # validated with the request
             weights=self.weights,
             template=request.template,
-            target_rating=self.target.rating,
+            target_liked=self.dataset.scale.likes(self.target.rating),
             seed=request.seed,
             hint=self.hint.titles if self.hint else (),
             edits=(ForwardTuned(request.forward),) if request.forward else (),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from db.datasets import DatasetColumns
 from db.errors import BadInput
+from db.ratings import FIVE_STARS, Scale
 from db.requests import TuneRequest
 from engine.data.splits import positions, time_periods
 from engine.demos.windows import LENGTH
@@ -24,7 +25,6 @@ from engine.tuning.worlds import Sample
 
 HISTORY = 10  # newest items of the query, as many as ranking shows
 VALIDATED = 128  # users whose newest permitted interaction validates
-_LIKED = 4.0
 _MISSES = 1000  # samples in a row that do not fit
 _GAP, _SHIFT = 64, 256  # tokens a segment may be moved on, and a whole prompt
 
@@ -79,11 +79,17 @@ class Sampler:
     """Samples of one data set for one tokenizer; each a function of the generator it is given."""
 
     def __init__(
-        self, columns: DatasetColumns, encoder: PieceEncoder, request: TuneRequest, room: int, gaps: bool
+        self,
+        columns: DatasetColumns,
+        encoder: PieceEncoder,
+        request: TuneRequest,
+        room: int,
+        gaps: bool,
+        scale: Scale = FIVE_STARS,
     ) -> None:
         self.columns, self.encoder, self.request = columns, encoder, request
         self.material = material(columns, request)
-        self._room, self._gaps = room, gaps
+        self._room, self._gaps, self._scale = room, gaps, scale
         self.place = positions(columns.user)
         self._by_item = np.argsort(columns.item, kind="stable")
         self._starts = np.searchsorted(columns.item[self._by_item], np.arange(len(columns.item_ids) + 1))
@@ -128,11 +134,11 @@ class Sampler:
             count = self.request.demos if full else rng.randint(0, self.request.demos)
         shown = self._window(answer, HISTORY)
         demos = [self._example(place) for place in self._demonstrations(answer, shown, count, rng)]
-        item, rating = self._answer(answer, rng)
+        item, liked = self._answer(answer, rng)
         title = self.columns.titles
         ways = layout("plain", self._scoring)
         if self._scoring == "yes_no":
-            question, answered = ways.ask([title[item]]), yes_no_answer(rating is None or rating >= _LIKED)
+            question, answered = ways.ask([title[item]]), yes_no_answer(liked)
         else:
             question, answered = (), title_answer(title[item])
         history = [title[i] for i in self._items(shown)]
@@ -182,10 +188,9 @@ class Sampler:
             places = list(range(len(ids)))
         return Sample(ids, weights, places)
 
-    def _answer(self, answer: int, rng: random.Random) -> tuple[int, float | None]:
-        """The item asked about and its rating: for yes_no every other time one the user does not have."""
+    def _answer(self, answer: int, rng: random.Random) -> tuple[int, bool]:
+        """The item asked about and whether it is liked: for yes_no every other time one the user does not have."""
         item = int(self.columns.item[answer])
-        rating = None if self.columns.rating is None else float(self.columns.rating[answer])
         if self._scoring == "yes_no" and rng.random() < 0.5:
             user = self.columns.user[answer]
             low, high = np.searchsorted(self.columns.user, [user, user + 1])
@@ -193,8 +198,8 @@ class Sampler:
             for _ in range(20):
                 other = rng.randrange(len(self.columns.item_ids))
                 if other not in own:
-                    return other, 0.0
-        return item, rating
+                    return other, False
+        return item, self._liked(answer)
 
     def _demonstrations(
         self, answer: int, shown: NDArray[np.int64], count: int, rng: random.Random
@@ -252,6 +257,9 @@ class Sampler:
 
     def _example(self, answer: int) -> Example:
         title = self.columns.titles
-        rating = None if self.columns.rating is None else float(self.columns.rating[answer])
         history = tuple(title[i] for i in self._items(self._window(answer, LENGTH)))
-        return Example(history, title[int(self.columns.item[answer])], rating)
+        return Example(history, title[int(self.columns.item[answer])], self._liked(answer))
+
+    def _liked(self, row: int) -> bool:
+        ratings = self.columns.rating
+        return self._scale.likes(None if ratings is None else float(ratings[row]))

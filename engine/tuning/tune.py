@@ -122,7 +122,7 @@ def _tuned(
     stored = choose_dtype(engine.settings.dtype, loaded.device, loaded.parameters)[0]
     model = _trainable(loaded, method, request.seed)
     gaps = method == "full" and _rotary(loaded)
-    sampler = Sampler(columns, loaded.encoder, request, loaded.context_length, gaps)
+    sampler = Sampler(columns, loaded.encoder, request, loaded.context_length, gaps, dataset.scale)
     validation = sampler.validation()
     phases.begin("training")
     trainer = _trainer(request, base, method, model, (sampler, validation), folder, phases.for_training())

@@ -186,8 +186,8 @@ def titles() -> tuple[str, ...]:
 def demos() -> tuple[Example, ...]:
     """Three demonstrations of different lengths, one of them disliked."""
     return (
-        Example(TITLES[:3], TITLES[3], 5.0),
-        Example(TITLES[4:5], TITLES[5], 2.0),
+        Example(TITLES[:3], TITLES[3], True),
+        Example(TITLES[4:5], TITLES[5], False),
         Example(TITLES[1:4], TITLES[6]),
     )
 

@@ -20,7 +20,7 @@ DEMOS = (
     Example(
         ("Wireless Controller - Blue", "Racing Wheel", "Star Harbor Deluxe Edition"), "Moonlit Kart Racing"
     ),
-    Example(("Puzzle Garden 2", "Paper Kingdoms"), "The Long Tide", 5.0),
+    Example(("Puzzle Garden 2", "Paper Kingdoms"), "The Long Tide"),
     Example(("Night Bus Simulator", "Dragon Ledger", "Robot Orchard"), "Star Harbor Collector's Guide"),
 )
 HISTORY = ("Racing Wheel", "Wireless Controller - Blue", "Star Harbor Deluxe Edition")

@@ -32,8 +32,8 @@ class Task:
     """What is to be ranked or explained, in titles.
 
     demos: in prompt order (the last stands nearest to the query). history: oldest first. target: index into
-    candidates, or None. weights: one sample weight >= 0 per demonstration (None: all 1). target_rating: stars
-    of the target if known; yes_no then counts a rating below 4 as a right No. seed: order of listwise lists.
+    candidates, or None. weights: one sample weight >= 0 per demonstration (None: all 1). target_liked:
+    whether yes_no's right answer about the target is Yes. seed: order of listwise lists.
     hint: titles that another recommender suggests, shown before the query with and without demonstrations.
     edits: what is done to the keys and values of prefix and demonstrations before the query looks at them.
     """
@@ -45,7 +45,7 @@ class Task:
     scoring: Scoring = "sum"
     weights: tuple[float, ...] | None = None
     template: str = "plain"
-    target_rating: float | None = None
+    target_liked: bool = True
     seed: int = 0
     hint: tuple[str, ...] = ()
     edits: "tuple[Edit, ...]" = ()
@@ -123,7 +123,7 @@ def prepare(loaded: LoadedModel, task: Task) -> tuple[Question, Fitted, Fitted, 
         scoring=task.scoring,
         candidates=task.candidates,
         target=task.target,
-        liked=task.target_rating is None or task.target_rating >= 4.0,
+        liked=task.target_liked,
         orders=cyclic_orders(len(task.candidates), task.seed) if listwise else (),
     )
     room = loaded.context_length - longest_tail(loaded.encoder, question)

@@ -147,7 +147,7 @@ ENCODERS = [*((kind, False) for kind in KINDS), *((kind, True) for kind in CHATS
 
 def prompt(scoring: str, titles: list[str]) -> list[str]:
     """The pieces of a whole prompt with two demonstrations, a hint and an answer."""
-    demos = [Example(tuple(titles[:3]), titles[3]), Example(tuple(titles[2:5]), titles[0], 2.0)]
+    demos = [Example(tuple(titles[:3]), titles[3]), Example(tuple(titles[2:5]), titles[0], False)]
     shared = render("plain", scoring, demos, titles[1:5], titles[3:5])
     answers = {"yes_no": yes_no_answer(False), "listwise": label_answer(2, len(titles))}
     answer = answers.get(scoring, title_answer(titles[4]))

@@ -53,7 +53,7 @@ def request_() -> RunRequest:
 
 
 def example(entry: Any) -> Example:
-    return Example(tuple(i.title for i in entry.history), entry.answer.title, entry.answer.rating)
+    return Example(tuple(i.title for i in entry.history), entry.answer.title, entry.liked)
 
 
 def test_the_kept_ones_are_the_best_of_four_times_as_many_by_the_small_models_own_prompts(

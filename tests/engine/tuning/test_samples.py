@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.errors import BadInput
+from db.ratings import between
 from db.requests import TuneRequest
 from engine.data.simulated import simulate
 from engine.data.splits import positions, time_periods
@@ -63,7 +64,7 @@ def test_demonstrations_stand_before_the_query_as_the_engine_writes_them(monkeyp
     demos = []
     for row in sorted(rows, key=sampler._moment):
         history = tuple(COLUMNS.titles[i] for i in COLUMNS.item[sampler._window(row, 5)])
-        demos.append(Example(history, COLUMNS.titles[COLUMNS.item[row]], float(COLUMNS.rating[row])))
+        demos.append(Example(history, COLUMNS.titles[COLUMNS.item[row]], bool(COLUMNS.rating[row] >= 4)))
     history = [COLUMNS.titles[i] for i in COLUMNS.item[sampler._window(answer, 10)]]
     prompt = encode(sampler.encoder, render("plain", "sum", demos, history)).ids
     assert tuple(sample.ids[: len(prompt)]) == prompt
@@ -140,19 +141,19 @@ def test_yes_and_no_both_come_and_no_is_nothing_the_user_has() -> None:
     sampler, rng = make_sampler(replace(REQUEST, answers="yes_no", layout="single")), random.Random(0)
     said = {True: 0, False: 0}
     for answer in sampler.material.answers[:200].tolist():
-        item, rating = sampler._answer(answer, rng)
+        item, liked = sampler._answer(answer, rng)
         own = set(COLUMNS.item[COLUMNS.user == COLUMNS.user[answer]].tolist())
         if item == COLUMNS.item[answer]:
-            assert rating == COLUMNS.rating[answer]
+            assert liked == (COLUMNS.rating[answer] >= 4)
         else:
-            assert rating == 0.0
+            assert not liked
             assert item not in own
-        said[rating is None or rating >= 4] += 1
-        item, rating = sampler._answer(answer, random.Random(answer))
+        said[liked] += 1
+        item, liked = sampler._answer(answer, random.Random(answer))
         sample = sampler.sample(answer, random.Random(answer))
         assert sample is not None
         text = sampler.encoder.tokenizer.decode(sample.ids)
-        assert text.rstrip().endswith("Yes" if rating is None or rating >= 4 else "No")
+        assert text.rstrip().endswith("Yes" if liked else "No")
         assert COLUMNS.titles[item] in text
     assert min(said.values()) > 40
 
@@ -213,3 +214,14 @@ def test_too_long_or_too_little_is_told() -> None:
     few = simulate(3, users=2, items=150)
     with pytest.raises(BadInput, match="too few"):
         material(few, REQUEST)
+
+
+def test_yes_and_no_follow_the_data_sets_own_scale() -> None:
+    """Labels 0 and 1 are No and Yes; on five stars both would be No."""
+    labels = replace(COLUMNS, rating=(COLUMNS.rating >= 4).astype(np.float32))
+    request = replace(REQUEST, answers="yes_no", layout="single")
+    sampler = Sampler(labels, make_loaded("llama").encoder, request, 512, False, between(0, 1, 1))
+    for answer in sampler.material.answers[:50].tolist():
+        item, liked = sampler._answer(answer, random.Random(answer))
+        assert liked == (item == labels.item[answer] and labels.rating[answer] == 1)
+    assert any(sampler._liked(row) for row in range(50))

@@ -31,8 +31,8 @@ def test_a_liked_target_has_the_lower_loss_the_likelier_its_yes_is(demos: tuple[
     """Ranked on a model: score = log Yes - log No, so the loss is log(1 + exp(-score)), or of a disliked
     target log(1 + exp(score))."""
     loaded = make_loaded("llama")
-    for rating, sign in ((5.0, -1), (None, -1), (1.0, 1)):
-        asked = Task(demos, TITLES[2:6], TITLES[5:10], 2, scoring="yes_no", target_rating=rating)
+    for liked, sign in ((True, -1), (False, 1)):
+        asked = Task(demos, TITLES[2:6], TITLES[5:10], 2, scoring="yes_no", target_liked=liked)
         ranked = rank_candidates(loaded, asked)
         assert ranked.loss == pytest.approx(math.log1p(math.exp(sign * ranked.scores[2])), abs=1e-6)
         zero = ranked.scores_zero_shot[2]

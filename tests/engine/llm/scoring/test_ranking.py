@@ -108,7 +108,7 @@ def test_calibration_takes_off_what_a_title_scores_alone(demos) -> None:
 def test_a_disliked_target_makes_no_the_right_answer(demos) -> None:
     loaded = make_loaded("gpt2")
     liked, disliked = (
-        rank_candidates(loaded, task(demos, scoring="yes_no", target_rating=r)) for r in (5.0, 2.0)
+        rank_candidates(loaded, task(demos, scoring="yes_no", target_liked=liked)) for liked in (True, False)
     )
     assert liked.scores == disliked.scores
     yes, no = (torch.tensor(-x.loss).exp() for x in (liked, disliked) if x.loss is not None)

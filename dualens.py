@@ -261,7 +261,7 @@ class Workspace:
         k_core: int = 0,
         min_rating: float | None = None,
         min_history: int = 3,
-        repeats: Literal["first", "all"] = "first",
+        repeats: Literal["first", "last", "all"] = "first",
         accept_drops: bool = False,
     ) -> str:
         """Import a table of interactions, one per row, as a data set; returns its name.

@@ -47,8 +47,8 @@ def import_(
     ] = None,
     min_history: Annotated[int, typer.Option(help="Keep users with at least this many items.")] = 3,
     repeats: Annotated[
-        Literal["first", "all"],
-        typer.Option(help="Of a user's interactions with the same item, keep the first or all."),
+        Literal["first", "last", "all"],
+        typer.Option(help="Of a user's interactions with the same item, keep the first, the last or all."),
     ] = "first",
     accept_drops: Annotated[
         bool, typer.Option("--accept-drops", help="Import even where most rows would be left out.")

@@ -7,7 +7,6 @@ does the rest.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from engine.data.clock import Clock
+from engine.data.ratings import Marks
 from engine.data.report import Report
 from engine.data.text import MAX_TITLE, clean_title
-from engine.data.values import id_text, is_empty, parse_date, usable_id
+from engine.data.values import id_text, is_empty, is_fraction, usable_id, whole_id
 
 Lines = range | np.ndarray
 
@@ -25,12 +26,34 @@ _ERRORS = (ValueError, TypeError, OverflowError)
 
 
 class Codes(dict[str, int]):
-    """Ids -> consecutive codes by first appearance; look-up adds a new id, a bad one raises ValueError."""
+    """Ids -> consecutive codes by first appearance; look-up adds a new id, a bad one raises ValueError.
+
+    One id may be spelled in several ways (with space around it, as 5 and 5.0); all have its code.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole: bool | None = None  # 5.0 is 5; unknown before the first values
+        self._spellings: dict[Any, int] = {}
+
+    def look(self, values: Sequence[Any]) -> None:
+        """Learn from the first values whether numbers with a point are whole numbers."""
+        if self.whole is None:
+            self.whole = not any(map(is_fraction, values))
 
     def __missing__(self, key: Any) -> int:
-        if type(key) is not str or not usable_id(key):
+        if (code := self._spellings.get(key)) is not None:
+            return code
+        text = id_text(key)
+        if self.whole:
+            text = whole_id(text)
+        if not usable_id(text):
             raise ValueError("id not usable")
-        code = self[key] = len(self)
+        code = self.get(text)
+        if code is None:
+            code = self[text] = len(self)
+        if text != key:
+            self._spellings[key] = code
         return code
 
 
@@ -42,7 +65,8 @@ class Builder:
     users: Codes = field(default_factory=Codes)
     items: Codes = field(default_factory=Codes)
     size: int = 0
-    dates: bool | None = None  # timestamps are ISO dates (True) or numbers (False); set by the first batch
+    clock: Clock = field(default_factory=Clock)
+    marks: Marks = field(default_factory=Marks)
     _user: list[np.ndarray] = field(default_factory=list)
     _item: list[np.ndarray] = field(default_factory=list)
     _time: list[np.ndarray] = field(default_factory=list)
@@ -64,8 +88,8 @@ class Builder:
         if not count:
             return
         self.report.rows_read += count
-        if times is not None and self.dates is None:
-            self.dates = _are_dates(times)
+        self.users.look(users)
+        self.items.look(items)
         try:
             columns = self._convert(users, items, times, ratings)
         except _ERRORS:
@@ -92,20 +116,33 @@ class Builder:
     def _convert(self, users: Any, items: Any, times: Any, ratings: Any) -> tuple[Any, ...]:
         """The four columns of a batch at once; raises one of _ERRORS when any value does not parse."""
         count = len(users)
-        time = None if times is None else _times(times, bool(self.dates))
-        rating = None if ratings is None else np.fromiter(map(float, ratings), np.float32, count)
-        if rating is not None and not np.isfinite(rating).all():
-            raise ValueError("rating is not a number")
+        time = None if times is None else self.clock.read(times)
+        rating = None if ratings is None else self._ratings(ratings)
         user = np.fromiter(map(self.users.__getitem__, users), np.int32, count)
         item = np.fromiter(map(self.items.__getitem__, items), np.int32, count)
         return user, item, time, rating
+
+    def _ratings(self, values: Sequence[Any]) -> np.ndarray:
+        """float32[n], NaN where there is none; raises one of _ERRORS."""
+        count = len(values)
+        if self.marks.words:
+            return np.fromiter(map(self.marks, values), np.float32, count)
+        try:
+            ratings = np.fromiter(map(float, values), np.float32, count)
+        except _ERRORS:
+            return np.fromiter(map(self.marks, values), np.float32, count)
+        if np.isinf(ratings).any():
+            raise ValueError("rating out of range")
+        if self.marks.words is None:
+            self.marks.words = False
+        return ratings
 
     def _one_by_one(
         self, file: str, lines: Lines, users: Any, items: Any, times: Any, ratings: Any
     ) -> tuple[list[int], tuple[Any, ...]]:
         """Like `_convert`, dropping and counting each row that does not parse; also the rows kept."""
         keep: list[int] = []
-        rows: list[tuple[int, int, float, float]] = []
+        rows: list[tuple[Any, Any, float, float]] = []
         for k in range(len(users)):
             time = None if times is None else times[k]
             rating = None if ratings is None else ratings[k]
@@ -121,19 +158,20 @@ class Builder:
                     seen += f", rating {ratings[k]!r:.20}"
                 self.report.drop(parsed, file, int(lines[k]), seen)
         count = len(rows)
-        user, item = (np.fromiter((row[c] for row in rows), np.int32, count) for c in (0, 1))
-        time = None if times is None else _whole(np.fromiter((row[2] for row in rows), np.float64, count))
+        user = np.fromiter((self.users[row[0]] for row in rows), np.int32, count)
+        item = np.fromiter((self.items[row[1]] for row in rows), np.int32, count)
+        time = None if times is None else np.fromiter((row[2] for row in rows), np.float64, count)
         rating = None if ratings is None else np.fromiter((row[3] for row in rows), np.float32, count)
         return keep, (user, item, time, rating)
 
     def _row(
         self, user: Any, item: Any, timed: bool, time: Any, rating: Any
-    ) -> tuple[int, int, float, float] | str:
-        """Codes, raw time and rating of one row, or the reason why it is left out."""
-        ids = [id_text(user), id_text(item)]
-        for text, reason in zip(ids, ("user id missing", "item id missing"), strict=True):
+    ) -> tuple[Any, Any, float, float] | str:
+        """Ids, raw time and rating of one row, or the reason why it is left out."""
+        for value, reason in ((user, "user id missing"), (item, "item id missing")):
+            text = id_text(value)
             if not text:
-                return reason
+                return "id not usable" if isinstance(value, list | tuple | dict | bytes) else reason
             if not usable_id(text):
                 return "id not usable"
         moment = 0.0
@@ -141,18 +179,14 @@ class Builder:
             if is_empty(time):
                 return "timestamp missing"
             try:
-                moment = float(_times([time], bool(self.dates))[0])
+                moment = float(self.clock.read([time])[0])
             except _ERRORS:
                 return "timestamp not understood"
-        stars = math.nan
-        if not is_empty(rating):
-            try:
-                stars = float(rating)
-            except _ERRORS:
-                return "rating not a number"
-            if not abs(stars) < 1e30:
-                return "rating not a number"
-        return self.users[ids[0]], self.items[ids[1]], moment, stars
+        try:
+            stars = self.marks(rating)
+        except _ERRORS:
+            return "rating not a number"
+        return user, item, moment, stars
 
     def place(self, row: int) -> tuple[str, int]:
         """File and line of the row that was added as number `row` (0-based, rows kept only)."""
@@ -174,41 +208,6 @@ def _join(parts: list[np.ndarray], dtype: Any) -> np.ndarray:
     joined = np.concatenate(parts) if parts else np.zeros(0, dtype)
     parts.clear()
     return joined
-
-
-def _are_dates(times: Sequence[Any]) -> bool:
-    """True when the first value that is there reads as a date and not as a number."""
-    first = next((value for value in times if not is_empty(value)), None)
-    if not isinstance(first, str):
-        return False
-    try:
-        float(first)
-    except ValueError:
-        return True
-    return False
-
-
-def _times(values: Sequence[Any], dates: bool) -> np.ndarray:
-    """Raw times: int64 where all are whole numbers, else float64; raises one of _ERRORS."""
-    count = len(values)
-    if dates:
-        return _whole(np.fromiter(map(parse_date, values), np.float64, count))
-    if not isinstance(values[0], float):
-        try:
-            return np.fromiter(map(int, values), np.int64, count)
-        except ValueError:
-            pass
-    return _whole(np.fromiter(map(float, values), np.float64, count))
-
-
-def _whole(times: np.ndarray) -> np.ndarray:
-    """int64 where nothing is lost by it; raises ValueError for values no clock shows."""
-    if not (np.abs(times) < 1e19).all():
-        raise ValueError("timestamp out of range")
-    if (np.abs(times) >= 2**63).any():
-        raise ValueError("timestamp out of range")
-    whole = times.astype(np.int64)
-    return whole if (whole == times).all() else times
 
 
 @dataclass
@@ -245,6 +244,8 @@ class ItemTable:
         """Take one row of an item file; counts unusable ids, repeated rows and cleaned titles."""
         self.report.item_rows_read += 1
         key = id_text(item_id)
+        if self.bought is not None and key not in self.bought:
+            key = whole_id(key)
         if not key or not usable_id(key):
             self.report.drop_item("item id missing or not usable", file, line, repr(item_id)[:60])
             return

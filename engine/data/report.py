@@ -5,11 +5,14 @@ Boundary: plain data and counting; reads no file.
 
 from __future__ import annotations
 
+import codecs
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from db.errors import BadInput, DataError
+from db.ratings import parse as parse_scale
+from engine.data.questions import Question
 
 MAX_EXAMPLES = 5
 HOPELESS_ROWS = 1000  # after so many bad rows without a good one the file is not what it says
@@ -33,16 +36,23 @@ BROKEN_REASONS = frozenset(
 class ImportOptions:
     """Filters applied at import, in this order (RecBole's order): repeats, min_rating, k_core, min_history.
 
-    `repeats`: "first" keeps the earliest interaction of a user with an item, "all" keeps every one.
+    `repeats`: "first" keeps the earliest interaction of a user with an item, "last" the latest,
+    "all" every one.
     `min_rating`: keep ratings at or above it (the field's "liked": 4). `k_core`: repeat dropping users and
     items with fewer interactions until none is left (the field's usual: 5); 0 is off. `min_history`: drop
     users with fewer interactions (3 = history + probe + target).
+
+    What the files leave open: `rating_scale` (`db.ratings.parse`), `dates` that read both ways, `encoding` of
+    text. None: found from the files.
     """
 
     k_core: int = 0
     min_rating: float | None = None
     min_history: int = 3
-    repeats: Literal["first", "all"] = "first"
+    repeats: Literal["first", "last", "all"] = "first"
+    rating_scale: str | None = None
+    dates: Literal["month-first", "day-first"] | None = None
+    encoding: str | None = None
 
     def validate(self) -> ImportOptions:
         """Self; raises BadInput naming the field."""
@@ -53,12 +63,24 @@ class ImportOptions:
         rating = self.min_rating
         if rating is not None and not (isinstance(rating, int | float) and abs(rating) < 1e6):
             raise BadInput(f"min_rating must be a number or absent, not {rating!r}.")
-        if self.repeats not in ("first", "all"):
-            raise BadInput(f"repeats must be 'first' or 'all', not {self.repeats!r}.")
+        if self.repeats not in ("first", "last", "all"):
+            raise BadInput(f"repeats must be 'first', 'last' or 'all', not {self.repeats!r}.")
+        if self.rating_scale is not None:
+            parse_scale(self.rating_scale)
+        if self.dates not in (None, "month-first", "day-first"):
+            raise BadInput(f"dates must be 'month-first' or 'day-first', not {self.dates!r}.")
+        if self.encoding is not None:
+            try:
+                codecs.lookup(self.encoding)
+            except LookupError:
+                raise BadInput(
+                    f"encoding {self.encoding!r} is not known; gb18030 or cp1252 are examples."
+                ) from None
         return self
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """JSON-ready; what is left open is not in it."""
+        return {k: v for k, v in asdict(self).items() if v is not None or k not in _LEFT_OPEN}
 
     @staticmethod
     def from_json(data: dict[str, Any] | None) -> ImportOptions:
@@ -70,11 +92,17 @@ class ImportOptions:
         return ImportOptions(**data).validate()
 
 
-LARGE_SHARE = 0.5  # of the rows; an import that would leave out more without being told to asks first
+_LEFT_OPEN = ("rating_scale", "dates", "encoding")
+
+REPEATED = "repeated user-item pair"
+ALLOWED = 0.05  # of the rows may be left out for one reason; beyond, a person decides
+ALLOWED_REPEATS = 0.5
+# Not lost, but said twice or not said: rows that a list's layout writes more than once.
+LAYOUT = frozenset(("padding in a list", "known from another row of the user", "shorter sequence of a user"))
 
 # What changes the options so that rows left out for a reason that starts like this are kept.
 WAYS = (
-    ("repeated user-item pair", "Keep repeats", {"repeats": "all"}),
+    (REPEATED, "Keep repeats", {"repeats": "all"}),
     ("user with fewer than", "Keep short histories", {"min_history": 1}),
 )
 
@@ -114,6 +142,8 @@ class Report:
     ties: dict[str, Any] = field(default_factory=lambda: {"users": 0, "share": 0.0})
     items_without_interactions: dict[str, int] = field(default_factory=lambda: {"kept": 0, "left_out": 0})
     notes: list[str] = field(default_factory=list)
+    scale: dict[str, Any] | None = None  # of the ratings, see db.ratings
+    questions: list[Question] = field(default_factory=list)
     seconds: float = 0.0
     unchanged: bool = False
 
@@ -125,9 +155,14 @@ class Report:
         """Count item rows that were left out."""
         _count(self.item_rows_dropped, reason, file, line, detail, 1)
 
-    def repair(self, reason: str, file: str, line: int | None, detail: str = "") -> None:
+    def repair(self, reason: str, file: str, line: int | None, detail: str = "", count: int = 1) -> None:
         """Count something that was put right and kept."""
-        _count(self.repaired, reason, file, line, detail, 1)
+        _count(self.repaired, reason, file, line, detail, count)
+
+    def ask(self, question: Question) -> None:
+        """Leave something open for a person to decide, once."""
+        if question not in self.questions:
+            self.questions.append(question)
 
     def note(self, sentence: str) -> None:
         """Add one sentence for the person, once."""
@@ -159,15 +194,30 @@ class Report:
                 f"rows could not be used as {self.label}. Nothing was imported. Check format and mapping."
             )
 
+    def check_sums(self) -> None:
+        """Raise DataError unless every row read is kept or counted as dropped; rows repaired are kept."""
+        gone = sum(entry["count"] for entry in self.dropped.values())
+        if self.rows_read != self.rows_kept + gone:
+            raise DataError(
+                f"The counts do not add up: {self.rows_read:,} rows read, {self.rows_kept:,} kept and "
+                f"{gone:,} dropped. Nothing was imported; this is a fault of the importer, please report it."
+            )
+
     def question(self) -> dict[str, Any] | None:
-        """What to ask before importing, None where at most `LARGE_SHARE` of the rows is left out unasked.
+        """What to ask before importing, None where no reason leaves out more than it may.
 
         Filters that somebody set are not asked about. `ways`: changed options that keep more, with labels.
         """
-        reasons = {reason: entry["count"] for reason, entry in self.dropped.items() if self._unasked(reason)}
-        share = sum(reasons.values()) / max(1, self.rows_read)
-        if share <= LARGE_SHARE:
+        unasked = {reason: entry["count"] for reason, entry in self.dropped.items() if self._unasked(reason)}
+        rows = max(1, self.rows_read)
+        reasons = {
+            reason: count
+            for reason, count in unasked.items()
+            if count > rows * (ALLOWED_REPEATS if reason == REPEATED else ALLOWED)
+        }
+        if not reasons:
             return None
+        share = sum(reasons.values()) / rows
         ways = [
             {"label": label, "options": options}
             for start, label, options in WAYS
@@ -177,7 +227,7 @@ class Report:
 
     def _unasked(self, reason: str) -> bool:
         usual = ImportOptions()
-        if reason.startswith(("rating below", "outside the")):
+        if reason.startswith(("rating below", "outside the")) or reason in LAYOUT:
             return False
         return not reason.startswith("user with fewer") or self.options.min_history == usual.min_history
 
@@ -185,13 +235,14 @@ class Report:
         """JSON-ready dict of every field."""
         data = {f.name: getattr(self, f.name) for f in fields(self)}
         data["options"] = self.options.to_json()
+        data["questions"] = [question.to_json() for question in self.questions]
         data["seconds"] = round(self.seconds, 3)
         return data
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Report:
         """The report a data set was stored with; fields it lacks keep their defaults."""
-        known = {f.name for f in fields(Report)}
+        known = {f.name for f in fields(Report)} - {"questions"}
         values = {key: deepcopy(value) for key, value in data.items() if key in known}
         if "options" in values:
             values["options"] = ImportOptions.from_json(values["options"])

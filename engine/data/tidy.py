@@ -15,13 +15,11 @@ import numpy as np
 
 from db.datasets import DatasetColumns
 from db.errors import DataError
+from engine.data.clock import seconds
 from engine.data.columns import Builder, ItemRow, ItemTable
-from engine.data.report import MAX_EXAMPLES, ImportOptions, Report
-
-# Largest plausible median of a clock that counts in each unit (year 5138 in seconds = 1e11), and its divisor.
-UNITS = ((1e11, 1, "seconds"), (1e14, 1_000, "milliseconds"), (1e17, 1_000_000, "microseconds"))
-NANOSECONDS = (1_000_000_000, "nanoseconds")
-ORDER_ONLY = 1e8  # seconds; smaller medians (before 1973) are taken as an order, not as dates
+from engine.data.ratings import scale_of
+from engine.data.report import MAX_EXAMPLES, REPEATED, ImportOptions, Report
+from engine.data.values import is_shortened
 
 
 @dataclass
@@ -33,6 +31,7 @@ class Rows:
     time: np.ndarray | None
     rating: np.ndarray | None
     source: np.ndarray
+    unit: int = 1  # of the times, how many are a second
 
     def take(self, index: np.ndarray) -> None:
         """Keep the rows of `index` (a mask or positions), column by column to save memory."""
@@ -60,16 +59,19 @@ def tidy(
     rows = Rows(*builder.columns(), np.zeros(0, np.int32))
     rows.source = np.arange(len(rows.user), dtype=np.int32 if len(rows.user) < 2**31 else np.int64)
     report.check_format(final=True)
+    _settle(rows, builder, options, report)
+    step()
     _order(rows)
     step()
-    if options.repeats == "first":
-        _drop_repeats(rows, builder, report)
+    if options.repeats in ("first", "last"):
+        _drop_repeats(rows, builder, report, options.repeats)
         step()
     _drop_low_ratings(rows, builder, options, report)
     _drop_small(rows, builder, options, report, step)
     if not len(rows.user):
         raise DataError(_nothing_left(report))
     report.rows_kept = len(rows.user)
+    report.check_sums()
     user_ids = _compact(rows, "user", builder.users)
     tie = _ties(rows, len(user_ids), report)
     extra = list(table.rows) if whole_catalogue and not options.k_core else []
@@ -84,10 +86,34 @@ def tidy(
         user_ids=user_ids,
         user=rows.user,
         item=rows.item,
-        timestamp=None if rows.time is None else _seconds(rows.time, bool(builder.dates), report),
+        timestamp=None if rows.time is None else seconds(rows.time, rows.unit),
         rating=rows.rating,
         tie=tie,
     )
+
+
+def _settle(rows: Rows, builder: Builder, options: ImportOptions, report: Report) -> None:
+    """Times as unix seconds and the scale of the ratings: what single values leave open."""
+    if not len(rows.user):
+        return
+    if rows.time is not None:
+        rows.time, rows.unit = builder.clock.settle(rows.time, report, options.dates)
+    if rows.rating is not None:
+        scale = scale_of(rows.rating, builder.marks, options.rating_scale, report, builder.place)
+        if scale is None:
+            rows.rating = None
+            report.note("The rating column is empty, so the data have no ratings.")
+        else:
+            report.scale = scale.to_json()
+            report.note(scale.words)
+    elif options.rating_scale:
+        raise DataError("The data have no ratings, so rating_scale cannot be used. Nothing was imported.")
+    for kind, codes in (("user", builder.users), ("item", builder.items)):
+        if shortened := [key for key in codes if is_shortened(key)]:
+            report.note(
+                f"{len(shortened):,} {kind} ids look shortened by a spreadsheet, such as {shortened[0]}: "
+                "different ones may have become the same."
+            )
 
 
 def _order(rows: Rows) -> None:
@@ -114,15 +140,15 @@ def _drop(rows: Rows, keep: np.ndarray, builder: Builder, report: Report, reason
     rows.take(keep)
 
 
-def _drop_repeats(rows: Rows, builder: Builder, report: Report) -> None:
-    """Keep the first interaction of each user with each item (RecBole's `rm_dup_inter: first`)."""
+def _drop_repeats(rows: Rows, builder: Builder, report: Report, kept: str) -> None:
+    """Keep the first or the last interaction of each user with each item (RecBole's `rm_dup_inter`)."""
     key = rows.user.astype(np.int64) * max(len(builder.items), 1) + rows.item
     order = np.argsort(key, kind="stable")
     key = key[order]
-    later = order[1:][key[1:] == key[:-1]]
+    again = key[1:] == key[:-1]
     keep = np.ones(len(rows.user), bool)
-    keep[later] = False
-    _drop(rows, keep, builder, report, "repeated user-item pair")
+    keep[(order[1:] if kept == "first" else order[:-1])[again]] = False
+    _drop(rows, keep, builder, report, REPEATED)
 
 
 def _drop_low_ratings(rows: Rows, builder: Builder, options: ImportOptions, report: Report) -> None:
@@ -229,19 +255,3 @@ def _describe(item_ids: list[str], table: ItemTable, report: Report) -> dict[str
         "brands": [row.brand for row in rows],
         "attributes": [row.attributes or {} for row in rows] if any(row.attributes for row in rows) else None,
     }
-
-
-def _seconds(time: np.ndarray, dates: bool, report: Report) -> np.ndarray:
-    """Unix seconds int64[n]; the median's magnitude decides the unit, which the report names."""
-    if dates:
-        report.note("Timestamps are dates; they were read as UTC where no time zone is given.")
-        return np.floor(time).astype(np.int64)
-    middle = float(np.median(np.abs(time[:: max(1, len(time) // 100_001)])))
-    divisor, unit = next(((d, name) for limit, d, name in UNITS if middle < limit), NANOSECONDS)
-    if middle < ORDER_ONLY:
-        report.note("Timestamps are small numbers: they give the order, but not a date.")
-    else:
-        report.note(f"Timestamps were read as {unit} since 1970.")
-    if np.issubdtype(time.dtype, np.integer):
-        return time.astype(np.int64, copy=False) if divisor == 1 else time // divisor
-    return np.floor(time / divisor).astype(np.int64)

@@ -20,7 +20,7 @@ def disliked_for(store: Store, dataset: DatasetInfo, query: Query, edits: Sequen
 
 
 def disliked_titles(store: Store, dataset: DatasetInfo, query: Query, edit: str) -> tuple[str, ...]:
-    """Titles that the user's ratings before the target call disliked, oldest first. BadInput where there are none.
+    """Titles that the user rated as disliked before the target, oldest first. BadInput where there are none.
 
     edit: the name of the edit that takes them.
     """

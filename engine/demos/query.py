@@ -61,8 +61,8 @@ class PoolEntry:
     """A demonstration offered for a query.
 
     `similarity` is 0 to 1, higher = nearer to the query; its meaning depends on the source or strategy that
-    set it. `shared`: how many of the window's items (answer included) are in the query's history. `liked`: what
-    its user's rating says of the answer.
+    set it. `shared`: how many of the window's items (answer included) are in the query's history. `liked`:
+    what its user's rating says of the answer.
     """
 
     demonstration: Demonstration

@@ -31,7 +31,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class Example:
-    """One demonstration as titles: what was bought, and what came next. `liked`: whether Yes is said of it."""
+    """One demonstration as titles: what was bought, what came next, and whether that was liked."""
 
     history: Pieces
     answer: str

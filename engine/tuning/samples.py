@@ -189,7 +189,7 @@ class Sampler:
         return Sample(ids, weights, places)
 
     def _answer(self, answer: int, rng: random.Random) -> tuple[int, bool]:
-        """The item asked about and whether it is liked: for yes_no every other time one the user does not have."""
+        """The item asked about and whether it is liked; for yes_no, half are none of the user's."""
         item = int(self.columns.item[answer])
         if self._scoring == "yes_no" and rng.random() < 0.5:
             user = self.columns.user[answer]

@@ -42,7 +42,7 @@ ENDINGS = [
 ]
 NONE = "(none)"
 LINK = "import"  # in the page's address: the job of the import that is shown
-REPEATS = {"first": "keep the first", "all": "keep all"}
+REPEATS = {"first": "keep the first", "last": "keep the last", "all": "keep all"}
 
 
 def importer() -> None:

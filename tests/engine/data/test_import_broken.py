@@ -348,7 +348,7 @@ def test_unpaired_surrogates_and_odd_values_in_json(tmp_path: Path, store: Store
         '{"user": "u"}',
     ]
     lines += ['{"user": "u", "item": "\\u0000", "time": 3}', '{"user": "u", "item": "y", "time": NaN}']
-    info, report = import_path(store, write(tmp_path / "x.jsonl", "\n".join(lines)))
+    info, report = import_path(store, write(tmp_path / "x.jsonl", "\n".join(lines)), accept_drops=True)
     assert info.interactions == 5
     assert sum(entry["count"] for entry in report.dropped.values()) == 5
 

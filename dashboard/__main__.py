@@ -13,13 +13,14 @@ from typing import Annotated
 
 import typer
 
+from dashboard.doors import rules, sign_in
+from dashboard.doors.rules import Doors
 from db import datasets, jobs
 from db.errors import DualensError
 from db.settings import Settings
 from db.store import Store
 
-APP = Path(__file__).with_name("app.py")
-ROOT = APP.parent.parent
+ROOT = Path(__file__).parents[1]
 PATIENCE_S = 5.0  # how long a child may take to end after it was asked to
 RESTART_S = (1.0, 2.0, 5.0, 10.0, 30.0)  # waits before the next starts of a worker that keeps crashing
 
@@ -38,14 +39,12 @@ def start_worker() -> subprocess.Popen[bytes]:
     return start("engine", "worker", "--with-parent")
 
 
-def start_page(host: str, port: int, *, open_browser: bool) -> subprocess.Popen[bytes]:
-    """Start the Streamlit server; its other options are in `.streamlit/config.toml` beside `app.py`."""
-    options = {
-        "server.address": host,
-        "server.port": port,
-        "server.headless": str(not open_browser).lower(),
-    }
-    return start("streamlit", "run", str(APP), *(f"--{name}={value}" for name, value in options.items()))
+def start_page(doors: Doors, port: int, upload_mb: int, *, open_browser: bool) -> subprocess.Popen[bytes]:
+    """Start the web page; Streamlit's other options are in `.streamlit/config.toml` beside `serve.py`."""
+    words = [f"--host={doors.address}", f"--port={port}", f"--upload-limit={upload_mb}"]
+    words += [f"--allow-host={name}" for name in sorted(doors.hosts)]
+    words += [f"--sign-in={doors.sign_in}"] if doors.sign_in else []
+    return start("dashboard.serve", *words, *(["--browser"] if open_browser else []))
 
 
 def end(child: subprocess.Popen[bytes] | None) -> None:
@@ -90,11 +89,42 @@ def dashboard(
         bool, typer.Option("--no-worker", help="Only the page; `dualens worker` runs elsewhere.")
     ] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name the page answers to beside this machine's own; can be repeated."),
+    ] = None,
+    data_folder: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A folder from which pages may read data and models by path; can be repeated. Without one: "
+            "anywhere if only this machine reaches the page, nowhere if others do."
+        ),
+    ] = None,
+    upload_limit: Annotated[
+        int, typer.Option(help="Megabytes that one uploaded file may have.", min=1, max=1_000_000)
+    ] = rules.UPLOAD_MB,
+    file: Annotated[
+        Path | None, typer.Option("--sign-in", help="TOML file that says how people sign in, and who may.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let in everybody who reaches the page, without sign-in.")
+    ] = False,
+    allow_changes: Annotated[
+        bool,
+        typer.Option("--allow-changes", help="With --insecure: everybody may delete and stop things."),
+    ] = False,
 ) -> None:
     """Open the dashboard and start its engine. Ctrl-C stops both."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with Ctrl-C ignored
         signal.signal(number, signal.default_int_handler)
     try:
+        names = list(allow_host or [])
+        if file and (own := sign_in.host(sign_in.read(file))):
+            names.append(own)
+        doors = rules.decide(
+            host, names, data_folder or [], file, insecure=insecure, allow_changes=allow_changes
+        )
+        os.environ.update(rules.environment(doors))
         with Store.open(Settings()) as store:
             if not no_worker and not datasets.listing(store):
                 jobs.submit(store, "setup", {})
@@ -102,8 +132,10 @@ def dashboard(
         print(f"Error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
     worker = None if no_worker else start_worker()
-    page = start_page(host, port, open_browser=not no_browser)
-    print(f"Dualens is at http://{host}:{port} (Ctrl-C stops it)", flush=True)
+    page = start_page(doors, port, upload_limit, open_browser=not no_browser)
+    print(f"Dualens is at {rules.url(host, port)} (Ctrl-C stops it)", flush=True)
+    if said := rules.warning(doors):
+        print(f"Insecure: {said}", flush=True)
     try:
         raise typer.Exit(supervise(page, worker))
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The frame around every page: title, navigation and the engine's state. `streamlit run dashboard/app.py`.
+"""The frame around every page: title, navigation and the engine's state. Served by `dashboard.serve`.
 
 Boundary: this script and everything it imports talk to the store only. No model is ever loaded here.
 """
@@ -15,13 +15,15 @@ if str(ROOT) not in sys.path:
 
 from dashboard import pages  # noqa: E402
 from dashboard.state import links  # noqa: E402
-from dashboard.ui import callbacks, engine_status, help, notices  # noqa: E402
+from dashboard.ui import callbacks, engine_status, gate, help, notices  # noqa: E402
 from dashboard.ui.style import css  # noqa: E402
 
 st.set_page_config(
     page_title="Dualens", layout="wide", initial_sidebar_state=215, menu_items={"About": help.ABOUT}
 )
 st.html(css(st.context.theme.type))
+if not gate.passed():
+    st.stop()
 
 drawn = {
     page: st.Page(page.script, title=page.title, url_path=page.name, default=page is pages.PAGES[0])
@@ -46,4 +48,5 @@ with notices.told():
     current.run()
 
 with st.sidebar:  # after the page, which decides what data are shown
+    gate.foot()
     engine_status.foot()

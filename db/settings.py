@@ -1,7 +1,7 @@
 """Where the workspace is and which device the engine asks for.
 
-Boundary: environment variables (`DUALENS_HOME`, `DUALENS_DATABASE_URL`, `DUALENS_DEVICE`, `DUALENS_DTYPE`)
-in, one typed object out. Nothing is created until `prepare` is called.
+Boundary: environment variables (`DUALENS_HOME`, `DUALENS_DATABASE_URL`, `DUALENS_DEVICE`, `DUALENS_DTYPE`,
+`DUALENS_FOLDERS`, `DUALENS_CHANGES`) in, one typed object out. Nothing is created until `prepare` is called.
 """
 
 from pathlib import Path
@@ -18,7 +18,9 @@ class Settings(BaseSettings):
     """The settings of one process.
 
     `home` is made absolute; `{home}` inside `database_url` stands for it. `device` and `dtype` are `auto`
-    or a name that torch understands (`cpu`, `cuda:0`; `float32`, `bfloat16`).
+    or a name that torch understands (`cpu`, `cuda:0`; `float32`, `bfloat16`). `folders`: where jobs may read
+    the paths they name (None: anywhere); `changes`: whether pages may delete and stop things. The
+    command that starts the dashboard sets both.
     """
 
     model_config = SettingsConfigDict(env_prefix="DUALENS_", env_ignore_empty=True, extra="ignore")
@@ -27,6 +29,8 @@ class Settings(BaseSettings):
     database_url: str = "sqlite:///{home}/dualens.db"
     device: str = "auto"
     dtype: str = "auto"
+    folders: tuple[Path, ...] | None = None
+    changes: bool = True
 
     @field_validator("home")
     @classmethod

@@ -24,6 +24,7 @@ from db.models import ModelInfo
 from db.requests import OptimizeRequest, RunRequest
 from db.settings import Settings
 from db.store import Store
+from engine.data.confinement import check_folder
 from engine.demos import query as queries
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
@@ -116,7 +117,11 @@ class Engine:
         return models.register(self.store, info)
 
     def register(self, name: str, source: str) -> ModelInfo:
-        """Read a model's configuration (not its weights) and write it into the store."""
+        """Read a model's configuration (not its weights) and write it into the store.
+
+        Raises ModelError where it is no model, BadInput where this job must not read the folder.
+        """
+        check_folder(source)
         return models.register(self.store, self._inspected(name, source))
 
     def load(self, info: ModelInfo) -> LoadedModel:

@@ -173,4 +173,6 @@ def test_without_a_command_the_dashboard_opens(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(SystemExit) as ended:
         dualens.main()
     assert ended.value.code == 0
-    assert opened == [(("127.0.0.1", 8501), {"open_browser": True})]
+    (doors, *place), options = opened[0]
+    assert (doors.address, *place) == ("127.0.0.1", 8501, 4096)
+    assert options == {"open_browser": True}

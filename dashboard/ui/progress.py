@@ -9,7 +9,7 @@ from dashboard.state import session
 from dashboard.state.waiting import ENDED, STATES, Answer, seen
 from dashboard.text.formats import seconds
 from dashboard.text.literal import md
-from dashboard.ui import dialogs
+from dashboard.ui import dialogs, rights
 from dashboard.ui.notices import told
 from db import jobs, workers
 from db.jobs import Job
@@ -43,7 +43,7 @@ def _look(job_id: int, what: str) -> None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"watch-{job_id}"):
         line(job, what)
-        st.button(
+        rights.change_button(
             "Stop",
             key=f"stop-{job_id}",
             on_click=stop,
@@ -80,8 +80,9 @@ def _later(job_id: int, what: str, height: int, draw: Callable[[Answer], None]) 
         draw(answer)
 
 
+@rights.changing
 def stop(job_id: int) -> None:
-    """End a job; what is stored is kept."""
+    """End a job; what is stored is kept. Raises BadInput where visitors may not."""
     jobs.stop(session.store(), job_id)
 
 

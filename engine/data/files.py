@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from db.errors import DataError
 from db.names import clean_text
+from engine.data.confinement import check, inside
 
 MAX_UNPACKED = 64 << 30  # bytes that one compressed source may unpack to
 MAX_RATIO = 200  # unpacked : packed; review text reaches 10, repetitive logs 50, bombs 1000
@@ -235,6 +236,7 @@ def open_source(path: str | os.PathLike[str], called: str) -> list[Folder]:
 
     `called`: what messages call it.
     """
+    check(path)
     where = Path(path).expanduser()
     try:
         mode = where.stat().st_mode
@@ -267,7 +269,7 @@ def _regular(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror}). Nothing was imported.") from None
-    return [p for p in entries[:MAX_MEMBERS] if not p.name.startswith(".") and p.is_file()]
+    return [p for p in entries[:MAX_MEMBERS] if not p.name.startswith(".") and inside(p) and p.is_file()]
 
 
 def _walk(root: Path, depth: int = 0, prefix: str = "") -> list[Folder]:

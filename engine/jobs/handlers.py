@@ -3,6 +3,7 @@
 The dashboard files these jobs; the command line calls the same functions in its own process.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from db.errors import BadInput
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
 from engine.context import Engine
 from engine.data import importing
+from engine.data.confinement import confined
 from engine.optimize import optimize
 from engine.progress import Report
 from engine.registry import implementation
@@ -170,7 +172,19 @@ def setup_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
     return setup_workspace(engine, say=lambda text: report(None, text))
 
 
-HANDLERS: dict[str, Handler] = {
+def _within_folders(handler: Handler) -> Handler:
+    """The handler, reading no path outside the folders of this server (`within`: those of the page's)."""
+
+    @functools.wraps(handler)
+    def within_folders(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+        asked = {name: value for name, value in payload.items() if name != "within"}
+        with confined(engine.settings, payload.get("within")):
+            return handler(engine, asked, report)
+
+    return within_folders
+
+
+_OF_KINDS: dict[str, Handler] = {
     "rank": rank_job,
     "effects": effects_job,
     "pool": pool_job,
@@ -187,4 +201,5 @@ HANDLERS: dict[str, Handler] = {
     "catalogue": catalogue_job,
     "optimize": optimize_job,
 }
+HANDLERS: dict[str, Handler] = {kind: _within_folders(handler) for kind, handler in _OF_KINDS.items()}
 """What the worker does for each kind of job, by the kind that is stored with it."""

@@ -8,6 +8,8 @@ from streamlit import config
 from typer.testing import CliRunner
 
 from dashboard import __main__ as command
+from dashboard import serve
+from dashboard.doors import rules
 
 
 @pytest.fixture
@@ -31,32 +33,36 @@ def test_the_engine_starts_from_a_folder_with_a_db_of_its_own(elsewhere: Path) -
 def test_streamlit_reads_its_options_beside_the_page_wherever_it_starts(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`streamlit run` names the script before it reads options; the file next to it comes last and wins."""
+    """The server names its own file before it reads options; the one next to it comes last and wins."""
     (elsewhere / ".streamlit").mkdir()
     (elsewhere / ".streamlit" / "config.toml").write_text("[server]\nmaxUploadSize = 1\n")
-    monkeypatch.setattr(config, "_main_script_path", str(command.APP))
+    monkeypatch.setattr(config, "_main_script_path", serve.__file__)
     files = config.get_config_files("config.toml")
-    assert files[-1] == str(command.APP.parent / ".streamlit" / "config.toml")
+    assert files[-1] == str(Path(serve.__file__).parent / ".streamlit" / "config.toml")
     assert Path(files[-1]).is_file()
 
 
-def test_the_page_takes_no_option_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_is_started_with_its_doors(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(command.subprocess, "Popen", lambda words, **options: started.append(words))
-    command.start_page("127.0.0.1", 9000, open_browser=False)
-    assert started == [
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "streamlit",
-            "run",
-            str(command.APP),
-            "--server.address=127.0.0.1",
-            "--server.port=9000",
-            "--server.headless=true",
-        ]
-    ]
+    command.start_page(rules.decide("127.0.0.1", ["dualens.example"]), 9000, 12, open_browser=False)
+    assert started[0][:4] == [sys.executable, "-P", "-m", "dashboard.serve"]
+    arguments = serve.parse(started[0][4:])
+    chosen = serve.options(arguments)
+    assert (chosen["server.address"], chosen["server.port"], chosen["server.maxUploadSize"]) == (
+        "127.0.0.1",
+        9000,
+        12,
+    )
+    assert chosen["server.allowedHosts"] == ["127.0.0.1", "::1", "dualens.example", "localhost"]
+    assert not arguments.browser
+
+
+def test_an_open_address_is_refused_before_anything_starts(elsewhere: Path) -> None:
+    result = CliRunner().invoke(command.app, ["--host", "0.0.0.0", "--no-browser"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: On 0.0.0.0, everybody on the network could use Dualens")
+    assert not (elsewhere / "workspace").exists()
 
 
 def test_a_store_that_cannot_be_opened_is_one_line(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

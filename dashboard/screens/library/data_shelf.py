@@ -10,7 +10,7 @@ from dashboard.screens.library.import_report import summary
 from dashboard.state import session
 from dashboard.text.formats import moment
 from dashboard.text.literal import md, plain
-from dashboard.ui import opening, progress
+from dashboard.ui import opening, progress, rights
 from dashboard.ui.notices import empty, told
 from db import datasets, jobs
 from db.datasets import DatasetInfo
@@ -68,7 +68,7 @@ def _details(info: DatasetInfo) -> None:
         if st.button("Open in Recommend", key="open-data"):
             opening.in_recommend(session.view_of(info.name))
         about = "Moves it to the bin (under Storage). Its runs stay."
-        st.button("Delete", key="delete-data", on_click=_delete, args=(info,), help=about)
+        rights.change_button("Delete", key="delete-data", on_click=_delete, args=(info,), help=about)
     imports.report(info.report)
     st.caption(f"From {md(info.source)}")
 
@@ -113,7 +113,7 @@ def _imports(drawn: list[int]) -> None:
             progress.line(job, f"Importing {plain(import_name(job))}")
             about = "Ends the import. Nothing of it is kept."
             stopped = {"disabled": job.stop_asked, "on_click": progress.stop, "args": (job.id,)}
-            st.button("Stop", key=f"stop-import-{job.id}", help=about, **stopped)
+            rights.change_button("Stop", key=f"stop-import-{job.id}", help=about, **stopped)
 
 
 def import_name(job: Job) -> str:

@@ -17,7 +17,7 @@ from dashboard.state import links, session
 from dashboard.state.waiting import ENDED, ask
 from dashboard.text.formats import count
 from dashboard.text.literal import md, plain
-from dashboard.ui import help, opening, progress
+from dashboard.ui import help, opening, progress, rights
 from dashboard.ui.notices import problem
 from db import jobs
 from db.choices import FORMATS
@@ -74,9 +74,11 @@ def _source(state: dict[str, Any]) -> None:
         if st.file_uploader("Drop files", accept_multiple_files=True, type=ENDINGS, key=key):
             st.button("Preview these files", key="use-drop", on_click=_dropped, args=(state, key))
     with right:
-        typed = st.text_input(
-            "Or a path on this machine", key="import-path", placeholder="/data/ml-latest-small"
-        )
+        paths = rights.paths()
+        if paths is None:
+            st.caption("This server reads no paths: drop the files here.")
+            return
+        typed = st.text_input(f"Or a path {paths}", key="import-path", placeholder="/data/ml-latest-small")
         empty = not typed.strip()
         st.button("Preview this path", key="use-path", disabled=empty, on_click=_typed, args=(state, typed))
 
@@ -128,7 +130,7 @@ def _uploaded(path: str) -> bool:
 
 def _preview(state: dict[str, Any]) -> Mapping[str, Any] | None:
     """The preview of the path with the mapping chosen so far."""
-    payload = {"path": state["path"], "mapping": state.get("mapping")}
+    payload = rights.within({"path": state["path"], "mapping": state.get("mapping")})
     job = jobs.get(session.store(), state["preview_job"]) if "preview_job" in state else None
     if job is None or job.payload != payload or job.dropped:
         with st.spinner("Reading the first rows"):
@@ -213,7 +215,7 @@ def _import(
         "options": dict(options),
         "accept_drops": accept_drops,
     }
-    job = jobs.submit(session.store(), "import", payload)
+    job = jobs.submit(session.store(), "import", rights.within(payload))
     state.update(import_job=job.id, name=name, options=dict(options))
     _link(job.id)
 

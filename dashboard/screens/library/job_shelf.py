@@ -11,7 +11,7 @@ from dashboard.state.work import Work
 from dashboard.text.claims import claim_of
 from dashboard.text.formats import seconds
 from dashboard.text.literal import plain
-from dashboard.ui import progress
+from dashboard.ui import progress, rights
 from dashboard.ui.notices import empty, told
 from db import jobs
 from db.jobs import Job
@@ -55,7 +55,7 @@ def _jobs() -> None:
     for job in [job for job in known if job.state not in ENDED][:OPEN_SHOWN]:
         with st.container(horizontal=True, vertical_alignment="center", key=f"open-job-{job.id}"):
             progress.line(job, what(job))
-            st.button("Stop", key=f"stop-job-{job.id}", on_click=progress.stop, args=(job.id,))
+            rights.change_button("Stop", key=f"stop-job-{job.id}", on_click=progress.stop, args=(job.id,))
     st.dataframe(
         jobs_table(known, time.time()),
         key="jobs",

@@ -12,7 +12,7 @@ from dashboard.state import session
 from dashboard.state.waiting import ENDED
 from dashboard.text.formats import count, parameters, size
 from dashboard.text.literal import md, plain
-from dashboard.ui import progress
+from dashboard.ui import progress, rights
 from dashboard.ui.notices import empty, problem
 from db import jobs, models, workers
 from db.models import ModelInfo
@@ -41,9 +41,13 @@ def model_shelf() -> None:
     with st.form("register", border=False, clear_on_submit=False):
         cells = st.columns((1, 2, 0.5), vertical_alignment="bottom", gap="small")
         name = cells[0].text_input("Name", placeholder="qwen-0.5b")
-        source = cells[1].text_input("Folder or hub id", placeholder="Qwen/Qwen2.5-0.5B or /models/qwen")
+        paths = rights.paths()
+        source = cells[1].text_input(
+            "Folder or hub id" if paths else "Hub id",
+            placeholder="Qwen/Qwen2.5-0.5B or /models/qwen" if paths else "Qwen/Qwen2.5-0.5B",
+        )
         if cells[2].form_submit_button("Register", type="primary", width="stretch") and source.strip():
-            payload = {"name": name.strip() or source.strip(), "source": source.strip()}
+            payload = rights.within({"name": name.strip() or source.strip(), "source": source.strip()})
             st.session_state.register_job = jobs.submit(session.store(), "register_model", payload).id
     st.caption("Reads only the configuration now; weights are loaded at first use. Safetensors only.")
     _follow_registration()
@@ -70,7 +74,7 @@ def _details(model: ModelInfo, host: Machine) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{md(model.name)}** · {md(model.source)}", width="stretch")
         about = "Moves it to the bin (under Storage). Its files and its runs stay."
-        st.button("Remove", key="delete-model", on_click=_remove, args=(model.name,), help=about)
+        rights.change_button("Remove", key="delete-model", on_click=_remove, args=(model.name,), help=about)
     st.caption(md(needs(model, host).sentence))
 
 

@@ -11,7 +11,7 @@ from dashboard.screens.library import uploads
 from dashboard.state import session
 from dashboard.text.formats import moment, plural, size
 from dashboard.text.literal import md
-from dashboard.ui import progress
+from dashboard.ui import progress, rights
 from dashboard.ui.notices import heading
 from db import datasets, jobs, models
 from db.jobs import Job
@@ -50,7 +50,7 @@ def storage() -> None:
     if spare:
         used = sum(uploads.used(folder)[0] for folder in spare)
         label = f"Remove {plural(len(spare), 'upload')} that no import is reading ({size(used)})"
-        st.button(label, key="clear-uploads", on_click=_clear, args=(spare,))
+        rights.change_button(label, key="clear-uploads", on_click=_clear, args=(spare,))
 
 
 def open_paths() -> list[str]:
@@ -106,7 +106,7 @@ def _entry(
         with st.popover("Delete for good", key=f"purge-{key}"):
             st.caption("This cannot be undone.")
             label = "Delete for good now"
-            st.button(label, key=f"purge-now-{key}", type="primary", on_click=purge, args=(of,))
+            rights.change_button(label, key=f"purge-now-{key}", type="primary", on_click=purge, args=(of,))
 
 
 def _restore_data(number: int) -> None:

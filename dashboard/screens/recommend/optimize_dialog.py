@@ -27,7 +27,7 @@ from dashboard.state.view import View
 from dashboard.text.domain import Domain
 from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, notices, progress, watched
+from dashboard.ui import dialogs, notices, progress, rights, watched
 from dashboard.ui.notices import colours, empty, problem
 from db import jobs
 from db.requests import Chosen
@@ -129,7 +129,7 @@ def _working(current: Optimization) -> None:
     job = current.job
     with st.container(horizontal=True, vertical_alignment="center", key="optimize-line"):
         progress.line(job, "Optimizing")
-        st.button(
+        rights.change_button(
             "Stop",
             key=f"stop-optimize-{job.id}",
             on_click=progress.stop,

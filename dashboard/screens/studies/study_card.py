@@ -18,7 +18,7 @@ from dashboard.screens.studies.study_text import (
 from dashboard.screens.studies.study_text import table as studies_table
 from dashboard.text.claims import claim_of
 from dashboard.text.literal import md
-from dashboard.ui import progress, watched
+from dashboard.ui import progress, rights, watched
 from dashboard.ui.notices import HEAD_PX, empty, problem
 from db import jobs
 from db.jobs import Job
@@ -82,7 +82,7 @@ def _one(study: Study) -> None:
 
 def _button(job: Job) -> None:
     if job.state in (jobs.QUEUED, jobs.RUNNING):
-        st.button(
+        rights.change_button(
             "Stop study",
             key=f"stop-study-{job.id}",
             disabled=job.stop_asked,

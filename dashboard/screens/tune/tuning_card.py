@@ -15,7 +15,7 @@ from dashboard.screens.tune.tuning_text import (
 )
 from dashboard.state import session
 from dashboard.text.literal import md, plain
-from dashboard.ui import opening, progress, watched
+from dashboard.ui import opening, progress, rights, watched
 from dashboard.ui.notices import (
     colours,
     empty,
@@ -86,7 +86,7 @@ def _button(tuning: Tuning) -> None:
     """The one thing to do with it now."""
     job = tuning.job
     if tuning.open:
-        st.button(
+        rights.change_button(
             "Stop",
             key=f"stop-tuning-{job.id}",
             disabled=job.stop_asked,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.errors import BadInput, ModelError
+from engine.data.confinement import check
 from engine.llm.embedding.pooled_states import vector_bytes
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.sources import revision_of
@@ -49,6 +50,7 @@ def sentence_vectors(
 
 
 def _place(folder: str) -> Path:
+    check(folder)
     return Path(folder).expanduser().resolve()
 
 

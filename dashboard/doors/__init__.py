@@ -1,0 +1,1 @@
+"""Who may come in: the names the server answers to, sign-in, what a visitor may do."""

@@ -1,0 +1,94 @@
+"""`python -m dashboard.serve`: the web page alone, behind its doors. Started by `python -m dashboard`.
+
+Beside `.streamlit/config.toml`, which Streamlit looks for next to the file that starts it.
+"""
+
+import argparse
+import json
+import webbrowser
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import cookie_parser
+from streamlit.web.server.starlette import starlette_websocket
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+
+from dashboard.doors import rules, sign_in
+from dashboard.doors.guard import Guard
+from dashboard.ui import gate
+
+SESSION_S = 20  # a closed page can be taken up again for so long; then what it held is freed
+
+
+def app(hosts: list[str], allowed: list[str] | None = None, opened: str | None = None) -> st.App:
+    """The page behind its guard. `allowed`: who may come in where people sign in. `opened`: in a browser."""
+
+    def signed_in(headers: Headers) -> bool:
+        return sign_in.may_come_in(person(cookie_parser(headers.get("cookie", ""))), allowed or [])
+
+    @asynccontextmanager
+    async def started(_: st.App) -> AsyncIterator[None]:
+        if opened:  # the socket listens already
+            webbrowser.open(opened)
+        yield
+
+    guard = Middleware(Guard, hosts=hosts, signed_in=None if allowed is None else signed_in)
+    return st.App(Path(__file__).with_name("app.py"), middleware=[guard], lifespan=started)
+
+
+def person(cookies: Mapping[str, str]) -> dict[str, Any]:
+    """Who the signed cookie of a request says it is; empty without one, or with one that nobody signed."""
+    signed = starlette_websocket._get_signed_cookie_with_chunks(dict(cookies), USER_COOKIE_NAME)
+    try:
+        found = json.loads(signed) if signed else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Streamlit's options that the command decides."""
+    chosen: dict[str, Any] = {
+        "server.address": arguments.host,
+        "server.port": arguments.port,
+        "server.headless": True,
+        "server.allowedHosts": arguments.allow_host,
+        "server.maxUploadSize": arguments.upload_limit,
+        "server.disconnectedSessionTTL": SESSION_S,
+    }
+    if arguments.sign_in:
+        chosen["secrets.files"] = [str(arguments.sign_in)]
+    return chosen
+
+
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    """The options, as `dashboard.__main__` writes them."""
+    parser = argparse.ArgumentParser(prog="python -m dashboard.serve", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument("--allow-host", action="append", default=[])
+    parser.add_argument("--upload-limit", type=int, default=rules.UPLOAD_MB)
+    parser.add_argument("--sign-in", type=Path)
+    parser.add_argument("--browser", action="store_true")
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    """Serve until stopped."""
+    arguments = parse()
+    if not arguments.allow_host:
+        arguments.allow_host = sorted(rules.decide(arguments.host).hosts)
+    if arguments.sign_in:
+        found = sign_in.read(arguments.sign_in)
+        gate.ALLOW, gate.PROVIDER = found["allow"], sign_in.provider(found)
+    opened = rules.url(arguments.host, arguments.port) if arguments.browser else None
+    app(arguments.allow_host, gate.ALLOW, opened).run(config=options(arguments))
+
+
+if __name__ == "__main__":
+    main()

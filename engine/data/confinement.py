@@ -1,0 +1,78 @@
+"""Where a job may read the paths that it names: under the folders named when the dashboard was started.
+
+Boundary: file names only. A handler runs inside `confined`; whoever opens a path that a person typed calls
+`check` first, and leaves out what `inside` says lies elsewhere. Links are followed before both: a link in an
+allowed folder that leads out of it is outside. Outside of `confined`, as in a command, every path is free.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from db.errors import BadInput
+from db.settings import Settings
+
+EMBEDDED = Path(__file__).parents[1] / "embedded"
+
+_allowed: ContextVar[tuple[tuple[Path, ...], ...]] = ContextVar("allowed", default=())
+_home: ContextVar[Path] = ContextVar("home")
+
+
+@contextmanager
+def confined(settings: Settings, within: Sequence[str] | None) -> Iterator[None]:
+    """Inside the block only what lies under the folders of `settings` and, too, under `within` is read.
+
+    None, for either: anywhere. What people uploaded and what the workspace made itself is always read.
+    """
+    said = [settings.folders, None if within is None else [Path(folder) for folder in within]]
+    named = tuple(tuple(Path(each).resolve() for each in folders) for folders in said if folders is not None)
+    tokens = _allowed.set(named), _home.set(settings.home.resolve())
+    try:
+        yield
+    finally:
+        _allowed.reset(tokens[0])
+        _home.reset(tokens[1])
+
+
+def inside(path: str | os.PathLike[str]) -> bool:
+    """Whether a path may be read."""
+    named = _allowed.get()
+    if not named:
+        return True
+    where, home = Path(path).expanduser().resolve(), _home.get()
+    own = (EMBEDDED, home / "models", home / "tunings", *_upload_of(where, home / "uploads"))
+    return any(where.is_relative_to(folder) for folder in own) or all(
+        any(where.is_relative_to(folder) for folder in folders) for folders in named
+    )
+
+
+def check(path: str | os.PathLike[str]) -> None:
+    """Raises BadInput, the same whether there is such a path or not, where it must not be read."""
+    if inside(path):
+        return
+    named = sorted({str(folder) for folders in _allowed.get() for folder in folders})
+    where = f"only under {', '.join(named)}" if named else "not at all"
+    raise BadInput(
+        f"Paths are read {where} on this server, and this one leads elsewhere. Nothing was read. Upload the "
+        "files, or have the dashboard started with --data-folder and their folder."
+    )
+
+
+def check_folder(source: str) -> None:
+    """The same for a folder with all that is in it, and for what may be the name of a model on the hub."""
+    folder = Path(source).expanduser()
+    of_the_hub = len(folder.parts) <= 2 and not source.startswith(("/", ".", "~"))  # org/name
+    if not _allowed.get() or (of_the_hub and not folder.exists()):
+        return
+    check(folder)
+    if folder.is_dir():
+        for path in sorted(folder.rglob("*")):
+            check(path)
+
+
+def _upload_of(where: Path, uploads: Path) -> tuple[Path, ...]:
+    """The folder of the upload that a path lies in; not the folder of all uploads."""
+    parts = where.relative_to(uploads).parts if where.is_relative_to(uploads) else ()
+    return (uploads / parts[0],) if parts else ()

@@ -31,3 +31,18 @@ class ModelError(DualensError):
 
 class OutOfMemory(DualensError):
     """The device has too little memory for what was asked."""
+
+
+class Damaged(DualensError):
+    """The store lacks a part, or a part of it cannot be read."""
+
+
+class StoreAway(DualensError):
+    """The store cannot be used now and may be usable again by itself: away, locked, or its disk is full.
+
+    `happened`: one sentence, with what to do. `waited`: whether somebody has waited for it in vain.
+    """
+
+    def __init__(self, happened: str, *, advice: str = "", waited: bool = False) -> None:
+        super().__init__(f"{happened} {advice}".strip())
+        self.happened, self.waited = happened, waited

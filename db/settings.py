@@ -1,25 +1,37 @@
 """Where the workspace is and which device the engine asks for.
 
 Boundary: environment variables (`DUALENS_HOME`, `DUALENS_DATABASE_URL`, `DUALENS_DEVICE`, `DUALENS_DTYPE`,
-`DUALENS_FOLDERS`, `DUALENS_CHANGES`) in, one typed object out. Nothing is created until `prepare` is called.
+`DUALENS_STORE_WAIT`, `DUALENS_FOLDERS`, `DUALENS_CHANGES`) in, one typed object out. Nothing is created until
+`prepare` is called.
 """
 
+import os
 from pathlib import Path
+from typing import Any
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from db.errors import DualensError
+from db.errors import BadInput, DualensError
 
 SUBFOLDERS = ("uploads", "models")
+
+STORE_WAIT = "Seconds to wait for a store that is away, locked or full (default 60)."
+
+
+def set_store_wait(seconds: float | None) -> None:
+    """Let this process and those it starts wait so long for a store; None changes nothing."""
+    if seconds is not None:
+        os.environ["DUALENS_STORE_WAIT"] = str(seconds)
 
 
 class Settings(BaseSettings):
     """The settings of one process.
 
     `home` is made absolute; `{home}` inside `database_url` stands for it. `device` and `dtype` are `auto`
-    or a name that torch understands (`cpu`, `cuda:0`; `float32`, `bfloat16`). `folders`: where jobs may read
-    the paths they name (None: anywhere); `changes`: whether pages may delete and stop things. The
+    or a name that torch understands (`cpu`, `cuda:0`; `float32`, `bfloat16`). `store_wait`: seconds that a
+    command waits for a store that is away; a worker waits for as long as it takes. `folders`: where jobs may
+    read the paths they name (None: anywhere); `changes`: whether pages may delete and stop things. The
     command that starts the dashboard sets both.
     """
 
@@ -31,6 +43,18 @@ class Settings(BaseSettings):
     dtype: str = "auto"
     folders: tuple[Path, ...] | None = None
     changes: bool = True
+    store_wait: float = Field(60.0, ge=0)
+
+    def __init__(self, **given: Any) -> None:
+        """Raises BadInput, naming the variable, for a value that is none of its kind."""
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "_".join(("DUALENS", *map(str, first["loc"]))).upper()
+            raise BadInput(
+                f"{name}={first['input']!r}: {first['msg']}. Correct it or leave it out."
+            ) from error
 
     @field_validator("home")
     @classmethod

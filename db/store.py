@@ -8,20 +8,21 @@ The contract every backend keeps (`tests/db` runs it over both):
 - A `Store` may be shared by the threads of one process; every `read` and `write` block has a connection of
   its own. It is not carried over a fork: each process opens its own.
 - `write` is one transaction: all of the block is stored, or, whatever happens to the process, nothing.
-  Writers come one after the other and wait for each other (SQLite, up to a minute); readers never wait.
+  Writers come one after the other and wait for each other; readers do not wait for writers.
 - `read` sees the store as it was when the block began (SQLite) or when each statement began (PostgreSQL).
 - Rows returned are frozen dataclasses that belong to the caller.
+- Where the store is away (its server restarts, another program locks it, its disk is full), both wait before
+  they begin, as the store's `Patience` says; `again` also repeats what failed in the midst.
 - Errors are raised as `DualensError`, with what was kept and what to do.
 """
 
-import os
+import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -29,40 +30,52 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
-from db import migrations
-from db.errors import BadInput, DualensError
+from db import backup, migrations, sqlite_file
+from db.database_errors import explained, too_large
+from db.errors import BadInput, Damaged, DualensError
+from db.patience import Patience
 from db.schema import REVISION
 from db.settings import Settings
 
-BUSY_SECONDS = 60
+NO_ROOM_BYTES = 1 << 20
 _REWRITTEN_BYTES = 1 << 30
 _PAGES_PER_STEP = 4096
 _WRITE = "dualens_write"
 _SQLITE_PREFIX = "sqlite:///"
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
 
+T = TypeVar("T")
+
 
 class Store:
     """An open store; see the module docstring for what it promises. Made by `Store.open`."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, patience: Patience) -> None:
         self._engine = engine
         self.settings = settings
+        self.patience = patience
 
     @classmethod
-    def open(cls, settings: Settings | None = None) -> "Store":
+    def open(
+        cls, settings: Settings | None = None, patience: Patience | None = None, *, migrate: bool = True
+    ) -> "Store":
         """Open the store of these settings (None: of the environment), creating and migrating it as needed.
 
-        Idempotent and safe when several processes open the same store at once. Raises DualensError where the
-        database is missing and cannot be made, is no database, is damaged, or comes from a newer version.
+        Idempotent and safe when several processes open the same store at once. `patience`: what to do while
+        the store is away; by default it is waited for as long as the settings say, in silence. `migrate`:
+        False opens a damaged one, to look at what is left of it. Raises DualensError where the database is
+        missing and cannot be made, is no database, is damaged, or comes from a newer version, and StoreAway
+        where it stays away.
         """
         settings = (settings or Settings()).prepare()
+        patience = patience or Patience(settings.store_wait)
         url = _parse(settings.database_url)
         if url.get_backend_name() == "sqlite":
-            _touch_private(Path(url.database or ""))
-        store = cls(_engine(url), settings)
+            patience.keep_trying(lambda: sqlite_file.make(Path(url.database or "")))
+        store = cls(_engine(url), settings, patience)
         try:
-            store._migrate()
+            if migrate:
+                store.again(store._migrate)
         except BaseException:
             store.close()
             raise
@@ -76,20 +89,30 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; whatever it wrote would be undone at the end."""
-        with self._clear_errors(), self._engine.connect() as connection:
+        with self._clear_errors(), self._begun() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A connection in a write transaction: committed at the end, rolled back on any error."""
-        with self._clear_errors(), self._engine.connect() as plain:
-            connection = plain.execution_options(**{_WRITE: True})
-            with connection.begin():
-                token = _writing.set(True)
-                try:
-                    yield connection
-                finally:
-                    _writing.reset(token)
+        with self._clear_errors(), self._begun(writes=True) as connection:
+            token = _writing.set(True)
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            else:
+                connection.commit()
+            finally:
+                _writing.reset(token)
+
+    def again(self, action: Callable[[], T]) -> T:
+        """The value of `action`, done anew where the store went away in its midst.
+
+        `action` may be repeated: what it had stored is still there, a block that was cut short is undone.
+        """
+        return self.patience.keep_trying(action)
 
     @property
     def writing(self) -> bool:
@@ -136,6 +159,24 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({self._engine.url.render_as_string(hide_password=True)})"
 
+    def _begun(self, *, writes: bool = False) -> Connection:
+        """A connection with its transaction begun, as soon as the store lets it begin."""
+
+        def begin() -> Connection:
+            with self._clear_errors():
+                connection = self._engine.connect().execution_options(**{_WRITE: writes})
+                try:
+                    connection.begin()
+                    if self.dialect == "sqlite" and not writes:
+                        # Takes the snapshot, and meets what keeps readers out while it can be tried again.
+                        connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()
+                except BaseException:
+                    connection.close()
+                    raise
+                return connection
+
+        return self.patience.keep_trying(begin)
+
     def _migrate(self) -> None:
         if self._revision() == REVISION:
             return
@@ -143,14 +184,24 @@ class Store:
             if self.dialect == "postgresql":
                 # CREATE TABLE does not wait for another process's CREATE TABLE there; this lock does.
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(4715532)"))
+            before = self._revision()  # another process may have migrated it since
+            if before is not None and before != REVISION and self.dialect == "sqlite":
+                # What others wrote before this transaction; nobody writes now.
+                backup.before_migration(Path(self._where()), before)
             migrations.upgrade(connection)
 
     def _revision(self) -> str | None:
         """The migration the database is at, None for an empty one. Raises DualensError if it is unknown."""
         with self.read() as connection:
-            if not sa.inspect(connection).has_table("alembic_version"):
+            tables = sa.inspect(connection).get_table_names()
+            if "alembic_version" not in tables:
                 return None
             revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        if revision is None and len(tables) > 1:
+            raise Damaged(
+                f"The database {self._where()} does not say which version of Dualens wrote it: its table "
+                "alembic_version is empty. Nothing was changed. `dualens restore FILE` reads a backup."
+            )
         if revision not in (None, REVISION) and revision not in migrations.known():
             raise DualensError(
                 f"The database {self._where()} was written by a newer Dualens (migration {revision}; this "
@@ -174,9 +225,17 @@ class Store:
                 f"{error.object[:80]!r} holds a character that is half of a pair (a lone surrogate) and can "
                 "be neither stored nor found. Nothing was changed."
             ) from error
+        except OverflowError as error:
+            raise too_large() from error
         except (DBAPIError, sqlite3.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
-            raise _explain(cause, self._where()) from error
+            raise explained(cause, self._where(), disk_full=self._disk_full()) from error
+
+    def _disk_full(self) -> bool:
+        try:
+            return shutil.disk_usage(self.settings.home).free < NO_ROOM_BYTES
+        except OSError:
+            return False
 
 
 def _parse(database_url: str) -> URL:
@@ -200,98 +259,24 @@ def _parse(database_url: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def _touch_private(path: Path) -> None:
-    """Make the file before SQLite does: only its owner can ever read it, and its WAL files inherit this."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise DualensError(
-            f"The database file {path} cannot be opened for writing: {error.strerror or error}. Nothing was "
-            "changed. Check the folder's permissions, or set DUALENS_HOME to a folder you may write to."
-        ) from error
-
-
 def _engine(url: URL) -> Engine:
     try:
         if url.get_backend_name() == "postgresql":
             return sa.create_engine(url, pool_pre_ping=True)
-        engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        engine = sa.create_engine(
+            url, connect_args={"timeout": sqlite_file.BUSY_S, "check_same_thread": False}
+        )
     except (ImportError, NoSuchModuleError) as error:
         raise DualensError(
             "PostgreSQL needs its driver: pip install 'dualens[postgres]' (in a checkout: "
             "'.[postgres]'). Nothing was changed."
         ) from error
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", sqlite_file.prepare)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # Transactions are begun by `_begin_sqlite`; the driver's own guessing would not cover CREATE TABLE.
-    connection.isolation_level = None
-    if not connection.execute("PRAGMA page_count").fetchone()[0]:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # can only be set on a new file: see `compact`
-    for pragma in (
-        "foreign_keys = ON",
-        "synchronous = NORMAL",
-        "cache_size = -32768",
-        "temp_store = MEMORY",
-        "journal_size_limit = 67108864",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-    _use_wal(connection)
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to the write-ahead log; SQLite does not wait for a process that switches at the same time."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
 
 
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE: a transaction that starts by reading could otherwise find the store changed when it writes.
     writes = connection.get_execution_options().get(_WRITE, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-_CAUSES = (
-    # (part of the database's message, what happened, what to do)
-    (
-        "not a database",
-        "is not a Dualens database",
-        "Move that file away, or set DUALENS_HOME to another folder.",
-    ),
-    ("already exists", "holds tables of another program", "Give Dualens a database of its own."),
-    ("malformed", "is damaged", "Restore it from a copy, or move it away and import the data again."),
-    ("disk i/o error", "cannot be read or written", "Check the disk, then try again."),
-    ("is full", "has no room left on its disk", "Free some space and try again."),
-    ("readonly", "is read-only", "Check its permissions, or set DUALENS_HOME to a folder you may write to."),
-    ("read-only", "is read-only", "Check its permissions, or set DUALENS_HOME to a folder you may write to."),
-    ("unable to open", "cannot be opened", "Check that its folder exists and that you may write to it."),
-    (
-        "locked",
-        "is busy: another process has been writing for over a minute",
-        "Try again when it has finished.",
-    ),
-    ("connection", "cannot be reached", "Check that the server runs and that DUALENS_DATABASE_URL is right."),
-)
-
-
-def _explain(cause: BaseException | None, where: str) -> DualensError:
-    said = " ".join(str(cause).split())
-    if "nul (0x00)" in said.lower():
-        return BadInput(
-            "The text holds a NUL character and can be neither stored nor found. Nothing was changed."
-        )
-    for part, happened, remedy in _CAUSES:
-        if part in said.lower():
-            return DualensError(f"The database {where} {happened} ({said}). Nothing was changed. {remedy}")
-    return DualensError(f"The database {where} refused: {said}. Nothing was changed.")

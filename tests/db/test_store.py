@@ -96,6 +96,9 @@ def test_an_older_store_is_brought_up_to_date_with_its_jobs(store: Store) -> Non
         connection.execute(sa.text("ALTER TABLE workers DROP COLUMN supervisor"))
         connection.execute(sa.text("ALTER TABLE datasets DROP COLUMN writing_until"))
         connection.execute(sa.text("ALTER TABLE models DROP COLUMN deleted_at"))
+        connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN furthest"))
+        for table in ("datasets", "runs", "effects"):
+            connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN content"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     with Store.open(store.settings) as newer:
         assert jobs.get(newer, job.id) == job
@@ -124,7 +127,7 @@ def test_sqlite_is_set_up_for_several_processes(store: Store) -> None:
             name: connection.execute(sa.text(f"PRAGMA {name}")).scalar_one()
             for name in ("journal_mode", "foreign_keys", "busy_timeout")
         }
-    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 60_000}
+    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 1000}
 
 
 def test_foreign_keys_hold(store: Store) -> None:
@@ -294,7 +297,7 @@ def test_a_database_that_cannot_be_written_says_so(
     store.close()
     # Permissions do not bind root, who may run this; SQLite's own read-only mode binds everyone.
     monkeypatch.setattr(
-        "db.store._prepare_sqlite", lambda connection, _: connection.execute("PRAGMA query_only = ON")
+        "db.sqlite_file.prepare", lambda connection, _: connection.execute("PRAGMA query_only = ON")
     )
     with Store.open(settings) as store, pytest.raises(DualensError, match=f"{path.name} is read-only"):
         jobs.submit(store, "rank", {})
@@ -318,7 +321,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password(tmp_path: Path
     pytest.importorskip("psycopg")
     url = "postgresql://someone:geheim@127.0.0.1:1/nothing"
     with pytest.raises(DualensError, match="cannot be reached") as caught:
-        Store.open(Settings(home=tmp_path, database_url=url))
+        Store.open(Settings(home=tmp_path, database_url=url, store_wait=0))
     assert "geheim" not in str(caught.value)
 
 

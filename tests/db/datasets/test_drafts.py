@@ -1,7 +1,9 @@
 """A data set is written in small parts, unseen until it is complete; what is left of one is cleaned up."""
 
 import os
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,7 @@ def size(store: Store) -> int:
     """Bytes of the database file, everything written to it; 0 for PostgreSQL."""
     if store.dialect != "sqlite":
         return 0
-    with store.read() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    return os.path.getsize(Path(store.settings.home) / "dualens.db")
+    path = Path(store.settings.home) / "dualens.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return os.path.getsize(path)

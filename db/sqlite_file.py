@@ -1,0 +1,93 @@
+"""The SQLite file of a store: made privately, and how each connection to it is set up.
+
+Boundary: files and driver connections; `db.store` knows of tables and transactions.
+"""
+
+import contextlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from db.errors import DualensError
+from db.patience import as_away
+
+BUSY_S = 1.0  # how long SQLite itself waits for a lock; `Patience` waits longer, and lets signals in between
+
+
+def make(path: Path) -> None:
+    """Make the file before SQLite does: only its owner can ever read it, and its WAL files inherit this.
+
+    It comes into its place with a header, in one step: a file of zero bytes is one that lost its content.
+    Raises DualensError where it cannot be made or written to, or is such a file.
+    """
+    path = path.resolve()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _place(path)
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        empty = path.is_file() and not path.stat().st_size
+    except OSError as error:
+        raise as_away(error) or _unusable(path, error) from error
+    except sqlite3.OperationalError as error:
+        raise _unusable(path, error) from error
+    if empty:
+        raise DualensError(
+            f"The database file {path} is empty (0 bytes), which no Dualens database ever is: it lost its "
+            "content. Nothing was changed. `dualens restore FILE` reads a backup; to begin anew, delete the "
+            "file."
+        )
+
+
+def _place(path: Path) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        os.close(os.open(fresh, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        with contextlib.closing(sqlite3.connect(fresh)) as connection:
+            prepare(connection)
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            os.link(fresh, path)
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
+
+
+def _unusable(path: Path, error: BaseException) -> DualensError:
+    reason = getattr(error, "strerror", None) or error
+    return DualensError(
+        f"The database file {path} cannot be opened for writing: {reason}. Nothing was changed. Check the "
+        "folder's permissions, or set DUALENS_HOME to a folder you may write to."
+    )
+
+
+def prepare(connection: Any, _record: Any = None) -> None:
+    """Set up a connection of the driver: transactions by hand, write-ahead log, keys checked."""
+    # Transactions are begun by the store; the driver's own guessing would not cover CREATE TABLE.
+    connection.isolation_level = None
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:
+        # Can only be set on a new file: see `Store.compact`.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    for pragma in (
+        "foreign_keys = ON",
+        "synchronous = NORMAL",
+        "cache_size = -32768",
+        "temp_store = MEMORY",
+        "journal_size_limit = 67108864",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    _use_wal(connection)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; SQLite does not wait for a process that switches at the same time."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)

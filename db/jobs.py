@@ -4,7 +4,9 @@ The contract:
 
 - Exactly one process owns a RUNNING job at a time. Ownership is a lease: `claim` takes it, `heartbeat` renews
   it, `finish`, `fail` and `release` end it, and each of these returns False when it was lost.
-- A job whose lease ran out is taken over by the next `claim`; after three attempts it ends in ERROR.
+- A job whose lease ran out is taken over by the next `claim`. Where its owners died three times without
+  getting further than an attempt before, it ends in ERROR. While this process could not reach the store, no
+  lease runs out for it: the owner could not renew it either.
 - A stop of a RUNNING job is a request: the owner learns of it from `look` or `heartbeat` and gives the job
   back by `release`, which ends it as STOPPED.
 - Each kind has a priority (`PRIORITY`). A running job gives way to a queued one of a better priority.
@@ -63,6 +65,7 @@ MOST_ATTEMPTS = 3
 GRACE_S = 1.5  # a job that one page lets go waits this long for another page to renew it
 
 _LONG_WAIT_S = 1.0
+_DEAD = -1.0  # the lease of an owner that is known to be dead: over at any time, that of `_patient` included
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,8 @@ def claim(
     """Take the next job for `lease_s` seconds, best priority first, then the oldest; None if there is none.
 
     `job_id`: only that job; `better_than`: only one of a better priority. Jobs of owners that stopped
-    renewing are taken over; one that has killed its owner three times ends in ERROR; one that nobody wants
-    any more is dropped.
+    renewing are taken over; one whose owners died three times without progress ends in ERROR; one that nobody
+    wants any more is dropped.
     """
     asked = time.time()
     conditions = [] if job_id is None else [table.c.id == job_id]
@@ -175,7 +178,7 @@ def claim(
         if connection.execute(query).first() is None:
             return None
     with store.write() as connection:
-        now = _patient(asked)
+        now = _patient(store, asked, lease_s)
         _bury(connection, now)
         query = sa.select(table.c.id).where(_claimable(now), *conditions)
         query = query.order_by(table.c.priority, table.c.id).limit(1)
@@ -215,11 +218,15 @@ def heartbeat(
         "message": None if message is None else clean_text(message),
         "partial": None if partial is None else canonical_json(partial),
     }
-    values = {name: value for name, value in news.items() if value is not None}
+    values: dict[str, Any] = {name: value for name, value in news.items() if value is not None}
     values["left_low_s"], values["left_high_s"] = left or (None, None)
+    if progress is not None:
+        further = sa.or_(table.c.furthest.is_(None), table.c.furthest < progress)
+        values["attempts"] = sa.case((further, 1), else_=table.c.attempts)
+        values["furthest"] = sa.case((further, progress), else_=table.c.furthest)
     asked = time.time()
     with store.write() as connection:
-        update = sa.update(table).where(_goes_on(job_id, owner, _patient(asked)))
+        update = sa.update(table).where(_goes_on(job_id, owner, _patient(store, asked, lease_s)))
         now = time.time()
         renewed = update.values(heartbeat_at=now, lease_until=now + lease_s, **values)
         return connection.execute(renewed).rowcount == 1
@@ -294,7 +301,7 @@ def expire(store: Store, owner: str) -> None:
     """End the leases of an owner known to be dead, so that its jobs are taken over without waiting."""
     running = sa.update(table).where(table.c.state == RUNNING, table.c.owner == owner)
     with store.write() as connection:
-        connection.execute(running.values(lease_until=0.0))
+        connection.execute(running.values(lease_until=_DEAD))
 
 
 def stop(store: Store, job_id: int) -> Job:
@@ -342,7 +349,7 @@ def _last_equal(payload_digest: str) -> sa.ColumnElement[bool]:
 def _reopen(connection: Connection, wanted_until: float | None, *which: sa.ColumnElement[bool]) -> None:
     """Queue an ended job as if it were new, but with its number and its `partial`."""
     again = sa.update(table).where(table.c.state.in_((STOPPED, ERROR)), *which)
-    cleared = dict.fromkeys(("started_at", "finished_at", "error", "progress"))
+    cleared = dict.fromkeys(("started_at", "finished_at", "error", "progress", "furthest"))
     connection.execute(again.values(**_FRESH, **cleared, wanted_until=wanted_until))
 
 
@@ -353,13 +360,14 @@ def _open() -> sa.ColumnElement[bool]:
     return sa.and_(table.c.state.in_((QUEUED, RUNNING)), sa.not_(table.c.stop_asked))
 
 
-def _patient(asked: float) -> float:
-    """The time now, or 0, when nothing is over, for a caller who waited long for the lock.
+def _patient(store: Store, asked: float, lease_s: float) -> float:
+    """The time now, or 0, when nothing is over, for a caller who waited long for the store.
 
     While it waited, the owner of a lease or a page that wants a job may have been waiting for it, too.
     """
     now = time.time()
-    return now if now - asked < _LONG_WAIT_S else 0.0
+    waited = now - asked >= _LONG_WAIT_S or store.patience.back_within(lease_s)
+    return 0.0 if waited else now
 
 
 def _owned(job_id: int, owner: str) -> sa.ColumnElement[bool]:
@@ -396,9 +404,9 @@ def _bury(connection: Connection, now: float) -> None:
 
 _LEFT_UNKNOWN = {"left_low_s": None, "left_high_s": None}
 _DEADLY = (
-    f"The engine died {MOST_ATTEMPTS} times while it worked on this job, most likely because memory ran out. "
-    "What a study or a tuning had finished is kept: starting it again resumes from there. If that fails, "
-    "too, try a smaller model, fewer candidates or a smaller file."
+    f"The engine died {MOST_ATTEMPTS} times at this job without getting further. What ended it is not known "
+    "here: the engine's log and the system's may say. What was finished is kept, and starting the job again "
+    "resumes from there."
 )
 
 
@@ -416,7 +424,7 @@ def _read(connection: Connection, job_id: int) -> Job:
 
 
 def _typed(row: sa.Row) -> Job:
-    hidden = ("payload_digest", "lease_until", "wanted_until")
+    hidden = ("payload_digest", "lease_until", "wanted_until", "furthest")
     fields = {name: value for name, value in row._asdict().items() if name not in hidden}
     fields["payload"] = json.loads(row.payload)
     for name in ("result", "partial"):

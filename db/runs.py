@@ -6,13 +6,14 @@ is served again keeps its original timing. Deleting hides, and `restore` undoes 
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db.canonical import canonical_json
+from db.canonical import canonical_json, digest
 from db.choices import STRATEGIES
 from db.effect_results import current
 from db.errors import BadInput, NotFound
@@ -256,6 +257,7 @@ def save_effects(
         "timings_ms": canonical_json(timings_ms),
         "created_at": time.time(),
     }
+    values["content"] = content("effects", values)
     with store.write() as connection:
         connection.execute(store.insert(effect_table).values(**values).on_conflict_do_nothing())
         row = connection.execute(
@@ -353,7 +355,7 @@ def _values(run: Run) -> dict[str, Any]:
     result = run.result
     summary = _facts(result)
     words = (run.request.dataset, run.user_id, run.model, summary["title"], run.note, *run.tags)
-    return {
+    values = {
         "key": run.key,
         "dataset_id": run.dataset_id,
         "dataset": run.request.dataset,
@@ -370,6 +372,28 @@ def _values(run: Run) -> dict[str, Any]:
         "folded": fold(" ".join(words)),
         "result": canonical_json(result),
     }
+    return {**values, "content": content("runs", values)}
+
+
+_LASTING = (
+    "key",
+    "dataset",
+    "user_id",
+    "model",
+    "request_digest",
+    "request",
+    "timings_ms",
+    "summary",
+    "result",
+)
+_EFFECTS_LASTING = ("effects_key", "run_key", "options", "result", "timings_ms")
+LASTING = {"runs": _LASTING, "effects": _EFFECTS_LASTING}
+"""By table: the columns that never change once a row is stored."""
+
+
+def content(table: str, values: Mapping[str, Any]) -> str:
+    """SHA-256 of a row's lasting columns, kept with it: it reads as it was written, or it is damaged."""
+    return digest([values[name] for name in LASTING[table]])
 
 
 def _facts(result: dict) -> dict[str, Any]:
@@ -401,6 +425,7 @@ def _summary(row: sa.Row) -> RunSummary:
 
 def _effects(row: sa.Row) -> Effects:
     fields = row._asdict()
+    del fields["content"]
     read = {name: json.loads(fields[name]) for name in ("options", "result", "timings_ms")}
     read["result"] = current(read["result"], read["options"])
     return Effects(**fields | read)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0006"
+REVISION = "0007"
 
 metadata = MetaData(
     naming_convention={
@@ -62,6 +62,9 @@ datasets = Table(
     Column("report", Text, nullable=False),
     # Until when its writer may still be at work; NULL once it is complete. Such a data set counts as deleted.
     Column("writing_until", Double),
+    Column(
+        "content", Text
+    ),  # SHA-256 of the rows (`db.datasets.columns.content`); NULL before migration 0007
     Index(
         "uq_datasets_name",
         "name",
@@ -198,6 +201,7 @@ runs = Table(
     Column("summary", Text, nullable=False),
     Column("folded", Text, nullable=False),
     Column("result", Text, nullable=False),
+    Column("content", Text),  # SHA-256 of what never changes (`db.runs.content`)
     Index("ix_runs_created_at", "created_at"),
     Index("ix_runs_dataset_user_id", "dataset", "user_id"),
 )
@@ -218,6 +222,7 @@ effects = Table(
     Column("timings_ms", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("result", Text, nullable=False),
+    Column("content", Text),
     Index("ix_effects_run_key", "run_key"),
 )
 
@@ -260,6 +265,7 @@ jobs = Table(
     Column("wanted_until", Double),
     Column("left_low_s", Double),
     Column("left_high_s", Double),
+    Column("furthest", Double),
     Index(
         "uq_jobs_payload_digest",
         "payload_digest",

@@ -60,6 +60,8 @@ def test_lrgd_is_pure_tensor_code() -> None:
 # above it in this list, never from what is below.
 LAYERS = (
     "progress",
+    "stopping",
+    "streams",
     "registry",
     "libraries",
     "lrgd",

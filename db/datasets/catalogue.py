@@ -39,7 +39,7 @@ class DatasetInfo:
         return Scale.from_json(self.report.get("scale"))
 
 
-_OF_ITS_STATE = ("deleted_at", "writing_until")
+_OF_ITS_STATE = ("deleted_at", "writing_until", "content")
 
 
 def listing(store: Store) -> list[DatasetInfo]:
@@ -147,6 +147,12 @@ def _bytes(info: DatasetInfo) -> int:
 
 
 def _not_found(connection: Connection, name: str) -> NotFound:
+    binned = sa.select(datasets.c.id).where(datasets.c.name == name, _IN_BIN).limit(1)
+    if connection.execute(binned).first() is not None:
+        return NotFound(
+            f"The data set {name!r} was deleted. It is in the bin: restore it in the Library, or "
+            "import it again."
+        )
     names = list(
         connection.execute(sa.select(datasets.c.name).where(datasets.c.deleted_at.is_(None))).scalars()
     )

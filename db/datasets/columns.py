@@ -3,11 +3,13 @@
 Boundary: numpy and lists only, no database. The tables do not check references row by row, so this does.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from db.canonical import canonical_json
 from db.errors import DataError
 from db.names import clean_text, storable
 
@@ -49,6 +51,24 @@ def repaired(columns: DatasetColumns) -> tuple[DatasetColumns, int]:
 
     fields = {name: clean(getattr(columns, name)) for name in ("titles", "categories", "brands")}
     return (replace(columns, **fields), count) if count else (columns, 0)
+
+
+def content(columns: DatasetColumns) -> str:
+    """SHA-256 of everything in the columns, equal on every machine, before and after they are stored."""
+    sha = hashlib.sha256()
+    attributes = columns.attributes if columns.attributes and any(columns.attributes) else None
+    texts = (columns.item_ids, columns.titles, columns.categories, columns.brands, attributes)
+    for values in (*texts, columns.user_ids):
+        sha.update(canonical_json(values).encode("ascii"))
+    for array, kind in (
+        (columns.user, "<i4"),
+        (columns.item, "<i4"),
+        (columns.timestamp, "<i8"),
+        (columns.rating, "<f4"),
+        (columns.tie, "?"),
+    ):
+        sha.update(b"" if array is None else np.ascontiguousarray(array, kind).tobytes())
+    return sha.hexdigest()
 
 
 def check(columns: DatasetColumns) -> None:

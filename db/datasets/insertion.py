@@ -17,7 +17,7 @@ from db import bulk
 from db.canonical import canonical_json
 from db.datasets import drafts
 from db.datasets.catalogue import DatasetInfo, info_of, row_of
-from db.datasets.columns import DatasetColumns, check, repaired
+from db.datasets.columns import DatasetColumns, check, content, repaired
 from db.errors import Conflict
 from db.names import check_name, clean_text, fold
 from db.schema import datasets, interactions, items, occurrences, users
@@ -68,6 +68,7 @@ def insert(
         "interactions": len(columns.user),
         "has_timestamps": columns.timestamp is not None,
         "has_ratings": columns.rating is not None,
+        "content": content(columns),
     }
     draft = drafts.begin(store, head)
     try:

@@ -11,6 +11,7 @@ MOST = 64
 
 _FORM = re.compile(r"none|[a-z][a-z0-9_-]*:(?:(\d{1,3})|\d{1,5}t)")
 
+MOST_TOKENS = 99_999
 SHORT = 16
 """Tokens of a short demonstration: a token budget considers as many windows as would fit at this length."""
 
@@ -106,9 +107,11 @@ def parse_spec(spec: str) -> Spec:
             raise BadInput(f"demos is {spec!r}: none takes no number. Write none.")
         return Spec(name, 0)
     number = size.removesuffix("t")
-    if not (number.isascii() and number.isdigit() and (number != size or int(number) <= MOST)):
+    least, most = (0, MOST) if number == size else (1, MOST_TOKENS)
+    if not (number.isascii() and number.isdigit() and least <= int(number) <= most):
         raise BadInput(
-            f"demos is {spec!r}: write {name}:K with K a number from 0 to {MOST}, or {name}:Tt with T tokens."
+            f"demos is {spec!r}: write {name}:K with K a number from 0 to {MOST}, or {name}:Tt with T "
+            f"tokens, a number from 1 to {MOST_TOKENS}."
         )
     return Spec(name, int(number)) if number == size else _budget(name, int(number))
 

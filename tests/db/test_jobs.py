@@ -174,6 +174,31 @@ def test_a_job_that_kills_its_owner_three_times_ends_in_error(store: Store, cloc
     assert jobs.submit(store, "rank", {}).id != job.id
 
 
+def test_a_job_that_gets_further_each_time_never_ends_in_error(store: Store, clock: Clock) -> None:
+    job = jobs.submit(store, "study", {})
+    for attempt in range(1, 12):
+        owner = f"worker {attempt}"
+        assert claim(store, owner).id == job.id
+        # It begins below where the one before ended, as a study does that repeats what was not stored.
+        assert jobs.heartbeat(store, job.id, owner, attempt / 20 - 0.02, "again")
+        assert jobs.heartbeat(store, job.id, owner, attempt / 20, "further")
+        clock.now += 30
+
+
+def test_deaths_at_the_same_place_end_it_without_a_guess_at_the_cause(store: Store, clock: Clock) -> None:
+    job = jobs.submit(store, "study", {})
+    for attempt in range(1, 5):
+        owner = f"worker {attempt}"
+        claim(store, owner)
+        for progress in (0.1, min(0.2 * attempt, 0.4)):
+            assert jobs.heartbeat(store, job.id, owner, progress)
+        clock.now += 30
+    assert jobs.claim(store, "worker 5") is None  # the last three came no further than 0.4
+    error = jobs.get(store, job.id).error or ""
+    assert "without getting further" in error
+    assert "memory" not in error
+
+
 def test_a_clean_shutdown_is_no_attempt(store: Store) -> None:
     job = jobs.submit(store, "rank", {})
     for _ in range(5):

@@ -90,7 +90,7 @@ from db import models as _models  # noqa: E402
 from db import runs as _runs  # noqa: E402
 from db.errors import DualensError  # noqa: E402
 from db.requests import OptimizeRequest, RunRequest  # noqa: E402
-from db.settings import Settings  # noqa: E402
+from db.settings import STORE_WAIT, Settings, set_store_wait  # noqa: E402
 from db.store import Store  # noqa: E402
 from db.version import VERSION as __version__  # noqa: E402
 
@@ -383,26 +383,31 @@ def _print_version(wanted: bool) -> None:
 
 
 def _program(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback prints it
         bool,
         typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
     ] = False,
+    store_wait: Annotated[float | None, typer.Option(min=0, help=STORE_WAIT)] = None,
 ) -> None:
     """Options that stand before a command."""
+    set_store_wait(store_wait)
 
 
 def command_line() -> typer.Typer:
     """The commands of `dualens`: those of `python -m engine`, the dashboard, `--version`, completion."""
     from dashboard.__main__ import EXAMPLE, dashboard
-    from engine.__main__ import app as engine
+    from engine.__main__ import ABOUT, groups
+    from engine.commands.options import Commands
 
     app = typer.Typer(
         name="dualens",
-        help=f"{engine.info.help} Without a command, the dashboard opens.",
+        cls=Commands,
+        help=f"{ABOUT} Without a command, the dashboard opens.",
         pretty_exceptions_enable=False,
     )
     app.command(epilog=EXAMPLE)(dashboard)
-    app.add_typer(engine)
+    for group in groups:
+        app.add_typer(group.app)
     app.callback(help=app.info.help)(_program)
     return app
 
@@ -414,7 +419,9 @@ def main() -> int:
 
         return app(prog_name="dualens")
     from engine.__main__ import main as run
+    from engine.streams import prepare
 
+    prepare()
     return run(lambda: command_line()(prog_name="dualens"))
 
 

@@ -17,6 +17,7 @@ from dashboard.doors import rules, sign_in
 from dashboard.doors.rules import Doors
 from db import datasets, jobs
 from db.errors import DualensError
+from db.patience import Patience
 from db.settings import Settings
 from db.store import Store
 
@@ -76,6 +77,9 @@ def supervise(page: subprocess.Popen[bytes], worker: subprocess.Popen[bytes] | N
             worker, started = start_worker(), time.monotonic()
         return page.returncode
     finally:
+        for child in (worker, page):
+            if child is not None and child.poll() is None:
+                child.terminate()  # both at once; `end` waits for one after the other
         end(worker)
         end(page)
 
@@ -116,7 +120,7 @@ def dashboard(
 ) -> None:
     """Open the dashboard and start its engine. Ctrl-C stops both."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with Ctrl-C ignored
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, _interrupt)
     try:
         names = list(allow_host or [])
         if file and (own := sign_in.host(sign_in.read(file))):
@@ -125,7 +129,8 @@ def dashboard(
             host, names, data_folder or [], file, insecure=insecure, allow_changes=allow_changes
         )
         os.environ.update(rules.environment(doors))
-        with Store.open(Settings()) as store:
+        settings = Settings()
+        with Store.open(settings, Patience(settings.store_wait, say=_aside)) as store:
             if not no_worker and not datasets.listing(store):
                 jobs.submit(store, "setup", {})
     except DualensError as error:
@@ -138,8 +143,17 @@ def dashboard(
         print(f"Insecure: {said}", flush=True)
     try:
         raise typer.Exit(supervise(page, worker))
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    except KeyboardInterrupt as told:
+        by_hand = told.args in ((), (signal.SIGINT,))
+        raise typer.Exit(0 if by_hand else 128 + told.args[0]) from None
+
+
+def _interrupt(number: int, _: object) -> None:
+    raise KeyboardInterrupt(number)
+
+
+def _aside(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 EXAMPLE = "Example: dualens dashboard --port 9000 --no-browser"

@@ -10,11 +10,15 @@ from typing import Any
 import typer
 
 from db.errors import DualensError
+from engine import stopping, streams
 from engine.commands import (
     baselines,
     bench,
+    keeping,
     methods,
     optimizing,
+    options,
+    output,
     preferences,
     runs,
     studies,
@@ -22,25 +26,46 @@ from engine.commands import (
     workspace,
 )
 
+ABOUT = "Dualens: see what each demonstration does to your LLM recommender."
+
+groups = (workspace, keeping, runs, optimizing, baselines, tuning, studies, preferences, methods, bench)
 app = typer.Typer(
-    help="Dualens: see what each demonstration does to your LLM recommender.",
+    cls=options.Commands,
+    help=ABOUT,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (workspace, runs, optimizing, baselines, tuning, studies, preferences, methods, bench):
+for group in groups:
     app.add_typer(group.app)
+app.callback(help=ABOUT)(options.program)
 
 
 def main(call: Callable[[], Any] = app) -> int:
-    """Run the command line; errors that users can correct are printed as one line, exit status 2."""
-    try:
-        call()
-    except DualensError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 2
+    """Run the command line; its status. What users can correct is printed as one line, status 2.
+
+    A command that loses the store in its midst is run anew: what it had stored is served, not computed again.
+    """
+    with stopping.handled():
+        try:
+            try:
+                options.patience.keep_trying(call)
+            finally:
+                sys.stdout.flush()
+        except streams.OutputLost as error:
+            streams.give_up()
+            if not error.silent:
+                output.aside(f"Error: {error}")
+            return error.status
+        except DualensError as error:
+            output.aside(f"Error: {error}")
+            return 2
+        except stopping.Ended as ended:
+            output.aside(ended.sentence)
+            return ended.status
     return 0
 
 
 if __name__ == "__main__":
+    streams.prepare()
     sys.exit(main())

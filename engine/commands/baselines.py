@@ -8,7 +8,7 @@ from db.choices import BASELINES, CANDIDATE_KINDS, TARGETS, TUNE_KINDS
 from db.requests import TuneRequest
 from engine.baselines.ranks import MEASURES, run_baseline
 from engine.commands import output
-from engine.commands.options import Dataset, Json, opened, service_engine
+from engine.commands.options import Dataset, Json, at_least, opened, seeded, service_engine
 from engine.jobs.worker import run_here
 from engine.studies.table_cells import difference, interval
 from engine.tasks.compared_baselines import DECIDING, compared
@@ -28,8 +28,8 @@ def baseline(
         ),
     ],
     dataset: Dataset = "simulated",
-    users: Annotated[int, typer.Option(min=1, help="How many users to rank.")] = 300,
-    candidates: Annotated[int, typer.Option("--candidates", "-c", help="Length of the candidate list.")] = 20,
+    users: Annotated[int, at_least(1, "How many users to rank.")] = 300,
+    candidates: Annotated[int, at_least(2, "Length of the candidate list.", "--candidates", "-c")] = 20,
     candidate_kind: Annotated[
         Literal[tuple(CANDIDATE_KINDS)],  # type: ignore[valid-type]
         typer.Option(help="How negatives are drawn."),
@@ -52,7 +52,7 @@ def baseline(
     demos: Annotated[
         str, typer.Option(help="Demonstrations of the model, as in `rank`, separated by commas.")
     ] = "none,neighbours:4",
-    seed: Annotated[int, typer.Option(help="Seed of users, candidate lists and initial weights.")] = 0,
+    seed: Annotated[int, seeded("Seed of users, candidate lists and initial weights.")] = 0,
     json: Json = False,
 ) -> None:
     """Fit conventional recommenders (as a job) and rank the candidate lists of `rank` with them."""

@@ -11,7 +11,7 @@ from engine.benchmarks.giving_way import WORK, giving_way
 from engine.benchmarks.method_gains import ALL, method_gains
 from engine.benchmarks.store_speed import INTERACTIONS, store_speed
 from engine.commands import output
-from engine.commands.options import Dataset, Json, opened, service_engine
+from engine.commands.options import Dataset, Json, at_least, opened, seeded, service_engine
 from engine.studies.table_cells import interval
 
 app = typer.Typer()
@@ -27,13 +27,14 @@ Model = Annotated[
 ]
 Users = Annotated[
     int | None,
-    typer.Option(min=1, help="Users measured; numbers are medians. Default: 5, or 1 for a slow model."),
+    at_least(1, "Users measured; numbers are medians. Default: 5, or 1 for a slow model."),
 ]
 Items = Annotated[
-    int | None, typer.Option(min=1, help="Purchases in the query, and the maximum in a demonstration.")
+    int | None,
+    at_least(1, "Purchases in the query, and the maximum in a demonstration."),
 ]
 _SLOW = 100_000_000  # parameters from which a processor takes seconds for one prompt
-Seed = Annotated[int, typer.Option(help="Seed of users and candidates.")]
+Seed = Annotated[int, seeded("Seed of users and candidates.")]
 Demos = Annotated[str, typer.Option(help="STRATEGY:K, as in `rank`.")]
 K = Annotated[str, typer.Option("--k", help="Numbers of demonstrations: any of 4, 8 and 16.")]
 
@@ -70,10 +71,10 @@ def effects(
 @bench.command(epilog="Example: dualens bench intervals --users 130 --k 8 --items 3 --candidates 10")
 def intervals(
     model: Model = "embedded",
-    users: Annotated[int, typer.Option(min=2, help="Users measured.")] = 100,
-    k: Annotated[int, typer.Option("--k", min=6, help="Demonstrations, 6 to 8.")] = 8,
-    items: Annotated[int, typer.Option(min=1, help="Purchases in the query and in a demonstration.")] = 3,
-    candidates: Annotated[int, typer.Option("--candidates", "-c", min=2, help="Candidates.")] = 10,
+    users: Annotated[int, at_least(2, "Users measured.")] = 100,
+    k: Annotated[int, typer.Option("--k", min=6, max=8, help="Demonstrations, 6 to 8.")] = 8,
+    items: Annotated[int, at_least(1, "Purchases in the query and in a demonstration.")] = 3,
+    candidates: Annotated[int, at_least(2, "Candidates.", "--candidates", "-c")] = 10,
     mode: Annotated[
         Literal["direct", "total", "reprompt"], typer.Option(help="What leaving one out means.")
     ] = "direct",
@@ -154,7 +155,7 @@ def catalogue(
     dataset: Dataset = "simulated",
     model: Annotated[str, typer.Option("--model", "-m", help="A registered model.")] = "embedded",
     demos: Demos = "neighbours:4",
-    users: Annotated[int, typer.Option(min=1, help="Users measured; times are medians.")] = 5,
+    users: Annotated[int, at_least(1, "Users measured; times are medians.")] = 5,
     widths: Annotated[str, typer.Option(help="Beam widths, separated by commas.")] = "10,20,50,200,800",
     check: Annotated[
         bool, typer.Option("--check", help="Also score every title alone; takes minutes per user.")
@@ -194,7 +195,7 @@ def catalogue(
 def methods(
     dataset: Dataset = "simulated",
     demos: Demos = "neighbours:4",
-    users: Annotated[int, typer.Option(min=1, help="Users ranked.")] = 40,
+    users: Annotated[int, at_least(1, "Users ranked.")] = 40,
     only: Annotated[
         str | None, typer.Option(help="Methods, separated by commas, e.g. ridge:0.5,order; default: all.")
     ] = None,
@@ -218,9 +219,9 @@ def methods(
 
 @bench.command(epilog="Example: dualens bench store --interactions 10000000")
 def store(
-    interactions: Annotated[int, typer.Option(min=1, help="Default: as Amazon Video Games.")] = INTERACTIONS,
-    users: Annotated[int | None, typer.Option(min=1, help="Default: an eighth of that.")] = None,
-    items: Annotated[int | None, typer.Option(min=1, help="Default: a fifth of the users.")] = None,
+    interactions: Annotated[int, at_least(1, "Default: as Amazon Video Games.")] = INTERACTIONS,
+    users: Annotated[int | None, at_least(1, "Default: an eighth of that.")] = None,
+    items: Annotated[int | None, at_least(1, "Default: a fifth of the users.")] = None,
     url: Annotated[
         str | None, typer.Option(help="Database, e.g. postgresql://...; default: a temporary SQLite file.")
     ] = None,
@@ -249,7 +250,7 @@ def store(
 
 @bench.command(epilog="Example: dualens bench waiting --only optimize,study")
 def waiting(
-    seconds: Annotated[float, typer.Option(min=1, help="Of rankings beside each kind of work.")] = 30.0,
+    seconds: Annotated[float, at_least(1, "Of rankings beside each kind of work.")] = 30.0,
     only: Annotated[
         str | None, typer.Option(help="Kinds of work, separated by commas; default: all.")
     ] = None,

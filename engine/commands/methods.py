@@ -9,7 +9,7 @@ from db.effect_results import UNITS
 from db.requests import RunRequest
 from db.requests.edits import usual
 from engine.commands import output
-from engine.commands.options import Json, opened, service_engine, takes
+from engine.commands.options import Json, at_least, opened, service_engine, takes
 from engine.tasks.forward_tuning import forward as tune
 from engine.tasks.pool import USUAL_SIZE, USUAL_SOURCES
 from engine.tasks.pool import pool as offered
@@ -26,7 +26,7 @@ def pool(
         str,
         typer.Option(help=f"Separated by commas: {', '.join(SOURCES)}."),
     ] = ",".join(USUAL_SOURCES),
-    size: Annotated[int, typer.Option(help="Demonstrations per source.")] = USUAL_SIZE,
+    size: Annotated[int, at_least(1, "Demonstrations per source.")] = USUAL_SIZE,
     json: Json = False,
 ) -> None:
     """List candidate demonstrations for a user; --prescore MODEL scores them on probes."""
@@ -50,7 +50,7 @@ def spread(
             "by default all that the data allow."
         ),
     ] = None,
-    draws: Annotated[int, typer.Option(help="Draws of each random edit.")] = 16,
+    draws: Annotated[int, at_least(1, "Draws of each random edit.")] = 16,
     kappa: Annotated[
         float, typer.Option(help="The robust effect is the mean minus this many standard deviations.")
     ] = 1.0,
@@ -82,7 +82,7 @@ def spread(
 @takes(RunRequest)
 def forward(
     request: RunRequest,
-    iterations: Annotated[int, typer.Option(help="Iterations over the demonstrations.")] = 8,
+    iterations: Annotated[int, at_least(1, "Iterations over the demonstrations.")] = 8,
     step: Annotated[
         float | None, typer.Option(help="Step size: share of the new keys and values that is mixed in.")
     ] = None,
@@ -91,7 +91,7 @@ def forward(
     ] = None,
     at: Annotated[
         int | None,
-        typer.Option(help="Iteration to rank with; by default the best on the last known purchase."),
+        at_least(0, "Iteration to rank with; by default the best on the last known purchase."),
     ] = None,
     json: Json = False,
 ) -> None:

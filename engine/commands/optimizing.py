@@ -8,7 +8,7 @@ from db.choices import MEASURES
 from db.effect_results import UNITS
 from db.requests import OptimizeRequest
 from engine.commands import output
-from engine.commands.options import Json, opened, service_engine, takes
+from engine.commands.options import MOST, Json, opened, service_engine, takes
 from engine.optimize import optimize as optimized
 from engine.optimize.long_term_effect import long_term_effect
 
@@ -30,7 +30,11 @@ def lasting(
     request: OptimizeRequest,
     start: Annotated[
         int | None,
-        typer.Option(help="Position of the purchase before which the set is chosen; by default the middle."),
+        typer.Option(
+            min=0,
+            max=MOST,
+            help="Position of the purchase before which the set is chosen; by default the middle.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -10,12 +10,14 @@ from dataclasses import MISSING
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from db.errors import BadInput
+from db.patience import Patience
 from db.requests.base import Request
-from db.requests.fields import RequestField, described
+from db.requests.fields import LONGEST_SEED, RequestField, described
 from db.requests.run import read_chosen
-from db.settings import Settings
+from db.settings import STORE_WAIT, Settings, set_store_wait
 from db.store import Store
 from engine.commands import output
 from engine.context import Engine
@@ -25,11 +27,55 @@ DEFAULTS = {"dataset": "simulated"}  # so that first commands need only a user
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Name of a data set (see `datasets`).")]
+MOST = 1_000_000_000
+"""The most of anything that can be asked for."""
+
+
+def at_least(low: int, help: str, *flags: str) -> Any:
+    """An option for a number of things; its upper bound is one that the store and NumPy can take."""
+    return typer.Option(*flags, min=low, max=MOST, help=help)
+
+
+def seeded(help: str) -> Any:
+    """An option for a seed."""
+    return typer.Option(min=0, max=LONGEST_SEED, help=help)
+
+
+Limit = Annotated[int, at_least(1, "Maximum number to list.")]
 User = Annotated[str, typer.Option("--user", "-u", help="User id (see `users`).")]
 Model = Annotated[str, typer.Option("--model", "-m", help="Registered name, model folder or hub id.")]
 
 
 Command = Callable[..., None]
+
+patience = Patience(
+    60.0,
+    say=output.aside,
+    advice="What was stored before is kept: run the same command again to resume it, or let it wait longer "
+    "(`--store-wait 600` before the command's name).",
+)
+"""What the commands of this process do while the store is away."""
+
+
+class Commands(TyperGroup):
+    """The commands of a program; a value that is empty is refused, not read as some default."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for before, word in zip(["", *args], args, strict=False):
+            option, sign, value = word.partition("=")
+            empty = before if not word else option if word.startswith("--") and sign and not value else None
+            if empty is not None and empty not in MAY_BE_EMPTY:
+                what = empty if empty.startswith("-") else "An argument"
+                raise BadInput(f"{what} is empty. Write a value, or leave it out.")
+        return super().parse_args(ctx, args)
+
+
+MAY_BE_EMPTY = frozenset({"--search"})  # it narrows nothing then
+
+
+def program(store_wait: Annotated[float | None, typer.Option(min=0, help=STORE_WAIT)] = None) -> None:
+    """Options that stand before a command."""
+    set_store_wait(store_wait)
 
 
 def takes(request: type[Request], *fields: str, **defaults: Any) -> Callable[[Command], Command]:
@@ -102,7 +148,9 @@ def read(field: RequestField, value: Any) -> Any:
 @contextlib.contextmanager
 def opened() -> Iterator[Store]:
     """The store of this workspace."""
-    store = Store.open(Settings())
+    settings = Settings()
+    patience.seconds = settings.store_wait
+    store = Store.open(settings, patience)
     try:
         yield store
     finally:
@@ -116,10 +164,22 @@ def service_engine(store: Store) -> Iterator[Engine]:
         yield Engine(store, Settings())
 
 
-def listing(rows: list[dict[str, Any]], key: str, *, json: bool, width: dict[str, int] | None = None) -> None:
-    """Print rows under one plural key, or as a table (long ids are cut in tables, never in JSON)."""
+def listing(
+    rows: list[dict[str, Any]],
+    key: str,
+    *,
+    json: bool,
+    width: dict[str, int] | None = None,
+    narrowed: bool = False,
+) -> None:
+    """Print rows under one plural key, or as a table (long ids are cut in tables, never in JSON).
+
+    `narrowed`: there are some, of which these options may have asked for none.
+    """
     if json:
         output.as_json({key: rows})
+    elif not rows and narrowed:
+        output.line(f"No {key} match these options. Search for less, or leave some of them out.")
     elif not rows:
         output.line(f"No {key} yet. `dualens setup` creates the first ones.")
     else:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from db.requests import strategy_spec as spec
 from engine.commands import output
-from engine.commands.options import Dataset, Json, Model, opened, service_engine
+from engine.commands.options import Dataset, Json, Model, at_least, opened, seeded, service_engine
 
 app = typer.Typer()
 
@@ -16,9 +17,11 @@ def preferences(
     out: Annotated[Path, typer.Option("--out", "-o", help="File of JSON lines to write.")],
     dataset: Dataset = "simulated",
     model: Model = "embedded",
-    users: Annotated[int, typer.Option(help="How many users to draw.")] = 100,
-    size: Annotated[int, typer.Option("--size", "-k", help="Demonstrations in a set.")] = 4,
-    seed: Annotated[int, typer.Option(help="Seed of users and random sets.")] = 0,
+    users: Annotated[int, at_least(1, "How many users to draw.")] = 100,
+    size: Annotated[
+        int, typer.Option("--size", "-k", min=1, max=spec.MOST, help="Demonstrations in a set.")
+    ] = 4,
+    seed: Annotated[int, seeded("Seed of users and random sets.")] = 0,
     json: Json = False,
 ) -> None:
     """Write each user's best and worst demonstration set as prompt, chosen and rejected (for DPO)."""

@@ -9,7 +9,7 @@ from db.choices import EFFECT_MODES, ESTIMATORS, MEASURES
 from db.requests import RunRequest, request_notes
 from db.settings import Settings
 from engine.commands import output
-from engine.commands.options import Json, Model, listing, opened, service_engine, takes
+from engine.commands.options import Json, Limit, Model, at_least, listing, opened, service_engine, takes
 from engine.jobs.worker import work
 from engine.tasks import results
 from engine.tasks.effects import effects as measured
@@ -83,9 +83,10 @@ def verify(model: Model = "embedded", json: Json = False) -> None:
 @takes(RunRequest)
 def recommend(
     request: RunRequest,
-    top: Annotated[int, typer.Option(help="How many items to recommend.")] = 10,
+    top: Annotated[int, at_least(1, "How many items to recommend.")] = 10,
     width: Annotated[
-        int | None, typer.Option(help="Beam width over the title tree; by default wide enough for the list.")
+        int | None,
+        at_least(1, "Beam width over the title tree; by default wide enough for the list."),
     ] = None,
     zero_shot: Annotated[
         bool, typer.Option("--zero-shot", help="Also rank without demonstrations; takes twice as long.")
@@ -122,13 +123,15 @@ def runs_(
     user: Annotated[str | None, typer.Option("--user", "-u", help="Only this user.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Only this model.")] = None,
     search: Annotated[str, typer.Option(help="Words of note, tags, user or titles.")] = "",
-    limit: Annotated[int, typer.Option(help="How many to list, newest first.")] = 20,
+    limit: Limit = 20,
     json: Json = False,
 ) -> None:
     """List stored runs, newest first."""
     with opened() as store:
         found = runs.listing(store, dataset=dataset, user=user, model=model, search=search, limit=limit)
-    listing([results.run_row(summary) for summary in found], "runs", json=json, width={"run": 12})
+        narrowed = not found and runs.count(store) > 0
+    rows = [results.run_row(summary) for summary in found]
+    listing(rows, "runs", json=json, width={"run": 12}, narrowed=narrowed)
 
 
 @app.command(epilog="Example: dualens worker")

@@ -10,6 +10,7 @@ from db.choices import STUDIES, StudyChoice
 from db.errors import BadInput
 from db.requests import StudyRequest
 from db.requests.fields import field_of
+from db.requests.strategy_spec import MOST
 from engine.commands import output
 from engine.commands.options import Json, opened, service_engine, takes
 from engine.jobs.worker import run_here
@@ -20,7 +21,9 @@ STRATEGY, _, USUAL_K = field_of(StudyRequest, "demos").default.partition(":")
 K = Annotated[
     int | None,
     typer.Option(
-        min=0, help=f"Number of demonstrations, where --demos is only a strategy (default {USUAL_K})."
+        min=0,
+        max=MOST,
+        help=f"Number of demonstrations, where --demos is only a strategy (default {USUAL_K}).",
     ),
 ]
 

@@ -9,7 +9,7 @@ from db import datasets, models
 from db.choices import FORMATS
 from db.errors import BadInput, DataError
 from engine.commands import output
-from engine.commands.options import Dataset, Json, listing, opened, service_engine
+from engine.commands.options import Dataset, Json, Limit, at_least, listing, opened, service_engine
 from engine.data import importing
 from engine.jobs import handlers
 from engine.progress import quiet
@@ -39,13 +39,11 @@ def import_(
         list[str] | None,
         typer.Option("--column", help="FIELD=COLUMN for generic files, e.g. user=customer_id. Repeatable."),
     ] = None,
-    k_core: Annotated[
-        int, typer.Option(help="Keep users and items with at least this many interactions.")
-    ] = 0,
+    k_core: Annotated[int, at_least(0, "Keep users and items with at least this many interactions.")] = 0,
     min_rating: Annotated[
         float | None, typer.Option(help="Keep interactions with at least this rating.")
     ] = None,
-    min_history: Annotated[int, typer.Option(help="Keep users with at least this many items.")] = 3,
+    min_history: Annotated[int, at_least(0, "Keep users with at least this many items.")] = 3,
     repeats: Annotated[
         Literal["first", "last", "all"],
         typer.Option(help="Of a user's interactions with the same item, keep the first, the last or all."),
@@ -111,10 +109,10 @@ def datasets_(json: Json = False) -> None:
 def users(
     dataset: Dataset = "simulated",
     search: Annotated[str, typer.Option(help="Part of a user id, or words of a title bought.")] = "",
-    min_length: Annotated[int, typer.Option(help="Shortest history to list.")] = 0,
-    max_length: Annotated[int | None, typer.Option(help="Longest history to list.")] = None,
-    limit: Annotated[int, typer.Option(help="Maximum number to list.")] = 50,
-    offset: Annotated[int, typer.Option(help="Number to skip.")] = 0,
+    min_length: Annotated[int, at_least(0, "Shortest history to list.")] = 0,
+    max_length: Annotated[int | None, at_least(0, "Longest history to list.")] = None,
+    limit: Limit = 50,
+    offset: Annotated[int, at_least(0, "Number to skip.")] = 0,
     json: Json = False,
 ) -> None:
     """List users of a data set with the length of their history."""
@@ -122,7 +120,7 @@ def users(
         info = datasets.get(store, dataset)
         found = datasets.users(store, info.id, search, min_length, max_length, limit, offset)
     rows = [{"user": u.user_id, "length": u.length, "tie": u.tie} for u in found]
-    listing(rows, "users", json=json)
+    listing(rows, "users", json=json, narrowed=info.users > 0)
 
 
 @app.command("models", epilog="Example: dualens models --add Qwen/Qwen2.5-0.5B --name qwen")

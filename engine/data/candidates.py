@@ -72,9 +72,11 @@ def _drawn(
     order = ORDERS[kind](store, dataset, own[target_position], parts)
     negatives = _negatives(store, dataset, own, order, size - 1)
     if len(negatives) < size - 1:
+        most = len(negatives) + 1
+        advice = f"Ask for at most {most}." if most >= SMALLEST else "No list can be made: take another user."
         raise BadInput(
             f"candidates is {size}, but {dataset.name!r} has only {len(negatives)} {kind} negatives for this "
-            f"user (not in the history, a title of its own). Ask for at most {len(negatives) + 1}."
+            f"user (not in the history, a title of its own). {advice}"
         )
     items = [own[target_position].item, *negatives]
     return [items[place] for place in shuffled(size, *parts, "place", size).tolist()]

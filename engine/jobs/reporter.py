@@ -29,7 +29,8 @@ class Hand:
     job: jobs.Job
     progress: float | None = None
     message: str = ""
-    partial: dict | None = None
+    partial: dict | None = None  # not stored yet
+    latest: dict | None = None  # of this process
     stop_asked: threading.Event = field(default_factory=threading.Event)
     left: TimeLeft = field(default_factory=TimeLeft)
 
@@ -55,13 +56,17 @@ class Reporter:
         self._looked = time.monotonic()
         self.before = hand.job.partial
 
+    def begin(self) -> None:
+        """Begin another attempt in this process, from what the one before had so far."""
+        self.before = self._hand.latest or self._hand.job.partial
+
     def __call__(self, progress: float | None, message: str = "", partial: dict | None = None) -> None:
         """Say how far the job is and what it has so far. Raises `Stopped` when the job is to end."""
         hand = self._hand
         hand.progress, hand.message = progress, message
         hand.left.note(progress, worked())
         if partial is not None:
-            hand.partial = partial
+            hand.partial = hand.latest = partial
         self.give_way()
         self._end_if_asked()
 

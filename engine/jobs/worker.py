@@ -6,34 +6,51 @@ job finishes is in the store before the job says so, so nothing finished is lost
 """
 
 import fcntl
+import math
 import os
-import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from db import datasets, jobs, workers
-from db.errors import Conflict, DualensError
+from db.errors import Conflict, DualensError, StoreAway
+from db.patience import Patience
 from db.settings import Settings
 from db.store import Store
 from db.time_left import time_left
+from engine import stopping
 from engine.context import Engine
 from engine.jobs.handlers import HANDLERS
 from engine.jobs.reporter import Hand, Reporter, Stopped
 from engine.progress import Clock, giving_way, telling, worked
+from engine.stopping import Ended
 
-# On standard error, as found at each line: what a command prints is for scripts.
-structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+class _Log:
+    """Lines on standard error, as found at each line: what a command prints is for scripts.
+
+    A log that cannot be written (its disk is full) is no reason to end.
+    """
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError, AttributeError):
+            print(message, file=sys.stderr, flush=True)
+
+    debug = info = warning = error = critical = exception = msg
+
+
+structlog.configure(logger_factory=lambda *_: _Log())
 log = structlog.get_logger("dualens.worker")
 
 POLL_S = 0.03  # how long an idle worker sleeps between looks: adds at most this to a slider's answer
+KEPT = "What was finished is kept. Run the same command again to resume."
 LEASE_S = 20.0  # a job whose worker has not renewed for this long is taken over; one that died, at once
 
 
@@ -52,16 +69,18 @@ class Beat(threading.Thread):
         *,
         serves: bool = True,
         supervisor: int | None = None,
+        closed: threading.Event | None = None,
     ):
         """`serves`: does more urgent jobs while one runs; a command does its own job only.
 
-        `supervisor`: the process that starts this one again when it crashes.
+        `supervisor`: the process that starts this one again when it crashes. `closed`: set when this process
+        is to end.
         """
         super().__init__(daemon=True, name="beat")
         self.store, self.owner, self.engine, self.serves = store, owner, engine, serves
         self.supervisor = supervisor
         self.hands: list[Hand] = []
-        self.closed = threading.Event()
+        self.closed = closed or threading.Event()
 
     def describe(self) -> workers.Worker:
         """The line the dashboard shows at the foot of its navigation."""
@@ -100,12 +119,13 @@ class Beat(threading.Thread):
                 hand.stop_asked.set()
 
     def run(self) -> None:
-        """Beat until closed; a store that is busy for a moment is no reason to die."""
+        """Beat until closed; a store that is away (it was waited for) is no reason to die."""
         while not self.closed.wait(workers.BEAT_S):
             try:
-                self.once()
+                self.store.again(self.once)
             except Exception as error:
-                log.warning("heartbeat failed", error=str(error))
+                if not self.closed.is_set():
+                    log.warning("heartbeat failed", error=str(error))
 
 
 def run_job(engine: Engine, beat: Beat, job: jobs.Job) -> None:
@@ -123,29 +143,43 @@ def run_job(engine: Engine, beat: Beat, job: jobs.Job) -> None:
         return more_urgent is not None
 
     reporter = Reporter(engine, owner, hand, list(HANDLERS), beat.closed, serve if beat.serves else None)
+
+    def attempt() -> dict[str, Any]:
+        reporter.begin()
+        return HANDLERS[job.kind](engine, job.payload, reporter)
+
     try:
         with giving_way(reporter.give_way), telling(reporter):
-            result = HANDLERS[job.kind](engine, job.payload, reporter)
-        jobs.finish(store, job.id, owner, result)
+            # Anew where the store goes away in its midst: what was finished by then is served from it.
+            result = store.again(attempt)
+        store.again(lambda: jobs.finish(store, job.id, owner, result))
         log.info("done", job=job.id, kind=job.kind, seconds=round(clock.seconds, 3))
-    except Stopped:
+    except (Stopped, Ended) as end:
         # STOPPED if that was asked for, else QUEUED again; with the partial result since the last beat.
-        jobs.release(store, job.id, owner, hand.partial)
+        store.again(lambda: jobs.release(store, job.id, owner, hand.latest))
         log.info("stopped", job=job.id, kind=job.kind)
+        if isinstance(end, Ended):
+            raise
+    except StoreAway:  # it was waited for in vain: the lease runs out, and whoever comes next resumes
+        raise
     except DualensError as error:
-        jobs.fail(store, job.id, owner, str(error))
+        _failed(store, job, owner, str(error))
         log.info("refused", job=job.id, kind=job.kind, reason=str(error))
     except Exception as error:
         log.exception("failed", job=job.id, kind=job.kind)
-        jobs.fail(
+        _failed(
             store,
-            job.id,
+            job,
             owner,
             f"The engine met an error it does not know: {type(error).__name__}: {error}. Nothing was stored "
             "for this job. The engine's log has the details.",
         )
     finally:
         beat.hands.remove(hand)
+
+
+def _failed(store: Store, job: jobs.Job, owner: str, reason: str) -> None:
+    store.again(lambda: jobs.fail(store, job.id, owner, reason))
 
 
 @contextmanager
@@ -165,9 +199,10 @@ def device_lock(home: Path, device: str) -> Iterator[None]:
                 f"Another engine (process {holder}) already works on {device} for the workspace {home}. "
                 "One engine per device is enough: the dashboard and the command line share it."
             ) from error
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
+        with suppress(OSError):  # a full disk: who holds the lock stays unsaid
+            handle.truncate(0)
+            handle.write(str(os.getpid()))
+            handle.flush()
         yield
 
 
@@ -195,9 +230,9 @@ def claimed(
     checked = 0.0
     while not closed.is_set() and alive():
         if time.monotonic() - checked > workers.BEAT_S:
-            expire_ended(store)
+            store.again(lambda: expire_ended(store))
             checked = time.monotonic()
-        job = jobs.claim(store, owner, lease_s=LEASE_S, kinds=list(HANDLERS))
+        job = store.again(lambda: jobs.claim(store, owner, lease_s=LEASE_S, kinds=list(HANDLERS)))
         if job:
             yield job
         else:
@@ -207,34 +242,45 @@ def claimed(
 def work(settings: Settings, *, with_parent: bool = False, once: bool = False) -> None:
     """Work until told to stop (Ctrl-C, SIGTERM), or until the parent process is gone if `with_parent`.
 
-    `once` ends after the first job, for scripts and tests. Raises `Conflict` if this device has a worker.
+    A store that is away is waited for as long as it takes. `once` ends after the first job, for scripts and
+    tests. Raises `Conflict` if this device has a worker, and `Ended` when it was told to stop.
     """
     parent = os.getppid()
-    store = Store.open(settings)
-    engine = Engine(store, settings)
+    closed = threading.Event()
+    patience = Patience(math.inf, say=log.warning, pause=closed.wait)
+    with stopping.gently(closed.set, kept="Open jobs are kept; the next engine resumes them."):
+        try:
+            with Store.open(settings, patience) as store:
+                _work(store, closed, parent if with_parent else None, once=once)
+        except StoreAway:
+            if not closed.is_set():
+                raise
+        stopping.check()
+
+
+def _work(store: Store, closed: threading.Event, parent: int | None, *, once: bool) -> None:
+    engine = Engine(store, store.settings)
     device = engine.device()
     owner = workers.owner_name(device)
-    with device_lock(settings.home, device):
-        bury_predecessors(store, device, owner)
-        datasets.sweep(store)
-        beat = Beat(store, owner, engine, supervisor=parent if with_parent else None)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: beat.closed.set())
-        beat.once()
+    with device_lock(store.settings.home, device):
+        store.again(lambda: bury_predecessors(store, device, owner))
+        store.again(lambda: datasets.sweep(store))
+        beat = Beat(store, owner, engine, supervisor=parent, closed=closed)
+        store.again(beat.once)
         beat.start()
-        log.info("ready", owner=owner, home=str(settings.home))
+        log.info("ready", owner=owner, home=str(store.settings.home))
         try:
             if not once and any(info.name == "simulated" for info in datasets.listing(store)):
-                engine.warm_up()
-            for job in claimed(store, owner, beat.closed, lambda: not with_parent or os.getppid() == parent):
+                store.again(engine.warm_up)
+            for job in claimed(store, owner, closed, lambda: parent is None or os.getppid() == parent):
                 run_job(engine, beat, job)
                 if once:
                     break
         finally:
-            beat.closed.set()
+            closed.set()
             beat.join(timeout=2 * workers.BEAT_S)
-            workers.gone(store, owner)
-            store.close()
+            with suppress(StoreAway):  # the row says that a process was there which no longer is
+                workers.gone(store, owner)
             log.info("gone", owner=owner)
 
 
@@ -244,47 +290,57 @@ def run_here(
     """File a background job and do it in this process; the result, as the store has it.
 
     An equal job that another process works on is followed to its end instead; one whose process has ended is
-    taken over. Ctrl-C ends it as STOPPED, and the same call resumes from its partial result. Raises
-    DualensError with the job's own words where it fails.
+    taken over. A signal (`engine.stopping`) ends it as STOPPED, and the same call resumes from its partial
+    result. Raises DualensError with the job's own words where it fails, and Ended.
     """
     store = engine.store
     owner = workers.owner_name("command")
     beat = Beat(store, owner, engine, serves=False)
-    job = jobs.submit(store, kind, payload)
-    ended = threading.Event()
+    job = store.again(lambda: jobs.submit(store, kind, payload))
 
-    def end(*_: object) -> None:
-        ended.set()
+    def ask() -> None:
         for hand in beat.hands:
             hand.stop_asked.set()
 
-    previous = signal.signal(signal.SIGINT, end)
+    def at_last() -> None:
+        jobs.stop(store, job.id)
+        for hand in beat.hands:
+            jobs.release(store, hand.job.id, owner, hand.partial)
+
     beat.start()
     try:
-        said = ""
-        while True:
-            if ended.is_set():
-                jobs.stop(store, job.id)
-            expire_ended(store)
-            mine = jobs.claim(store, owner, lease_s=LEASE_S, job_id=job.id)
-            if mine:
-                with _spoken(beat, say):
-                    run_job(engine, beat, mine)
-            job = jobs.get(store, job.id)
-            if job.state == jobs.COMPLETED:
-                return job.result or {}
-            if job.state == jobs.ERROR:
-                raise DualensError(job.error or "The job failed.")
-            if job.state == jobs.STOPPED:
-                raise DualensError("Stopped. Run the same command again to resume.")
-            if job.message != said:
-                said = job.message
-                say(" · ".join(filter(None, (said, time_left(job.left_low_s, job.left_high_s)))))
-            time.sleep(0.5)
+        with stopping.gently(ask, at_last, KEPT):
+            return _to_its_end(beat, job.id, say)
+    except Ended:
+        store.again(lambda: jobs.stop(store, job.id))
+        raise
     finally:
-        signal.signal(signal.SIGINT, previous)
         beat.closed.set()
         beat.join(timeout=2 * workers.BEAT_S)
+
+
+def _to_its_end(beat: Beat, number: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """The result of a job, done here or, if another process has it, followed. Raises DualensError, Ended."""
+    store, said = beat.store, ""
+    while True:
+        stopping.check()
+        store.again(lambda: expire_ended(store))
+        mine = store.again(lambda: jobs.claim(store, beat.owner, lease_s=LEASE_S, job_id=number))
+        if mine:
+            with _spoken(beat, say):
+                run_job(beat.engine, beat, mine)
+            stopping.check()
+        job = store.again(lambda: jobs.get(store, number))
+        if job.state == jobs.COMPLETED:
+            return job.result or {}
+        if job.state == jobs.ERROR:
+            raise DualensError(job.error or "The job failed.")
+        if job.state == jobs.STOPPED:
+            raise DualensError("It was stopped elsewhere. Run the same command again to resume.")
+        if job.message != said:
+            said = job.message
+            say(" · ".join(filter(None, (said, time_left(job.left_low_s, job.left_high_s)))))
+        time.sleep(0.5)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tests.toys import toy_columns
 
 COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
 COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool", "forward"]
-COMMANDS += ["optimize", "lasting", "bench"]
+COMMANDS += ["optimize", "lasting", "bench", "check", "backup", "restore"]
 
 
 @pytest.fixture

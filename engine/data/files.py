@@ -14,13 +14,14 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from db.errors import DataError
 from db.names import clean_text
 from engine.data.confinement import check, inside
+from engine.data.encodings import guess_encoding
 
 MAX_UNPACKED = 64 << 30  # bytes that one compressed source may unpack to
 MAX_RATIO = 200  # unpacked : packed; review text reaches 10, repetitive logs 50, bombs 1000
@@ -167,13 +168,18 @@ def _reason(error: BaseException) -> str:
 
 @dataclass(frozen=True)
 class Member:
-    """One file of the source. `name` is its path inside the source, `size` its stored bytes."""
+    """One file of the source. `name` is its path inside the source, `size` its stored bytes.
+
+    `encoding` and `header` (whether line 1 names the columns): what a person says of it.
+    """
 
     name: str
     size: int
     opener: Callable[[], BinaryIO] = field(repr=False, compare=False)
     budget: Budget = field(default_factory=Budget, repr=False, compare=False)
     archive_size: int | None = None
+    encoding: str | None = None
+    header: bool | None = None
 
     def open(self) -> Stream:
         """Stream of the unpacked bytes; raises Broken when the file cannot be opened."""
@@ -231,12 +237,28 @@ class Folder:
         return (self.only,) if self.only else self.members
 
 
-def open_source(path: str | os.PathLike[str], called: str) -> list[Folder]:
+def open_source(
+    path: str | os.PathLike[str], called: str, encoding: str | None = None, header: bool | None = None
+) -> list[Folder]:
     """Folders of members found at a file, folder or zip; raises DataError when there is nothing to read.
 
-    `called`: what messages call it.
+    `called`: what messages call it. `encoding` and `header`: what a person says of all texts.
     """
     check(path)
+    folders = _open_source(path, called)
+    if encoding is None and header is None:
+        return folders
+    return [
+        replace(
+            folder,
+            members=tuple(replace(member, encoding=encoding, header=header) for member in folder.members),
+            only=folder.only and replace(folder.only, encoding=encoding, header=header),
+        )
+        for folder in folders
+    ]
+
+
+def _open_source(path: str | os.PathLike[str], called: str) -> list[Folder]:
     where = Path(path).expanduser()
     try:
         mode = where.stat().st_mode
@@ -341,7 +363,7 @@ def binary_reason(head: bytes) -> str | None:
         return "this is a Python pickle, which is never opened; export it as CSV or Parquet"
     if head[257:262] == b"ustar":
         return "this is a tar archive (unpack it first)"
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if guess_encoding(head).name.startswith(("utf-16", "utf-32")):
         return None
     control = len(re.findall(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head[: 64 << 10]))
     if control > max(3, len(head[: 64 << 10]) // 200):

@@ -12,12 +12,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from db.errors import DataError
+from engine.data.encodings import (
+    SINGLE_LETTERS,
+    WESTERN,
+    encoding_question,
+    guess_encoding,
+    not_utf8,
+    splits_by_bytes,
+)
 from engine.data.files import Broken, Member, Stream, binary_reason
 from engine.data.report import Report
 
 CHUNK = 256 << 10  # bytes read at once; their rows take a fraction of a second
 HEAD = 256 << 10  # bytes looked at to recognise a file
 MAX_LINE = 4 << 20  # bytes; longer lines are skipped and counted
+ODD_LINES = 0.05  # of the lines may be in another encoding; beyond, a person says which
 MAX_TITLE = 500  # characters, the most that shops allowed; longer titles are shortened at a word
 
 Tick = Callable[[float, str], None]
@@ -73,17 +82,6 @@ class Block:
         return self.text.split("\n")
 
 
-def guess_encoding(head: bytes) -> str:
-    """`utf-16`, `utf-8` or `cp1252`, by byte-order mark and validity of the first bytes."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
-
-
 def text_head(member: Member, encoding: str | None = None) -> list[str]:
     """The first whole lines of a text member; raises Broken with the reason when it is not text."""
     head = member.head(HEAD)
@@ -91,7 +89,7 @@ def text_head(member: Member, encoding: str | None = None) -> list[str]:
         raise Broken("the file is empty")
     if reason := binary_reason(head):
         raise Broken(reason)
-    encoding = encoding or guess_encoding(head)
+    encoding = member.encoding or encoding or guess_encoding(head).name
     text = head.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\x00", "")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(head) >= HEAD and len(lines) > 1:
@@ -104,16 +102,17 @@ def blocks(
 ) -> Iterator[Block]:
     """Blocks of about CHUNK bytes of whole lines, decoded, line ends normalised, NUL bytes dropped.
 
-    `skip` leaves out the first lines (a header) but keeps counting them. Lines that are not UTF-8 are read as
-    Windows-1252; both repairs are counted. Lines over MAX_LINE bytes are dropped and go to `bad`. Raises
-    DataError naming file and line when the stream breaks off.
+    `skip` leaves out the first lines (a header) but keeps counting them. The encoding is the person's, the
+    format's (`encoding`) or found; where it is not clear the report asks. Single lines that are not in it are
+    read as Windows-1252 or with marks for what is not readable, and counted. Lines over MAX_LINE bytes are
+    dropped and go to `bad`. Raises DataError naming file and line when the stream breaks off.
     """
     try:
         head = member.head()
     except Broken as error:
         raise DataError(f"{member.name}, line 1: {error}. Nothing was imported.") from None
-    if encoding is None and (encoding := guess_encoding(head)) == "cp1252":
-        report.note(f"{member.name} is not UTF-8; it was read as Windows-1252.")
+    encoding = _encoding_of(member, head, encoding, report)
+    odd = Odd()
     newline = b"\r" if b"\r" in head and b"\n" not in head else b"\n"
     line = 1
     with member.open() as stream:
@@ -121,7 +120,7 @@ def blocks(
             if data is None:  # a line that was too long
                 line += 1
                 continue
-            text = _decode(data, encoding, member, line, report)
+            text = _decode(data, encoding, member, line, report, odd)
             first, line = line, line + text.count("\n") + 1
             if first == 1:
                 text = text.removeprefix("\ufeff")
@@ -133,6 +132,47 @@ def blocks(
                 first, text = skip + 1, "\n".join(rest)
             yield Block(first, text, ended)
     report.files[member.name] = line - 1
+    if not member.encoding and odd.count > max(3, ODD_LINES * line):
+        report.ask(encoding_question(member.name, odd.start, not_utf8(odd.start)))
+
+
+@dataclass
+class Odd:
+    """Lines that are not in the encoding of their file: how many, and the first of them."""
+
+    count: int = 0
+    start: bytes = b""
+
+    def take(self, line: bytes) -> None:
+        """Count a line."""
+        self.count += 1
+        if len(self.start) < CHUNK:
+            self.start += line + b"\n"
+
+
+def _encoding_of(member: Member, head: bytes, format_says: str | None, report: Report) -> str:
+    """The encoding to read a member in; a note where it is not UTF-8, a question where it is not clear."""
+    if member.encoding:
+        try:
+            codecs.getincrementaldecoder(member.encoding)().decode(head)
+        except UnicodeDecodeError as error:
+            line = head[: error.start].count(b"\n") + 1
+            raise DataError(
+                f"{member.name}, line {line}: it is not in the encoding {member.encoding}. Nothing was "
+                "imported."
+            ) from None
+        return member.encoding
+    if format_says:
+        return format_says
+    guess = guess_encoding(head)
+    if guess.name != "utf-8" and not guess.name.startswith(("utf-16", "utf-32")):
+        called = "Windows-1252" if guess.name == WESTERN else guess.name
+        report.note(
+            f"{member.name} is not UTF-8; it was read as {called} (confidence {guess.confidence:.0%})."
+        )
+    if not guess.sure:
+        report.ask(encoding_question(member.name, head, guess))
+    return guess.name
 
 
 def _whole_lines(
@@ -167,38 +207,44 @@ def _whole_lines(
 
 
 def _chunks(stream: Stream, encoding: str, newline: bytes) -> Iterator[bytes]:
-    """The stream's bytes with UTF-16 written as UTF-8 and old Mac line ends as `\\n`; may raise Broken."""
-    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace") if encoding == "utf-16" else None
+    """The stream's bytes, as UTF-8 where lines cannot be parted before decoding; old Mac line ends as `\\n`.
+
+    May raise Broken.
+    """
+    whole = splits_by_bytes(encoding)
+    decoder = None if whole else codecs.getincrementaldecoder(encoding)(errors="replace")
     while chunk := stream.read(CHUNK):
         if decoder:
             chunk = decoder.decode(chunk).encode("utf-8")
         yield chunk.replace(b"\r", b"\n") if newline == b"\r" else chunk
 
 
-def _decode(data: bytes, encoding: str, member: Member, line: int, report: Report) -> str:
+def _decode(data: bytes, encoding: str, member: Member, line: int, report: Report, odd: Odd) -> str:
     if b"\x00" in data:
         for offset, part in enumerate(data.split(b"\n")):
             if b"\x00" in part:
                 report.repair("NUL bytes removed from the line", member.name, line + offset)
         data = data.replace(b"\x00", b"")
-    if encoding in ("latin-1", "cp1252"):
-        text = data.decode(encoding, errors="replace")
-    else:
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            text = "\n".join(
-                _decode_line(part, member, line + offset, report)
-                for offset, part in enumerate(data.split(b"\n"))
-            )
+    encoding = encoding if splits_by_bytes(encoding) else "utf-8"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        text = "\n".join(
+            _decode_line(part, encoding, member, line + offset, report, odd)
+            for offset, part in enumerate(data.split(b"\n"))
+        )
     if "\r" in text:
         text = text.replace("\r\n", "\n").removesuffix("\r")
     return text
 
 
-def _decode_line(data: bytes, member: Member, line: int, report: Report) -> str:
+def _decode_line(data: bytes, encoding: str, member: Member, line: int, report: Report, odd: Odd) -> str:
     try:
-        return data.decode("utf-8")
+        return data.decode(encoding)
     except UnicodeDecodeError:
-        report.repair("line not UTF-8, read as Windows-1252", member.name, line)
-        return data.decode("cp1252", errors="replace")
+        odd.take(data)
+        if encoding == "utf-8" and not_utf8(data) == SINGLE_LETTERS:
+            report.repair("line not UTF-8, read as Windows-1252", member.name, line)
+            return data.decode(WESTERN, errors="replace")
+        report.repair(f"letters not readable as {encoding} in the line", member.name, line)
+        return data.decode(encoding, errors="replace")

@@ -10,7 +10,7 @@ import re
 from engine.data.files import Member
 from engine.data.tables.delimited import guess_text_table
 from engine.data.tables.json_lines import JsonTable, json_head, parse_json, refuse_array
-from engine.data.tables.parquet import ParquetTable, open_parquet
+from engine.data.tables.parquet import parquet_table
 from engine.data.tables.table import Table
 from engine.data.text import text_head
 
@@ -19,8 +19,7 @@ def open_table(member: Member) -> Table:
     """The table in a member, by content; raises Broken with the reason when there is none."""
     head = member.head(4096)
     if head.startswith(b"PAR1"):
-        with open_parquet(member) as file:
-            return ParquetTable(member, tuple(map(str, file.schema_arrow.names)))
+        return parquet_table(member)
     lines = text_head(member)
     refuse_array(lines[0])
     if re.match(r"\s*\{", lines[0]):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from db.errors import DataError
+from engine.data.column_names import NAMELESS
 from engine.data.columns import Lines
 from engine.data.files import Member
 from engine.data.report import Report
@@ -35,6 +36,18 @@ class Table(Protocol):
     def read(self, wanted: Sequence[str], report: Report, tick: Tick, bad: Bad) -> Iterator[Batch]:
         """Batches of (line numbers, one sequence per wanted column); bad rows go to `bad`."""
         ...
+
+
+def unique(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, one for what has none, and a number behind a name that is there before (`item_id.1`)."""
+    given: dict[str, None] = {}
+    for place, name in enumerate(names, 1):
+        start = name.strip() or NAMELESS.format(place)
+        again = (f"{start}.{n}" for n in range(1, len(names) + 1))
+        given[
+            start if start not in given else next(n for n in again if n not in given and n not in names)
+        ] = None
+    return tuple(given)
 
 
 def cut_off(member: Member, line: int, detail: str) -> DataError:

@@ -89,7 +89,7 @@ def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], r
             **options,
             cache=context.engine.prefills,
         )
-    result = results.effects_result(inputs, measured)
+    result = results.effects_result(inputs, measured, run)
     return runs.save_effects(store, run.key, effects_key(run, options), options, result, measured.timings_ms)
 
 

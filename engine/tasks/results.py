@@ -183,8 +183,11 @@ def no_room(dropped: Sequence[Dropped], dropped_zero_shot: Sequence[Dropped]) ->
     ]
 
 
-def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
-    """Effects in one mode (`db.effect_results` says what each field is), demonstrations in prompt order."""
+def effects_result(inputs: Inputs, result: EffectsResult, run: Run) -> dict[str, Any]:
+    """Effects in one mode (`db.effect_results` says what each field is), demonstrations in prompt order.
+
+    run: the one whose demonstrations they explain.
+    """
     from engine.lrgd.agreement import spearman
 
     ids = [entry.demonstration.id for entry in inputs.chosen]
@@ -228,7 +231,7 @@ def effects_result(inputs: Inputs, result: EffectsResult) -> dict[str, Any]:
         ),
         "interactions": pairs,
         "redundant": redundant(rows, pairs),
-        "notes": effect_notes(result),
+        "notes": effect_notes(result, run.result.get(result.measure), inputs.weights),
         "target": inputs.request.target,
     }
 
@@ -241,8 +244,9 @@ def choice_notes(request: RunRequest, choice: Choice, before: Sequence[str] = ()
     return {"notes": notes} if notes else {}
 
 
-def effect_notes(result: EffectsResult) -> list[str]:
-    """What a reader of effects should know, in sentences."""
+def effect_notes(result: EffectsResult, listed: float | None, weights: Sequence[float]) -> list[str]:
+    """What a reader of effects should know, in sentences. listed: the measure of the run's list with the
+    demonstrations, at these weights."""
     gain, count = result.gains[result.measure], len(result.effects)
     sentences = []
     if abs(gain.zero_shot - result.zero_shot) >= NOTICED:
@@ -251,6 +255,16 @@ def effect_notes(result: EffectsResult) -> list[str]:
             f"The effects start at {gain.zero_shot:.2f}, where all demonstrations are left out ({kept}); the "
             f"list without demonstrations is at {result.zero_shot:.2f}. So they do not add up to the change "
             "between the two lists."
+        )
+    if listed is not None and abs(gain.value - listed) >= NOTICED:
+        why = "this precision rounds otherwise where the same is computed in another way"
+        if result.mode == "reprompt" and 0 in weights:
+            why = "dropped, a demonstration of weight 0 is not in the prompt; turned down, it keeps its place"
+        elif result.mode == "total" and any(weight != 1 for weight in weights):
+            why = "weights count for what later demonstrations read, too; in the list they do not"
+        sentences.append(
+            f"The effects end at {gain.value:.2f}, the list with demonstrations is at {listed:.2f} ({why}). So "
+            "they do not add up to the change between the two lists."
         )
     if result.intervals is None:
         sentences.append("This estimator knows nothing of its error: do not rank demonstrations by it.")

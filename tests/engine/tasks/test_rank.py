@@ -175,6 +175,28 @@ def test_both_answers_come_by_default_and_each_is_stored(
     assert effects(engine, request_)[1].result == found.result, "the richer measurement serves"
 
 
+@pytest.mark.parametrize(
+    ("mode", "weights", "why"),
+    [
+        ("reprompt", (1.0, 0.0, 1.0), "a demonstration of weight 0 is not in the prompt"),
+        ("total", (0.2, 3.0, 0.2), "weights count for what later demonstrations read, too"),
+    ],
+)
+def test_effects_that_do_not_end_at_the_list_say_why(
+    engine: Engine, request_: RunRequest, monkeypatch: pytest.MonkeyPatch, mode: str, weights: tuple, why: str
+) -> None:
+    monkeypatch.setattr(results, "NOTICED", 1e-9)  # a tiny random model hardly cares
+    run, found = effects(engine, replace(request_, weights=weights), mode=mode)
+    end, listed = found.result["value"], run.result["margin"]
+    assert abs(end - listed) > 1e-6
+    [said] = [note for note in found.result["notes"] if "effects end at" in note]
+    assert f"The effects end at {end:.2f}, the list with demonstrations is at {listed:.2f} (" in said
+    assert why in said
+    monkeypatch.setattr(results, "NOTICED", 1e-3)
+    _, turned = effects(engine, replace(request_, weights=weights), mode="direct")
+    assert not any("effects end at" in note for note in turned.result["notes"])
+
+
 def test_an_estimator_of_weights_has_no_drop_and_says_so(engine: Engine, request_: RunRequest) -> None:
     _, found = effects(engine, request_, estimator="aumann")
     assert found.result["mode"] == "direct"

@@ -524,8 +524,8 @@ STUDIES: dict[str, StudyChoice] = _table(
         paper="arXiv 2504.04386 (reconstruction)",
         asks=("demos", "candidates", "candidate_kind", "scoring", "history"),
         users=200,
-        reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: the effects "
-        "shown on Recommend; grey: other scores.",
+        reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: effects of "
+        "turning a demonstration down; grey: other scores.",
     ),
 )
 

@@ -1,4 +1,8 @@
-"""Whether effects can be trusted on a data set, in one sentence from a `faithfulness` result."""
+"""How far effects of turning down can be trusted on a data set, in words from a `faithfulness` result.
+
+The study predicts with effects of turning a demonstration down. What dropping one does, the page Recommend
+measures itself: a prediction of it is what stands there until then.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,13 +30,13 @@ def trusted(result: Result) -> str:
     """Plain text; empty where neither truth was measured."""
     parts = []
     for truth, prediction in (
-        ("exact", "exact removal"),
-        ("reprompt", "new prompts without a demonstration"),
+        ("exact", "exact ones"),
+        ("reprompt", "what dropping it does"),
     ):
         known = [(rho, name) for name in OURS if (rho := agreement(result, name, truth)) is not None]
         if truth == "reprompt":  # what the desk shows is measured exactly up to six demonstrations
             known = known[::-1]
-        if not known:
+        if not known or (truth == "exact" and _all_taken(result)):
             continue
         rho, _ = known[0]
         level = next(word for least, word in LEVELS if rho >= least)
@@ -42,7 +46,13 @@ def trusted(result: Result) -> str:
     if not parts:
         return ""
     where = plain(result.get("dataset") or "this data set", 60)
-    return f"On {where}, effects {' and '.join(parts)}."
+    return f"On {where}, effects of turning a demonstration down {' and '.join(parts)}."
+
+
+def _all_taken(result: Result) -> bool:
+    """Whether the estimate took all subsets, so that its agreement with exact values says nothing."""
+    passes = ((result.get("estimators") or {}).get(OURS[0]) or {}).get("passes") or {}
+    return bool(result.get("k")) and (passes.get("max") or 0) >= 2 ** result["k"]
 
 
 def _rival(result: Result, truth: str) -> str:

@@ -372,13 +372,17 @@ def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
         **{k: found["scores"]["effect"][k] for k in ("exact", "reprompt")},
     }
     assert trusted(found) == (
-        "On <b>d</b>, effects can be trusted as predictions of exact removal (rank correlation 0.95, best "
-        "other score one gradient at weight 1 0.60) and can mostly be trusted as predictions of new prompts "
-        "without a demonstration (rank correlation 0.85, best other score one gradient at weight 1 0.50)."
+        "On <b>d</b>, effects of turning a demonstration down can be trusted as predictions of exact ones "
+        "(rank correlation 0.95, best other score one gradient at weight 1 0.60) and can mostly be trusted "
+        "as predictions of what dropping it does (rank correlation 0.85, best other score one gradient at "
+        "weight 1 0.50)."
     )
+    taken = found | {"k": 4, "estimators": {"kriging": {"passes": {"mean": 16.0, "max": 16}}}}
+    assert "exact ones" not in trusted(taken), "an estimate from all subsets is no estimate"
+    assert "exact ones" in trusted(taken | {"k": 8})
     assert trusted({}) == ""
     assert trusted({"scores": {"kriging": {"exact": {"spearman": {"mean": 0.2}}}}}).startswith(
-        "On this data set, effects cannot be trusted as predictions of exact removal"
+        "On this data set, effects of turning a demonstration down cannot be trusted as predictions of exact"
     )
 
 

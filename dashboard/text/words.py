@@ -87,6 +87,8 @@ def share_change(result: Mapping[str, Any]) -> str:
     if None in margins:
         return ""
     before, after = (math.exp(float(margin or 0.0)) for margin in margins)
+    if f"{before:.0%}" == f"{after:.0%}":
+        return f", its share among the candidates stays at {after:.0%}"
     verb = "grows" if after > before else "falls"
     return f", its share among the candidates {verb} from {before:.0%} to {after:.0%}"
 

@@ -183,3 +183,5 @@ def test_the_share_among_the_candidates_is_said_where_a_run_knows_it() -> None:
     run = result(7, 1, (4.9, 2.6), [demo("a", "Hose")]) | {"margin_zero_shot": -2.0, "margin": -0.1}
     assert "its share among the candidates grows from 14% to 90%" in words.recommend(run, None)
     assert "share" not in words.recommend(result(7, 1, (4.9, 2.6), [demo("a", "Hose")]), None)
+    same = run | {"margin_zero_shot": -0.0002, "margin": -0.0003}
+    assert "its share among the candidates stays at 100%" in words.recommend(same, None)

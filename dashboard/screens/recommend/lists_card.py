@@ -208,19 +208,27 @@ def total_help(run: Run, effects: Mapping[str, Any] | None) -> str:
             return said
         if abs(own[1] - own[0] - effects["effect_total"]) < SAME:
             return f"{said} It is the change between the two lists."
-        lists = _change(own[0], own[1], 2)
-        return (
-            f"{said} Between the two lists it changes otherwise ({lists}): turned down, demonstrations keep "
-            "their place in the prompt, and a model also reacts to where words stand."
-        )
+        return f"{said} Between the two lists it changes otherwise ({_change(own[0], own[1], 2)}): {_why(effects)}"
     if not effects:
         what = {"margin": "log of the target's share", "loss": "loss of the target"}[_total(run, None)[1]]
         return f"The change of the {what} between the two lists. No effect is measured yet."
-    change = f" ({_change(effects['value_zero_shot'], effects['value'], 2)} nats)"
+    change = _change(effects["value_zero_shot"], effects["value"], 2)
+    said = f"Sum of the effects {words.MODES[effects['mode']]}: the loss of the target ({change} nats)."
+    if abs(run.result["loss_zero_shot"] - run.result["loss"] - effects["effect_total"]) < SAME:
+        return f"{said} It is the change on the left."
+    return f"{said} On the left it changes otherwise: {_why(effects)}"
+
+
+def _why(effects: Mapping[str, Any]) -> str:
+    """Why effects do not add up to the change between two lists, by what leaving out means."""
+    if effects["mode"] == "reprompt":
+        return (
+            "dropped, a demonstration of weight 0 is not in the prompt, and the history stays as short as the "
+            "demonstrations made it."
+        )
     return (
-        f"Sum of the effects: the same prompt with the demonstrations gated out, positions kept{change}. The "
-        "losses on the left come from two prompts, one written without them; a model also reacts to where "
-        "words stand."
+        "turned down, demonstrations keep their place in the prompt, and a model also reacts to where words "
+        "stand."
     )
 
 

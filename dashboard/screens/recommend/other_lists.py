@@ -109,15 +109,19 @@ def _peers(result: Mapping[str, Any], run: Run) -> None:
     name = picked if picked in lists else names[0]
     st.caption(f"{md(_about(name))}. {_ties(lists[name]['items'])}")
     if lists[name].get("knows"):
-        st.caption(
-            f"{md(_named(name))} knows {md(lists[name]['knows'])}. Demonstrations hold nothing from the "
-            "target's moment on either."
-        )
+        st.caption(f"{md(_named(name))} knows {md(lists[name]['knows'])}. {demonstrations_know(run.result)}")
     two_lists(pair(lists[name]["items"], run.result["items"]), "bump-peer", (_named(name), WITH))
     st.markdown(md(words.peers(run.result, {_named(name): lists[name] for name in names})))
     for entry in result["lists"]:
         if "missing" in entry:
             st.caption(f"{md(_named(entry['name']))} is not here: {md(entry['missing'])}")
+
+
+def demonstrations_know(result: Mapping[str, Any]) -> str:
+    """What demonstrations found in the data hold nothing of: of the target's moment, where there are any."""
+    if result["target"]["timestamp"] is None:
+        return "Demonstrations hold nothing that is held out, of other users either."
+    return "Demonstrations hold nothing from the target's moment on either."
 
 
 def _about(name: str) -> str:

@@ -68,7 +68,7 @@ def _offered(
     view: View, request: RunRequest, info: DatasetInfo, words: Domain, past: Sequence[Interaction]
 ) -> None:
     st.caption(
-        "Windows of other users and of this user's own past, none later than the target. "
+        f"Windows of other users and of this user's own past, {known_when(info)}. "
         "Select rows, then add them. They go last, next to the query."
     )
     try:
@@ -81,6 +81,11 @@ def _offered(
     progress.later(
         answer, "Collecting the pool", ROOM_PX, lambda ended: _table(ended, view, info, words, past)
     )
+
+
+def known_when(info: DatasetInfo) -> str:
+    """Which purchases the pool keeps out. Without timestamps nobody knows what was later than the target."""
+    return "all from before the target's moment" if info.has_timestamps else "without the purchases held out"
 
 
 def _asked(payload: dict[str, Any]) -> Answer:

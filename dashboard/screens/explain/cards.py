@@ -110,7 +110,7 @@ def pairs_card(run: Run, effects: Result) -> None:
         "Above (blue) they need each other.",
     )
     if not effects.get("interactions"):
-        empty("Not measured", "Pairs take all subsets of the demonstrations: measured for up to 6.", 120)
+        empty(*no_pairs(effects), 120)
         return
     titles = [str(demo["answer"]["title"]) for demo in run.result["demonstrations"]]
     st.plotly_chart(
@@ -121,6 +121,13 @@ def pairs_card(run: Run, effects: Result) -> None:
         alt=describe_pairs(effects),
     )
     st.markdown(md(words.redundancy(effects) or "No pair plainly teaches the same."))
+
+
+def no_pairs(effects: Result) -> tuple[str, str]:
+    """Why there is no picture of pairs."""
+    if len(effects["demonstrations"]) < 2:
+        return "No pair", "There is one demonstration."
+    return "Not measured", "Pairs take all subsets: exact effects have them, and effects are exact up to 6."
 
 
 def trust_card(run: Run, effects: Result | None) -> None:
@@ -154,8 +161,8 @@ def spread_card(run: Run, effects: Result | None) -> None:
     """Effects under random changes of weights, titles or order."""
     heading(
         "Perturbation spread",
-        "Effects under random perturbations. Dot and bar: mean and standard deviation. Tick: robust effect, "
-        "mean minus deviation. Ring: effect without perturbation.",
+        "Effects under random perturbations, if you turn one down. Dot and bar: mean and standard deviation. "
+        "Tick: robust effect, mean minus deviation. Ring: effect without perturbation.",
     )
     picked = remembered(
         st.pills,

@@ -38,16 +38,24 @@ FEW = 5
 
 @dataclass(frozen=True)
 class Bound:
-    """A weighted mean gain in NDCG@10 with its bounds, each sure by itself."""
+    """A weighted mean gain in NDCG@10 with its bounds, each `sure` (a share) by itself: one-sided."""
 
     mean: float
     low: float
     high: float
+    sure: float = SURE
 
     def to_json(self) -> dict[str, float | None]:
         """An end that is infinitely far is null: JSON has no infinity."""
         low, high = (end if math.isfinite(end) else None for end in (self.low, self.high))
-        return {"mean": self.mean, "low": low, "high": high}
+        return {"mean": self.mean, "low": low, "high": high, "sure": self.sure}
+
+    @property
+    def least(self) -> str:
+        """The lower bound in words, with how sure it is."""
+        if not math.isfinite(self.low):
+            return "no bound from one purchase"
+        return f"{100 * self.sure:.0f} % sure of at least {_signed(self.low)}"
 
 
 @dataclass(frozen=True)
@@ -79,10 +87,10 @@ def bound(gains: NDArray[np.float64], share: NDArray[np.float64], sure: float = 
     mean = float(share @ gains)
     effective = 1 / float(share @ share)
     if effective < 1 + 1e-9:
-        return Bound(mean, -float("inf"), float("inf"))
+        return Bound(mean, -float("inf"), float("inf"), sure)
     variance = float(share @ (gains - mean) ** 2) * effective / (effective - 1)
     reach = float(stats.t.ppf(sure, effective - 1)) * float(np.sqrt(variance / effective))
-    return Bound(mean, mean - reach, mean + reach)
+    return Bound(mean, mean - reach, mean + reach, sure)
 
 
 def expectation(expected: Mapping[str, NDArray[np.float64]]) -> tuple[str | None, Verdict | None]:
@@ -99,8 +107,8 @@ def expectation(expected: Mapping[str, NDArray[np.float64]]) -> tuple[str | None
         return best, None
     reason = (
         f"Demonstrations do not reliably help users of this data set: for {len(known[best])} other users the "
-        f"best of {len(known)} strategies gains {_signed(gain.mean)} NDCG@10 (at worst "
-        f"{_signed(gain.low)}). None are applied."
+        f"best of {len(known)} strategies gains {_signed(gain.mean)} NDCG@10 "
+        f"({gain.least}). None are applied."
     )
     return None, Verdict("zero-shot", reason, gain)
 
@@ -127,17 +135,17 @@ def judge(
     )
     if second and over and second.low > 0 and over.low > 0:
         reason = (
-            f"{where} the weighted set gains {_signed(second.mean)} NDCG@10 (at least "
-            f"{_signed(second.low)}), {_signed(over.mean)} over the same set without weights."
+            f"{where} the weighted set gains {_signed(second.mean)} NDCG@10 ({second.least}), "
+            f"{_signed(over.mean)} over the same set without weights ({over.least})."
         )
         return Verdict("two-stage", reason, first, second, over)
     if first.low > 0:
         unsure = "" if over is None else f" The weights are not reliably better ({_signed(over.mean)})."
-        gain = f"{where} the set gains {_signed(first.mean)} NDCG@10 (at least {_signed(first.low)})."
+        gain = f"{where} the set gains {_signed(first.mean)} NDCG@10 ({first.least})."
         return Verdict("stage 1", gain + unsure, first, second, over)
     reason = (
-        f"{where} the set gains {_signed(first.mean)} NDCG@10, which may be no gain or a loss (at worst "
-        f"{_signed(first.low)}). No demonstrations are applied."
+        f"{where} the set gains {_signed(first.mean)} NDCG@10, which may be no gain or a loss "
+        f"({first.least}). No demonstrations are applied."
     )
     return Verdict("zero-shot", reason, first, second, over)
 

@@ -9,7 +9,7 @@ from db.jobs import Job
 from db.store import Store
 
 GAINS = {
-    "gain_stage1": {"mean": 0.41, "low": 0.12, "high": 0.72},
+    "gain_stage1": {"mean": 0.41, "low": 0.12, "high": 0.72, "sure": 0.7},
     "gain_stage2": {"mean": 0.55, "low": 0.2, "high": 0.9},
     "over_stage1": {"mean": 0.14, "low": 0.01, "high": 0.27},
 }

@@ -168,11 +168,12 @@ def numbers(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def between(value: Mapping[str, Any]) -> str:
-    """The bounds of a gain in NDCG@10, as far as there are any."""
+    """The bounds of a gain in NDCG@10, as far as there are any, with how sure each end is."""
     low, high = value.get("low"), value.get("high")
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return "NDCG@10, no interval"
-    return f"{signed(low)} to {signed(high)} NDCG@10"
+    sure = f", each end {100 * value['sure']:.0f} % sure" if value.get("sure") else ""
+    return f"{signed(low)} to {signed(high)} NDCG@10{sure}"
 
 
 def probes_told(found: Mapping[str, Any], words: Domain) -> str:

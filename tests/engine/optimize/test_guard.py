@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from engine.optimize.guard import EXPECTED, FEW, FEWEST, SURE, better, bound, expectation, judge
+from engine.optimize.guard import EXPECTED, FEW, FEWEST, SURE, SURELY, better, bound, expectation, judge
 
 GAINS = st.lists(st.floats(-5, 5), min_size=FEWEST, max_size=12)
 
@@ -55,6 +55,8 @@ def test_each_verdict_and_its_reason() -> None:
     kept = judge(gains, gains + np.array([0.5, -0.6, 0.1, 0.0]), share)
     assert kept.verdict == "stage 1"
     assert "weights are not reliably better" in kept.reason
+    assert kept.gain_stage1 is not None
+    assert f"(70 % sure of at least +{kept.gain_stage1.low:.2f})" in kept.reason
     harm = judge(np.array([1.0, -2.0, 0.5, -1.0]), None, share)
     assert harm.verdict == "zero-shot"
     assert "No demonstrations are applied" in harm.reason
@@ -84,6 +86,9 @@ def test_where_no_strategy_surely_helps_a_data_set_nobody_gets_demonstrations() 
     assert refused is not None
     assert refused.verdict == "zero-shot"
     assert "best of 2 strategies gains \N{MINUS SIGN}0.05" in refused.reason
+    assert "(80 % sure of at least \N{MINUS SIGN}" in refused.reason
+    assert refused.gain_stage1 is not None
+    assert refused.gain_stage1.to_json()["sure"] == SURELY
     # Too little known to refuse, or to expect anything.
     assert expectation({"bm25": harms[:2]}) == expectation({}) == (None, None)
     # The best of several has to be surer than a single user's set.
@@ -103,5 +108,10 @@ def test_one_set_is_better_where_the_same_probes_say_so_together() -> None:
 def test_what_cannot_be_bounded_is_null_in_json() -> None:
     others = np.array([0.2, 0.3, 0.4])
     found = judge(np.array([0.5]), np.array([0.6]), np.ones(1), others)
-    assert found.to_json()["over_stage1"] == {"mean": pytest.approx(0.1), "low": None, "high": None}
+    assert found.to_json()["over_stage1"] == {
+        "mean": pytest.approx(0.1),
+        "low": None,
+        "high": None,
+        "sure": SURE,
+    }
     assert found.verdict == "stage 1"

@@ -170,7 +170,7 @@ def test_weights_are_put_where_the_desk_can_hold_them() -> None:
 def test_gains_are_told_as_far_as_they_are_sure() -> None:
     found = fake_optimize.result({"user": "u"}, offered_views())
     cells = optimize_text.numbers(found)
-    assert cells[0] == ("Chosen, held out", "+0.410", "+0.12 to +0.72 NDCG@10")
+    assert cells[0] == ("Chosen, held out", "+0.410", "+0.12 to +0.72 NDCG@10, each end 70 % sure")
     assert cells[-1][:2] == ("Sets tried", "56")
     one = {"guard": {"gain_stage1": {"mean": 0.2, "low": -math.inf, "high": math.inf}, "gain_stage2": None}}
     assert optimize_text.numbers(one) == [

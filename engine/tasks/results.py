@@ -263,8 +263,8 @@ def effect_notes(result: EffectsResult, listed: float | None, weights: Sequence[
         elif result.mode == "total" and any(weight != 1 for weight in weights):
             why = "weights count for what later demonstrations read, too; in the list they do not"
         sentences.append(
-            f"The effects end at {gain.value:.2f}, the list with demonstrations is at {listed:.2f} ({why}). So "
-            "they do not add up to the change between the two lists."
+            f"The effects end at {gain.value:.2f}, the list with demonstrations is at {listed:.2f} ({why}). "
+            "So they do not add up to the change between the two lists."
         )
     if result.intervals is None:
         sentences.append("This estimator knows nothing of its error: do not rank demonstrations by it.")

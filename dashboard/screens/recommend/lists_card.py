@@ -208,7 +208,8 @@ def total_help(run: Run, effects: Mapping[str, Any] | None) -> str:
             return said
         if abs(own[1] - own[0] - effects["effect_total"]) < SAME:
             return f"{said} It is the change between the two lists."
-        return f"{said} Between the two lists it changes otherwise ({_change(own[0], own[1], 2)}): {_why(effects)}"
+        lists = _change(own[0], own[1], 2)
+        return f"{said} Between the two lists it changes otherwise ({lists}): {_why(effects)}"
     if not effects:
         what = {"margin": "log of the target's share", "loss": "loss of the target"}[_total(run, None)[1]]
         return f"The change of the {what} between the two lists. No effect is measured yet."
@@ -223,7 +224,7 @@ def _why(effects: Mapping[str, Any]) -> str:
     """Why effects do not add up to the change between two lists, by what leaving out means."""
     if effects["mode"] == "reprompt":
         return (
-            "dropped, a demonstration of weight 0 is not in the prompt, and the history stays as short as the "
+            "dropped, a demonstration of weight 0 is not in the prompt, and the history stays as short as "
             "demonstrations made it."
         )
     return (

@@ -219,13 +219,17 @@ class Member:
 
 @dataclass(frozen=True)
 class Folder:
-    """Members that lie side by side; `only` is set when the person named one file among them."""
+    """Members that lie side by side; `only` is set when the person named one file among them.
+
+    `given`: the members of the zip that the person named, where other files lie beside it.
+    """
 
     name: str
     members: tuple[Member, ...]
     only: Member | None = None
     ignored: tuple[str, ...] = ()
     depth: int = 0
+    given: tuple[Member, ...] = ()
 
     def named(self, *bases: str) -> Member | None:
         """The first member whose file name (without .gz) is one of `bases`, in their order."""
@@ -233,8 +237,8 @@ class Folder:
         return next((by_base[base] for base in bases if base in by_base), None)
 
     def candidates(self) -> tuple[Member, ...]:
-        """Members that may hold the interactions: the one named, or all."""
-        return (self.only,) if self.only else self.members
+        """Members that may hold the interactions: the one named, those of the zip named, or all."""
+        return (self.only,) if self.only else self.given or self.members
 
 
 def open_source(
@@ -276,10 +280,38 @@ def _open_source(path: str | os.PathLike[str], called: str) -> list[Folder]:
         head = only.head(4)
     except Broken as error:
         raise DataError(f"{called}: {error}. Nothing was imported.") from None
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip(where)
+    if _is_zip(head):
+        return _with_neighbours(where, _zip(where))
     siblings = tuple(_member(p, p.name) for p in _regular(where.parent) if p.name != where.name)
     return [Folder(where.parent.name, (only, *siblings), only)]
+
+
+def _is_zip(head: bytes) -> bool:
+    return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+
+
+def _with_neighbours(path: Path, folders: list[Folder]) -> list[Folder]:
+    """The folder of a zip with the plain files beside the zip, which may be its item file."""
+    if len(folders) != 1 or not folders[0].members:
+        return folders
+    inside = folders[0].members
+    taken = {member.base for member in inside}
+    beside = tuple(
+        member
+        for other in _regular(path.parent)
+        if other.name != path.name
+        and not _looks_zipped(other)
+        and (member := _member(other, other.name)).base not in taken
+    )
+    return [replace(folders[0], members=(*inside, *beside), given=inside)] if beside else folders
+
+
+def _looks_zipped(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return _is_zip(file.read(4))
+    except OSError:
+        return False
 
 
 def _member(path: Path, name: str) -> Member:
@@ -296,13 +328,34 @@ def _regular(folder: Path) -> list[Path]:
 
 def _walk(root: Path, depth: int = 0, prefix: str = "") -> list[Folder]:
     """`root` first, then its subfolders to MAX_DEPTH; links to folders are not followed."""
-    members = tuple(_member(p, prefix + p.name) for p in _regular(root))
+    files = _regular(root)
+    zips = [p for p in files if _looks_zipped(p)]
+    plain = [_member(p, prefix + p.name) for p in files if p not in zips]
+    flat, deeper = _unzipped(zips, {member.base for member in plain}, prefix, depth)
+    members = (*plain, *flat)
     folders = [Folder(prefix.rstrip("/") or root.name, members, depth=depth)] if members or not depth else []
+    folders += deeper
     if depth < MAX_DEPTH:
         for sub in sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink()):
             if not sub.name.startswith((".", "__MACOSX")):
                 folders += _walk(sub, depth + 1, f"{prefix}{sub.name}/")
     return folders
+
+
+def _unzipped(
+    zips: list[Path], plain: set[str], prefix: str, depth: int
+) -> tuple[list[Member], list[Folder]]:
+    """Members of the zips in a folder: those at a zip's top belong to the folder, unless plain there too."""
+    flat: list[Member] = []
+    deeper: list[Folder] = []
+    for path in zips:
+        for folder in _zip(path):
+            named = tuple(replace(m, name=f"{prefix}{path.name}/{m.name}") for m in folder.members)
+            if folder.depth:
+                deeper.append(replace(folder, members=named, depth=depth + folder.depth))
+            else:
+                flat += [member for member in named if member.base not in plain]
+    return flat, deeper
 
 
 def _zip(path: Path) -> list[Folder]:

@@ -95,10 +95,11 @@ def _members(generation: Generation, folder: Folder) -> tuple[list[Member], list
     metadata: list[Member] = []
     reasons: list[str] = []
     wanted = {generation.user, generation.item, generation.time}
+    named = folder.candidates()
     for member in folder.members:
         if member is not folder.only and not member.base.endswith(ENDINGS):
             continue
-        if folder.only and member is not folder.only and not member.base.startswith("meta"):
+        if member not in named and not member.base.startswith("meta"):
             continue  # one file was named: of its neighbours only metadata matter
         try:
             keys = set(json_head(member, parse_object, limit=LOOK)[0])
@@ -106,7 +107,7 @@ def _members(generation: Generation, folder: Folder) -> tuple[list[Member], list
             reasons.append(f"{member.name}, line 1: {error}")
             continue
         if wanted <= keys:
-            if folder.only in (None, member):
+            if member in named:
                 reviews.append(member)
         elif generation.item in keys and generation.user not in keys and "title" in keys:
             metadata.append(member)

@@ -47,7 +47,7 @@ LAYOUTS = {
 
 def _find(layout: Layout, folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     ratings = folder.named(layout.ratings)
-    if ratings is None or (folder.only and folder.only is not ratings):
+    if ratings is None or ratings not in folder.candidates():
         raise Mismatch(f"the ratings, {layout.ratings}, are not there")
     table = TextTable(
         ratings, layout.delimiter, tuple(MAPPING.values()), int(layout.header), layout.header, layout.encoding

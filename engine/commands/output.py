@@ -177,12 +177,18 @@ def report(dataset: str, said: dict[str, Any]) -> None:
 
 
 def preview(found: dict[str, Any]) -> None:
-    """What an import would read: format, mapping, first rows."""
+    """What an import would read: format, columns and why, first rows, what must be decided."""
     line(f"{found['label']}: {', '.join(found['files'])}")
-    line("mapping: " + ", ".join(f"{field}={column or '-'}" for field, column in found["mapping"].items()))
+    for field, column in found["mapping"].items():
+        why = found.get("evidence", {}).get(field)
+        line(f"  {field}: {column or '-'}{f' ({why})' if column and why else ''}")
     table(found["rows"], *found["columns"])
     for note in found["notes"]:
         line(f"note: {note}")
+    for question in found.get("questions", []):
+        line(f"to decide: {question['field']}, for {question['reason']}")
+        for candidate in question["candidates"]:
+            line(f"  {candidate['name']}: {', '.join(candidate['examples'])} ({candidate['evidence']})")
 
 
 def cell(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Commands for the workspace: set it up, import data, list data sets, users and models."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ from db.errors import BadInput, DataError
 from engine.commands import output
 from engine.commands.options import Dataset, Json, Limit, at_least, listing, opened, service_engine
 from engine.data import importing
+from engine.data.questions import Question
 from engine.jobs import handlers
 from engine.progress import quiet
 from engine.tasks.setup import setup_workspace
@@ -37,7 +39,9 @@ def import_(
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option("--column", help="FIELD=COLUMN for generic files, e.g. user=customer_id. Repeatable."),
+        typer.Option(
+            "--column", help="FIELD=COLUMN, e.g. user=customer_id; FIELD= leaves the field out. Repeatable."
+        ),
     ] = None,
     k_core: Annotated[int, at_least(0, "Keep users and items with at least this many interactions.")] = 0,
     min_rating: Annotated[
@@ -50,6 +54,9 @@ def import_(
     ] = "first",
     accept_drops: Annotated[
         bool, typer.Option("--accept-drops", help="Import even where most rows would be left out.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Take the best guess where columns are not clear.")
     ] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Show what would be read; stores nothing.")
@@ -64,11 +71,23 @@ def import_(
             found = handlers.preview_job(engine, payload, quiet)
             output.as_json(found) if json else output.preview(found)
             return
-        asked = {**payload, "options": options, "accept_drops": accept_drops}
-        done = handlers.import_job(engine, asked, quiet if json else output.said())
+        asked = {**payload, "options": options, "accept_drops": accept_drops, "yes": yes}
+        try:
+            done = handlers.import_job(engine, asked, quiet if json else output.said())
+        except importing.Unsure as error:
+            lines = importing.asked(error.file, error.questions, _answer)
+            raise DataError(
+                "\n".join([*lines, "The best guess, the first of each, is taken with --yes"])
+            ) from None
     if question := done.get("question"):
         raise DataError(importing.left_out(question, done["report"], "--accept-drops", _flag))
     output.as_json(done) if json else output.report(done["dataset"], done["report"])
+
+
+def _answer(question: Question, value: str) -> str:
+    if question.option:
+        return f"{question.option} {shlex.quote(value)}"
+    return f"--column {shlex.quote(f'{question.field}={value}')}"
 
 
 def _flag(name: str, value: object) -> str:

@@ -11,8 +11,8 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from db.store import Store
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Broken, Member
 from engine.data.plan import CorrectedMapping, Plan
+from engine.data.questions import Question
 from engine.data.report import ImportOptions, Report
 from engine.data.sniff import Recognised, sniff
 from engine.data.tidy import tidy
@@ -36,6 +37,16 @@ HASHED_BYTES = 64 << 20  # in one step, a fraction of a second
 NAMED_SHARE = 0.5  # an item file that names fewer of the bought items is not this data set's
 SMALL_CATALOGUE = 1000  # items; beyond, a file with more unbought than bought items is a whole shop's
 
+LABELS = {
+    "file": "file of the interactions",
+    "timestamp": "time",
+    "history": "history",
+    "items_file": "item file",
+    "items_item": "item file's id",
+    "items_title": "item file's title",
+}
+"""What questions call a field, where it is not its name."""
+
 Progress = Callable[[float | None, str], None]
 
 
@@ -43,7 +54,9 @@ Progress = Callable[[float | None, str], None]
 class Preview:
     """What an import would read: the first raw `rows` of `columns`, the first clean `titles`.
 
-    `item_columns` are the columns that `items_*` fields of the mapping may name.
+    `item_columns` are the columns that `items_*` fields of the mapping may name, `beside` the files that may
+    be the item file. `evidence`: field -> why its column was taken. `questions`: what must be decided before
+    an import (`engine.data.questions.Question`).
     """
 
     format: str
@@ -55,6 +68,9 @@ class Preview:
     titles: list[str]
     notes: list[str]
     item_columns: list[str]
+    evidence: dict[str, str]
+    questions: list[dict[str, Any]]
+    beside: list[str]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -127,6 +143,9 @@ def preview(
         titles=_first_titles(plan),
         notes=list(plan.notes),
         item_columns=list(plan.item_columns),
+        evidence=dict(plan.evidence),
+        questions=[question.to_json() for question in plan.questions],
+        beside=list(plan.beside),
     )
 
 
@@ -156,11 +175,12 @@ def read_path(
     format: str | None = None,
     mapping: CorrectedMapping | None = None,
     options: ImportOptions | None = None,
+    yes: bool = False,
     progress: Progress | None = None,
 ) -> tuple[DatasetColumns, Report]:
-    """The canonical columns of `path` and the report, without a store. Raises DataError, BadInput."""
+    """The canonical columns of `path` and the report, without a store. Raises DataError, Unsure, BadInput."""
     options = (options or ImportOptions()).validate()
-    return _read(_sure(sniff(path, format, mapping)), options, progress or _silent)
+    return _read(_sure(sniff(path, format, mapping), yes=yes), options, progress or _silent)
 
 
 def import_path(
@@ -172,20 +192,22 @@ def import_path(
     mapping: CorrectedMapping | None = None,
     options: ImportOptions | None = None,
     accept_drops: bool = False,
+    yes: bool = False,
     progress: Progress | None = None,
 ) -> tuple[DatasetInfo, Report]:
     """Import `path` as the data set `name` (default: from the file name).
 
     The same files with the same options under the same name change nothing and say so (`report.unchanged`).
     `progress(fraction | None, message)` is called at least every second or so; an exception it raises stops
-    the import. Raises DataError naming file, line and reason, ManyLeftOut unless `accept_drops`, BadInput for
+    the import. `yes`: take the best guess where the columns are not clear. Raises DataError naming file, line
+    and reason, Unsure where a person must choose, ManyLeftOut unless `accept_drops`, BadInput for
     options and mapping, Conflict when the name belongs to other data; the store is unchanged then.
     """
     started = time.perf_counter()
     options = (options or ImportOptions()).validate()
     progress = progress or _silent
     source = called(path, store.settings.uploads)
-    recognised = _sure(sniff(path, format, mapping, source))
+    recognised = _sure(sniff(path, format, mapping, source), yes=yes)
     name = name or default_name(path)
     fingerprint = _fingerprint(recognised, options, progress)
     known = _known(store, name, fingerprint)
@@ -217,17 +239,52 @@ def import_path(
     return info, report
 
 
-def _sure(recognised: Recognised) -> Recognised:
-    """The same, where its columns are known well enough to import without a person looking."""
+class Unsure(DataError):
+    """A guess is too weak to import by; nothing was imported. `questions`: what a person must decide."""
+
+    def __init__(self, file: str, questions: Sequence[Question]) -> None:
+        self.file, self.questions = file, tuple(questions)
+        lines = asked(file, questions, lambda q, value: _argument("mapping", {q.field: value}))
+        super().__init__("; ".join(map(str.strip, lines)))
+
+
+def asked(file: str, questions: Sequence[Question], option: Callable[[Question, str], str]) -> list[str]:
+    """The questions in words, a line per candidate; `option`: how an answer is written by who is asked."""
+    lines = ["Nothing was imported, for you must choose"]
+    for question in questions:
+        lines.append(f"{file}: which is the {LABELS.get(question.field, question.field)}? {question.reason}")
+        for candidate in question.candidates:
+            examples = ", ".join(candidate.examples) or "empty"
+            because = f" [{candidate.evidence}]" if candidate.evidence else ""
+            lines.append(f"  {option(question, candidate.name)} ({examples}){because}")
+        if question.optional:
+            lines.append(f"  {option(question, '')} for none")
+        if not question.candidates:
+            lines.append("  no column can be it")
+    return lines
+
+
+def _sure(recognised: Recognised, *, yes: bool) -> Recognised:
+    """The same, where its columns are known well enough to import without a person looking.
+
+    `yes`: the best guess is taken and a note says so; a user and an item there must be. Raises Unsure.
+    """
     plan = recognised.plan
-    if plan.unsure:
-        fields = " and the ".join(plan.unsure)
-        raise DataError(
-            f"{plan.interactions[0].name}, line 1: no column is chosen for the {fields}, and none is named "
-            f"like it; the columns are {', '.join(plan.columns[:30])}. Nothing was imported; choose one in "
-            "the mapping."
-        )
-    return recognised
+    open_questions = [q for q in plan.questions if not yes or not _guessed(plan, q.field)]
+    if open_questions:
+        raise Unsure(plan.interactions[0].name, open_questions)
+    if not plan.questions:
+        return recognised
+    taken = ", ".join(
+        f"{LABELS.get(q.field, q.field)} = {plan.mapping.get(q.field) or q.candidates[0].name}"
+        for q in plan.questions
+    )
+    note = f"Taken as the best guess, because you said yes: {taken}. Check it."
+    return replace(recognised, plan=replace(plan, notes=(*plan.notes, note)))
+
+
+def _guessed(plan: Plan, field: str) -> bool:
+    return field == "file" or bool(plan.mapping.get(field))
 
 
 def _known(store: Store, name: str, fingerprint: str) -> DatasetInfo | None:
@@ -263,7 +320,13 @@ def _read(
     recognised: Recognised, options: ImportOptions, progress: Progress
 ) -> tuple[DatasetColumns, Report]:
     plan, format = recognised.plan, recognised.format
-    report = Report(format=format.name, label=format.label, mapping=dict(plan.mapping), options=options)
+    report = Report(
+        format=format.name,
+        label=format.label,
+        mapping=dict(plan.mapping),
+        evidence=dict(plan.evidence),
+        options=options,
+    )
     for note in plan.notes:
         report.note(note)
     builder, table = Builder(report), ItemTable(report)

@@ -6,11 +6,13 @@ Boundary: shared types and the two loops that feed tables into the builder; no f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Folder, Member
+from engine.data.item_facts import ItemFacts
+from engine.data.questions import Question
 from engine.data.tables.table import Table
 from engine.data.text import Tick, clean_title
 
@@ -30,8 +32,9 @@ class Plan:
 
     `mapping`: field -> column as it will be read. `reader` / `item_reader` push rows into the builder and the
     item table. `whole_catalogue`: items of the item file that nobody bought belong to the data set.
-    `unsure`: fields without a column of a known name; a person must choose one. `item_columns`: columns
-    of the item file, where they can be mapped.
+    `evidence`: field -> why its column was taken. `questions`: what a person must decide; without a word of
+    theirs the mapping holds the best guess. `item_columns`: columns of the item file, `beside`: files that
+    may be the item file, where they can be mapped.
     """
 
     interactions: tuple[Member, ...]
@@ -43,8 +46,10 @@ class Plan:
     item_reader: Callable[[ItemTable, Callable[[str], bool], Tick], None] | None
     whole_catalogue: bool = True
     notes: tuple[str, ...] = ()
-    unsure: tuple[str, ...] = ()
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    questions: tuple[Question, ...] = ()
     item_columns: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -55,12 +60,20 @@ Find = Callable[[Folder, CorrectedMapping | None], Plan]
 """Looks at a folder, with the mapping that a person corrected; raises Mismatch with the reason."""
 
 
-def read_interactions(table: Table, mapping: Mapping[str, str | None], builder: Builder, tick: Tick) -> None:
-    """Feed the table's user, item, timestamp and rating columns into the builder."""
+def read_interactions(
+    table: Table,
+    mapping: Mapping[str, str | None],
+    builder: Builder,
+    tick: Tick,
+    facts: ItemFacts | None = None,
+) -> None:
+    """Feed the table's user, item, timestamp and rating columns into the builder, others into `facts`."""
     fields = [f for f in ("user", "item", "timestamp", "rating") if mapping.get(f)]
+    more = facts.fields if facts else ()
     report = builder.report
-    for lines, columns in table.read([str(mapping[f]) for f in fields], report, tick, report.unreadable):
-        values: dict[str, Sequence[Any]] = dict(zip(fields, columns, strict=True))
+    wanted = [str(mapping[f]) for f in (*fields, *more)]
+    for lines, columns in table.read(wanted, report, tick, report.unreadable):
+        values: dict[str, Sequence[Any]] = dict(zip(fields, columns, strict=False))
         builder.add(
             table.member.name,
             lines,
@@ -69,6 +82,8 @@ def read_interactions(table: Table, mapping: Mapping[str, str | None], builder: 
             values.get("timestamp"),
             values.get("rating"),
         )
+        if facts:
+            facts.add(table.member.name, lines, values["item"], columns[len(fields) :])
 
 
 def read_items(
@@ -87,16 +102,21 @@ def read_items(
                 int(lines[k]),
                 values["item"],
                 values.get("title"),
-                values.get("category"),
-                values.get("brand"),
+                joined(values.get("category")),
+                joined(values.get("brand")),
                 _attributes(more, row[len(fields) :]) if more else None,
             )
 
 
 def _attributes(names: list[str], values: Sequence[Any]) -> dict[str, str]:
-    pairs = ((name.partition(":")[0], value) for name, value in zip(names, values, strict=True))
+    pairs = ((name.partition(":")[0], joined(value)) for name, value in zip(names, values, strict=True))
     return {
         name: clean_title(str(value))
         for name, value in pairs
         if value not in (None, "") and len(str(value)) <= MAX_EXTRA_TEXT
     }
+
+
+def joined(value: Any) -> Any:
+    """A list's elements in one line; anything else as it is."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -128,6 +128,7 @@ class Report:
     label: str = ""
     files: dict[str, int] = field(default_factory=dict)
     mapping: dict[str, str | None] = field(default_factory=dict)
+    evidence: dict[str, str] = field(default_factory=dict)
     options: ImportOptions = field(default_factory=ImportOptions)
     rows_read: int = 0
     rows_kept: int = 0

@@ -72,7 +72,7 @@ def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
 
 
 def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{path, name, format, mapping, options, accept_drops}` -> `{dataset, report}`.
+    """`{path, name, format, mapping, options, accept_drops, yes}` -> `{dataset, report}`.
 
     Where most rows would be left out and that was not accepted, nothing is imported: `dataset` is None and
     `question` says what to decide.
@@ -91,6 +91,7 @@ def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[
             mapping=payload.get("mapping") or None,
             options=chosen,
             accept_drops=bool(payload.get("accept_drops", False)),
+            yes=bool(payload.get("yes", False)),
             progress=report,
         )
     except importing.ManyLeftOut as error:

@@ -17,6 +17,8 @@ FIELDS = {
     "category": "Category",
     "brand": "Brand",
     "history": "History",
+    "history_title": "Titles of the history",
+    "file": "File of the interactions",
     "items_file": "Item file",
     "items_item": "Item file: item",
     "items_title": "Item file: title",

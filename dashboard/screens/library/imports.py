@@ -7,12 +7,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard.screens.library import uploads
-from dashboard.screens.library.import_report import (
-    FIELDS,
-    findings,
-    preview_table,
-    summary,
-)
+from dashboard.screens.library.import_columns import columns_form
+from dashboard.screens.library.import_report import findings, preview_table, summary
 from dashboard.state import links, session
 from dashboard.state.waiting import ENDED, ask
 from dashboard.text.formats import count
@@ -40,7 +36,6 @@ ENDINGS = [
     "dat",
     "data",
 ]
-NONE = "(none)"
 LINK = "import"  # in the page's address: the job of the import that is shown
 REPEATS = {"first": "keep the first", "last": "keep the last", "all": "keep all"}
 
@@ -143,7 +138,7 @@ def _preview(state: dict[str, Any]) -> Mapping[str, Any] | None:
     if job.result is None:
         problem(job.error or "The preview was stopped.")
         if state.get("mapping"):
-            st.button("Back to the detected mapping", on_click=state.update, kwargs={"mapping": None})
+            st.button("Back to the detected columns", on_click=state.update, kwargs={"mapping": None})
         return None
     return job.result
 
@@ -155,8 +150,7 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
     st.dataframe(preview_table(preview), height=230, hide_index=True, alt="The first rows of the file")
     if preview["titles"]:
         st.caption("Titles: " + " · ".join(md(title, 60) for title in preview["titles"][:5]))
-    if preview["mapping"]:
-        _mapping(state, preview)
+    ready = columns_form(state, preview)
     before = state.get("options") or {}
     with st.form("import-form", border=False):
         cells = st.columns(5, vertical_alignment="bottom", gap="small")
@@ -195,10 +189,9 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
             format_func=REPEATS.__getitem__,
             help=help.more("Of a user's interactions with the same item.", "data#what-is-cleaned"),
         )
-        missing = [FIELDS[field].lower() for field in ("user", "item") if not preview["mapping"].get(field)]
-        if missing:
-            st.caption(f":orange[Before importing,] choose the column of the {' and the '.join(missing)}.")
-        if st.form_submit_button("Import", type="primary", disabled=bool(missing)):
+        if not ready:
+            st.caption(":orange[Before importing,] choose what is asked above.")
+        if st.form_submit_button("Import", type="primary", disabled=not ready):
             options = {"min_history": history, "k_core": core, "min_rating": liked, "repeats": repeats}
             _import(state, name.strip() or None, options)
             st.rerun()
@@ -214,6 +207,7 @@ def _import(
         "mapping": state.get("mapping"),
         "options": dict(options),
         "accept_drops": accept_drops,
+        "yes": bool(state.get("yes")),
     }
     job = jobs.submit(session.store(), "import", rights.within(payload))
     state.update(import_job=job.id, name=name, options=dict(options))
@@ -226,48 +220,6 @@ def default_name(state: Mapping[str, Any], preview: Mapping[str, Any]) -> str:
     files = preview["files"]
     name = files[0] if _uploaded(state["path"]) and path.is_dir() and files else path.name
     return plain(name.partition(".")[0], 60)
-
-
-def _mapping(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
-    """Which column is what, as detected; a change is previewed at once. Known formats are fixed."""
-    detected: dict[str, str | None] = preview["mapping"]
-    fields = [
-        *(field for field in FIELDS if field in detected),
-        *(field for field in detected if field not in FIELDS),
-    ]
-    if preview["format"] != "generic":
-        known = [field for field in fields if detected[field]]
-        parts = [f"{md(FIELDS.get(field, field))}: {md(detected[field])}" for field in known]
-        st.caption("Columns of this format. " + " · ".join(parts))
-        return
-    st.caption("Correct the columns that were detected wrongly; the preview follows.")
-    cells = st.columns(4, gap="small")
-    changed: dict[str, str | None] = {}
-    for at, field in enumerate(fields):
-        options = mapping_options(field, preview, state.setdefault("files", preview["files"]))
-        with cells[at % 4]:
-            picked = st.selectbox(
-                FIELDS.get(field, field),
-                options,
-                index=options.index(detected[field] or NONE),
-                format_func=plain,
-                key=f"map-{state['round']}-{field}",
-            )
-        changed[field] = None if picked == NONE else picked
-    # The engine may find another mapping than the one asked for; asking again would not change that.
-    if changed not in (detected, state.get("mapping")):
-        state["mapping"] = changed
-        st.rerun()
-
-
-def mapping_options(field: str, preview: Mapping[str, Any], files: list[str]) -> list[str]:
-    """What a field of the mapping may name: another of the files, its columns, or those of the first."""
-    if field == "items_file":
-        names = files[1:]
-    else:
-        names = preview["item_columns"] if field.startswith("items_") else preview["columns"]
-    chosen = preview["mapping"][field]
-    return list(dict.fromkeys([NONE, *names, *([chosen] if chosen else [])]))
 
 
 def _follow_import(state: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -82,18 +81,11 @@ def json_records(
             yield np.array(numbers, np.int64), records
 
 
-def refuse_array(line: str) -> None:
-    """Raise Broken where the first line opens one JSON array instead of an object per line."""
-    if re.match(r"\s*\[\s*(\{|$)", line):
-        raise Broken("this is one JSON array; write one object per line (JSON lines)")
-
-
 def json_head(member: Member, parse: Parser, limit: int = SAMPLE_ROWS) -> list[dict[str, Any]]:
     """The objects among the first `limit` lines of a JSON-lines member; raises Broken when there is none."""
     lines = [line for line in text_head(member) if line.strip()]
     if not lines:
         raise Broken("the file has no text")
-    refuse_array(lines[0])
     records = []
     for line in islice(lines, limit):
         with contextlib.suppress(*_PARSE_ERRORS):
@@ -105,22 +97,69 @@ def json_head(member: Member, parse: Parser, limit: int = SAMPLE_ROWS) -> list[d
 
 @dataclass(frozen=True)
 class JsonTable:
-    """JSON lines; the columns are the keys of the first objects."""
+    """JSON lines; the columns are the keys of the first objects, those of inner objects as `user.id`."""
 
     member: Member
     columns: tuple[str, ...]
     parse: Parser = parse_json
+    paths: tuple[tuple[str, ...], ...] = ()
 
     def sample(self) -> list[list[Any]]:
-        return [[record.get(c) for c in self.columns] for record in json_head(self.member, self.parse)]
+        return [
+            [plain_value(at_path(record, self._path(c))) for c in self.columns]
+            for record in json_head(self.member, self.parse)
+        ]
+
+    def _path(self, column: str) -> tuple[str, ...]:
+        return self.paths[self.columns.index(column)] if self.paths else (column,)
 
     def read(self, wanted: Sequence[str], report: Report, tick: Tick, bad: Bad) -> Iterator[Batch]:
+        paths = [self._path(name) for name in wanted]
         for lines, records in json_records(self.member, report, tick, bad, self.parse):
-            yield lines, [[plain_value(record.get(name)) for record in records] for name in wanted]
+            yield lines, [_column(records, path) for path in paths]
+
+
+def _column(records: list[dict[str, Any]], path: tuple[str, ...]) -> list[Any]:
+    if len(path) == 1:
+        name = path[0]
+        return [plain_value(record.get(name)) for record in records]
+    return [plain_value(at_path(record, path)) for record in records]
+
+
+def json_table(member: Member) -> JsonTable:
+    """The table in JSON lines, or in lines of Python dictionaries; raises Broken."""
+    paths = flat_columns(json_head(member, parse_object))
+    if not paths:
+        raise Broken("its objects have no values")
+    return JsonTable(member, tuple(paths), parse_object, tuple(paths.values()))
+
+
+def flat_columns(records: Sequence[dict[str, Any]], depth: int = 3) -> dict[str, tuple[str, ...]]:
+    """Column -> path of keys of all values in the records; what is inside an object gets `outer.inner`."""
+    paths: dict[str, tuple[str, ...]] = {}
+
+    def walk(value: dict[str, Any], before: tuple[str, ...]) -> None:
+        for key, inner in value.items():
+            path = (*before, str(key))
+            if isinstance(inner, dict) and len(path) <= depth:
+                walk(inner, path)
+            elif not isinstance(inner, dict):
+                paths.setdefault(".".join(path), path)
+
+    for record in records:
+        walk(record, ())
+    return paths
+
+
+def at_path(record: Any, path: tuple[str, ...]) -> Any:
+    """The value under a path of keys, None where there is none."""
+    for key in path:
+        record = record.get(key) if isinstance(record, dict) else None
+    return record
 
 
 def plain_value(value: Any) -> Any:
-    """Whole numbers as text, so that ids stay ids; lists joined."""
-    if type(value) is str or isinstance(value, float | bool) or value is None:
+    """Whole numbers as text, so that ids stay ids; lists stay lists, objects and bytes are no values."""
+    if type(value) is str or isinstance(value, float | bool | list) or value is None:
         return value
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return None if isinstance(value, dict | bytes | tuple | set) else str(value)

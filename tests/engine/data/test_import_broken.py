@@ -169,8 +169,9 @@ def test_a_database_and_an_office_file(refused: Callable, tmp_path: Path) -> Non
         ("\n\n \n", "no text"),
         (HEADER, "no interaction is left of 0 rows"),
         ("just some words\n", "no "),
-        ('[{"user": 1, "item": 2}]', "one JSON array"),
-        ('{"user": 1, "item": 2', "not a JSON object"),
+        ("[[1, 2], [3, 4]]", "elements are no objects"),
+        ('{"user": {"0": 1}, "item": {"0": 2}}', "orient='records'"),
+        ('{"user": 1, "item": 2', "cut off"),
         ("item_id,title\n1,One\n2,Two\n", "looks like an item file"),
     ],
 )

@@ -58,11 +58,16 @@ def test_an_import_that_would_lose_most_rows_is_a_question(open_page: Open, stor
     assert "repeated user-item pair: 850" in read(app.warning[0].value)
     button(app, "Keep repeats and import").click().run()
     newest = jobs.listing(store, kinds=["import"])[0]
-    assert newest.payload == {**ASKED, "options": {"k_core": 2, "repeats": "all"}, "accept_drops": False}
+    assert newest.payload == {
+        **ASKED,
+        "options": {"k_core": 2, "repeats": "all"},
+        "accept_drops": False,
+        "yes": False,
+    }
     app = open_page("library", **{"import": str(job.id)})
     button(app, "Import the other 150 rows").click().run()
     newest = jobs.listing(store, kinds=["import"])[0]
-    assert newest.payload == {**ASKED, "accept_drops": True}
+    assert newest.payload == {**ASKED, "accept_drops": True, "yes": False}
 
 
 def test_what_was_accepted_is_still_no_green_box(open_page: Open, store: Store) -> None:

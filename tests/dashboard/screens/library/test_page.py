@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.library import imports, job_shelf
+from dashboard.screens.library import import_columns, job_shelf
 from dashboard.ui import engine_status, progress
 from db import datasets, jobs, models, workers
 from db.store import Store
@@ -150,15 +150,15 @@ def test_a_queue_without_an_engine_says_how_to_start_one(store: Store) -> None:
 
 
 def test_each_field_of_the_mapping_offers_its_own_columns() -> None:
-    files = ["a.csv", "b.csv"]
     preview = {
+        "beside": ["b.csv"],
         "columns": ["who", "what"],
         "item_columns": ["id", "name"],
         "mapping": {"user": "who", "items_file": "b.csv", "items_title": "gone", "rating": None},
     }
-    assert imports.mapping_options("rating", preview, files) == ["(none)", "who", "what"]
-    assert imports.mapping_options("items_file", preview, files) == ["(none)", "b.csv"]
-    assert imports.mapping_options("items_title", preview, files) == ["(none)", "id", "name", "gone"]
+    assert import_columns.mapping_options("rating", preview) == ["(none)", "who", "what"]
+    assert import_columns.mapping_options("items_file", preview) == ["(none)", "b.csv"]
+    assert import_columns.mapping_options("items_title", preview) == ["(none)", "id", "name", "gone"]
 
 
 def test_a_removed_model_comes_back(open_page: Open, store: Store) -> None:

@@ -140,7 +140,7 @@ def test_recbole_sequential_keeps_a_repeated_user_once(tmp_path: Path) -> None:
     text += "1\t11 12\t13\n1\t11 12 13\t14\n1\t11\t12\n"
     columns, report = read_path(write(tmp_path / "x.inter", text))
     assert [row[1] for row in as_rows(columns)] == ["11", "12", "13", "14"]
-    assert report.dropped["shorter sequence of a user"]["count"] == 5
+    assert report.dropped["known from another row of the user"]["count"] == 5
     assert report.rows_read == report.rows_kept + 5
 
 

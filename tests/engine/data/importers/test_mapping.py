@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from db.errors import BadInput, DataError
-from engine.data.importing import preview, read_path
+from engine.data.importing import Unsure, preview, read_path
 from tests.engine.data import originals
 from tests.engine.data.originals import TITLES, WRITERS, as_rows, rows, titles_of, write
 
@@ -21,12 +21,13 @@ def test_columns_without_telling_names_need_a_person(tmp_path: Path) -> None:
     seen = preview(path)
     assert seen.columns == ["foo", "bar", "baz", "qux"]
     assert seen.mapping["timestamp"] == "baz"
-    assert seen.mapping["user"] is seen.mapping["item"] is None
-    assert "No column is chosen for the user; pick one." in seen.notes
-    with pytest.raises(DataError, match="no column is chosen for the user and the item"):
+    assert {question["field"] for question in seen.questions} == {"user", "item"}
+    assert {c["name"] for q in seen.questions for c in q["candidates"]} <= {"foo", "bar", "qux"}
+    with pytest.raises(Unsure, match=r"data.csv: which is the user.*mapping=\{'user': 'qux'\} \(1, 2, 3\)"):
         read_path(path)
-    half = preview(path, mapping={**seen.mapping, "user": "qux"})
-    assert (half.mapping["user"], half.mapping["item"]) == ("qux", None)
+    half = preview(path, mapping={"user": "qux"})
+    assert half.mapping["user"] == "qux"
+    assert [question["field"] for question in half.questions] == ["item"]
 
 
 def test_a_mapping_corrects_the_guess(tmp_path: Path) -> None:
@@ -51,19 +52,24 @@ def test_a_wrong_mapping_says_what_there_is(tmp_path: Path) -> None:
         read_path(folder, mapping={"user": "klant"})
     with pytest.raises(BadInput, match=r"unknown field 'buyer'.*user, item"):
         read_path(folder, mapping={"buyer": "user_id"})
-    with pytest.raises(DataError, match="no column is chosen for the user"):
+    with pytest.raises(BadInput, match="leaves out the user"):
         read_path(folder, mapping={"user": None})
+    with pytest.raises(BadInput, match="user and item are both in the column 'user_id'"):
+        read_path(folder, mapping={"user": "user_id", "item": "user_id"})
 
 
 def test_a_table_without_header_is_read_by_values(tmp_path: Path) -> None:
     path = write(tmp_path / "ratings_Games.csv", "".join(f"A{u},B{i},{r}.0,{t}\n" for u, i, r, t in rows()))
     seen = preview(path)
-    assert any("because of its place: check it" in note for note in seen.notes)
+    assert [question["field"] for question in seen.questions] == ["user", "item"]
+    with pytest.raises(Unsure):
+        read_path(path)
     assert [seen.mapping[f] for f in ("user", "item", "rating", "timestamp")] == [
         f"column {n}" for n in (1, 2, 3, 4)
     ]
-    columns, _ = read_path(path)
+    columns, report = read_path(path, yes=True)
     assert as_rows(columns) == [(f"A{u}", f"B{i}", r, t) for u, i, r, t in rows()]
+    assert any("best guess, because you said yes: user = column 1" in note for note in report.notes)
 
 
 def test_plain_pairs_separated_by_a_space(tmp_path: Path) -> None:
@@ -95,7 +101,7 @@ def test_items_file_by_name_and_columns(tmp_path: Path) -> None:
         "key;label;shelf\n" + "".join(f"{i};{t.replace(';', ' ')};A\n" for i, t in TITLES.items()),
     )
     columns, _ = read_path(folder / "interactions.csv.gz")
-    assert titles_of(columns)["11"] == "11"
+    assert titles_of(columns)["11"] == TITLES["11"]  # known by its ids and words, whatever its names
     mapping = {
         "items_file": "things.csv",
         "items_item": "key",

@@ -1,0 +1,118 @@
+"""The columns of an import as detected: why each was taken, what a person must choose, and corrections."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.screens.library.import_report import FIELDS
+from dashboard.text.literal import md, plain
+
+NONE = "(none)"
+
+
+def columns_form(state: dict[str, Any], preview: Mapping[str, Any]) -> bool:
+    """Questions and corrections; True when the import may start. A correction is previewed at once."""
+    questions = {question["field"]: question for question in preview.get("questions", ())}
+    for question in questions.values():
+        _question(state, question)
+    accepted = bool(questions) and _guess_will_do(state, preview, questions)
+    with st.expander("Columns", expanded=not questions or accepted):
+        if preview.get("evidence"):
+            _corrections(state, preview, questions)
+        else:
+            known = [(FIELDS.get(f, f), column) for f, column in preview["mapping"].items() if column]
+            parts = [f"{md(field)}: {md(column)}" for field, column in known]
+            st.caption("Columns of this format. " + " · ".join(parts))
+    if state.get("mapping"):
+        st.button("Back to the detected columns", on_click=state.update, kwargs={"mapping": None})
+    return not questions or accepted
+
+
+def _question(state: dict[str, Any], question: Mapping[str, Any]) -> None:
+    """What must be decided: the candidates with their first values, and a choice without a default."""
+    field: str = question["field"]
+    label = FIELDS.get(field, field)
+    names = [candidate["name"] for candidate in question["candidates"]]
+    st.warning(f"**Which is the {md(label.lower())}?** {md(_sentence(question['reason']))}")
+    rows = [
+        (plain(c["name"], 60), plain(", ".join(c["examples"]), 160), plain(c["evidence"], 160))
+        for c in question["candidates"]
+    ]
+    table = pd.DataFrame(rows, columns=["candidate", "first values", "what speaks for it"], dtype="str")
+    st.dataframe(table, hide_index=True, height="content", alt=f"Candidates for the {label.lower()}")
+    picked = st.selectbox(
+        label,
+        [*names, *([NONE] if question["optional"] else [])],
+        index=None,
+        placeholder="Choose",
+        format_func=plain,
+        key=f"ask-{state['round']}-{field}",
+    )
+    if picked is not None:
+        correct(state, field, None if picked == NONE else str(picked))
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:]}."
+
+
+def _guess_will_do(
+    state: dict[str, Any], preview: Mapping[str, Any], questions: Mapping[str, Mapping[str, Any]]
+) -> bool:
+    """Whether the person leaves it to the best guess, where there is one."""
+    guess = {
+        field: preview["mapping"].get(field) or _first(question) for field, question in questions.items()
+    }
+    if not all(guess.values()):
+        return False
+    said = ", ".join(f"{FIELDS.get(field, field).lower()} = {md(column)}" for field, column in guess.items())
+    state["yes"] = st.checkbox(f"Take the best guess: {said}", key=f"yes-{state['round']}")
+    return bool(state["yes"])
+
+
+def _first(question: Mapping[str, Any]) -> str | None:
+    return question["candidates"][0]["name"] if question["field"] == "file" else None
+
+
+def _corrections(
+    state: dict[str, Any], preview: Mapping[str, Any], questions: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """A choice for each field, with what spoke for the column that was taken."""
+    st.caption("Correct what was detected wrongly; the preview follows.")
+    detected: dict[str, str | None] = preview["mapping"]
+    fields = [f for f in (*FIELDS, *detected) if f in detected and f not in questions]
+    cells = st.columns(4, gap="small")
+    for at, field in enumerate(dict.fromkeys(fields)):
+        options = mapping_options(field, preview)
+        with cells[at % 4]:
+            picked = st.selectbox(
+                FIELDS.get(field, field),
+                options,
+                index=options.index(detected[field] or NONE),
+                format_func=plain,
+                # What is detected changes with every correction; the choice follows it.
+                key=f"map-{state['round']}-{field}-{detected[field]}",
+            )
+            if detected[field] and (why := preview["evidence"].get(field)):
+                st.caption(md(why))
+        if picked != (detected[field] or NONE):
+            correct(state, field, None if picked == NONE else picked)
+
+
+def correct(state: dict[str, Any], field: str, column: str | None) -> None:
+    """Take a correction down; a column serves one field, so it leaves another correction that named it."""
+    mapping = {f: c for f, c in (state.get("mapping") or {}).items() if c != column or c is None}
+    state["mapping"] = {**mapping, field: column}
+    st.rerun()
+
+
+def mapping_options(field: str, preview: Mapping[str, Any]) -> list[str]:
+    """What a field of the mapping may name: another of the files, its columns, or those of the first."""
+    if field in ("items_file", "file"):
+        names = preview.get("beside", [])
+    else:
+        names = preview["item_columns"] if field.startswith("items_") else preview["columns"]
+    chosen = preview["mapping"][field]
+    return list(dict.fromkeys([NONE, *names, *([chosen] if chosen else [])]))

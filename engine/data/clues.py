@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from engine.data.column_names import (
     EXACT,
+    IDENTITY,
     NAMELESS,
     NAMES,
     better_named,
@@ -22,7 +23,7 @@ from engine.data.column_names import (
     says_other,
 )
 from engine.data.profile import Column, Profile
-from engine.data.values import is_number
+from engine.data.ratings import is_rating
 
 ONE_VALUE = 0.8  # of an item's rows carry the commonest title, where it is the item's title
 COVERED = 0.5  # of the ids of one table are in another, where both mean the same things
@@ -119,9 +120,15 @@ def comes_back(_: Seen, column: Column, __: str) -> float:
     return 1 < column.distinct <= 0.8 * column.rows
 
 
-def no_id(_: Seen, column: Column, __: str) -> float:
+def id_named(_: Seen, column: Column, __: str) -> float:
+    said = parts(column.name)
+    return bool(said) and said[-1] in IDENTITY
+
+
+def no_id(_: Seen, column: Column, role: str) -> float:
+    clock = column.epochs and not named_as(column.name, role)  # ids of ten digits look like seconds
     fractions = column.numeric and not column.whole_numbers
-    return column.lists or column.dates or fractions or column.epochs or column.urls
+    return column.lists or column.dates or fractions or clock or column.urls
 
 
 def marks(_: Seen, column: Column, __: str) -> float:
@@ -222,7 +229,7 @@ def belongs(seen: Seen, column: Column, key: str | None) -> float:
 
 
 def rated(_: Seen, column: Column, __: str) -> float:
-    return bool(column.some) and column.share(is_number) >= 0.8
+    return bool(column.some) and column.share(is_rating) >= 0.8
 
 
 def unrated(seen: Seen, column: Column, role: str) -> float:

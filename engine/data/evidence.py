@@ -78,6 +78,7 @@ CLUES: tuple[Clue, ...] = (
     # when
     Clue(("timestamp",), 4.0, "dates or numbers of a clock", clues.clock),
     Clue(("timestamp",), -9.0, "its values are no times", clues.no_time),
+    Clue(("timestamp",), -6.0, "its name says an id", clues.id_named),
     Clue(("timestamp",), -3.0, "the same for all rows of an item", clues.of_item),
     Clue(("timestamp",), -3.0, "the same for all rows of a user", clues.of_user),
     Clue(("timestamp",), -3.0, "one value in every row", clues.constant),

@@ -180,7 +180,8 @@ def read_path(
 ) -> tuple[DatasetColumns, Report]:
     """The canonical columns of `path` and the report, without a store. Raises DataError, Unsure, BadInput."""
     options = (options or ImportOptions()).validate()
-    return _read(_sure(sniff(path, format, mapping), yes=yes), options, progress or _silent)
+    recognised = _sure(sniff(path, format, mapping), yes=yes)
+    return _settled(*_read(recognised, options, progress or _silent), yes=yes)
 
 
 def import_path(
@@ -219,7 +220,7 @@ def import_path(
         )
         report.seconds = time.perf_counter() - started
         return known, report
-    columns, report = _read(recognised, options, progress)
+    columns, report = _settled(*_read(recognised, options, progress), yes=yes)
     if not accept_drops and (question := report.question()):
         raise ManyLeftOut(question, report)
     report.seconds = time.perf_counter() - started
@@ -281,6 +282,16 @@ def _sure(recognised: Recognised, *, yes: bool) -> Recognised:
     )
     note = f"Taken as the best guess, because you said yes: {taken}. Check it."
     return replace(recognised, plan=replace(plan, notes=(*plan.notes, note)))
+
+
+def _settled(columns: DatasetColumns, report: Report, *, yes: bool) -> tuple[DatasetColumns, Report]:
+    """The same where nothing that was read is open, or the best guesses will do; raises Unsure else."""
+    if report.questions and not yes:
+        raise Unsure(", ".join(report.files), report.questions)
+    for question in report.questions:
+        best = question.candidates[0].name
+        report.note(f"Taken as the best guess, because you said yes: {question.field} = {best}. Check it.")
+    return columns, report
 
 
 def _guessed(plan: Plan, field: str) -> bool:

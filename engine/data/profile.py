@@ -14,17 +14,19 @@ from itertools import islice, pairwise
 from typing import Any
 
 from db.errors import DataError
+from engine.data.dates import compact_date
 from engine.data.histories import elements, listed
 from engine.data.report import Report
 from engine.data.tables.table import Table
-from engine.data.values import id_text, is_date, is_empty, is_number
+from engine.data.values import id_text, is_date, is_empty, is_fraction, number, whole_id
 
 LOOK_ROWS = 200_000
 LOOK_CHARACTERS = 24 << 20  # of cells; review texts are long
 TESTED = 1000  # distinct values whose shape is tested
+COMPACT = 0.95  # of the rows are whole dates written as numbers
 MOST = 0.7  # of the rows hold a number where a column is one of numbers
 RELATED = 50_000  # rows that are compared between columns
-EPOCHS = tuple((4e8 * unit, 2.1e9 * unit) for unit in (1, 1e3, 1e6, 1e9))  # 1982 to 2036, s to ns
+EPOCHS = tuple((7e8 * unit, 2.1e9 * unit) for unit in (1, 1e3, 1e6, 1e9))  # 1992 to 2036, s to ns
 
 _URL = re.compile(r"(https?://|www\.|/[\w-]+/|data:)", re.I)
 
@@ -40,7 +42,11 @@ class Column:
     @cached_property
     def texts(self) -> list[str]:
         """Each row's value as an id is written; "" for nothing, lists and objects."""
-        return [value if type(value) is str else id_text(value) for value in self.values]
+        texts = [value if type(value) is str else id_text(value) for value in self.values]
+        first = texts[:TESTED]
+        if any(whole_id(text) != text for text in first) and not any(map(is_fraction, first)):
+            return [whole_id(text) for text in texts]  # numbers that a program wrote with a point
+        return texts
 
     @cached_property
     def counts(self) -> Counter[str]:
@@ -68,7 +74,7 @@ class Column:
     @cached_property
     def numbers(self) -> list[float]:
         """`some` as numbers, those that are."""
-        return [float(value) for value in self.some if is_number(value)]
+        return [number(value) for value in self.some if is_figure(value)]
 
     def share(self, test: Any) -> float:
         """Share of the rows of the values tested that pass `test`."""
@@ -77,7 +83,7 @@ class Column:
 
     @cached_property
     def numeric(self) -> bool:
-        return bool(self.numbers) and self.share(is_number) >= MOST
+        return bool(self.numbers) and self.share(is_figure) >= MOST
 
     @cached_property
     def whole_numbers(self) -> bool:
@@ -89,11 +95,11 @@ class Column:
 
     @cached_property
     def epochs(self) -> bool:
-        """Numbers of a clock's size, all in one unit."""
-        return self.numeric and any(
-            sum(low < number < high for number in self.numbers) >= MOST * len(self.numbers)
-            for low, high in EPOCHS
-        )
+        """Numbers of a clock's size, in seconds to nanoseconds, or YYYYMMDD."""
+        if not self.numeric or self.distinct < 2:
+            return False
+        clock = sum(any(low < n < high for low, high in EPOCHS) for n in self.numbers)
+        return clock >= MOST * len(self.numbers) or self.share(_is_compact) >= COMPACT
 
     @cached_property
     def lists(self) -> bool:
@@ -185,7 +191,7 @@ class Profile:
         """Times of rows that follow each other for the same `key` hardly ever fall, or hardly ever rise."""
         keys, times = self.columns[key].texts[:RELATED], self.columns[time].texts[:RELATED]
         column = self.columns[time]
-        as_number = {text: float(text) for text in set(times) if is_number(text)} if column.numeric else None
+        as_number = {t: number(t) for t in set(times) if is_figure(t)} if column.numeric else None
         last: dict[str, Any] = {}
         up = down = 0
         for k, text in zip(keys, times, strict=True):
@@ -195,6 +201,21 @@ class Profile:
                 down += value < last[k]
             last[k] = value
         return max(up, down) >= 5 and min(up, down) <= 0.05 * max(up, down)
+
+
+def is_figure(text: str) -> bool:
+    """True for a number as people write it, `0,99` too."""
+    try:
+        return abs(number(text)) < float("inf")
+    except (ValueError, TypeError):
+        return False
+
+
+def _is_compact(text: str) -> bool:
+    try:
+        return compact_date(text) > 0
+    except ValueError:
+        return False
 
 
 def _shown(value: Any) -> str:

@@ -40,7 +40,7 @@ class _Text:
     def __init__(self, member: Member, tick: Tick) -> None:
         self.member, self.line, self.at, self.text, self.done = member, 1, 0, "", False
         self._tick = tick
-        encoding = guess_encoding(member.head(HEAD))
+        encoding = member.encoding or guess_encoding(member.head(HEAD)).name
         self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
         self._stream = member.open()
 

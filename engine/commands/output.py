@@ -7,7 +7,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +18,9 @@ from rich.text import Text
 
 from db.choices import EFFECT_MODES
 from db.effect_results import UNITS, groups
+
+EVERY_S = 5.0  # between two lines of progress where there is no terminal
+REDRAWN_S = 0.1  # between two states of its line on a terminal
 
 # A pipe has no width: wide enough that no table row is broken for the next program.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
@@ -63,17 +68,28 @@ def _as_markdown() -> bool:
     return os.environ.get("DUALENS_TABLES") == "markdown"
 
 
-def said() -> Callable[..., None]:
-    """A progress report that prints each message once."""
-    last = ""
+@contextmanager
+def progress(now: Callable[[], float] = time.monotonic) -> Iterator[Callable[..., None]]:
+    """What a task reports: one line that changes on a terminal, a line every 5 s where there is none."""
+    shown, last = -EVERY_S, ""
+    terminal = console.is_terminal
 
     def say(_: float | None, message: str = "") -> None:
-        nonlocal last
-        if message and message != last:
-            last = message
+        nonlocal shown, last
+        if not message or message == last or now() - shown < (REDRAWN_S if terminal else EVERY_S):
+            return
+        shown, last = now(), message
+        if terminal:
+            console.file.write(f"\r\x1b[2K{message[: console.width - 1]}")
+            console.file.flush()
+        else:
             line(message)
 
-    return say
+    try:
+        yield say
+    finally:
+        if terminal and last:
+            console.file.write("\r\x1b[2K")
 
 
 def run(view: dict[str, Any]) -> None:

@@ -73,7 +73,8 @@ def import_(
             return
         asked = {**payload, "options": options, "accept_drops": accept_drops, "yes": yes}
         try:
-            done = handlers.import_job(engine, asked, quiet if json else output.said())
+            with output.progress() as say:
+                done = handlers.import_job(engine, asked, quiet if json else say)
         except importing.Unsure as error:
             lines = importing.asked(error.file, error.questions, _answer)
             raise DataError(
@@ -86,7 +87,7 @@ def import_(
 
 def _answer(question: Question, value: str) -> str:
     if question.option:
-        return f"{question.option} {shlex.quote(value)}"
+        return _flag(question.option, shlex.quote(value))
     return f"--column {shlex.quote(f'{question.field}={value}')}"
 
 

@@ -250,16 +250,16 @@ def open_source(
     """
     check(path)
     folders = _open_source(path, called)
-    if encoding is None and header is None:
-        return folders
-    return [
-        replace(
-            folder,
-            members=tuple(replace(member, encoding=encoding, header=header) for member in folder.members),
-            only=folder.only and replace(folder.only, encoding=encoding, header=header),
-        )
-        for folder in folders
-    ]
+    return (
+        [_told(folder, encoding, header) for folder in folders] if encoding or header is not None else folders
+    )
+
+
+def _told(folder: Folder, encoding: str | None, header: bool | None) -> Folder:
+    """The folder with what a person says of its texts."""
+    told = tuple(replace(member, encoding=encoding, header=header) for member in folder.members)
+    only = next((new for old, new in zip(folder.members, told, strict=True) if old is folder.only), None)
+    return replace(folder, members=told, only=only)
 
 
 def _open_source(path: str | os.PathLike[str], called: str) -> list[Folder]:

@@ -25,3 +25,15 @@ def test_the_environment_chooses_the_form(monkeypatch: pytest.MonkeyPatch, wante
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert (f"| {LONG} |" in printed) == (wanted == "markdown")
     assert printed.strip().endswith("end")
+
+
+def test_progress_is_a_line_every_five_seconds_where_there_is_no_terminal(capsys) -> None:
+    clock = iter(range(200))
+    with output.progress(lambda: next(clock) / 4) as say:
+        for number in range(60):
+            say(None, f"{number} lines")
+            say(None, f"{number} lines")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "0 lines"
+    assert 3 <= len(said) <= 12
+    assert "\r" not in "".join(said)

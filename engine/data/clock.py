@@ -16,7 +16,7 @@ from db.errors import DataError
 from engine.data.dates import MARK, compact_date, order_of, parse_date
 from engine.data.questions import Candidate, Question
 from engine.data.report import MAX_EXAMPLES, Report
-from engine.data.values import is_number, number
+from engine.data.values import is_empty, is_number, number
 
 # Largest plausible clock of each unit (year 5138 in seconds = 1e11), and its divisor.
 UNITS = ((1e11, 1, "seconds"), (1e14, 1_000, "milliseconds"), (1e17, 1_000_000, "microseconds"))
@@ -25,6 +25,7 @@ ORDER_ONLY = 1e8  # seconds; smaller medians (before 1973) are taken as an order
 PLAUSIBLE = (6.3e8, 4.1e9)  # unix seconds, 1990 to 2100: what a time in another unit than the others must be
 MONTH_FIRST, DAY_FIRST = "month-first", "day-first"
 _ORDERS = (Candidate(MONTH_FIRST), Candidate(DAY_FIRST))
+COMPACT_SHARE = 0.9  # of the first values are dates written as one number where such a column is meant
 STRAY = 0.01  # of the dates that tell their order may contradict the others
 
 
@@ -61,10 +62,9 @@ class Clock:
     def _one(self, value: Any) -> float:
         if type(value) is not str:
             moment = float(value)
-        elif self.compact:
-            moment = compact_date(value.strip().removesuffix(".0"))
+        elif self.compact and _is_compact(value):
             self.dates += 1
-            return moment
+            return compact_date(value.strip().removesuffix(".0"))
         else:
             try:
                 moment = float(value)
@@ -163,14 +163,17 @@ def _in_one_unit(times: np.ndarray, report: Report) -> tuple[np.ndarray, int]:
 
 
 def _all_compact(values: Sequence[Any]) -> bool | None:
-    """Whether the values are dates written as one number; None where there is none to tell."""
-    seen = [value for value in values if type(value) is str and value.strip()]
-    for value in seen:
-        try:
-            compact_date(value.strip().removesuffix(".0"))
-        except ValueError:
-            return False
-    return True if seen else None
+    """Whether nearly all values are dates written as one number; None where there is none to tell."""
+    seen = [value for value in values if not is_empty(value)]
+    return sum(map(_is_compact, seen)) >= COMPACT_SHARE * len(seen) if seen else None
+
+
+def _is_compact(value: Any) -> bool:
+    try:
+        compact_date(value.strip().removesuffix(".0"))
+    except (ValueError, AttributeError):
+        return False
+    return True
 
 
 def _whole(times: np.ndarray) -> np.ndarray:

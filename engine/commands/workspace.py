@@ -52,8 +52,26 @@ def import_(
         Literal["first", "last", "all"],
         typer.Option(help="Of a user's interactions with the same item, keep the first, the last or all."),
     ] = "first",
+    rating_scale: Annotated[
+        str | None,
+        typer.Option(
+            help="Range of the ratings, LOW:HIGH, with LIKED and DISLIKED where not the usual ones, such as "
+            "1:10:7:4; or counts. By default found from the ratings."
+        ),
+    ] = None,
+    dates: Annotated[
+        Literal["month-first", "day-first"] | None,
+        typer.Option(help="How dates such as 03/04/2014 are meant. By default found from the others."),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of the text, such as gb18030. By default found.")
+    ] = None,
+    header: Annotated[
+        Literal["yes", "no"] | None,
+        typer.Option(help="Whether line 1 names the columns. By default found from the lines."),
+    ] = None,
     accept_drops: Annotated[
-        bool, typer.Option("--accept-drops", help="Import even where most rows would be left out.")
+        bool, typer.Option("--accept-drops", help="Import even where many rows would be left out.")
     ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Take the best guess where columns are not clear.")
@@ -64,14 +82,29 @@ def import_(
     json: Json = False,
 ) -> None:
     """Import interactions and item titles; reports what was read, kept and dropped."""
-    payload = {"path": str(path), "name": name, "format": format, "mapping": mapping_of(column)}
-    options = {"k_core": k_core, "min_rating": min_rating, "min_history": min_history, "repeats": repeats}
+    options = {
+        "k_core": k_core,
+        "min_rating": min_rating,
+        "min_history": min_history,
+        "repeats": repeats,
+        "rating_scale": rating_scale,
+        "dates": dates,
+        "encoding": encoding,
+        "header": header,
+    }
+    asked = {
+        "path": str(path),
+        "name": name,
+        "format": format,
+        "mapping": mapping_of(column),
+        "options": options,
+    }
     with opened() as store, service_engine(store) as engine:
         if preview:
-            found = handlers.preview_job(engine, payload, quiet)
+            found = handlers.preview_job(engine, asked, quiet)
             output.as_json(found) if json else output.preview(found)
             return
-        asked = {**payload, "options": options, "accept_drops": accept_drops, "yes": yes}
+        asked |= {"accept_drops": accept_drops, "yes": yes}
         try:
             with output.progress() as say:
                 done = handlers.import_job(engine, asked, quiet if json else say)

@@ -51,6 +51,7 @@ def assemble(
         guess["timestamp"] = None  # the time of a target alone orders nothing in its history
         found.evidence.pop("timestamp", None)
     asked = [*questions, *found.questions]
+    asked += [question for table in tables for question in getattr(table, "questions", ())]
     items = _items(first, profile, beside, guess, mapping)
     if items:
         asked = [q for q in asked if q.field != "title"] + items.questions

@@ -38,14 +38,16 @@ NAMED_SHARE = 0.5  # an item file that names fewer of the bought items is not th
 SMALL_CATALOGUE = 1000  # items; beyond, a file with more unbought than bought items is a whole shop's
 
 LABELS = {
-    "file": "file of the interactions",
-    "timestamp": "time",
-    "history": "history",
-    "items_file": "item file",
-    "items_item": "item file's id",
-    "items_title": "item file's title",
+    "file": "which is the file of the interactions",
+    "timestamp": "which is the time",
+    "items_file": "which is the item file",
+    "items_item": "which is the item file's id",
+    "items_title": "which is the item file's title",
+    "dates": "in which order are day and month",
+    "encoding": "in which encoding is it",
+    "header": "does line 1 name the columns",
 }
-"""What questions call a field, where it is not its name."""
+"""How questions about a field begin, where its name alone does not say it."""
 
 Progress = Callable[[float | None, str], None]
 
@@ -122,12 +124,14 @@ def preview(
     format: str | None = None,
     mapping: CorrectedMapping | None = None,
     called: str | None = None,
+    options: ImportOptions | None = None,
 ) -> Preview:
     """Look at the first rows without importing; raises DataError or BadInput like `import_path`.
 
     `called`: what messages call it; its path unless given.
     """
-    recognised = sniff(path, format, mapping, called)
+    options = (options or ImportOptions()).validate()
+    recognised = sniff(path, format, mapping, called, options)
     plan = recognised.plan
     try:
         rows = [[_shown(cell) for cell in row] for row in plan.sample()[:PREVIEW_ROWS]]
@@ -180,7 +184,7 @@ def read_path(
 ) -> tuple[DatasetColumns, Report]:
     """The canonical columns of `path` and the report, without a store. Raises DataError, Unsure, BadInput."""
     options = (options or ImportOptions()).validate()
-    recognised = _sure(sniff(path, format, mapping), yes=yes)
+    recognised = _sure(sniff(path, format, mapping, None, options), yes=yes)
     return _settled(*_read(recognised, options, progress or _silent), yes=yes)
 
 
@@ -208,7 +212,7 @@ def import_path(
     options = (options or ImportOptions()).validate()
     progress = progress or _silent
     source = called(path, store.settings.uploads)
-    recognised = _sure(sniff(path, format, mapping, source), yes=yes)
+    recognised = _sure(sniff(path, format, mapping, source, options), yes=yes)
     name = name or default_name(path)
     fingerprint = _fingerprint(recognised, options, progress)
     known = _known(store, name, fingerprint)
@@ -245,19 +249,29 @@ class Unsure(DataError):
 
     def __init__(self, file: str, questions: Sequence[Question]) -> None:
         self.file, self.questions = file, tuple(questions)
-        lines = asked(file, questions, lambda q, value: _argument("mapping", {q.field: value}))
+        lines = asked(file, questions, _answer)
         super().__init__("; ".join(map(str.strip, lines)))
+
+
+def _answer(question: Question, value: str) -> str:
+    return (
+        _argument(question.option, value)
+        if question.option
+        else _argument("mapping", {question.field: value})
+    )
 
 
 def asked(file: str, questions: Sequence[Question], option: Callable[[Question, str], str]) -> list[str]:
     """The questions in words, a line per candidate; `option`: how an answer is written by who is asked."""
     lines = ["Nothing was imported, for you must choose"]
     for question in questions:
-        lines.append(f"{file}: which is the {LABELS.get(question.field, question.field)}? {question.reason}")
+        label = LABELS.get(question.field, f"which is the {question.field}")
+        lines.append(f"{file}: {label}? {question.reason}")
         for candidate in question.candidates:
-            examples = ", ".join(candidate.examples) or "empty"
+            examples = ", ".join(candidate.examples) or ("" if question.option else "empty")
             because = f" [{candidate.evidence}]" if candidate.evidence else ""
-            lines.append(f"  {option(question, candidate.name)} ({examples}){because}")
+            shown = f" ({examples})" if examples else ""
+            lines.append(f"  {option(question, candidate.name)}{shown}{because}")
         if question.optional:
             lines.append(f"  {option(question, '')} for none")
         if not question.candidates:
@@ -277,8 +291,7 @@ def _sure(recognised: Recognised, *, yes: bool) -> Recognised:
     if not plan.questions:
         return recognised
     taken = ", ".join(
-        f"{LABELS.get(q.field, q.field)} = {plan.mapping.get(q.field) or q.candidates[0].name}"
-        for q in plan.questions
+        f"{q.field} = {plan.mapping.get(q.field) or q.candidates[0].name}" for q in plan.questions
     )
     note = f"Taken as the best guess, because you said yes: {taken}. Check it."
     return replace(recognised, plan=replace(plan, notes=(*plan.notes, note)))
@@ -295,7 +308,7 @@ def _settled(columns: DatasetColumns, report: Report, *, yes: bool) -> tuple[Dat
 
 
 def _guessed(plan: Plan, field: str) -> bool:
-    return field == "file" or bool(plan.mapping.get(field))
+    return field in ("file", "header") or bool(plan.mapping.get(field))
 
 
 def _known(store: Store, name: str, fingerprint: str) -> DatasetInfo | None:

@@ -43,7 +43,7 @@ class ImportOptions:
     users with fewer interactions (3 = history + probe + target).
 
     What the files leave open: `rating_scale` (`db.ratings.parse`), `dates` that read both ways, `encoding` of
-    text. None: found from the files.
+    text, `header`: whether line 1 names the columns. None: found from the files.
     """
 
     k_core: int = 0
@@ -53,6 +53,7 @@ class ImportOptions:
     rating_scale: str | None = None
     dates: Literal["month-first", "day-first"] | None = None
     encoding: str | None = None
+    header: Literal["yes", "no"] | None = None
 
     def validate(self) -> ImportOptions:
         """Self; raises BadInput naming the field."""
@@ -76,7 +77,14 @@ class ImportOptions:
                 raise BadInput(
                     f"encoding {self.encoding!r} is not known; gb18030 or cp1252 are examples."
                 ) from None
+        if self.header not in (None, "yes", "no"):
+            raise BadInput(f"header must be 'yes' or 'no', not {self.header!r}.")
         return self
+
+    @property
+    def names_columns(self) -> bool | None:
+        """Whether line 1 names the columns, None where the file is to tell."""
+        return None if self.header is None else self.header == "yes"
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready; what is left open is not in it."""
@@ -92,7 +100,7 @@ class ImportOptions:
         return ImportOptions(**data).validate()
 
 
-_LEFT_OPEN = ("rating_scale", "dates", "encoding")
+_LEFT_OPEN = ("rating_scale", "dates", "encoding", "header")
 
 REPEATED = "repeated user-item pair"
 ALLOWED = 0.05  # of the rows may be left out for one reason; beyond, a person decides

@@ -13,7 +13,10 @@ from db.errors import BadInput, DataError
 from engine.data.files import Broken, Folder, describe, open_source
 from engine.data.mapping import check_fields
 from engine.data.plan import CorrectedMapping, Find, Mismatch, Plan
+from engine.data.report import ImportOptions
 from engine.registry import implementation
+
+AS_FOUND = ImportOptions()
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,20 @@ def sniff(
     format: str | None = None,
     mapping: CorrectedMapping | None = None,
     called: str | None = None,
+    options: ImportOptions = AS_FOUND,
 ) -> Recognised:
     """The format of `path` and the plan for reading it. `called`: what messages call it, or None: its path.
 
-    Raises DataError when nothing fits, or several data sets do; BadInput for an unknown format or a mapping
-    that names columns the file does not have.
+    `options`: what a person says of the encoding and of line 1. Raises DataError when nothing fits, or
+    several data sets do; BadInput for an unknown format or a mapping that names columns the file does not
+    have.
     """
     if format is not None and format not in FORMATS:
         raise BadInput(f"Unknown format {format!r}; the formats are {', '.join(FORMATS)}.")
     check_fields(mapping)
     name = called or str(path)
-    folders = sorted(open_source(path, name), key=lambda folder: folder.depth)
+    said = options.names_columns
+    folders = sorted(open_source(path, name, options.encoding, said), key=lambda folder: folder.depth)
     recognised: list[tuple[Folder, Recognised]] = []
     reasons: list[str] = []
     for folder in folders:  # the shallowest first

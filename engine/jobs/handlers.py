@@ -64,11 +64,22 @@ def pool_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
 
 
 def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{path, format, mapping}` -> what an import would read; stores nothing."""
-    mapping = payload.get("mapping") or None
-    name = importing.called(payload["path"], engine.settings.uploads)
-    preview = importing.preview(payload["path"], format=payload.get("format"), mapping=mapping, called=name)
-    return preview.to_json()
+    """`{path, format, mapping, options}` -> what an import would read; stores nothing."""
+    return importing.preview(
+        payload["path"],
+        format=payload.get("format"),
+        mapping=payload.get("mapping") or None,
+        called=importing.called(payload["path"], engine.settings.uploads),
+        options=_import_options(payload),
+    ).to_json()
+
+
+def _import_options(payload: dict[str, Any]) -> importing.ImportOptions:
+    options = {key: value for key, value in (payload.get("options") or {}).items() if value is not None}
+    try:
+        return importing.ImportOptions(**options)
+    except TypeError as error:
+        raise BadInput(f"Unknown import option: {error}.") from error
 
 
 def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -77,11 +88,6 @@ def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[
     Where most rows would be left out and that was not accepted, nothing is imported: `dataset` is None and
     `question` says what to decide.
     """
-    options = {key: value for key, value in (payload.get("options") or {}).items() if value is not None}
-    try:
-        chosen = importing.ImportOptions(**options)
-    except TypeError as error:
-        raise BadInput(f"Unknown import option: {error}.") from error
     try:
         info, read = importing.import_path(
             engine.store,
@@ -89,7 +95,7 @@ def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[
             payload.get("name"),
             format=payload.get("format"),
             mapping=payload.get("mapping") or None,
-            options=chosen,
+            options=_import_options(payload),
             accept_drops=bool(payload.get("accept_drops", False)),
             yes=bool(payload.get("yes", False)),
             progress=report,

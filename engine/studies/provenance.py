@@ -4,13 +4,12 @@ Boundary: a registered model in, sentences for a person out. A model without a r
 elsewhere, or not tuned) is not judged.
 """
 
-import json
-from pathlib import Path
 from typing import Any
 
 from db.datasets import DatasetInfo
 from db.models import ModelInfo
 from db.requests import StudyRequest
+from engine.tuning.recipe import knows_later, recipe
 
 
 def doubts(row: str, info: ModelInfo, dataset: DatasetInfo, request: StudyRequest, timed: bool) -> list[str]:
@@ -26,22 +25,14 @@ def doubts(row: str, info: ModelInfo, dataset: DatasetInfo, request: StudyReques
         sentences.append(f"{info.name} stands for {row}, but was tuned in the {tuned.get('layout')} layout.")
     if tuned.get("dataset") != dataset.name:
         sentences.append(f"{info.name} was tuned on {tuned.get('dataset')}, not on {dataset.name}.")
-    elif timed and _share(tuned) > request.cut / request.periods:
+    elif not timed:
+        sentences += knows_later(info, dataset)
+    elif _share(tuned) > request.cut / request.periods:
         sentences.append(
             f"{info.name} was tuned on purchases after the cut: it may have seen what it is asked. Tune it "
             f"with --periods {request.periods} --until {request.cut}."
         )
     return sentences
-
-
-def recipe(info: ModelInfo) -> dict[str, Any]:
-    """The request a model of this project was tuned by; empty for any other model."""
-    path = Path(info.source) / "RECIPE.json"
-    try:
-        request = json.loads(path.read_text())["recipe"]["request"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return request if isinstance(request, dict) else {}
 
 
 def _share(tuned: dict[str, Any]) -> float:

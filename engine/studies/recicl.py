@@ -42,7 +42,6 @@ from engine.studies.plan import (
     reader_of,
     scoring,
 )
-from engine.studies.provenance import recipe
 from engine.studies.questions import drawn, in_periods, last_ones, timeline
 from engine.studies.recicl_claim import (
     BASE,
@@ -56,6 +55,7 @@ from engine.studies.recicl_claim import (
     differences,
 )
 from engine.studies.table_cells import Table, difference, interval
+from engine.tuning.recipe import recipe
 from engine.tuning.tune import default_name, tune
 
 ROWS = {BASE: "before tuning", SINGLE: "tuned on single queries", RECICL: "tuned with demonstrations"}

@@ -21,6 +21,7 @@ from engine.evaluation.metrics import Standing
 from engine.evaluation.statistics import paired_tests, together
 from engine.progress import Report, quiet
 from engine.tasks.rank import rank
+from engine.tuning.recipe import knows_later
 
 DECIDING = "ndcg10"
 
@@ -93,7 +94,7 @@ def compared(
             "knows": knows,
             "metrics": reached[name].summary(),
             "tied": reached[name].tied,
-            "notes": [],
+            "notes": knows_later(engine.registered(str(model)), dataset),
         }
     return {
         "dataset": dataset.name,

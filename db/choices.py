@@ -44,8 +44,8 @@ class EditChoice(Choice):
 @dataclass(frozen=True)
 class StrategyChoice(Choice):
     """A way of choosing demonstrations. `optimized`: it runs the model on past purchases, which takes seconds
-    to minutes; `embeds`: it compares titles by a model's vectors; `control`: the others are tested against
-    it, so every study has it; `derived`: it changes what another strategy chose."""
+    to minutes; `embeds`: it compares titles by a model's vectors; `control`: the page adds it to every study
+    of strategies; `derived`: it changes what another strategy chose."""
 
     optimized: bool = False
     embeds: bool = False
@@ -117,7 +117,7 @@ STRATEGIES: dict[str, StrategyChoice] = _table(
     StrategyChoice(
         "global",
         "cluster representatives (global)",
-        "Windows at the centres of clusters of all users' windows, the same for every user",
+        "Windows at the centres of clusters of all users' windows, the same for every user at one moment",
         paper="arXiv 2405.02778",
         module="representatives",
     ),
@@ -178,8 +178,8 @@ STRATEGIES: dict[str, StrategyChoice] = _table(
     StrategyChoice(
         "placebo",
         "placebo: answers permuted",
-        "The windows of another strategy, each with the answer of another one of them: what is left is the "
-        "format",
+        "The windows of another strategy, each with the answer of another one of them: what is left are the "
+        "format and the items, not what followed what",
         paper="arXiv 2202.12837",
         control=True,
         derived=True,

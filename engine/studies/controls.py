@@ -1,8 +1,8 @@
 """Controls in a study: copies of the demonstrations without a model, placebos, and what both say in words.
 
 A model that is shown demonstrations may learn from them, repeat them or only take their format. The copies
-repeat; the placebos keep the format. What the model adds to the copies, and the demonstrations to the
-placebos, is a paired difference over users.
+repeat; the placebos keep the format, and where the windows are the same, their items. What the model adds to
+the copies, and the demonstrations to the placebos, is a paired difference over users.
 """
 
 from __future__ import annotations

@@ -49,11 +49,12 @@ NUMBERS = (
 
 
 def _total_effect(run: Run, effects: Effects) -> float | None:
-    """Of the target's log-share; None where the run is older than that measure."""
-    if effects and effects["measure"] == "margin":
-        return effects["effect_total"]
+    """The change of the target's log-share between the run's two lists, measured effects or not: what the
+    effects of turning down add up to is another number. Of runs older than that measure, what is measured."""
     margins = run.result.get("margin_zero_shot"), run.result.get("margin")
-    return None if margins[0] is None or margins[1] is None else margins[1] - margins[0]
+    if margins[0] is not None and margins[1] is not None:
+        return margins[1] - margins[0]
+    return effects["effect_total"] if effects and effects["measure"] == "margin" else None
 
 
 def _unit(effects: Effects) -> str:

@@ -85,8 +85,8 @@ def _controls(study: Study, measure: str) -> None:
 def _tests(compared: pd.DataFrame) -> None:
     st.caption(
         "Two-sided permutation tests; the interval holds what the test does not reject. Holm: p corrected "
-        "for all tests of the study, on which the verdict rests. A difference below zero means the first is "
-        "worse."
+        "for all tests made together (of strategies, all pairs; controls apart), on which the verdict rests. "
+        "A difference below zero means the first is worse."
     )
     table(compared)
 

@@ -211,6 +211,14 @@ def test_losses_of_different_models_are_neither_better_nor_worse(two: tuple[Run,
     assert table.loc["Target's rank", "B − A"] != "–", "one list ranked by two models does compare"
 
 
+def test_total_effects_are_the_same_quantity_in_both_runs(store: Store, two: tuple[Run, Run]) -> None:
+    """Of one run effects of turning down are measured, which add up to another number than the lists say."""
+    a, b = (replace(run, result={**run.result, "margin_zero_shot": -2.0, "margin": -0.5}) for run in two)
+    turned = runs.effects(store, a.key)[-1].result | {"measure": "margin", "effect_total": 1.1}
+    table = differences.numbers_table(a, b, turned, None)
+    assert list(table.loc["Total effect, log-share"])[:2] == ["+1.50", "+1.50"]
+
+
 def test_the_demonstrations_of_both_are_joined(store: Store, two: tuple[Run, Run]) -> None:
     found = [runs.effects(store, run.key)[-1].result for run in two]
     table = differences.demonstrations_table(*two, *found)

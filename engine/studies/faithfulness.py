@@ -39,6 +39,7 @@ from engine.studies.rank_agreement import (
     estimators,
     explained,
     summary,
+    verdict,
 )
 from engine.studies.scores import DROPS, SCORES, TRUTHS, scored
 from engine.studies.table_cells import Table, interval
@@ -126,8 +127,7 @@ def _tables(measure: str, result: dict[str, Any]) -> list[Table]:
         "intervals hold",
     ]
     barred = [
-        ["holds" if row["holds"] else "does not hold", row["what"], interval(row["found"]), f"{row['bar']:g}"]
-        for row in result["bars"]
+        [verdict(row), row["what"], interval(row["found"]), f"{row['bar']:g}"] for row in result["bars"]
     ]
     return [
         *agreement,

@@ -171,13 +171,25 @@ def explained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def claim(dataset: str, measure: str, k: int, rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the bars say, in a sentence for each that does not hold."""
-    held = sum(row["holds"] for row in rows)
+    """What the bars say, in a sentence for each that does not hold, or only on average."""
+    held = sum(verdict(row) == HOLDS for row in rows)
     sentences = f"On {dataset}, {measure}, with {k} demonstrations {held} of {len(rows)} bars hold."
     for row in rows:
-        if not row["holds"]:
-            sentences += f" Not held: {row['what']}: {interval(row['found'])}, bar {row['bar']:g}."
+        if (found := verdict(row)) != HOLDS:
+            said = "Not held" if found == FAILS else "Held on average, not surely"
+            sentences += f" {said}: {row['what']}: {interval(row['found'])}, bar {row['bar']:g}."
     return sentences
+
+
+HOLDS, ON_AVERAGE, FAILS = "holds", "holds on average, not surely", "does not hold"
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """Whether a bar holds: surely only where the whole interval of what was found is above it."""
+    if not row["holds"]:
+        return FAILS
+    low = row["found"]["low"]
+    return HOLDS if low is not None and low > row["bar"] else ON_AVERAGE
 
 
 def _ranks(users: Sequence[User], name: str, truth: str) -> np.ndarray:

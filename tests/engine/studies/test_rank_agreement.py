@@ -16,6 +16,7 @@ from engine.studies.rank_agreement import (
     estimators,
     explained,
     summary,
+    verdict,
 )
 from engine.studies.scores import RIVAL, SCORES
 
@@ -123,6 +124,22 @@ def test_bars_are_those_of_the_k() -> None:
         "kriging",
     )
     assert (effect_of("reprompt", 4), effect_of("reprompt_loo", 8)) == ("exact", "reprompt")
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "said"),
+    [(0.1, 0.02, "holds"), (0.1, -0.02, "holds on average, not surely"), (-0.1, -0.3, "does not hold")],
+)
+def test_a_bar_holds_only_where_the_interval_is_above_it(mean: float, low: float, said: str) -> None:
+    """The best of several rivals is picked afterwards: a mean above it may be chance."""
+    row = {"what": "Ours above theirs", "bar": 0.0, "holds": mean > 0}
+    row["found"] = {"mean": mean, "low": low, "high": 0.4, "n": 20, "p": 0.2}
+    assert verdict(row) == said
+    assert verdict({**row, "found": {**row["found"], "low": None}}) != "holds"
+    whole = claim("toys", "margin", 3, [row])
+    assert ("1 of 1 bars hold" in whole) == (said == "holds")
+    assert ("Held on average, not surely: Ours above theirs" in whole) == ("average" in said)
+    assert ("Not held: Ours above theirs" in whole) == (mean < 0)
 
 
 def test_every_mode_is_held_against_the_real_drop() -> None:

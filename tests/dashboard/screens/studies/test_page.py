@@ -437,3 +437,10 @@ def test_the_drift_chart_names_every_line_once_and_apart() -> None:
     heights = sorted(note.y for note in notes)
     assert all(later - earlier > 0.04 for earlier, later in pairwise(heights))
     assert "LLM, fresh demonstrations from" in describe(series, "NDCG@10")
+
+
+def test_a_bar_holds_only_where_the_interval_is_above_it() -> None:
+    row = {"bar": 0.8, "holds": True, "found": {"mean": 0.85, "low": 0.78, "high": 0.9}}
+    assert comparison_tables.bar_verdict(row) == "on average, not surely"
+    assert "holds" in comparison_tables.bar_verdict({**row, "bar": 0.7})
+    assert "does not hold" in comparison_tables.bar_verdict({**row, "holds": False})

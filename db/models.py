@@ -62,11 +62,24 @@ def register(store: Store, model: ModelInfo) -> ModelInfo:
         connection.execute(statement)
         row = connection.execute(sa.select(table).where(table.c.name == model.name)).one()
     if row.source != model.source:
-        raise Conflict(
-            f"The name {model.name!r} is taken by the model {row.source}. That one is kept. Give another "
-            "name, or delete it first."
-        )
+        raise _taken(row)
     return _typed(row)
+
+
+def check_free(store: Store, name: str, source: str) -> None:
+    """Raises what `register` would raise for this name and source, before time is spent on the model."""
+    check_name("model", name)
+    with store.read() as connection:
+        row = connection.execute(sa.select(table).where(table.c.name == name, _KNOWN)).one_or_none()
+    if row is not None and row.source != source:
+        raise _taken(row)
+
+
+def _taken(row: sa.Row) -> Conflict:
+    return Conflict(
+        f"The name {row.name!r} is taken by the model {row.source}. That one is kept. Give another name, or "
+        "delete it first."
+    )
 
 
 _IN_BIN = table.c.deleted_at.is_not(None)

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from db.dtypes import plain_dtype
 from db.errors import BadInput, DualensError
 
 SUBFOLDERS = ("uploads", "models")
@@ -60,6 +61,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("dtype")
+    @classmethod
+    def _plain(cls, dtype: str) -> str:
+        return plain_dtype(dtype)
 
     @model_validator(mode="after")
     def _place_database(self) -> "Settings":

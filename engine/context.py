@@ -29,6 +29,7 @@ from engine.demos import query as queries
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
 from engine.libraries import versions
+from engine.llm.loading import trial
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.identity import ENCODERS, Identity
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from engine.llm.loading.loaded_models import Models
     from engine.llm.scoring.memory import PrefillCache
 
+_DIGESTS = "digests.json"
 EMBEDDED = Path(__file__).parent / "embedded"  # the model that ships with the project
 
 Request = TypeVar("Request", RunRequest, OptimizeRequest)
@@ -62,7 +64,7 @@ class Engine:
     @cached_property
     def digests(self) -> Digests:
         """What is known of model files read before, by this process or another."""
-        return Digests(self.settings.home / "digests.json")
+        return Digests(self.settings.home / _DIGESTS)
 
     def identity(self, info: ModelInfo) -> Identity:
         """What this model's numbers depend on besides what it is asked: part of every key. Raises BadInput
@@ -84,7 +86,7 @@ class Engine:
 
     def device(self) -> str:
         """The device models are put on here."""
-        from engine.llm.loading.load import choose_device
+        from engine.llm.loading.precision import choose_device
 
         return str(choose_device(self.settings.device)[0])
 
@@ -104,7 +106,7 @@ class Engine:
             known = models.get(self.store, name)
         except NotFound as error:
             try:
-                return self.register(name, name)
+                return self.admit(name, name)
             except ModelError as reason:
                 raise ModelError(
                     f"{error} Nor can it be read as a model folder or hub id: {reason}"
@@ -116,11 +118,20 @@ class Engine:
             return known
         return models.register(self.store, info)
 
-    def register(self, name: str, source: str) -> ModelInfo:
-        """Read a model's configuration (not its weights) and write it into the store.
+    def admit(self, name: str, source: str) -> ModelInfo:
+        """Try a model out in a process of its own and register it where it works.
 
-        Raises ModelError where it is no model, BadInput where this job must not read the folder.
+        Raises Conflict or BadInput (the name, or a folder that this job must not read), ModelError or
+        OutOfMemory; nothing is registered then.
         """
+        check_folder(source)
+        source, settings = _absolute(source), self.settings
+        models.check_free(self.store, name, source)
+        facts = trial.try_out(source, settings.device, settings.dtype, settings.home / _DIGESTS)
+        return models.register(self.store, _described(name, facts))
+
+    def register(self, name: str, source: str) -> ModelInfo:
+        """Register a model made here, without trying it: reads what its files say, not its weights."""
         check_folder(source)
         return models.register(self.store, self._inspected(name, source))
 
@@ -142,18 +153,20 @@ class Engine:
         """What the files of a folder or hub id say of a model; a folder's path is made absolute."""
         from engine.llm.loading.load import inspect
 
-        if Path(source).expanduser().is_dir():
-            source = str(Path(source).expanduser().resolve())
-        facts = inspect(source, self.digests)
-        return ModelInfo(
-            name=name,
-            source=source,
-            revision=facts.revision,
-            architecture=facts.architecture,
-            parameters=facts.parameters,
-            context_length=facts.context_length,
-            details=facts.details,
-        )
+        return _described(name, vars(inspect(_absolute(source), self.digests)))
+
+
+_DESCRIBED = ("source", "revision", "architecture", "parameters", "context_length", "details")
+
+
+def _described(name: str, facts: dict[str, Any]) -> ModelInfo:
+    return ModelInfo(name=name, **{field: facts[field] for field in _DESCRIBED})
+
+
+def _absolute(source: str) -> str:
+    """A folder's path from the root; a hub id as it is."""
+    path = Path(source).expanduser()
+    return str(path.resolve()) if path.is_dir() else source
 
 
 @dataclass(frozen=True)

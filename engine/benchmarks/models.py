@@ -8,12 +8,8 @@ from db.settings import Settings
 from db.store import Store
 from engine.context import EMBEDDED, Engine
 from engine.llm.attention import lens, linear
-from engine.llm.loading.load import (
-    LoadedModel,
-    available_bytes,
-    choose_device,
-    load,
-)
+from engine.llm.loading.load import LoadedModel, load
+from engine.llm.loading.precision import available_bytes, choose_device
 
 RANDOM = "random-0.5b"
 _SHAPE = {

@@ -111,11 +111,11 @@ def purge_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
 
 
 def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{name, source}` -> `{model}`: reads the configuration, not the weights."""
+    """`{name, source}` -> `{model}`: registered where it works; tried in a process of its own."""
     name = (payload.get("name") or payload["source"]).strip()
     if not name:
         raise BadInput("A model needs a name and a source (a folder or a hub id).")
-    return {"model": engine.register(name, payload["source"].strip()).name}
+    return {"model": engine.admit(name, payload["source"].strip()).name}
 
 
 def tune_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -207,8 +207,15 @@ class PieceEncoder:
 
     def _chat_texts(self, day: datetime) -> tuple[str, str]:
         """The template's text before and behind the user's message, as it would be written on that day."""
-        if not getattr(self.tokenizer, "chat_template", None):
+        template = getattr(self.tokenizer, "chat_template", None)
+        if not template:
             return "", ""
+        if isinstance(template, dict) and "default" not in template:
+            raise ModelError(
+                f"The model has {len(template)} chat templates ({', '.join(map(str, template))}) and none "
+                "of them is called default. In its tokenizer_config.json, call the one that fits plain "
+                "questions default, or remove chat_template: prompts are then written without one."
+            )
         mark = uuid.UUID(int=0).hex
         try:
             written = self.tokenizer.apply_chat_template(
@@ -220,7 +227,8 @@ class PieceEncoder:
             )
         except Exception as error:  # a template is a program of somebody else's
             raise ModelError(
-                f"The model's chat template cannot be used: it failed on one plain user message ({error}). "
+                f"The model's chat template cannot be used: it failed on one plain user message "
+                f"({str(error).rstrip('.')}). "
                 "Remove or correct chat_template in the model's folder."
             ) from error
         head, shown, tail = str(written).partition(mark)

@@ -107,7 +107,8 @@ def _tuned(
     phases: Phases,
 ) -> dict[str, Any]:
     """Train, write the model and choose how it scores; the result without registration."""
-    from engine.llm.loading.load import choose_dtype, load
+    from engine.llm.loading.load import load
+    from engine.llm.loading.precision import choose_dtype
     from engine.tuning.judge import judged
     from engine.tuning.samples import Sampler
     from engine.tuning.throughput import flop_floor_ratio

@@ -119,7 +119,7 @@ def test_a_data_set_that_is_not_there_is_found_out_before_the_model(engine: Engi
         resolve(engine, replace(RUN, dataset="toys", model="nowhere"))
     assert not looks
     with pytest.raises(ModelError, match="nowhere"):
-        resolve(engine, replace(RUN, model="nowhere"))
+        resolve(engine, replace(RUN, model="/nowhere"))
 
 
 def test_another_request_keeps_the_moment_and_another_moment_keeps_the_request(engine: Engine) -> None:

@@ -11,7 +11,7 @@ from db.models import ModelInfo
 from db.settings import Settings
 from db.workers import Worker
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # of one number
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}  # of one number
 USUAL = {"cuda": "bfloat16", "cpu": "float32"}  # where the settings say auto
 PROMPT = 1000  # tokens that the sentence counts for
 ROOM = 1.2  # times the weights: loading and the passes need some beside them
@@ -29,9 +29,7 @@ class Machine:
     def about(self) -> str:
         """One sentence for under the table. Plain text."""
         free = f", where {size(self.free)} are free now" if self.free is not None else ""
-        return (
-            f"Memory of the weights in {self.dtype} on {self.device}{free}. Models are loaded at first use."
-        )
+        return f"Memory of the weights in {self.dtype} on {self.device}{free}. Models are loaded at use."
 
 
 @dataclass(frozen=True)

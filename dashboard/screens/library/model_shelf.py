@@ -49,7 +49,10 @@ def model_shelf() -> None:
         if cells[2].form_submit_button("Register", type="primary", width="stretch") and source.strip():
             payload = rights.within({"name": name.strip() or source.strip(), "source": source.strip()})
             st.session_state.register_job = jobs.submit(session.store(), "register_model", payload).id
-    st.caption("Reads only the configuration now; weights are loaded at first use. Safetensors only.")
+    st.caption(
+        "The model is loaded once, in a process of its own, and registered if it works. Weights of a hub id "
+        "are fetched first. Safetensors only."
+    )
     _follow_registration()
 
 

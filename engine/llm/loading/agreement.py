@@ -17,7 +17,8 @@ from transformers.utils import logging as hf_logging
 
 from db.errors import DualensError, ModelError, OutOfMemory
 from engine.llm.attention import lens
-from engine.llm.loading.sources import PROVEN, line_of
+from engine.llm.loading.configuration import PROVEN
+from engine.llm.loading.folder import line_of
 
 # Relative difference of logits up to which the lens and the model's own kernel count as the same.
 _AGREE = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.05}

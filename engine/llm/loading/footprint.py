@@ -7,7 +7,8 @@ size (scoring/memory.py); the prompt itself cannot be halved, so it is refused b
 import torch
 
 from db.errors import OutOfMemory
-from engine.llm.loading.load import LoadedModel, available_bytes
+from engine.llm.loading.load import LoadedModel
+from engine.llm.loading.precision import available_bytes
 
 
 def key_value_bytes(loaded: LoadedModel, tokens: int) -> int:

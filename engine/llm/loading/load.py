@@ -1,54 +1,35 @@
 """Loading a causal language model with its tokenizer, on a device and in a dtype chosen and explained.
 
-`load` gives a frozen model in evaluation mode whose attention goes through the lens, after comparing the lens
-with the model's own attention (agreement.py). `inspect` reads the configuration only.
+`planned` reads sizes and headers and builds the model without memory; `load` gives a frozen model in
+evaluation mode whose attention goes through the lens, after comparing the lens with the model's own attention
+(agreement.py). `inspect` tells what `planned` found.
 """
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
 
-import psutil
 import torch
-from tokenizers import Tokenizer
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from db.choices import SCORINGS
-from db.errors import BadInput, DualensError, ModelError, OutOfMemory
+from db.errors import DualensError, ModelError, OutOfMemory
 from engine.libraries import versions
 from engine.llm.attention import lens, linear
 from engine.llm.loading.agreement import check, quiet
+from engine.llm.loading.configuration import PROVEN, context_length, read_config
 from engine.llm.loading.digests import Digests
+from engine.llm.loading.folder import line_of
 from engine.llm.loading.identity import Identity
-from engine.llm.loading.sources import (
-    PROVEN,
-    Source,
-    context_length,
-    line_of,
-    locate,
-    read_config,
-)
+from engine.llm.loading.precision import available_bytes, choose_device, choose_dtype, name_of
+from engine.llm.loading.sources import Source, locate, revision
+from engine.llm.loading.tokenizer import read_encoder, read_tokenizer, recipe_of
+from engine.llm.loading.weights import headers
 from engine.prompts import PieceEncoder
-from engine.prompts.encode import AS_TUNED, CUTS
-from engine.prompts.segments import INTRO, TAIL
 
-_DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-    "float64": torch.float64,
-}
-_LARGE = 1_000_000_000  # parameters from which a CPU with bf16 instructions uses bf16
 _KV_TOKENS = 4096  # prompt tokens whose keys and values the memory estimate counts
 _SAMPLE = "Purchases in order, then the next one.\n\nBought:\n- A first thing\n- A second thing\nNext:\n-"
-# Where tokenizers of one family but different rules part: digits, accents (also decomposed), marks, case.
-_ODD_TITLES = "\n- L'Oréal Cafe\u0301 №5 (2,400 DPI) -- 3.5mm 12-Pack!\n- iPhone's USB3.0 HDMI™ ½ 日本語\n\n"
 
 
 @dataclass(frozen=True)
@@ -63,6 +44,42 @@ class ModelFacts:
     context_length: int
     layers: int
     details: dict
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A model as it would be loaded, before a weight is read. Sizes in bytes; `files`: of the weights."""
+
+    place: Source
+    config: PretrainedConfig
+    facts: ModelFacts
+    device: torch.device
+    dtype: torch.dtype
+    reason: str
+    needed: int
+    free: int
+    files: int
+
+    @property
+    def memory(self) -> str:
+        """What it needs and what there is, in one sentence without a full stop."""
+        return (
+            f"{self.facts.source} needs about {_gib(self.needed)} on {self.device} in {name_of(self.dtype)} "
+            f"({self.facts.parameters:,} parameters and the keys and values of "
+            f"{min(self.facts.context_length, _KV_TOKENS):,} tokens), and {_gib(self.free)} are free"
+        )
+
+    def check_memory(self) -> None:
+        """Raises OutOfMemory, naming what is needed and what is free."""
+        advice = "Nothing was loaded: choose a smaller model, another device, or bfloat16."
+        if self.needed > self.free:
+            raise OutOfMemory(f"{self.memory}. {advice}")
+        weights, free = self.facts.parameters * self.dtype.itemsize, available_bytes(torch.device("cpu"))
+        if self.device.type != "cpu" and weights > free:  # they pass through the machine's own memory
+            raise OutOfMemory(
+                f"{self.facts.source} has {_gib(weights)} of weights in {name_of(self.dtype)}, which pass "
+                f"through the machine's memory, where {_gib(free)} are free. {advice}"
+            )
 
 
 @dataclass(frozen=True)
@@ -92,7 +109,7 @@ class LoadedModel:
     @property
     def dtype_name(self) -> str:
         """Such as "float32"."""
-        return _name(self.dtype)
+        return name_of(self.dtype)
 
     @property
     def identity(self) -> Identity:
@@ -101,15 +118,43 @@ class LoadedModel:
 
 
 def inspect(source: str, digests: Digests | None = None) -> ModelFacts:
-    """Reads configuration and tokenizer; weights are only digested, and not again while they stay as they
-    are. Parameters are counted without allocating them."""
-    return _facts(*_read(source, digests, weights=False))
+    """Reads configuration, tokenizer and the headers of the weights; the weights are only digested, and not
+    again while they stay as they are. Parameters are counted without allocating them."""
+    place = locate(source, weights=False)
+    facts, _ = _shape(place, read_config(place.folder, source), weights=place.local)
+    return replace(facts, revision=revision(place, digests))
 
 
 def identify(revision: str, parameters: int, device: str = "auto", dtype: str = "auto") -> Identity:
     """The identity that a model of this revision and size would have if it were loaded. Raises BadInput."""
     where = choose_device(device)[0]
-    return Identity(revision, _name(choose_dtype(dtype, where, parameters)[0]), where.type, versions())
+    return Identity(revision, name_of(choose_dtype(dtype, where, parameters)[0]), where.type, versions())
+
+
+def planned(source: str, device: str = "auto", dtype: str = "auto") -> Plan:
+    """What loading a folder or a hub id will take; a hub id's files are fetched. Reads no weight.
+
+    The facts have no revision yet. Raises ModelError or BadInput (unknown device or dtype).
+    """
+    where, why_device = choose_device(device)
+    place = locate(source, weights=True)
+    config = read_config(place.folder, source)
+    facts, beside = _shape(place, config, weights=True)
+    precision, why_dtype = choose_dtype(dtype, where, facts.parameters)
+    d = facts.details
+    size = int(getattr(config.get_text_config(), "head_dim", None) or d["hidden_size"] // d["heads"])
+    cache = 2 * d["layers"] * d["key_value_heads"] * size * min(facts.context_length, _KV_TOKENS)
+    return Plan(
+        place=place,
+        config=config,
+        facts=facts,
+        device=where,
+        dtype=precision,
+        reason=f"{why_device}; {why_dtype}.",
+        needed=(facts.parameters + cache) * precision.itemsize + beside,
+        free=available_bytes(where),
+        files=headers(place.folder).nbytes,
+    )
 
 
 def load(
@@ -120,91 +165,48 @@ def load(
     digests: what is known of files read before. Raises ModelError (what is wrong with the model and what to
     do), OutOfMemory (needed against available bytes, before loading) or BadInput (unknown device or dtype).
     """
-    place, config = _read(source, digests, weights=True)
-    facts = _facts(place, config)
-    where, why_device = choose_device(device)
-    precision, why_dtype = choose_dtype(dtype, where, facts.parameters)
-    _check_memory(config, facts, where, precision)
-    tokenizer = _tokenizer(place)
-    encoder = _encoder(place, tokenizer, config)
-    model = _weights(place, where, precision)
+    return loaded(planned(source, device, dtype), digests)
+
+
+def loaded(plan: Plan, digests: Digests | None = None) -> LoadedModel:
+    """Loads what was planned. Raises ModelError and OutOfMemory."""
+    plan.check_memory()
+    place, facts = plan.place, plan.facts
+    tokenizer = read_tokenizer(place.folder, plan.config)
+    encoder = read_encoder(place.folder, tokenizer, plan.config)
+    known = revision(place, digests)
+    model = _weights(place, plan.config, plan.device, plan.dtype)
     check(model, encoder.joined((_SAMPLE,)), facts.layers, f"{facts.source} ({facts.architecture})")
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
         encoder=encoder,
         name=facts.name,
-        source=source,
-        revision=facts.revision,
+        source=place.source,
+        revision=known,
         architecture=facts.architecture,
         parameters=facts.parameters,
         context_length=facts.context_length,
         layers=facts.layers,
-        device=where,
-        dtype=precision,
-        reason=f"{why_device}; {why_dtype}.",
-        nbytes=facts.parameters * precision.itemsize,
+        device=plan.device,
+        dtype=plan.dtype,
+        reason=plan.reason,
+        nbytes=facts.parameters * plan.dtype.itemsize,
     )
 
 
-def choose_device(device: str) -> tuple[torch.device, str]:
-    """The device and half a sentence on why."""
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0), f"On the GPU {torch.cuda.get_device_name(0)}, the first one found"
-        return torch.device("cpu"), "On the CPU because no CUDA device was found"
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise BadInput(f"'{device}' is not a device. Use auto, cpu or cuda.") from error
-    if chosen.type not in ("cpu", "cuda"):
-        raise BadInput(f"'{device}' is not a device Dualens computes on. Use auto, cpu or cuda.")
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise BadInput(f"'{device}' was asked for and no such CUDA device was found. Use auto or cpu.")
-    return chosen, f"On {chosen} as asked"
-
-
-def choose_dtype(dtype: str, device: torch.device, parameters: int) -> tuple[torch.dtype, str]:
-    """The dtype and half a sentence on why."""
-    if dtype != "auto":
-        if dtype not in _DTYPES:
-            raise BadInput(f"'{dtype}' is not a dtype. Use auto or one of: {', '.join(_DTYPES)}.")
-        return _DTYPES[dtype], f"{dtype} as asked"
-    if device.type == "cuda":
-        return torch.bfloat16, "bfloat16, the native format of its matrix units"
-    if parameters < _LARGE:
-        return torch.float32, "float32 because the model is small enough for full precision"
-    able = torch.cpu.get_capabilities()
-    if able.get("avx512_bf16") or able.get("amx_bf16"):
-        return torch.bfloat16, "bfloat16 because the processor computes it natively and it halves the memory"
-    return torch.float32, "float32 because the processor has no bfloat16 instructions"
-
-
-def available_bytes(device: torch.device) -> int:
-    """Memory that could be allocated now."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def _read(source: str, digests: Digests | None, weights: bool) -> tuple[Source, PretrainedConfig]:
-    place = locate(source, weights=weights, digests=digests)
-    return place, read_config(place)
-
-
-def _facts(place: Source, config: PretrainedConfig) -> ModelFacts:
+def _shape(place: Source, config: PretrainedConfig, weights: bool) -> tuple[ModelFacts, int]:
+    """The facts without a revision, and the bytes of what is no parameter. `weights`: they are there, and
+    must hold as many numbers as the configuration describes."""
+    stored = headers(place.folder) if weights else None
     try:
         text = config.get_text_config()
         with torch.device("meta"), quiet():
             skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-        return ModelFacts(
+        facts = ModelFacts(
             name=place.name,
             source=place.source,
-            revision=place.revision,
+            revision="",
             architecture=type(skeleton).__name__,
             parameters=skeleton.num_parameters(),
             context_length=context_length(config),
@@ -222,95 +224,37 @@ def _facts(place: Source, config: PretrainedConfig) -> ModelFacts:
                 **_made_for(place),
             },
         )
+        beside = sum(buffer.numel() * buffer.element_size() for buffer in skeleton.buffers())
     except Exception as error:  # a configuration of any class may fail in any way
         raise ModelError(
             f"No language model can be built from the config.json of {place.source} ({line_of(error)}). "
             f"Supported are {PROVEN} models."
         ) from error
 
-
-def _recipe(place: Source) -> dict:
-    """The recipe of a model tuned here; empty for every other one."""
-    try:
-        recipe = json.loads((place.folder / "RECIPE.json").read_text())
-    except (ValueError, OSError):
-        return {}
-    return recipe if isinstance(recipe, dict) else {}  # a file of somebody else's under the same name
+    if stored is not None and stored.numbers < facts.parameters:
+        raise ModelError(
+            f"The weights in {place.folder} do not fit its config.json: they hold {stored.numbers:,} "
+            f"numbers, and the model it describes has {facts.parameters:,}. Nothing was loaded: fetch the "
+            "model again."
+        )
+    return facts, beside
 
 
 def _made_for(place: Source) -> dict:
     """The way of scoring that the recipe names, if there is one."""
-    scoring = _recipe(place).get("scoring")
+    scoring = recipe_of(place.folder).get("scoring")
     return {"scoring": scoring} if isinstance(scoring, str) and scoring in SCORINGS else {}
 
 
-def _cut(place: Source) -> str | None:
-    """How the prompts were cut that the model was tuned on; None for one that was not tuned here."""
-    recipe = _recipe(place)
-    tuned = recipe.get("recipe")
-    if isinstance(tuned, dict):
-        return tuned["cut"] if tuned.get("cut") in CUTS else AS_TUNED
-    return AS_TUNED if "command" in recipe else None  # the embedded model's names the command that made it
-
-
-def _check_memory(
-    config: PretrainedConfig, facts: ModelFacts, device: torch.device, dtype: torch.dtype
-) -> None:
-    d = facts.details
-    size = int(getattr(config.get_text_config(), "head_dim", None) or d["hidden_size"] // d["heads"])
-    tokens = min(facts.context_length, _KV_TOKENS)
-    cache = 2 * d["layers"] * d["key_value_heads"] * size * tokens
-    needed, free = (facts.parameters + cache) * dtype.itemsize, available_bytes(device)
-    if needed > free:
-        raise OutOfMemory(
-            f"{facts.source} needs about {_gib(needed)} on {device} in {_name(dtype)} "
-            f"({facts.parameters:,} parameters and the keys and values of {tokens:,} tokens), and "
-            f"{_gib(free)} are free. Nothing was loaded: choose a smaller model, another device, or bfloat16."
-        )
-
-
-def _tokenizer(place: Source) -> PreTrainedTokenizerBase:
-    """The tokenizer as its tokenizer.json says.
-
-    For some model types AutoTokenizer builds the family's usual rules around the file's vocabulary; a model
-    whose own tokenizer.json says otherwise would then be fed other tokens than it was trained on.
-    """
-    written = place.folder / "tokenizer.json"
-    try:
-        with quiet():
-            found = AutoTokenizer.from_pretrained(
-                place.folder, trust_remote_code=False, local_files_only=True
-            )
-            if not written.exists():
-                return found
-            truth = Tokenizer.from_file(str(written)).encode(_ODD_TITLES, add_special_tokens=False).ids
-            if list(found.encode(_ODD_TITLES, add_special_tokens=False)) == truth:
-                return found
-            return PreTrainedTokenizerFast.from_pretrained(place.folder, local_files_only=True)
-    except Exception as error:  # the tokenizers library raises bare Exception for a broken file
-        raise ModelError(f"The tokenizer in {place.folder} cannot be read: {error}.") from error
-
-
-def _encoder(place: Source, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> PieceEncoder:
-    encoder = PieceEncoder(tokenizer, _cut(place))
-    ids = encoder.joined((INTRO, "Bought:\n", "-", " A title\n", TAIL))
-    if not ids:
-        raise ModelError(f"The tokenizer in {place.folder} turns text into no tokens at all.")
-    vocabulary = int(config.get_text_config().vocab_size)
-    if max(ids) >= vocabulary:
-        raise ModelError(
-            f"The tokenizer in {place.folder} does not belong to this model: it gives token {max(ids)}, "
-            f"and the model knows {vocabulary}."
-        )
-    return encoder
-
-
-def _weights(place: Source, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
+def _weights(
+    place: Source, config: PretrainedConfig, device: torch.device, dtype: torch.dtype
+) -> PreTrainedModel:
     lens.register()
     try:
         with quiet():
             model, loading = AutoModelForCausalLM.from_pretrained(  # type: ignore[reportGeneralTypeIssues]
                 place.folder,
+                config=config,
                 dtype=dtype,
                 attn_implementation=lens.NAME,
                 use_safetensors=True,
@@ -338,9 +282,44 @@ def _weights(place: Source, device: torch.device, dtype: torch.dtype) -> PreTrai
             f"or have another shape, the first is {lacking[0]}."
         )
     model.requires_grad_(False)
+    _check_numbers(model, place, dtype)
     linear.quicken(model)
     return model.eval()
 
 
+def _check_numbers(model: PreTrainedModel, place: Source, dtype: torch.dtype) -> None:
+    """Raises ModelError, naming the tensor, where one holds NaN or infinity or most hold only zeros."""
+    tables, empty = 0, []
+    for name, tensor in model.named_parameters():
+        if not tensor.is_floating_point() or not tensor.numel():
+            continue
+        largest = float(torch.linalg.vector_norm(tensor, ord=float("inf")))
+        if not isfinite(largest):
+            raise ModelError(_broken(name, place, dtype))
+        if tensor.ndim > 1:
+            tables += 1
+            empty += [name] if largest == 0 else []
+    if len(empty) > tables / 2:
+        raise ModelError(
+            f"{len(empty)} of {tables} tensors in the weights of {place.source} hold only zeros, the first "
+            f"is {empty[0]}: the files were not fetched to their end. Fetch them again."
+        )
+
+
+def _broken(name: str, place: Source, dtype: torch.dtype) -> str:
+    """Whether the file holds what is not finite, or reading it in this dtype made it so."""
+    for file in headers(place.folder).files:
+        with safe_open(file, framework="pt") as opened:
+            if name in opened.keys() and bool(opened.get_tensor(name).isfinite().all()):  # noqa: SIM118
+                return (
+                    f"The tensor {name} of {place.source} has numbers that are too large for "
+                    f"{name_of(dtype)}. Set DUALENS_DTYPE to bfloat16 or float32."
+                )
+    return (
+        f"The tensor {name} of {place.source} holds NaN or infinity: its checkpoint is broken, as after a "
+        "training that diverged. Take an earlier checkpoint, or fetch the model again."
+    )
+
+
 def _gib(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB"
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{max(1, count / 2**20):,.0f} MiB"

@@ -9,7 +9,7 @@ import torch
 
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.load import LoadedModel, load
-from engine.llm.loading.sources import locate
+from engine.llm.loading.sources import locate, revision
 from engine.progress import giving_way
 
 
@@ -75,7 +75,7 @@ class Models:
         held = [revision for name, revision in self._kept if name == source]
         if held and not Path(source).expanduser().exists():
             return held[0]
-        return locate(source, weights=False, digests=self._digests).revision
+        return revision(locate(source, weights=False), self._digests)
 
     def names(self) -> list[str]:
         """Sources held now, the most recently used last."""

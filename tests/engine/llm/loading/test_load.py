@@ -12,13 +12,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Gemma2
 from db.errors import BadInput, ModelError, OutOfMemory
 from engine.llm.loading import load as loading
 from engine.llm.loading import sources
-from engine.llm.loading.load import (
-    choose_device,
-    choose_dtype,
-    inspect,
-    load,
-)
+from engine.llm.loading.load import inspect, load
 from engine.llm.loading.loaded_models import Models
+from engine.llm.loading.precision import choose_device, choose_dtype
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.prompts import Example
 from engine.prompts.encode import AS_TUNED
@@ -59,13 +55,11 @@ def test_the_tokenizer_file_decides_even_where_its_family_has_other_rules(
     assert rank_candidates(loaded, TASK).scores == pytest.approx(rank_candidates(made, TASK).scores, abs=1e-5)
 
 
-def test_inspect_reads_no_weights(model_folder) -> None:
-    folder = model_folder("phi3")
-    whole = inspect(str(folder))
-    assert whole.parameters == make_loaded("phi3").parameters
-    assert (whole.layers, whole.context_length, whole.details["key_value_heads"]) == (3, 512, 2)
-    (folder / "model.safetensors").write_bytes(b"")
-    assert inspect(str(folder)).parameters == whole.parameters
+def test_inspect_loads_no_weights(model_folder, monkeypatch) -> None:
+    monkeypatch.setattr(loading, "_weights", lambda *_: pytest.fail("weights were loaded"))
+    facts = inspect(str(model_folder("phi3")))
+    assert facts.parameters == make_loaded("phi3").parameters
+    assert (facts.layers, facts.context_length, facts.details["key_value_heads"]) == (3, 512, 2)
 
 
 def test_the_revision_follows_config_tokenizer_and_weights(model_folder) -> None:
@@ -128,6 +122,7 @@ def broken(folder: Path, case: str) -> None:  # noqa: C901 - one fault a line
     if case == "remote code":
         edit(folder, model_type="marvel", auto_map={"AutoModelForCausalLM": "modeling.Marvel"})
     if case == "shard":
+        weights.unlink()
         index = {"weight_map": {"a": "model-00001-of-00002.safetensors"}}
         (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     if case == "layers":
@@ -159,7 +154,7 @@ def broken(folder: Path, case: str) -> None:  # noqa: C901 - one fault a line
         ("unknown", "unknown architecture 'marvel'.*Llama, Qwen2"),
         ("remote code", "never runs a model's own code"),
         ("shard", "model-00001-of-00002.safetensors is missing"),
-        ("layers", "tensors are missing"),
+        ("layers", "hold 64,224 numbers, and the model it describes has 71,968"),
         ("width", "do not fit|cannot be loaded"),
         ("vocabulary", "does not belong to this model"),
         ("header", "does not belong to this model: it gives token"),
@@ -218,7 +213,7 @@ def test_a_place_that_is_none(source: str, words: str) -> None:
 def test_a_file_is_not_a_model(tmp_path: Path) -> None:
     path = tmp_path / "weights.gguf"
     path.write_text("x")
-    with pytest.raises(ModelError, match="is a file"):
+    with pytest.raises(ModelError, match="is a GGUF model; Dualens reads safetensors only"):
         load(str(path))
 
 
@@ -272,6 +267,8 @@ def test_the_choice_of_dtype_is_explained(monkeypatch) -> None:
     found, why = choose_dtype("auto", cpu, 10**10)
     assert (found, "no bfloat16 instructions" in why) == (torch.float32, True)
     assert choose_dtype("float64", cpu, 1) == (torch.float64, "float64 as asked")
+    for spelled in ("torch.float16", "FP16", "half", " float16 "):
+        assert choose_dtype(spelled, cpu, 1) == (torch.float16, "float16 as asked")
 
 
 @pytest.mark.parametrize("device", ["tpu", "meta", "cuda:99", "xla:0"])

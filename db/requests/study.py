@@ -29,7 +29,7 @@ class StudyRequest(Request):
     model: Annotated[
         str,
         Asked(
-            "The model before tuning",
+            "The model that is asked; in `recicl`, the one before tuning",
             "model",
             flags=("--model", "--base", "-m"),
             model=True,

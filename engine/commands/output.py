@@ -151,7 +151,8 @@ def effects(view: dict[str, Any]) -> None:
         ],
         "",
         *(column for label, _ in ways for column in (f"{label} ({unit})", "95 %", "left out alone")),
-        *("off the loss (nats)", "attention", *(["note"] if both else []), "demonstration"),
+        f"off the loss{f', {ways[0][0]}' if both else ''} (nats)",
+        *("attention", *(["note"] if both else []), "demonstration"),
     )
     share = {"margin": "log-share among the candidates", "loss": "loss"}[view["measure"]]
     passes = "pass" if view["passes"] == 1 else "passes"

@@ -38,6 +38,7 @@ def test_intervals_stand_beside_effects_and_what_overlaps_is_said(printed: list[
     output.effects(view())
     rows, columns = printed[0]
     assert columns[1:3] == ("if you turn it down (log-share)", "95 %")
+    assert "off the loss (nats)" in columns
     assert [cells[2] for cells in rows] == ["+0.80 to +1.20", "+0.70 to +1.10", "exact"]
     assert printed[1].endswith("effects add up to -0.100 log-share (kriging, 80 passes)")
     assert printed[2:] == ["Not told apart: 1, 2.", "note: Mind."]
@@ -63,6 +64,7 @@ def test_both_answers_and_the_pair_that_teaches_the_same(printed: list[Any]) -> 
     assert [column for column in columns if "if you" in column] == [
         "if you drop it (log-share)",
         "if you turn it down (log-share)",
+        "off the loss, if you drop it (nats)",
     ]
     assert [line[-2] for line in cells] == ["the signs differ", ""]
     assert "Demonstrations 1 and 2 teach the same: beside one of them the other adds 1.50" in printed[2]

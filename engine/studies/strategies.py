@@ -210,17 +210,22 @@ def result(
             *notes(request, plan, {ROW: info}),
             corrected(len(strategies)),
             *controls.notes(names, request.control_of, [user["placebos"] for user in users]),
-            *_left_out(request, users),
+            *left_out(request, users),
         ],
         "seconds": round(seconds, 1),
     }
 
 
-def _left_out(request: StudyRequest, users: Sequence[Mapping[str, Any]]) -> list[str]:
+def left_out(request: StudyRequest, users: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How many demonstrations were left out because they show the target's item, if the request says so."""
     if not request.exclude_target_item:
         return []
-    excluded = sum(sum(user["excluded"].values()) for user in users)
-    return [controls.left_out(excluded, excluded + sum(sum(user["shown"].values()) for user in users))]
+    # Copies count demonstrations that a strategy chose: those are counted there.
+    excluded, shown = (
+        sum(count for user in users for name, count in user[part].items() if name not in COPIES)
+        for part in ("excluded", "shown")
+    )
+    return [controls.left_out(excluded, excluded + shown)]
 
 
 def corrected(strategies: int) -> str:

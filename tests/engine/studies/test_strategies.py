@@ -249,3 +249,11 @@ def test_a_study_leaves_out_what_shows_the_target_and_says_how_much(
     assert less["strategies"]["random"]["shown"] < whole["strategies"]["random"]["shown"]
     assert any("left out after the choice" in note for note in less["notes"])
     assert not any("left out after the choice" in note for note in whole["notes"])
+
+
+def test_what_is_left_out_is_counted_once_though_copies_count_the_same_demonstrations() -> None:
+    request = StudyRequest("strategies", "toy", exclude_target_item=True)
+    user = {"excluded": {"bm25": 1, "copy": 1, "none": 0}, "shown": {"bm25": 3, "copy": 3, "none": 0}}
+    [said] = module.left_out(request, [user, user])
+    assert "2 of 8 in all" in said
+    assert module.left_out(replace(request, exclude_target_item=False), [user]) == []

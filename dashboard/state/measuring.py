@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.state import session
 from dashboard.state.outcome import DIRECT, ESTIMATE
-from dashboard.state.waiting import ask
+from dashboard.state.waiting import ask, let_go
 from db import jobs
 from db.errors import DualensError
 from db.jobs import Job
@@ -61,7 +61,7 @@ def let_go_of_others(*shown: Run) -> None:
     filed = _filed()
     for job_id, key in list(filed.items()):
         if key not in [run.key for run in shown]:
-            jobs.let_go(session.store(), job_id)
+            let_go(session.store(), job_id)
             del filed[job_id]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.state import session
+from dashboard.state import session, waiting
 from dashboard.state.view import View
 from dashboard.state.waiting import ENDED, Answer, ask, wait
 from db import datasets, jobs, models, runs, workers
@@ -128,7 +128,7 @@ def let_go(kind: str, but: str | None = None) -> None:
     """Drop this session's jobs of a kind, but those about `but`: their question has changed."""
     filed = _filed()
     for question in [each for each in filed if each[0] == kind and each[1].partition(" ")[0] != but]:
-        jobs.let_go(session.store(), filed.pop(question))
+        waiting.let_go(session.store(), filed.pop(question))
 
 
 def _filed() -> dict[tuple[str, str], int]:

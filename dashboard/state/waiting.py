@@ -1,21 +1,19 @@
 """Asking the engine for something and waiting a little for it.
 
 Boundary: jobs in, `Answer` out. A page never blocks for long: what is not there after the short wait is
-watched by `ui.progress`, which looks again every half second. What a page asks for itself is wanted only
-while somebody looks: each look renews the job for `WANTED_S`, so that a page that is gone ends its work.
+watched by `ui.progress`. What a page asks for itself is wanted only while that page is open (`state.live`).
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard.state import live
+from dashboard.state.live import WANTED_S
 from db import jobs
 from db.jobs import Job
 from db.store import Store
 
-POLL_S = 0.03
-WANTED_S = 10.0  # a job that no page has looked at for this long is dropped
 ENDED = frozenset({"COMPLETED", "STOPPED", "ERROR"})
 STATES = {  # in the words of pages
     "QUEUED": "waiting",
@@ -58,15 +56,29 @@ def ask(store: Store, kind: str, payload: Mapping[str, Any], wait_s: float = 0.0
 
 def seen(store: Store, job_id: int) -> Job:
     """How a job stands, and that a page still wants it. Raises NotFound."""
-    jobs.want(store, job_id, WANTED_S)
+    _want(store, job_id)
     return jobs.get(store, job_id)
 
 
 def wait(store: Store, job: Job, wait_s: float) -> Answer:
     """Look at a job until it has ended or `wait_s` seconds have passed."""
-    jobs.want(store, job.id, WANTED_S)
-    deadline = time.monotonic() + wait_s
-    while job.state not in ENDED and time.monotonic() < deadline:
-        time.sleep(POLL_S)
-        job = jobs.get(store, job.id)
+    if job.state not in ENDED:
+        _want(store, job.id)
+        if wait_s > 0:
+            live.watch(store).wait(job.id, wait_s)
+            job = jobs.get(store, job.id)
     return Answer(job)
+
+
+def let_go(store: Store, job_id: int) -> None:
+    """Want a job no longer; it is dropped unless another page wants it."""
+    here = live.here()
+    if here is None or not live.watch(store).unwant(here, job_id):
+        jobs.let_go(store, job_id)
+
+
+def _want(store: Store, job_id: int) -> None:
+    here = live.here()
+    if here is not None:  # renewed while the page is open
+        live.watch(store).want(here, job_id)
+    jobs.want(store, job_id, WANTED_S)

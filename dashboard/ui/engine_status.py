@@ -1,32 +1,44 @@
 """The engine's state at the foot of the navigation: ready, busy with what, restarting, or what starts it."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
+from dashboard.state import live as looking
 from dashboard.state import session
+from dashboard.state.live import Look
 from dashboard.text.formats import count, parameters
 from dashboard.text.literal import md
-from dashboard.ui.notices import told
+from dashboard.ui import live, theme_switch
 from db import datasets, models, workers
 from db.errors import DualensError
 from db.workers import Worker
 
-LOOK_S = 1.0
+MESSAGE_S = 3  # what the engine does changes many times a second; it is drawn again this often
 
 
-@st.fragment(run_every=LOOK_S)
-@told()
 def foot() -> None:
-    """Two or three quiet lines, looked up again every second; a switched theme redraws the charts."""
-    theme = st.context.theme.type
-    if st.session_state.setdefault("theme", theme) != theme:
-        st.session_state.theme = theme
-        st.rerun()
+    """Two or three quiet lines, drawn again when they change; a switched theme redraws the charts."""
+    theme_switch.watch()
+    live.part(_foot, look=_look)
+
+
+def _look(look: Look) -> Hashable:
+    """What the lines say, without what changes all the time."""
+    known = [replace(worker, beat_at=0.0, message="") for worker in look.workers]
+    busy = any(worker.state == "busy" for worker in known)
+    return str(known), looking.of_engine(look), look.second // MESSAGE_S if busy else None
+
+
+def _foot() -> None:
     with st.container(key="engine-foot", gap="xxsmall"):
         try:
-            for line in [*state(workers.listing(session.store()), model_sizes(), time.time()), loaded_data()]:
+            for line in [
+                *state(looking.now(session.store()).workers, model_sizes(), time.time()),
+                loaded_data(),
+            ]:
                 if line:
                     st.caption(line, wrap=False)
         except DualensError as error:

@@ -5,17 +5,16 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from dashboard.state import live as looking
 from dashboard.state import session
 from dashboard.state.waiting import ENDED, STATES, Answer, seen
 from dashboard.text.formats import seconds
 from dashboard.text.literal import md
-from dashboard.ui import dialogs, rights
-from dashboard.ui.notices import told
-from db import jobs, workers
+from dashboard.ui import dialogs, live, rights
+from db import jobs, queue, workers
 from db.jobs import Job
 from db.time_left import time_left
 
-LOOK_S = 0.5
 STARTING_S = 45.0  # an engine that is being started loads its libraries first
 STARTING = "waiting for the engine to start"
 WAITS = {  # what a queued job waits for, by how the engine stands
@@ -34,7 +33,7 @@ LOST = {  # what becomes of a running job whose process has ended
 
 def watch(job: Job, what: str) -> None:
     """Show a pending job and run the page again when it has ended. Keeps its height while it waits."""
-    st.fragment(told()(_look), run_every=LOOK_S)(job.id, what)
+    live.part(_look, job.id, what, look=looking.of_job, of=(job.id,), job=job.id)
 
 
 def _look(job_id: int, what: str) -> None:
@@ -54,9 +53,9 @@ def _look(job_id: int, what: str) -> None:
 
 def line(job: Job, what: str) -> None:
     """How far an open job is: its line, with a bar as soon as its progress is known."""
-    now = time.time()
-    engine = workers.engine(workers.listing(session.store()), now)
-    text = describe(job, "Stopping" if job.stop_asked else what, now, engine)
+    now, look = time.time(), looking.now(session.store())
+    engine, before = workers.engine(look.workers, now), queue.before(look.open, job.id)
+    text = describe(job, "Stopping" if job.stop_asked else what, now, engine, before)
     if job.progress is None:
         st.markdown(f":shimmer[{text}]" if job.state == "RUNNING" else text, width="stretch")
     else:
@@ -66,7 +65,8 @@ def line(job: Job, what: str) -> None:
 def later(answer: Answer, what: str, height: int, draw: Callable[[Answer], None]) -> None:
     """Draw an answer as soon as it is there, and until then how far it is, in its room of `height` pixels."""
     if answer.pending:
-        st.fragment(told()(_later), run_every=LOOK_S)(answer.job.id, what, height, draw)
+        job = answer.job.id
+        live.part(_later, job, what, height, draw, look=looking.of_job, of=(job,), job=job)
     else:
         draw(answer)
 
@@ -86,13 +86,15 @@ def stop(job_id: int) -> None:
     jobs.stop(session.store(), job_id)
 
 
-def describe(job: Job, what: str, now: float, engine: str) -> str:
+def describe(job: Job, what: str, now: float, engine: str, before: int = 0) -> str:
     """One line of Markdown: what is being done, how far it is, time so far and time left.
 
-    `engine`: how it stands, as `db.workers.engine` says.
+    `engine`: how it stands, as `db.workers.engine` says. `before`: jobs that are done before it.
     """
     if job.state == "QUEUED":
         starting = engine == workers.NONE and now - job.created_at < STARTING_S
+        if engine == workers.RUNS and before:
+            return f"{md(what)}: waiting, {before} before you."
         return f"{md(what)}: {STARTING if starting else WAITS[engine]}."
     if job.state in ENDED:
         return f"{md(what)}: {STATES[job.state]}."

@@ -12,14 +12,13 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.state import links, session
+from dashboard.state import live as looking
 from dashboard.state.work import Work
-from dashboard.ui.notices import told
+from dashboard.ui import live
 from db import jobs
 from db.errors import NotFound
 from db.jobs import Job
 
-FOLLOW_S = 2.0
-LOOK_S = 1.0
 SHOWN = 100
 MANY = 9  # rows of a list; more of them scroll
 
@@ -90,19 +89,26 @@ class Shelf(Generic[W]):
 
         Looks by itself: a command may have filed one, and a browser may have missed a redraw.
         """
-        st.fragment(told()(self._look), run_every=FOLLOW_S)(_mark(drawn))
+        live.part(self._look, _mark(drawn), look=looking.of_jobs, of=(self.kind,))
 
     def _look(self, drawn: tuple[int, str] | None) -> None:
         if _mark(self.shown(self.known())) != drawn:
             st.rerun()
 
     def card(self, work: W, draw: Callable[[W], None]) -> None:
-        """One of them, looked up every second while it is open."""
+        """One of them, drawn again while it is open."""
         picked = self.picked()
         if picked not in (None, work.job.id):
             st.caption(f":orange[Note:] the store holds no {self.param} {picked}. This is another one.")
-        card = st.fragment(told()(self._card), run_every=LOOK_S if work.open else None)
-        card(work.job.id, work.job.state, draw)
+        live.part(
+            self._card,
+            work.job.id,
+            work.job.state,
+            draw,
+            look=looking.of_job,
+            of=(work.job.id,),
+            job=work.job.id,
+        )
 
     def _card(self, job_id: int, drawn: str, draw: Callable[[W], None]) -> None:
         work = self.read(jobs.get(session.store(), job_id))

@@ -179,7 +179,7 @@ async def tab(url: str, cookies: str = "", xsrf: str = "", **headers: str) -> As
     offered = [websockets.Subprotocol(each) for each in ("streamlit", xsrf or "PLACEHOLDER_AUTH_TOKEN")]
     sent = {"Origin": url, **({"Cookie": cookies} if cookies else {}), **headers}
     async with websockets.connect(
-        address, subprotocols=offered, additional_headers=sent, max_size=None
+        address, subprotocols=offered, additional_headers=sent, max_size=None, open_timeout=60
     ) as socket:
         browser = Browser(socket)
         try:

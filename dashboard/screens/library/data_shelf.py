@@ -7,17 +7,15 @@ import streamlit as st
 
 from dashboard.screens.library import imports, tables
 from dashboard.screens.library.import_report import summary
+from dashboard.state import live as looking
 from dashboard.state import session
 from dashboard.text.formats import moment
 from dashboard.text.literal import md, plain
-from dashboard.ui import opening, progress, rights
-from dashboard.ui.notices import empty, told
+from dashboard.ui import live, opening, progress, rights
+from dashboard.ui.notices import empty
 from db import datasets, jobs
 from db.datasets import DatasetInfo
 from db.jobs import Job
-
-LOOK_S = 1.0
-IDLE_S = 4.0
 
 
 def data_sets() -> None:
@@ -101,7 +99,7 @@ def _open_imports() -> list[Job]:
 def _importing() -> None:
     """Imports of everybody, looked up often while one is open; a new or finished one redraws the page."""
     drawn = [job.id for job in _open_imports()]
-    st.fragment(told()(_imports), run_every=LOOK_S if drawn else IDLE_S)(drawn)
+    live.part(_imports, drawn, look=looking.of_jobs, of=("import",))
 
 
 def _imports(drawn: list[int]) -> None:

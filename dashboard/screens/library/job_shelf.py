@@ -5,19 +5,18 @@ import time
 import pandas as pd
 import streamlit as st
 
+from dashboard.state import live as looking
 from dashboard.state import session
 from dashboard.state.waiting import ENDED
 from dashboard.state.work import Work
 from dashboard.text.claims import claim_of
 from dashboard.text.formats import seconds
 from dashboard.text.literal import plain
-from dashboard.ui import progress, rights
-from dashboard.ui.notices import empty, told
+from dashboard.ui import live, progress, rights
+from dashboard.ui.notices import empty
 from db import jobs
 from db.jobs import Job
 
-LOOK_S = 1.0
-IDLE_S = 4.0
 JOBS_SHOWN = 100
 FEW = 12  # rows; more of them scroll
 OPEN_SHOWN = 4
@@ -43,8 +42,7 @@ WORK = {
 
 def job_shelf() -> None:
     """The newest jobs, looked up every second while one is open; an open one can be stopped."""
-    busy = bool(jobs.listing(session.store(), states=[jobs.QUEUED, jobs.RUNNING], limit=1))
-    st.fragment(told()(_jobs), run_every=LOOK_S if busy else IDLE_S)()
+    live.part(_jobs, look=looking.of_jobs)
 
 
 def _jobs() -> None:

@@ -22,17 +22,17 @@ from dashboard.screens.recommend.optimize_text import (
     told,
 )
 from dashboard.screens.recommend.path_chart import HEIGHT_PX, describe, path
+from dashboard.state import live as looking
 from dashboard.state import session, widgets
 from dashboard.state.view import View
 from dashboard.text.domain import Domain
 from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, notices, progress, rights, watched
+from dashboard.ui import dialogs, live, notices, progress, rights, watched
 from dashboard.ui.notices import colours, empty, problem
 from db import jobs
 from db.requests import Chosen
 
-LOOK_S = 1.0
 NAME = "optimize"  # of the dialog
 PICKED = "optimize_job"  # in the session: the one that was asked for last
 
@@ -97,8 +97,8 @@ def _dialog(view: View, words: Domain) -> None:
     if current is None:
         empty("No set chosen yet", "Choose again below.", 160)
     else:
-        every = LOOK_S if current.open else None
-        st.fragment(notices.told()(_one), run_every=every)(current.job.id, current.job.state, view, words)
+        job = current.job
+        live.part(_one, job.id, job.state, view, words, look=looking.of_job, of=(job.id,), job=job.id)
     _options(view, current)
 
 

@@ -1,0 +1,155 @@
+"""One look for all pages: who is drawn again, which jobs are kept, and that idle pages are sent nothing."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from dashboard.state import live
+from dashboard.state.live import Look, Watch
+from db import jobs, queue, workers
+from db.settings import Settings
+from db.store import Store
+from db.workers import Worker
+from tests.support import shop
+from tests.support.browser import Browser, tab
+from tests.support.server import SERVE, served
+
+
+class Page:
+    """A session's page that holds all its parts."""
+
+    def has_fragment(self, _: str) -> bool:
+        return True
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The pages that are open, by session, and under `asked` which parts were asked to be drawn."""
+    known: dict[str, Any] = {"a": Page(), "b": Page(), "asked": []}
+    monkeypatch.setattr(live, "page_of", lambda session: known.get(session))
+    monkeypatch.setattr(
+        live, "_ask", lambda session, parts: known["asked"].extend((session, p) for p in parts)
+    )
+    monkeypatch.setattr(Watch, "_run", lambda self: None)  # the test is the clock
+    return known
+
+
+def look_again(watch: Watch) -> None:
+    watch.seen = watch.renewed = 0.0
+    watch._tick()
+
+
+def test_only_parts_whose_look_changed_are_drawn_again(store: Store, pages: dict[str, Any]) -> None:
+    watch = Watch(store)
+    job = jobs.submit(store, "study", {})
+    watch.show("a", "line", live.of_job, (job.id,), job.id)
+    watch.show("b", "list", live.of_jobs, ("import",), None)
+    look_again(watch)
+    look_again(watch)
+    assert pages["asked"] == []
+    jobs.stop(store, job.id)
+    look_again(watch)
+    assert pages["asked"] == [("a", "line")]
+    look_again(watch)  # asked already
+    assert pages["asked"] == [("a", "line")]
+    jobs.submit(store, "import", {})
+    look_again(watch)
+    assert pages["asked"][1:] == [("b", "list")]
+
+
+def test_the_same_question_of_many_pages_is_answered_once(store: Store, pages: dict[str, Any]) -> None:
+    watch, answered = Watch(store), []
+
+    def look(found: Look) -> int:
+        answered.append(found)
+        return len(found.open)
+
+    for session in "ab":
+        watch.show(session, "foot", look, (), None)
+    answered.clear()
+    look_again(watch)
+    assert len(answered) == 1
+
+
+def test_jobs_of_a_page_that_is_gone_are_let_go_and_those_of_others_kept(
+    store: Store, pages: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(store)
+    alone, shared = (jobs.submit(store, "rank", {"n": n}, wanted_s=live.WANTED_S) for n in range(2))
+    watch.want("a", alone.id)
+    watch.want("a", shared.id)
+    watch.want("b", shared.id)
+    del pages["a"]
+    look_again(watch)
+    now = time.time() + jobs.GRACE_S + 0.1
+    monkeypatch.setattr("db.queue.time.time", lambda: now)
+    assert [job.id for job in queue.glance(store)] == [shared.id]
+    assert watch.unwant("b", shared.id) is False
+
+
+def test_an_open_page_keeps_its_job_wanted(
+    store: Store, pages: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, now = Watch(store), time.time()
+    for name in ("db.queue.time.time", "db.jobs.time.time"):
+        monkeypatch.setattr(name, lambda: now)
+    job = jobs.submit(store, "rank", {}, wanted_s=live.WANTED_S)
+    watch.want("a", job.id)
+    for _ in range(5):
+        now += live.WANTED_S / 2 + 1
+        look_again(watch)
+    assert [found.id for found in queue.glance(store)] == [job.id]
+
+
+def test_whoever_waits_is_told_when_the_job_has_ended(store: Store) -> None:
+    watch = Watch(store)
+    job = jobs.submit(store, "rank", {})
+    jobs.stop(store, job.id)
+    watch.wait(job.id, 60)
+    assert not watch.awaited
+
+
+def test_idle_pages_are_sent_nothing_and_all_learn_of_a_change(settings: Settings, store: Store) -> None:
+    """Against the installed Streamlit: the server itself asks for a run of a part."""
+    shop.stock(store)
+
+    async def look(url: str) -> None:
+        async with tab(url) as one, tab(url) as two:
+            await one.run(page="library")
+            await two.run(page="recommend")
+            await one.until(lambda it: "no engine" in it.text())
+            await asyncio.sleep(1)
+            sent = one.sent, two.sent
+            await asyncio.sleep(3)
+            assert (one.sent, two.sent) == sent
+            worker = Worker("me", 2**22, "elsewhere", "cpu", "float32", "ready")
+            workers.beat(store, worker)
+            for tab_ in (one, two):
+                await tab_.until(lambda it: "engine ready" in it.text())
+                assert "no engine" not in tab_.text()
+
+    with served(settings, SERVE) as url:
+        asyncio.run(look(url))
+
+
+def test_a_page_that_closes_ends_its_work(settings: Settings, store: Store) -> None:
+    shop.stock(store)
+
+    async def ask(url: str) -> None:
+        async with tab(url) as page:
+            await page.run(query="d=simulated&u=shopper+0012&m=embedded")
+            await page.click("Run")
+            await page.until(lambda _: bool(queue.glance(store)))
+            await asyncio.sleep(live.WANTED_S / 4)
+            assert [job.kind for job in queue.glance(store)] == ["rank"]
+
+    async def gone(_: Browser | None = None) -> None:
+        while queue.glance(store):
+            await asyncio.sleep(0.1)
+
+    with served(settings, SERVE) as url:
+        asyncio.run(ask(url))
+        asyncio.run(asyncio.wait_for(gone(), 60))
+    assert jobs.claim(store, "engine") is None

@@ -5,6 +5,7 @@ Beside `.streamlit/config.toml`, which Streamlit looks for next to the file that
 
 import argparse
 import json
+import os
 import webbrowser
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -80,6 +81,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     """Serve until stopped."""
+    os.umask(0o077)  # all that it writes lies in the workspace
     arguments = parse()
     if not arguments.allow_host:
         arguments.allow_host = sorted(rules.decide(arguments.host).hosts)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from db.canonical import canonical_json
 from db.errors import Conflict, NotFound
-from db.names import check_name
+from db.names import check_name, quoted
 from db.schema import models as table
 from db.store import Store
 
@@ -154,4 +154,4 @@ def _typed(row: sa.Row) -> ModelInfo:
 def _not_found(names: list[str], name: str) -> NotFound:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or sorted(names)[:10]
     there = "There are: " + ", ".join(map(repr, near)) + "." if near else "No model is registered yet."
-    return NotFound(f"No model is registered as {name!r}. {there}")
+    return NotFound(f"No model is registered as {quoted(name)}. {there}")

@@ -10,6 +10,15 @@ from db.errors import BadInput
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _LONGEST_NAME = 200
+_QUOTED_LETTERS = 40
+
+
+def quoted(value: object) -> str:
+    """A value as messages quote it. It may come from a link: no more than 40 letters of it are repeated."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= _QUOTED_LETTERS else value[: _QUOTED_LETTERS - 1] + "…")
+    text = repr(value)
+    return text if len(text) <= _QUOTED_LETTERS else text[: _QUOTED_LETTERS - 1] + "…"
 
 
 def clean_text(text: str) -> str:

@@ -17,7 +17,7 @@ from db.canonical import canonical_json, digest
 from db.choices import STRATEGIES
 from db.effect_results import current
 from db.errors import BadInput, NotFound
-from db.names import clean_text, fold, like
+from db.names import clean_text, fold, like, quoted
 from db.requests import RunRequest
 from db.schema import effects as effect_table
 from db.schema import run_requests
@@ -163,10 +163,10 @@ def get(store: Store, key: str) -> Run:
             )
             keys = list(connection.execute(begins).scalars())
             if len(keys) > 1:
-                raise NotFound(f"More than one run begins with {key!r}; give more digits.")
+                raise NotFound(f"More than one run begins with {quoted(key)}; give more digits.")
             run = _one(connection, keys[0]) if keys else None
     if run is None:
-        raise NotFound(f"The store holds no run {key!r}. `dualens runs` lists them.")
+        raise NotFound(f"The store holds no run {quoted(key)}. `dualens runs` lists them.")
     return run
 
 
@@ -321,7 +321,7 @@ def _mark(store: Store, key: str, deleted_at: float | None) -> None:
 
 
 def _missing(key: str) -> NotFound:
-    return NotFound(f"The store holds no run {key!r}.")
+    return NotFound(f"The store holds no run {quoted(key)}.")
 
 
 def _tags(tags: list[str]) -> list[str]:

@@ -6,6 +6,8 @@ Boundary: environment variables (`DUALENS_HOME`, `DUALENS_DATABASE_URL`, `DUALEN
 """
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from db.dtypes import plain_dtype
 from db.errors import BadInput, DualensError
 
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 SUBFOLDERS = ("uploads", "models")
 
 STORE_WAIT = "Seconds to wait for a store that is away, locked or full (default 60)."
@@ -86,6 +89,21 @@ class Settings(BaseSettings):
     def baselines(self) -> Path:
         """Folder of fitted conventional recommenders and of their checkpoints."""
         return self.home / "baselines"
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody but the owner may look into the workspace folder."""
+        return not self.home.stat().st_mode & _OTHERS
+
+    def tighten(self) -> None:
+        """Take from others what they may do with files of a private workspace, those of earlier versions."""
+        if not self.private:
+            return
+        for path in self.home.rglob("*"):
+            with suppress(OSError):  # gone meanwhile, or somebody else's
+                mode = path.lstat().st_mode
+                if mode & _OTHERS and not stat.S_ISLNK(mode):
+                    path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
 
     def prepare(self) -> "Settings":
         """Create the workspace folder, readable by its owner only, with its subfolders.

@@ -41,6 +41,17 @@ def make(path: Path) -> None:
         )
 
 
+def locked(path: Path) -> bool:
+    """Whether another connection holds the lock of writers at this moment."""
+    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return True
+        return False
+
+
 def _place(path: Path) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:

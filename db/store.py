@@ -114,6 +114,10 @@ class Store:
         """
         return self.patience.keep_trying(action)
 
+    def locked(self) -> bool:
+        """Whether another program keeps everybody from writing at this moment (SQLite)."""
+        return self.dialect == "sqlite" and sqlite_file.locked(Path(self._engine.url.database or ""))
+
     @property
     def writing(self) -> bool:
         """Whether the caller is inside a write transaction: another one of this thread would wait for it."""

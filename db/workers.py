@@ -17,7 +17,7 @@ from db.canonical import canonical_json
 from db.schema import workers as table
 from db.store import Store
 
-RUNS, RESTARTS, NONE = "RUNS", "RESTARTS", "NONE"
+RUNS, SILENT, LOCKED, RESTARTS, NONE = "RUNS", "SILENT", "LOCKED", "RESTARTS", "NONE"
 
 BEAT_S = 1.0  # how often a worker beats
 _FRESH_S = 2.0  # a beat this old proves that the process was there a moment ago
@@ -49,6 +49,11 @@ class Worker:
         """Whether the process is there: by its last beat, and on this host by the process table."""
         age = now - self.beat_at
         return age < _FRESH_S or (age < _SILENT_S and not ended(self.host, self.pid, self.beat_at))
+
+    def silent(self, now: float) -> bool:
+        """Whether a process of this host is there that has given no sign for a while: it cannot write."""
+        here = self.host == socket.gethostname() and now - self.beat_at >= _SILENT_S
+        return here and not ended(self.host, self.pid, self.beat_at)
 
     def restarts(self, now: float) -> bool:
         """Whether a process is there that starts this worker again once it has ended."""
@@ -83,12 +88,15 @@ def alive(store: Store) -> list[Worker]:
 
 
 def engine(known: Sequence[Worker], now: float) -> str:
-    """How the engine stands: RUNS, RESTARTS (it was killed and is being started again) or NONE.
+    """How the engine stands: RUNS, SILENT (its process is there and gives no sign; LOCKED, where the store is
+    the reason), RESTARTS (it was killed and is being started again) or NONE.
 
     `known`: as `listing` gives them.
     """
     if any(worker.runs(now) for worker in known):
         return RUNS
+    if any(worker.silent(now) for worker in known):
+        return SILENT
     return RESTARTS if any(worker.restarts(now) for worker in known) else NONE
 
 

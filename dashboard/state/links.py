@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 _KEY = "addresses"
+_DIGITS = 12  # of a job, at most
 
 
 def keep(page: str, params: Mapping[str, str]) -> None:
@@ -20,3 +21,8 @@ def keep(page: str, params: Mapping[str, str]) -> None:
 def kept(page: str) -> dict[str, str]:
     """The parameters this page had last in this session; empty before."""
     return dict(st.session_state.get(_KEY, {}).get(page, {}))
+
+
+def number(text: str) -> int | None:
+    """The number of a job that an address names; None where it names none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None

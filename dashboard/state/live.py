@@ -38,11 +38,15 @@ AGAIN_S = 5.0  # a part that was asked to be drawn, and was not, is asked again
 
 @dataclass(frozen=True)
 class Look:
-    """What the store said at one moment. `second`: that moment, in whole seconds since 1970."""
+    """What the store said at one moment. `second`: that moment, in whole seconds since 1970.
+
+    `locked`: whether another program keeps a silent engine from writing.
+    """
 
     second: int = 0
     workers: tuple[Worker, ...] = ()
     open: tuple[Open, ...] = ()
+    locked: bool = False
 
     def job(self, job_id: int) -> Open | None:
         """The job, while it is open."""
@@ -63,9 +67,10 @@ def of_jobs(look: Look, *kinds: str) -> Hashable:
     return shown, look.second if any(job.state == RUNNING for job in shown) else None
 
 
-def of_engine(look: Look) -> Hashable:
-    """How the engine stands."""
-    return workers.engine(look.workers, time.time())
+def of_engine(look: Look) -> str:
+    """How the engine stands, as `db.workers.engine` says."""
+    engine = workers.engine(look.workers, time.time())
+    return workers.LOCKED if engine == workers.SILENT and look.locked else engine
 
 
 @dataclass
@@ -136,9 +141,9 @@ class Watch:
         """What the store says, at most so many seconds ago."""
         with self.lock:
             if time.monotonic() - self.seen > old_s:
-                self.last = Look(
-                    int(time.time()), tuple(workers.listing(self.store)), tuple(queue.glance(self.store))
-                )
+                known, now = tuple(workers.listing(self.store)), time.time()
+                locked = workers.engine(known, now) == workers.SILENT and self.store.locked()
+                self.last = Look(int(now), known, tuple(queue.glance(self.store)), locked)
                 self.seen = time.monotonic()
             return self.last
 

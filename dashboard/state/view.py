@@ -11,6 +11,7 @@ from typing import Any
 
 from db.choices import STRATEGIES
 from db.errors import BadInput
+from db.names import quoted
 from db.requests import Chosen, RunOptions, RunRequest
 from db.requests.fields import RequestField, described
 from db.requests.run import read_chosen, write_chosen
@@ -82,7 +83,7 @@ def from_params(params: Mapping[str, Any]) -> tuple[View, list[str]]:
             chosen, unread = _read_set(text)
             view = replace(view, chosen=chosen)
             notes += [
-                f"The link's demonstration {part!r} cannot be read; it was left out." for part in unread
+                f"The link's demonstration {quoted(part)} cannot be read; it was left out." for part in unread
             ]
         elif _of_view(asked):
             view = replace(view, **{asked.name: text})
@@ -92,7 +93,7 @@ def from_params(params: Mapping[str, Any]) -> tuple[View, list[str]]:
             except BadInput:
                 default = "nothing" if asked.default is None else asked.default
                 notes.append(
-                    f"The link's {asked.link}={text[:40]!r} cannot be used here; {default} is shown instead."
+                    f"The link's {asked.link}={quoted(text)} cannot be used here; {default} is shown instead."
                 )
     return view, notes
 
@@ -158,5 +159,5 @@ def _read_set(text: str) -> tuple[tuple[Chosen, ...], list[str]]:
         if sound and len(kept) < MOST_DEMONSTRATIONS and 0 <= chosen.weight <= WEIGHT_MOST:
             kept[chosen.id] = replace(chosen, weight=round(chosen.weight, 2))
         else:
-            unread.append(part[:40])
+            unread.append(part)
     return tuple(kept.values()), unread

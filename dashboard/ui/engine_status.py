@@ -35,10 +35,9 @@ def _look(look: Look) -> Hashable:
 def _foot() -> None:
     with st.container(key="engine-foot", gap="xxsmall"):
         try:
-            for line in [
-                *state(looking.now(session.store()).workers, model_sizes(), time.time()),
-                loaded_data(),
-            ]:
+            look = looking.now(session.store())
+            lines = state(look.workers, model_sizes(), time.time(), looking.of_engine(look))
+            for line in [*lines, loaded_data()]:
                 if line:
                     st.caption(line, wrap=False)
         except DualensError as error:
@@ -46,14 +45,18 @@ def _foot() -> None:
 
 
 GONE = {  # by how the engine stands
+    workers.SILENT: [":orange[○] **engine gives no sign**", "Its process is there."],
+    workers.LOCKED: [":orange[○] **store busy**", "Another program holds it. Work resumes by itself."],
     workers.RESTARTS: [":orange[○] **engine restarting**", "It stopped unexpectedly. Open work resumes."],
     workers.NONE: [":orange[○] **no engine**", "Start it: `dualens`"],
 }
 
 
-def state(known: Sequence[Worker], sizes: Mapping[str, str], now: float) -> list[str]:
+def state(
+    known: Sequence[Worker], sizes: Mapping[str, str], now: float, engine: str | None = None
+) -> list[str]:
     """Markdown lines for the engines that run; `sizes`: what to say after a model's name."""
-    engine = workers.engine(known, now)
+    engine = engine or workers.engine(known, now)
     if engine in GONE:
         return GONE[engine]
     lines = []

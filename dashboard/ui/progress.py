@@ -17,13 +17,19 @@ from db.time_left import time_left
 
 STARTING_S = 45.0  # an engine that is being started loads its libraries first
 STARTING = "waiting for the engine to start"
+NO_SIGN = "the engine's process is there but gives no sign"
+BUSY = "another program holds the store; it continues by itself when that ends"
 WAITS = {  # what a queued job waits for, by how the engine stands
     workers.RUNS: "waiting for the engine to finish more urgent work",
+    workers.SILENT: f"waiting; {NO_SIGN}",
+    workers.LOCKED: f"waiting; {BUSY}",
     workers.RESTARTS: "waiting for the engine, which stopped unexpectedly and is being restarted",
     workers.NONE: "waiting for an engine. None is running: start one with `dualens` or `dualens worker`",
 }
 LOST = {  # what becomes of a running job whose process has ended
     workers.RUNS: "the engine process stopped unexpectedly; another one takes over",
+    workers.SILENT: NO_SIGN,
+    workers.LOCKED: BUSY,
     workers.RESTARTS: "the engine stopped unexpectedly and is being restarted; it then resumes this",
     workers.NONE: (
         "the engine stopped unexpectedly. Start it with `dualens` or `dualens worker`; it then resumes this"
@@ -54,7 +60,7 @@ def _look(job_id: int, what: str) -> None:
 def line(job: Job, what: str) -> None:
     """How far an open job is: its line, with a bar as soon as its progress is known."""
     now, look = time.time(), looking.now(session.store())
-    engine, before = workers.engine(look.workers, now), queue.before(look.open, job.id)
+    engine, before = looking.of_engine(look), queue.before(look.open, job.id)
     text = describe(job, "Stopping" if job.stop_asked else what, now, engine, before)
     if job.progress is None:
         st.markdown(f":shimmer[{text}]" if job.state == "RUNNING" else text, width="stretch")

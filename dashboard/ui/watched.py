@@ -58,10 +58,10 @@ class Shelf(Generic[W]):
     def picked(self) -> int | None:
         """The number in the address, else the one picked last in this session."""
         text = st.query_params.get(self.param) or links.kept(self.page).get(self.param, "")
-        if not text.isdecimal():
-            return None
-        links.keep(self.page, {self.param: text})
-        return int(text)
+        number = links.number(text)
+        if number is not None:
+            links.keep(self.page, {self.param: text})
+        return number
 
     def shown(self, all_of_them: Sequence[W]) -> W | None:
         """The one that the page is about; an old one that was picked need not be in the list."""

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Row
 
 from db.datasets import drafts
 from db.errors import Conflict, NotFound
+from db.names import quoted
 from db.ratings import Scale
 from db.schema import datasets
 from db.store import Store
@@ -67,7 +68,7 @@ def delete(store: Store, name: str) -> None:
         if row is None:
             in_bin = sa.select(datasets.c.id).where(datasets.c.name == name, _IN_BIN)
             if connection.execute(in_bin).first() is not None:
-                raise NotFound(f"The data set {name!r} is deleted already. It is in the bin.")
+                raise NotFound(f"The data set {quoted(name)} is deleted already. It is in the bin.")
             raise _not_found(connection, name)
         connection.execute(sa.update(datasets).where(datasets.c.id == row.id).values(deleted_at=time.time()))
 
@@ -163,4 +164,4 @@ def _not_found(connection: Connection, name: str) -> NotFound:
         hint = "There are: " + ", ".join(repr(entry) for entry in sorted(names)[:10]) + "."
     else:
         hint = "The store holds no data set yet; import one, or run `dualens setup`."
-    return NotFound(f"No data set is called {name!r}. {hint}")
+    return NotFound(f"No data set is called {quoted(name)}. {hint}")

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from db.errors import BadInput, NotFound
-from db.names import clean_text, fold, like
+from db.names import clean_text, fold, like, quoted
 from db.schema import items, occurrences
 from db.schema import users as table
 from db.store import Store
@@ -69,7 +69,7 @@ def user(store: Store, dataset_id: int, user_id: str) -> UserInfo:
             after = query.where(table.c.user_id >= user_id).order_by(table.c.user_id).limit(3)
             near = [entry.user_id for entry in connection.execute(after)]
             hint = f" The next ids are {', '.join(map(repr, near))}." if near else ""
-            raise NotFound(f"The data set has no user {user_id!r}.{hint} Search users by id or title.")
+            raise NotFound(f"The data set has no user {quoted(user_id)}.{hint} Search users by id or title.")
     return _info(row)
 
 

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from db import choices
 from db.choices import Choice
 from db.errors import BadInput
+from db.names import quoted
 
 LONGEST_SEED = 2**31 - 1
 
@@ -123,20 +124,20 @@ class RequestField:
         orelse = " or nothing" if self.optional else ""
         table = self.choices
         if self.kind is tuple and table is not None:
-            return f"expected some of {', '.join(map(str, table))}, got {value!r}."
+            return f"expected some of {', '.join(map(str, table))}, got {quoted(value)}."
         if table is not None:
-            return f"{value!r} is none of {', '.join(map(str, table))}."
+            return f"{quoted(value)} is none of {', '.join(map(str, table))}."
         if self.kind is bool:
-            return f"expected true or false, got {value!r}."
+            return f"expected true or false, got {quoted(value)}."
         if self.kind is int:
-            return f"expected a whole number from {self.low} to {self.high}{orelse}, got {value!r}."
+            return f"expected a whole number from {self.low} to {self.high}{orelse}, got {quoted(value)}."
         if self.kind is float and (self.low is None or self.high is None):
-            return f"expected a positive number{orelse}, got {value!r}."
+            return f"expected a positive number{orelse}, got {quoted(value)}."
         if self.kind is float:
-            return f"expected a number from {self.low:g} to {self.high:g}{orelse}, got {value!r}."
+            return f"expected a number from {self.low:g} to {self.high:g}{orelse}, got {quoted(value)}."
         if self.kind is tuple:
-            return f"expected a list, got {value!r}."
-        return f"expected {self.asked.expects}{orelse}, got {value!r}."
+            return f"expected a list, got {quoted(value)}."
+        return f"expected {self.asked.expects}{orelse}, got {quoted(value)}."
 
     def check(self, value: object) -> None:
         """Raises BadInput where a value of the right type is not text, not finite or none of the choices."""

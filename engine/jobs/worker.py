@@ -51,6 +51,7 @@ log = structlog.get_logger("dualens.worker")
 
 POLL_S = 0.03  # how long an idle worker sleeps between looks: adds at most this to a slider's answer
 KEPT = "What was finished is kept. Run the same command again to resume."
+TURN_S = 1.0  # how often an engine that waits for another one to end looks
 LEASE_S = 20.0  # a job whose worker has not renewed for this long is taken over; one that died, at once
 
 
@@ -183,22 +184,30 @@ def _failed(store: Store, job: jobs.Job, owner: str, reason: str) -> None:
 
 
 @contextmanager
-def device_lock(home: Path, device: str) -> Iterator[None]:
+def device_lock(home: Path, device: str, wait: Callable[[str], bool] | None = None) -> Iterator[None]:
     """Hold the workspace's lock for one device; `Conflict` if another worker holds it.
+
+    `wait`: pauses, is told why, and says whether to try again instead.
 
     The operating system drops the lock with the process, so a killed worker leaves nothing to clean up.
     """
     path = home / f"engine-{device.replace(':', '-')}.lock"
     with open(path, "a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            holder = handle.read().strip() or "unknown"
-            raise Conflict(
-                f"Another engine (process {holder}) already works on {device} for the workspace {home}. "
-                "One engine per device is enough: the dashboard and the command line share it."
-            ) from error
+        with suppress(OSError):  # one that an earlier version made
+            os.fchmod(handle.fileno(), 0o600)
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                handle.seek(0)
+                holder = handle.read().strip() or "unknown"
+                reason = (
+                    f"Another engine (process {holder}) already works on {device} for the workspace {home}. "
+                    "One engine per device is enough: the dashboard and the command line share it."
+                )
+                if wait is None or not wait(reason):
+                    raise Conflict(reason) from error
         with suppress(OSError):  # a full disk: who holds the lock stays unsaid
             handle.truncate(0)
             handle.write(str(os.getpid()))
@@ -245,6 +254,7 @@ def work(settings: Settings, *, with_parent: bool = False, once: bool = False) -
     A store that is away is waited for as long as it takes. `once` ends after the first job, for scripts and
     tests. Raises `Conflict` if this device has a worker, and `Ended` when it was told to stop.
     """
+    os.umask(0o077)  # all that it writes lies in the workspace
     parent = os.getppid()
     closed = threading.Event()
     patience = Patience(math.inf, say=log.warning, pause=closed.wait)
@@ -262,7 +272,8 @@ def _work(store: Store, closed: threading.Event, parent: int | None, *, once: bo
     engine = Engine(store, store.settings)
     device = engine.device()
     owner = workers.owner_name(device)
-    with device_lock(store.settings.home, device):
+    with device_lock(store.settings.home, device, _in_turn(closed, parent) if parent else None):
+        store.settings.tighten()
         store.again(lambda: bury_predecessors(store, device, owner))
         store.again(lambda: datasets.sweep(store))
         beat = Beat(store, owner, engine, supervisor=parent, closed=closed)
@@ -282,6 +293,21 @@ def _work(store: Store, closed: threading.Event, parent: int | None, *, once: bo
             with suppress(StoreAway):  # the row says that a process was there which no longer is
                 workers.gone(store, owner)
             log.info("gone", owner=owner)
+
+
+def _in_turn(closed: threading.Event, parent: int) -> Callable[[str], bool]:
+    """A second dashboard's engine says once that there is one, and waits until that has ended."""
+    said = False
+
+    def wait(reason: str) -> bool:
+        nonlocal said
+        if not said:
+            said = True
+            log.info("waiting", reason=f"{reason} This one takes over when that ends.")
+        closed.wait(TURN_S)
+        return not closed.is_set() and os.getppid() == parent
+
+    return wait
 
 
 def run_here(

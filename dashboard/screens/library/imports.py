@@ -93,11 +93,11 @@ def _start(state: dict[str, Any], path: Path) -> None:
 
 def _reopen(state: dict[str, Any]) -> None:
     """Take up the import of the page's address: a reload of the browser loses nothing that was set."""
-    number = st.query_params.get(LINK, "")
-    if not number.isdecimal():
+    number = links.number(st.query_params.get(LINK, ""))
+    if number is None:
         return
     try:
-        job = jobs.get(session.store(), int(number))
+        job = jobs.get(session.store(), number)
     except NotFound:
         return
     if job.kind not in ("preview", "import") or "path" not in job.payload:

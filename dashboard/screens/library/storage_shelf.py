@@ -1,5 +1,6 @@
 """The Library's storage: how much room each part takes, the bin, and uploads that nobody uses."""
 
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dashboard.ui.notices import heading
 from db import datasets, jobs, models
 from db.jobs import Job
 from db.models import ModelInfo
+from db.settings import Settings
 
 BIN_SHOWN = 20
 UNSEEN_S = 600.0  # an upload that a page showed more recently may be looked at right now
@@ -24,7 +26,7 @@ UNSEEN_S = 600.0  # an upload that a page showed more recently may be looked at 
 def storage() -> None:
     """Where the workspace is and how much room its parts take."""
     settings = session.store().settings
-    st.caption(f"Workspace {md(str(settings.home))}, readable by its owner only.")
+    st.caption(md(privacy(settings)))
     rows = []
     database, files = 0, 0
     for path in settings.home.glob("*.db*"):
@@ -51,6 +53,20 @@ def storage() -> None:
         used = sum(uploads.used(folder)[0] for folder in spare)
         label = f"Remove {plural(len(spare), 'upload')} that no import is reading ({size(used)})"
         rights.change_button(label, key="clear-uploads", on_click=_clear, args=(spare,))
+
+
+def privacy(settings: Settings) -> str:
+    """Where the workspace is, and who else can read what is in it."""
+    if settings.private:
+        return f"Workspace {settings.home}, readable by its owner only."
+    mode = stat.filemode(settings.home.stat().st_mode)
+    files = [path for path in settings.home.rglob("*") if path.is_file() and not path.is_symlink()]
+    open_to_others = [path for path in files if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)]
+    return (
+        f"Workspace {settings.home}. Its folder is open to other accounts of this machine ({mode}); they may "
+        f"read {len(open_to_others)} of its {plural(len(files), 'file')}. To close it: chmod -R go= "
+        f"{settings.home}"
+    )
 
 
 def open_paths() -> list[str]:

@@ -30,6 +30,7 @@ from dashboard.screens.studies.study_text import (
     points,
     tests,
 )
+from dashboard.text import cells
 from dashboard.text.literal import md
 from dashboard.ui import forms
 from dashboard.ui.notices import colours, empty
@@ -201,9 +202,7 @@ def take_away(study: Study) -> None:
     st.download_button("JSON", whole, f"{stem}.json", "application/json", key=f"json-{study.job.id}")
     frame = numbers(found)
     if not frame.empty:
-        st.download_button(
-            "CSV", frame.to_csv(index=False), f"{stem}.csv", "text/csv", key=f"csv-{study.job.id}"
-        )
+        st.download_button("CSV", cells.csv(frame), f"{stem}.csv", "text/csv", key=f"csv-{study.job.id}")
 
 
 def numbers(found: dict[str, Any] | Any) -> pd.DataFrame:

@@ -1,13 +1,18 @@
 """One look for all pages: who is drawn again, which jobs are kept, and that idle pages are sent nothing."""
 
 import asyncio
+import os
+import socket
+import sqlite3
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from dashboard.state import live
 from dashboard.state.live import Look, Watch
+from dashboard.ui import engine_status, progress
 from db import jobs, queue, workers
 from db.settings import Settings
 from db.store import Store
@@ -153,3 +158,26 @@ def test_a_page_that_closes_ends_its_work(settings: Settings, store: Store) -> N
         asyncio.run(ask(url))
         asyncio.run(asyncio.wait_for(gone(), 60))
     assert jobs.claim(store, "engine") is None
+
+
+def test_an_engine_that_another_program_keeps_from_writing_is_said_to_be(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers.beat(store, Worker("me", os.getpid(), socket.gethostname(), "cpu", "float32", "ready"))
+    now = time.time() + 20
+    monkeypatch.setattr("dashboard.state.live.time.time", lambda: now)
+    assert live.of_engine(Watch(store).look()) == workers.SILENT
+    with closing(sqlite3.connect(settings.home / "dualens.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert live.of_engine(Watch(store).look()) == workers.LOCKED
+    job = jobs.submit(store, "rank", {})
+    for engine, said in {workers.SILENT: "gives no sign", workers.LOCKED: "another program holds"}.items():
+        assert said in progress.describe(job, "Ranking", now, engine)
+        assert "no engine" not in str(engine_status.state([], {}, now, engine))
+
+
+def test_a_waiting_page_names_the_jobs_before_it(store: Store) -> None:
+    filed = [jobs.submit(store, "rank", {"n": n}) for n in range(3)]
+    before = queue.before(queue.glance(store), filed[-1].id)
+    said = progress.describe(filed[-1], "Ranking", time.time(), workers.RUNS, before)
+    assert said == "Ranking: waiting, 2 before you."

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,33 @@ def test_one_worker_per_device(tmp_path: Path) -> None:
         pass
     with worker.device_lock(tmp_path, "cpu"):
         pass
+
+
+def test_a_second_dashboards_engine_says_once_that_there_is_one_and_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "TURN_S", 0.0)
+    said: list[str] = []
+    monkeypatch.setattr(worker.log, "info", lambda event, reason: said.append(f"{event}: {reason}"))
+    first = ExitStack()
+    first.enter_context(worker.device_lock(tmp_path, "cpu"))
+    turn = worker._in_turn(threading.Event(), os.getppid())
+    turns: list[bool] = []
+
+    def wait(reason: str) -> bool:
+        turns.append(turn(reason))
+        if len(turns) == 5:
+            first.close()
+        return turns[-1]
+
+    with worker.device_lock(tmp_path, "cpu", wait):
+        assert len(turns) == 5
+    assert len(said) == 1
+    assert said[0].startswith("waiting: Another engine")
+    with pytest.raises(Conflict), worker.device_lock(tmp_path, "cpu"):
+        ended = worker._in_turn(threading.Event(), parent=1)  # whose dashboard has gone
+        with worker.device_lock(tmp_path, "cpu", ended):
+            pass
 
 
 def test_what_a_dead_worker_held_is_taken_over_at_once(store: Store) -> None:

@@ -6,6 +6,7 @@ who may come in. Everything is checked before the server starts.
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,37 +21,44 @@ SECRET_LETTERS = 32
 
 def read(path: Path) -> dict[str, Any]:
     """The file, checked. Raises BadInput that names what is missing."""
-
-    def refuse(what: str) -> BadInput:
-        return BadInput(
-            f"--sign-in {path}: {what} Nothing was started. The page 'Several people' of the "
-            "documentation shows a whole file."
+    if find_spec("authlib") is None:
+        raise BadInput(
+            "--sign-in needs a package that is not installed: pip install 'dualens[sign-in]' (in a checkout: "
+            "'.[sign-in]'). Nothing was started."
         )
-
     try:
         found = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+        lacks = _lacks(found)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        raise refuse("the file cannot be read as TOML.") from None
+        lacks = "the file cannot be read as TOML."
+    if lacks:
+        raise BadInput(
+            f"--sign-in {path}: {lacks} Nothing was started. The documentation's page 'Several people' shows "
+            "a whole file."
+        )
+    return found
+
+
+def _lacks(found: Mapping[str, Any]) -> str | None:
+    """What is missing in the content of a file, in a sentence."""
     auth = found.get("auth")
     if not isinstance(auth, dict):
-        raise refuse("it has no [auth] table.")
-    providers = {name: value for name, value in auth.items() if isinstance(value, dict)}
-    for name in NEEDED:
-        if not isinstance(auth.get(name), str):
-            raise refuse(f"[auth] needs {name}.")
-    for provider in list(providers.values()) or [auth]:
-        for name in OF_A_PROVIDER:
-            if not isinstance(provider.get(name), str):
-                raise refuse(f"[auth] needs {name}.")
+        return "it has no [auth] table."
+    providers = [value for value in auth.values() if isinstance(value, dict)] or [auth]
+    needed = [(auth, name) for name in NEEDED]
+    needed += [(each, name) for each in providers for name in OF_A_PROVIDER]
+    for table, name in needed:
+        if not isinstance(table.get(name), str):
+            return f"[auth] needs {name}."
     if not auth["redirect_uri"].endswith(CALLBACK):
-        raise refuse(f"redirect_uri must end in {CALLBACK}.")
+        return f"redirect_uri must end in {CALLBACK}."
     if len(auth["cookie_secret"]) < SECRET_LETTERS:
-        raise refuse(f"cookie_secret must have {SECRET_LETTERS} letters or more, drawn at random.")
+        return f"cookie_secret must have {SECRET_LETTERS} letters or more, drawn at random."
     allow = found.get("allow")
     sound = isinstance(allow, list) and all(isinstance(each, str) and "@" in each for each in allow)
     if not sound or not allow:
-        raise refuse('allow must list who may come in: addresses, or domains such as "@example.org".')
-    return found
+        return 'allow must list who may come in: addresses, or domains such as "@example.org".'
+    return None
 
 
 def host(found: Mapping[str, Any]) -> str | None:

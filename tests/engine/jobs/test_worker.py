@@ -245,10 +245,13 @@ def test_a_second_dashboards_engine_says_once_that_there_is_one_and_waits(
         assert len(turns) == 5
     assert len(said) == 1
     assert said[0].startswith("waiting: Another engine")
-    with pytest.raises(Conflict), worker.device_lock(tmp_path, "cpu"):
-        ended = worker._in_turn(threading.Event(), parent=1)  # whose dashboard has gone
-        with worker.device_lock(tmp_path, "cpu", ended):
-            pass
+    ended = worker._in_turn(threading.Event(), parent=1)  # whose dashboard has gone
+    with (
+        worker.device_lock(tmp_path, "cpu"),
+        pytest.raises(Conflict),
+        worker.device_lock(tmp_path, "cpu", ended),
+    ):
+        pass
 
 
 def test_what_a_dead_worker_held_is_taken_over_at_once(store: Store) -> None:

@@ -34,6 +34,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("data", "Your data"),
         ("models", "Your models"),
         ("deploy", "GPU, several machines, PostgreSQL"),
+        ("people", "Several people"),
     ),
     "Reference": (
         ("commands", "Commands"),

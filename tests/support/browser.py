@@ -30,7 +30,7 @@ class Browser:
         self.session = ""
         self.redirect: str | None = None
         self.page = ""
-        self.query = ""
+        self.query = self.address = ""
         self._fragments: dict[str, str] = {}  # of a widget, by its id
         self._places: dict[Path, str] = {}
         self._values: dict[str, Any] = {}
@@ -55,7 +55,7 @@ class Browser:
             elif kind == "auth_redirect":
                 self.redirect = message.auth_redirect.url
             elif kind == "page_info_changed":
-                self.query = message.page_info_changed.query_string
+                self.query = self.address = message.page_info_changed.query_string
             elif kind == "script_finished":
                 self.runs += 1
                 if message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
@@ -136,7 +136,7 @@ class Browser:
             self._values[widget.id] = value
         fragment = "" if widget is None else self._fragments.get(widget.id, "")
         triggered = {widget.id: value} if widget is not None else {}
-        self.query = query or self.query
+        self.query = self.address = query or self.query
         await self._ask(message, fragment, triggered)
         await asyncio.wait_for(self.finished.wait(), 120)
 

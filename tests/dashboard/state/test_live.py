@@ -144,7 +144,7 @@ def test_a_page_that_closes_ends_its_work(settings: Settings, store: Store) -> N
 
     async def ask(url: str) -> None:
         async with tab(url) as page:
-            await page.run(query="d=simulated&u=shopper+0012&m=embedded")
+            await page.run(query="data=simulated&user=shopper+0012&model=embedded")
             await page.click("Run")
             await page.until(lambda _: bool(queue.glance(store)))
             await asyncio.sleep(live.WANTED_S / 4)

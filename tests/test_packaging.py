@@ -94,7 +94,8 @@ def test_the_wheel_needs_what_requirements_txt_lists(about: Message) -> None:
 
 
 def test_the_extras_replace_lists_of_requirements(about: Message) -> None:
-    assert set(about.get_all("Provides-Extra", [])) == {"ray", "postgres", "peft", "embedding", "dev"}
+    extras = {"ray", "postgres", "peft", "embedding", "sentencepiece", "sign-in", "dev"}
+    assert set(about.get_all("Provides-Extra", [])) == extras
     assert [file.name for file in ROOT.glob("requirements*.txt")] == ["requirements.txt"]
 
 

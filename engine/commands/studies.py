@@ -90,6 +90,8 @@ def _print(request: StudyRequest, result: dict[str, Any]) -> None:
         output.table(rows, *columns)
     if claim := result.get("claim"):
         output.line(claim)
+    for sentence in result.get("controls", {}).get("said", []):
+        output.line(sentence)
     output.notes(result["notes"])
     output.line(f"{result['users']} users, {result['seconds']:.0f} s of work")
 

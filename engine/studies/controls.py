@@ -22,6 +22,10 @@ from engine.studies.recicl_claim import in_words
 from engine.studies.table_cells import Table
 
 DECIDING = "ndcg10"  # the measure the sentences speak of
+BLIND = (
+    "Copies cannot count the target's item where what shows it was left out: that the model is above them "
+    "says nothing of it."
+)
 
 Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
 """Per strategy or control and measure the values per user [users], users in the same order everywhere."""
@@ -55,13 +59,14 @@ def left_out(excluded: int, chosen: int) -> str:
 
 
 def adds(
-    values: Values, model: str, measures: Mapping[str, str], seed: int, label: str = ""
+    values: Values, model: str, measures: Mapping[str, str], seed: int, label: str = "", blind: bool = False
 ) -> dict[str, Any] | None:
     """What a model with demonstrations adds to the controls: `{of, tests, said}`; None without any of them.
 
     model: its name among `values`; label: what sentences call its demonstrations. measures: name -> as papers
     write it. tests: paired differences from each control, `p_holm` corrected for all controls of a measure.
-    said: a sentence from the stronger copy and one from each placebo.
+    said: a sentence from the stronger copy and one from each placebo. blind: what shows the target's item was
+    left out, so that copies cannot count it.
     """
     controls = [name for name in (*COPIES, *PLACEBOS) if name in values]
     if model not in values or not controls:
@@ -83,6 +88,7 @@ def adds(
             {name: test[DECIDING] for name, test in tests.items()},
             measures[DECIDING],
             label or COMPARED[model].label,
+            blind,
         ),
     }
 
@@ -93,11 +99,14 @@ def sentences(
     tests: Mapping[str, Mapping[str, Any]],
     measure: str,
     label: str,
+    blind: bool = False,
 ) -> list[str]:
     """What the model adds to the stronger copy, and its demonstrations to each placebo."""
     said = []
     copies_here = [name for name in COPIES if name in tests]
-    if copies_here:
+    if copies_here and blind:
+        said.append(BLIND)
+    elif copies_here:
         best = max(copies_here, key=means.__getitem__)
         said.append(
             f"With {label} the model reaches {measure} {means[model]:.3f}, {COMPARED[best].label} "

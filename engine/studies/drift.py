@@ -260,7 +260,8 @@ def added(request: StudyRequest, plan: Plan, values: Mapping[str, NDArray[np.flo
     model, label = f"llm_{FRESH}", STRATEGIES[parse_spec(request.demos).name].label
     cells = {name: {METRIC: means[name]} for name in (model, *COPIED)}
     cells |= {name: {METRIC: means[f"llm_{name}"]} for name in PLACEBOS}
-    found = controls.adds(cells, model, {METRIC: "NDCG@10"}, request.seed, f"fresh {label}")
+    blind = request.exclude_target_item
+    found = controls.adds(cells, model, {METRIC: "NDCG@10"}, request.seed, f"fresh {label}", blind)
     assert found is not None  # there are copies in every study
     return found
 

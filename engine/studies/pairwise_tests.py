@@ -119,7 +119,8 @@ def _best(dataset: str, values: Values, best: str, near: Sequence[str]) -> str:
         )
     return (
         f"Highest on {dataset} is {label}, {reached}, but which strategy is best is not sure: "
-        f"{len(near)} of the other {len(values) - 1} are not significantly below it ({_named(near)})."
+        f"{len(near)} of the other {len(values) - 1} {'is' if len(near) == 1 else 'are'} not significantly "
+        f"below it ({_named(near)})."
     )
 
 

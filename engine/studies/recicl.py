@@ -191,16 +191,16 @@ def result(
 
 def added(request: StudyRequest, rows: list[str], values: Values) -> dict[str, Any]:
     """What each row's model with fresh demonstrations adds to copies of them, and they to their placebos."""
-    label = STRATEGIES[parse_spec(request.demos).name].label
+    label, blind = STRATEGIES[parse_spec(request.demos).name].label, request.exclude_target_item
     found: dict[str, Any] = {"of": [], "tests": [], "said": []}
     for row in rows:
         cells = {row: values[row, FRESH]} | {name: values[name, FRESH] for name in COPIES}
         cells |= {name: values[row, name] for name in PLACEBOS}
-        compared = controls.adds(cells, row, MEASURES, request.seed, f"{label}, {ROWS[row]},")
+        compared = controls.adds(cells, row, MEASURES, request.seed, f"{label}, {ROWS[row]},", blind)
         assert compared is not None  # there are copies in every study
         found["of"].append(row)
         found["tests"] += [{**test, "better": [row, FRESH]} for test in compared["tests"]]
-        found["said"] += compared["said"]
+        found["said"] += [sentence for sentence in compared["said"] if sentence not in found["said"]]
     return found
 
 

@@ -179,7 +179,8 @@ def result(
     best = best_of(strategies)
     tested = pairwise(strategies, best, request.seed)
     sentence, holds = claim(plan.dataset.name, strategies, best, tested)
-    compared = controls.adds(values, request.control_of, MEASURES, request.seed)
+    blind = request.exclude_target_item
+    compared = controls.adds(values, request.control_of, MEASURES, request.seed, blind=blind)
     table = {
         name: {
             "label": COMPARED[name].label,

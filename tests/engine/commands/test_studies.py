@@ -65,6 +65,9 @@ def test_the_table_as_json_and_for_people(call: Callable[..., Result]) -> None:
     shown = call("recicl").stdout
     assert "NDCG@10" in shown
     assert found["claim"] in " ".join(shown.split())
+    said = found["controls"]["said"]
+    assert said
+    assert all(sentence in " ".join(shown.split()) for sentence in said), "what the model adds to controls"
 
 
 def test_the_drift_as_json_and_for_people(call: Callable[..., Result]) -> None:

@@ -36,6 +36,17 @@ def test_the_stronger_copy_and_each_placebo_are_named_with_paired_differences() 
     assert all("p_holm" in test["hr1"] for test in found["tests"])
 
 
+def test_copies_that_cannot_count_the_target_prove_nothing() -> None:
+    cells = values(neighbours=0.8, copy=0.2, placebo=0.5)
+    found = adds(cells, "neighbours", MEASURES, 0, blind=True)
+    assert found is not None
+    copying, permuted = found["said"]
+    assert copying.startswith("Copies cannot count the target's item")
+    assert "adds something" not in copying
+    assert "Its demonstrations add something to this placebo" in permuted
+    assert [test["than"] for test in found["tests"]] == ["copy", "placebo"]
+
+
 def test_holm_s_correction_decides_what_is_sure() -> None:
     """Alone the difference would be beyond chance; among four it is not."""
     one = values(neighbours=0.521, copy=0.5)

@@ -249,8 +249,9 @@ class Workspace:
         )
 
     def add_model(self, source: str | Path, name: str) -> str:
-        """Try a causal language model (a transformers folder or a hub id) and register it where it works;
-        returns its name. Raises ModelError or OutOfMemory."""
+        """Register a causal language model (a transformers folder or a hub id) if it loads; returns its name.
+
+        Raises ModelError or OutOfMemory."""
         return self._engine.admit(name, str(source)).name
 
     def import_frame(

@@ -7,6 +7,7 @@ about data stay quick.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -108,6 +109,8 @@ class Engine:
             try:
                 return self.admit(name, name)
             except ModelError as reason:
+                if os.path.exists(os.path.expanduser(name)):
+                    raise  # what it is not, nobody meant
                 raise ModelError(
                     f"{error} Nor can it be read as a model folder or hub id: {reason}"
                 ) from reason
@@ -165,8 +168,8 @@ def _described(name: str, facts: dict[str, Any]) -> ModelInfo:
 
 def _absolute(source: str) -> str:
     """A folder's path from the root; a hub id as it is."""
-    path = Path(source).expanduser()
-    return str(path.resolve()) if path.is_dir() else source
+    path = os.path.expanduser(source)
+    return os.path.realpath(path) if os.path.isdir(path) else source  # no name is too long for these
 
 
 @dataclass(frozen=True)

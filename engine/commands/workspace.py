@@ -178,7 +178,9 @@ def users(
 
 @app.command("models", epilog="Example: dualens models --add Qwen/Qwen2.5-0.5B --name qwen")
 def models_(
-    add: Annotated[str | None, typer.Option("--add", help="Register this folder or hub id.")] = None,
+    add: Annotated[
+        str | None, typer.Option("--add", help="Register this folder or hub id, if it loads.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name to register it under.")] = None,
     json: Json = False,
 ) -> None:

@@ -119,7 +119,7 @@ def _built(path: Path, raw: dict) -> PretrainedConfig:
                 (folder / CONFIG).write_text(json.dumps(plain), encoding="utf-8")
             return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # a configuration of any class may fail in any way
-        raise ModelError(f"The {path} cannot be used: {line_of(error)}.") from error
+        raise ModelError(f"{path} cannot be used: {line_of(error)}.") from error
 
 
 def _without_dtype(raw: dict) -> dict:

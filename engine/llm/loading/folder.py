@@ -19,6 +19,7 @@ _TOKENIZER = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json",
 _ENTRIES = 20_000  # in one folder; a model has dozens
 _DEPTH = 64  # of objects and lists inside each other in JSON
 _MIB = 1 << 20
+_LINE = 300  # characters of a library's error that are quoted
 # Bytes that a file of this name may have; the first pattern that fits counts.
 _SIZES = {
     "tokenizer.json": 512 * _MIB,
@@ -49,6 +50,8 @@ _OTHERS = {
 
 def check_folder(folder: Path) -> None:
     """Refuse what is no complete model folder, and any file in it that cannot be read safely."""
+    if not folder.exists():
+        raise ModelError(f"{folder} is a link to a folder that is not there. Give the folder itself.")
     if not folder.is_dir():
         what = "a GGUF model; Dualens reads safetensors only" if folder.suffix == ".gguf" else "a file"
         raise ModelError(f"{folder} is {what}. Give the folder that holds config.json and model.safetensors.")
@@ -103,7 +106,7 @@ def line_of(error: BaseException) -> str:
     """An exception's first line (two where it only announces the second), without a final full stop."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     first = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
-    return first.rstrip(".:")
+    return first[:_LINE].rstrip(".:")
 
 
 def _names(folder: Path) -> set[str]:

@@ -27,7 +27,7 @@ from engine.llm.loading.digests import Digests
 from engine.llm.loading.sources import check_source
 from engine.progress import give_way, tell, telling
 
-LIMIT_S = 300.0  # for a small model, start of Python included
+LIMIT_S = 600.0  # for a small model on a busy machine, start of Python included
 BYTES_PER_S = 20 << 20  # how fast weights are read at the least: their size adds to the limit
 _LOOK_S = 0.1
 _ROOT = Path(__file__).parents[3]

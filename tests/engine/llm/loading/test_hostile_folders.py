@@ -14,7 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from db.errors import ModelError, OutOfMemory
+from db.errors import DualensError, ModelError, OutOfMemory
+from db.settings import Settings
+from db.store import Store
+from engine.context import Engine
 from engine.llm.loading import folder as folders
 from engine.llm.loading import load as loading
 from engine.llm.loading import tokenizer as tokenizers
@@ -310,3 +313,24 @@ def test_an_index_of_one_file_is_no_second_set_of_weights(model_folder) -> None:
     names = dict.fromkeys(load_file(folder / "model.safetensors"), "model.safetensors")
     (folder / INDEX).write_text(json.dumps({"weight_map": names}))
     assert load(str(folder)).layers == 3
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "/" + "y/" * 3000])
+def test_a_name_that_is_no_path_is_refused_in_one_sentence(
+    name: str, store: Store, settings: Settings
+) -> None:
+    with pytest.raises(DualensError, match=r"\.$"):
+        Engine(store, settings).registered(name)
+
+
+def test_a_link_to_itself_is_no_folder(tmp_path: Path, store: Store, settings: Settings) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ModelError, match="is a link to a folder that is not there"):
+        Engine(store, settings).registered(str(tmp_path / "loop"))
+
+
+def test_a_folder_that_is_no_model_is_one_sentence_without_the_models_there_are(
+    tmp_path: Path, store: Store, settings: Settings
+) -> None:
+    with pytest.raises(ModelError, match=rf"^{tmp_path} is not a model's folder"):
+        Engine(store, settings).registered(str(tmp_path))

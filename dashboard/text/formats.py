@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from db.ratings import FIVE_STARS, Scale
+
 MINUS = "−"
 ARROW = "→"
 
@@ -138,11 +140,11 @@ def ago(timestamp: datetime | int | float | None, now: float) -> str:
     return day(when.timestamp())
 
 
-def stars(rating: float | None) -> str:
-    """★★★★½ for 0 to 5; other scales as a number; nothing when there is no rating."""
+def stars(rating: float | None, scale: Scale = FIVE_STARS) -> str:
+    """★★★★½ on a scale of five stars; a number on others; nothing when there is no rating."""
     if rating is None or rating != rating:
         return ""
-    if not 0 <= rating <= 5:
-        return f"rated {rating:g}"
+    if not (scale.stars and 0 <= rating <= 5):
+        return f"rated {rating:g}" + ("" if scale.counts or scale.stars else f" of {scale.high:g}")
     halves = round(rating * 2)
     return ("★" * (halves // 2) + ("½" if halves % 2 else "")) or "no stars"

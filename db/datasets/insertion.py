@@ -23,7 +23,7 @@ from db.names import check_name, clean_text, fold
 from db.schema import datasets, interactions, items, occurrences, users
 from db.store import Store
 
-CLEAN_UP_S = 1.0  # for what a stopped import has written; the next one removes the rest
+CLEAN_UP_S = 5.0  # for what a stopped import has written; the next one removes the rest
 
 
 def insert(

@@ -25,7 +25,7 @@ ORDER_ONLY = 1e8  # seconds; smaller medians (before 1973) are taken as an order
 PLAUSIBLE = (6.3e8, 4.1e9)  # unix seconds, 1990 to 2100: what a time in another unit than the others must be
 MONTH_FIRST, DAY_FIRST = "month-first", "day-first"
 _ORDERS = (Candidate(MONTH_FIRST), Candidate(DAY_FIRST))
-COMPACT_SHARE = 0.9  # of the first values are dates written as one number where such a column is meant
+COMPACT_SHARE = 0.5  # of the first values are dates written as one number where such a column is meant
 STRAY = 0.01  # of the dates that tell their order may contradict the others
 
 
@@ -163,9 +163,9 @@ def _in_one_unit(times: np.ndarray, report: Report) -> tuple[np.ndarray, int]:
 
 
 def _all_compact(values: Sequence[Any]) -> bool | None:
-    """Whether nearly all values are dates written as one number; None where there is none to tell."""
+    """Whether most values are dates written as one number; None where there is none to tell."""
     seen = [value for value in values if not is_empty(value)]
-    return sum(map(_is_compact, seen)) >= COMPACT_SHARE * len(seen) if seen else None
+    return sum(map(_is_compact, seen)) > COMPACT_SHARE * len(seen) if seen else None
 
 
 def _is_compact(value: Any) -> bool:

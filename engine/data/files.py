@@ -7,6 +7,7 @@ trusted: what comes out of a compressed stream is counted while it streams.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import re
@@ -68,6 +69,36 @@ class Budget:
             raise Broken(f"it unpacks to more than {MAX_UNPACKED >> 30} GiB, which is the limit")
         if self.unpacked > FREE_BYTES and self.unpacked > MAX_RATIO * max(packed, 1):
             raise Broken(f"it unpacks to more than {MAX_RATIO} times its size (a zip bomb?)")
+
+
+class _Hashed(io.RawIOBase):
+    """A file that is hashed while it is read; `done` gets the digest when it was read from start to end."""
+
+    def __init__(self, raw: BinaryIO, done: Callable[[str], None]) -> None:
+        self._raw, self._done, self._hasher = raw, done, hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._seen(self._raw.read(size))
+
+    def read1(self, size: int = -1) -> bytes:
+        """What is there at once, so that what precedes a damaged place is not lost."""
+        return self._seen(getattr(self._raw, "read1", self._raw.read)(size))
+
+    def _seen(self, data: bytes) -> bytes:
+        self._hasher.update(data)
+        if not data:
+            self._done(self._hasher.hexdigest())
+        return data
+
+    def tell(self) -> int:
+        return self._raw.tell()
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 class Stream:
@@ -180,11 +211,18 @@ class Member:
     archive_size: int | None = None
     encoding: str | None = None
     header: bool | None = None
+    _read: list[str] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the stored bytes, once they were read from start to end."""
+        return self._read[-1] if self._read else None
 
     def open(self) -> Stream:
         """Stream of the unpacked bytes; raises Broken when the file cannot be opened."""
         try:
-            return Stream(self.opener(), self.size, self.budget, self.archive_size)
+            raw: BinaryIO = _Hashed(self.opener(), self._read.append)  # type: ignore[assignment]
+            return Stream(raw, self.size, self.budget, self.archive_size)
         except BROKEN as error:
             raise Broken(_reason(error)) from None
 

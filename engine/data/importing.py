@@ -214,8 +214,7 @@ def import_path(
     source = called(path, store.settings.uploads)
     recognised = _sure(sniff(path, format, mapping, source, options), yes=yes)
     name = name or default_name(path)
-    fingerprint = _fingerprint(recognised, options, progress)
-    known = _known(store, name, fingerprint)
+    known = _known(store, name, lambda: _fingerprint(recognised, options, progress))
     if known:
         report = Report.from_json(known.report)
         report.unchanged = True
@@ -228,6 +227,7 @@ def import_path(
     if not accept_drops and (question := report.question()):
         raise ManyLeftOut(question, report)
     report.seconds = time.perf_counter() - started
+    fingerprint = _fingerprint(recognised, options, progress)
     info = datasets.insert(
         store,
         name,
@@ -311,13 +311,16 @@ def _guessed(plan: Plan, field: str) -> bool:
     return field in ("file", "header") or bool(plan.mapping.get(field))
 
 
-def _known(store: Store, name: str, fingerprint: str) -> DatasetInfo | None:
-    """The data set of this name when it holds these very data; raises Conflict when it holds others."""
+def _known(store: Store, name: str, fingerprint: Callable[[], str]) -> DatasetInfo | None:
+    """The data set of this name when it holds these very data; raises Conflict when it holds others.
+
+    `fingerprint` reads all files, and is asked for only where there is such a name.
+    """
     try:
         info = datasets.get(store, name)
     except NotFound:
         return None
-    if info.fingerprint == fingerprint:
+    if info.fingerprint == fingerprint():
         return info
     raise Conflict(
         f"A data set named {name!r} exists with other data or options ({info.source}). Nothing was imported; "
@@ -407,6 +410,9 @@ def _fingerprint(recognised: Recognised, options: ImportOptions, progress: Progr
 
 
 def _hash(member: Member, progress: Progress) -> str:
+    """SHA-256 of the stored bytes; what was read to its end is known already."""
+    if member.digest:
+        return member.digest
     hasher = hashlib.sha256()
     try:
         with member.opener() as raw:

@@ -37,6 +37,8 @@ ENDINGS = [
     "data",
 ]
 LINK = "import"  # in the page's address: the job of the import that is shown
+DATES = {None: "found", "month-first": "month first", "day-first": "day first"}
+HEADER = {None: "found", "yes": "names the columns", "no": "is the first row"}
 REPEATS = {"first": "keep the first", "last": "keep the last", "all": "keep all"}
 
 
@@ -125,7 +127,9 @@ def _uploaded(path: str) -> bool:
 
 def _preview(state: dict[str, Any]) -> Mapping[str, Any] | None:
     """The preview of the path with the mapping chosen so far."""
-    payload = rights.within({"path": state["path"], "mapping": state.get("mapping")})
+    payload = rights.within(
+        {"path": state["path"], "mapping": state.get("mapping"), **_reading_options(state)}
+    )
     job = jobs.get(session.store(), state["preview_job"]) if "preview_job" in state else None
     if job is None or job.payload != payload or job.dropped:
         with st.spinner("Reading the first rows"):
@@ -141,6 +145,14 @@ def _preview(state: dict[str, Any]) -> Mapping[str, Any] | None:
             st.button("Back to the detected columns", on_click=state.update, kwargs={"mapping": None})
         return None
     return job.result
+
+
+def _reading_options(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said of encoding and header in an earlier try, for the preview."""
+    said = {
+        name: value for name, value in (state.get("options") or {}).items() if name in ("encoding", "header")
+    }
+    return {"options": said} if said else {}
 
 
 def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
@@ -189,12 +201,47 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
             format_func=REPEATS.__getitem__,
             help=help.more("Of a user's interactions with the same item.", "data#what-is-cleaned"),
         )
+        left_open = _left_open(before)
         if not ready:
             st.caption(":orange[Before importing,] choose what is asked above.")
         if st.form_submit_button("Import", type="primary", disabled=not ready):
             options = {"min_history": history, "k_core": core, "min_rating": liked, "repeats": repeats}
+            options |= left_open
             _import(state, name.strip() or None, options)
             st.rerun()
+
+
+def _left_open(before: Mapping[str, Any]) -> dict[str, str]:
+    """What files may leave open and a person can say; empty where the files are to tell."""
+    cells = st.columns(4, vertical_alignment="bottom", gap="small")
+    said = {
+        "rating_scale": cells[0].text_input(
+            "Rating scale",
+            before.get("rating_scale") or "",
+            placeholder="found, or 1:10",
+            help=help.more(
+                "LOW:HIGH, with LIKED and DISLIKED where not the usual ones: 1:10:7:4. Or: counts.",
+                "data#ratings",
+            ),
+        ),
+        "encoding": cells[1].text_input(
+            "Encoding", before.get("encoding") or "", placeholder="found, or gb18030"
+        ),
+        "dates": cells[2].selectbox(
+            "Dates such as 03/04",
+            list(DATES),
+            index=list(DATES).index(before.get("dates")),
+            format_func=DATES.__getitem__,
+        ),
+        "header": cells[3].selectbox(
+            "The first line",
+            list(HEADER),
+            index=list(HEADER).index(before.get("header")),
+            format_func=HEADER.__getitem__,
+        ),
+    }
+    texts = {name: value.strip() for name, value in said.items() if value}
+    return {name: value for name, value in texts.items() if value}
 
 
 def _import(

@@ -13,11 +13,12 @@ from dashboard.text.literal import plain
 from dashboard.ui import titles
 from dashboard.ui.notices import card
 from db.datasets import Interaction, UserInfo
+from db.ratings import Scale
 
 CARDS = 5  # past items shown as cards; the table behind the button holds all
 
 
-def timeline(view: View, user: UserInfo, past: Sequence[Interaction], words: Domain) -> Any:
+def timeline(view: View, user: UserInfo, past: Sequence[Interaction], words: Domain, scale: Scale) -> Any:
     """Draw the past items; returns the cell of the target, for `target_card` once the run is known."""
     at = target_position(len(past), view.options.target)
     before = past[: max(0, at)]
@@ -28,7 +29,7 @@ def timeline(view: View, user: UserInfo, past: Sequence[Interaction], words: Dom
                 st.caption(about(view, user, before, words))
             with st.popover(f"All {plural(len(past), 'item')}", type="tertiary"):
                 st.dataframe(
-                    table(past, at),
+                    table(past, at, scale),
                     hide_index=True,
                     height=320,
                     width=620,
@@ -39,7 +40,7 @@ def timeline(view: View, user: UserInfo, past: Sequence[Interaction], words: Dom
         newest = before[-CARDS:]
         for cell, entry in zip(cells, newest, strict=False):
             with cell:
-                _card(f"past-{entry.position}", entry.title, _line(entry, len(past)))
+                _card(f"past-{entry.position}", entry.title, _line(entry, len(past), scale))
         return cells[len(newest)]
 
 
@@ -78,23 +79,23 @@ def about(view: View, user: UserInfo, before: Sequence[Interaction], words: Doma
     return text
 
 
-def table(past: Sequence[Interaction], at: int) -> pd.DataFrame:
+def table(past: Sequence[Interaction], at: int, scale: Scale) -> pd.DataFrame:
     """The whole history, oldest first, with the target named."""
     frame = pd.DataFrame(
         {
             "": ["target" if entry.position == at else str(entry.position + 1) for entry in past],
             "title": [plain(entry.title) for entry in past],
             "when": [day(entry.timestamp) for entry in past],
-            "rating": [stars(entry.rating) for entry in past],
+            "rating": [stars(entry.rating, scale) for entry in past],
         }
     )
     empty = [name for name in ("when", "rating") if set(frame[name]) <= {"", "–"}]
     return frame.drop(columns=empty)
 
 
-def _line(entry: Interaction, length: int) -> str:
+def _line(entry: Interaction, length: int, scale: Scale) -> str:
     when = _when(entry, length)
-    return f"{when} · {rating}" if (rating := stars(entry.rating)) else when
+    return f"{when} · {rating}" if (rating := stars(entry.rating, scale)) else when
 
 
 def _when(entry: Interaction, length: int) -> str:

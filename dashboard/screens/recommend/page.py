@@ -110,7 +110,7 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     outdated.mark(marks[outdated.DESK], outdated.DESK, view)
     if outcome is None:
         outdated.mark(marks[outdated.LIST], outdated.LIST, view)
-    gold = timeline(view, user, past, words)
+    gold = timeline(view, user, past, words, info.scale)
     left, right = st.columns((1.08, 1), gap="small")
     with left:
         list_card = card("list")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboard.text import formats
+from db.ratings import Scale, between, parse
 
 
 @pytest.mark.parametrize(
@@ -86,3 +87,11 @@ def test_dates() -> None:
 )
 def test_stars(rating: float | None, text: str) -> None:
     assert formats.stars(rating) == text
+
+
+@pytest.mark.parametrize(
+    ("scale", "text"),
+    [(between(1, 10, 1), "rated 4 of 10"), (parse("counts"), "rated 4"), (between(0.5, 5, 0.5), "★★★★")],
+)
+def test_a_rating_is_shown_on_its_own_scale(scale: Scale, text: str) -> None:
+    assert formats.stars(4.0, scale) == text

@@ -62,7 +62,8 @@ def assemble(
     titled = items or (facts and guess["title"]) or guess["history_title"]
     if not titled:
         said.append("No titles were found in the files; items are shown by their id.")
-    shown: Guess = {f: c for f, c in guess.items() if c or not f.startswith("history")}
+    lists = any(column.lists or column.joined for column in profile.columns.values())
+    shown: Guess = {f: c for f, c in guess.items() if c or lists or not f.startswith("history")}
     shown["items_file"] = items.profile.table.member.name if items else None
     evidence = dict(found.evidence)
     if items:

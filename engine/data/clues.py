@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from engine.data.column_names import (
     EXACT,
     IDENTITY,
     NAMELESS,
     NAMES,
+    REVIEW,
     better_named,
     named_as,
     parts,
     plain_name,
+    says_attributes,
     says_other,
 )
 from engine.data.profile import Column, Profile
@@ -90,7 +92,7 @@ def better(seen: Seen, column: Column, role: str) -> float:
 
 def other_role(_: Seen, column: Column, role: str) -> float:
     """The name is a known one of another role; lists of items may be called like one item."""
-    if named_as(column.name, role) == EXACT or (role == "history" and column.lists):
+    if named_as(column.name, role) == EXACT or (role == "history" and (column.lists or column.joined)):
         return 0.0
     others = [other for other in NAMES if other != role and not (other == "rating" and column.words)]
     return any(named_as(column.name, other) == EXACT for other in others)
@@ -172,11 +174,12 @@ def times_grow(seen: Seen, column: Column, _: str) -> float:
 
 
 def lists(_: Seen, column: Column, __: str) -> float:
-    return column.lists
+    return column.lists or column.joined
 
 
 def no_list(_: Seen, column: Column, __: str) -> float:
-    return not column.lists and not column.name.endswith(":token_seq") and column.words < 1.5
+    said = column.lists or column.joined or column.name.endswith(":token_seq")
+    return not said and column.words < 1.5
 
 
 def holds_items(seen: Seen, column: Column, _: str) -> float:
@@ -189,7 +192,11 @@ def holds_items(seen: Seen, column: Column, _: str) -> float:
     shares = [seen.covered(column.name, lists=True)]
     if seen.item and seen.item != column.name:
         items = seen.column(seen.item).counts
-        shares.append(sum(i in items for i in inside) / len(inside))
+        mine = sum(i in items for i in inside) / len(inside)
+        theirs = sum(i in inside for i in seen.column(seen.item).some) / max(
+            1, len(seen.column(seen.item).some)
+        )
+        shares.append(min(mine, theirs))  # a few numbers of another kind are among many ids by chance
     return max(shares) >= COVERED
 
 
@@ -201,7 +208,24 @@ def named_like_item(seen: Seen, column: Column, _: str) -> float:
     """`item_id_list` beside `item_id`, or an item column whose cells are lists."""
     plain = plain_name(column.name)
     beside = bool(seen.item) and seen.item != column.name and plain.startswith(plain_name(str(seen.item)))
-    return beside or (column.lists and named_as(column.name, "item") > 0)
+    return beside or ((column.lists or column.joined) and named_as(column.name, "item") > 0)
+
+
+def lists_of_numbers(_: Seen, column: Column, __: str) -> float:
+    inside = [*islice(column.elements(), 1000)]
+    return bool(inside) and not any(any(map(str.isalpha, element)) for element in inside)
+
+
+def attributes(_: Seen, column: Column, __: str) -> float:
+    return says_attributes(column.name)
+
+
+def unconfirmed(seen: Seen, column: Column, _: str) -> float:
+    """No item comes back, and texts of reviews stand beside it: the title may be a review's."""
+    if not seen.item or seen.item_name or seen.profile.within(column.name, seen.item)[1] >= 3:
+        return 0.0
+    others = [other for other in seen.profile.columns.values() if other.name not in (column.name, seen.item)]
+    return any(set(parts(other.name)) & REVIEW and other.words >= 1.5 for other in others)
 
 
 def clock(_: Seen, column: Column, __: str) -> float:

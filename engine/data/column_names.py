@@ -62,6 +62,11 @@ CALLED = frozenset(words("title name headline"))
 WHEN = frozenset(words("time date timestamp datetime ts at unix day"))
 GRADE = frozenset(words("rating ratings stars star score rate grade overall preference"))
 LIST = frozenset(words("list lists history histories seq sequence sequences items hist clicks clicked past"))
+ATTRIBUTE = frozenset(
+    words(
+        "tag tags genre genres category categories keyword keywords topic topics word words feature features"
+    )
+)
 REVIEW = frozenset(words("review comment summary headline body text tip"))
 OTHER = frozenset(
     words(
@@ -122,6 +127,11 @@ def better_named(column: str, others: Sequence[str], role: str) -> bool:
     place = {name: k for k, name in enumerate(names)}
     mine = place.get(plain_name(column), len(names))
     return any(place.get(plain_name(other), len(names)) < mine for other in others if other != column)
+
+
+def says_attributes(column: str) -> bool:
+    """True when words of the name say tags, genres or words: lists, but of no items."""
+    return bool(set(parts(column)) & ATTRIBUTE)
 
 
 def says_other(column: str) -> bool:

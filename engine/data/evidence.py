@@ -51,7 +51,7 @@ CLUES: tuple[Clue, ...] = (
     Clue(EVERY, -4.0, "its name says something else", clues.other_role),
     Clue((*WHO, "rating", "title"), -6.0, "its name says a measure or a fact", clues.other_words),
     # who and what
-    Clue(WHO, 1.5, "{distinct:,} distinct, each {fewest:,} to {most:,} times", clues.comes_back),
+    Clue(WHO, 1.5, "{distinct:,} distinct, each {often} times", clues.comes_back),
     Clue(("user",), -4.0, "no value comes back", clues.alone),
     Clue(("item",), -3.0, "no value comes back", clues.alone),
     Clue(WHO, -2.0, "one value in every row", clues.constant),
@@ -72,9 +72,13 @@ CLUES: tuple[Clue, ...] = (
     Clue(("history", "history_title"), 3.0, "its cells are lists", clues.lists),
     Clue(("history", "history_title"), 2.0, "its type says a list", clues.typed("token_seq")),
     Clue(("history", "history_title"), -9.0, "its cells are no lists", clues.no_list),
+    Clue(("history_title",), -9.0, "its lists hold numbers", clues.lists_of_numbers),
+    Clue(("history",), -9.0, "its type says numbers", clues.typed("float", "float_seq")),
     Clue(("history",), 4.0, "its lists hold item ids", clues.holds_items),
     Clue(("history",), 2.0, "all of them ids listed in a file beside it", clues.all_listed),
     Clue(("history",), 3.0, "named like the item", clues.named_like_item),
+    Clue(("history", "history_title"), -6.0, "its name says tags or words", clues.attributes),
+    Clue(("history",), -6.0, "the same for all rows of an item", clues.of_item),
     # when
     Clue(("timestamp",), 4.0, "dates or numbers of a clock", clues.clock),
     Clue(("timestamp",), -9.0, "its values are no times", clues.no_time),
@@ -98,6 +102,7 @@ CLUES: tuple[Clue, ...] = (
     Clue(("title",), -3.0, "many items share a value", clues.shared),
     Clue(("title",), -9.0, "its values are no words", clues.no_text),
     Clue(("title",), -2.0, "long texts", clues.long_text),
+    Clue(("title",), -6.0, "it may be the review's, for no item comes back", clues.unconfirmed),
     Clue(("title", "items_title"), -8.0, "it is a person's", clues.of_person),
     # the item file
     Clue(("items_item",), 4.0, "named like the interactions' items", clues.same_name),
@@ -130,6 +135,7 @@ def score(seen: Seen, name: str, role: str) -> Score:
 def _say(sentence: str, column: Column) -> str:
     if "{" not in sentence:
         return sentence
-    often = column.counts.values()
-    said = sentence.format(distinct=column.distinct, fewest=min(often), most=max(often))
+    fewest, most = min(column.counts.values()), max(column.counts.values())
+    often = f"{fewest:,} to {most:,}" if most > fewest else f"{most:,}"
+    said = sentence.format(distinct=column.distinct, often=often)
     return said if column.whole else f"{said} in the first {len(column.values):,} rows"

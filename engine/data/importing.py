@@ -266,7 +266,8 @@ def asked(file: str, questions: Sequence[Question], option: Callable[[Question, 
     lines = ["Nothing was imported, for you must choose"]
     for question in questions:
         label = LABELS.get(question.field, f"which is the {question.field}")
-        lines.append(f"{file}: {label}? {question.reason}")
+        reason = f"{question.reason[:1].upper()}{question.reason[1:]}"
+        lines.append(f"{file}: {label}? {reason}")
         for candidate in question.candidates:
             examples = ", ".join(candidate.examples) or ("" if question.option else "empty")
             because = f" [{candidate.evidence}]" if candidate.evidence else ""

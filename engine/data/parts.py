@@ -28,12 +28,13 @@ def part_of(stem: str) -> tuple[str, tuple[int, ...]]:
     return _NUMBER.sub("#", shared).strip("-_. "), (place, *numbers, *months)
 
 
-def parts_of(table: Table, others: Sequence[Table]) -> list[Table]:
-    """`table` and its other parts among `others`, in their order: same columns, same name but the part."""
+def parts_of(table: Table, others: Sequence[Table], needed: Sequence[str]) -> list[Table]:
+    """`table` and its other parts among `others`, in their order: same name but the part, with the columns
+    that are `needed`."""
     name, place = part_of(table.member.stem)
     found = [(place, table)]
     for other in others:
         its_name, its_place = part_of(other.member.stem)
-        if its_name == name and its_place != place and set(other.columns) == set(table.columns):
+        if its_name == name and its_place != place and set(needed) <= set(other.columns):
             found.append((its_place, other))
     return [table for _, table in sorted(found, key=lambda pair: (pair[0], pair[1].member.name))]

@@ -25,9 +25,10 @@ LOOK_CHARACTERS = 24 << 20  # of cells; review texts are long
 TESTED = 1000  # distinct values whose shape is tested
 COMPACT = 0.95  # of the rows are whole dates written as numbers
 MOST = 0.7  # of the rows hold a number where a column is one of numbers
-RELATED = 50_000  # rows that are compared between columns
+RELATED = 20_000  # rows that are compared between columns
 EPOCHS = tuple((7e8 * unit, 2.1e9 * unit) for unit in (1, 1e3, 1e6, 1e9))  # 1992 to 2036, s to ns
 
+_BETWEEN = re.compile(r"[\s,;|]+")
 _URL = re.compile(r"(https?://|www\.|/[\w-]+/|data:)", re.I)
 
 
@@ -106,6 +107,17 @@ class Column:
         """Nearly all of the cells that are there hold lists."""
         cells = [value for value in islice(self.values, TESTED) if value not in (None, "")]
         return bool(cells) and sum(listed(cell) is not None for cell in cells) >= 0.9 * len(cells)
+
+    @cached_property
+    def joined(self) -> bool:
+        """Nearly all cells are several ids in one text: `1 2 3`, `i1|i2`."""
+        if self.lists or self.numeric or self.dates or self.urls:
+            return False
+        cells = [[part for part in _BETWEEN.split(text) if part] for text in self.some]
+        several = sum(len(cell) > 1 for cell in cells)
+        parts = [part for cell in cells for part in cell]
+        ids = sum(len(part) <= 40 and any(map(str.isdigit, part)) for part in parts)
+        return several >= MOST * len(cells) > 0 and ids >= 0.95 * len(parts)
 
     @cached_property
     def words(self) -> float:

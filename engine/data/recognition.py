@@ -67,7 +67,8 @@ def recognize(
 
 def _history(seen: Seen, found: Recognition, given: Mapping[str, str | None]) -> None:
     """A column of lists that is a history, so that each row is a user."""
-    items = [name for name in seen.profile.columns if not seen.column(name).lists]
+    columns = seen.profile.columns.values()
+    items = [column.name for column in columns if not column.lists and not column.joined]
     seen.item = given.get("item") or max(items, key=lambda n: score(seen, n, "item").total, default=None)
     taken = [c for f, c in given.items() if c]
     scores = [score(seen, name, "history") for name in seen.profile.columns if name not in taken]
@@ -152,7 +153,7 @@ def _sure(
 def _is_target(seen: Seen, name: str) -> bool:
     """The column holds single ids of the kind that the lists hold."""
     column = seen.column(name)
-    if not seen.history or column.lists or not column.some:
+    if not seen.history or column.lists or column.joined or not column.some:
         return False
     if score(seen, name, "item").total < POSSIBLE:
         return False
@@ -191,7 +192,7 @@ def ranked_question(
 ) -> Question:
     """A question with the likely columns, the best guess `first`."""
     ranked = sorted(scores, key=lambda s: (s.column != first, -s.total))
-    likely = [s for s in ranked if s.total >= POSSIBLE] or ranked
+    likely = [s for s in ranked if s.total >= POSSIBLE] or ranked[:3]
     candidates = tuple(
         Candidate(s.column, tuple(seen.column(s.column).examples()), "; ".join(s.why))
         for s in likely[:OFFERED]

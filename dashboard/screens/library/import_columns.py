@@ -83,8 +83,9 @@ def _corrections(
     st.caption("Correct what was detected wrongly; the preview follows.")
     detected: dict[str, str | None] = preview["mapping"]
     fields = [f for f in (*FIELDS, *detected) if f in detected and f not in questions]
-    cells = st.columns(4, gap="small")
     for at, field in enumerate(dict.fromkeys(fields)):
+        if at % 4 == 0:
+            cells = st.columns(4, gap="small")
         options = mapping_options(field, preview)
         with cells[at % 4]:
             picked = st.selectbox(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from db.errors import BadInput, DataError
 from engine.data.assemble import assemble
 from engine.data.clues import Catalogue
-from engine.data.column_names import words
+from engine.data.column_names import named_as, words
 from engine.data.files import Broken, Folder, Member
 from engine.data.item_tables import catalogues_of
 from engine.data.mapping import FIELDS, check_columns
@@ -31,6 +31,7 @@ ITEM_NAMES = words(
     "items item movies movie products product meta metadata books catalog catalogue articles titles games "
     "songs"
 )
+READ = ("user", "item", "history", "timestamp", "rating")
 LOOK_BESIDE = 20_000  # rows of a table that is profiled before one is chosen
 MAX_BESIDE = 30  # files beside a named one that are looked into
 
@@ -68,7 +69,9 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     candidacies = sorted(_candidacies(mine, profiles, mapping), key=lambda c: -c.score)
     best = candidacies[0]
     _check(best, mapping)
-    tables = parts_of(best.table, [] if folder.only or wanted else [c.table for c in candidacies[1:]])
+    needed = [c for f, c in best.recognized.guess.items() if c and f in READ]
+    rest = [] if folder.only or wanted else [c.table for c in candidacies[1:]]
+    tables = parts_of(best.table, rest, needed)
     notes, questions = _others(best, tables, candidacies[1:])
     profile = look(best.table) if best.profile.rows >= LOOK_BESIDE else best.profile
     profile = replace(profile, table=tables[0])
@@ -125,11 +128,12 @@ def _check(best: Candidacy, mapping: CorrectedMapping) -> None:
     check_columns(mapping, FIELDS, table.columns, table.member.name)
     if best.complete or any(mapping.get(field) for field in ("user", "item", "history")):
         return
-    possible = len(table.columns) >= 2 and not _is_item_name(table.member)
-    if best.recognized.questions and possible and best.recognized.guess["item"] is None:
-        return
+    guess = best.recognized.guess
+    item = _is_item_name(table.member) or (guess["title"] and not guess["user"])
+    named = any(guess[role] and named_as(str(guess[role]), role) for role in ("user", "item"))
+    if named and not item and len(table.columns) >= 2:
+        return  # half of it is clear, so a person can say the other
     seen = ", ".join(table.columns)[:200]
-    item = _is_item_name(table.member) or best.recognized.guess["title"]
     hint = "; it looks like an item file: give the interactions or the folder" if item else ""
     raise Mismatch(f"{table.member.name}, line 1: no user and item column among {seen}{hint}")
 

@@ -122,6 +122,13 @@ def json_values(member: Member, shape: Shape, tick: Tick) -> Iterator[tuple[int,
                 text.skip()
                 value = (value, text.value())
             yield line, value
+        if inside and text.at < len(text.text):
+            text.at += 1
+            if text.skip() == ",":
+                raise DataError(
+                    f"{member.name}, line {text.place()}: after the list {inside[1]!r} there is more in the "
+                    "same object. Nothing was imported; write the list alone into a file."
+                )
     finally:
         text.close()
 

@@ -102,7 +102,8 @@ def _items(
     if guess["history"]:
         bought = dict.fromkeys(e for e in profile.columns[str(guess["history"])].elements() if e)
     name = guess["item"] or str(guess["history"] or "").replace("_list:token_seq", ":token")
-    items = item_table(beside, bought, name, mapping)
+    users = profile.columns[str(guess["user"])].counts if guess["user"] else ()
+    items = item_table(beside, bought, name, mapping, users)
     if items is None and (wanted or named):
         where = wanted or ", ".join(p.table.member.name for p in beside) or "no file beside it"
         seen = "; ".join(", ".join(p.table.columns[:30]) for p in beside[:3])

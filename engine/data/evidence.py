@@ -47,7 +47,7 @@ CLUES: tuple[Clue, ...] = (
     Clue(
         (*WHO, "timestamp", "rating", "history", "history_title"), 4.0, "its name speaks of it", clues.likely
     ),
-    Clue(EVERY, -3.0, "another column has a better name", clues.better),
+    Clue(EVERY, -5.0, "another column has a better name", clues.better),
     Clue(EVERY, -4.0, "its name says something else", clues.other_role),
     Clue((*WHO, "rating", "title"), -6.0, "its name says a measure or a fact", clues.other_words),
     # who and what

@@ -12,7 +12,7 @@ from itertools import islice
 
 from db.errors import BadInput, DataError
 from engine.data.clues import COVERED, Catalogue, Seen
-from engine.data.column_names import PERSON, parts
+from engine.data.column_names import PERSON, named_as, parts, plain_name
 from engine.data.evidence import score
 from engine.data.profile import Column, Profile
 from engine.data.questions import Candidate, Question
@@ -22,10 +22,11 @@ from engine.data.tables.table import Table
 
 FIELDS = ("items_item", "items_title", "items_category", "items_brand")
 ASKED_FOR = 2000  # items that are looked for in an item file
+BUYER = PERSON - {"author", "person", "viewer", "account", "member"}
 TITLED = 2.0  # points a title column needs: the ids say whose table it is
 
 
-@dataclass
+@dataclass(eq=False)
 class Items:
     """The item file that was found, its columns, why, and what to ask."""
 
@@ -40,7 +41,7 @@ def catalogues_of(profiles: Sequence[Profile]) -> list[Catalogue]:
     """Columns of the tables in which every value stands once: ids of items, or of people."""
     found = []
     for profile in profiles:
-        people = bool(set(parts(profile.table.member.stem)) & (PERSON | {f"{word}s" for word in PERSON}))
+        people = _of_people(profile)
         for column in profile.columns.values():
             unique = column.rows >= 3 and column.distinct >= 0.95 * column.rows
             if unique and not score(Seen(profile), column.name, "items_item").total < 0:
@@ -48,24 +49,40 @@ def catalogues_of(profiles: Sequence[Profile]) -> list[Catalogue]:
     return found
 
 
+def _of_people(profile: Profile) -> bool:
+    """The file is called after people: users.csv."""
+    return bool(set(parts(profile.table.member.stem)) & (PERSON | {f"{word}s" for word in PERSON}))
+
+
 def item_table(
     profiles: Sequence[Profile],
     bought: Column | Collection[str],
     item_name: str,
     given: Mapping[str, str | None],
+    users: Collection[str] = (),
 ) -> Items | None:
     """The best item table for the items that were `bought`, with the person's word on its columns.
+
+    `users`: ids of users, which a table of people lists; where it lists both, a person decides.
 
     Raises BadInput where a table that was asked for cannot serve.
     """
     ids = list(islice(bought.counts if isinstance(bought, Column) else bought, ASKED_FOR))
     named = {f: c or None for f, c in given.items() if f in FIELDS}
-    found = [items for profile in profiles if (items := _look(profile, ids, item_name, named))]
-    found.sort(key=lambda items: -items.strength)
+    asked_for = bool(given.get("items_file"))
+    likely = [profile for profile in profiles if asked_for or not _of_people(profile)]
+    found = [items for profile in likely if (items := _look(profile, ids, item_name, named))]
+    doubts = {} if asked_for or named.get("items_item") else _doubts(found, profiles, users, item_name)
+    found.sort(key=lambda items: (id(items) in doubts, -items.strength))
     if not found:
         return None
     best = found[0]
-    near = [items for items in found if best.strength - items.strength < LEAD]
+    sure = [items for items in found if id(items) not in doubts]
+    if not sure:
+        answers = tuple(map(_as_candidate, found))
+        best.questions.append(Question("items_file", doubts[id(best)], answers, optional=True))
+        return best
+    near = [items for items in sure if best.strength - items.strength < LEAD]
     if len(near) > 1:
         best.questions.append(
             Question(
@@ -76,6 +93,24 @@ def item_table(
             )
         )
     return best
+
+
+def _doubts(
+    found: Sequence[Items], profiles: Sequence[Profile], users: Collection[str], item_name: str
+) -> dict[int, str]:
+    """Why a table may be none of items, by its identity: its rows are people, or what people said."""
+    doubts = {}
+    asked = list(islice(users, ASKED_FOR))
+    for items in found:
+        name = str(items.guess["items_item"])
+        ids = items.profile.columns[name].counts
+        both = asked and sum(user in ids for user in asked) >= COVERED * len(asked)
+        unnamed = plain_name(name) != plain_name(item_name) and not named_as(name, "item")
+        if any(set(parts(column)) & BUYER and named_as(column, "user") for column in items.profile.columns):
+            doubts[id(items)] = "the file names users too, so its texts may be what they said"
+        elif both and unnamed and not any(map(_of_people, profiles)):
+            doubts[id(items)] = "its ids are those of users as well as those of items"
+    return doubts
 
 
 def _as_candidate(items: Items) -> Candidate:

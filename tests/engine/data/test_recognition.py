@@ -349,3 +349,38 @@ def test_a_zip_beside_plain_files_belongs_to_them(tmp_path: Path) -> None:
         assert titles_of(columns) == {str(i): title for i, title in enumerate(TITLES)}
     write(tmp_path / "shop.inter", inter)
     assert len(read_path(tmp_path)[0].user) == 32  # the plain file goes before its zip
+
+
+def test_people_never_become_titles(tmp_path: Path) -> None:
+    rows = [(u, i, t) for u, i, t in purchases()]
+    csv(tmp_path / "log.csv", "user_id,item_id,timestamp", rows)
+    people = [(n, f"Ann Lee {n}") for n in range(8)]
+    csv(tmp_path / "users.csv", "id,name", people)  # its name says so
+    columns, _ = read_path(tmp_path)
+    assert not any("Ann" in title for title in columns.titles)
+    (tmp_path / "users.csv").rename(
+        tmp_path / "a.csv"
+    )  # nothing says so, but that its ids are the users' too
+    with pytest.raises(Unsure, match="Its ids are those of users as well as those of items"):
+        read_path(tmp_path)
+    columns, _ = read_path(tmp_path, mapping={"items_file": ""})
+    assert not any("Ann" in title for title in columns.titles)
+    csv(tmp_path / "b.csv", "item_id,label", [(i, title) for i, title in enumerate(TITLES)])
+    columns, _ = read_path(tmp_path)
+    assert titles_of(columns) == {str(i): title for i, title in enumerate(TITLES)}
+
+
+def test_a_review_s_title_is_not_taken_where_no_item_comes_back(tmp_path: Path) -> None:
+    rows = [(f"u{n % 5}", f"i{n}", "Great stuff", "works really well", 1_400_000_000 + n) for n in range(30)]
+    columns, _ = read_path(csv(tmp_path / "x.csv", "user_id,asin,title,text,timestamp", rows))
+    assert set(columns.titles) == set(columns.item_ids)
+    named = [(user, item, f"Thing {item}", time) for user, item, _, _, time in rows]
+    columns, _ = read_path(csv(tmp_path / "y" / "y.csv", "user_id,asin,title,timestamp", named))
+    assert columns.titles[0] == "Thing i0"
+    csv(
+        tmp_path / "log.csv",
+        "user_id,asin,timestamp",
+        [(user, item, time) for user, item, _, _, time in rows],
+    )
+    with pytest.raises(Unsure, match="names users too, so its texts may be what they said"):
+        read_path(tmp_path / "log.csv")

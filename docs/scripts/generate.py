@@ -2,7 +2,8 @@
 
 `commands.md` comes from the command line's own options and help texts, `python.md` from the docstring of
 `dualens`, `choices.md` from `db.choices` and the fields of `db.requests`; what `docs.scripts.measure` kept is
-put between the marks `<!-- measured: NAME -->` and `<!-- end -->` of the results pages and the README.
+put between the marks `<!-- measured: NAME -->` and `<!-- end -->` of the results pages and the README;
+`<!-- measured: NAME, only: A; B -->` puts only those parts of it there that begin with A or B.
 `--check` writes nothing and fails where a page is stale; a test does the same.
 """
 
@@ -16,7 +17,7 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parents[1]
 MADE = "*Made by `python -m docs.scripts.generate` from {source}; change it there.*"
 PROGRAM = "dualens"
-_BLOCK = re.compile(r"(<!-- measured: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- measured: ([\w-]+)(?:, only: (.+?))? -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def pages() -> dict[str, str]:
@@ -34,7 +35,19 @@ def results() -> dict[str, str]:
 def _measurement(block: re.Match[str]) -> str:
     path = FOLDER / "measured" / f"{block[2]}.md"
     kept = path.read_text(encoding="utf-8").strip() if path.is_file() else "Not measured yet."
-    return f"{block[1]}\n{kept}\n\n{block[3]}"
+    if block[3] and path.is_file():
+        kept = _parts(kept, tuple(block[3].split("; ")), f"`docs/measured/{path.name}`")
+    return f"{block[1]}\n{kept}\n\n{block[4]}"
+
+
+def _parts(kept: str, begin: tuple[str, ...], where: str) -> str:
+    """The command and those parts of what it printed that begin so; tables by their first heading."""
+    command, *printed = kept.split("\n\n")
+    chosen = [part for part in printed if part.removeprefix("| ").startswith(begin)]
+    missed = [each for each in begin if not any(part.removeprefix("| ").startswith(each) for part in printed)]
+    if missed:
+        raise ValueError(f"{where} has no part that begins with {', '.join(missed)}.")
+    return "\n\n".join([f"{command} All that it printed: {where}.", *chosen])
 
 
 def commands() -> str:

@@ -26,24 +26,25 @@ SEARCHED = ("greedy", "twostage")  # a search per user, many times dearer than t
 AT_ONCE = ",".join(name for name in COMPARED if name not in SEARCHED)
 WITH_SEARCH = ",".join(("none", "random", "bm25", "neighbours", *SEARCHED, "copy"))
 WITHOUT_TARGET = "none,random,bm25,neighbours,placebo,placebo-users,copy,copy-histories"
-USERS = {"simulated": 300}  # of strategies; 200 elsewhere, where prompts are longer
+USERS = {"simulated": 300}  # of strategies; 100 elsewhere, where prompts are several times as long
 
 
 def _rows() -> dict[str, str]:
     rows = {}
     for data in DATA:
-        users = USERS.get(data, 200)
+        users = USERS.get(data, 100)
         words = f"study strategies -d {data} --k 4 --seed 1"
         rows[f"strategies-{data}"] = f"{words} --users {users} --only {AT_ONCE}"
-        rows[f"searched-{data}"] = f"{words} --users 60 --only {WITH_SEARCH}"
-        rows[f"faithfulness-{data}-4"] = f"study faithfulness -d {data} --users 100 --k 4"
+        rows[f"searched-{data}"] = f"{words} --users 40 --only {WITH_SEARCH}"
+        pairs = 100 if data == "simulated" else 50
+        rows[f"faithfulness-{data}-4"] = f"study faithfulness -d {data} --users {pairs} --k 4"
         rows[f"baselines-{data}"] = f"baseline --kind {KINDS} -d {data} --model embedded --users 300"
     rows["faithfulness-simulated-8"] = "study faithfulness -d simulated --users 60 --k 8"
     for data in DATA[1:]:
         rows[f"faithfulness-{data}-4-smollm2"] = f"study faithfulness -d {data} -m smollm2 --users 20 --k 4"
     for data in DATED:
         words = f"study strategies -d {data} --k 4 --seed 1"
-        rows[f"excluded-{data}"] = f"{words} --users 200 --exclude-target-item --only {WITHOUT_TARGET}"
+        rows[f"excluded-{data}"] = f"{words} --users 100 --exclude-target-item --only {WITHOUT_TARGET}"
         tuned = " ".join(f"--{layout} {data}-{layout}-until-5" for layout in ("single", "recicl"))
         rows[f"recicl-{data}"] = f"study recicl -d {data} {tuned} --users 300"
     rows["drift-simulated"] = "study drift -d simulated --model simulated-recicl-until-5 --users 60"

@@ -51,11 +51,26 @@ def test_generated_pages_are_fresh() -> None:
 
 def test_measurements_that_pages_show_are_made_by_commands_that_exist() -> None:
     shown = {
-        name for path in TEXTS for name in re.findall(r"<!-- measured: (.+?) -->", path.read_text("utf-8"))
+        name for path in TEXTS for name in re.findall(r"<!-- measured: ([\w-]+)", path.read_text("utf-8"))
     }
     assert shown <= set(measure.MEASURED)
     for words in measure.MEASURED.values():
         parsed(words.split())
+
+
+def test_a_page_may_show_a_part_of_a_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "measured").mkdir()
+    (tmp_path / "measured" / "one.md").write_text("`dualens one`.\n\n| a | x |\n\n| b | y |\n\nnote: c\n")
+    (tmp_path / "results.md").write_text("<!-- measured: one, only: b; note -->\nold\n<!-- end -->\n")
+    monkeypatch.setattr(generate, "FOLDER", tmp_path)
+    (tmp_path.parent / "README.md").write_text("<!-- measured: one -->\n<!-- end -->")
+    made = generate.results()
+    assert "| b | y |\n\nnote: c" in made["results.md"] and "| a |" not in made["results.md"]
+    assert "old" not in made["results.md"] and "`docs/measured/one.md`" in made["results.md"]
+    assert "| a | x |" in made["../README.md"]
+    (tmp_path / "results.md").write_text("<!-- measured: one, only: gone -->\n<!-- end -->\n")
+    with pytest.raises(ValueError, match="begins with gone"):
+        generate.results()
 
 
 def parsed(words: list[str]) -> None:

@@ -65,8 +65,10 @@ def test_a_page_may_show_a_part_of_a_measurement(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(generate, "FOLDER", tmp_path)
     (tmp_path.parent / "README.md").write_text("<!-- measured: one -->\n<!-- end -->")
     made = generate.results()
-    assert "| b | y |\n\nnote: c" in made["results.md"] and "| a |" not in made["results.md"]
-    assert "old" not in made["results.md"] and "`docs/measured/one.md`" in made["results.md"]
+    assert "| b | y |\n\nnote: c" in made["results.md"]
+    assert "| a |" not in made["results.md"]
+    assert "old" not in made["results.md"]
+    assert "`docs/measured/one.md`" in made["results.md"]
     assert "| a | x |" in made["../README.md"]
     (tmp_path / "results.md").write_text("<!-- measured: one, only: gone -->\n<!-- end -->\n")
     with pytest.raises(ValueError, match="begins with gone"):

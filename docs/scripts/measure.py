@@ -35,18 +35,20 @@ def _rows() -> dict[str, str]:
         users = USERS.get(data, 100)
         words = f"study strategies -d {data} --k 4 --seed 1"
         rows[f"strategies-{data}"] = f"{words} --users {users} --only {AT_ONCE}"
-        rows[f"searched-{data}"] = f"{words} --users 40 --only {WITH_SEARCH}"
-        pairs = 100 if data == "simulated" else 50
+        if data in ("simulated", "games"):
+            rows[f"searched-{data}"] = f"{words} --users 30 --only {WITH_SEARCH}"
+        pairs = 100 if data == "simulated" else 24
         rows[f"faithfulness-{data}-4"] = f"study faithfulness -d {data} --users {pairs} --k 4"
         rows[f"baselines-{data}"] = f"baseline --kind {KINDS} -d {data} --model embedded --users 300"
-    rows["faithfulness-simulated-8"] = "study faithfulness -d simulated --users 60 --k 8"
-    for data in DATA[1:]:
-        rows[f"faithfulness-{data}-4-smollm2"] = f"study faithfulness -d {data} -m smollm2 --users 20 --k 4"
+    rows["faithfulness-simulated-8"] = "study faithfulness -d simulated --users 40 --k 8"
+    short = "-m smollm2 --users 12 --k 4 --candidates 10 --history 5"
+    for data in ("beauty", "movielens"):
+        rows[f"faithfulness-{data}-4-smollm2"] = f"study faithfulness -d {data} {short}"
     for data in DATED:
         words = f"study strategies -d {data} --k 4 --seed 1"
         rows[f"excluded-{data}"] = f"{words} --users 100 --exclude-target-item --only {WITHOUT_TARGET}"
-        tuned = " ".join(f"--{layout} {data}-{layout}-until-5" for layout in ("single", "recicl"))
-        rows[f"recicl-{data}"] = f"study recicl -d {data} {tuned} --users 300"
+    tuned = " ".join(f"--{layout} simulated-{layout}-until-5" for layout in ("single", "recicl"))
+    rows["recicl-simulated"] = f"study recicl -d simulated {tuned} --users 200"
     rows["drift-simulated"] = "study drift -d simulated --model simulated-recicl-until-5 --users 60"
     rows["methods-random"] = "bench methods --users 100 --demos random:4"
     rows["methods-neighbours"] = "bench methods --users 100 --seed 1"

@@ -75,6 +75,18 @@ def test_a_page_may_show_a_part_of_a_measurement(tmp_path: Path, monkeypatch: py
         generate.results()
 
 
+_PLACED = re.compile(r"<!-- measured: .*?<!-- end -->", re.DOTALL)
+_DECIMALS = re.compile(r"(?<![\d.])\d\.\d{3}(?!\d)")
+
+
+@pytest.mark.parametrize("path", [each for each in TEXTS if each.stem.startswith(("README", "results"))], ids=name)
+def test_numbers_in_sentences_about_results_stand_in_a_measurement(path: Path) -> None:
+    """A sentence rounds nothing: what it says with three decimals is found in what a command printed."""
+    kept = "\n".join(each.read_text(encoding="utf-8") for each in sorted((DOCS / "measured").glob("*.md")))
+    said = _PLACED.sub("", path.read_text(encoding="utf-8"))
+    assert [number for number in _DECIMALS.findall(said) if number not in kept] == []
+
+
 def parsed(words: list[str]) -> None:
     """Raises where the command line does not know these words."""
     from typer.main import get_command

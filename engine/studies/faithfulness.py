@@ -39,7 +39,6 @@ from engine.studies.rank_agreement import (
     estimators,
     explained,
     summary,
-    verdict,
 )
 from engine.studies.scores import DROPS, SCORES, TRUTHS, scored
 from engine.studies.table_cells import Table, interval
@@ -127,7 +126,7 @@ def _tables(measure: str, result: dict[str, Any]) -> list[Table]:
         "intervals hold",
     ]
     barred = [
-        [verdict(row), row["what"], interval(row["found"]), f"{row['bar']:g}"] for row in result["bars"]
+        [row["verdict"], row["what"], interval(row["found"]), f"{row['bar']:g}"] for row in result["bars"]
     ]
     return [
         *agreement,

@@ -26,6 +26,7 @@ DROPPED = {
 """Sign, order and size of effects against a real drop, in words."""
 
 COVERED, DROP_BAR = 0.9, 0.8
+HOLDS, FAILS, NOT_SURE = "holds", "does not hold", "not sure"
 MODES = {"direct": "exact", "total": "total", "reprompt": "reprompt"}
 """Mode of effects -> its exact values."""
 
@@ -122,19 +123,22 @@ def strongest(users: Sequence[User], truth: str) -> str:
 
 
 def bars(users: Sequence[User], k: int, seed: int) -> list[dict[str, Any]]:
-    """`{what, bar, found, holds}` of everything that is to hold at this k.
+    """`{what, bar, found, holds, verdict}` of everything that is to hold at this k.
 
-    Rivals as paired differences, with `truth` and the strongest `rival`.
+    Rivals as paired differences, with `truth` and the strongest `rival`. `holds`: the verdict is HOLDS.
     """
     rows: list[dict[str, Any]] = []
 
-    def row(what: str, bar: float, found: dict[str, Any], holds: bool, **more: str) -> None:
-        rows.append({"what": what, "bar": bar, "found": found, "holds": holds, **more})
+    def row(what: str, bar: float, found: dict[str, Any], **more: str) -> None:
+        said = verdict(bar, found)
+        rows.append(
+            {"what": what, "bar": bar, "found": found, "holds": said == HOLDS, "verdict": said, **more}
+        )
 
     covered = estimators(users, seed)["kriging"]["covered"]
     if k > EXACT_UP_TO and covered:
         what = f"{SCORES['kriging'].label}: 95 % intervals that hold the exact value"
-        row(what, COVERED, covered, covered["mean"] >= COVERED)
+        row(what, COVERED, covered)
     for truth in TRUTHS:
         name, label = effect_of(truth, k), SCORES[truth].label
         ranks = _ranks(users, name, truth)
@@ -143,12 +147,20 @@ def bars(users: Sequence[User], k: int, seed: int) -> list[dict[str, Any]]:
         own = estimate(ranks, seed)
         if truth in DROPS:
             what = f"{SCORES[name].label} with {label} (Spearman)"
-            row(what, DROP_BAR, own, own["mean"] >= DROP_BAR, truth=truth)
+            row(what, DROP_BAR, own, truth=truth)
         rival = strongest(users, truth)
         over = difference(ranks, _ranks(users, rival, truth), seed)
         what = f"{SCORES[name].label} above every other score in {label}; the best is {SCORES[rival].label}"
-        row(what, 0.0, over, over["mean"] > 0, truth=truth, rival=rival)
+        row(what, 0.0, over, truth=truth, rival=rival)
     return rows
+
+
+def verdict(bar: float, found: Mapping[str, Any]) -> str:
+    """HOLDS or FAILS where the 95 % interval of what was found lies above or below the bar, else NOT_SURE,
+    as where so few users have no interval."""
+    if found["low"] is None:
+        return NOT_SURE
+    return HOLDS if found["low"] > bar else FAILS if found["high"] < bar else NOT_SURE
 
 
 def explained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -171,25 +183,16 @@ def explained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def claim(dataset: str, measure: str, k: int, rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the bars say, in a sentence for each that does not hold, or only on average."""
-    held = sum(verdict(row) == HOLDS for row in rows)
-    sentences = f"On {dataset}, {measure}, with {k} demonstrations {held} of {len(rows)} bars hold."
-    for row in rows:
-        if (found := verdict(row)) != HOLDS:
-            said = "Not held" if found == FAILS else "Held on average, not surely"
-            sentences += f" {said}: {row['what']}: {interval(row['found'])}, bar {row['bar']:g}."
+    """What the bars say, in a sentence for each that does not hold or is not sure to."""
+    of = {said: [row for row in rows if row["verdict"] == said] for said in (HOLDS, FAILS, NOT_SURE)}
+    sentences = (
+        f"On {dataset}, {measure}, with {k} demonstrations, of {len(rows)} bars {len(of[HOLDS])} hold, "
+        f"{len(of[FAILS])} do not, and of {len(of[NOT_SURE])} it is not sure."
+    )
+    for said, begin in ((FAILS, "Does not hold"), (NOT_SURE, "Not sure")):
+        for row in of[said]:
+            sentences += f" {begin}: {row['what']}: {interval(row['found'])}, bar {row['bar']:g}."
     return sentences
-
-
-HOLDS, ON_AVERAGE, FAILS = "holds", "holds on average, not surely", "does not hold"
-
-
-def verdict(row: Mapping[str, Any]) -> str:
-    """Whether a bar holds: surely only where the whole interval of what was found is above it."""
-    if not row["holds"]:
-        return FAILS
-    low = row["found"]["low"]
-    return HOLDS if low is not None and low > row["bar"] else ON_AVERAGE
 
 
 def _ranks(users: Sequence[User], name: str, truth: str) -> np.ndarray:

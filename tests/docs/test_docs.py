@@ -79,7 +79,10 @@ _PLACED = re.compile(r"<!-- measured: .*?<!-- end -->", re.DOTALL)
 _DECIMALS = re.compile(r"(?<![\d.])\d\.\d{3}(?!\d)")
 
 
-@pytest.mark.parametrize("path", [each for each in TEXTS if each.stem.startswith(("README", "results"))], ids=name)
+ABOUT_RESULTS = [path for path in TEXTS if path.stem.startswith(("README", "results"))]
+
+
+@pytest.mark.parametrize("path", ABOUT_RESULTS, ids=name)
 def test_numbers_in_sentences_about_results_stand_in_a_measurement(path: Path) -> None:
     """A sentence rounds nothing: what it says with three decimals is found in what a command printed."""
     kept = "\n".join(each.read_text(encoding="utf-8") for each in sorted((DOCS / "measured").glob("*.md")))

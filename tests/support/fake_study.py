@@ -211,9 +211,14 @@ def faithfulness(asked: dict[str, Any]) -> dict[str, Any]:
                 "what": "Effects with exact Shapley",
                 "bar": 0.93,
                 "found": estimate(0.95, users),
-                "holds": True,
+                "verdict": "holds",
             },
-            {"what": "Effects with reprompt", "bar": 0.8, "found": estimate(0.7, users), "holds": False},
+            {
+                "what": "Effects with reprompt",
+                "bar": 0.8,
+                "found": estimate(0.7, users),
+                "verdict": "does not hold",
+            },
         ],
         "claim": f"Effects can be trusted on {asked['dataset']}: it is made up.",
     }

@@ -37,6 +37,7 @@ VERDICTS = {
     "stage 1": "chosen, all weights 1",
     "zero-shot": "no demonstrations",
 }
+BAR_COLOURS = {"holds": "blue", "does not hold": "orange"}
 Result = Mapping[str, Any]
 
 
@@ -180,18 +181,14 @@ def bars_table(result: Result) -> pd.DataFrame:
                 cell_text(bar["found"]) if is_estimate(bar.get("found")) else number(bar.get("found"), 3)
                 for bar in bars
             ],
-            "verdict": [bar_verdict(bar) for bar in bars],
+            "verdict": [_verdict(bar) for bar in bars],
         }
     )
 
 
-def bar_verdict(bar: Result) -> str:
-    """Whether a bar holds; surely only where the whole interval of what was found is above it. Markdown."""
-    if not bar.get("holds"):
-        return ":orange[**does not hold**]"
-    found = bar.get("found")
-    low = found.get("low") if isinstance(found, Mapping) else None
-    return ":blue[**holds**]" if low is not None and low > bar.get("bar", 0.0) else "on average, not surely"
+def _verdict(bar: Result) -> str:
+    said = bar.get("verdict") or ("holds" if bar.get("holds") else "does not hold")  # of earlier versions
+    return f":{BAR_COLOURS.get(said, 'gray')}[**{md(said)}**]"
 
 
 def gain_numbers(result: Result) -> list[tuple[str, str, str]]:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from db import datasets, jobs
 from db.store import Store
 from engine import __main__ as cli
+from engine import stopping
 from engine.baselines import sasrec
 from engine.baselines.sasrec_training import Recipe
 from engine.studies import plan
@@ -95,11 +96,12 @@ def test_a_stopped_study_goes_on_by_the_same_command(
     def stopped(*given: Any) -> Any:
         asked.append(1)
         if len(asked) == 3:
-            signal.raise_signal(signal.SIGINT)
+            raise stopping.Ended(signal.SIGINT)
         return scores(*given)
 
     monkeypatch.setattr(plan, "scores", stopped)
-    assert "Run the same command again to resume" in str(call("recicl", "--users", "4").exception)
+    with pytest.raises(stopping.Ended, match="Run the same command again"):
+        call("recicl", "--users", "4")
     assert len(asked) == 3
     again = json.loads(call("recicl", "--users", "4", "--json").stdout)
     assert len(asked) in (4, 5)  # the one it was stopped in may have been lost
@@ -127,7 +129,8 @@ def test_faithfulness_as_json_and_for_people(plain: Callable[..., Result]) -> No
     assert all(each["label"] in shown for each in found["scores"].values())
     assert found["claim"] in shown
     row = found["bars"][0]
-    assert f"{'holds' if row['holds'] else 'does not hold'} {row['what'][:24]}" in shown
+    assert row["verdict"] == "not sure", "of three users"
+    assert f"{row['verdict']} {row['what'][:24]}" in shown
     assert "effects against leave-one-out by reprompt" in shown
 
 

@@ -439,8 +439,12 @@ def test_the_drift_chart_names_every_line_once_and_apart() -> None:
     assert "LLM, fresh demonstrations from" in describe(series, "NDCG@10")
 
 
-def test_a_bar_holds_only_where_the_interval_is_above_it() -> None:
-    row = {"bar": 0.8, "holds": True, "found": {"mean": 0.85, "low": 0.78, "high": 0.9}}
-    assert comparison_tables.bar_verdict(row) == "on average, not surely"
-    assert "holds" in comparison_tables.bar_verdict({**row, "bar": 0.7})
-    assert "does not hold" in comparison_tables.bar_verdict({**row, "holds": False})
+def test_a_bar_is_shown_with_its_verdict() -> None:
+    bars = [{"verdict": said} for said in ("holds", "not sure", "does not hold")] + [{"holds": True}]
+    shown = list(comparison_tables.bars_table({"bars": bars})["verdict"])
+    assert shown == [
+        ":blue[**holds**]",
+        ":gray[**not sure**]",
+        ":orange[**does not hold**]",
+        ":blue[**holds**]",  # of an earlier version
+    ]

@@ -264,6 +264,7 @@ class Workspace:
         min_rating: float | None = None,
         min_history: int = 3,
         repeats: Literal["first", "last", "all"] = "first",
+        rating_scale: str | None = None,
         accept_drops: bool = False,
     ) -> str:
         """Import a table of interactions, one per row, as a data set; returns its name.
@@ -271,7 +272,7 @@ class Workspace:
         The columns are found by their names: user, item, and where there are any title, timestamp (dates or
         unix seconds), rating, category, brand. `columns` corrects that: `{"user": "customer"}`. The same
         table under the same name changes nothing. `k_core`, `min_rating`, `min_history`, `repeats`,
-        `accept_drops`: as in `dualens import`. Raises DataError for a table that cannot be read or that
+        `rating_scale`, `accept_drops`: as in `dualens import`. Raises DataError for a table that cannot be read or that
         would lose most of its rows, Conflict for a name that is taken.
         """
         from engine.data.importing import ImportOptions, import_path
@@ -279,7 +280,7 @@ class Workspace:
         # The importers read files.
         file = self._store.settings.uploads / uuid4().hex / "table.csv"
         file.parent.mkdir(mode=0o700, parents=True)
-        options = ImportOptions(k_core, min_rating, min_history, repeats)
+        options = ImportOptions(k_core, min_rating, min_history, repeats, rating_scale)
         try:
             frame.to_csv(file, index=False, date_format="%Y-%m-%dT%H:%M:%S")
             info, _ = import_path(

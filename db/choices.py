@@ -444,7 +444,7 @@ EDITS: dict[str, EditChoice] = _table(
         "negatives",
         "Negatives",
         "this multiple of the mean value of disliked items subtracted from the demonstrations' values",
-        needs="ratings, and something rated below 3 stars",
+        needs="ratings, and something rated as disliked",
         disliked=True,
         amount=0.5,
         most=4.0,

@@ -272,8 +272,8 @@ class Workspace:
         The columns are found by their names: user, item, and where there are any title, timestamp (dates or
         unix seconds), rating, category, brand. `columns` corrects that: `{"user": "customer"}`. The same
         table under the same name changes nothing. `k_core`, `min_rating`, `min_history`, `repeats`,
-        `rating_scale`, `accept_drops`: as in `dualens import`. Raises DataError for a table that cannot be read or that
-        would lose most of its rows, Conflict for a name that is taken.
+        `rating_scale`, `accept_drops`: as in `dualens import`. Raises DataError for a table that cannot be
+        read or that would lose many of its rows, Conflict for a name that is taken.
         """
         from engine.data.importing import ImportOptions, import_path
 

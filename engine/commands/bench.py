@@ -114,9 +114,7 @@ def intervals(
         "intervals hold",
         *("error / largest effect, median", "mean", "half width / largest effect, median", "mean"),
     )
-    for threshold in done["bars"]:
-        verdict = "met" if threshold["holds"] else "not met"
-        output.line(f"{verdict}: {threshold['what']}: {threshold['found']} (bar {threshold['bar']})")
+    _print_bars(done["bars"])
 
 
 @bench.command(epilog="Example: dualens bench ranking --model random-0.5b --users 1")
@@ -319,9 +317,13 @@ def _print_rows(done: dict[str, Any], rows: list[dict[str, Any]]) -> None:
         f"{done['threads']} threads, {done['gflops_per_second']} GFLOP/s; medians of {done['users']} users"
     )
     _print_transposed(rows)
-    for threshold in done["bars"]:
-        verdict = "met" if threshold["holds"] else "not met"
-        output.line(f"{verdict}: {threshold['what']}: {threshold['found']} (bar {threshold['bar']})")
+    _print_bars(done["bars"])
+
+
+def _print_bars(bars: list[dict[str, Any]]) -> None:
+    for bar in bars:
+        verdict = "met" if bar["holds"] else "not met"
+        output.line(f"{verdict}: {bar['what']}: {bar['found']:.4g} (bar {bar['bar']:g})")
 
 
 def _print_transposed(rows: list[dict[str, Any]]) -> None:

@@ -6,10 +6,8 @@ evaluation mode whose attention goes through the lens, after comparing the lens 
 """
 
 from dataclasses import dataclass, field, replace
-from math import isfinite
 
 import torch
-from safetensors import safe_open
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
@@ -24,6 +22,7 @@ from engine.llm.loading.folder import line_of
 from engine.llm.loading.identity import Identity
 from engine.llm.loading.precision import available_bytes, choose_device, choose_dtype, name_of
 from engine.llm.loading.sources import Source, locate, revision
+from engine.llm.loading.tensors import check_complete, check_numbers
 from engine.llm.loading.tokenizer import read_encoder, read_tokenizer, recipe_of
 from engine.llm.loading.weights import headers
 from engine.prompts import PieceEncoder
@@ -275,50 +274,11 @@ def _weights(
                 f"interface, so the lens cannot see it. Supported are {PROVEN} models."
             ) from error
         raise ModelError(f"The weights of {place.source} cannot be loaded: {line_of(error)}.") from error
-    lacking = sorted(loading["missing_keys"]) + sorted(str(k[0]) for k in loading["mismatched_keys"])
-    if lacking:
-        raise ModelError(
-            f"The weights in {place.folder} do not fit its config.json: {len(lacking)} tensors are missing "
-            f"or have another shape, the first is {lacking[0]}."
-        )
+    check_complete(model, loading, place.folder)
     model.requires_grad_(False)
-    _check_numbers(model, place, dtype)
+    check_numbers(model, place.source, place.folder, dtype)
     linear.quicken(model)
     return model.eval()
-
-
-def _check_numbers(model: PreTrainedModel, place: Source, dtype: torch.dtype) -> None:
-    """Raises ModelError, naming the tensor, where one holds NaN or infinity or most hold only zeros."""
-    tables, empty = 0, []
-    for name, tensor in model.named_parameters():
-        if not tensor.is_floating_point() or not tensor.numel():
-            continue
-        largest = float(torch.linalg.vector_norm(tensor, ord=float("inf")))
-        if not isfinite(largest):
-            raise ModelError(_broken(name, place, dtype))
-        if tensor.ndim > 1:
-            tables += 1
-            empty += [name] if largest == 0 else []
-    if len(empty) > tables / 2:
-        raise ModelError(
-            f"{len(empty)} of {tables} tensors in the weights of {place.source} hold only zeros, the first "
-            f"is {empty[0]}: the files were not fetched to their end. Fetch them again."
-        )
-
-
-def _broken(name: str, place: Source, dtype: torch.dtype) -> str:
-    """Whether the file holds what is not finite, or reading it in this dtype made it so."""
-    for file in headers(place.folder).files:
-        with safe_open(file, framework="pt") as opened:
-            if name in opened.keys() and bool(opened.get_tensor(name).isfinite().all()):  # noqa: SIM118
-                return (
-                    f"The tensor {name} of {place.source} has numbers that are too large for "
-                    f"{name_of(dtype)}. Set DUALENS_DTYPE to bfloat16 or float32."
-                )
-    return (
-        f"The tensor {name} of {place.source} holds NaN or infinity: its checkpoint is broken, as after a "
-        "training that diverged. Take an earlier checkpoint, or fetch the model again."
-    )
 
 
 def _gib(count: int) -> str:

@@ -13,6 +13,7 @@ from db.errors import ModelError
 from engine.llm.loading.folder import check_file, line_of, read_json
 
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_PLAIN = {"F64", "F32", "F16", "BF16"}
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -28,15 +29,23 @@ class Weights:
 def headers(folder: Path) -> Weights:
     """What the headers of a model's weight files say."""
     files = _files(folder)
-    numbers = 0
+    numbers, packed = 0, set()
     for file in files:
         try:
             with safe_open(file, framework="np") as opened:  # torch's way would reserve the file's size
-                numbers += sum(prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118
+                for name in opened.keys():  # noqa: SIM118
+                    tensor = opened.get_slice(name)
+                    numbers += prod(tensor.get_shape())
+                    packed |= {tensor.get_dtype()} - _PLAIN if name.endswith(".weight") else set()
         except (SafetensorError, OSError, RuntimeError, ValueError) as error:
             raise ModelError(
                 f"The weights file {file} is damaged ({line_of(error)}). Nothing was loaded; fetch it again."
             ) from error
+    if packed:
+        raise ModelError(
+            f"The weights in {folder} are quantized (of type {', '.join(sorted(packed))}). Dualens computes "
+            "with plain weights: take the model's bfloat16, float16 or float32 version."
+        )
     return Weights(files, numbers, sum(file.stat().st_size for file in files))
 
 

@@ -170,6 +170,15 @@ FAULTS: dict[str, tuple[Break, str]] = {
         tensors(lambda held: held.update(more=held.pop(DOWN))),
         f"1 tensors are missing or have another shape, the first is {DOWN}",
     ),
+    "fewer layers than weights": (saying(num_hidden_layers=2), "tensors belong to layers or biases that it"),
+    "a bias that is not described": (
+        tensors(lambda held: held.update({DOWN.replace("weight", "bias"): held[DOWN][:, 0].clone()})),
+        "1 tensors belong to layers or biases that it does not describe, the first is .*down_proj.bias",
+    ),
+    "whole numbers": (
+        tensors(lambda held: held.update({DOWN: held[DOWN].to(torch.int8)})),
+        r"are quantized \(of type I8\)",
+    ),
     "a tensor has another shape": (
         tensors(lambda held: held.update({DOWN: held[DOWN].T.contiguous()})),
         "cannot be loaded|another shape",
@@ -306,6 +315,14 @@ def test_special_tokens_that_no_prompt_holds_may_lie_beyond(model_folder) -> Non
     found.save_pretrained(folder)
     encoder = load(str(folder)).encoder
     assert max(encoder.ids("- A title <more 499>\n")) < inspect(str(folder)).details["vocabulary"]
+
+
+def test_parts_that_a_language_model_does_not_have_may_be_left_over(model_folder) -> None:
+    folder = model_folder("llama")
+    tensors(
+        lambda held: held.update({"v_head.weight": torch.ones(1, 4), "vision.tower.weight": torch.ones(2)})
+    )(folder)
+    assert load(str(folder)).layers == 3
 
 
 def test_an_index_of_one_file_is_no_second_set_of_weights(model_folder) -> None:

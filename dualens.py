@@ -421,11 +421,13 @@ def main() -> int:
         from dashboard.__main__ import app  # without the engine, so that the page is there sooner
 
         return app(prog_name="dualens")
-    from engine.__main__ import main as run
-    from engine.streams import prepare
+    from engine import stopping, streams
 
-    prepare()
-    return run(lambda: command_line()(prog_name="dualens"))
+    streams.prepare()
+    stopping.early()
+    from engine.__main__ import main as run
+
+    stopping.leave(run(lambda: command_line()(prog_name="dualens")))
 
 
 def _request(dataset: str, user: str, options: Mapping[str, Any]) -> RunRequest:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from db.errors import StoreAway
+from db.errors import DualensError, StoreAway
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 SILENT_S = 2.0  # a shorter wait is not worth a word
@@ -125,6 +125,8 @@ def as_away(error: BaseException) -> StoreAway | None:
     """The error as a StoreAway, if it is one or says that a disk has no room left; else None."""
     if isinstance(error, StoreAway):
         return error
+    if isinstance(error, DualensError):
+        return None
     full = isinstance(error, OSError) and error.errno in _NO_ROOM
     if full or "No space left on device" in str(error):  # some libraries write files and lose the number
         file: Any = getattr(error, "filename", None)

@@ -9,8 +9,13 @@ from typing import Any
 
 import typer
 
-from db.errors import DualensError
 from engine import stopping, streams
+
+if __name__ == "__main__":
+    streams.prepare()  # before the second that the rest takes
+    stopping.early()
+
+from db.errors import DualensError
 from engine.commands import (
     baselines,
     bench,
@@ -61,11 +66,11 @@ def main(call: Callable[[], Any] = app) -> int:
             output.aside(f"Error: {error}")
             return 2
         except stopping.Ended as ended:
+            stopping.caught()
             output.aside(ended.sentence)
             return ended.status
     return 0
 
 
 if __name__ == "__main__":
-    streams.prepare()
-    sys.exit(main())
+    stopping.leave(main())

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
-GENTLY_S = 4.0  # for the work to end by itself
-FIRMLY_S = 8.0  # then the process ends without Python's help
+GENTLY_S = 3.0  # for the work to end by itself
+AGAIN_S = 0.5  # then `Ended` is raised, and again until it is caught here: libraries may swallow it
+FIRMLY_S = 7.0  # then the process ends without Python's help
 LAST_WORDS_S = 1.0
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 KEPT = "What was stored before is kept. Run the same command again to finish it."
@@ -57,7 +58,7 @@ def handled() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        caught()
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -84,6 +85,35 @@ def check() -> None:
         raise _ended()
 
 
+def caught() -> None:
+    """Whoever catches Ended to clean up says so: it is not raised again meanwhile."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def early() -> None:
+    """Until `handled`: end at once with a sentence. For the second that a program needs to import itself."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end_early)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process. One that was asked to end does so without taking itself apart, which takes seconds
+    where PyTorch was half imported."""
+    if _asked is None:
+        sys.exit(status)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(status)
+
+
+def _end_early(number: int, _: FrameType | None) -> NoReturn:
+    ended = Ended(number, "Nothing was begun.")
+    with suppress(OSError, ValueError, AttributeError):
+        print(ended.sentence, file=sys.stderr, flush=True)
+    os._exit(ended.status)
+
+
 def _ended() -> Ended:
     assert _asked is not None
     return Ended(_asked, _works[-1].kept if _works else KEPT)
@@ -96,12 +126,12 @@ def _on_signal(number: int, _: FrameType | None) -> None:
         timer = threading.Timer(FIRMLY_S, _end_at_once)
         timer.daemon = True
         timer.start()
-    if first and _works:
-        for work in _works:
-            work.ask()
-        signal.setitimer(signal.ITIMER_REAL, GENTLY_S)
-        return
-    raise _ended()
+    gently = first and bool(_works)
+    for work in _works:
+        work.ask()
+    signal.setitimer(signal.ITIMER_REAL, GENTLY_S if gently else AGAIN_S, AGAIN_S)
+    if not gently:
+        raise _ended()
 
 
 def _insist(*_: object) -> None:

@@ -23,7 +23,7 @@ EVERY_S = 5.0  # between two lines of progress where there is no terminal
 REDRAWN_S = 0.1  # between two states of its line on a terminal
 
 # A pipe has no width: wide enough that no table row is broken for the next program.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+console = Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else 200)
 
 
 def as_json(value: Any) -> None:

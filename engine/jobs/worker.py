@@ -156,6 +156,7 @@ def run_job(engine: Engine, beat: Beat, job: jobs.Job) -> None:
         store.again(lambda: jobs.finish(store, job.id, owner, result))
         log.info("done", job=job.id, kind=job.kind, seconds=round(clock.seconds, 3))
     except (Stopped, Ended) as end:
+        stopping.caught()
         # STOPPED if that was asked for, else QUEUED again; with the partial result since the last beat.
         store.again(lambda: jobs.release(store, job.id, owner, hand.latest))
         log.info("stopped", job=job.id, kind=job.kind)
@@ -338,6 +339,7 @@ def run_here(
         with stopping.gently(ask, at_last, KEPT):
             return _to_its_end(beat, job.id, say)
     except Ended:
+        stopping.caught()
         store.again(lambda: jobs.stop(store, job.id))
         raise
     finally:

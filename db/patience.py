@@ -19,7 +19,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 SILENT_S = 2.0  # a shorter wait is not worth a word
 WORK_S = 30.0  # an attempt that lasted longer was work, not part of the wait
 KEPT = "What was stored before is kept."
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # the disk, a quota, `ulimit -f`
 
 T = TypeVar("T")
 

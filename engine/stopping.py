@@ -8,6 +8,7 @@ ended with the process.
 
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -56,11 +57,35 @@ def handled() -> Iterator[None]:
     before = {number: signal.signal(number, _on_signal) for number in NAMES.keys() - ignored}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _insist)
     try:
-        yield
+        with _watched():
+            yield
     finally:
         caught()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    """Ends the process from another thread where code in C lets no Python run after a signal came."""
+    ours, pythons = socket.socketpair()
+    pythons.setblocking(False)
+    over = threading.Event()
+
+    def watch() -> None:
+        with ours:
+            while arrived := ours.recv(1):
+                if arrived[0] in NAMES and not over.wait(FIRMLY_S):
+                    _end_at_once(arrived[0])
+
+    before = signal.set_wakeup_fd(pythons.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=watch, daemon=True, name="stopping").start()
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(before)
+        pythons.close()
 
 
 @contextmanager
@@ -82,7 +107,7 @@ def gently(
 def check() -> None:
     """Raise Ended if the process was asked to end."""
     if _asked is not None:
-        raise _ended()
+        raise _ended(_asked)
 
 
 def caught() -> None:
@@ -114,32 +139,27 @@ def _end_early(number: int, _: FrameType | None) -> NoReturn:
     os._exit(ended.status)
 
 
-def _ended() -> Ended:
-    assert _asked is not None
-    return Ended(_asked, _works[-1].kept if _works else KEPT)
+def _ended(number: int) -> Ended:
+    return Ended(number, _works[-1].kept if _works else KEPT)
 
 
 def _on_signal(number: int, _: FrameType | None) -> None:
     global _asked
     first, _asked = _asked is None, number
-    if first:
-        timer = threading.Timer(FIRMLY_S, _end_at_once)
-        timer.daemon = True
-        timer.start()
     gently = first and bool(_works)
     for work in _works:
         work.ask()
     signal.setitimer(signal.ITIMER_REAL, GENTLY_S if gently else AGAIN_S, AGAIN_S)
     if not gently:
-        raise _ended()
+        raise _ended(number)
 
 
 def _insist(*_: object) -> None:
     check()
 
 
-def _end_at_once() -> NoReturn:
-    ended = _ended()
+def _end_at_once(number: int) -> NoReturn:
+    ended = _ended(number)
     words = threading.Thread(target=lambda: [work.at_last() for work in _works], daemon=True)
     words.start()
     words.join(LAST_WORDS_S)

@@ -30,12 +30,20 @@ class _Output(io.FileIO):
             raise OutputLost(error) from error
 
 
+class _Errors(io.FileIO):
+    def write(self, data: bytes, /) -> int | None:  # type: ignore[override]
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)  # there is nobody left to tell
+
+
 def prepare() -> None:
     """Make the process's streams usable. A program calls it first; it may start Python anew, in UTF-8."""
     _fill_closed()
     _use_utf8()
     sys.stdout = _text(_Output(1, "w", closefd=False), sys.stdout, "strict")
-    sys.stderr = _text(io.FileIO(2, "w", closefd=False), sys.stderr, "backslashreplace")
+    sys.stderr = _text(_Errors(2, "w", closefd=False), sys.stderr, "backslashreplace")
 
 
 def give_up() -> None:

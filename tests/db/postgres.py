@@ -27,7 +27,7 @@ from db.store import Store
 _OPTIONS = {
     "listen_addresses": "",
     "fsync": "off",
-    "synchronous_commit": "off",
+    "synchronous_commit": "on",  # a server that is killed has what it said that it has
     "full_page_writes": "off",
     "shared_buffers": "32MB",
     "max_connections": "40",
@@ -35,15 +35,34 @@ _OPTIONS = {
 
 
 class Server:
-    """A running server: `fresh` makes an empty schema, `emptied` empties one that is migrated already.
+    """A server: `fresh` makes an empty schema, `emptied` empties one that is migrated already.
 
-    Both give the URL that leads into the schema.
+    Both give the URL that leads into the schema. `stop` and `start` are what an administrator does.
     """
 
-    def __init__(self, socket: Path) -> None:
-        self._url = f"postgresql+psycopg://dualens@/postgres?host={socket}"
+    def __init__(self, home: Path, programs: Path, account: pwd.struct_passwd | None) -> None:
+        self._home, self._programs, self._account = home, programs, account
+        self._url = f"postgresql+psycopg://dualens@/postgres?host={home}"
         self._numbers = itertools.count()
         self._kept: str | None = None
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        serve = [self._programs / "postgres", "-D", self._home / "data", "-k", self._home, *options]
+        with open(self._home / "log", "ab") as log:
+            self._process = subprocess.Popen(
+                serve, stdout=log, stderr=log, cwd=self._home, **_as(self._account)
+            )
+        _wait_for(self, self._process, self._home / "log")
+
+    def stop(self, number: int = signal.SIGQUIT) -> None:
+        """End it: at once (SIGQUIT), or after every connection was cut in order (SIGINT)."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(30)
+            self._process = None
 
     def fresh(self) -> str:
         # A schema, not a database: creating one of those copies a thousand files.
@@ -86,7 +105,7 @@ def running() -> Iterator[Server]:
     # Not pytest's folder: the socket's path must be short, and another account must reach it.
     home = Path(tempfile.mkdtemp(prefix="dualens-pg-"))
     account = _account() if os.geteuid() == 0 else None
-    process = None
+    server = None
     try:
         if account is not None:
             os.chown(home, account.pw_uid, account.pw_gid)
@@ -103,17 +122,12 @@ def running() -> Iterator[Server]:
             "--no-sync",
         ]
         subprocess.run(make, check=True, capture_output=True, cwd=home, **_as(account))
-        options = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
-        serve = [programs / "postgres", "-D", home / "data", "-k", home, *options]
-        with open(home / "log", "wb") as log:
-            process = subprocess.Popen(serve, stdout=log, stderr=log, cwd=home, **_as(account))
-        server = Server(home)
-        _wait_for(server, process, home / "log")
+        server = Server(home, programs, account)
+        server.start()
         yield server
     finally:
-        if process is not None:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(30)
+        if server is not None:
+            server.stop()
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -1,6 +1,7 @@
 """A store that is away is waited for, said once, and given up in time; nothing here really sleeps."""
 
 import errno
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from db.errors import BadInput, DualensError, StoreAway
 from db.patience import Patience, as_away
 from db.settings import Settings
 from db.store import Store
+from tests.db import postgres
 from tests.toys import toy_columns
 
 
@@ -272,3 +274,42 @@ def test_a_store_without_its_version_or_a_table_says_what_to_do(tmp_path: Path) 
         connection.execute("DELETE FROM alembic_version")
     with pytest.raises(DualensError, match=r"alembic_version is empty.*dualens restore"):
         Store.open(settings)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
+def test_a_server_that_restarts_only_delays(
+    store: Store, postgres_server: postgres.Server, how: signal.Signals
+) -> None:
+    clock, said = Clock(), list[str]()
+    store.patience = patience(clock, 60, said)
+    job = jobs.submit(store, "study", {"how": how.name})
+    postgres_server.stop(how)
+    clock.at(20, postgres_server.start)
+    assert jobs.claim(store, "one") is not None
+    assert clock.now >= 120
+    assert jobs.get(store, job.id).attempts == 1
+    assert "cannot be reached" in said[0]
+    assert said[1:] == ["The store can be used again: going on."]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_server_that_ends_in_the_midst_of_a_block_undoes_it(
+    store: Store, postgres_server: postgres.Server
+) -> None:
+    clock, said = Clock(), list[str]()
+    store.patience = patience(clock, 60, said)
+    attempts: list[int] = []
+
+    def action() -> None:
+        attempts.append(1)
+        with store.write() as connection:
+            connection.execute(sa.insert(schema.texts).values(hash=str(len(attempts)), text="a"))
+            if len(attempts) == 1:
+                postgres_server.stop()
+                clock.at(20, postgres_server.start)
+            connection.execute(sa.insert(schema.texts).values(hash="last", text="b"))
+
+    store.again(action)
+    with store.read() as connection:
+        assert connection.execute(sa.select(schema.texts.c.hash)).scalars().all() == ["2", "last"]

@@ -1,5 +1,7 @@
 """The worker: jobs end in the right state, a kill -9 loses nothing, one worker per device."""
 
+import errno
+import math
 import os
 import signal
 import socket
@@ -8,16 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from db import datasets, jobs, runs, workers
-from db.errors import Conflict, DualensError
+from db.errors import Conflict, DualensError, StoreAway
+from db.patience import Patience
 from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
+from engine import stopping
 from engine.context import Engine
 from engine.jobs import reporter, worker
 from engine.jobs.reporter import Reporter, Stopped
@@ -346,3 +350,93 @@ def test_effects_job_names_the_run_and_its_effects(
     pool = run_one(beat, "pool", {"request": request.to_json(), "sources": ["neighbours"], "size": 3})
     assert pool.result is not None
     assert 0 < len(pool.result["demonstrations"]) <= 3
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        StoreAway("The database is away."),
+        OSError(errno.ENOSPC, "No space left on device", "checkpoint.safetensors"),
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_job_pauses_while_the_store_or_the_disk_is_away_and_resumes(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    pauses: list[float] = []
+    beat.store.patience = Patience(math.inf, pause=pauses.append)
+    befores: list[dict | None] = []
+
+    def handler(engine: Engine, payload: dict, report: Reporter) -> dict:
+        befores.append(report.before)
+        report(0.5, "half", {"done": len(befores)})
+        if len(befores) < 4:
+            raise fault
+        return {"attempts": len(befores)}
+
+    monkeypatch.setitem(worker.HANDLERS, "rank", handler)
+    job = run_one(beat, "rank", {})
+    assert (job.state, job.result, job.error) == (jobs.COMPLETED, {"attempts": 4}, None)
+    assert befores == [None, {"done": 1}, {"done": 2}, {"done": 3}]
+    assert len(pauses) == 3
+
+
+def test_a_command_gives_up_in_time_and_says_how_to_resume(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def handler(engine: Engine, payload: dict, report: Reporter) -> dict:
+        report(0.5, "half", {"done": 1})
+        beat.store.patience.seconds = 0  # what a minute comes to
+        raise StoreAway("The database is away.")
+
+    monkeypatch.setitem(worker.HANDLERS, "setup", handler)
+    beat.store.patience.advice = "Resume it."
+    with pytest.raises(StoreAway, match=r"^The database is away\. Resume it\.$"):
+        worker.run_here(beat.engine, "setup", {}, lambda text: None)
+    [job] = jobs.listing(beat.store)
+    assert (job.state, job.error) == (jobs.RUNNING, None), "whoever comes next takes it over"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_job_of_a_command_and_keeps_its_work(
+    beat: worker.Beat, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def handler(engine: Engine, payload: dict, report: Reporter) -> dict:
+        if report.before:
+            return {"from": report.before}
+        report(0.5, "half", {"done": 1})
+        os.kill(os.getpid(), number)
+        report(0.6, "more")
+        raise AssertionError("the signal was not passed on")
+
+    def run() -> dict:
+        with stopping.handled():
+            return worker.run_here(beat.engine, "setup", {}, lambda text: None)
+
+    monkeypatch.setitem(worker.HANDLERS, "setup", handler)
+    with pytest.raises(stopping.Ended, match="What was finished is kept") as ended:
+        run()
+    assert ended.value.status == 128 + number
+    [job] = jobs.listing(beat.store)
+    assert (job.state, job.attempts, job.partial) == (jobs.STOPPED, 0, {"done": 1})
+    assert run() == {"from": {"done": 1}}
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        worker.log.info("ready")
+        monkeypatch.setattr(sys, "stderr", None)
+        worker.log.warning("ready")
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()
+
+
+def test_a_full_disk_keeps_no_worker_from_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(worker.os, "getpid", full)  # where the holder's number is written
+    with worker.device_lock(tmp_path, "cpu"), pytest.raises(Conflict), worker.device_lock(tmp_path, "cpu"):
+        pass

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import socket
 import sqlite3
@@ -56,14 +57,21 @@ def work(home: Path, size: int) -> list[tuple[str, dict[str, Any]]]:
     filed: list[tuple[str, dict[str, Any]]] = []
     for number in range(size):
         study = StudyRequest.from_json(
-            {"study": "strategies", "dataset": "simulated", "users": 8, "seed": number, "demos": "recent:2"}
+            {
+                "study": "faithfulness",
+                "dataset": "simulated",
+                "users": 6,
+                "seed": number,
+                "demos": "recent:2",
+                "candidates": 5,
+            }
         )
         filed.append(("study", study.to_json()))
         filed.append(("import", {"path": str(table(home.parent, number)), "name": f"shop-{number}"}))
         for user in range(6):
             user_id = f"s{(97 * number + 31 * user) % 2000:04d}"
             request = RunRequest(dataset="simulated", user=user_id, model="embedded", seed=number)
-            filed.append(("effects" if user == 0 else "rank", {"request": request.to_json()}))
+            filed.append(("effects" if not (number or user) else "rank", {"request": request.to_json()}))
         optimize = {"dataset": "simulated", "user": f"s{(13 * number) % 2000:04d}", "model": "embedded"}
         filed.append(("optimize", OptimizeRequest.from_json({**optimize, "probes": 3, "size": 2}).to_json()))
     return filed
@@ -138,7 +146,6 @@ class Workspace:
 @contextmanager
 def filled(workspace: Workspace) -> Iterator[list[int]]:
     """The workspace with its jobs filed; their numbers."""
-    assert workspace.run("engine", "setup").wait() == 0, workspace.log.read_text()
     with workspace.open() as store:
         yield [jobs.submit(store, kind, payload).id for kind, payload in work(workspace.settings.home, SIZE)]
 
@@ -232,11 +239,13 @@ class Storm:
 
     def _hold(self, statement: str) -> None:
         path = self.workspace.settings.database_url.removeprefix("sqlite:///")
-        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as other:
-            with suppress(sqlite3.OperationalError):  # somebody else holds it all the time
-                other.execute(statement)
-                self._wait(LOCKED_S)
-                other.execute("ROLLBACK")
+        with (
+            closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as other,
+            suppress(sqlite3.OperationalError),  # somebody else holds it all the time
+        ):
+            other.execute(statement)
+            self._wait(LOCKED_S)
+            other.execute("ROLLBACK")
 
     def _down(self, number: int) -> None:
         assert self.server is not None
@@ -321,6 +330,11 @@ def soak(minutes: float, seed: int, database: str, folder: Path) -> list[str]:
         for workspace in (calm, stormy):
             workspace.settings.home.parent.mkdir()
         started = time.monotonic()
+        assert calm.run("engine", "setup").wait() == 0, calm.log.read_text()
+        if server is None:
+            shutil.copytree(calm.settings.home, stormy.settings.home)
+        else:
+            assert stormy.run("engine", "setup").wait() == 0, stormy.log.read_text()
         undisturbed(calm)
         print(f"{database}: undisturbed in {time.monotonic() - started:.0f} s", flush=True)
         counts = disturbed(stormy, server, minutes, seed)

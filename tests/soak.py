@@ -1,8 +1,8 @@
 """`python -m tests.soak --minutes 60`: work under random faults comes to what it comes to undisturbed.
 
 Two workspaces get the same studies, imports and rankings. In one nothing happens. In the other the worker,
-the dashboard and the PostgreSQL server are killed, the store is locked and the disk fills, at random and again
-and again, while the work runs. At the end the store must pass `check`, and every table must be equal.
+the dashboard and the PostgreSQL server are killed, the store is locked and the disk fills, at random and
+again and again, while the work runs. At the end the store must pass `check`, and every table must be equal.
 """
 
 import argparse

@@ -19,16 +19,18 @@ from dashboard.state.view import (
 )
 from db import datasets, models, runs
 from db.errors import NotFound
+from db.patience import Patience
 from db.requests import Chosen
 from db.settings import Settings
 from db.store import Store
 
+WAIT_S = 3.0  # a page waits so long for a store that is away; then it says so, and tries again by itself
 TRAIL = 12  # runs of this session that "compare with the previous run" can reach
 
 
 @st.cache_resource(show_spinner=False)
 def _open(home: str, database_url: str) -> Store:
-    return Store.open(Settings(home=Path(home), database_url=database_url))
+    return Store.open(Settings(home=Path(home), database_url=database_url), Patience(WAIT_S))
 
 
 def store() -> Store:

@@ -1,6 +1,7 @@
 """Cards, headings and messages, the same on every page. Text from outside is always shown literally."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,8 +10,9 @@ import streamlit as st
 
 from dashboard.text.literal import md
 from dashboard.ui.theme import Palette, palette
-from db.errors import DualensError
+from db.errors import DualensError, StoreAway
 
+AGAIN_S = 3.0  # a page whose store is away is drawn again
 HEAD_PX = 30  # of a card's title row, which may hold a small button
 
 
@@ -59,9 +61,21 @@ def told() -> Iterator[None]:
     """
     try:
         yield
+    except StoreAway as error:
+        st.warning(md(str(error)))
+        st.caption(
+            "This page is drawn again as soon as the store can be used. Work of the engine waits as well."
+        )
+        st.fragment(_draw_again, run_every=AGAIN_S)(time.monotonic())
     except Exception as error:
         problem(explain(error))
         st.caption("Reload the page to try again, or open another page from the navigation.")
+
+
+def _draw_again(since: float) -> None:
+    """Draw the page again, once some time has passed since it was drawn."""
+    if time.monotonic() - since > AGAIN_S / 2:
+        st.rerun()
 
 
 def explain(error: Exception) -> str:

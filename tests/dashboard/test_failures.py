@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.pages import PAGES, Page
 from db import datasets, jobs
-from db.errors import DualensError, NotFound
+from db.errors import DualensError, NotFound, StoreAway
 from db.requests import RunRequest, TuneRequest
 from db.store import Store
 from tests.support import fake_engine, shop
@@ -154,3 +154,29 @@ def _told(node: ast.AST) -> bool:
     last = node.body[-1]
     inside = isinstance(last, ast.With) and ast.unparse(last.items[0]) in TOLD
     return inside or bool(TOLD & {ast.unparse(each) for each in node.decorator_list})
+
+
+@pytest.mark.parametrize("page", PAGES[:2], ids=lambda page: page.name)
+def test_a_page_whose_store_is_away_says_so_and_comes_back(
+    page: Page, open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stocked(store)
+    app = open_page(page.name)
+    there = len(texts(app))
+
+    @contextmanager
+    def away(*_: object, **__: object) -> Iterator[None]:
+        raise StoreAway("The database cannot be reached.", advice="What was stored before is kept.")
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "read", away)
+        app.run()
+        assert not app.exception
+        assert not app.error
+        said = [read(each.value) for each in app.warning]
+        assert set(said) == {"The database cannot be reached. What was stored before is kept."}
+        assert len(navigation(app)) == len(PAGES)
+    app.run()
+    assert not app.warning
+    assert len(texts(app)) > there / 2

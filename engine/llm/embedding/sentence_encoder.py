@@ -19,10 +19,14 @@ from engine.llm.loading.sources import revision_of
 from engine.llm.scoring.memory import PrefillCache
 
 
-def encoder_revision(folder: str, digests: Digests | None = None) -> str | None:
-    """Digest of every byte of an encoder's files, those in subfolders too; None where there is none."""
+def encoder_revision(folder: str, digests: Digests | None = None) -> str:
+    """Digest of every byte of an encoder's files, those in subfolders too. Raises BadInput where it is none."""
     place = _place(folder)
-    return revision_of(place, digests, deep=True) if (place / "modules.json").is_file() else None
+    if not (place / "modules.json").is_file():
+        raise BadInput(
+            f"embedding: {folder} is no folder of a sentence-transformers model (it has no modules.json)."
+        )
+    return revision_of(place, digests, deep=True)
 
 
 def sentence_vectors(
@@ -33,10 +37,6 @@ def sentence_vectors(
     digests: what is known of files read before. An encoder whose files changed is loaded again.
     """
     place, revision = _place(folder), encoder_revision(folder, digests)
-    if revision is None:
-        raise BadInput(
-            f"embedding: {folder} is no folder of a sentence-transformers model (it has no modules.json)."
-        )
 
     def make(missing: Sequence[Hashable]) -> Sequence[NDArray[np.float32]]:
         new = [key[-1] for key in missing]  # type: ignore[index]  # the keys below

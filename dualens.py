@@ -60,7 +60,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 from uuid import uuid4
 
 import typer
@@ -415,12 +415,12 @@ def command_line() -> typer.Typer:
     return app
 
 
-def main() -> int:
+def main() -> NoReturn:
     """The command `dualens`: without arguments the dashboard, else one of the commands."""
     if len(sys.argv) == 1 and "_DUALENS_COMPLETE" not in os.environ:  # the variable of typer's completion
         from dashboard.__main__ import app  # without the engine, so that the page is there sooner
 
-        return app(prog_name="dualens")
+        sys.exit(app(prog_name="dualens"))
     from engine import stopping, streams
 
     streams.prepare()
@@ -444,4 +444,4 @@ def _frame(rows: list[dict[str, Any]], columns: list[str] | None = None) -> pd.D
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -20,7 +20,7 @@ from engine.llm.scoring.memory import PrefillCache
 
 
 def encoder_revision(folder: str, digests: Digests | None = None) -> str:
-    """Digest of every byte of an encoder's files, those in subfolders too. Raises BadInput where it is none."""
+    """Digest of every byte of an encoder's files, those in subfolders too. Raises BadInput for no encoder."""
     place = _place(folder)
     if not (place / "modules.json").is_file():
         raise BadInput(

@@ -4,6 +4,7 @@ Boundary: files and driver connections; `db.store` knows of tables and transacti
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 import time
@@ -27,8 +28,13 @@ def make(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _place(path)
-        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
-        empty = path.is_file() and not path.stat().st_size
+        # Looked at, never opened: closing it would drop the locks of every connection of this process to it,
+        # and another process could then remove the log that they write to.
+        if not path.is_file():
+            raise IsADirectoryError(errno.EISDIR, "it is no file")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, "permission denied")
+        empty = not path.stat().st_size
     except OSError as error:
         raise as_away(error) or _unusable(path, error) from error
     except sqlite3.OperationalError as error:

@@ -311,6 +311,20 @@ def test_a_path_may_hold_any_character(tmp_path: Path, name: str) -> None:
     assert (home / name).exists()
 
 
+def test_a_second_store_of_the_same_process_leaves_the_locks_of_the_first(store: Store) -> None:
+    """A file that is opened and closed beside SQLite loses all locks that its process holds on it (POSIX)."""
+    path = on_sqlite(store)
+    jobs.submit(store, "rank", {"n": 1})  # a connection that stays open, as in every engine
+    Store.open(store.settings).close()
+    code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM jobs'); c.close()"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert path.with_name("dualens.db-wal").exists(), "the other process took itself for the last one"
+    jobs.submit(store, "rank", {"n": 2})
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT count(*) FROM jobs").fetchone() == (2,)
+    other.close()
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db", "nonsense", ""])
 def test_an_unusable_url_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(BadInput, match="DUALENS_DATABASE_URL"):

@@ -83,23 +83,28 @@ def _corrections(
     st.caption("Correct what was detected wrongly; the preview follows.")
     detected: dict[str, str | None] = preview["mapping"]
     fields = [f for f in (*FIELDS, *detected) if f in detected and f not in questions]
-    for at, field in enumerate(dict.fromkeys(fields)):
-        if at % 4 == 0:
-            cells = st.columns(4, gap="small")
-        options = mapping_options(field, preview)
-        with cells[at % 4]:
-            picked = st.selectbox(
-                FIELDS.get(field, field),
-                options,
-                index=options.index(detected[field] or NONE),
-                format_func=plain,
-                # What is detected changes with every correction; the choice follows it.
-                key=f"map-{state['round']}-{field}-{detected[field]}",
-            )
-            if detected[field] and (why := preview["evidence"].get(field)):
-                st.caption(md(why))
-        if picked != (detected[field] or NONE):
-            correct(state, field, None if picked == NONE else picked)
+    fields = list(dict.fromkeys(fields))
+    for start in range(0, len(fields), 4):
+        for cell, field in zip(st.columns(4, gap="small"), fields[start : start + 4], strict=False):
+            with cell:
+                _correction(state, preview, field)
+
+
+def _correction(state: dict[str, Any], preview: Mapping[str, Any], field: str) -> None:
+    """The column of one field, to be changed, and why it was taken."""
+    detected, options = preview["mapping"][field], mapping_options(field, preview)
+    picked = st.selectbox(
+        FIELDS.get(field, field),
+        options,
+        index=options.index(detected or NONE),
+        format_func=plain,
+        # What is detected changes with every correction; the choice follows it.
+        key=f"map-{state['round']}-{field}-{detected}",
+    )
+    if detected and (why := preview["evidence"].get(field)):
+        st.caption(md(why))
+    if picked != (detected or NONE):
+        correct(state, field, None if picked == NONE else picked)
 
 
 def correct(state: dict[str, Any], field: str, column: str | None) -> None:

@@ -89,7 +89,7 @@ def _find(sequential: bool, folder: Folder, mapping: CorrectedMapping | None) ->
     notes: tuple[str, ...] = ()
     if len(tables) > 1:
         tables, notes = _longest(files.parts, found) if sequential else _joined(files.parts)
-    first: TextTable = tables[0]
+    first = next(iter(tables))
     if first is not profile.table:
         profile = Profile(first, profile.columns, profile.rows, profile.whole)
     return assemble(tables, profile, beside, catalogues, mapping, notes=notes)

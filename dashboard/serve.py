@@ -4,6 +4,7 @@ Beside `.streamlit/config.toml`, which Streamlit looks for next to the file that
 """
 
 import argparse
+import asyncio
 import json
 import os
 import webbrowser
@@ -16,6 +17,8 @@ import streamlit as st
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import cookie_parser
+from streamlit import runtime
+from streamlit.runtime.caching.ttl_cache import TTLCache
 from streamlit.web.server.starlette import starlette_websocket
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
@@ -36,10 +39,28 @@ def app(hosts: list[str], allowed: list[str] | None = None, opened: str | None =
     async def started(_: st.App) -> AsyncIterator[None]:
         if opened:  # the socket listens already
             webbrowser.open(opened)
+        freeing = asyncio.create_task(_free_closed())
         yield
+        freeing.cancel()
 
     guard = Middleware(Guard, hosts=hosts, signed_in=None if allowed is None else signed_in)
     return st.App(Path(__file__).with_name("app.py"), middleware=[guard], lifespan=started)
+
+
+async def _free_closed() -> None:
+    """Free what closed pages held. Streamlit itself does so only when the next page closes."""
+    while True:
+        await asyncio.sleep(SESSION_S / 4)
+        free(runtime.get_instance()._session_mgr._session_storage._cache)
+
+
+def free(closed: TTLCache[str, Any]) -> None:
+    """Shut down the sessions whose time to be taken up again is over, with their uploads and state."""
+    kept = dict(closed._data)
+    closed.expire()
+    for session, info in kept.items():
+        if session not in closed:
+            info.session.shutdown()
 
 
 def person(cookies: Mapping[str, str]) -> dict[str, Any]:

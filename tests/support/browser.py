@@ -15,6 +15,8 @@ import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+RUN_S = 600.0  # twenty people on a busy machine
+
 Path = tuple[int, ...]
 
 
@@ -138,7 +140,7 @@ class Browser:
         triggered = {widget.id: value} if widget is not None else {}
         self.query = self.address = query or self.query
         await self._ask(message, fragment, triggered)
-        await asyncio.wait_for(self.finished.wait(), 120)
+        await asyncio.wait_for(self.finished.wait(), RUN_S)
 
     async def _ask(
         self, message: BackMsg, fragment: str, triggered: dict[str, Any] | None = None, *, auto: bool = False

@@ -8,8 +8,8 @@ import pytest
 from db import runs
 from db.settings import Settings
 from db.store import Store
-from tests.e2e.conftest import ROOT
 from tests.e2e.desk import surprise
+from tests.support.server import ROOT
 
 pytestmark = pytest.mark.e2e
 MODEL = ROOT / "engine" / "embedded" / "model.safetensors"

@@ -78,9 +78,9 @@ def _check_first_line(layout: Layout, ratings: Member) -> None:
     if layout.header:
         if parts != ["userId", "movieId", "rating", "timestamp"]:
             wanted = "userId,movieId,rating,timestamp"
-            raise Mismatch(f"{ratings.name}, line 1: the header should be {wanted}, not {first[:60]!r}")
+            raise Mismatch(f"{ratings.name}, line 1: the header should be {wanted}")
     elif len(parts) != 4 or not all(part.replace(".", "", 1).isdigit() for part in parts):
-        raise Mismatch(f"{ratings.name}, line 1: expected four numbers, found {first[:60]!r}")
+        raise Mismatch(f"{ratings.name}, line 1: expected four numbers")
 
 
 def _item_reader(layout: Layout, movies: Member) -> Callable[[ItemTable, Callable[[str], bool], Tick], None]:

@@ -44,9 +44,7 @@ def _table(member: Member) -> TextTable:
         raise Mismatch(f"{member.name}, line 1: {error}") from None
     columns = tuple(header.split("\t"))
     if not all(TYPED.match(column) for column in columns):
-        raise Mismatch(
-            f"{member.name}, line 1: expected a header like 'user_id:token', found {header[:60]!r}"
-        )
+        raise Mismatch(f"{member.name}, line 1: expected a header like 'user_id:token'")
     return TextTable(member, "\t", columns, 1, False)
 
 

@@ -103,8 +103,8 @@ def _delimiter(lines: list[str]) -> tuple[str, bool]:
             best = ((whole, share), delimiter, quoting)
     if best is None or best[0][1] < 0.5:
         raise Broken(
-            "its lines do not split into the same number of columns by tab, '::', comma, semicolon, '|' or "
-            f"space; the first is {lines[0][:60]!r}"
+            "its lines do not split into the same number of columns by tab, '::', comma, semicolon, '|' "
+            "or space"
         )
     return best[1], best[2]
 

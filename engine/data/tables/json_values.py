@@ -93,8 +93,7 @@ class _Text:
         if self.done:
             return cut_off(self.member, line, detail)
         return DataError(
-            f"{self.member.name}, line {line}: this is no JSON value ({detail}): "
-            f"{self.text[self.at : self.at + 60]!r}. Nothing was imported."
+            f"{self.member.name}, line {line}: this is no JSON value ({detail}). Nothing was imported."
         )
 
     def close(self) -> None:
@@ -148,7 +147,7 @@ def shape_of(head: str) -> Shape:
     except (ValueError, RecursionError):
         value = _first_pair(start)
     if not isinstance(value, dict) or not value:
-        raise Broken(f"it is neither JSON lines nor another form of JSON that is read: {start[:60]!r}")
+        raise Broken("it is neither JSON lines nor another form of JSON that is read")
     values = list(value.values())
     if all(isinstance(v, list) for v in values) and not {"user", "item", "user_id", "item_id"} & set(value):
         return "lists"

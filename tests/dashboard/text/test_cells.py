@@ -2,11 +2,14 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import streamlit
 
 from dashboard.text import cells
+from dashboard.ui import style
 
 STARTS = ["=", "+", "-", "@", "\t", "\r", "=HYPERLINK(", "-2+3+cmd|' /C calc'!A0", "+x"]
 
@@ -27,3 +30,11 @@ def test_everything_else_stays_as_it_is(value: object) -> None:
 def test_a_return_within_a_cell_begins_no_line() -> None:
     text = cells.csv(pd.DataFrame({"title": ["a\r=A1"], "n": [-0.5]}))
     assert text == '"title","n"\n"a\r=A1",-0.5\n'
+
+
+def test_the_unguarded_export_of_streamlit_is_hidden() -> None:
+    scripts = Path(streamlit.__file__).parent / "static" / "static" / "js"
+    [table] = scripts.glob("DataFrame.*.js")
+    assert "`Download as CSV`" in table.read_text(encoding="utf-8")
+    hidden = '[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }'
+    assert hidden in style.css("light")

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+from typing import Any
 
 from db.errors import DualensError
 
@@ -67,7 +68,7 @@ def _use_utf8() -> None:
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
-def _text(raw: io.FileIO, before: io.TextIOBase | None, errors: str) -> io.TextIOWrapper:
+def _text(raw: io.FileIO, before: Any, errors: str) -> io.TextIOWrapper:
     encoding = getattr(before, "encoding", None) or "utf-8"
     if encoding.lower().replace("-", "") != "utf8":
         errors = "backslashreplace"  # a title that the terminal has no letters for is no reason to fail

@@ -52,7 +52,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("results-effects", "Effects"),
         ("results-strategies", "Strategies and methods"),
         ("results-recicl", "RecICL and drift"),
-        ("results-baselines", "Baselines and single users"),
+        ("results-baselines", "Baselines"),
         ("results-speed", "Speed"),
     ),
     "Development": (("architecture", "Architecture"), ("extending", "Add something")),

@@ -16,6 +16,7 @@ import psutil
 
 from db import migrations
 from db.errors import BadInput, Conflict, DualensError
+from db.paths import typed
 from db.patience import as_away
 
 _PAGES = 2000  # copied in one step; progress and signals come in between
@@ -29,7 +30,7 @@ def copy(source: Path, target: Path, progress: Progress = lambda _: None) -> int
     at all, readable by its owner only. Raises BadInput where it exists or cannot be written, StoreAway where
     its disk is full.
     """
-    target = target.expanduser().absolute()
+    target = typed(target).absolute()
     if target.exists():
         raise BadInput(f"{target} is there already and was left as it is. Name a new file.")
     if not target.parent.is_dir():
@@ -60,7 +61,7 @@ def restore(file: Path, database: Path, progress: Progress = lambda _: None) -> 
     Raises BadInput where the file is no sound backup of a Dualens store, Conflict where a process uses the
     database. It is then as it was.
     """
-    file = file.expanduser().absolute()
+    file = typed(file).absolute()
     _check(file)
     if file.resolve() == database.resolve():
         raise BadInput(f"{file} is the store itself. Name a backup.")

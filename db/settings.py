@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.dtypes import plain_dtype
 from db.errors import BadInput, DualensError
+from db.paths import typed
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 SUBFOLDERS = ("uploads", "models")
@@ -63,7 +64,7 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+        return typed(home).absolute()
 
     @field_validator("dtype")
     @classmethod

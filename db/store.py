@@ -33,6 +33,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from db import backup, migrations, sqlite_file
 from db.database_errors import explained, too_large
 from db.errors import BadInput, Damaged, DualensError
+from db.paths import typed
 from db.patience import Patience
 from db.schema import REVISION
 from db.settings import Settings
@@ -250,7 +251,7 @@ def _parse(database_url: str) -> URL:
             raise BadInput(
                 "DUALENS_DATABASE_URL names no file: an in-memory store cannot be shared by processes."
             )
-        return URL.create("sqlite", database=str(Path(path).expanduser().absolute()))
+        return URL.create("sqlite", database=str(typed(path).absolute()))
     try:
         url = make_url(database_url)
     except ArgumentError:

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from db.errors import BadInput
+from db.paths import typed
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})
@@ -121,7 +122,7 @@ def _name(given: str) -> str:
 
 
 def _folder(path: Path) -> Path:
-    folder = path.expanduser().resolve()
+    folder = typed(path).absolute()
     if not folder.is_dir():
         raise BadInput(f"--data-folder {path}: there is no such folder. Nothing was started.")
     return folder

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from db.errors import BadInput
+from db.paths import typed
 
 NEEDED = ("redirect_uri", "cookie_secret")
 OF_A_PROVIDER = ("client_id", "client_secret", "server_metadata_url")
@@ -27,7 +28,7 @@ def read(path: Path) -> dict[str, Any]:
             "'.[sign-in]'). Nothing was started."
         )
     try:
-        found = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+        found = tomllib.loads(typed(path).read_text(encoding="utf-8"))
         lacks = _lacks(found)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         lacks = "the file cannot be read as TOML."

@@ -10,6 +10,7 @@ from db import backup as copies
 from db import datasets
 from db.errors import BadInput
 from db.integrity import check_all
+from db.paths import typed
 from db.settings import Settings
 from db.store import Store
 from engine.commands import output
@@ -82,7 +83,7 @@ def _database(settings: Settings) -> Path:
             "This store is a PostgreSQL database, which has its own programs for this: `pg_dump "
             "--format=custom --file=FILE DATABASE` writes a backup while work goes on, `pg_restore` reads it."
         )
-    return Path(settings.database_url.removeprefix("sqlite:///")).expanduser().absolute()
+    return typed(settings.database_url.removeprefix("sqlite:///")).absolute()
 
 
 def _aside(_: float | None, message: str) -> None:

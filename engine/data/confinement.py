@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from db.errors import BadInput
+from db.paths import typed
 from db.settings import Settings
 
 EMBEDDED = Path(__file__).parents[1] / "embedded"
@@ -41,11 +42,22 @@ def inside(path: str | os.PathLike[str]) -> bool:
     named = _allowed.get()
     if not named:
         return True
-    where, home = Path(path).expanduser().resolve(), _home.get()
+    where, home = real(path), _home.get()
     own = (EMBEDDED, home / "models", home / "tunings", *_upload_of(where, home / "uploads"))
     return any(where.is_relative_to(folder) for folder in own) or all(
         any(where.is_relative_to(folder) for folder in folders) for folders in named
     )
+
+
+def real(path: str | os.PathLike[str]) -> Path:
+    """Where a path that a person typed leads, links followed; a loop of links leads to itself.
+
+    Raises BadInput for what no path can hold.
+    """
+    try:
+        return Path(os.path.realpath(typed(path)))
+    except ValueError as error:  # a character of value 0
+        raise BadInput(f"{str(path)[:40]!r} is no path ({error}). Nothing was read.") from error
 
 
 def check(path: str | os.PathLike[str]) -> None:
@@ -62,7 +74,7 @@ def check(path: str | os.PathLike[str]) -> None:
 
 def check_folder(source: str) -> None:
     """The same for a folder with all that is in it, and for what may be the name of a model on the hub."""
-    folder = Path(source).expanduser()
+    folder = typed(source)
     of_the_hub = len(folder.parts) <= 2 and not source.startswith(("/", ".", "~"))  # org/name
     if not _allowed.get() or (of_the_hub and not folder.exists()):
         return

@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 from db.errors import DataError
 from db.names import clean_text
+from db.paths import typed
 from engine.data.confinement import check, inside
 from engine.data.encodings import guess_encoding
 
@@ -301,7 +302,7 @@ def _told(folder: Folder, encoding: str | None, header: bool | None) -> Folder:
 
 
 def _open_source(path: str | os.PathLike[str], called: str) -> list[Folder]:
-    where = Path(path).expanduser()
+    where = typed(path)
     try:
         mode = where.stat().st_mode
     except (OSError, ValueError) as error:

@@ -21,6 +21,7 @@ from db.canonical import digest
 from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import BadInput, Conflict, DataError, NotFound
 from db.names import clean_text
+from db.paths import typed
 from db.store import Store
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Broken, Member
@@ -112,7 +113,7 @@ class _Enough(Exception):
 
 def called(path: str | os.PathLike[str], uploads: Path) -> str:
     """How messages call what a person gave: by its path, or, for an upload, by the name of its file."""
-    where = Path(path).expanduser().absolute()
+    where = typed(path).absolute()
     if not where.is_relative_to(uploads):
         return str(path)
     return where.name if where.parent.parent == uploads else "the upload"
@@ -233,7 +234,7 @@ def import_path(
         name,
         columns,
         kind=recognised.format.name,
-        source=clean_text(source if source != str(path) else str(Path(path).expanduser().absolute())),
+        source=clean_text(source if source != str(path) else str(typed(path).absolute())),
         fingerprint=fingerprint,
         report=report.to_json(),
         progress=lambda fraction, message: progress(
@@ -331,7 +332,7 @@ def _known(store: Store, name: str, fingerprint: Callable[[], str]) -> DatasetIn
 
 def default_name(path: str | os.PathLike[str]) -> str:
     """A data-set name from a path: its last part without endings, in letters, digits and . _ - only."""
-    base = Path(path).expanduser().absolute().name
+    base = typed(path).absolute().name
     base = re.sub(
         r"(\.(gz|zip|csv|tsv|txt|jsonl?|ndjson|parquet|inter|dat|data|train|valid|test))+$",
         "",

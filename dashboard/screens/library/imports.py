@@ -18,6 +18,7 @@ from dashboard.ui.notices import problem
 from db import jobs
 from db.choices import FORMATS
 from db.errors import NotFound
+from db.paths import typed
 from db.settings import Settings
 
 WAIT_S = 1.5
@@ -85,7 +86,7 @@ def _dropped(state: dict[str, Any], key: str) -> None:
 
 
 def _typed(state: dict[str, Any], path: str) -> None:
-    _start(state, Path(path.strip()).expanduser())
+    _start(state, typed(path.strip()))
 
 
 def _start(state: dict[str, Any], path: Path) -> None:

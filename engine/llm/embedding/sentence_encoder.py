@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.errors import BadInput, ModelError
-from engine.data.confinement import check
+from engine.data.confinement import check, real
 from engine.llm.embedding.pooled_states import vector_bytes
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.sources import revision_of
@@ -51,7 +51,7 @@ def sentence_vectors(
 
 def _place(folder: str) -> Path:
     check(folder)
-    return Path(folder).expanduser().resolve()
+    return real(folder)
 
 
 @lru_cache(maxsize=1)

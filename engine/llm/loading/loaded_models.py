@@ -3,10 +3,10 @@
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
+from db.paths import typed
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.load import LoadedModel, load
 from engine.llm.loading.sources import locate, revision
@@ -73,7 +73,7 @@ class Models:
     def _revision(self, source: str) -> str:
         """A hub model is asked for once per process; a folder's files are looked at each time (cheap)."""
         held = [revision for name, revision in self._kept if name == source]
-        if held and not Path(source).expanduser().exists():
+        if held and not typed(source).exists():
             return held[0]
         return revision(locate(source, weights=False), self._digests)
 

@@ -13,6 +13,7 @@ import huggingface_hub
 from huggingface_hub import errors as hub_errors
 
 from db.errors import ModelError
+from db.paths import typed
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.folder import READ, SMALL, check_folder, files_read, line_of
 
@@ -32,7 +33,7 @@ class Source:
 
 def check_source(source: str) -> bool:
     """Whether a source is a folder, which is checked then, and not a hub id. Fetches nothing."""
-    folder = Path(source).expanduser()
+    folder = typed(source)
     if _exists(folder):
         check_folder(folder)
         return True
@@ -46,7 +47,7 @@ def locate(source: str, *, weights: bool = True) -> Source:
 
     A hub id is downloaded (weights only if asked for) or taken from the cache.
     """
-    folder = Path(source).expanduser()
+    folder = typed(source)
     local = check_source(source)
     if not local:
         folder = _from_hub(source, weights)

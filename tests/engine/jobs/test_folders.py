@@ -6,7 +6,7 @@ import pytest
 
 from dashboard.ui import rights
 from db import jobs
-from db.errors import BadInput
+from db.errors import BadInput, DualensError
 from db.settings import Settings
 from db.store import Store
 from engine.context import EMBEDDED, Engine
@@ -66,6 +66,18 @@ def test_what_lies_elsewhere_is_refused_whether_it_is_there_or_not(
     assert said.startswith(f"Paths are read only under {allowed} on this server")
     assert "hidden" not in said
     assert "shadow" not in said
+
+
+@pytest.mark.parametrize("confined", [True, False])
+@pytest.mark.parametrize("path", ["loop", "~nobody-of-this-name/rows.csv", "rows\0.csv", "x" * 5000])
+def test_what_is_no_path_is_one_sentence(
+    engine: Engine, store: Store, settings: Settings, allowed: Path, confined: bool, path: str
+) -> None:
+    (allowed / "loop").symlink_to(allowed / "round")
+    (allowed / "round").symlink_to(allowed / "loop")
+    where = path if path.startswith("~") else str(allowed / path)
+    with pytest.raises(DualensError):
+        HANDLERS["preview"](engine if confined else Engine(store, settings), {"path": where}, silent)
 
 
 def test_a_folder_is_read_without_the_links_that_lead_out_of_it(engine: Engine, allowed: Path) -> None:

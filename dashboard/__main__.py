@@ -111,11 +111,11 @@ def dashboard(
         Path | None, typer.Option("--sign-in", help="TOML file that says how people sign in, and who may.")
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let in everybody who reaches the page, without sign-in.")
+        bool, typer.Option("--insecure", help="Let in everyone who reaches the page, without sign-in.")
     ] = False,
     allow_changes: Annotated[
         bool,
-        typer.Option("--allow-changes", help="With --insecure: everybody may delete and stop things."),
+        typer.Option("--allow-changes", help="With --insecure: everyone may delete and stop things."),
     ] = False,
 ) -> None:
     """Open the dashboard and start its engine. Ctrl-C stops both."""

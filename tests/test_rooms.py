@@ -170,7 +170,7 @@ def test_imports_run_downward(package: str, layers: tuple[str, ...]) -> None:
 
 def test_the_language_models_know_no_store() -> None:
     """Of `db` they know errors and what a person may choose."""
-    allowed = {"db.errors", "db.choices", "db.dtypes", "db.requests", "db.requests.edits"}
+    allowed = {"db.errors", "db.choices", "db.dtypes", "db.paths", "db.requests", "db.requests.edits"}
     for module in modules():
         if module.startswith("engine.llm"):
             assert {name for name in imports(module).ours if name.startswith("db")} <= allowed, module

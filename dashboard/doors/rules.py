@@ -1,4 +1,4 @@
-"""What the options of the command mean for everybody who reaches the page. No Streamlit, no store.
+"""What the options of the command mean for everyone who reaches the page. No Streamlit, no store.
 
 The address decides. On loopback, with foreign names refused, whoever reaches the page is at this machine: a
 path stays free. As soon as others can reach it (another address, a name given by `--allow-host`, sign-in),
@@ -8,6 +8,7 @@ meant.
 
 import ipaddress
 import json
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})
 UPLOAD_MB = 4096
 SIGN_IN_HELP = (
-    "Let people sign in with --sign-in FILE, or add --insecure if everybody who reaches it may do all that. "
+    "Let people sign in with --sign-in FILE, or add --insecure if everyone who reaches it may do all that. "
     "For yourself alone, leave --host out and reach it through ssh -L."
 )
 
@@ -53,11 +54,11 @@ def decide(
     insecure: bool = False,
     allow_changes: bool = False,
 ) -> Doors:
-    """The doors that these options open. Raises BadInput where they would let in everybody unsaid."""
+    """The doors that these options open. Raises BadInput where they would let in everyone unsaid."""
     local = is_loopback(address)
     if not local and sign_in is None and not insecure:
         raise BadInput(
-            f"On {address}, everybody on the network could use Dualens with the rights of this account. "
+            f"On {address}, everyone on the network could use Dualens with the rights of this account. "
             f"Nothing was started. {SIGN_IN_HELP}"
         )
     names = [_name(name) for name in allow_hosts]
@@ -77,13 +78,13 @@ def environment(doors: Doors) -> dict[str, str]:
 
 
 def warning(doors: Doors) -> str | None:
-    """What everybody who reaches an insecure page can do, in one sentence; None for other pages."""
+    """What everyone who reaches an insecure page can do, in one sentence; None for other pages."""
     if not doors.insecure:
         return None
     read = f"read files under {', '.join(map(str, doors.folders))}, " if doors.folders else ""
     changes = ", delete data and models and stop anybody's work" if doors.changes else ""
     return (
-        f"Everybody who reaches this page can see all data, models and runs, upload and import files, {read}"
+        f"Everyone who reaches this page can see all data, models and runs, upload and import files, {read}"
         f"register models and start any work on this machine{changes}."
     )
 
@@ -122,7 +123,7 @@ def _name(given: str) -> str:
 
 
 def _folder(path: Path) -> Path:
-    folder = typed(path).absolute()
+    folder = Path(os.path.realpath(typed(path)))
     if not folder.is_dir():
         raise BadInput(f"--data-folder {path}: there is no such folder. Nothing was started.")
     return folder

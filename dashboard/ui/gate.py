@@ -6,7 +6,7 @@ from dashboard.doors import sign_in
 from dashboard.text.literal import md
 
 ALLOW: list[str] | None = None
-"""Who may come in, as the file of `--sign-in` lists them; None: everybody. Set once, by `dashboard.serve`."""
+"""Who may come in, as the file of `--sign-in` lists them; None: everyone. Set once, by `dashboard.serve`."""
 PROVIDER: str | None = None
 """The named provider of that file, if it has one."""
 

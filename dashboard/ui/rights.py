@@ -9,7 +9,7 @@ import streamlit as st
 from db.errors import BadInput
 from db.settings import Settings
 
-NO_CHANGES = "Nobody deletes or stops anything here: this page is open to everybody."
+NO_CHANGES = "Nobody deletes or stops anything here: this page is open to everyone."
 
 
 def may_change() -> bool:

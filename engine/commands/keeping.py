@@ -48,7 +48,7 @@ def backup(
     file: Annotated[Path, typer.Argument(help="The new file.")],
     json: Json = False,
 ) -> None:
-    """Copy the store to a file, as it is at this moment, while others go on working."""
+    """Copy the store to a file, as it is at this moment, while others keep working."""
     with opened() as store:
         size = copies.copy(_database(store.settings), file, _share)
         home = store.settings.home
@@ -81,7 +81,7 @@ def _database(settings: Settings) -> Path:
     if not settings.database_url.startswith("sqlite:///"):
         raise BadInput(
             "This store is a PostgreSQL database, which has its own programs for this: `pg_dump "
-            "--format=custom --file=FILE DATABASE` writes a backup while work goes on, `pg_restore` reads it."
+            "--format=custom --file=FILE DATABASE` writes a backup while others work, `pg_restore` reads it."
         )
     return typed(settings.database_url.removeprefix("sqlite:///")).absolute()
 

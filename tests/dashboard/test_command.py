@@ -61,7 +61,7 @@ def test_the_page_is_started_with_its_doors(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_open_address_is_refused_before_anything_starts(elsewhere: Path) -> None:
     result = CliRunner().invoke(command.app, ["--host", "0.0.0.0", "--no-browser"])
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: On 0.0.0.0, everybody on the network could use Dualens")
+    assert result.stderr.startswith("Error: On 0.0.0.0, everyone on the network could use Dualens")
     assert not (elsewhere / "workspace").exists()
 
 

@@ -1,7 +1,7 @@
 """Documentation pages in the form that Streamlit's Markdown shows: parts, links and escapes. No Streamlit.
 
-Markdown written for mkdocs differs in three ways: links name files (`glossary.md#nats`), images may belong to
-one theme (`x.webp#only-dark`), and a dollar sign is only a dollar sign.
+Markdown written for mkdocs differs in four ways: links name files (`glossary.md#nats`), images may belong to
+one theme (`x.webp#only-dark`), comments are not shown, and a dollar sign is only a dollar sign.
 """
 
 import re
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 _IMAGE = re.compile(r"^!\[(?P<alt>[^\]]*)\]\((?P<path>[^)#]+)(?:#only-(?P<theme>light|dark))?\)$")
 _LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<name>[\w-]+)\.md(?:#(?P<section>[\w-]+))?\)")
 _CODE = re.compile(r"(`[^`]*`)")
+_COMMENT = re.compile(r"^<!--.*-->$")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ def parts(text: str, theme: str, url: Callable[[str], str]) -> Iterator[str | Im
     lines: list[str] = []
     code = False
     for line in text.splitlines():
+        if not code and _COMMENT.match(line):
+            continue
         image = None if code else _IMAGE.match(line.strip())
         if line.lstrip().startswith("```"):
             code = not code

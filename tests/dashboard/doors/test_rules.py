@@ -40,7 +40,7 @@ def test_consent_lets_nobody_read_paths_or_change_anything(tmp_path: Path) -> No
     assert not doors.changes
     assert "0.0.0.0" not in doors.hosts
     said = rules.warning(doors) or ""
-    assert said.startswith("Everybody who reaches this page can")
+    assert said.startswith("Everyone who reaches this page can")
     assert said.count(".") == 1
     assert "delete" not in said
     open_wide = rules.decide("0.0.0.0", (), [tmp_path], insecure=True, allow_changes=True)

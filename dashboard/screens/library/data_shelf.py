@@ -14,6 +14,7 @@ from dashboard.text.literal import md, plain
 from dashboard.ui import live, opening, progress, rights
 from dashboard.ui.notices import empty
 from db import datasets, jobs
+from db.choices import FORMATS
 from db.datasets import DatasetInfo
 from db.jobs import Job
 
@@ -48,7 +49,7 @@ def datasets_table(known: list[DatasetInfo]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "name": [plain(info.name) for info in known],
-            "kind": ["simulated" if info.simulated else plain(info.kind) for info in known],
+            "kind": [kind(info) for info in known],
             "users": [info.users for info in known],
             "items": [info.items for info in known],
             "interactions": [info.interactions for info in known],
@@ -58,6 +59,13 @@ def datasets_table(known: list[DatasetInfo]) -> pd.DataFrame:
             "fingerprint": [info.fingerprint[:10] for info in known],
         }
     )
+
+
+def kind(info: DatasetInfo) -> str:
+    """The format it was imported from, in words. Plain text."""
+    if info.simulated:
+        return "simulated"
+    return plain(FORMATS[info.kind].label if info.kind in FORMATS else info.kind)
 
 
 def _details(info: DatasetInfo) -> None:

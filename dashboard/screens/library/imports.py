@@ -38,8 +38,8 @@ ENDINGS = [
     "data",
 ]
 LINK = "import"  # in the page's address: the job of the import that is shown
-DATES = {None: "found", "month-first": "month first", "day-first": "day first"}
-HEADER = {None: "found", "yes": "names the columns", "no": "is the first row"}
+DATES = {None: "as detected", "month-first": "month first", "day-first": "day first"}
+HEADER = {None: "as detected", "yes": "names the columns", "no": "is the first row"}
 REPEATS = {"first": "keep the first", "last": "keep the last", "all": "keep all"}
 
 
@@ -83,6 +83,7 @@ def _source(state: dict[str, Any]) -> None:
 
 def _dropped(state: dict[str, Any], key: str) -> None:
     _start(state, uploads.keep(Settings().prepare(), st.session_state[key]))
+    _forget_path()
 
 
 def _typed(state: dict[str, Any], path: str) -> None:
@@ -219,26 +220,39 @@ def _left_open(before: Mapping[str, Any]) -> dict[str, str]:
         "rating_scale": cells[0].text_input(
             "Rating scale",
             before.get("rating_scale") or "",
-            placeholder="found, or 1:10",
+            placeholder="as detected, or 1:10",
             help=help.more(
                 "LOW:HIGH, with LIKED and DISLIKED where not the usual ones: 1:10:7:4. Or: counts.",
                 "data#ratings",
             ),
         ),
         "encoding": cells[1].text_input(
-            "Encoding", before.get("encoding") or "", placeholder="found, or gb18030"
+            "Encoding",
+            before.get("encoding") or "",
+            placeholder="as detected, or gb18030",
+            help=help.more(
+                "How the file writes letters. For titles that look garbled in the preview.",
+                "data#dates-and-encodings",
+            ),
         ),
         "dates": cells[2].selectbox(
             "Dates such as 03/04",
             list(DATES),
             index=list(DATES).index(before.get("dates")),
             format_func=DATES.__getitem__,
+            help=help.more(
+                "Which number is the month, where no date of the file tells it.", "data#dates-and-encodings"
+            ),
         ),
         "header": cells[3].selectbox(
             "The first line",
             list(HEADER),
             index=list(HEADER).index(before.get("header")),
             format_func=HEADER.__getitem__,
+            help=help.more(
+                "Whether it names the columns or is data, where the file leaves it open.",
+                "data#dates-and-encodings",
+            ),
         ),
     }
     texts = {name: value.strip() for name, value in said.items() if value}
@@ -284,9 +298,12 @@ def _follow_import(state: dict[str, Any]) -> None:
         _ask(state, job.result)
     else:
         _imported(state, job.result)
-    if job.result is None or job.result.get("question"):
-        st.button("Change and try again", on_click=state.pop, args=("import_job",), key="import-again")
-    st.button("Import something else", on_click=_clear, args=(state,), key="import-new")
+    with st.container(horizontal=True):
+        if job.result is None or job.result.get("question"):
+            st.button("Change and try again", on_click=state.pop, args=("import_job",), key="import-again")
+        elif st.button("Open in Recommend", key="import-open", type="primary"):
+            opening.in_recommend(session.view_of(job.result["dataset"]))
+        st.button("Import something else", on_click=_clear, args=(state,), key="import-new")
 
 
 def _ask(state: dict[str, Any], result: Mapping[str, Any]) -> None:
@@ -317,13 +334,18 @@ def _imported(state: dict[str, Any], result: Mapping[str, Any]) -> None:
     box = st.warning if lost else st.success
     box(f"**{md(result['dataset'])}** is ready. {md(summary(found))}")
     report(found)
-    if st.button("Open in Recommend", key="import-open"):
-        opening.in_recommend(session.view_of(result["dataset"]))
 
 
 def _clear(state: dict[str, Any]) -> None:
     state["round"] = _put_away(state)
+    _forget_path()
     _link(None)
+
+
+def _forget_path() -> None:
+    """Empty the field of the path: what is shown from here on does not come from it."""
+    if "import-path" in st.session_state:
+        st.session_state["import-path"] = ""
 
 
 def _put_away(state: dict[str, Any]) -> int:

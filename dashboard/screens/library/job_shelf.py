@@ -1,6 +1,7 @@
 """The Library's jobs: what the engine does and did."""
 
 import time
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -95,6 +96,8 @@ def _of(job: Job) -> str:
     asked = job.payload.get("request") or job.payload
     asked = asked if isinstance(asked, dict) else {}
     parts = [asked.get("user") or asked.get("study"), asked.get("dataset") or asked.get("name")]
+    if not any(parts):
+        parts = [Path(str(asked.get("path", ""))).name]
     return plain(" · ".join(str(part) for part in parts if part) or "–")
 
 

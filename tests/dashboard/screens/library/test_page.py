@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.library import import_columns, job_shelf
+from dashboard.screens.library import data_shelf, import_columns, job_shelf
 from dashboard.ui import engine_status, progress
 from db import datasets, jobs, models, workers
 from db.store import Store
@@ -32,6 +32,14 @@ def test_data_sets_are_listed_literally(open_page: Open, store: Store) -> None:
     assert list(table["kind"]) == ["simulated"]
 
 
+def test_a_data_set_names_its_format_in_words(store: Store) -> None:
+    info = shop.stock(store)
+    kinds = ["movielens-latest", "generic", "of another version"]
+    known = [replace(info, kind=kind, simulated=False) for kind in kinds]
+    table = data_shelf.datasets_table(known)
+    assert list(table["kind"]) == ["MovieLens latest", "table of interactions", "of another version"]
+
+
 def test_import_from_a_path(open_page: Open, store: Store) -> None:
     with FakeEngine(store):
         app = open_page("library")
@@ -52,6 +60,9 @@ def test_import_from_a_path(open_page: Open, store: Store) -> None:
         button(app, "Import").click().run()
         until(app, "is ready")
         said = [each.value.replace("\\", "") for each in app.success]
+    button(app, "Import something else").click().run()
+    assert app.text_input(key="import-path").value == ""
+    app = open_page("library", **{"import": str(jobs.listing(store, kinds=["import"])[0].id)})
     button(app, "Open in Recommend").click().run()
     assert app.query_params["data"] == "toys"
     assert [each.name for each in datasets.listing(store)] == ["toys"]
@@ -121,6 +132,11 @@ def test_a_finished_job_tells_what_came_out(store: Store) -> None:
         jobs.finish(store, job.id, "me", result)
         table = job_shelf.jobs_table([jobs.get(store, job.id)], time.time())
         assert list(table["message"]) == [told]
+
+
+def test_a_preview_names_what_it_reads(store: Store) -> None:
+    job = jobs.submit(store, "preview", {"path": "/data/my shop.csv"})
+    assert list(job_shelf.jobs_table([job], time.time())["of"]) == ["my shop.csv"]
 
 
 def test_a_running_job_tells_progress_rate_and_time_left(store: Store) -> None:

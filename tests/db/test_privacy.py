@@ -42,6 +42,9 @@ def test_the_page_says_who_reads_a_wider_one(settings: Settings) -> None:
     assert "owner only" not in said
     assert "drwxr-xr-x" in said
     assert "read 2 of its 2 files" in said
+    for path in home.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    assert "can read none of them" in privacy(settings)
 
 
 @pytest.mark.parametrize("value", ["x" * 5000, "x" * 41, ("y" * 30, "z" * 30)])

@@ -62,10 +62,12 @@ def privacy(settings: Settings) -> str:
     mode = stat.filemode(settings.home.stat().st_mode)
     files = [path for path in settings.home.rglob("*") if path.is_file() and not path.is_symlink()]
     open_to_others = [path for path in files if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)]
+    readable = f"they may read {len(open_to_others)} of its {plural(len(files), 'file')}"
+    if not open_to_others:
+        readable = f"they see the names of its {plural(len(files), 'file')}, but can read none of them"
     return (
-        f"Workspace {settings.home}. Its folder is open to other accounts of this machine ({mode}); they may "
-        f"read {len(open_to_others)} of its {plural(len(files), 'file')}. To close it: chmod -R go= "
-        f"{settings.home}"
+        f"Workspace {settings.home}. Its folder is open to other accounts of this machine ({mode}); "
+        f"{readable}. To close it: chmod -R go= {settings.home}"
     )
 
 

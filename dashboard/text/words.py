@@ -87,10 +87,17 @@ def share_change(result: Mapping[str, Any]) -> str:
     if None in margins:
         return ""
     before, after = (math.exp(float(margin or 0.0)) for margin in margins)
-    if f"{before:.0%}" == f"{after:.0%}":
-        return f", its share among the candidates stays at {after:.0%}"
+    if _percent(before) == _percent(after):
+        return f", its share among the candidates stays at {_percent(after)}"
     verb = "grows" if after > before else "falls"
-    return f", its share among the candidates {verb} from {before:.0%} to {after:.0%}"
+    return f", its share among the candidates {verb} from {_percent(before)} to {_percent(after)}"
+
+
+def _percent(share: float) -> str:
+    """A share between nothing and all is never rounded to either."""
+    if 0.0 < share < 1.0 and f"{share:.0%}" in ("0%", "100%"):
+        return "under 1%" if share < 0.5 else "over 99%"
+    return f"{share:.0%}"
 
 
 def shares(demonstrations: Sequence[Mapping[str, Any]], effects: Mapping[str, Any]) -> str:

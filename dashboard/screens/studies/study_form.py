@@ -41,7 +41,8 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], started: Calla
     study = STUDIES[
         forms.choose("Study", "study-what", names, names[0], format_func=lambda name: STUDIES[name].label)
     ]
-    st.caption(f"{study.about}{f' ({study.paper})' if study.paper else ''}.")
+    paper = study.paper.replace(" (", ", ").replace(")", "") if study.paper else ""
+    st.caption(f"{study.about}{f' ({paper})' if paper else ''}.")
     info = forms.data_set("study-dataset", known)
     try:
         request = StudyRequest.from_json(_fields(study, info, known_models))

@@ -184,4 +184,6 @@ def test_the_share_among_the_candidates_is_said_where_a_run_knows_it() -> None:
     assert "its share among the candidates grows from 14% to 90%" in words.recommend(run, None)
     assert "share" not in words.recommend(result(7, 1, (4.9, 2.6), [demo("a", "Hose")]), None)
     same = run | {"margin_zero_shot": -0.0002, "margin": -0.0003}
-    assert "its share among the candidates stays at 100%" in words.recommend(same, None)
+    assert "its share among the candidates stays at over 99%" in words.recommend(same, None)
+    apart = run | {"margin_zero_shot": -12.0, "margin": -0.0003}
+    assert "candidates grows from under 1% to over 99%" in words.recommend(apart, None)

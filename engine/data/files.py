@@ -47,6 +47,7 @@ MAGIC = (
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
     (b"SQLite format 3", "an SQLite database"),
+    (b"version https://git-lfs", "a Git LFS pointer to data (git lfs pull fetches them)"),
     (b"\x89HDF", "an HDF5 file"),
     (b"\xd0\xcf\x11\xe0", "an old Office file"),
     (b"\x93NUMPY", "a NumPy array"),

@@ -16,7 +16,7 @@ from engine.data.files import Broken, Member
 from engine.data.questions import Candidate, Question
 from engine.data.tables.line_lists import LineListTable
 from engine.data.tables.table import unique
-from engine.data.tables.text_table import TextTable
+from engine.data.tables.text_table import TextTable, escaped_fields
 from engine.data.text import text_head
 from engine.data.values import is_date, is_number
 
@@ -26,6 +26,7 @@ LOOK_HEADER = 2000  # lines in which a value of the first may come back
 COMES_BACK = 0.5  # distinct values per row of a column whose values come back
 
 _SEPARATOR = re.compile(r"^sep=(.)$", re.I)  # Excel's first line
+_VALUE = re.compile(r"[\[\]{}\"]")  # no column is called so
 _ID = re.compile(r"^[A-Za-z_-]{0,12}\d+$")
 
 
@@ -130,6 +131,12 @@ def _is_quoted(field: str) -> bool:
 def _fields(line: str, delimiter: str, quoting: bool) -> list[str]:
     if quoting and '"' in line:
         try:
+            return next(csv.reader([line], delimiter=delimiter, strict='\\"' in line), [])
+        except csv.Error:
+            pass
+        if row := escaped_fields(line, delimiter):
+            return row
+        try:
             return next(csv.reader([line], delimiter=delimiter), [])
         except csv.Error:
             pass
@@ -143,10 +150,16 @@ def _header(names: list[str], rows: list[list[str]]) -> Header:
     rows = [row for row in rows if len(row) in (len(names), len(names) + 1)]
     if any(is_number(cell) or is_date(cell) for row in rows[:LOOK] for cell in row):
         return Header(True)
-    if any(map(known_name, names)) or not rows:
-        return Header(any(map(known_name, names)))
+    known = [known_name(name) and not _VALUE.search(name) for name in names]
+    if not rows:
+        return Header(any(known))
     columns = list(zip(*(row[: len(names)] for row in rows), strict=True))
-    if any(name in column for name, column in zip(names, columns, strict=True)):
+    again = [name in column for name, column in zip(names, columns, strict=True)]
+    if all(again):  # files with headers, one after the other
+        return Header(any(known))
+    if any(known):  # a category of a row may be called like a column, and comes back
+        return Header(any(k and not a for k, a in zip(known, again, strict=True)))
+    if any(again):
         return Header(False)
     back = any(len(set(column)) <= COMES_BACK * len(column) for column in columns)
     return Header(True, sure=back)

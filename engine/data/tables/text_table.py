@@ -7,6 +7,7 @@ Every line that is read is a row, a part of one, blank, or goes to `bad`; the re
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,8 @@ from engine.data.values import is_date, is_number
 MAX_JOIN = 100  # lines that one quoted field may span
 MAX_JOINED = 1 << 20  # characters of them
 KIND_SHARE = 0.9  # of a column's cells are numbers or dates in a column of such
+
+_ESCAPED = re.compile(r'\\(["\\])')
 
 csv.field_size_limit(8 << 20)  # characters; lines are at most half as long
 
@@ -155,6 +158,11 @@ class _Rows:
             if lines.ran_out and not final:
                 return None, 1
         else:
+            if lines.used == 1 and len(row) == self.width:
+                return row, 1
+            escaped = escaped_fields(texts[at], self.delimiter)
+            if escaped and len(escaped) == self.width:
+                return escaped, 1
             if len(row) == self.width or lines.used == 1:
                 return row, lines.used
         return _lenient(texts[at], self.delimiter, self.width), 1
@@ -210,7 +218,7 @@ def _csv_rows(texts: list[str], delimiter: str) -> list[list[str]] | None:
 
 def _left_open(text: str, delimiter: str) -> bool:
     """Whether a field of the line opens a quote that the line does not close."""
-    if '"' not in text:
+    if '"' not in text or escaped_fields(text, delimiter):
         return False
     try:
         list(csv.reader([text], delimiter=delimiter, strict=True))
@@ -219,8 +227,25 @@ def _left_open(text: str, delimiter: str) -> bool:
     return False
 
 
+def escaped_fields(text: str, delimiter: str) -> list[str] | None:
+    r"""The fields of a line that writes quotes inside quotes as `\"`, as MySQL does; None for others."""
+    if '\\"' not in text:
+        return None
+    try:
+        return next(csv.reader([_ESCAPED.sub(_doubled, text)], delimiter=delimiter, strict=True), None)
+    except csv.Error:
+        return None
+
+
+def _doubled(found: re.Match[str]) -> str:
+    return '""' if found[1] == '"' else found[1]
+
+
 def _lenient(text: str, delimiter: str, width: int) -> list[str]:
     """One line with stray quotes: they are plain characters where that gives `width` columns."""
+    row = escaped_fields(text, delimiter)
+    if row and len(row) == width:
+        return row
     try:
         row = next(csv.reader([text], delimiter=delimiter), [])
     except csv.Error:

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from db.errors import DataError
 from engine.data.files import Member, open_source
+from engine.data.importing import read_path
 from engine.data.report import Report
 from engine.data.tables.line_lists import LineListTable
 from engine.data.tables.open_table import open_table
 from engine.data.tables.table import Table, unique
 from engine.data.tables.text_table import TextTable
 from engine.data.text import CHUNK
+from tests.engine.data.originals import titles_of, write
 
 
 def member(path: Path, text: str | bytes) -> Member:
@@ -149,3 +152,35 @@ def test_many_open_quotes_cost_no_more_than_their_lines(tmp_path: Path) -> None:
     assert isinstance(table, TextTable)
     rows, _, report = read(table)
     assert len(rows) + sum(entry["count"] for entry in report.dropped.values()) == 20_000
+
+
+def test_quotes_written_with_a_backslash(tmp_path: Path) -> None:
+    rows = "".join(f'"u{u}";"i{i}"\n' for u in range(6) for i in range(4))
+    titles = "".join(f'"i{i}";"Part \\"{i}\\"; a caf\\\\e";"Ann"\n' for i in range(4))
+    write(tmp_path / "s" / "ratings.csv", '"user";"item"\n' + rows)
+    write(tmp_path / "s" / "books.csv", '"item";"title";"author"\n' + titles)
+    columns, _ = read_path(tmp_path / "s")
+    assert titles_of(columns)["i2"] == 'Part "2"; a caf\\e'
+
+
+def test_a_quote_before_a_backslash_at_an_end_stays(tmp_path: Path) -> None:
+    rows = "".join(f'u{u},i{i},"C:\\{i}\\",5\n' for u in range(6) for i in range(4))
+    columns, report = read_path(write(tmp_path / "x.csv", "user,item,title,rating\n" + rows))
+    assert titles_of(columns)["i2"] == "C:\\2\\"
+    assert not report.repaired
+    assert not report.dropped
+
+
+@pytest.mark.parametrize("first", ["movie", '[{"Label": "Ann"}]'])
+def test_a_first_row_whose_values_come_back_is_no_header(first: str, tmp_path: Path) -> None:
+    rows = "user_id\titem_id\n" + "".join(f"u{u}\tA{i}x\n" for u in range(6) for i in range(4))
+    write(tmp_path / "s" / "ratings.tsv", rows)
+    write(tmp_path / "s" / "news.tsv", "".join(f"A{i}x\t{first}\tThe story {'abcd'[i]}\n" for i in range(4)))
+    columns, _ = read_path(tmp_path / "s")
+    assert titles_of(columns)["A0x"] == "The story a"
+
+
+def test_a_pointer_to_data_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n")
+    with pytest.raises(DataError, match="a Git LFS pointer"):
+        read_path(path)

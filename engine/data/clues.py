@@ -25,7 +25,7 @@ from engine.data.column_names import (
     says_other,
 )
 from engine.data.profile import Column, Profile
-from engine.data.ratings import is_rating
+from engine.data.ratings import UNCLEAR, WORDS, is_rating
 
 ONE_VALUE = 0.8  # of an item's rows carry the commonest title, where it is the item's title
 COVERED = 0.5  # of the ids of one table are in another, where both mean the same things
@@ -167,10 +167,10 @@ def together(seen: Seen, column: Column, _: str) -> float:
 
 
 def times_grow(seen: Seen, column: Column, _: str) -> float:
-    times = [c.name for c in seen.profile.columns.values() if c.epochs or c.dates]
-    return (
-        bool(times) and column.repeats >= 2 and column.together and seen.profile.grows(times[0], column.name)
-    )
+    if column.repeats < 2 or column.distinct < 2 or not column.together:
+        return 0.0
+    time = next((c.name for c in seen.profile.columns.values() if c.epochs or c.dates), None)
+    return time is not None and seen.profile.grows(time, column.name)
 
 
 def lists(_: Seen, column: Column, __: str) -> float:
@@ -262,6 +262,12 @@ def unrated(seen: Seen, column: Column, role: str) -> float:
 
 def steps(_: Seen, column: Column, __: str) -> float:
     return column.steps
+
+
+def taste(_: Seen, column: Column, __: str) -> float:
+    """Words that say liked and disliked, both of them; yes and no may speak of anything."""
+    said = {text.lower() for text in column.some}
+    return len({WORDS.get(word) for word in said}) == 2 and said <= WORDS.keys() and not said & UNCLEAR
 
 
 def nameless(_: Seen, column: Column, __: str) -> float:

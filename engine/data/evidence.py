@@ -88,6 +88,7 @@ CLUES: tuple[Clue, ...] = (
     Clue(("timestamp",), -3.0, "one value in every row", clues.constant),
     # how good
     Clue(("rating",), 2.5, "few values in even steps", clues.steps),
+    Clue(("rating",), 3.0, "words for liked and disliked", clues.taste),
     Clue(("rating",), 1.0, "no column has a name", clues.nameless),
     Clue(("rating",), -9.0, "its values are no ratings", clues.unrated),
     Clue(("rating",), -1.5, "one value in every row", clues.constant),

@@ -24,6 +24,8 @@ _GOOD = words("like liked likes love loved true yes y t good positive pos up upv
 _BAD = words("dislike disliked dislikes hate hated false no n f bad negative neg down downvote 👎")
 WORDS: dict[str, float] = dict.fromkeys(_GOOD, 1.0) | dict.fromkeys(_BAD, 0.0)
 WORDS |= {"thumbs up": 1.0, "thumbs down": 0.0, "not recommended": 0.0, "not liked": 0.0}
+UNCLEAR = frozenset(words("true yes y t false no n f up down"))
+"""Those of them that answer any question."""
 
 WORD = 1  # what words are out of
 REMEMBERED = 100_000  # different spellings
@@ -100,8 +102,8 @@ class Marks:
 def scale_of(ratings: np.ndarray, marks: Marks, said: str | None, report: Report, place: Any) -> Scale | None:
     """The scale of ratings float32[n], which a person may have `said`; None where nobody rated.
 
-    Zeros that say "not rated" become NaN in place and are counted as repaired; `place(row)`: file and line of
-    a row. Raises DataError where the ratings do not fit what was said, BadInput where that is no scale.
+    Zeros and -1 that say "not rated" become NaN in place and are counted as repaired; `place(row)`: file and
+    line of a row. Raises DataError where the ratings do not fit what was said, BadInput where that is no scale.
     """
     present = ratings[~np.isnan(ratings)]
     if not len(present):
@@ -113,15 +115,17 @@ def scale_of(ratings: np.ndarray, marks: Marks, said: str | None, report: Report
     if most and high <= most:
         bottom = 0.0 if most in (WORD, 100) else 1.0
         return between(min(low, bottom), most, _step(present))
-    if _zeros_are_none(present):
-        zeros = np.flatnonzero(ratings == 0)
-        file, line = place(int(zeros[0]))
-        report.repair("rating 0 read as not rated", file, line, "stars begin at 1", len(zeros))
+    none = _says_none(present)
+    if none is not None:
+        those = np.flatnonzero(ratings == none)
+        file, line = place(int(those[0]))
+        report.repair(f"rating {none} read as not rated", file, line, "stars begin at 1", len(those))
         report.note(
-            f"{len(zeros):,} ratings of 0 say that there is none; --rating-scale 0:{high:g} keeps them."
+            f"{len(those):,} ratings of {none} say that there is none; "
+            f"--rating-scale {none}:{high:g} keeps them."
         )
-        ratings[zeros] = np.nan
-        present = present[present != 0]
+        ratings[those] = np.nan
+        present = present[present != none]
         low = float(present.min())
     return _seen(present, low, high)
 
@@ -138,10 +142,13 @@ def _checked(scale: Scale, present: np.ndarray) -> Scale:
     return scale
 
 
-def _zeros_are_none(present: np.ndarray) -> bool:
-    """Whole stars from 1 to 5 or 1 to 10 that are seen in full, and zeros beside them."""
+def _says_none(present: np.ndarray) -> int | None:
+    """The mark that says "not rated": 0 beside whole stars that are seen in full, or -1 beside any stars."""
     seen = set(np.unique(present[:1_000_000]).tolist())
-    return any(seen == {0.0, *map(float, range(1, most + 1))} for most in (5, 10))
+    if any(seen == {0.0, *map(float, range(1, most + 1))} for most in (5, 10)):
+        return 0
+    stars = seen - {-1.0}
+    return -1 if stars < seen and len(stars) > 1 and min(stars) >= 1 and 3 <= max(stars) <= 10 else None
 
 
 def _step(values: np.ndarray) -> float:

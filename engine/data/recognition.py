@@ -113,7 +113,8 @@ def _pair(seen: Seen, found: Recognition, given: Mapping[str, str | None]) -> No
 
 def _best(users: Mapping[str, Score], items: Mapping[str, Score]) -> tuple[str | None, str | None]:
     """The pair of columns with most points, or the best of the one where the other has no column."""
-    pairs = [(u.total + i.total, u.column, i.column) for u in users.values() for i in items.values()]
+    firsts, seconds = (sorted(of.values(), key=lambda s: -s.total)[:2] for of in (users, items))
+    pairs = [(u.total + i.total, u.column, i.column) for u in firsts for i in seconds]
     pairs = [pair for pair in pairs if pair[1] != pair[2]]
     if pairs:
         _, user, item = max(pairs, key=lambda pair: pair[0])

@@ -81,6 +81,17 @@ def test_zeros_beside_whole_stars_say_that_nobody_rated(tmp_path: Path) -> None:
     assert report.repaired == {}
 
 
+def test_minus_one_beside_stars_says_that_nobody_rated(tmp_path: Path) -> None:
+    path = rated(tmp_path, [-1, 10, 8, 6] * 8)
+    scale, report = found(path)
+    assert scale == Scale(1, 10, 8, 6)
+    assert report.repaired["rating -1 read as not rated"]["count"] == 8
+    kept, _ = found(path, "-1:10")
+    assert kept
+    assert kept.low == -1
+    assert found(rated(tmp_path, [-1, 1] * 16))[0] == Scale(-1, 1, 1, 0)
+
+
 def test_a_person_sets_the_scale_and_it_must_hold_the_ratings(tmp_path: Path, store: Store) -> None:
     path = rated(tmp_path, [1, 2, 3, 4] * 8)
     options = ImportOptions(rating_scale="1:4:3:2", min_history=1)

@@ -12,12 +12,12 @@ from typing import Any
 from db.errors import BadInput
 from engine.data.clues import Catalogue
 from engine.data.columns import Builder, ItemTable
-from engine.data.histories import HistoryTitles, read_histories
+from engine.data.histories import HistoryTitles, elements, read_histories
 from engine.data.item_facts import ItemFacts
 from engine.data.item_tables import Items, item_table, named_table
 from engine.data.mapping import FIELDS, ITEM_FIELDS, check_columns
 from engine.data.plan import CorrectedMapping, Plan, read_interactions, read_items
-from engine.data.profile import Profile
+from engine.data.profile import TESTED, Column, Profile
 from engine.data.questions import Question
 from engine.data.recognition import Guess, Recognition, recognize
 from engine.data.tables.table import Table
@@ -61,7 +61,15 @@ def assemble(
     facts = _facts(guess)
     titled = items or (facts and guess["title"]) or guess["history_title"]
     if not titled:
-        said.append("No titles were found in the files; items are shown by their id.")
+        unused = ", ".join(p.table.member.name for p in beside[:5])
+        said.append(
+            "No titles were found in the files; items are shown by their id."
+            + (f" Beside them, without titles of these items: {unused}." if unused else "")
+        )
+    if further := _further_lists(profile, guess):
+        said.append(
+            f"Lists beside the histories were not read: {', '.join(further)}. The order in the lists counts."
+        )
     lists = any(column.lists or column.joined for column in profile.columns.values())
     shown: Guess = {f: c for f, c in guess.items() if c or lists or not f.startswith("history")}
     shown["items_file"] = items.profile.table.member.name if items else None
@@ -83,6 +91,21 @@ def assemble(
         item_columns=tuple(items.profile.table.columns) if items else (),
         beside=tuple(p.table.member.name for p in beside),
     )
+
+
+def _further_lists(profile: Profile, guess: Guess) -> list[str]:
+    """Columns of lists as long as the histories (times, ratings) that no field takes."""
+    if not guess["history"]:
+        return []
+    columns = profile.columns
+    sizes = _sizes(columns[guess["history"]])
+    return [
+        c for c in columns if c not in guess.values() and columns[c].lists and _sizes(columns[c]) == sizes
+    ]
+
+
+def _sizes(column: Column) -> list[int]:
+    return [len(elements(cell)) for cell in column.values[:TESTED]]
 
 
 def _items(

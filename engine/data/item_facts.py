@@ -33,7 +33,7 @@ class ItemFacts:
             known = rows.get(item) if isinstance(item, str | int | float) else ()
             if known is None:
                 rows[item] = [facts, file, int(lines[k]), 1, None]
-            elif known and known[0][0] == facts[0]:
+            elif known and (known[0][0] == facts[0] or _same(known[0][0], facts[0])):
                 known[3] += 1
             elif known:
                 self._other(known, facts)
@@ -78,3 +78,8 @@ class ItemFacts:
             known = items.rows.get(id_text(item))
             if known is None or not known.title:
                 items.add(file, line, item, values.get("title"), values.get("category"), values.get("brand"))
+
+
+def _same(title: Any, other: Any) -> bool:
+    """Whether two titles are one when they are cleaned of white space."""
+    return type(title) is str and type(other) is str and title.split() == other.split()

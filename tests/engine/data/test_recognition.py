@@ -384,3 +384,45 @@ def test_a_review_s_title_is_not_taken_where_no_item_comes_back(tmp_path: Path) 
     )
     with pytest.raises(Unsure, match="names users too, so its texts may be what they said"):
         read_path(tmp_path / "log.csv")
+
+
+def test_lists_beside_the_histories_are_named(tmp_path: Path) -> None:
+    rows = [[f"i{(user + k) % 7}" for k in range(5)] for user in range(20)]
+    times = [[1_400_000_000 + 86_400 * k for k in range(5)] for _ in range(20)]
+    columns = {"uid": [f"u{user}" for user in range(20)], "items": rows, "times": times}
+    pq.write_table(pa.table(columns), tmp_path / "h.parquet")
+    _, report = read_path(tmp_path / "h.parquet", options=EVERYBODY)
+    assert any("Lists beside the histories were not read: times" in note for note in report.notes)
+
+
+def test_files_beside_that_give_no_titles_are_named(tmp_path: Path) -> None:
+    csv(
+        tmp_path / "a" / "r.csv",
+        "user_id,item_id,timestamp",
+        [(f"u{u}", f"i{i}", t) for u, i, t in purchases()],
+    )
+    csv(tmp_path / "a" / "items.csv", "item_id,title", [(f"x{k}", title) for k, title in enumerate(TITLES)])
+    _, report = read_path(tmp_path / "a", options=EVERYBODY)
+    assert any("without titles of these items: items.csv" in note for note in report.notes)
+
+
+def test_titles_that_differ_in_white_space_are_one(tmp_path: Path) -> None:
+    rows = [(f"u{u}", f"i{i}", TITLES[i] + " " * (u % 2), t) for u, i, t in purchases()]
+    columns, report = read_path(csv(tmp_path / "x.csv", "user_id,item_id,item_title,timestamp", rows))
+    assert set(titles_of(columns).values()) == set(TITLES)
+    assert not any("called in several ways" in note for note in report.notes)
+
+
+def test_words_for_liked_and_disliked_are_ratings_by_any_name(tmp_path: Path) -> None:
+    said = ["like", "dislike", "like"]
+    rows = [(f"u{u}", f"i{i}", said[n % 3], t) for n, (u, i, t) in enumerate(purchases())]
+    columns, report = read_path(csv(tmp_path / "x.csv", "user_id,item_id,feedback,timestamp", rows))
+    assert report.mapping["rating"] == "feedback"
+    assert columns.rating is not None
+    assert set(columns.rating.tolist()) == {0.0, 1.0}
+
+
+def test_yes_and_no_by_any_name_are_no_ratings(tmp_path: Path) -> None:
+    rows = [(f"u{u}", f"i{i}", "yn"[n % 2], t) for n, (u, i, t) in enumerate(purchases())]
+    columns, _ = read_path(csv(tmp_path / "x.csv", "user_id,item_id,gift,timestamp", rows))
+    assert columns.rating is None

@@ -102,8 +102,9 @@ class Marks:
 def scale_of(ratings: np.ndarray, marks: Marks, said: str | None, report: Report, place: Any) -> Scale | None:
     """The scale of ratings float32[n], which a person may have `said`; None where nobody rated.
 
-    Zeros and -1 that say "not rated" become NaN in place and are counted as repaired; `place(row)`: file and
-    line of a row. Raises DataError where the ratings do not fit what was said, BadInput where that is no scale.
+    Zeros and -1 that say "not rated" become NaN in place and are counted as repaired; `place(row)`: file
+    and line of a row. Raises DataError where the ratings do not fit what was said, BadInput where it is no
+    scale.
     """
     present = ratings[~np.isnan(ratings)]
     if not len(present):

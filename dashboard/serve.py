@@ -51,7 +51,7 @@ async def _free_closed() -> None:
     """Free what closed pages held. Streamlit itself does so only when the next page closes."""
     while True:
         await asyncio.sleep(SESSION_S / 4)
-        free(runtime.get_instance()._session_mgr._session_storage._cache)
+        free(runtime.get_instance()._session_mgr._session_storage._cache)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def free(closed: TTLCache[str, Any]) -> None:

@@ -27,6 +27,7 @@ def read(path: Path) -> dict[str, Any]:
             "--sign-in needs a package that is not installed: pip install 'dualens[sign-in]' (in a checkout: "
             "'.[sign-in]'). Nothing was started."
         )
+    found: dict[str, Any] = {}
     try:
         found = tomllib.loads(typed(path).read_text(encoding="utf-8"))
         lacks = _lacks(found)

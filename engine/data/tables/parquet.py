@@ -133,7 +133,7 @@ def _stored(batch: Any, names: Sequence[str], number: int) -> Any:
 def _inside(column: Any, path: tuple[int, ...]) -> Any:
     """The field of a struct column under a path; nothing where the struct is missing."""
     for place in path:
-        column = pc.struct_field(column, [place])
+        column = pc.struct_field(column, [place])  # pyright: ignore[reportAttributeAccessIssue]
     return column
 
 

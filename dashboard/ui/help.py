@@ -50,8 +50,8 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
     "Results": (
         ("results", "Overview and limits"),
         ("results-effects", "Effects"),
-        ("results-strategies", "Strategies and methods"),
-        ("results-recicl", "RecICL and drift"),
+        ("results-strategies", "Strategies"),
+        ("results-recicl", "RecICL"),
         ("results-baselines", "Baselines"),
         ("results-speed", "Speed"),
     ),

@@ -27,8 +27,7 @@ def part(
         name = ThreadState.get().fragment_id if here else None
         if here and name:
             live.watch(session.store()).show(here, name, look, of, job)
-        with told():
-            draw(*args)
+        draw(*args)
 
     drawn.__qualname__ = f"part.{draw.__module__}.{draw.__qualname__}"  # the name that tells parts apart
-    st.fragment(drawn)()
+    st.fragment(told()(drawn))()

@@ -66,7 +66,7 @@ def told() -> Iterator[None]:
         st.caption(
             "This page is drawn again as soon as the store can be used. Work of the engine waits as well."
         )
-        st.fragment(_draw_again, run_every=AGAIN_S)(time.monotonic())
+        st.fragment(told()(_draw_again), run_every=AGAIN_S)(time.monotonic())
     except Exception as error:
         problem(explain(error))
         st.caption("Reload the page to try again, or open another page from the navigation.")

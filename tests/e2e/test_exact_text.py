@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dashboard.text.literal import plain
+from tests.support.server import ROOT
 from tests.support.shop import HOSTILE
 
 pytestmark = pytest.mark.e2e
@@ -67,7 +68,7 @@ def show(page: Any, serve: Callable[[list[str]], str], tmp_path: Path) -> Callab
             "-m",
             "streamlit",
             "run",
-            "tests/support/literal_app.py",
+            str(ROOT / "tests/support/literal_app.py"),
             "--server.port={port}",
             "--server.headless=true",
             "--browser.gatherUsageStats=false",

@@ -13,6 +13,7 @@ from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
+from engine.llm.embedding import sentence_encoder
 from engine.tasks.effects import effects
 from engine.tasks.rank import rank
 from engine.tasks.setup import register_embedded
@@ -49,8 +50,9 @@ def test_a_stored_run_is_shown_where_its_model_is_gone_and_not_taken_for_an_answ
 
 @pytest.mark.parametrize("fields", ASKED, ids=str)
 def test_a_run_asked_again_is_computed_anew_beside_the_old_one(
-    engine: Engine, fields: dict[str, Any]
+    engine: Engine, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sentence_encoder, "encoder_revision", lambda folder, digests: folder)
     expected = reading.run_of(**fields)
     before = runs.by_key(engine.store, expected["key"])
     again = rank(engine, RunRequest.from_json(expected["request"]))

@@ -79,7 +79,7 @@ def test_a_senseless_spec_is_refused_with_what_it_may_be(spec: str, says: str) -
 def test_a_budget_of_tokens_is_used_and_kept(store: Store, name: str) -> None:
     dataset = toy(store)
     query = build(store, dataset, "u9")
-    for budget, fit in ((0, 0), (19, 0), (20, 1), (99, 4), (100, 5)):
+    for budget, fit in ((1, 0), (19, 0), (20, 1), (99, 4), (100, 5)):
         assert len(choose(store, dataset, query, f"{name}:{budget}t", 0, READER)) == fit
     with pytest.raises(BadInput, match="give a model"):
         choose(store, dataset, query, f"{name}:96t", 0)
@@ -89,7 +89,7 @@ def test_a_larger_budget_only_adds(store: Store) -> None:
     dataset = toy(store)
     query = build(store, dataset, "u9")
     uneven = Reader(embed, lambda entry: 10 * len(entry.history))
-    draws = [choose(store, dataset, query, f"proximal:{budget}t", 0, uneven) for budget in range(0, 200, 7)]
+    draws = [choose(store, dataset, query, f"proximal:{budget}t", 0, uneven) for budget in range(7, 200, 7)]
     for less, more in pairwise(draws):
         assert more[len(more) - len(less) :] == less
     assert [len(draws[0]), len(draws[-1])] == [0, 5]

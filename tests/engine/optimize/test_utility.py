@@ -79,6 +79,6 @@ def test_negatives_of_who_dislikes_nothing_are_refused_before_any_work(
 ) -> None:
     engine = opened()
     monkeypatch.setattr(engine, "load", lambda info: pytest.fail("no model is needed to refuse this"))
-    monkeypatch.setattr("engine.demos.dislikes.DISLIKED", 0.0)  # nobody rates below it
+    monkeypatch.setattr("db.ratings.Scale.dislikes", lambda scale, rating: False)
     with pytest.raises(BadInput, match="rated nothing below"):
         optimize(engine, replace(asked, perturb="negatives"))

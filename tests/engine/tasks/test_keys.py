@@ -18,6 +18,7 @@ from db.store import Store
 from engine import libraries
 from engine.baselines import fitting
 from engine.context import Engine, resolve
+from engine.llm.embedding import sentence_encoder
 from engine.llm.loading.identity import Identity
 from engine.llm.loading.load import LoadedModel
 from engine.optimize import calibration, two_stage
@@ -95,7 +96,10 @@ def test_every_field_of_a_request_has_another_value_here() -> None:
 
 
 @pytest.mark.parametrize("field", CHANGED)
-def test_another_value_of_a_field_is_another_question_and_another_run(engine: Engine, field: str) -> None:
+def test_another_value_of_a_field_is_another_question_and_another_run(
+    engine: Engine, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentence_encoder, "encoder_revision", lambda folder, digests: folder)
     asked, changed = resolve(engine, ASKED), resolve(engine, another(field))
     digests = [asked_here(context) for context in (asked, changed)]
     assert digests[0] != digests[1]

@@ -107,7 +107,8 @@ class Watch:
         `job`: an open job that it shows.
         """
         with self.lock:
-            self.parts[session, part] = _Part(look, args, look(self.look(), *args), job=job)
+            # Not the last look: a job filed since and done before the next would seem not to have changed.
+            self.parts[session, part] = _Part(look, args, look(self.look(0.0), *args), job=job)
             self._run()
 
     def want(self, session: str, job_id: int) -> None:

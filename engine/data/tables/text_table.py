@@ -17,7 +17,7 @@ import numpy as np
 
 from db.errors import DataError
 from engine.data.columns import Lines
-from engine.data.files import Member
+from engine.data.files import Broken, Member
 from engine.data.questions import Question
 from engine.data.report import Report
 from engine.data.tables.table import SAMPLE_ROWS, Batch, cut_off
@@ -59,7 +59,10 @@ class TextTable:
     @cached_property
     def _kinds(self) -> tuple[int, ...]:
         """Positions of the columns that hold numbers or dates, as far as the first rows show."""
-        columns = list(zip(*self.sample(), strict=True))
+        try:
+            columns = list(zip(*self.sample(), strict=True))
+        except Broken:  # damaged since or further on than the names: reading says so
+            return ()
         return tuple(
             place
             for place, cells in enumerate(columns)

@@ -181,3 +181,15 @@ def test_a_waiting_page_names_the_jobs_before_it(store: Store) -> None:
     before = queue.before(queue.glance(store), filed[-1].id)
     said = progress.describe(filed[-1], "Ranking", time.time(), workers.RUNS, before)
     assert said == "Ranking: waiting, 2 before you."
+
+
+def test_a_job_that_is_filed_and_done_between_two_looks_is_seen_to_end(
+    store: Store, pages: dict[str, Any]
+) -> None:
+    watch = Watch(store)
+    watch.look()
+    job = jobs.submit(store, "effects", {})
+    watch.show("a", "line", live.of_job, (job.id,), job.id)  # drawn as waiting
+    jobs.stop(store, job.id)
+    look_again(watch)
+    assert pages["asked"] == [("a", "line")]

@@ -14,6 +14,9 @@ from typing import Any
 from db.errors import DualensError
 from db.patience import as_away
 
+_LOGS = ("-wal", "-shm", "-journal")
+_made: set[Path] = set()  # databases that this process has connections to
+
 BUSY_S = 1.0  # how long SQLite itself waits for a lock; `Patience` waits longer, and lets signals in between
 
 
@@ -24,6 +27,7 @@ def make(path: Path) -> None:
     Raises DualensError where it cannot be made or written to, or is such a file.
     """
     path = path.resolve()
+    _made.add(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
@@ -45,6 +49,21 @@ def make(path: Path) -> None:
             "content. Nothing was changed. `dualens restore FILE` reads a backup; to begin anew, delete the "
             "file."
         )
+
+
+def is_ours(path: str | os.PathLike[str]) -> bool:
+    """Whether a path leads, by links of any kind, to a database that this process uses, or to its logs.
+
+    Such a file must not be opened: closing it again would drop the locks that SQLite holds on it.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        found = os.stat(path)
+        for made in filter(Path.exists, _made):
+            for file in (made, *(f"{made}{suffix}" for suffix in _LOGS)):
+                with contextlib.suppress(OSError):
+                    if os.path.samestat(found, os.stat(file)):
+                        return True
+    return False
 
 
 def locked(path: Path) -> bool:

@@ -1,8 +1,9 @@
 """Where a job may read the paths that it names: under the folders named when the dashboard was started.
 
 Boundary: file names only. A handler runs inside `confined`; whoever opens a path that a person typed calls
-`check` first, and leaves out what `inside` says lies elsewhere. Links are followed before both: a link in an
-allowed folder that leads out of it is outside. Outside of `confined`, as in a command, every path is free.
+`check` first, and leaves out what `inside` says must not be read. Links are followed before both: a link in
+an allowed folder that leads out of it is outside. Outside of `confined`, as in a command, every path is free
+but the database that this process uses.
 """
 
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from db.errors import BadInput
 from db.paths import typed
 from db.settings import Settings
+from db.sqlite_file import is_ours
 
 EMBEDDED = Path(__file__).parents[1] / "embedded"
 
@@ -39,6 +41,10 @@ def confined(settings: Settings, within: Sequence[str] | None) -> Iterator[None]
 
 def inside(path: str | os.PathLike[str]) -> bool:
     """Whether a path may be read."""
+    return not is_ours(typed(path)) and _allowed_here(path)
+
+
+def _allowed_here(path: str | os.PathLike[str]) -> bool:
     named = _allowed.get()
     if not named:
         return True
@@ -62,7 +68,8 @@ def real(path: str | os.PathLike[str]) -> Path:
 
 def check(path: str | os.PathLike[str]) -> None:
     """Raises BadInput, the same whether there is such a path or not, where it must not be read."""
-    if inside(path):
+    if _allowed_here(path):
+        refuse_store(path)
         return
     named = sorted({str(folder) for folders in _allowed.get() for folder in folders})
     where = f"only under {', '.join(named)}" if named else "not at all"
@@ -70,6 +77,12 @@ def check(path: str | os.PathLike[str]) -> None:
         f"Paths are read {where} on this server, and this one leads elsewhere. Nothing was read. Upload the "
         "files, or have the dashboard started with --data-folder and their folder."
     )
+
+
+def refuse_store(path: str | os.PathLike[str]) -> None:
+    """Raises BadInput where a path leads to the database that this process uses, or to one of its logs."""
+    if is_ours(typed(path)):
+        raise BadInput(f"{path} is the database of this workspace. It was not opened. Give another file.")
 
 
 def check_folder(source: str) -> None:

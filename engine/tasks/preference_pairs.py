@@ -18,6 +18,7 @@ from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.requests.strategy_spec import MOST
 from engine.context import Engine
+from engine.data.confinement import refuse_store
 from engine.demos import query as queries
 from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
@@ -63,6 +64,7 @@ def export(
         raise BadInput(f"users is {users} and size {size}: at least 1 user, 1 to {MOST} in a set.")
     if out.is_dir():
         raise BadInput(f"out: {out} is a folder; name a file in it.")
+    refuse_store(out)
     dataset = datasets.get(engine.store, dataset_name)
     drawn = drawn_users(datasets.columns(engine.store, dataset.id), users, seed, "probe")
     if not drawn:

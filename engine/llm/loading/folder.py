@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 from db.errors import ModelError
+from engine.data.confinement import refuse_store
 
 CONFIG, ADAPTER = "config.json", "adapter_config.json"
 # Configuration, tokenizer, chat template and recipe: all that is read beside the weights.
@@ -126,13 +127,14 @@ def _names(folder: Path) -> set[str]:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a file that is not regular, cannot be read, or is larger than its kind can be."""
+    """Refuse a file that is not regular, cannot be read, is the store or larger than its kind can be."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             if stat.S_ISDIR(found.st_mode) and path.name not in (CONFIG, *_TOKENIZER):
                 return
             raise ModelError(f"{path} is no regular file ({_kind(found.st_mode)}); it was not opened.")
+        refuse_store(path)
         if not os.access(path, os.R_OK):
             raise ModelError(f"{path} cannot be read: its permissions do not allow it.")
     except OSError as error:

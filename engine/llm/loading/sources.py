@@ -15,7 +15,7 @@ from huggingface_hub import errors as hub_errors
 from db.errors import ModelError
 from db.paths import typed
 from engine.llm.loading.digests import Digests
-from engine.llm.loading.folder import READ, SMALL, check_folder, files_read, line_of
+from engine.llm.loading.folder import READ, SMALL, check_file, check_folder, files_read, line_of
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _OF_THIS_PROCESS = Digests()
@@ -92,6 +92,7 @@ def revision_of(folder: Path, digests: Digests | None = None, *, deep: bool = Fa
     files = sorted(below or files_read(folder))
     whole = hashlib.sha256()
     for file in files:
+        check_file(file)
         name = file.relative_to(folder).as_posix()
         whole.update(f"{name}\0{file.stat().st_size}\0{known.of(file)}\n".encode())
     return whole.hexdigest()[:12]

@@ -22,6 +22,7 @@ from db.datasets.reading import (
     occurrences,
     windows,
 )
+from db.datasets.twins import replace_report, twins
 
 __all__ = [
     "Catalogue",
@@ -45,8 +46,10 @@ __all__ = [
     "occurrences",
     "purge",
     "random_user",
+    "replace_report",
     "restore",
     "sweep",
+    "twins",
     "user",
     "users",
     "windows",

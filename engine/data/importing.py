@@ -7,7 +7,6 @@ Boundary: the one door to the importers. Nothing of a data set is visible before
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import time
@@ -17,24 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from db import datasets
-from db.canonical import digest
 from db.datasets import DatasetColumns, DatasetInfo
-from db.errors import BadInput, Conflict, DataError, NotFound
+from db.errors import BadInput, DataError
 from db.names import clean_text
 from db.paths import typed
 from db.store import Store
+from engine.data import imported
 from engine.data.columns import Builder, ItemTable
-from engine.data.files import Broken, Member
+from engine.data.files import Broken
+from engine.data.imported import Progress
 from engine.data.plan import CorrectedMapping, Plan
 from engine.data.questions import Question
 from engine.data.report import ImportOptions, Report
 from engine.data.sniff import Recognised, sniff
 from engine.data.tidy import tidy
 
-IMPORT_VERSION = 1  # part of the fingerprint: bumped when the same files give other columns
 PREVIEW_ROWS = 20
 READ_SHARE = 0.5  # of the bar, for reading; the rest is for writing
-HASHED_BYTES = 64 << 20  # in one step, a fraction of a second
 NAMED_SHARE = 0.5  # an item file that names fewer of the bought items is not this data set's
 SMALL_CATALOGUE = 1000  # items; beyond, a file with more unbought than bought items is a whole shop's
 
@@ -49,8 +47,6 @@ LABELS = {
     "header": "does line 1 name the columns",
 }
 """How questions about a field begin, where its name alone does not say it."""
-
-Progress = Callable[[float | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -203,7 +199,8 @@ def import_path(
 ) -> tuple[DatasetInfo, Report]:
     """Import `path` as the data set `name` (default: from the file name).
 
-    The same files with the same options under the same name change nothing and say so (`report.unchanged`).
+    The same files with the same options under the same name change nothing and say so (`report.unchanged`);
+    what an earlier version read from them is read again and compared.
     `progress(fraction | None, message)` is called at least every second or so; an exception it raises stops
     the import. `yes`: take the best guess where the columns are not clear. Raises DataError naming file, line
     and reason, Unsure where a person must choose, ManyLeftOut unless `accept_drops`, BadInput for
@@ -215,8 +212,10 @@ def import_path(
     source = called(path, store.settings.uploads)
     recognised = _sure(sniff(path, format, mapping, source, options), yes=yes)
     name = name or default_name(path)
-    known = _known(store, name, lambda: _fingerprint(recognised, options, progress))
+    known = imported.of_this_name(store, name, lambda: imported.fingerprint(recognised, options, progress))
     if known:
+        if not imported.is_current(known):
+            imported.compare(store, known, *_read(recognised, options, progress))
         report = Report.from_json(known.report)
         report.unchanged = True
         report.note(
@@ -227,8 +226,9 @@ def import_path(
     columns, report = _settled(*_read(recognised, options, progress), yes=yes)
     if not accept_drops and (question := report.question()):
         raise ManyLeftOut(question, report)
+    files = imported.fingerprint(recognised, options, progress)
+    fingerprint = imported.own_fingerprint(store, files, columns, report)
     report.seconds = time.perf_counter() - started
-    fingerprint = _fingerprint(recognised, options, progress)
     info = datasets.insert(
         store,
         name,
@@ -242,6 +242,8 @@ def import_path(
         ),
     )
     report.seconds = time.perf_counter() - started
+    if not imported.is_current(info):  # an equal one that was deleted came back
+        datasets.replace_report(store, info.id, info.report | {"reader": imported.READER})
     return info, report
 
 
@@ -313,23 +315,6 @@ def _guessed(plan: Plan, field: str) -> bool:
     return field in ("file", "header") or bool(plan.mapping.get(field))
 
 
-def _known(store: Store, name: str, fingerprint: Callable[[], str]) -> DatasetInfo | None:
-    """The data set of this name when it holds these very data; raises Conflict when it holds others.
-
-    `fingerprint` reads all files, and is asked for only where there is such a name.
-    """
-    try:
-        info = datasets.get(store, name)
-    except NotFound:
-        return None
-    if info.fingerprint == fingerprint():
-        return info
-    raise Conflict(
-        f"A data set named {name!r} exists with other data or options ({info.source}). Nothing was imported; "
-        "choose another name."
-    )
-
-
 def default_name(path: str | os.PathLike[str]) -> str:
     """A data-set name from a path: its last part without endings, in letters, digits and . _ - only."""
     base = typed(path).absolute().name
@@ -355,6 +340,7 @@ def _read(
         mapping=dict(plan.mapping),
         evidence=dict(plan.evidence),
         options=options,
+        reader=imported.READER,
     )
     for note in plan.notes:
         report.note(note)
@@ -394,40 +380,6 @@ def _is_catalogue(plan: Plan, builder: Builder, table: ItemTable) -> bool:
         return False
     unbought = len(table.rows) - named + table.skipped
     return plan.whole_catalogue and unbought <= max(bought, SMALL_CATALOGUE)
-
-
-def _fingerprint(recognised: Recognised, options: ImportOptions, progress: Progress) -> str:
-    """Digest of the stored bytes of all files read and of everything that changes what is made of them."""
-    plan = recognised.plan
-    return digest(
-        {
-            "version": IMPORT_VERSION,
-            "format": recognised.format.name,
-            "mapping": plan.mapping | {"items_file": None},
-            "options": options.to_json(),
-            "interactions": [_hash(member, progress) for member in plan.interactions],
-            "items": _hash(plan.items, progress) if plan.items else None,
-        }
-    )
-
-
-def _hash(member: Member, progress: Progress) -> str:
-    """SHA-256 of the stored bytes; what was read to its end is known already."""
-    if member.digest:
-        return member.digest
-    hasher = hashlib.sha256()
-    try:
-        with member.opener() as raw:
-            while data := raw.read(HASHED_BYTES):
-                progress(None, "Checking whether these files are already imported")
-                hasher.update(data)
-                if member.archive_size is not None:
-                    member.budget.spend(len(data), member.archive_size)
-    except Broken as error:
-        raise DataError(f"{member.name}: {error}. Nothing was imported.") from None
-    except (OSError, ValueError, EOFError, RuntimeError) as error:
-        raise DataError(f"{member.name}: it cannot be read ({error}). Nothing was imported.") from None
-    return hasher.hexdigest()
 
 
 def _silent(fraction: float | None, message: str) -> None:

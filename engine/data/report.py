@@ -155,6 +155,8 @@ class Report:
     questions: list[Question] = field(default_factory=list)
     seconds: float = 0.0
     unchanged: bool = False
+    reader: int = 0  # which version of the importers read it
+    files_digest: str = ""  # where the fingerprint of the data set is another one: that of its files
 
     def drop(self, reason: str, file: str, line: int | None, detail: str = "", count: int = 1) -> None:
         """Count interaction rows that were left out."""

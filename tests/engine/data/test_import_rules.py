@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from db import datasets
 from db.errors import BadInput, Conflict, DataError
 from db.store import Store
-from engine.data import importing
+from engine.data import imported
 from engine.data.columns import Builder, ItemTable
 from engine.data.files import Member, open_source
 from engine.data.importing import ManyLeftOut, default_name, import_path, read_path
@@ -404,13 +404,13 @@ def test_a_new_file_is_hashed_while_it_is_read(
     folder = originals.generic_csv(tmp_path / "shop")
     path = originals.zipped(folder) if packed else folder
     alone: list[str] = []
-    hash_of = importing._hash
+    hash_of = imported.hash_of
 
-    def watched(member: Member, progress: importing.Progress) -> str:
+    def watched(member: Member, progress: imported.Progress) -> str:
         alone.extend([] if member.digest else [member.name])
         return hash_of(member, progress)
 
-    monkeypatch.setattr(importing, "_hash", watched)
+    monkeypatch.setattr(imported, "hash_of", watched)
     first, _ = import_path(store, path, "shop")
     assert alone == []
     again, report = import_path(store, path, "shop")

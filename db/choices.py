@@ -454,51 +454,6 @@ EDITS: dict[str, EditChoice] = _table(
 
 STUDIES: dict[str, StudyChoice] = _table(
     StudyChoice(
-        "recicl",
-        "RecICL: does in-context tuning help?",
-        "One model before tuning, tuned on single queries and tuned with demonstrations; each ranks without, "
-        "with stale and with fresh demonstrations",
-        paper="arXiv 2410.23136",
-        asks=(
-            "single",
-            "recicl",
-            "tune",
-            "minutes",
-            "demos",
-            "periods",
-            "cut",
-            "candidates",
-            "candidate_kind",
-            "scoring",
-            "history",
-            "exclude_target_item",
-        ),
-        reads="Mean over users, with its 95 % interval; the highest is bold. Stale: known when the model "
-        "was tuned. Fresh: known when the purchase is predicted.",
-    ),
-    StudyChoice(
-        "drift",
-        "Drift: what does a frozen model lose?",
-        "A frozen model with fresh, renewed, stale and no demonstrations over the periods after it was "
-        "tuned, beside SASRec and item-kNN, frozen, retrained each period and in real time",
-        needs="timestamps",
-        asks=(
-            "demos",
-            "periods",
-            "cut",
-            "minutes",
-            "candidates",
-            "candidate_kind",
-            "scoring",
-            "history",
-            "exclude_target_item",
-        ),
-        users=100,
-        timestamps=True,
-        reads="Mean over the users of each period since the cut; the band is the 95 % interval of fresh "
-        "demonstrations. All rank the same candidates; the notes say what each knows.",
-    ),
-    StudyChoice(
         "strategies",
         "Strategies: which one works best?",
         "All strategies with the same number of demonstrations, users and candidates, in paired tests "
@@ -526,6 +481,51 @@ STUDIES: dict[str, StudyChoice] = _table(
         users=200,
         reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: effects of "
         "turning a demonstration down; grey: other scores.",
+    ),
+    StudyChoice(
+        "drift",
+        "Drift: what does a frozen model lose?",
+        "A frozen model with fresh, renewed, stale and no demonstrations over the periods after it was "
+        "tuned, beside SASRec and item-kNN, frozen, retrained each period and in real time",
+        needs="timestamps",
+        asks=(
+            "demos",
+            "periods",
+            "cut",
+            "minutes",
+            "candidates",
+            "candidate_kind",
+            "scoring",
+            "history",
+            "exclude_target_item",
+        ),
+        users=100,
+        timestamps=True,
+        reads="Mean over the users of each period since the cut; the band is the 95 % interval of fresh "
+        "demonstrations. All rank the same candidates; the notes say what each knows.",
+    ),
+    StudyChoice(
+        "recicl",
+        "RecICL: does in-context tuning help?",
+        "One model before tuning, tuned on single queries and tuned with demonstrations; each ranks without, "
+        "with stale and with fresh demonstrations",
+        paper="arXiv 2410.23136",
+        asks=(
+            "single",
+            "recicl",
+            "tune",
+            "minutes",
+            "demos",
+            "periods",
+            "cut",
+            "candidates",
+            "candidate_kind",
+            "scoring",
+            "history",
+            "exclude_target_item",
+        ),
+        reads="Mean over users, with its 95 % interval; the highest is bold. Stale: known when the model "
+        "was tuned. Fresh: known when the purchase is predicted.",
     ),
 )
 

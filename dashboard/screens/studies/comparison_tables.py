@@ -3,7 +3,7 @@
 Boundary: a result in, dots, Markdown tables and numbers out; any part of it may be missing. No Streamlit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -85,22 +85,44 @@ def strategy_dots(result: Result, measure: str) -> tuple[list[Dot], float | None
 
 
 def strategy_table(result: Result) -> pd.DataFrame:
-    """Both metrics, the tests and what it took, per strategy, best NDCG@10 first; Markdown."""
+    """Both metrics, the test against no demonstrations and what was shown, per strategy, best NDCG@10 first.
+
+    Markdown. As wide as a card of a small screen; `strategy_details` holds the rest.
+    """
     ranked = _ranked(result, "ndcg10")
     best = [max((e[m]["mean"] for _, e in ranked if is_estimate(e.get(m))), default=None) for m in METRICS]
-    lines: dict[str, list[str]] = {"": [md(label_of(name, strategy)) for name, strategy in ranked]}
+    lines = _heads(ranked)
     for measure, top in zip(METRICS, best, strict=True):
         lines[MEASURES[measure]] = [
             cell_text(e[measure], best=e[measure]["mean"] == top) if is_estimate(e.get(measure)) else "–"
             for _, e in ranked
         ]
-    for field, head in RIVALS_OF.items():
-        lines[head] = [p_pair(strategy.get(field), strategy.get(f"{field}_holm")) for _, strategy in ranked]
-    lines["shown"] = [number(strategy.get("shown"), 1) for _, strategy in ranked]
+    lines |= _p_columns(ranked, ("p_zero_shot",))
     if any(strategy.get("target_shown") is not None for _, strategy in ranked):
         lines["target shown"] = [share(strategy.get("target_shown")) for _, strategy in ranked]
+    return pd.DataFrame(lines)
+
+
+def strategy_details(result: Result) -> pd.DataFrame:
+    """The tests against other strategies and what choosing took, per strategy in the same order; Markdown."""
+    ranked = _ranked(result, "ndcg10")
+    lines = {**_heads(ranked), **_p_columns(ranked, ("p_random", "p_bm25"))}
+    lines["shown"] = [number(strategy.get("shown"), 1) for _, strategy in ranked]
     lines["choosing"] = [seconds(strategy.get("seconds")) for _, strategy in ranked]
     return pd.DataFrame(lines)
+
+
+def _heads(ranked: Sequence[tuple[str, Result]]) -> dict[str, list[str]]:
+    return {"": [md(label_of(name, strategy)) for name, strategy in ranked]}
+
+
+def _p_columns(ranked: Sequence[tuple[str, Result]], fields: Sequence[str]) -> dict[str, list[str]]:
+    return {
+        RIVALS_OF[field]: [
+            p_pair(strategy.get(field), strategy.get(f"{field}_holm")) for _, strategy in ranked
+        ]
+        for field in fields
+    }
 
 
 METRICS = ("ndcg10", "hr1")

@@ -2,21 +2,16 @@
 
 import streamlit as st
 
+from dashboard.screens.studies.conclusion import conclusion
+from dashboard.screens.studies.study_list import about
+from dashboard.screens.studies.study_list import table as studies_table
 from dashboard.screens.studies.study_result import (
     ROOM_PX,
     result,
     table,
     take_away,
 )
-from dashboard.screens.studies.study_text import (
-    Study,
-    about,
-    measured,
-    sentence,
-    so_far,
-)
-from dashboard.screens.studies.study_text import table as studies_table
-from dashboard.text.claims import claim_of
+from dashboard.screens.studies.study_text import Study, measured, so_far
 from dashboard.text.literal import md
 from dashboard.ui import progress, rights, watched
 from dashboard.ui.notices import HEAD_PX, empty, problem
@@ -72,10 +67,10 @@ def _one(study: Study) -> None:
     if not study.open:
         with st.container(key="verdict", gap="xsmall"):
             st.subheader("In one sentence", anchor=False)
-            st.markdown(md(sentence(study)))
-            claim = claim_of(study.found)
-            if claim and not sentence(study).startswith(claim):
-                st.caption(md(claim))
+            short, more = conclusion(study)
+            st.markdown(md(short))
+            if more:
+                st.caption("\n".join(f"- {md(sentence)}" for sentence in more))
     for note in study.found.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")
 

@@ -1,6 +1,7 @@
 """The form of the Studies page: which study of which models, with defaults that suit; files a job."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -74,7 +75,7 @@ def _fields(study: StudyChoice, info: DatasetInfo, known_models: list[ModelInfo]
         said |= _offer_tuning(study, info, said["model"], missing)
     left, right = st.columns(2, gap="small")
     with left:
-        said["users"] = _ask(study, "users", study.users)
+        said["users"] = _users(study, info)
     with right:
         for name in study.asks:
             if name in AT_ONCE:
@@ -99,6 +100,15 @@ def _ask(study: StudyChoice, name: str, start: Any = None) -> Any:
     field = field_of(StudyRequest, name)
     key = f"study-{name}" if name in SHARED else f"study-{name}-{study.name}"
     return forms.ask(field, key, field.default if start is None else start, step=1)
+
+
+def _users(study: StudyChoice, info: DatasetInfo) -> int:
+    """How many users, of those that the data set has."""
+    field = field_of(StudyRequest, "users")
+    most = max(int(field.low or 1), info.users)
+    note = f"{field.help} {plain(info.name, 40)} has {plural(info.users, 'user')}."
+    key = f"study-users-{study.name}-{info.name}"
+    return forms.ask(replace(field, high=most), key, min(study.users, most), note=note)
 
 
 def _start(request: StudyRequest, ready: bool, started: Callable[[int], None]) -> None:

@@ -17,14 +17,15 @@ from dashboard.screens.studies.comparison_tables import (
     guard_sentence,
     score_dots,
     scores_table,
+    strategy_details,
     strategy_dots,
     strategy_table,
     truths,
 )
+from dashboard.screens.studies.conclusion import added
 from dashboard.screens.studies.drift_chart import describe, drift
 from dashboard.screens.studies.study_text import (
     Study,
-    added,
     grid,
     measured,
     points,
@@ -151,11 +152,13 @@ def _strategies(study: Study, measure: str) -> None:
     st.markdown("**All strategies**")
     st.caption(
         "Bold: the highest mean, and p below 0.05 after Holm's correction (paired permutation tests of "
-        "NDCG@10, all pairs of strategies). Shown: mean number of demonstrations in the prompt. Target "
-        "shown: users for whom one of them shows the target's item. Choosing: mean time to choose them. "
-        "Controls have no p here: they are compared below."
+        "NDCG@10, all pairs of strategies). Target shown: users for whom a demonstration shows the target's "
+        "item. Controls have no p here: they are compared below."
     )
     table(strategy_table(study.found))
+    with st.expander("Against random and BM25, and what choosing took", key=f"study-more-{study.job.id}"):
+        st.caption("Shown: mean number of demonstrations in the prompt. Choosing: mean time to choose them.")
+        table(strategy_details(study.found))
 
 
 def _faithfulness(study: Study) -> None:

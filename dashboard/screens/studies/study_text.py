@@ -1,26 +1,18 @@
-"""Studies as pages show them: the tables and sentences made of a `study` job's request and result.
+"""Studies as pages show them: the tables made of a `study` job's request and result.
 
-Boundary: a job's payload, partial and result in; Markdown tables, numbers and sentences out. No Streamlit,
-no store. A result is drawn from the parts it has, whichever study made it: `cells` (row, column, estimates),
-`series` (points over periods), `tests` (paired differences), `notes`; estimates are `{mean, low, high, n}`.
+Boundary: a job's payload, partial and result in; Markdown tables and numbers out. No Streamlit, no store. A
+result is drawn from the parts it has, whichever study made it: `cells` (row, column, estimates), `series`
+(points over periods), `tests` (paired differences), `notes`; estimates are `{mean, low, high, n}`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import pandas as pd
 
-from dashboard.screens.studies.trust import trusted
 from dashboard.state.work import Work
-from dashboard.text import values
-from dashboard.text.claims import claim_of
-from dashboard.text.formats import (
-    number,
-    plural,
-    seconds,
-    signed,
-)
+from dashboard.text.formats import number, signed
 from dashboard.text.literal import md, plain
 from db.choices import COMPARED, STUDIES, StudyChoice
 
@@ -283,96 +275,5 @@ def points(found: Mapping[str, Any]) -> pd.DataFrame:
                 name: [point.get(name) for _, point in rows]
                 for name in ("elapsed", "mean", "low", "high", "n")
             },
-        }
-    )
-
-
-def sentence(study: Study) -> str:
-    """What the study found, in words made from its numbers. Plain text."""
-    found = study.found
-    if study.job.state != "COMPLETED":
-        return "The study is not complete: means may change, and nothing is tested yet."
-    if said := trusted(found):
-        return said
-    if claim := claim_of(found):
-        return " ".join([claim, *added(found)[:1]])
-    measure = next(iter(study.measures()), "")
-    tested = [test for test in found.get("tests") or [] if is_estimate(test.get(measure))][:3]
-    if not tested:
-        return "The result holds no paired test."
-    parts = [
-        f"{named(test['better'], SPOKEN)} {_is(test[measure])} {named(test['than'], SPOKEN)} "
-        f"({signed(test[measure]['mean'], 3)} {measured(measure)}, {_p_values(test[measure])})"
-        for test in tested
-    ]
-    joined = "; ".join(parts)
-    return f"{joined[0].upper()}{joined[1:]}."
-
-
-def _p_values(value: Mapping[str, Any]) -> str:
-    corrected = value.get("p_holm")
-    return p_text(value["p"]) + ("" if corrected is None else f", Holm {p_cell(corrected).strip('*')}")
-
-
-def added(found: Mapping[str, Any]) -> list[str]:
-    """What the model adds to copies of its demonstrations, and they to placebos, in sentences. Plain text."""
-    return [str(sentence) for sentence in (found.get("controls") or {}).get("said") or []]
-
-
-def _is(value: Mapping[str, Any]) -> str:
-    return {"better": "beats", "worse": "falls behind"}.get(verdict(value), "does not differ clearly from")
-
-
-def about(study: Study) -> str:
-    """Of which models, users and purchases a study's numbers are, in one line. Plain text."""
-    found, asked = study.found, {**study.asked, **(study.found.get("request") or {})}
-    split = found.get("split") or {}
-    parts = [f"{_models(study)} on {asked.get('dataset', '?')}", *_users(found, asked)]
-    if split.get("kind") == "periods":
-        parts.append(
-            f"interactions after {split.get('date')} (period {split.get('cut')} of {split.get('periods')} on)"
-        )
-    elif split:
-        parts.append("each user's last interaction")
-    if found.get("short"):
-        parts.append(f"{found['short']} left out with too few demonstrations")
-    if asked.get("candidates"):
-        parts.append(f"{asked['candidates']} candidates")
-    if found.get("k"):
-        parts.append(plural(found["k"], "demonstration"))
-    elif asked.get("demos"):
-        name, _, size = str(asked["demos"]).partition(":")
-        parts.append(f"{values.strategy(name)} ({size})" if size else values.strategy(name))
-    if found.get("seconds") is not None:
-        parts.append(f"measured in {seconds(found['seconds'])}")
-    return plain(" · ".join(parts), 240)
-
-
-def _models(study: Study) -> str:
-    """The models of its rows, else the one it asks."""
-    rows = study.found.get("rows") or {}
-    names = [row["model"] for row in rows.values() if isinstance(row, Mapping) and row.get("model")]
-    names = names or [study.asked.get(field) for field in ("model", "single", "recicl")]
-    return ", ".join(dict.fromkeys(str(name) for name in names if name)) or "?"
-
-
-def _users(found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """How many users were measured, or are to be."""
-    counted = found.get("measured", next((cell.get("n") for cell in found.get("cells") or []), None))
-    users = counted if counted is not None else found.get("users", asked.get("users"))
-    return [plural(users, "user")] if isinstance(users, int) else []
-
-
-def table(studies: Sequence[Study]) -> pd.DataFrame:
-    """One row per study, newest first; plain text, and moments that a browser shows in its own time."""
-    return pd.DataFrame(
-        {
-            "study": [study.title for study in studies],
-            "state": [study.state for study in studies],
-            "models": [plain(_models(study), 60) for study in studies],
-            "users": [study.asked.get("users") for study in studies],
-            "seed": [study.asked.get("seed", 0) for study in studies],
-            "result": [plain(sentence(study)) if study.found else "–" for study in studies],
-            "filed": pd.to_datetime([study.job.created_at for study in studies], unit="s", utc=True),
         }
     )

@@ -12,6 +12,7 @@ from dashboard.text.literal import plain
 
 Result = Mapping[str, Any]
 OURS = ("kriging", "exact")  # the first that was measured and is not the truth itself
+TRUTHS = {"exact": "exact ones", "reprompt": "what dropping it does"}
 LEVELS = (
     (0.9, "can be trusted"),
     (0.75, "can mostly be trusted"),
@@ -29,10 +30,7 @@ def agreement(result: Result, score: str, truth: str) -> float | None:
 def trusted(result: Result) -> str:
     """Plain text; empty where neither truth was measured."""
     parts = []
-    for truth, prediction in (
-        ("exact", "exact ones"),
-        ("reprompt", "what dropping it does"),
-    ):
+    for truth, prediction in TRUTHS.items():
         known = [(rho, name) for name in OURS if (rho := agreement(result, name, truth)) is not None]
         if truth == "reprompt":  # what the desk shows is measured exactly up to six demonstrations
             known = known[::-1]
@@ -40,9 +38,7 @@ def trusted(result: Result) -> str:
             continue
         rho, _ = known[0]
         level = next(word for least, word in LEVELS if rho >= least)
-        parts.append(
-            f"{level} as predictions of {prediction} (rank correlation {number(rho)}{_rival(result, truth)})"
-        )
+        parts.append(f"{level} as predictions of {prediction} (rank correlation {number(rho)})")
     if not parts:
         return ""
     where = plain(result.get("dataset") or "this data set", 60)
@@ -55,13 +51,19 @@ def _all_taken(result: Result) -> bool:
     return bool(result.get("k")) and (passes.get("max") or 0) >= 2 ** result["k"]
 
 
-def _rival(result: Result, truth: str) -> str:
-    rivals = [
-        (rho, str(score.get("label") or name))
-        for name, score in (result.get("scores") or {}).items()
-        if score.get("kind") == "rival" and (rho := agreement(result, name, truth)) is not None
-    ]
-    if not rivals:
-        return ""
-    rho, label = max(rivals)
-    return f", best other score {plain(label, 40)} {number(rho)}"
+def other_scores(result: Result) -> list[str]:
+    """How near the best score that is no effect comes to each truth, in sentences. Plain text."""
+    said = []
+    for truth, prediction in TRUTHS.items():
+        rivals = [
+            (rho, str(score.get("label") or name))
+            for name, score in (result.get("scores") or {}).items()
+            if score.get("kind") == "rival" and (rho := agreement(result, name, truth)) is not None
+        ]
+        if rivals:
+            rho, label = max(rivals)
+            said.append(
+                f"Of the other scores, {plain(label, 40)} comes nearest to {prediction}: rank correlation "
+                f"{number(rho)}."
+            )
+    return said

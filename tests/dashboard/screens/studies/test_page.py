@@ -9,8 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.charts.dots import dots
 from dashboard.screens.studies import comparison_tables, study_text
+from dashboard.screens.studies.conclusion import conclusion, sentences
 from dashboard.screens.studies.drift_chart import describe, drift
-from dashboard.screens.studies.trust import trusted
+from dashboard.screens.studies.study_list import about
+from dashboard.screens.studies.trust import other_scores, trusted
 from dashboard.ui.theme import LIGHT
 from db import jobs, models
 from db.choices import STUDIES
@@ -73,6 +75,8 @@ def test_without_a_study_the_room_says_so(open_page: Open, store: Store) -> None
     app = open_page("studies")
     assert not app.exception
     assert "No study yet" in texts(app)
+    assert "Without tuned models" not in texts(app), "it opens on a study that needs none"
+    app.selectbox(key="study-what").set_value("recicl").run()
     assert "Without tuned models their rows are left out" in texts(app)
 
 
@@ -145,6 +149,67 @@ def test_a_study_says_whose_numbers_it_shows(open_page: Open, store: Store) -> N
     assert "embedded, s <b>, r on simulated · 20 users" in seen(open_page("studies"))
 
 
+def asked_for(kind: str, **values: Any) -> dict[str, Any]:
+    """A request as the form files it: with every field, whether the study reads it or not."""
+    return StudyRequest(study=kind, dataset="simulated", **values).to_json()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            asked_for("strategies", k=4, only=("none", "bm25", "copy")),
+            "compares no demonstrations, BM25 · 4 ",
+        ),
+        (asked_for("strategies", k=3), "strategies · 3 demonstrations"),
+        (asked_for("faithfulness", demos="bm25:6"), "BM25 (6)"),
+    ],
+)
+def test_a_running_study_names_what_it_compares(store: Store, asked: dict[str, Any], said: str) -> None:
+    study = study_text.Study(jobs.submit(store, "study", asked))
+    assert said in about(study)
+    assert "neighbours' windows (4)" not in about(study), "of a field that this study does not read"
+
+
+@pytest.mark.parametrize("kind", ["recicl", "drift", "strategies", "faithfulness"])
+def test_the_one_sentence_is_one(store: Store, kind: str) -> None:
+    asked = {**ASKED, "study": kind, "k": 4}
+    found = {"study": kind, "dataset": "simulated", **getattr(fake_study, kind)(asked)}
+    found["claim"] = "Highest is BM25, 0.512. It is not sure. Of 3 others 0.5 is p = 0.3. So it is."
+    study = study_text.Study(ended(store, "done", asked, result=found))
+    short, more = conclusion(study)
+    assert len(sentences(short)) == 1
+    assert len(short) < 220
+    if kind != "drift":
+        assert "It is not sure." in more, "what the result says of itself stands under it"
+
+
+def test_the_main_result_of_strategies_is_the_best_beside_none(store: Store) -> None:
+    asked = {**ASKED, "study": "strategies", "k": 4}
+    found = {"dataset": "simulated", **fake_study.strategies(asked)}
+    study = study_text.Study(ended(store, "done", asked, result=found))
+    assert conclusion(study)[0].startswith("Highest on simulated is random windows, NDCG@10 0.")
+    assert "; no demonstrations: 0." in conclusion(study)[0]
+    assert conclusion(study)[0].endswith(", significantly less.")
+
+
+def test_no_more_users_are_offered_than_the_data_set_has(open_page: Open, store: Store) -> None:
+    few = shop.stock(store, "few", users=8)
+    shop.stock(store, "many")
+    app = open_page("studies")
+    app.selectbox(key="study-dataset").set_value("many").run()
+
+    def users() -> Any:
+        return next(each for each in app.number_input if each.label == "Users")
+
+    users().set_value(30).run()
+    app.selectbox(key="study-dataset").set_value("few").run()
+    assert not app.exception
+    assert (few.users, users().value, users().max) == (8, 8, 8)
+    button(app, "Start study").click().run()
+    assert jobs.listing(store, kinds=["study"])[0].payload["users"] == 8
+
+
 def test_a_study_has_a_link_and_survives_a_reload(open_page: Open, store: Store) -> None:
     shop.stock(store)
     first = ended(store, "done", result=fake_study.recicl(ASKED))
@@ -167,6 +232,7 @@ def test_without_tuned_models_the_form_leads_to_tune_with_its_fields_filled_in(
     shop.stock(store, "another")
     models.register(store, ModelInfo("big", "/models/big", "r", "Toy", 1000, 128))
     app = open_page("studies")
+    app.selectbox(key="study-what").set_value("recicl").run()
     app.selectbox(key="study-dataset").set_value("another").run()
     app.selectbox(key="study-model").set_value("big").run()
     assert any(toggle.label == "Tune missing models" for toggle in app.toggle)
@@ -226,6 +292,7 @@ def test_tuned_models_are_proposed(open_page: Open, store: Store) -> None:
     jobs.claim(store, "me")
     jobs.finish(store, tuning.id, "me", {"model": "mine"})
     app = open_page("studies")
+    app.selectbox(key="study-what").set_value("recicl").run()
     assert "may know the answers" not in seen(app)
     button(app, "Start study").click().run()
     payload = jobs.listing(store, kinds=["study"])[0].payload
@@ -243,6 +310,7 @@ def test_a_model_tuned_on_later_periods_is_named_before_the_study_starts(
     jobs.claim(store, "me")
     jobs.finish(store, tuning.id, "me", {"model": "*mine*"})
     app = open_page("studies")
+    app.selectbox(key="study-what").set_value("recicl").run()
     next(each for each in app.number_input if each.label == "Training periods").set_value(5).run()
     assert "*mine* was also tuned on later periods and may know the answers" in seen(app)
 
@@ -282,6 +350,10 @@ def test_the_strategies_are_ranked_in_a_table_with_their_tests(open_page: Open, 
     assert "< 0.001 :gray[Holm] **0.004**" in seen(app).replace("\u00a0", " ")
     assert "0.200 :gray[Holm] 1.000" in seen(app).replace("\u00a0", " ")
     assert "25%" in list(table["target shown"])
+    assert len(table.columns) <= 5, "more do not fit beside the form at 1280 pixels"
+    rest = app.table[1].value
+    assert list(rest[""]) == list(table[""])
+    assert set(rest.columns) >= {"against random", "against BM25", "shown", "choosing"}
 
 
 def test_controls_say_what_the_model_adds(open_page: Open, store: Store) -> None:
@@ -293,13 +365,13 @@ def test_controls_say_what_the_model_adds(open_page: Open, store: Store) -> None
     assert not app.exception
     assert "What the model adds to its demonstrations" in seen(app)
     assert "The placebo is made up, too." in seen(app)
-    added = app.table[1].value
+    added = app.table[2].value
     assert [read(text) for text in added["against"]] == [
         "placebo: answers permuted",
         "copy the answers (no model)",
     ]
     study = study_text.Study(jobs.listing(store, kinds=["study"])[0])
-    assert study_text.sentence(study).endswith("to copying: it is made up.")
+    assert conclusion(study)[1][-1].endswith("to copying: it is made up.")
 
 
 def test_a_study_of_some_strategies_has_its_controls(open_page: Open, store: Store) -> None:
@@ -373,10 +445,14 @@ def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
     }
     assert trusted(found) == (
         "On <b>d</b>, effects of turning a demonstration down can be trusted as predictions of exact ones "
-        "(rank correlation 0.95, best other score one gradient at weight 1 0.60) and can mostly be trusted "
-        "as predictions of what dropping it does (rank correlation 0.85, best other score one gradient at "
-        "weight 1 0.50)."
+        "(rank correlation 0.95) and can mostly be trusted as predictions of what dropping it does (rank "
+        "correlation 0.85)."
     )
+    assert other_scores(found) == [
+        "Of the other scores, one gradient at weight 1 comes nearest to exact ones: rank correlation 0.60.",
+        "Of the other scores, one gradient at weight 1 comes nearest to what dropping it does: rank "
+        "correlation 0.50.",
+    ]
     taken = found | {"k": 4, "estimators": {"kriging": {"passes": {"mean": 16.0, "max": 16}}}}
     assert "exact ones" not in trusted(taken), "an estimate from all subsets is no estimate"
     assert "exact ones" in trusted(taken | {"k": 8})

@@ -26,13 +26,15 @@ PATIENCE_S = 5.0  # how long a child may take to end after it was asked to
 RESTART_S = (1.0, 2.0, 5.0, 10.0, 30.0)  # waits before the next starts of a worker that keeps crashing
 
 
-def start(*words: str) -> subprocess.Popen[bytes]:
+def start(*words: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
     """Start `python -m WORDS` in the current folder, so that relative paths mean what the user typed.
 
     The child finds the packages beside this one wherever it starts, and no `db.py` of the current folder.
+    `stdin`: as `subprocess.Popen` takes it.
     """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return subprocess.Popen([sys.executable, "-P", "-m", *words], env={**os.environ, "PYTHONPATH": path})
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.Popen([sys.executable, "-P", "-m", *words], env=environment, stdin=stdin)
 
 
 def start_worker() -> subprocess.Popen[bytes]:
@@ -41,11 +43,15 @@ def start_worker() -> subprocess.Popen[bytes]:
 
 
 def start_page(doors: Doors, port: int, upload_mb: int, *, open_browser: bool) -> subprocess.Popen[bytes]:
-    """Start the web page; Streamlit's other options are in `.streamlit/config.toml` beside `serve.py`."""
-    words = [f"--host={doors.address}", f"--port={port}", f"--upload-limit={upload_mb}"]
+    """Start the web page; Streamlit's other options are in `.streamlit/config.toml` beside `serve.py`.
+
+    It ends by itself, and frees its port, when this process is gone: its standard input closes then.
+    """
+    words = ["--with-parent", f"--host={doors.address}", f"--port={port}", f"--upload-limit={upload_mb}"]
     words += [f"--allow-host={name}" for name in sorted(doors.hosts)]
     words += [f"--sign-in={doors.sign_in}"] if doors.sign_in else []
-    return start("dashboard.serve", *words, *(["--browser"] if open_browser else []))
+    words += ["--browser"] if open_browser else []
+    return start("dashboard.serve", *words, stdin=subprocess.PIPE)
 
 
 def end(child: subprocess.Popen[bytes] | None) -> None:

@@ -7,6 +7,8 @@ import argparse
 import asyncio
 import json
 import os
+import sys
+import threading
 import webbrowser
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -97,13 +99,22 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--upload-limit", type=int, default=rules.UPLOAD_MB)
     parser.add_argument("--sign-in", type=Path)
     parser.add_argument("--browser", action="store_true")
+    parser.add_argument("--with-parent", action="store_true")
     return parser.parse_args(words)
+
+
+def _end_with_parent() -> None:
+    """End once standard input closes: the parent holds its other end, however it ended."""
+    sys.stdin.buffer.read()
+    os._exit(1)
 
 
 def main() -> None:
     """Serve until stopped."""
     os.umask(0o077)  # all that it writes lies in the workspace
     arguments = parse()
+    if arguments.with_parent:
+        threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
     if not arguments.allow_host:
         arguments.allow_host = sorted(rules.decide(arguments.host).hosts)
     if arguments.sign_in:

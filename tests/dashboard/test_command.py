@@ -1,6 +1,10 @@
 """The dashboard's command: its processes work from any folder, with the options that ship beside the page."""
 
+import signal
+import socket
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,9 @@ from typer.testing import CliRunner
 from dashboard import __main__ as command
 from dashboard import serve
 from dashboard.doors import rules
+from tests.support.server import free_port, wait_for
+
+END_S = 60.0  # a busy machine
 
 
 @pytest.fixture
@@ -47,6 +54,7 @@ def test_the_page_is_started_with_its_doors(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(command.subprocess, "Popen", lambda words, **options: started.append(words))
     command.start_page(rules.decide("127.0.0.1", ["dualens.example"]), 9000, 12, open_browser=False)
     assert started[0][:4] == [sys.executable, "-P", "-m", "dashboard.serve"]
+    assert serve.parse(started[0][4:]).with_parent
     arguments = serve.parse(started[0][4:])
     chosen = serve.options(arguments)
     assert (chosen["server.address"], chosen["server.port"], chosen["server.maxUploadSize"]) == (
@@ -56,6 +64,40 @@ def test_the_page_is_started_with_its_doors(monkeypatch: pytest.MonkeyPatch) -> 
     )
     assert chosen["server.allowedHosts"] == ["127.0.0.1", "::1", "dualens.example", "localhost"]
     assert not arguments.browser
+
+
+def test_the_page_ends_with_the_command_that_started_it(elsewhere: Path) -> None:
+    """Killed, the command can end nothing itself; a page that stays would keep the port."""
+    port = free_port()
+    process = command.start("dashboard", "--no-worker", "--no-browser", f"--port={port}")
+    wait_for(f"http://127.0.0.1:{port}", process)
+    process.kill()
+    process.wait()
+    assert not within(END_S, lambda: listens(port)), "the page still listens"
+
+
+def test_told_to_end_the_command_says_so_with_its_status(elsewhere: Path) -> None:
+    """Service managers send SIGTERM and read the status."""
+    port = free_port()
+    process = command.start("dashboard", "--no-worker", "--no-browser", f"--port={port}")
+    wait_for(f"http://127.0.0.1:{port}", process)
+    process.terminate()
+    assert process.wait(END_S) == 128 + signal.SIGTERM
+    assert not listens(port)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on this port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def within(seconds: float, still: Callable[[], bool]) -> bool:
+    """Whether something is still so after this time; returns as soon as it is not."""
+    deadline = time.monotonic() + seconds
+    while still() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return still()
 
 
 def test_an_open_address_is_refused_before_anything_starts(elsewhere: Path) -> None:

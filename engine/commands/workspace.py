@@ -70,6 +70,12 @@ def import_(
         Literal["yes", "no"] | None,
         typer.Option(help="Whether line 1 names the columns. By default found from the lines."),
     ] = None,
+    shortened_ids: Annotated[
+        Literal["keep", "drop"] | None,
+        typer.Option(
+            help="Rows whose ids a spreadsheet has shortened (1.23457E+11): keep or drop. By default asked."
+        ),
+    ] = None,
     accept_drops: Annotated[
         bool, typer.Option("--accept-drops", help="Import even where many rows would be left out.")
     ] = False,
@@ -91,6 +97,7 @@ def import_(
         "dates": dates,
         "encoding": encoding,
         "header": header,
+        "shortened_ids": shortened_ids,
     }
     asked = {
         "path": str(path),

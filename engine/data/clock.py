@@ -112,7 +112,8 @@ class Clock:
         shown = ", ".join(self.both[:3])
         if (not order and min(day, month) > STRAY * (day + month)) or not (order or day or month):
             reason = f"dates such as {shown} can be read both ways, and the others do not tell"
-            report.ask(Question("dates", reason, _ORDERS, option="dates"))
+            best = sorted(_ORDERS, key=lambda answer: answer.name != said)
+            report.ask(Question("dates", reason, tuple(best), option="dates"))
         else:
             report.note(f"Dates such as {shown} were read {said}, as the others are written.")
         marked = times % 1 == MARK

@@ -45,6 +45,7 @@ LABELS = {
     "dates": "in which order are day and month",
     "encoding": "in which encoding is it",
     "header": "does line 1 name the columns",
+    "shortened_ids": "what becomes of shortened ids",
 }
 """How questions about a field begin, where its name alone does not say it."""
 

@@ -43,7 +43,8 @@ class ImportOptions:
     users with fewer interactions (3 = history + probe + target).
 
     What the files leave open: `rating_scale` (`db.ratings.parse`), `dates` that read both ways, `encoding` of
-    text, `header`: whether line 1 names the columns. None: found from the files.
+    text, `header`: whether line 1 names the columns, `shortened_ids`: what becomes of rows whose id a
+    spreadsheet has cut (1.23457E+11), so that several share one. None: found from the files, or asked.
     """
 
     k_core: int = 0
@@ -54,6 +55,7 @@ class ImportOptions:
     dates: Literal["month-first", "day-first"] | None = None
     encoding: str | None = None
     header: Literal["yes", "no"] | None = None
+    shortened_ids: Literal["keep", "drop"] | None = None
 
     def validate(self) -> ImportOptions:
         """Self; raises BadInput naming the field."""
@@ -64,12 +66,12 @@ class ImportOptions:
         rating = self.min_rating
         if rating is not None and not (isinstance(rating, int | float) and abs(rating) < 1e6):
             raise BadInput(f"min_rating must be a number or absent, not {rating!r}.")
-        if self.repeats not in ("first", "last", "all"):
-            raise BadInput(f"repeats must be 'first', 'last' or 'all', not {self.repeats!r}.")
+        for name, answers in _ANSWERS.items():
+            if getattr(self, name) not in answers:
+                said = " or ".join(repr(answer) for answer in answers if answer)
+                raise BadInput(f"{name} must be {said}, not {getattr(self, name)!r}.")
         if self.rating_scale is not None:
             parse_scale(self.rating_scale)
-        if self.dates not in (None, "month-first", "day-first"):
-            raise BadInput(f"dates must be 'month-first' or 'day-first', not {self.dates!r}.")
         if self.encoding is not None:
             try:
                 codecs.lookup(self.encoding)
@@ -77,8 +79,6 @@ class ImportOptions:
                 raise BadInput(
                     f"encoding {self.encoding!r} is not known; gb18030 or cp1252 are examples."
                 ) from None
-        if self.header not in (None, "yes", "no"):
-            raise BadInput(f"header must be 'yes' or 'no', not {self.header!r}.")
         return self
 
     @property
@@ -100,9 +100,16 @@ class ImportOptions:
         return ImportOptions(**data).validate()
 
 
-_LEFT_OPEN = ("rating_scale", "dates", "encoding", "header")
+_LEFT_OPEN = ("rating_scale", "dates", "encoding", "header", "shortened_ids")
+_ANSWERS: dict[str, tuple[str | None, ...]] = {
+    "repeats": ("first", "last", "all"),
+    "dates": (None, "month-first", "day-first"),
+    "header": (None, "yes", "no"),
+    "shortened_ids": (None, "keep", "drop"),
+}
 
 REPEATED = "repeated user-item pair"
+SHORTENED = "id shortened by a spreadsheet"
 ALLOWED = 0.05  # of the rows may be left out for one reason; beyond, a person decides
 ALLOWED_REPEATS = 0.5
 # Not lost, but said twice or not said: rows that a list's layout writes more than once.
@@ -238,7 +245,7 @@ class Report:
 
     def _unasked(self, reason: str) -> bool:
         usual = ImportOptions()
-        if reason.startswith(("rating below", "outside the")) or reason in LAYOUT:
+        if reason.startswith(("rating below", "outside the", SHORTENED)) or reason in LAYOUT:
             return False
         return not reason.startswith("user with fewer") or self.options.min_history == usual.min_history
 

@@ -17,8 +17,9 @@ from db.datasets import DatasetColumns
 from db.errors import DataError
 from engine.data.clock import seconds
 from engine.data.columns import Builder, ItemRow, ItemTable
+from engine.data.questions import Candidate, Question
 from engine.data.ratings import scale_of
-from engine.data.report import MAX_EXAMPLES, REPEATED, ImportOptions, Report
+from engine.data.report import MAX_EXAMPLES, REPEATED, SHORTENED, ImportOptions, Report
 from engine.data.values import is_shortened
 
 
@@ -60,6 +61,7 @@ def tidy(
     rows.source = np.arange(len(rows.user), dtype=np.int32 if len(rows.user) < 2**31 else np.int64)
     report.check_format(final=True)
     _settle(rows, builder, options, report)
+    _settle_shortened(rows, builder, options, report)
     step()
     _order(rows)
     step()
@@ -108,12 +110,30 @@ def _settle(rows: Rows, builder: Builder, options: ImportOptions, report: Report
             report.note(scale.words)
     elif options.rating_scale:
         raise DataError("The data have no ratings, so rating_scale cannot be used. Nothing was imported.")
+
+
+def _settle_shortened(rows: Rows, builder: Builder, options: ImportOptions, report: Report) -> None:
+    """Rows whose ids a spreadsheet has cut are kept or left out as a person said; the report asks else."""
     for kind, codes in (("user", builder.users), ("item", builder.items)):
-        if shortened := [key for key in codes if is_shortened(key)]:
-            report.note(
-                f"{len(shortened):,} {kind} ids look shortened by a spreadsheet, such as {shortened[0]}: "
-                "different ones may have become the same."
+        shortened = {code: key for key, code in codes.items() if is_shortened(key)}
+        if not shortened:
+            continue
+        here = np.isin(getattr(rows, kind), list(shortened))
+        said = (
+            f"{len(shortened):,} {kind} ids were shortened by a spreadsheet, such as "
+            f"{next(iter(shortened.values()))}, so that several {kind}s share one"
+        )
+        if options.shortened_ids == "drop":
+            _drop(rows, ~here, builder, report, SHORTENED)
+            continue
+        report.note(f"{said}.")
+        if options.shortened_ids is None:
+            answers = (
+                Candidate("keep", (), f"takes all who share an id for one {kind}"),
+                Candidate("drop", (), f"leaves out {int(here.sum()):,} of {len(here):,} rows"),
             )
+            reason = f"{said}; better, export the file again with ids as text"
+            report.ask(Question("shortened_ids", reason, answers, option="shortened_ids"))
 
 
 def _order(rows: Rows) -> None:

@@ -35,7 +35,7 @@ NO_ID = MISSING | {"-1", "-1.0", "?", "-", "#ref!", "#value!"}
 
 _WHOLE = re.compile(r"-?\d{1,18}\.0+$")
 _FRACTION = re.compile(r"-?\d*\.\d*[1-9]\d*$")
-_SHORTENED = re.compile(r"\d(\.\d+)?E\+?\d\d$", re.I)
+_SHORTENED = re.compile(r"\d(?:[.,](\d+)E\+?|E\+)(\d\d)$", re.I)
 _DECIMAL_COMMA = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+),\d+$")
 _THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
 
@@ -68,8 +68,9 @@ def is_fraction(text: Any) -> bool:
 
 
 def is_shortened(text: str) -> bool:
-    """True for a number that a spreadsheet has shortened, such as 1.23457E+12."""
-    return bool(_SHORTENED.match(text))
+    """True for a number that a spreadsheet has shortened, such as 1.23457E+12; 1.5E+01 has all its digits."""
+    found = _SHORTENED.match(text)
+    return bool(found) and len(found[1] or "") < int(found[2])
 
 
 def is_empty(value: Any) -> bool:

@@ -98,6 +98,9 @@ def test_an_order_that_the_dates_contradict_is_refused() -> None:
         settled(["03/04/2014", "12/20/2010"], "day-first")
     _, report = settled(["03/04/2014", "12/20/2010", "20/12/2010"])
     assert [question.field for question in report.questions] == ["dates"]
+    read, report = settled(["03/04/2014", "12/20/2010", "20/12/2010", "21/12/2010"])
+    assert read[0] == at(2014, 4, 3)
+    assert report.questions[0].candidates[0].name == "day-first", "the guess that was taken stands first"
 
 
 def test_numbers_of_several_units_and_dates_mix() -> None:

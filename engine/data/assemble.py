@@ -78,7 +78,7 @@ def assemble(
         shown |= items.guess
         evidence |= items.evidence
     return Plan(
-        interactions=tuple(table.member for table in tables),
+        interactions=tuple(dict.fromkeys(m for t in tables for m in getattr(t, "members", (t.member,)))),
         items=items.profile.table.member if items else None,
         mapping=shown,
         columns=tuple(first.columns),

@@ -16,6 +16,7 @@ from engine.data.column_names import (
     IDENTITY,
     NAMELESS,
     NAMES,
+    ORDERING,
     REVIEW,
     better_named,
     named_as,
@@ -122,9 +123,16 @@ def comes_back(_: Seen, column: Column, __: str) -> float:
     return 1 < column.distinct <= 0.8 * column.rows
 
 
-def id_named(_: Seen, column: Column, __: str) -> float:
+def id_named(seen: Seen, column: Column, role: str) -> float:
     said = parts(column.name)
-    return bool(said) and said[-1] in IDENTITY
+    return bool(said) and said[-1] in IDENTITY and not numbering(seen, column, role)
+
+
+def numbering(seen: Seen, column: Column, _: str) -> float:
+    """1, 2, 3 and so on within each user, under a name that speaks of an order."""
+    if not seen.user or not column.whole_numbers or not set(parts(column.name)) & ORDERING:
+        return 0.0
+    return seen.profile.counts_up(column.name, seen.user)
 
 
 def no_id(_: Seen, column: Column, role: str) -> float:
@@ -142,7 +150,7 @@ def sentences(_: Seen, column: Column, __: str) -> float:
 
 
 def few_values(_: Seen, column: Column, __: str) -> float:
-    return column.repeats > 200 and 1 < column.distinct <= 20
+    return 1 < column.distinct <= 20 and column.repeats > (200 if column.distinct > 5 else 20)
 
 
 def pattern(users: re.Pattern[str], items: re.Pattern[str]) -> Test:

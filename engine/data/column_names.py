@@ -61,6 +61,7 @@ IDENTITY = frozenset(words("id ids code key no nr number uuid hash index"))
 CALLED = frozenset(words("title name headline"))
 WHEN = frozenset(words("time date timestamp datetime ts at unix day"))
 GRADE = frozenset(words("rating ratings stars star score rate grade overall preference"))
+ORDERING = frozenset(words("order number no nr seq sequence step index idx position place turn visit round"))
 LIST = frozenset(words("list lists history histories seq sequence sequences items hist clicks clicked past"))
 ATTRIBUTE = frozenset(
     words(

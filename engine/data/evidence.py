@@ -81,6 +81,7 @@ CLUES: tuple[Clue, ...] = (
     Clue(("history",), -6.0, "the same for all rows of an item", clues.of_item),
     # when
     Clue(("timestamp",), 4.0, "dates or numbers of a clock", clues.clock),
+    Clue(("timestamp",), 4.0, "it counts the rows of each user", clues.numbering),
     Clue(("timestamp",), -9.0, "its values are no times", clues.no_time),
     Clue(("timestamp",), -6.0, "its name says an id", clues.id_named),
     Clue(("timestamp",), -3.0, "the same for all rows of an item", clues.of_item),

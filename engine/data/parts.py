@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from engine.data.column_names import words
 from engine.data.tables.table import Table
 
-PARTS = ("train", "training", "valid", "validation", "val", "dev", "test", "testing", "eval")
+PARTS = ("prior", "train", "training", "valid", "validation", "val", "dev", "test", "testing", "eval")
 _PART = re.compile(rf"(?:^|[-_. ])({'|'.join(sorted(PARTS, key=len, reverse=True))})(?=$|[-_. \d])")
 _MONTHS = words("jan feb mar apr may jun jul aug sep oct nov dec")
 _MONTH = re.compile(rf"(?<![a-z])({'|'.join(_MONTHS)})[a-z]*")

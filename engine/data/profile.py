@@ -214,6 +214,16 @@ class Profile:
             last[k] = value
         return max(up, down) >= 5 and min(up, down) <= 0.05 * max(up, down)
 
+    def counts_up(self, column: str, key: str) -> bool:
+        """The values of nearly every `key` that comes back are 1, 2, 3 and so on, the rows in any order."""
+        of: dict[str, list[float]] = {}
+        for k, text in zip(self.columns[key].texts, self.columns[column].texts, strict=True):
+            if is_figure(text):
+                of.setdefault(k, []).append(number(text))
+        back = [sorted(values) for values in of.values() if len(values) > 1]
+        whole = sum(v[0] in (0, 1) and v[-1] - v[0] == len(set(v)) - 1 == len(v) - 1 for v in back)
+        return len(back) >= 3 and whole >= 0.9 * len(back)
+
 
 def is_figure(text: str) -> bool:
     """True for a number as people write it, `0,99` too."""

@@ -5,7 +5,7 @@ Boundary: picks the interaction tables of a folder; `engine.data.assemble` makes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from db.errors import BadInput, DataError
@@ -15,6 +15,7 @@ from engine.data.column_names import named_as, words
 from engine.data.files import Broken, Folder, Member
 from engine.data.item_tables import catalogues_of
 from engine.data.mapping import FIELDS, check_columns
+from engine.data.orders import OrderLines, Orders, orders_among
 from engine.data.parts import parts_of
 from engine.data.plan import CorrectedMapping, Mismatch, Plan
 from engine.data.profile import Profile, look
@@ -49,6 +50,11 @@ class Candidacy:
         return self.profile.table
 
     @property
+    def unsure(self) -> int:
+        """How many of user, item and history are open."""
+        return sum(q.field in ("user", "item", "history") for q in self.recognized.questions)
+
+    @property
     def complete(self) -> bool:
         """It has a user and items, be it as a guess."""
         guess = self.recognized.guess
@@ -58,6 +64,9 @@ class Candidacy:
 def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     mapping = mapping or {}
     profiles, reasons = _profiles(folder)
+    orders = {pair.table: pair for pair in orders_among(profiles, mapping)}
+    sides = [table for pair in orders for table in (pair.lines, pair.orders)]
+    profiles = [p for p in profiles if p.table not in sides] + [pair.profile for pair in orders.values()]
     chosen = {m.name for m in folder.candidates()}
     mine = [p for p in profiles if p.table.member.name in chosen]
     if wanted := mapping.get("file"):
@@ -65,19 +74,38 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
         if not mine:
             raise BadInput(f"file: {folder.name} holds no table {wanted!r}.")
     if not mine:
+        for pair in orders:
+            if pair.orders.member.name in chosen:
+                raise Mismatch(
+                    f"{pair.orders.member.name}: it names users and orders; the items stand in "
+                    f"{pair.member.name}: give that file or the folder"
+                )
         raise Mismatch("; ".join(reasons[:3]) or "no CSV, TSV, Parquet or JSON file is there")
-    candidacies = sorted(_candidacies(mine, profiles, mapping), key=lambda c: -c.score)
+    candidacies = sorted(_candidacies(mine, profiles, mapping, orders), key=lambda c: -c.score)
     best = candidacies[0]
     _check(best, mapping)
     needed = [c for f, c in best.recognized.guess.items() if c and f in READ]
     rest = [] if folder.only or wanted else [c.table for c in candidacies[1:]]
     tables = parts_of(best.table, rest, needed)
     notes, questions = _others(best, tables, candidacies[1:])
-    profile = look(best.table) if best.profile.rows >= LOOK_BESIDE else best.profile
-    profile = replace(profile, table=tables[0])
-    beside = [p for p in profiles if p.table not in tables]
+    beside = [p for p in profiles if p.table not in tables and not isinstance(p.table, OrderLines)]
     catalogues = catalogues_of(beside)
-    return assemble(tables, profile, beside, catalogues, mapping, notes=notes, questions=questions)
+    profile, recognized = best.profile, None
+    if isinstance(best.table, OrderLines):
+        recognized = best.recognized
+        notes.append(orders[best.table].note)
+    elif profile.rows >= LOOK_BESIDE:
+        profile = look(best.table)
+    return assemble(
+        tables,
+        replace(profile, table=tables[0]),
+        beside,
+        catalogues,
+        mapping,
+        recognized=recognized,
+        notes=notes,
+        questions=questions,
+    )
 
 
 def _profiles(folder: Folder) -> tuple[list[Profile], list[str]]:
@@ -101,13 +129,22 @@ def _profiles(folder: Folder) -> tuple[list[Profile], list[str]]:
 
 
 def _candidacies(
-    mine: Sequence[Profile], profiles: Sequence[Profile], mapping: CorrectedMapping
+    mine: Sequence[Profile],
+    profiles: Sequence[Profile],
+    mapping: CorrectedMapping,
+    orders: Mapping[OrderLines, Orders],
 ) -> list[Candidacy]:
     found = []
     for profile in mine:
-        catalogues: list[Catalogue] = catalogues_of([p for p in profiles if p is not profile])
-        given = {f: c for f, c in mapping.items() if not c or c in profile.columns}
-        recognized = recognize(profile, FIELDS, given, catalogues)
+        catalogues: list[Catalogue] = catalogues_of(
+            [p for p in profiles if p is not profile and not isinstance(p.table, OrderLines)]
+        )
+        given = {f: c for f, c in mapping.items() if f in FIELDS and (not c or c in profile.columns)}
+        recognized = (
+            orders[profile.table].recognize(given, catalogues)
+            if isinstance(profile.table, OrderLines)
+            else recognize(profile, FIELDS, given, catalogues)
+        )
         found.append(Candidacy(profile, recognized, _score(profile, recognized, mapping)))
     return found
 
@@ -146,9 +183,9 @@ def _others(
     if len(tables) > 1:
         names = ", ".join(table.member.name for table in tables)
         notes.append(f"The parts {names} were joined in this order; the report counts the rows of each.")
-    others = [c for c in rest if c.table not in tables and c.complete]
-    near = [c for c in others if best.score - c.score < LEAD]
-    if others:
+    complete = [c for c in rest if c.table not in tables and c.complete]
+    near = [c for c in complete if best.score - c.score < LEAD]
+    if others := [c for c in complete if not c.unsure or c in near]:
         names = ", ".join(c.table.member.name for c in others[:5])
         notes.append(f"{best.table.member.name} was read; other tables of interactions were not: {names}.")
     if not near:

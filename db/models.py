@@ -18,6 +18,9 @@ from db.names import check_name, quoted
 from db.schema import models as table
 from db.store import Store
 
+FOLDER, LOADING = "folder_broken", "loading_failed"
+"""Where a model's details say what is wrong with it: its folder, or how loading it ended the last time."""
+
 
 @dataclass(frozen=True)
 class ModelInfo:
@@ -36,6 +39,18 @@ class ModelInfo:
     def scoring(self) -> str:
         """The scoring its recipe names; without one, titles minus their prior (`calibrated`)."""
         return self.details.get("scoring", "calibrated")
+
+    @property
+    def broken(self) -> str:
+        """Why it cannot be used any more, in the engine's words; empty while nothing is known against it."""
+        return self.details.get(FOLDER) or self.details.get(LOADING) or ""
+
+    @property
+    def trouble(self) -> str:
+        """The same as a sentence with what to do, for pages and commands; empty too."""
+        if not self.broken:
+            return ""
+        return f"The model {self.name!r} is broken: {self.broken} Mend its folder, or use another model."
 
     def scoring_for(self, asked: str) -> str:
         """The way of scoring a request means: its own, or where it says auto the model's."""
@@ -64,6 +79,24 @@ def register(store: Store, model: ModelInfo) -> ModelInfo:
     if row.source != model.source:
         raise _taken(row)
     return _typed(row)
+
+
+def note(store: Store, model: ModelInfo, where: str, why: str) -> None:
+    """Note what is wrong with a model (`where`: `FOLDER` or `LOADING`); an empty `why` takes the note back.
+
+    Nothing is written where that is noted already, or where the model was registered anew meanwhile.
+    """
+    details = {**model.details, where: why} if why else without_notes(model.details, where)
+    if details == model.details:
+        return
+    same = (table.c.name == model.name) & (table.c.details == canonical_json(model.details))
+    with store.write() as connection:
+        connection.execute(sa.update(table).where(same).values(details=canonical_json(details)))
+
+
+def without_notes(details: dict, *where: str) -> dict:
+    """A model's details without these notes; without any, if none is named."""
+    return {name: value for name, value in details.items() if name not in (where or (FOLDER, LOADING))}
 
 
 def check_free(store: Store, name: str, source: str) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from db import datasets, models
 from db.datasets import DatasetInfo
 from db.errors import ModelError, NotFound
-from db.models import ModelInfo
+from db.models import FOLDER, LOADING, ModelInfo
 from db.requests import OptimizeRequest, RunRequest
 from db.settings import Settings
 from db.store import Store
@@ -32,6 +32,7 @@ from engine.demos.reader import Reader
 from engine.libraries import versions
 from engine.llm.loading import trial
 from engine.llm.loading.digests import Digests
+from engine.llm.loading.health import fault
 from engine.llm.loading.identity import ENCODERS, Identity
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class Engine:
         """The registered model of this name; a folder or hub id is registered on first use.
 
         A local folder is inspected at every call, and written to the store where it changed since, so that no
-        run of the old weights is served for the new ones. Raises `ModelError` where there is no such model.
+        run of the old weights is served for the new ones. Raises `ModelError` where there is no such model,
+        and where its folder holds none any more, which is noted for the pages.
         """
         try:
             known = models.get(self.store, name)
@@ -114,12 +116,21 @@ class Engine:
                 raise ModelError(
                     f"{error} Nor can it be read as a model folder or hub id: {reason}"
                 ) from reason
-        if not Path(known.source).exists():
+        if not os.path.isabs(known.source) and not Path(known.source).exists():
             return known
+        self._check_folder(known)
         info = self._inspected(name, known.source)
-        if replace(info, created_at=known.created_at) == known:
+        plain = replace(known, details=models.without_notes(known.details))
+        if replace(info, created_at=known.created_at) == plain:
             return known
         return models.register(self.store, info)
+
+    def _check_folder(self, known: ModelInfo) -> None:
+        """Raises ModelError, before any work begins, where a model's folder holds no model any more."""
+        why = fault(known.source)
+        models.note(self.store, known, FOLDER, why)
+        if why:
+            raise ModelError(replace(known, details={FOLDER: why}).trouble)
 
     def admit(self, name: str, source: str) -> ModelInfo:
         """Try a model out in a process of its own and register it where it works.
@@ -139,8 +150,16 @@ class Engine:
         return models.register(self.store, self._inspected(name, source))
 
     def load(self, info: ModelInfo) -> LoadedModel:
-        """The model itself, from memory where it is loaded already."""
-        loaded = self.models.get(info.source, info.revision)
+        """The model itself, from memory where it is loaded already. How that ended is noted for the pages.
+
+        Raises ModelError and OutOfMemory; the latter says nothing against the model.
+        """
+        try:
+            loaded = self.models.get(info.source, info.revision)
+        except ModelError as error:
+            models.note(self.store, info, LOADING, str(error))
+            raise
+        models.note(self.store, info, LOADING, "")
         self.dtype = loaded.dtype_name
         self._names[info.source] = info.name
         return loaded

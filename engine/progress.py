@@ -93,12 +93,15 @@ def telling(report: Report) -> Iterator[None]:
         _listener.reset(token)
 
 
-def tell(progress: float | None, message: str) -> None:
-    """Report, once a second at most, to whoever listens (`telling`). May raise, as `Report` may."""
+def tell(progress: float | None, message: str, *, begins: bool = False) -> None:
+    """Report, once a second at most, to whoever listens (`telling`). May raise, as `Report` may.
+
+    `begins`: another part of the work begins, which is said at once.
+    """
     if (listener := _listener.get()) is None:
         return
     report, last = listener
-    if time.perf_counter() - last[0] >= 1.0:
+    if begins or time.perf_counter() - last[0] >= 1.0:
         last[0] = time.perf_counter()
         report(progress, message)
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard.state import session, widgets
 from dashboard.text import values
-from dashboard.text.literal import plain
+from dashboard.text.literal import md, plain
 from dashboard.ui import help
 from db import models
 from db.choices import EDITS, STRATEGIES, Choice
@@ -229,7 +229,7 @@ def model(label: str, name: str, known: Sequence[ModelInfo], note: str = "") -> 
     """A registered model by its name, at first the embedded one; None where there is none."""
     names = [model.name for model in known]
     start = USUAL if USUAL in names else next(iter(names), None)
-    return choose(
+    chosen = choose(
         label,
         name,
         names,
@@ -238,3 +238,6 @@ def model(label: str, name: str, known: Sequence[ModelInfo], note: str = "") -> 
         placeholder="register one in the Library",
         help=help.more(note),
     )
+    for trouble in (model.trouble for model in known if model.name == chosen and model.broken):
+        st.caption(f":orange[Note:] {md(trouble)}")
+    return chosen

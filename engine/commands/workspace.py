@@ -13,7 +13,7 @@ from engine.commands import output
 from engine.commands.options import Dataset, Json, Limit, at_least, listing, opened, service_engine
 from engine.data import importing
 from engine.data.questions import Question
-from engine.jobs import handlers
+from engine.jobs import handlers, model_folders
 from engine.progress import quiet
 from engine.tasks.setup import setup_workspace
 
@@ -196,6 +196,7 @@ def models_(
         if add:
             with service_engine(store) as engine:
                 handlers.register_job(engine, {"name": name or add, "source": add}, quiet)
+        model_folders.check(store)
         found = models.listing(store)
     rows = [
         {
@@ -209,3 +210,5 @@ def models_(
         for m in found
     ]
     listing(rows, "models", json=json, width={"revision": 12})
+    for trouble in filter(None, (m.trouble for m in found)):
+        output.aside(trouble)

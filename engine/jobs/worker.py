@@ -27,6 +27,7 @@ from db.store import Store
 from db.time_left import time_left
 from engine import stopping
 from engine.context import Engine
+from engine.jobs import model_folders
 from engine.jobs.handlers import HANDLERS
 from engine.jobs.reporter import Hand, Reporter, Stopped
 from engine.progress import Clock, giving_way, telling, worked
@@ -280,6 +281,9 @@ def _work(store: Store, closed: threading.Event, parent: int | None, *, once: bo
         beat = Beat(store, owner, engine, supervisor=parent, closed=closed)
         store.again(beat.once)
         beat.start()
+        threading.Thread(
+            target=model_folders.keep_checking, args=(store, closed), daemon=True, name="models"
+        ).start()
         log.info("ready", owner=owner, home=str(store.settings.home))
         try:
             if not once and any(info.name == "simulated" for info in datasets.listing(store)):

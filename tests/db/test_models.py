@@ -23,6 +23,24 @@ def test_a_model_is_registered_once(store: Store) -> None:
     assert models.listing(store) == [fresh]
 
 
+def test_what_is_wrong_with_a_model_is_noted_and_taken_back(store: Store) -> None:
+    model = models.register(store, MODEL)
+    assert (model.broken, model.trouble) == ("", "")
+    models.note(store, model, models.FOLDER, "its folder /m is gone.")
+    noted = models.get(store, "embedded")
+    assert noted.trouble == (
+        "The model 'embedded' is broken: its folder /m is gone. Mend its folder, or use another model."
+    )
+    assert models.without_notes(noted.details) == MODEL.details
+    models.note(store, model, models.LOADING, "NaN")  # of what was registered before: nothing is written
+    assert models.get(store, "embedded") == noted
+    models.note(store, noted, models.FOLDER, "")
+    assert models.get(store, "embedded") == model
+    models.note(store, model, models.LOADING, "NaN")
+    assert models.get(store, "embedded").broken == "NaN"
+    assert not models.register(store, MODEL).broken, "registered anew, nothing is known against it"
+
+
 def test_models_are_found_and_forgotten(store: Store) -> None:
     with pytest.raises(NotFound, match="No model is registered yet"):
         models.get(store, "embedded")

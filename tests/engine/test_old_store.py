@@ -44,7 +44,7 @@ def test_a_stored_run_is_shown_where_its_model_is_gone_and_not_taken_for_an_answ
     with Store.open(settings) as store:
         found = runs.by_key(store, expected["key"])
         assert found is not None
-        with pytest.raises(ModelError, match="no folder"):
+        with pytest.raises(ModelError, match=r"its folder .* is not there any more"):
             rank(Engine(store, settings), found.request)
 
 

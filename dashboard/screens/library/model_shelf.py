@@ -12,9 +12,9 @@ from dashboard.state import session
 from dashboard.state.waiting import ENDED
 from dashboard.text.formats import count, parameters, size
 from dashboard.text.literal import md, plain
-from dashboard.ui import progress, rights
+from dashboard.ui import opening, progress, rights
 from dashboard.ui.notices import empty, problem
-from db import jobs, models, workers
+from db import datasets, jobs, models, workers
 from db.models import ModelInfo
 
 
@@ -34,26 +34,37 @@ def model_shelf() -> None:
             alt="Registered models",
         )
         st.caption(md(host.about))
+        for trouble in filter(None, (model.trouble for model in known)):
+            st.caption(f":orange[Note:] {md(trouble)}")
         if name is not None:
             _details(next(model for model in known if model.name == name), host)
     else:
         empty("No model yet", "Register a folder on this machine or the name of a model on the hub.", 100)
     with st.form("register", border=False, clear_on_submit=False):
         cells = st.columns((1, 2, 0.5), vertical_alignment="bottom", gap="small")
-        name = cells[0].text_input("Name", placeholder="qwen-0.5b")
+        cells[0].text_input("Name", placeholder="qwen-0.5b", key="register-name")
         paths = rights.paths()
-        source = cells[1].text_input(
+        cells[1].text_input(
             "Folder or hub id" if paths else "Hub id",
+            key="register-source",
             placeholder="Qwen/Qwen2.5-0.5B or /models/qwen" if paths else "Qwen/Qwen2.5-0.5B",
         )
-        if cells[2].form_submit_button("Register", type="primary", width="stretch") and source.strip():
-            payload = rights.within({"name": name.strip() or source.strip(), "source": source.strip()})
-            st.session_state.register_job = jobs.submit(session.store(), "register_model", payload).id
+        cells[2].form_submit_button("Register", type="primary", width="stretch", on_click=_register)
     st.caption(
         "The model is loaded once, in a process of its own, and registered if it works. Weights of a hub id "
         "are fetched first. Safetensors only."
     )
     _follow_registration()
+
+
+def _register() -> None:
+    """File the registration before the page is drawn, which then shows it at once."""
+    source = st.session_state["register-source"].strip()
+    if not source:
+        return
+    name = st.session_state["register-name"].strip() or source
+    payload = rights.within({"name": name, "source": source})
+    st.session_state.register_job = jobs.submit(session.store(), "register_model", payload).id
 
 
 def models_table(known: Sequence[ModelInfo], host: Machine) -> pd.DataFrame:
@@ -65,7 +76,9 @@ def models_table(known: Sequence[ModelInfo], host: Machine) -> pd.DataFrame:
             "architecture": [plain(model.architecture) for model in known],
             "parameters": [parameters(model.parameters) for model in known],
             "memory": [size(need.weights) for need in memory],
-            "fits": [need.verdict for need in memory],
+            "fits": [
+                "broken" if model.broken else need.verdict for model, need in zip(known, memory, strict=True)
+            ],
             "context, tokens": [count(model.context_length) for model in known],
             "source": [plain(model.source) for model in known],
             "revision": [plain(model.revision, 14) for model in known],
@@ -109,4 +122,9 @@ def _follow_registration() -> None:
     elif job.result is None:
         problem(job.error or "The registration was stopped.")
     else:
-        st.caption(f":blue[Registered] {md(job.result['model'])}.")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            name = job.result["model"]
+            st.markdown(f":blue[Registered] {md(name)}.", width="content")
+            known = datasets.listing(session.store())
+            if known and st.button("Open in Recommend", key="register-open", type="primary"):
+                opening.in_recommend(session.view_of(session.view().dataset or known[0].name, name))

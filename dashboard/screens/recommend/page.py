@@ -52,6 +52,8 @@ def page() -> None:
     if info is not None:
         view = without_unknown(view, info)
     pickers.row(view, stocked, known_models, info)
+    for trouble in (model.trouble for model in known_models if model.name == view.model and model.broken):
+        st.warning(md(trouble))
     for note in session.link_notes():
         st.caption(f":orange[Note:] {md(note)}")
     if not known_models:

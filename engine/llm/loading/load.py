@@ -5,6 +5,7 @@ evaluation mode whose attention goes through the lens, after comparing the lens 
 (agreement.py). `inspect` tells what `planned` found.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -167,14 +168,19 @@ def load(
     return loaded(planned(source, device, dtype), digests)
 
 
-def loaded(plan: Plan, digests: Digests | None = None) -> LoadedModel:
-    """Loads what was planned. Raises ModelError and OutOfMemory."""
+def loaded(
+    plan: Plan, digests: Digests | None = None, say: Callable[[str], None] = lambda _: None
+) -> LoadedModel:
+    """Loads what was planned. `say`: is told which part of that begins. Raises ModelError and OutOfMemory."""
     plan.check_memory()
     place, facts = plan.place, plan.facts
     tokenizer = read_tokenizer(place.folder, plan.config)
     encoder = read_encoder(place.folder, tokenizer, plan.config)
+    say("reading every byte of its files")
     known = revision(place, digests)
+    say(f"loading the weights, {_gib(plan.needed)} of {_gib(plan.free)} free")
     model = _weights(place, plan.config, plan.device, plan.dtype)
+    say("trying it: a prompt through its own attention and ours")
     check(model, encoder.joined((_SAMPLE,)), facts.layers, f"{facts.source} ({facts.architecture})")
     return LoadedModel(
         model=model,

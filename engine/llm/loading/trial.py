@@ -29,6 +29,7 @@ from engine.progress import give_way, tell, telling
 
 LIMIT_S = 600.0  # for a small model on a busy machine, start of Python included
 BYTES_PER_S = 20 << 20  # how fast weights are read at the least: their size adds to the limit
+READING = "reading its configuration and the sizes of its files"
 _LOOK_S = 0.1
 _ROOT = Path(__file__).parents[3]
 
@@ -52,6 +53,7 @@ def try_out(
     # A download may take as long as it does: the hub's library has limits of its own.
     until = time.monotonic() + LIMIT_S if check_source(source) else float("inf")
     limit, memory = LIMIT_S, ""
+    tell(None, "starting a process that tries it", begins=True)
     with _child(command or [sys.executable, "-P", "-m", __name__, json.dumps(asked)]) as (child, lines):
         while True:
             give_way()
@@ -73,7 +75,7 @@ def try_out(
             if "bytes" in line:
                 memory, limit = line["memory"], limit_s(line["bytes"])
                 until = time.monotonic() + limit
-            tell(None, line.get("say", memory))
+            tell(None, line.get("say", memory), begins=True)  # the child says what is worth saying
 
 
 def _ended(source: str, status: int, memory: str) -> DualensError:
@@ -135,13 +137,15 @@ def main(source: str, device: str, dtype: str, digests: str) -> None:
 
         try:
             with telling(lambda _, message="": say(say=message)):
+                here = check_source(source)
+                say(say=READING if here else f"fetching it from the hub, then {READING}")
                 from engine.llm.loading.load import loaded, planned
 
                 plan = planned(source, device, dtype)
                 plan.check_memory()
                 say(bytes=plan.files, memory=plan.memory)
                 _limit_work(limit_s(plan.files))
-                model = loaded(plan, Digests(Path(digests)))
+                model = loaded(plan, Digests(Path(digests)), lambda part: say(say=part))
             say(facts={**asdict(plan.facts), "revision": model.revision})
         except DualensError as error:
             say(error=type(error).__name__, text=str(error))

@@ -99,6 +99,41 @@ def test_register_a_model(open_page: Open, store: Store) -> None:
         button(app, "Register").click().run()
         until(app, "Registered")
     assert [model.name for model in models.listing(store)] == ["me/toy"]
+    assert not any(each.label == "Open in Recommend" for each in app.button), "there is no data to open"
+
+
+def test_a_registered_model_opens_in_recommend(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    with FakeEngine(store):
+        app = open_page("library", shelf="Models")
+        next(each for each in app.text_input if each.label == "Folder or hub id").set_value("me/toy")
+        button(app, "Register").click().run()
+        until(app, "Registered")
+        button(app, "Open in Recommend").click().run()
+    assert not app.exception
+    assert (app.query_params["data"], app.query_params["model"]) == ("simulated", "me/toy")
+
+
+def test_a_registration_says_which_part_it_is_in(open_page: Open, store: Store) -> None:
+    app = open_page("library", shelf="Models")
+    next(each for each in app.text_input if each.label == "Folder or hub id").set_value("me/toy")
+    button(app, "Register").click().run()
+    (job,) = jobs.listing(store, kinds=["register_model"])
+    jobs.claim(store, "me")
+    jobs.heartbeat(store, job.id, "me", None, "loading the weights, 26 MiB of 3.0 GiB free")
+    app.run()
+    assert "loading the weights, 26 MiB of 3.0 GiB free" in texts(app)
+
+
+def test_a_broken_model_says_why_wherever_it_is_chosen(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    models.note(store, models.get(store, "embedded"), models.FOLDER, "its <b>folder</b> is gone.")
+    said = "The model 'embedded' is broken: its <b>folder</b> is gone."
+    for name, at in (("library", {"shelf": "Models"}), ("studies", {}), ("tune", {}), ("recommend", {})):
+        app = open_page(name, **at)
+        assert not app.exception
+        assert said in read("\n".join([texts(app), *(each.value for each in app.warning)])), name
+    assert list(open_page("library", shelf="Models").dataframe[0].value["fits"]) == ["broken"]
 
 
 def test_jobs_and_storage(open_page: Open, store: Store) -> None:

@@ -37,7 +37,16 @@ def test_the_facts_are_those_of_the_childs_last_line(settings: Settings, model_f
     with telling(lambda _, message: said.append(message)):
         found = trying(settings, model_folder(), child("time.sleep(60)", SIZES, {"facts": {"layers": 3}}))
     assert found == {"layers": 3}
-    assert said == [SIZES["memory"]]
+    assert said == ["starting a process that tries it", SIZES["memory"]]
+
+
+def test_each_part_of_a_trial_is_said_when_it_begins(settings: Settings, model_folder) -> None:
+    """A page shows it: loading takes minutes, and parts that follow each other at once are said, too."""
+    said: list[str] = []
+    lines = [{"say": part} for part in ("reads", "loads", "tries")]
+    with telling(lambda _, message: said.append(message)):
+        trying(settings, model_folder(), child("time.sleep(60)", *lines, {"facts": {}}))
+    assert said[1:] == ["reads", "loads", "tries"]
 
 
 def test_an_error_of_the_child_keeps_its_class_and_words(settings: Settings, model_folder) -> None:
@@ -119,7 +128,11 @@ def test_larger_weights_may_take_longer() -> None:
 def test_a_model_is_registered_after_it_was_loaded(store: Store, settings: Settings, model_folder) -> None:
     """The real process, once."""
     folder, engine = model_folder("llama"), Engine(store, settings)
-    info = engine.admit("tiny", str(folder))
+    said: list[str] = []
+    with telling(lambda _, message: said.append(message)):
+        info = engine.admit("tiny", str(folder))
+    beginnings = ("starting", "reading its configuration", str(folder), "reading every", "loading", "trying")
+    assert all(part.startswith(begin) for part, begin in zip(said, beginnings, strict=True)), said
     facts = inspect(str(folder))
     assert (info.name, info.source) == ("tiny", str(folder))
     assert (info.revision, info.parameters, info.details) == (facts.revision, facts.parameters, facts.details)

@@ -14,6 +14,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from db.errors import DataError
+from engine.data.column_names import known_name
 from engine.data.dates import compact_date
 from engine.data.histories import elements, listed
 from engine.data.report import Report
@@ -21,6 +22,7 @@ from engine.data.tables.table import Table
 from engine.data.values import id_text, is_date, is_empty, is_fraction, number, whole_id
 
 LOOK_ROWS = 200_000
+LOOK_COLUMNS = 100
 LOOK_CHARACTERS = 24 << 20  # of cells; review texts are long
 TESTED = 1000  # distinct values whose shape is tested
 COMPACT = 0.95  # of the rows are whole dates written as numbers
@@ -244,16 +246,22 @@ def _shown(value: Any) -> str:
     return value.strip() if type(value) is str else "" if value is None else str(value)
 
 
-def look(table: Table, rows: int = LOOK_ROWS) -> Profile:
+def look(table: Table, rows: int = LOOK_ROWS, also: Iterable[str | None] = ()) -> Profile:
     """The profile of a table's first rows; a table that breaks off later is known as far as it goes.
 
-    Raises Broken or DataError where not one row can be read.
+    Of a table of very many columns the first are looked at, those with telling names, and those named in
+    `also`. Raises Broken or DataError where not one row can be read.
     """
     report = Report(label="table")
-    columns: list[list[Any]] = [[] for _ in table.columns]
+    names = [
+        name
+        for place, name in enumerate(table.columns)
+        if place < LOOK_COLUMNS or known_name(name) or name in also
+    ]
+    columns: list[list[Any]] = [[] for _ in names]
     whole, seen = True, 0
     try:
-        for _, batch in table.read(table.columns, report, lambda *_: None, lambda *_: None):
+        for _, batch in table.read(names, report, lambda *_: None, lambda *_: None):
             for column, values in zip(columns, batch, strict=True):
                 column.extend(values)
             seen += sum(len(value) for values in batch for value in values if type(value) is str)
@@ -264,5 +272,5 @@ def look(table: Table, rows: int = LOOK_ROWS) -> Profile:
         if not columns or not columns[0]:
             raise
         whole = False  # the import itself names the place
-    named = {name: Column(name, values, whole) for name, values in zip(table.columns, columns, strict=True)}
+    named = {name: Column(name, values, whole) for name, values in zip(names, columns, strict=True)}
     return Profile(table, named, len(columns[0]) if columns else 0, whole)

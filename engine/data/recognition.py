@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.data.clues import COVERED, Catalogue, Seen
+from engine.data.clues import COVERED, Catalogue, Seen, no_list
 from engine.data.column_names import NAMES, named_as, plain_name
 from engine.data.evidence import Score, score
 from engine.data.profile import Profile
@@ -68,10 +68,13 @@ def recognize(
 def _history(seen: Seen, found: Recognition, given: Mapping[str, str | None]) -> None:
     """A column of lists that is a history, so that each row is a user."""
     columns = seen.profile.columns.values()
+    if all(no_list(seen, column, "history") for column in columns):
+        return
     items = [column.name for column in columns if not column.lists and not column.joined]
     seen.item = given.get("item") or max(items, key=lambda n: score(seen, n, "item").total, default=None)
     taken = [c for f, c in given.items() if c]
-    scores = [score(seen, name, "history") for name in seen.profile.columns if name not in taken]
+    possible = [column.name for column in columns if not no_list(seen, column, "history")]
+    scores = [score(seen, name, "history") for name in possible if name not in taken]
     best = sorted(scores, key=lambda s: -s.total)
     seen.item = given.get("item")
     if not best or best[0].total < PAIR:

@@ -63,7 +63,7 @@ class Candidacy:
 
 def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     mapping = mapping or {}
-    profiles, reasons = _profiles(folder)
+    profiles, reasons = _profiles(folder, mapping)
     orders = {pair.table: pair for pair in orders_among(profiles, mapping)}
     sides = [table for pair in orders for table in (pair.lines, pair.orders)]
     profiles = [p for p in profiles if p.table not in sides] + [pair.profile for pair in orders.values()]
@@ -95,7 +95,7 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
         recognized = best.recognized
         notes.append(orders[best.table].note)
     elif profile.rows >= LOOK_BESIDE:
-        profile = look(best.table)
+        profile = look(best.table, also=mapping.values())
     return assemble(
         tables,
         replace(profile, table=tables[0]),
@@ -108,7 +108,7 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     )
 
 
-def _profiles(folder: Folder) -> tuple[list[Profile], list[str]]:
+def _profiles(folder: Folder, mapping: CorrectedMapping) -> tuple[list[Profile], list[str]]:
     """The tables of a folder and why other files are none; of the neighbours of a named file only some."""
     some = bool(folder.only or folder.given)
     named = folder.candidates() if some else ()
@@ -118,7 +118,7 @@ def _profiles(folder: Folder) -> tuple[list[Profile], list[str]]:
     profiles, reasons = [], []
     for member in (*named, *beside):
         try:
-            profiles.append(look(open_table(member), LOOK_BESIDE))
+            profiles.append(look(open_table(member), LOOK_BESIDE, mapping.values()))
         except Broken as error:
             reasons.append(f"{member.name}, line 1: {error}")
         except DataError as error:

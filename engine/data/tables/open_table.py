@@ -9,26 +9,36 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from engine.data.files import Member
+from engine.data.files import Broken, Member
 from engine.data.tables.delimited import guess_text_table
 from engine.data.tables.json_lines import json_table, parse_object
 from engine.data.tables.json_values import open_values
+from engine.data.tables.matrix import matrix_reason
 from engine.data.tables.parquet import parquet_table
+from engine.data.tables.sections import section_table
 from engine.data.tables.table import Table
 from engine.data.text import text_head
 
 LOOK = 20  # lines
+LOOK_SECTIONS = 1000  # lines, of which one is a heading at least
 
 
 def open_table(member: Member) -> Table:
-    """The table in a member, by content; raises Broken with the reason when there is none."""
+    """The table in a member, by content; raises Broken with the reason when there is none to be read."""
+    table = _table(member)
+    if reason := matrix_reason(table):
+        raise Broken(reason)
+    return table
+
+
+def _table(member: Member) -> Table:
     head = member.head(4096)
     if head.startswith(b"PAR1"):
         return parquet_table(member)
     lines = [line for line in text_head(member) if line.strip()]
     if lines and re.match(r"\s*[\[{]", lines[0]):
         return _json(member, lines)
-    return guess_text_table(member)
+    return section_table(member, lines[:LOOK_SECTIONS]) or guess_text_table(member)
 
 
 def _json(member: Member, lines: list[str]) -> Table:

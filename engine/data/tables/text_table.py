@@ -130,6 +130,9 @@ class _Rows:
                 report.repair("quote that does not close", self.member.name, line, text[:60])
             while len(row) > self.width and not row[-1].strip():
                 row.pop()
+            if len(row) > self.width and used == 1 and (whole := self._last_joined(text)):
+                row = whole
+                report.repair("separator inside the last column", self.member.name, line, row[-1][:60])
             at, joined = at + used, joined + used - 1
             if not text.strip() and used == 1:
                 blank += 1
@@ -148,6 +151,13 @@ class _Rows:
                 "imported; this is a fault of the importer, please report it."
             )
         return np.array(numbers, np.int64), list(zip(*rows, strict=True)), held
+
+    def _last_joined(self, text: str) -> list[str] | None:
+        """The row whose last column holds the separator, where that one alone is text; None for others."""
+        if '"' in text or self.kinds != tuple(range(self.width - 1)):
+            return None
+        row = text.split(self.delimiter, self.width - 1)
+        return row if all(map(_is_measure, row[:-1])) else None
 
     def _record(self, texts: list[str], at: int, final: bool) -> tuple[list[str] | None, int]:
         """The record that starts on line `at` and how many lines it takes; (None, 1): more is to come.

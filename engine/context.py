@@ -8,6 +8,7 @@ about data stay quick.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from engine.demos import query as queries
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
 from engine.libraries import versions
-from engine.llm.loading import trial
+from engine.llm.loading import forms, trial
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.health import fault
 from engine.llm.loading.identity import ENCODERS, Identity
@@ -140,9 +141,30 @@ class Engine:
         """
         check_folder(source)
         source, settings = _absolute(source), self.settings
-        models.check_free(self.store, name, source)
-        facts = trial.try_out(source, settings.device, settings.dtype, settings.home / _DIGESTS)
-        return models.register(self.store, _described(name, facts))
+        packed = forms.packed(source)
+        into = self._place(packed) if packed else None
+        models.check_free(self.store, name, str(into or source))
+        there = into is not None and into.exists()
+        try:
+            facts = trial.try_out(
+                str(packed.path) if packed else source,
+                settings.device,
+                settings.dtype,
+                settings.home / _DIGESTS,
+                packed=packed,
+                into=into,
+            )
+            return models.register(self.store, _described(name, facts))
+        except BaseException:
+            if into is not None and not there:
+                shutil.rmtree(into, ignore_errors=True)
+            raise
+
+    def _place(self, packed: forms.Packed) -> Path:
+        """Where a model of another form is unpacked to, in the workspace."""
+        if packed.base is not None:
+            check_folder(packed.base)
+        return packed.place(self.settings.home, self.digests)
 
     def register(self, name: str, source: str) -> ModelInfo:
         """Register a model made here, without trying it: reads what its files say, not its weights."""
@@ -186,9 +208,9 @@ def _described(name: str, facts: dict[str, Any]) -> ModelInfo:
 
 
 def _absolute(source: str) -> str:
-    """A folder's path from the root; a hub id as it is."""
+    """A path from the root; a hub id as it is."""
     path = os.path.expanduser(source)
-    return os.path.realpath(path) if os.path.isdir(path) else source  # no name is too long for these
+    return os.path.realpath(path) if os.path.exists(path) else source  # no name is too long for these
 
 
 @dataclass(frozen=True)

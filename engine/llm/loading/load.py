@@ -20,8 +20,9 @@ from engine.llm.loading.agreement import check, quiet
 from engine.llm.loading.configuration import PROVEN, context_length, read_config
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.folder import line_of
+from engine.llm.loading.forms import origin_of
 from engine.llm.loading.identity import Identity
-from engine.llm.loading.precision import available_bytes, choose_device, choose_dtype, name_of
+from engine.llm.loading.precision import available_bytes, choose_device, choose_dtype, name_of, size_of
 from engine.llm.loading.sources import Source, locate, revision
 from engine.llm.loading.tensors import check_complete, check_numbers
 from engine.llm.loading.tokenizer import read_encoder, read_tokenizer, recipe_of
@@ -64,9 +65,9 @@ class Plan:
     def memory(self) -> str:
         """What it needs and what there is, in one sentence without a full stop."""
         return (
-            f"{self.facts.source} needs about {_gib(self.needed)} on {self.device} in {name_of(self.dtype)} "
-            f"({self.facts.parameters:,} parameters and the keys and values of "
-            f"{min(self.facts.context_length, _KV_TOKENS):,} tokens), and {_gib(self.free)} are free"
+            f"{self.facts.source} needs about {size_of(self.needed)} on {self.device} in "
+            f"{name_of(self.dtype)} ({self.facts.parameters:,} parameters and the keys and values of "
+            f"{min(self.facts.context_length, _KV_TOKENS):,} tokens), and {size_of(self.free)} are free"
         )
 
     def check_memory(self) -> None:
@@ -77,8 +78,8 @@ class Plan:
         weights, free = self.facts.parameters * self.dtype.itemsize, available_bytes(torch.device("cpu"))
         if self.device.type != "cpu" and weights > free:  # they pass through the machine's own memory
             raise OutOfMemory(
-                f"{self.facts.source} has {_gib(weights)} of weights in {name_of(self.dtype)}, which pass "
-                f"through the machine's memory, where {_gib(free)} are free. {advice}"
+                f"{self.facts.source} has {size_of(weights)} of weights in {name_of(self.dtype)}, which pass "
+                f"through the machine's memory, where {size_of(free)} are free. {advice}"
             )
 
 
@@ -246,9 +247,10 @@ def _shape(place: Source, config: PretrainedConfig, weights: bool) -> tuple[Mode
 
 
 def _made_for(place: Source) -> dict:
-    """The way of scoring that the recipe names, if there is one."""
-    scoring = recipe_of(place.folder).get("scoring")
-    return {"scoring": scoring} if isinstance(scoring, str) and scoring in SCORINGS else {}
+    """The way of scoring that the recipe names, and what the folder was unpacked from, if there is such."""
+    scoring, origin = recipe_of(place.folder).get("scoring"), origin_of(place.folder)
+    told = {"scoring": scoring} if isinstance(scoring, str) and scoring in SCORINGS else {}
+    return {**told, "origin": origin} if origin else told
 
 
 def _weights(
@@ -285,7 +287,3 @@ def _weights(
     check_numbers(model, place.source, place.folder, dtype)
     linear.quicken(model)
     return model.eval()
-
-
-def _gib(count: int) -> str:
-    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{max(1, count / 2**20):,.0f} MiB"

@@ -56,6 +56,11 @@ def name_of(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
+def size_of(count: int) -> str:
+    """Bytes in words, such as "1.2 GiB"."""
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{max(1, count / 2**20):,.0f} MiB"
+
+
 def available_bytes(device: torch.device) -> int:
     """Memory that could be allocated now: of the machine, or of the container that this process is in."""
     if device.type == "cuda":

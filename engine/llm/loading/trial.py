@@ -24,6 +24,7 @@ from typing import IO, Any
 from db import errors
 from db.errors import DualensError, ModelError, OutOfMemory
 from engine.llm.loading.digests import Digests
+from engine.llm.loading.forms import Packed
 from engine.llm.loading.sources import check_source
 from engine.progress import give_way, tell, telling
 
@@ -40,18 +41,25 @@ def limit_s(nbytes: int) -> float:
 
 
 def try_out(
-    source: str, device: str, dtype: str, digests: Path, command: Sequence[str] | None = None
+    source: str,
+    device: str,
+    dtype: str,
+    digests: Path,
+    command: Sequence[str] | None = None,
+    packed: Packed | None = None,
+    into: Path | None = None,
 ) -> dict[str, Any]:
     """The facts (`ModelFacts` as a dict) of a model that could be loaded and used on this device.
 
-    digests: file of what is known of files read before.
+    digests: file of what is known of files read before. packed: the source, where it is of another form and
+    is written as a folder `into` first.
 
     Says how far it is (`tell`) and what memory is needed and free. Raises ModelError, OutOfMemory or
     BadInput; nothing is left running then, nor where the job is stopped.
     """
-    asked = [source, device, dtype, str(digests)]
+    asked = [source, device, dtype, str(digests), packed.form if packed else "", str(into or "")]
     # A download may take as long as it does: the hub's library has limits of its own.
-    until = time.monotonic() + LIMIT_S if check_source(source) else float("inf")
+    until = time.monotonic() + LIMIT_S if packed or check_source(source) else float("inf")
     limit, memory = LIMIT_S, ""
     tell(None, "starting a process that tries it", begins=True)
     with _child(command or [sys.executable, "-P", "-m", __name__, json.dumps(asked)]) as (child, lines):
@@ -126,7 +134,7 @@ def _read(printed: IO[bytes], lines: queue.Queue) -> None:
     lines.put(None)
 
 
-def main(source: str, device: str, dtype: str, digests: str) -> None:
+def main(source: str, device: str, dtype: str, digests: str, form: str = "", into: str = "") -> None:
     """What the child does: load the model and print its facts, or the error."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)  # what libraries print is no answer
@@ -141,6 +149,13 @@ def main(source: str, device: str, dtype: str, digests: str) -> None:
                 say(say=READING if here else f"fetching it from the hub, then {READING}")
                 from engine.llm.loading.load import loaded, planned
 
+                if form:
+                    from engine.llm.loading.unpack import unpack
+
+                    nbytes = _bytes_of(Path(source))
+                    say(bytes=nbytes, memory="")
+                    unpack(Packed(form, Path(source)), Path(into))
+                    source = into
                 plan = planned(source, device, dtype)
                 plan.check_memory()
                 say(bytes=plan.files, memory=plan.memory)
@@ -153,6 +168,11 @@ def main(source: str, device: str, dtype: str, digests: str) -> None:
             say(error="OutOfMemory", text=f"The memory ran out while {source} was tried.")
         except Exception as error:  # a model of any class may fail in any way
             say(error="ModelError", text=f"{source} cannot be used: {type(error).__name__}: {error}")
+
+
+def _bytes_of(packed: Path) -> int:
+    files = [packed] if packed.is_file() else [file for file in packed.iterdir() if file.is_file()]
+    return sum(file.stat().st_size for file in files)
 
 
 def _be_expendable() -> None:

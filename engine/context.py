@@ -23,6 +23,7 @@ from db import datasets, models
 from db.datasets import DatasetInfo
 from db.errors import ModelError, NotFound
 from db.models import FOLDER, LOADING, ModelInfo
+from db.public import PUBLIC_MODELS
 from db.requests import OptimizeRequest, RunRequest
 from db.settings import Settings
 from db.store import Store
@@ -253,7 +254,15 @@ class Context(Generic[Request]):
             return None
         from engine.llm.embedding.sentence_encoder import encoder_revision
 
-        return [encoder_revision(self.request.embedding, self.engine.digests), versions(ENCODERS)]
+        return [encoder_revision(self._encoder, self.engine.digests), versions(ENCODERS)]
+
+    @property
+    def _encoder(self) -> str:
+        """Folder of the request's sentence encoder, which may be one that was fetched by name."""
+        assert isinstance(self.request, RunRequest)
+        asked = self.request.embedding or ""
+        own = self.engine.settings.models / asked
+        return str(own) if asked in PUBLIC_MODELS and own.is_dir() else asked
 
     @cached_property
     def query(self) -> Query:
@@ -283,7 +292,7 @@ class Context(Generic[Request]):
             from engine.llm.embedding.sentence_encoder import sentence_vectors
 
             device, digests = self.engine.device(), self.engine.digests
-            return sentence_vectors(self.request.embedding, titles, device, prefills, digests)
+            return sentence_vectors(self._encoder, titles, device, prefills, digests)
         from engine.llm.embedding.pooled_states import pooled_states
 
         return pooled_states(self.loaded, titles, prefills)

@@ -1,6 +1,7 @@
 """Commands for the workspace: set it up, import data, list data sets, users and models."""
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,29 +10,65 @@ import typer
 from db import datasets, models
 from db.choices import FORMATS
 from db.errors import BadInput, DataError
+from db.public import PUBLIC_DATA, PUBLIC_MODELS, PublicData, PublicModel, offer
 from engine.commands import output
 from engine.commands.options import Dataset, Json, Limit, at_least, listing, opened, service_engine
 from engine.data import importing
 from engine.data.questions import Question
 from engine.jobs import handlers, model_folders
-from engine.progress import quiet
+from engine.progress import quiet, telling
+from engine.tasks.public import add_public_model, public_model, published
 from engine.tasks.setup import setup_workspace
 
 app = typer.Typer()
 
 
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Fetch without asking.")]
+
+
+def agreed(thing: PublicModel | PublicData | None, yes: bool) -> None:
+    """Ask before anything is fetched. Raises BadInput where nobody can be asked, Abort for a no."""
+    if thing is None or yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput(f"{offer(thing)} It is fetched with --yes.")
+    typer.confirm(f"{offer(thing)} Fetch it?", abort=True, err=True)
+
+
 @app.command(epilog="Example: dualens setup")
-def setup(json: Json = False) -> None:
+def setup(
+    wanted: Annotated[
+        str | None,
+        typer.Option("--with", help=f"Fetch these models too, without asking: {', '.join(PUBLIC_MODELS)}."),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Prepare the workspace: simulated store, embedded model, one first run. Safe to repeat."""
+    names = [] if wanted is None else wanted.split(",")
+    for unknown in (name for name in names if name not in PUBLIC_MODELS):
+        raise BadInput(
+            f"--with: there is no model {unknown!r} to fetch; there are {', '.join(PUBLIC_MODELS)}."
+        )
     with opened() as store, service_engine(store) as engine:
         done = setup_workspace(engine, say=None if json else output.line)
+        for name in names:
+            with output.progress() as say, telling(quiet if json else say):
+                done |= {name: add_public_model(engine, PUBLIC_MODELS[name], name)}
+            if not json:
+                output.line(f"Model {name}: {PUBLIC_MODELS[name].about}.")
     if json:
         output.as_json(done)
 
 
 @app.command("import", epilog="Example: dualens import ratings.csv --name my-shop --min-rating 4")
 def import_(
-    path: Annotated[Path, typer.Argument(help="File, folder or zip in any supported format.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="File, folder or zip in any supported format; or the name of public data: "
+            f"{', '.join(PUBLIC_DATA)}."
+        ),
+    ],
     name: Annotated[str | None, typer.Option("--name", help="Name of the new data set.")] = None,
     format: Annotated[
         Literal[tuple(FORMATS)] | None,  # type: ignore[valid-type]
@@ -80,7 +117,12 @@ def import_(
         bool, typer.Option("--accept-drops", help="Import even where many rows would be left out.")
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Take the best guess where columns are not clear.")
+        bool,
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Take the best guess where columns are not clear; fetch public data without asking.",
+        ),
     ] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Show what would be read; stores nothing.")
@@ -106,6 +148,8 @@ def import_(
         "mapping": mapping_of(column),
         "options": options,
     }
+    if (known := published(str(path))) is not None:
+        agreed(known[0], yes)
     with opened() as store, service_engine(store) as engine:
         if preview:
             found = handlers.preview_job(engine, asked, quiet)
@@ -186,15 +230,22 @@ def users(
 @app.command("models", epilog="Example: dualens models --add Qwen/Qwen2.5-0.5B --name qwen")
 def models_(
     add: Annotated[
-        str | None, typer.Option("--add", help="Register this folder or hub id, if it loads.")
+        str | None,
+        typer.Option(
+            "--add",
+            help="Register this folder, GGUF file, LoRA adapter or hub id, if it loads; or fetch one by "
+            f"name: {', '.join(PUBLIC_MODELS)}.",
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name to register it under.")] = None,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """List the registered models, or register one."""
     with opened() as store:
         if add:
-            with service_engine(store) as engine:
+            agreed(public_model(add), yes)
+            with service_engine(store) as engine, output.progress() as say, telling(quiet if json else say):
                 handlers.register_job(engine, {"name": name or add, "source": add}, quiet)
         model_folders.check(store)
         found = models.listing(store)

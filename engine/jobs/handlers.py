@@ -21,6 +21,7 @@ from engine.tasks.baseline_lists import baseline_lists
 from engine.tasks.effects import effects
 from engine.tasks.forward_tuning import ITERATIONS, forward
 from engine.tasks.pool import USUAL_SIZE, USUAL_SOURCES, pool
+from engine.tasks.public import add_public_model, fetched_data, public_model, published
 from engine.tasks.rank import rank
 from engine.tasks.setup import setup_workspace
 from engine.tasks.spread import perturbation_stats
@@ -86,8 +87,16 @@ def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[
     """`{path, name, format, mapping, options, accept_drops, yes}` -> `{dataset, report}`.
 
     Where most rows would be left out and that was not accepted, nothing is imported: `dataset` is None and
-    `question` says what to decide.
+    `question` says what to decide. A path that is a name of `db.public` is fetched first.
     """
+    if (known := published(payload["path"])) is not None:
+        with fetched_data(engine, *known, report) as folder:
+            named = payload.get("name") or payload["path"].replace(":", "-")
+            return _imported(engine, {**payload, "path": str(folder), "name": named}, report)
+    return _imported(engine, payload, report)
+
+
+def _imported(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     try:
         info, read = importing.import_path(
             engine.store,
@@ -111,11 +120,17 @@ def purge_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
 
 
 def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{name, source}` -> `{model}`: registered where it works; tried in a process of its own."""
-    name = (payload.get("name") or payload["source"]).strip()
+    """`{name, source}` -> `{model}`: registered where it works; tried in a process of its own.
+
+    A source that is a name of `db.public` is fetched first; a sentence encoder gives `{encoder}`.
+    """
+    source = payload["source"].strip()
+    name = (payload.get("name") or source).strip()
     if not name:
-        raise BadInput("A model needs a name and a source (a folder or a hub id).")
-    return {"model": engine.admit(name, payload["source"].strip()).name}
+        raise BadInput("A model needs a name and a source (a folder, a file or a hub id).")
+    if (known := public_model(source)) is not None:
+        return add_public_model(engine, known, name)
+    return {"model": engine.admit(name, source).name}
 
 
 def tune_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def _from_adapter(adapter: Path, folder: Path) -> dict[str, Any]:
             f"{adapter} is an adapter of {base}, and the package that merges adapters is not installed: pip "
             "install peft (in a checkout: pip install '.[peft]')."
         )
-    from peft import PeftModel
+    from peft import PeftModel  # pyright: ignore[reportMissingImports]
 
     try:
         place = locate(base)
@@ -221,7 +221,7 @@ def _check_adapter(adapter: Path, told: dict) -> None:
 
 def _save(model: PreTrainedModel, folder: Path) -> None:
     """Without what transformers notes of the form that it came from, which would keep it from being saved."""
-    model.is_quantized = False
+    model.is_quantized = False  # type: ignore[assignment]
     for holder, name in (
         (model, "hf_quantizer"),
         (model, "quantization_method"),
@@ -245,8 +245,8 @@ def _check_room(file: Path, numbers: int, dtype: torch.dtype, folder: Path, what
     tell(None, needs)
     if 2 * size > memory:
         raise OutOfMemory(
-            f"{needs}. Unpacking takes {size_of(2 * size)} of memory, and {size_of(memory)} are free. Nothing "
-            "was unpacked: take a smaller model."
+            f"{needs}. Unpacking takes {size_of(2 * size)} of memory, and {size_of(memory)} are free. "
+            "Nothing was unpacked: take a smaller model."
         )
     if size > disk:
         raise ModelError(

@@ -1,0 +1,1 @@
+"""Fetching what is published elsewhere: models from the package index, data sets from their publishers."""

@@ -62,6 +62,7 @@ LAYERS = (
     "progress",
     "stopping",
     "streams",
+    "fetching",
     "registry",
     "libraries",
     "lrgd",

@@ -21,7 +21,6 @@ from engine.progress import give_way, tell
 _TRIES = 5  # without a byte more
 _PAUSE_S = 1.0  # before the second try; doubled with each
 _TIMEOUT = httpx.Timeout(30.0, connect=15.0)
-_CHUNK = 1 << 16
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -99,7 +98,7 @@ def _go_on(client: httpx.Client, url: str, part: Path) -> None:
         with part.open("r+b" if have else "wb") as opened:
             opened.seek(have)
             opened.truncate()
-            for chunk in answer.iter_bytes(_CHUNK):
+            for chunk in answer.iter_raw():
                 opened.write(chunk)
                 have += len(chunk)
                 give_way()

@@ -39,7 +39,7 @@ _TO_FULL = (
 )
 # What else people have, by a file that tells it: what it is, and what to do. The first that fits is said.
 _OTHERS = {
-    "*.gguf": ("a GGUF model", "Take the model's safetensors version."),
+    "*.gguf": ("a GGUF model", "Register it: dualens models --add FILE."),
     "model_index.json": ("a diffusion pipeline", "Take a causal language model."),
     "consolidated*": ("a checkpoint in its maker's own layout", "Take its Hugging Face version."),
     "*.mlmodel*": ("a Core ML model", "Take the model's safetensors version."),
@@ -54,8 +54,12 @@ def check_folder(folder: Path) -> None:
     if not folder.exists():
         raise ModelError(f"{folder} is a link to a folder that is not there. Give the folder itself.")
     if not folder.is_dir():
-        what = "a GGUF model; Dualens reads safetensors only" if folder.suffix == ".gguf" else "a file"
-        raise ModelError(f"{folder} is {what}. Give the folder that holds config.json and model.safetensors.")
+        if folder.suffix == ".gguf":
+            raise ModelError(f"{folder} is a GGUF model. Register it: dualens models --add FILE.")
+        raise ModelError(
+            f"{folder} is a file. Give the folder that holds config.json and model.safetensors, or a GGUF "
+            "file."
+        )
     names = _names(folder)
     _check_adapter(folder, names)
     if CONFIG not in names:
@@ -173,7 +177,8 @@ def _check_adapter(folder: Path, names: set[str]) -> None:
             f"files elsewhere; otherwise merge it: {_TO_FULL}."
         )
     raise ModelError(
-        f"{folder} is not a whole model but {what}{of}. Dualens needs whole weights. Merge it: {_TO_FULL}."
+        f"{folder} is not a whole model but {what}{of}. Register it, which merges the two: dualens models "
+        "--add FOLDER."
     )
 
 

@@ -4,6 +4,7 @@ They are written once as such a folder (`unpack`), so that whatever reads models
 """
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +53,13 @@ class Packed:
 def packed(source: str) -> Packed | None:
     """What a path holds if it must be unpacked; None for every other source. Raises ModelError."""
     path = typed(source)
-    if path.is_file():
+    if os.path.isfile(path):  # False, no error, for what can be no path
         return _gguf(path) if path.suffix == ".gguf" or _begins(path) else None
+    if not os.path.isdir(path):
+        return None
     if (path / ADAPTER).is_file():
         return None if (path / CONFIG).exists() else Packed("adapter", path)
-    if not path.is_dir() or any(path.glob("*.safetensors")):
+    if any(path.glob("*.safetensors")):
         return None
     files = sorted(path.glob("*.gguf"))
     if len(files) > 1:

@@ -20,6 +20,7 @@ from typing import Any
 import gguf
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel
+from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
 from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
 from db.errors import DualensError, ModelError, OutOfMemory
@@ -33,7 +34,10 @@ from engine.llm.loading.tensors import check_complete
 from engine.llm.loading.tokenizer import read_tokenizer
 from engine.progress import tell
 
-_PLAIN = {"F64", "F32", "F16", "BF16"}
+# How text is split before it becomes tokens: the rules that transformers knows, and those that come to the
+# same as its usual one (smollm: no token joins digits, so splitting them or not is one).
+_SPLITS = {"default", "gpt-2", "smollm", *GGUF_PRE_TOKENIZER_SPLITS}
+_PLAIN = {"F64": torch.float32, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _CPU = torch.device("cpu")
 
 
@@ -62,12 +66,10 @@ def _from_gguf(file: Path, folder: Path) -> dict[str, Any]:
     with _read_once():
         head = _head(file)
         numbers, kinds = _checked(file, head)
-        dtype = torch.float32
-        if kinds <= _PLAIN:
-            dtype = next((d for name, d in _DTYPES.items() if name in kinds), torch.float32)
-        elif numbers:
-            dtype = choose_dtype("auto", _CPU, numbers)[0]
+        # Vectors (norms, biases) are always float32 in GGUF; what counts is what the matrices are.
         usual = Counter(tensor.tensor_type.name for tensor in head.tensors if len(tensor.shape) > 1)
+        plain = kinds <= _PLAIN.keys()
+        dtype = _PLAIN[usual.most_common(1)[0][0]] if plain else choose_dtype("auto", _CPU, numbers)[0]
         told = {
             "form": "GGUF",
             "file": file.name,
@@ -102,9 +104,6 @@ def _from_gguf(file: Path, folder: Path) -> dict[str, Any]:
     check_complete(model, loading, folder)
     _save(model, folder)
     return told
-
-
-_DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 
 
 @contextmanager
@@ -147,6 +146,12 @@ def _checked(file: Path, head: gguf.GGUFReader) -> tuple[int, set[str]]:
         raise ModelError(
             f"{file} scales its positions (rope_freqs or rope.scaling), which transformers leaves out when "
             "it reads GGUF: every number would be a little wrong. Take the model's safetensors version."
+        )
+    rule = _value(head, "tokenizer.ggml.pre")
+    if rule is not None and rule not in _SPLITS:
+        raise ModelError(
+            f"{file} splits text by the rule {str(rule)[:40]!r}, which transformers does not know from GGUF: "
+            "prompts would get other tokens than the model learned. Take the model's safetensors version."
         )
     kinds = {tensor.tensor_type.name for tensor in head.tensors}
     return sum(prod(int(size) for size in tensor.shape) for tensor in head.tensors), kinds

@@ -240,10 +240,10 @@ def test_another_kind_of_folder_is_called_what_it_is(case: str, tmp_path: Path) 
         load(str(tmp_path))
 
 
-def test_an_adapter_alone_names_its_base_and_how_to_merge(tmp_path: Path) -> None:
+def test_an_adapter_alone_names_its_base_and_how_to_register_it(tmp_path: Path) -> None:
     told = {"peft_type": "LORA", "base_model_name_or_path": "base-model-7b"}
     (tmp_path / "adapter_config.json").write_text(json.dumps(told))
-    with pytest.raises(ModelError, match=r"a LoRA adapter of the base model base-model-7b.*merge_and_unload"):
+    with pytest.raises(ModelError, match=r"a LoRA adapter of the base model base-model-7b\. Register it"):
         load(str(tmp_path))
 
 

@@ -146,7 +146,7 @@ def test_a_model_that_fails_is_not_registered(
     engine, folder = Engine(store, settings), str(model_folder("llama"))
     line = {"error": "ModelError", "text": "The tensor w holds NaN."}
     real = trial.try_out
-    monkeypatch.setattr(trial, "try_out", lambda *asked: real(*asked, child("pass", line)))
+    monkeypatch.setattr(trial, "try_out", lambda *asked, **_: real(*asked, child("pass", line)))
     with pytest.raises(ModelError, match="The tensor w holds NaN"):
         engine.admit("tiny", folder) if door == "admit" else engine.registered(folder)
     assert models.listing(store) == []
@@ -157,6 +157,6 @@ def test_a_name_that_is_taken_is_said_before_the_model_is_tried(
 ) -> None:
     engine = Engine(store, settings)
     engine.register("tiny", str(model_folder("llama")))
-    monkeypatch.setattr(trial, "try_out", lambda *_: pytest.fail("the model was tried"))
+    monkeypatch.setattr(trial, "try_out", lambda *_, **__: pytest.fail("the model was tried"))
     with pytest.raises(Conflict, match="The name 'tiny' is taken"):
         engine.admit("tiny", str(model_folder("gpt2")))

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard.screens.library import uploads
 from dashboard.screens.library.import_columns import columns_form
 from dashboard.screens.library.import_report import findings, preview_table, summary
+from dashboard.screens.library.offers import data_offer
 from dashboard.state import links, session
 from dashboard.state.waiting import ENDED, ask
 from dashboard.text.formats import count
@@ -55,6 +56,7 @@ def importer() -> None:
             f"Formats: {formats}. Folders and zip files work too.",
             help="\n".join(f"- {md(choice.label)}: {md(choice.about)}" for choice in FORMATS.values()),
         )
+        data_offer(lambda name: _fetch(state, name))
         return
     uploads.touch(Path(state["path"]))
     if "import_job" in state:
@@ -88,6 +90,12 @@ def _dropped(state: dict[str, Any], key: str) -> None:
 
 def _typed(state: dict[str, Any], path: str) -> None:
     _start(state, typed(path.strip()))
+
+
+def _fetch(state: dict[str, Any], name: str) -> None:
+    """Import public data by its name; the engine fetches it."""
+    _start(state, Path(name))
+    _import(state, None, {})
 
 
 def _start(state: dict[str, Any], path: Path) -> None:

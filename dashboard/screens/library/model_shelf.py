@@ -1,6 +1,7 @@
 """The Library's models: what is registered, what each needs in memory, and a form for one more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -8,6 +9,7 @@ import streamlit as st
 
 from dashboard.screens.library import tables
 from dashboard.screens.library.model_memory import Machine, machine, needs
+from dashboard.screens.library.offers import model_offers
 from dashboard.state import session
 from dashboard.state.waiting import ENDED
 from dashboard.text.formats import count, parameters, size
@@ -45,24 +47,27 @@ def model_shelf() -> None:
         cells[0].text_input("Name", placeholder="qwen-0.5b", key="register-name")
         paths = rights.paths()
         cells[1].text_input(
-            "Folder or hub id" if paths else "Hub id",
+            "Folder, GGUF file or hub id" if paths else "Hub id",
             key="register-source",
             placeholder="Qwen/Qwen2.5-0.5B or /models/qwen" if paths else "Qwen/Qwen2.5-0.5B",
         )
-        cells[2].form_submit_button("Register", type="primary", width="stretch", on_click=_register)
+        cells[2].form_submit_button("Register", type="primary", width="stretch", on_click=_register_typed)
     st.caption(
         "The model is loaded once, in a process of its own, and registered if it works. Weights of a hub id "
-        "are fetched first. Safetensors only."
+        "are fetched first. Safetensors, GGUF and LoRA adapters."
     )
+    model_offers(known, lambda source: _register(source, source))
     _follow_registration()
 
 
-def _register() -> None:
+def _register_typed() -> None:
     """File the registration before the page is drawn, which then shows it at once."""
     source = st.session_state["register-source"].strip()
-    if not source:
-        return
-    name = st.session_state["register-name"].strip() or source
+    if source:
+        _register(st.session_state["register-name"].strip() or source, source)
+
+
+def _register(name: str, source: str) -> None:
     payload = rights.within({"name": name, "source": source})
     st.session_state.register_job = jobs.submit(session.store(), "register_model", payload).id
 
@@ -92,6 +97,19 @@ def _details(model: ModelInfo, host: Machine) -> None:
         about = "Moves it to the bin (under Storage). Its files and its runs stay."
         rights.change_button("Remove", key="delete-model", on_click=_remove, args=(model.name,), help=about)
     st.caption(md(needs(model, host).sentence))
+    if origin := model.details.get("origin"):
+        st.caption(md(origin_words(origin)))
+
+
+def origin_words(origin: Mapping[str, Any]) -> str:
+    """What a model was before it was written as plain weights, in one sentence."""
+    if origin["form"] == "adapter":
+        return f"A LoRA adapter ({origin['file']}), added to its base model {origin['base']}."
+    licence = f" Its licence, as the file says: {origin['licence']}." if origin.get("licence") else ""
+    return (
+        f"From the GGUF file {origin['file']}, whose weights of type {origin['quantization']} were computed "
+        f"back to {origin['stored_as']}.{licence}"
+    )
 
 
 def _remove(name: str) -> None:
@@ -123,8 +141,8 @@ def _follow_registration() -> None:
         problem(job.error or "The registration was stopped.")
     else:
         with st.container(horizontal=True, vertical_alignment="center"):
-            name = job.result["model"]
-            st.markdown(f":blue[Registered] {md(name)}.", width="content")
+            name, encoder = job.result.get("model"), job.result.get("encoder")
+            st.markdown(f":blue[Registered] {md(name or encoder)}.", width="content")
             known = datasets.listing(session.store())
-            if known and st.button("Open in Recommend", key="register-open", type="primary"):
+            if name and known and st.button("Open in Recommend", key="register-open", type="primary"):
                 opening.in_recommend(session.view_of(session.view().dataset or known[0].name, name))

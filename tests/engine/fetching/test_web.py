@@ -24,6 +24,7 @@ class Publisher:
     answers: list[str] = field(default_factory=lambda: ["whole"])
     ranges: list[str | None] = field(default_factory=list)
     tag: str = '"one"'
+    content: bytes = CONTENT
     said_sum: str = hashlib.md5(CONTENT).hexdigest()
 
     def data(self, sums: bool = True) -> PublicData:
@@ -51,7 +52,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         start = 0
         if self.headers.get("Range") and self.headers.get("If-Range") == publisher.tag:
             start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
-        body = CONTENT[start:]
+        body = publisher.content[start:]
         if how == "cut":
             self._send(206 if start else 200, body[:100_000], start, announced=len(body))
         elif how == "short":
@@ -66,7 +67,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body) if announced is None else announced))
         self.send_header("ETag", self.publisher.tag)
         if status == 206:
-            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+            whole = self.publisher.content
+            self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
         self.end_headers()
         self.wfile.write(body)
 

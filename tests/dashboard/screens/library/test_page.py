@@ -95,7 +95,9 @@ def test_delete_and_undo(open_page: Open, store: Store) -> None:
 def test_register_a_model(open_page: Open, store: Store) -> None:
     with FakeEngine(store):
         app = open_page("library", shelf="Models")
-        next(each for each in app.text_input if each.label == "Folder or hub id").set_value("me/toy")
+        next(each for each in app.text_input if each.label == "Folder, GGUF file or hub id").set_value(
+            "me/toy"
+        )
         button(app, "Register").click().run()
         until(app, "Registered")
     assert [model.name for model in models.listing(store)] == ["me/toy"]

@@ -179,7 +179,7 @@ def loaded(
     encoder = read_encoder(place.folder, tokenizer, plan.config)
     say("reading every byte of its files")
     known = revision(place, digests)
-    say(f"loading the weights, {_gib(plan.needed)} of {_gib(plan.free)} free")
+    say(f"loading the weights, {size_of(plan.needed)} of {size_of(plan.free)} free")
     model = _weights(place, plan.config, plan.device, plan.dtype)
     say("trying it: a prompt through its own attention and ours")
     check(model, encoder.joined((_SAMPLE,)), facts.layers, f"{facts.source} ({facts.architecture})")

@@ -145,17 +145,16 @@ def main(source: str, device: str, dtype: str, digests: str, form: str = "", int
 
         try:
             with telling(lambda _, message="": say(say=message)):
+                if form:
+                    from engine.llm.loading.unpack import unpack
+
+                    say(bytes=_bytes_of(Path(source)), memory="")
+                    unpack(Packed(form, Path(source)), Path(into))
+                    source = into
                 here = check_source(source)
                 say(say=READING if here else f"fetching it from the hub, then {READING}")
                 from engine.llm.loading.load import loaded, planned
 
-                if form:
-                    from engine.llm.loading.unpack import unpack
-
-                    nbytes = _bytes_of(Path(source))
-                    say(bytes=nbytes, memory="")
-                    unpack(Packed(form, Path(source)), Path(into))
-                    source = into
                 plan = planned(source, device, dtype)
                 plan.check_memory()
                 say(bytes=plan.files, memory=plan.memory)

@@ -108,7 +108,9 @@ def test_a_registered_model_opens_in_recommend(open_page: Open, store: Store) ->
     shop.stock(store)
     with FakeEngine(store):
         app = open_page("library", shelf="Models")
-        next(each for each in app.text_input if each.label == "Folder or hub id").set_value("me/toy")
+        next(each for each in app.text_input if each.label == "Folder, GGUF file or hub id").set_value(
+            "me/toy"
+        )
         button(app, "Register").click().run()
         until(app, "Registered")
         button(app, "Open in Recommend").click().run()
@@ -118,7 +120,7 @@ def test_a_registered_model_opens_in_recommend(open_page: Open, store: Store) ->
 
 def test_a_registration_says_which_part_it_is_in(open_page: Open, store: Store) -> None:
     app = open_page("library", shelf="Models")
-    next(each for each in app.text_input if each.label == "Folder or hub id").set_value("me/toy")
+    app.text_input(key="register-source").set_value("me/toy")
     button(app, "Register").click().run()
     (job,) = jobs.listing(store, kinds=["register_model"])
     jobs.claim(store, "me")

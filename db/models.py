@@ -120,12 +120,28 @@ _KNOWN = table.c.deleted_at.is_(None)
 
 
 def get(store: Store, name: str) -> ModelInfo:
-    """The model of this name. Raises NotFound, naming near matches."""
+    """The model of this name. Raises Removed where it is in the bin, else NotFound, naming near matches."""
     with store.read() as connection:
         row = connection.execute(sa.select(table).where(table.c.name == name, _KNOWN)).one_or_none()
+        if row is None and in_bin(connection, name):
+            raise Removed(
+                f"The model {quoted(name)} was removed. It is in the bin: restore it in the Library, or "
+                "register it again."
+            )
         if row is None:
             raise _not_found(list(connection.execute(sa.select(table.c.name).where(_KNOWN)).scalars()), name)
     return _typed(row)
+
+
+class Removed(NotFound):
+    """A model of this name lies in the bin."""
+
+
+def in_bin(connection: sa.Connection, name: str) -> bool:
+    """Whether a removed model of this name can be restored."""
+    return (
+        connection.execute(sa.select(table.c.name).where(table.c.name == name, _IN_BIN)).first() is not None
+    )
 
 
 def listing(store: Store) -> list[ModelInfo]:

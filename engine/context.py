@@ -109,6 +109,8 @@ class Engine:
         """
         try:
             known = models.get(self.store, name)
+        except models.Removed:
+            raise  # the name is known: nobody meant a folder or a hub id
         except NotFound as error:
             try:
                 return self.admit(name, name)

@@ -12,6 +12,8 @@ from dashboard.text.literal import md
 from dashboard.ui.theme import Palette, palette
 from db.errors import DualensError, StoreAway
 
+LIBRARY = ("screens/library/page.py", "Open the Library")
+RECOMMEND = ("screens/recommend/page.py", "Open Recommend")
 AGAIN_S = 3.0  # a page whose store is away is drawn again
 HEAD_PX = 30  # of a card's title row, which may hold a small button
 
@@ -34,8 +36,11 @@ def heading(title: str, about: str) -> None:
     st.caption(about)
 
 
-def empty(text: str, what_to_do: str, height: int | None = None) -> None:
-    """Nothing to show yet: why, and what to do about it, in the space the thing will take."""
+def empty(text: str, what_to_do: str, height: int | None = None, way: tuple[str, str] | None = None) -> None:
+    """Nothing to show yet: why, and what to do about it, in the space the thing will take.
+
+    `way`: the page where that is done, as its file and the words of a link to it.
+    """
     box = st.container(
         height=height or "content",
         border=False,
@@ -46,6 +51,9 @@ def empty(text: str, what_to_do: str, height: int | None = None) -> None:
     with box:
         st.markdown(f"**{text}**", text_alignment="center")
         st.caption(what_to_do, text_alignment="center")
+        if way is not None:
+            with st.container(key="empty-way", width="content"):
+                st.page_link(way[0], label=way[1], width="content")
 
 
 def problem(text: str) -> None:

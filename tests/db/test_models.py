@@ -52,7 +52,7 @@ def test_models_are_found_and_forgotten(store: Store) -> None:
     gone = models.delete(store, "qwen")
     (entry,) = models.deleted(store)
     assert entry.info == gone
-    with pytest.raises(NotFound):
+    with pytest.raises(models.Removed, match=r"'qwen' was removed\. It is in the bin: restore it"):
         models.delete(store, "qwen")
     models.register(store, gone)
     assert len(models.listing(store)) == 3

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.state import links, session
 from dashboard.ui import address, run_picker
-from dashboard.ui.notices import empty, problem
+from dashboard.ui.notices import RECOMMEND, empty, problem
 from db import runs
 from db.errors import NotFound
 from db.runs import Run, RunSummary
@@ -33,11 +33,11 @@ def choose() -> tuple[Run, Run] | None:
 
 def _too_few(stored: int) -> None:
     if stored == 0:
-        empty("No stored runs yet", "Every run on Recommend is stored and can be compared here.", 200)
+        about = "Every run on Recommend is stored and can be compared here."
+        empty("No stored runs yet", about, 200, RECOMMEND)
     else:
         about = "Change a demonstration, a weight or an option on Recommend and run again."
-        empty("Only one run is stored so far", about, 200)
-    st.page_link("screens/recommend/page.py", label="Open Recommend")
+        empty("Only one run is stored so far", about, 200, RECOMMEND)
 
 
 def _chosen() -> tuple[Run | None, Run | None]:

@@ -11,6 +11,7 @@ from dashboard.text import words
 from dashboard.text.literal import md
 from dashboard.ui import address, opening, run_picker
 from dashboard.ui.notices import (
+    RECOMMEND,
     card,
     empty,
     heading,
@@ -33,8 +34,7 @@ def page() -> None:
     """Draw the page for the run of the address bar, else for the one shown last, else for the newest."""
     known = run_picker.listed(PAGE, with_demonstrations=True)
     if not known.total and not known.words:
-        empty("No run with demonstrations yet", "Run one on Recommend to explain it here.", 200)
-        st.page_link("screens/recommend/page.py", label="Open Recommend")
+        empty("No run with demonstrations yet", "Run one on Recommend to explain it here.", 200, RECOMMEND)
         return
     run = chosen()
     picker(known, run)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.screens.library import uploads
+from dashboard.screens.library import import_options, uploads
 from dashboard.screens.library.import_columns import columns_form
 from dashboard.screens.library.import_report import findings, preview_table, summary
 from dashboard.screens.library.offers import data_offer
@@ -14,7 +14,7 @@ from dashboard.state import links, session
 from dashboard.state.waiting import ENDED, ask
 from dashboard.text.formats import count
 from dashboard.text.literal import md, plain
-from dashboard.ui import help, opening, progress, rights
+from dashboard.ui import opening, progress, rights
 from dashboard.ui.notices import problem
 from db import jobs
 from db.choices import FORMATS
@@ -39,9 +39,6 @@ ENDINGS = [
     "data",
 ]
 LINK = "import"  # in the page's address: the job of the import that is shown
-DATES = {None: "as detected", "month-first": "month first", "day-first": "day first"}
-HEADER = {None: "as detected", "yes": "names the columns", "no": "is the first row"}
-REPEATS = {"first": "keep the first", "last": "keep the last", "all": "keep all"}
 
 
 def importer() -> None:
@@ -173,98 +170,19 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
     if preview["titles"]:
         st.caption("Titles: " + " · ".join(md(title, 60) for title in preview["titles"][:5]))
     ready = columns_form(state, preview)
-    before = state.get("options") or {}
     with st.form("import-form", border=False):
-        cells = st.columns(5, vertical_alignment="bottom", gap="small")
-        start = state.get("name") or default_name(state, preview)
-        name = cells[0].text_input("Name of the data set", value=start)
-        history = cells[1].number_input(
-            "Fewest per user",
-            1,
-            1000,
-            before.get("min_history") or 3,
-            help=help.more(
-                "Users with fewer interactions are left out. 3 leaves a history, a probe and a target.",
-                "data#splits",
-            ),
-        )
-        core = cells[2].number_input(
-            "k-core (0 is off)",
-            0,
-            100,
-            before.get("k_core") or 0,
-            help=help.more(
-                "Leaves out users and items with fewer interactions, until none is left. Usual in papers: 5.",
-                "data#what-is-cleaned",
-            ),
-        )
-        liked = cells[3].number_input(
-            "Keep ratings from",
-            value=before.get("min_rating"),
-            placeholder="all",
-            help=help.more("Usual for liked: 4.", "data#what-is-cleaned"),
-        )
-        repeats = cells[4].selectbox(
-            "Repeats",
-            list(REPEATS),
-            index=list(REPEATS).index(before.get("repeats") or "first"),
-            format_func=REPEATS.__getitem__,
-            help=help.more("Of a user's interactions with the same item.", "data#what-is-cleaned"),
-        )
-        left_open = _left_open(before)
+        import_options.fields(state, state.get("name") or default_name(state, preview))
         if not ready:
             st.caption(":orange[Before importing,] choose what is asked above.")
-        if st.form_submit_button("Import", type="primary", disabled=not ready):
-            options = {"min_history": history, "k_core": core, "min_rating": liked, "repeats": repeats}
-            options |= left_open
-            _import(state, name.strip() or None, options)
-            st.rerun()
+        st.form_submit_button(
+            "Import", type="primary", disabled=not ready, on_click=_submitted, args=(state,)
+        )
 
 
-def _left_open(before: Mapping[str, Any]) -> dict[str, str]:
-    """What files may leave open and a person can say; empty where the files are to tell."""
-    cells = st.columns(4, vertical_alignment="bottom", gap="small")
-    said = {
-        "rating_scale": cells[0].text_input(
-            "Rating scale",
-            before.get("rating_scale") or "",
-            placeholder="as detected, or 1:10",
-            help=help.more(
-                "LOW:HIGH, with LIKED and DISLIKED where not the usual ones: 1:10:7:4. Or: counts.",
-                "data#ratings",
-            ),
-        ),
-        "encoding": cells[1].text_input(
-            "Encoding",
-            before.get("encoding") or "",
-            placeholder="as detected, or gb18030",
-            help=help.more(
-                "How the file writes letters. For titles that look garbled in the preview.",
-                "data#dates-and-encodings",
-            ),
-        ),
-        "dates": cells[2].selectbox(
-            "Dates such as 03/04",
-            list(DATES),
-            index=list(DATES).index(before.get("dates")),
-            format_func=DATES.__getitem__,
-            help=help.more(
-                "Which number is the month, where no date of the file tells it.", "data#dates-and-encodings"
-            ),
-        ),
-        "header": cells[3].selectbox(
-            "The first line",
-            list(HEADER),
-            index=list(HEADER).index(before.get("header")),
-            format_func=HEADER.__getitem__,
-            help=help.more(
-                "Whether it names the columns or is data, where the file leaves it open.",
-                "data#dates-and-encodings",
-            ),
-        ),
-    }
-    texts = {name: value.strip() for name, value in said.items() if value}
-    return {name: value for name, value in texts.items() if value}
+def _submitted(state: dict[str, Any]) -> None:
+    """File the import before the page is drawn, which then shows it at once in place of the form."""
+    name, options = import_options.said(state)
+    _import(state, name, options)
 
 
 def _import(

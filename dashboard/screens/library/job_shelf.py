@@ -61,9 +61,13 @@ def _jobs() -> None:
         hide_index=True,
         height="content" if len(known) < FEW else 420,
         column_config={
-            "progress": st.column_config.ProgressColumn(
-                min_value=0, max_value=1, format="percent", width="small"
-            )
+            "job": st.column_config.NumberColumn(width=45),
+            "work": st.column_config.TextColumn(width=230),
+            "state": st.column_config.TextColumn(width=70),
+            "progress": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent", width=95),
+            "filed": st.column_config.TextColumn(width=95),
+            "took": st.column_config.TextColumn(width=75),
+            "message": st.column_config.TextColumn(width="large"),
         },
         alt="Jobs, newest first",
     )
@@ -75,8 +79,7 @@ def jobs_table(known: list[Job], now: float) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "job": [job.id for job in known],
-            "what": [what(job) for job in known],
-            "of": [_of(job) for job in known],
+            "work": [f"{what(job)}: {_of(job)}" for job in known],
             "state": [row.state for row in work],
             "progress": [1.0 if job.state == "COMPLETED" else job.progress for job in known],
             "filed": [row.filed(now) for row in work],

@@ -22,6 +22,7 @@ from dashboard.text import domain
 from dashboard.text.literal import md
 from dashboard.ui import progress
 from dashboard.ui.notices import (
+    LIBRARY,
     card,
     empty,
     problem,
@@ -170,7 +171,8 @@ def first_steps() -> None:
         if st.button("Set up the simulated store", type="primary"):
             jobs.submit(session.store(), "setup", {})
             st.rerun()
-        st.page_link("screens/library/page.py", label="Open the Library")
+        with st.container(key="empty-way", width="content"):
+            st.page_link(LIBRARY[0], label=LIBRARY[1], width="content")
 
 
 with told():

@@ -5,6 +5,7 @@ import streamlit as st
 from dashboard.screens.studies import study_card, study_form
 from dashboard.state import session
 from dashboard.ui.notices import (
+    LIBRARY,
     card,
     empty,
     heading,
@@ -19,8 +20,7 @@ def page() -> None:
     everything = study_card.SHELF.known()
     if not known and not everything:
         about = "Import one in the Library, or set up the simulated store on Recommend."
-        empty("No data set yet", about, 200)
-        st.page_link("screens/library/page.py", label="Open the Library")
+        empty("No data set yet", about, 200, LIBRARY)
         return
     current = study_card.SHELF.shown(everything)
     left, right = st.columns((1, 2.1), gap="small")

@@ -153,7 +153,7 @@ def _strategies(study: Study, measure: str) -> None:
     st.caption(
         "Bold: the highest mean, and p below 0.05 after Holm's correction (paired permutation tests of "
         "NDCG@10, all pairs of strategies). Target shown: users for whom a demonstration shows the target's "
-        "item. Controls have no p here: they are compared below."
+        f"item.{' Controls have no p here: they are compared below.' if study.found.get('controls') else ''}"
     )
     table(strategy_table(study.found))
     with st.expander("Against random and BM25, and what choosing took", key=f"study-more-{study.job.id}"):

@@ -5,6 +5,7 @@ import streamlit as st
 from dashboard.screens.tune import tuning_card, tuning_form
 from dashboard.state import session
 from dashboard.ui.notices import (
+    LIBRARY,
     card,
     empty,
     heading,
@@ -18,10 +19,8 @@ def page() -> None:
     known = datasets.listing(session.store())
     everything = tuning_card.SHELF.known()
     if not known and not everything:
-        empty(
-            "No data set yet", "Import one in the Library, or set up the simulated store on Recommend.", 200
-        )
-        st.page_link("screens/library/page.py", label="Open the Library")
+        about = "Import one in the Library, or set up the simulated store on Recommend."
+        empty("No data set yet", about, 200, LIBRARY)
         return
     current = tuning_card.SHELF.shown(everything)
     left, right = st.columns((1, 2.1), gap="small")

@@ -92,6 +92,15 @@ def test_a_model_that_no_longer_loads_is_noted_until_it_does(engine: Engine) -> 
     assert not models.get(engine.store, "tiny").broken
 
 
+def test_a_removed_model_is_said_to_be_in_the_bin_and_works_once_restored(engine: Engine) -> None:
+    """Nobody is sent to a hub for the name of a model that was removed."""
+    model = models.delete(engine.store, "tiny")
+    with pytest.raises(models.Removed, match="It is in the bin: restore it"):
+        engine.registered("tiny")
+    assert models.restore(engine.store, "tiny") == model
+    assert engine.registered("tiny") == model
+
+
 def test_a_hub_id_has_no_folder_to_look_at(store: Store) -> None:
     models.register(store, models.ModelInfo("far", "org/name", "r", "Toy", 1, 8))
     model_folders.check(store)

@@ -175,7 +175,7 @@ def test_a_finished_job_tells_what_came_out(store: Store) -> None:
 
 def test_a_preview_names_what_it_reads(store: Store) -> None:
     job = jobs.submit(store, "preview", {"path": "/data/my shop.csv"})
-    assert list(job_shelf.jobs_table([job], time.time())["of"]) == ["my shop.csv"]
+    assert list(job_shelf.jobs_table([job], time.time())["work"]) == ["preview of files: my shop.csv"]
 
 
 def test_a_running_job_tells_progress_rate_and_time_left(store: Store) -> None:

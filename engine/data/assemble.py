@@ -24,6 +24,7 @@ from engine.data.tables.table import Table
 from engine.data.text import Tick
 
 FACTS = ("title", "category", "brand")
+SHOWN = 12  # columns named in a note
 
 
 def assemble(
@@ -36,11 +37,12 @@ def assemble(
     recognized: Recognition | None = None,
     notes: Sequence[str] = (),
     questions: Sequence[Question] = (),
+    others: Sequence[str] = (),
 ) -> Plan:
     """The plan for the interactions in `tables` (parts of one table, the first of them profiled).
 
-    `beside`: other tables, of which one may be the item file. Raises BadInput for a correction that cannot be
-    used.
+    `beside`: other tables, of which one may be the item file; `others`: files of further interactions.
+    Raises BadInput for a correction that cannot be used.
     """
     first = tables[0]
     mapping = mapping or {}
@@ -56,6 +58,9 @@ def assemble(
     if items:
         asked = [q for q in asked if q.field != "title"] + items.questions
     said = list(notes)
+    if unread := [name for name in others if not items or name != items.profile.table.member.name]:
+        names = ", ".join(unread[:5])
+        said.append(f"{first.member.name} was read; other tables of interactions were not: {names}.")
     if not guess["timestamp"] and not guess["history"]:
         said.append("No column of times was found: within a user the order of the file counts.")
     facts = _facts(guess)
@@ -70,6 +75,9 @@ def assemble(
         said.append(
             f"Lists beside the histories were not read: {', '.join(further)}. The order in the lists counts."
         )
+    if unused := [name for name in first.columns if name not in guess.values()]:
+        more = f" and {len(unused) - SHOWN} more" if len(unused) > SHOWN else ""
+        said.append(f"Columns of {first.member.name} that were not used: {', '.join(unused[:SHOWN])}{more}.")
     lists = any(column.lists or column.joined for column in profile.columns.values())
     shown: Guess = {f: c for f, c in guess.items() if c or lists or not f.startswith("history")}
     shown["items_file"] = items.profile.table.member.name if items else None

@@ -119,6 +119,10 @@ def constant(_: Seen, column: Column, __: str) -> float:
     return column.rows > 1 and column.distinct == 1
 
 
+def mostly_empty(_: Seen, column: Column, __: str) -> float:
+    return column.rows < 0.5 * len(column.values)
+
+
 def comes_back(_: Seen, column: Column, __: str) -> float:
     return 1 < column.distinct <= 0.8 * column.rows
 

@@ -32,7 +32,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "timestamp unixreviewtime unixtime time ts datetime eventtime createdat dateadded date reviewdate "
         "reviewtime tdat transactiondate orderdate invoicedate purchasedate"
     ),
-    "rating": words("rating ratings overall starrating stars score label"),
+    "rating": words(
+        "rating ratings overall starrating stars score label plays playcount listencount listens nplays "
+        "weight"
+    ),
     "title": words(
         "title itemtitle producttitle movietitle booktitle itemname productname prodname moviename "
         "name description"

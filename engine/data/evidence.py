@@ -58,6 +58,7 @@ CLUES: tuple[Clue, ...] = (
     Clue(("user",), -2.0, "it counts the rows", clues.row_number),
     Clue(("item",), -4.0, "it counts the rows", clues.row_number),
     Clue(WHO, -8.0, "its values are no ids", clues.no_id),
+    Clue(WHO, -8.0, "most of its cells are empty", clues.mostly_empty),
     Clue(WHO, -2.0, "its values look like marks", clues.marks),
     Clue(WHO, -2.0, "a few values only", clues.few_values),
     Clue(("user",), -4.0, "its values are sentences", clues.sentences),

@@ -50,8 +50,9 @@ def catalogues_of(profiles: Sequence[Profile]) -> list[Catalogue]:
 
 
 def _of_people(profile: Profile) -> bool:
-    """The file is called after people: users.csv."""
-    return bool(set(parts(profile.table.member.stem)) & (PERSON | {f"{word}s" for word in PERSON}))
+    """The file is called after people: users.csv, usersha1-profile.tsv."""
+    said = set(parts(profile.table.member.stem))
+    return bool(said & (PERSON | {f"{word}s" for word in PERSON})) or any(w.startswith("user") for w in said)
 
 
 def item_table(

@@ -169,6 +169,6 @@ def _seen(values: np.ndarray, low: float, high: float) -> Scale:
         most = max(-low, high)
         return between(-most, most, step if step == 1 else 0.0)
     for bottom, top in ((0, 1), (1, 5), (1, 10), (0, 20), (0, 100)):
-        if high <= top and (top > 10 or high >= 0.8 * top or top == 1):
+        if high <= top and (high > 10 or high >= 0.8 * top or top == 1):
             return between(min(low, bottom) if low < bottom else bottom, top, step)
     return between(low, high, step)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.data.clues import COVERED, Catalogue, Seen, no_list
-from engine.data.column_names import NAMES, named_as, plain_name
+from engine.data.column_names import NAMELESS, NAMES, named_as, plain_name
 from engine.data.evidence import Score, score
 from engine.data.profile import Profile
 from engine.data.questions import Candidate, Question
@@ -17,6 +17,7 @@ from engine.data.questions import Candidate, Question
 ENOUGH = 3.0  # points that a column needs to be taken
 CLEAR = 4.5  # points that say user or item without a word on the other
 PAIR = 6.0  # points that user and item need together, where one may speak for the other
+ALONE = 2.0  # points that a named column needs though the other role is clear: to come back is not enough
 LEAD = 1.5  # points ahead of every other column, or a person decides
 POSSIBLE = 1.0  # points from where a column is offered as an answer
 OFFERED = 6  # columns named in a question
@@ -151,7 +152,8 @@ def _sure(
     swapped = scores["user"].get(item), scores["item"].get(user)
     if swapped[0] and swapped[1] and total - swapped[0].total - swapped[1].total < LEAD:
         return False
-    return total >= PAIR or other_given or mine >= CLEAR
+    needed = POSSIBLE if name.startswith(NAMELESS.format("")) else ALONE
+    return other_given or (total >= PAIR and mine >= needed) or mine >= CLEAR
 
 
 def _is_target(seen: Seen, name: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from db.errors import BadInput, DataError
 from engine.data.assemble import assemble
 from engine.data.clues import Catalogue
-from engine.data.column_names import named_as, words
+from engine.data.column_names import named_as, parts, words
 from engine.data.files import Broken, Folder, Member
 from engine.data.item_tables import catalogues_of
 from engine.data.mapping import FIELDS, check_columns
@@ -31,6 +31,9 @@ INTERACTION_NAMES = words(
 ITEM_NAMES = words(
     "items item movies movie products product meta metadata books catalog catalogue articles titles games "
     "songs"
+)
+SOCIAL_WORDS = frozenset(
+    words("edges edge friends friend trust social network follow follows followers links")
 )
 READ = ("user", "item", "history", "timestamp", "rating")
 LOOK_BESIDE = 20_000  # rows of a table that is profiled before one is chosen
@@ -88,6 +91,11 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
     rest = [] if folder.only or wanted else [c.table for c in candidacies[1:]]
     tables = parts_of(best.table, rest, needed)
     notes, questions = _others(best, tables, candidacies[1:])
+    others = [
+        c.table
+        for c in candidacies[1:]
+        if c.complete and c.table not in tables and (not c.unsure or best.score - c.score < LEAD)
+    ]
     beside = [p for p in profiles if p.table not in tables and not isinstance(p.table, OrderLines)]
     catalogues = catalogues_of(beside)
     profile, recognized = best.profile, None
@@ -105,6 +113,7 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
         recognized=recognized,
         notes=notes,
         questions=questions,
+        others=[table.member.name for table in others],
     )
 
 
@@ -153,6 +162,7 @@ def _score(profile: Profile, recognized: Recognition, mapping: CorrectedMapping)
     """How much a table looks like the interactions: by its columns first, by its file's name second."""
     member, guess = profile.table.member, recognized.guess
     named = 2.0 * (member.stem in INTERACTION_NAMES) - 3.0 * _is_item_name(member)
+    named -= 8.0 * bool(set(parts(member.stem)) & SOCIAL_WORDS)  # users beside users
     both = 10.0 * bool(guess["user"] and (guess["item"] or guess["history"]))
     asked = sum(bool(c) and c in profile.columns for f, c in mapping.items() if f in FIELDS)
     unsure = sum(q.field in ("user", "item", "history") for q in recognized.questions)
@@ -185,9 +195,6 @@ def _others(
         notes.append(f"The parts {names} were joined in this order; the report counts the rows of each.")
     complete = [c for c in rest if c.table not in tables and c.complete]
     near = [c for c in complete if best.score - c.score < LEAD]
-    if others := [c for c in complete if not c.unsure or c in near]:
-        names = ", ".join(c.table.member.name for c in others[:5])
-        notes.append(f"{best.table.member.name} was read; other tables of interactions were not: {names}.")
     if not near:
         return notes, []
     answers = tuple(

@@ -80,6 +80,11 @@ def _ragged(lines: Sequence[str]) -> str | None:
         rows = [line.strip().split(delimiter) for line in lines]
         if len({len(row) for row in rows}) < 3 or sum(len(row) > 2 for row in rows) < len(rows) / 2:
             continue
+        if all(row[0] == str(len(row) - 1) for row in rows):
+            raise Broken(
+                "each line is a number of items and then the items, without the user; write the user, such "
+                "as the line's number, in place of the first"
+            )
         ids = sum(bool(_ID.match(cell)) for row in rows for cell in row)
         if ids >= 0.95 * sum(map(len, rows)) and len({row[0] for row in rows}) >= 0.95 * len(rows):
             return delimiter

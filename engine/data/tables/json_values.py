@@ -208,6 +208,11 @@ class JsonValues:
         report.files[self.member.name] = last
 
 
+def _lists_objects(record: dict[str, Any], path: tuple[str, ...]) -> bool:
+    value = at_path(record, path)
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
 def open_values(member: Member, head: str) -> JsonValues:
     """The table in a JSON file that is not an object per line; raises Broken, DataError."""
     shape = shape_of(head)
@@ -218,4 +223,11 @@ def open_values(member: Member, head: str) -> JsonValues:
     paths = flat_columns(records)
     if not paths:
         raise Broken("its JSON holds no objects with values")
+    if len(records) == 1 and (
+        inner := next((p for p in paths.values() if _lists_objects(records[0], p)), None)
+    ):
+        raise Broken(
+            f"its rows stand in the list {'.'.join(inner)!r} of one object; write each of them, and what "
+            "lies in lists inside them, as a line of its own"
+        )
     return JsonValues(member, tuple(paths), shape, tuple(paths.values()))

@@ -17,6 +17,9 @@ def test_a_study_is_started_stopped_gone_on_with_and_read(page: Any, dashboard: 
     shop.stock(store)
     with FakeEngine(store, {"study step": 1e9}) as engine:
         page.goto(f"{dashboard}/studies")
+        page.locator("[class*=st-key-study-what]").get_by_role("combobox").click()
+        page.get_by_role("option", name="RecICL").click()
+        page.get_by_text("Without tuned models their rows are left out.").wait_for()
         page.get_by_role("button", name="Start study").click()
         page.get_by_text("so far: mean over").wait_for()
         page.get_by_role("button", name="Stop").click()

@@ -16,6 +16,7 @@ from dashboard.state.work import Work
 from dashboard.text.formats import (
     count,
     number,
+    plural,
     seconds,
 )
 from dashboard.text.literal import plain
@@ -183,7 +184,7 @@ def numbers(tuning: Tuning) -> list[tuple[str, str, str]]:
 
 def _steps(found: Mapping[str, Any]) -> str:
     steps = found.get("steps", (found.get("curve") or [{}])[-1].get("step"))
-    return f"{count(steps)} steps" if steps is not None else ""
+    return plural(steps, "step") if steps is not None else ""
 
 
 def _floor(ratio: float | None, reads: str) -> str:

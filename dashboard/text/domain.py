@@ -31,3 +31,29 @@ KINDS = {  # beginning of a data set's kind, as imports store it -> its words
 def of(kind: str) -> Domain:
     """The words for a data set of this kind (`DatasetInfo.kind`)."""
     return next((words for start, words in KINDS.items() if kind.startswith(start)), ANY)
+
+
+WORK = {
+    "setup": "setting up",
+    "rank": "ranking",
+    "effects": "effects",
+    "pool": "pool of demonstrations",
+    "optimize": "choosing demonstrations",
+    "spread": "perturbation spread",
+    "forward": "forward tuning",
+    "peers": "other recommenders",
+    "catalogue": "whole catalogue",
+    "preview": "preview of files",
+    "import": "import",
+    "purge": "deleting for good",
+    "register_model": "registering a model",
+    "tune": "tuning",
+    "study": "study",
+}
+"""Kind of a job -> what the engine does then."""
+
+
+def busy_with(message: str) -> str:
+    """What a worker says it does, `KIND DETAIL`, in words."""
+    kind, _, detail = message.partition(" ")
+    return " · ".join(filter(None, (WORK.get(kind, kind), detail)))

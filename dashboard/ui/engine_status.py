@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard.state import live as looking
 from dashboard.state import session
 from dashboard.state.live import Look
+from dashboard.text.domain import busy_with
 from dashboard.text.formats import count, parameters
 from dashboard.text.literal import md
 from dashboard.ui import live, theme_switch
@@ -64,7 +65,7 @@ def state(
         if not worker.runs(now):
             continue
         if worker.state == "busy":
-            lines.append(f":blue[●] **engine busy** with {md(worker.message or 'a job', 60)}")
+            lines.append(f":blue[●] **engine busy** with {md(busy_with(worker.message) or 'a job', 60)}")
         else:
             lines.append(":green[●] **engine ready**")
         names = [f"{md(name, 24)}{sizes.get(name, '')}" for name in worker.models]

@@ -11,6 +11,7 @@ from dashboard.state import session
 from dashboard.state.waiting import ENDED
 from dashboard.state.work import Work
 from dashboard.text.claims import claim_of
+from dashboard.text.domain import WORK
 from dashboard.text.formats import seconds
 from dashboard.text.literal import plain
 from dashboard.ui import live, progress, rights
@@ -22,23 +23,6 @@ JOBS_SHOWN = 100
 FEW = 12  # rows; more of them scroll
 OPEN_SHOWN = 4
 OUTCOMES = ("model", "dataset")  # of a result, the part that says what came out
-WORK = {
-    "setup": "setting up",
-    "rank": "ranking",
-    "effects": "effects",
-    "pool": "pool of demonstrations",
-    "optimize": "choosing demonstrations",
-    "spread": "perturbation spread",
-    "forward": "forward tuning",
-    "peers": "other recommenders",
-    "catalogue": "whole catalogue",
-    "preview": "preview of files",
-    "import": "import",
-    "purge": "deleting for good",
-    "register_model": "registering a model",
-    "tune": "tuning",
-    "study": "study",
-}
 
 
 def job_shelf() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from streamlit.testing.v1 import AppTest
 
 from dashboard.screens.library import data_shelf, import_columns, job_shelf
+from dashboard.text import domain
 from dashboard.ui import engine_status, progress
 from db import datasets, jobs, models, workers
 from db.store import Store
@@ -239,5 +240,12 @@ def test_the_foot_says_what_is_loaded_where() -> None:
     lines = [read(line) for line in engine_status.state([busy], {}, now)]
     two = replace(worker, models=["embedded", "tuned"])
     assert engine_status.state([two], {}, now)[1] == "2 models loaded · cpu float32"
-    assert lines == [":blue[●] **engine busy** with import <b>", "no model loaded yet · cpu float32"]
+    assert lines == [":blue[●] **engine busy** with import · <b>", "no model loaded yet · cpu float32"]
     assert "no engine" in engine_status.state([], {}, now)[0]
+
+
+def test_the_engine_says_what_it_does_in_words() -> None:
+    assert (
+        domain.busy_with("register_model loading the weights") == "registering a model · loading the weights"
+    )
+    assert domain.busy_with("") == ""

@@ -157,7 +157,10 @@ def first_steps() -> None:
     waiting = setting_up()
     if waiting is not None:
         progress.watch(waiting, "Setting up")
-        st.caption("Makes the simulated store, the embedded model and a first run. Then this page opens.")
+        st.caption(
+            "Makes the simulated store, the embedded model and a first run. Then this page opens. A real "
+            "model can be fetched meanwhile: Library, Models."
+        )
         return
     last = jobs.listing(session.store(), kinds=["setup"], limit=1)
     if last and last[0].error:

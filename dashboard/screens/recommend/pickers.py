@@ -27,6 +27,12 @@ OPTIONS = {  # heading of an expander ("" for none) -> the fields of a request i
 }
 
 
+MODEL_HELP = (
+    "The embedded model is tiny and has seen simulated titles only. A real one, SmolLM2, can be fetched in "
+    "the [Library](/library?shelf=Models) under Models."
+)
+
+
 def row(
     view: View, known: list[DatasetInfo], known_models: list[ModelInfo], info: DatasetInfo | None
 ) -> None:
@@ -40,7 +46,9 @@ def row(
     with cells[2]:
         _candidates(view)
     with cells[3]:
-        _select("Model", "model", [model.name for model in known_models], view)
+        # With nothing but the model that ships, the way to a real one is worth a word.
+        toy = all(model.name == "embedded" for model in known_models)
+        _select("Model", "model", [model.name for model in known_models], view, MODEL_HELP if toy else None)
     with cells[4]:
         _options(view)
     ready = info is not None and bool(known_models)
@@ -58,7 +66,7 @@ def row(
         )
 
 
-def _select(label: str, field: str, options: list[str], view: View) -> None:
+def _select(label: str, field: str, options: list[str], view: View, about: str | None = None) -> None:
     """A select box over names in the store; a name of the link that is not there shows as no choice."""
     current = getattr(view, field)
     current = current if current in options else None
@@ -70,6 +78,7 @@ def _select(label: str, field: str, options: list[str], view: View) -> None:
         key=key,
         format_func=plain,
         placeholder="choose",
+        help=help.more(about or "", "models#a-real-model-by-name"),
         on_change=_picked,
         args=(field, key),
     )

@@ -358,17 +358,23 @@ def _member(path: Path, name: str) -> Member:
     return Member(clean_text(name), path.stat().st_size, lambda: open(path, "rb"))
 
 
-def _regular(folder: Path) -> list[Path]:
+def _regular(folder: Path, *, whole: bool = False) -> list[Path]:
+    """The files of a folder that may be read; `whole`: raises DataError where they are too many for that."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror}). Nothing was imported.") from None
+    if whole and len(entries) > MAX_MEMBERS:
+        raise DataError(
+            f"{folder}: holds {len(entries):,} files; the limit is {MAX_MEMBERS:,}. Nothing was imported; "
+            "join them into fewer files."
+        )
     return [p for p in entries[:MAX_MEMBERS] if not p.name.startswith(".") and inside(p) and p.is_file()]
 
 
 def _walk(root: Path, depth: int = 0, prefix: str = "") -> list[Folder]:
     """`root` first, then its subfolders to MAX_DEPTH; links to folders are not followed."""
-    files = _regular(root)
+    files = _regular(root, whole=True)
     zips = [p for p in files if _looks_zipped(p)]
     plain = [_member(p, prefix + p.name) for p in files if p not in zips]
     flat, deeper = _unzipped(zips, {member.base for member in plain}, prefix, depth)

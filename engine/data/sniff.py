@@ -49,21 +49,54 @@ def sniff(
     recognised: list[tuple[Folder, Recognised]] = []
     reasons: list[str] = []
     for folder in folders:  # the shallowest first
-        if recognised and folder.depth > recognised[0][0].depth:
+        if recognised and folder.depth > recognised[0][0].depth and not all(map(_doubtful, recognised)):
             break  # what lies at the top is meant, whatever its subfolders hold
+        if folder.depth:
+            folder = _with_top(folder, folders[0])
         for choice in [FORMATS[format]] if format else FORMATS.values():
             try:
                 recognised.append((folder, Recognised(choice, finder(choice)(folder, mapping))))
                 break
             except (Mismatch, Broken) as error:
                 reasons.append(str(error))
+            except BadInput:
+                if not recognised:
+                    raise
+    recognised, passed = _clearest(recognised)
     if len(recognised) > 1:
         names = ", ".join(f"{folder.name} ({source.format.label})" for folder, source in recognised[:6])
         raise DataError(f"{name}: holds several data sets: {names}. Import one of them at a time.")
     if not recognised:
         raise DataError(_not_found(name, format, folders, reasons))
     folder, source = recognised[0]
-    return replace(source, plan=replace(source.plan, notes=source.plan.notes + folder.ignored))
+    return replace(source, plan=replace(source.plan, notes=source.plan.notes + folder.ignored + passed))
+
+
+def _clearest(
+    recognised: list[tuple[Folder, Recognised]],
+) -> tuple[list[tuple[Folder, Recognised]], tuple[str, ...]]:
+    """Those of the depth that is meant: of the shallowest, or of where columns are clear; and what to say."""
+    depths = [folder.depth for folder, found in recognised if not _doubtful((folder, found))]
+    depth = min(depths or [folder.depth for folder, _ in recognised], default=0)
+    passed = tuple(
+        f"{found.plan.interactions[0].name} was not read: which of its columns is user and item is not "
+        "clear. To import it, give it alone."
+        for folder, found in recognised
+        if depths and folder.depth < depth
+    )
+    return [found for found in recognised if found[0].depth == depth], passed
+
+
+def _doubtful(found: tuple[Folder, Recognised]) -> bool:
+    """Whether a person would have to say what is the user or the item."""
+    return any(q.field in ("user", "item", "history") for q in found[1].plan.questions)
+
+
+def _with_top(folder: Folder, top: Folder) -> Folder:
+    """A subfolder with the files at the top beside it, among which its item file may be."""
+    if top.depth or folder.given:
+        return folder
+    return replace(folder, members=(*folder.members, *top.members), given=folder.members)
 
 
 def finder(format: Choice) -> Find:

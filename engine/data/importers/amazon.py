@@ -75,7 +75,8 @@ def find(generation: Generation, folder: Folder, mapping: CorrectedMapping | Non
     chosen = correct(generation.mapping, mapping, keys, member.name)
     meta = _metadata_of(member, metadata)
     if meta is None:
-        notes += ("No metadata file lies beside the reviews, so items are shown by their id.",)
+        unread = f" Files that could not be read: {'; '.join(reasons[:3])}." if reasons else ""
+        notes += (f"No metadata file lies beside the reviews, so items are shown by their id.{unread}",)
     return Plan(
         interactions=(member,),
         items=meta,

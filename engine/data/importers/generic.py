@@ -37,6 +37,7 @@ SOCIAL_WORDS = frozenset(
 )
 READ = ("user", "item", "history", "timestamp", "rating")
 LOOK_BESIDE = 20_000  # rows of a table that is profiled before one is chosen
+NAMED = 5  # parts in a note
 MAX_BESIDE = 30  # files beside a named one that are looked into
 
 
@@ -104,7 +105,7 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
         notes.append(orders[best.table].note)
     elif profile.rows >= LOOK_BESIDE:
         profile = look(best.table, also=mapping.values())
-    return assemble(
+    plan = assemble(
         tables,
         replace(profile, table=tables[0]),
         beside,
@@ -115,6 +116,12 @@ def _find(folder: Folder, mapping: CorrectedMapping | None) -> Plan:
         questions=questions,
         others=[table.member.name for table in others],
     )
+    titled = plan.items or plan.mapping.get("title") or plan.mapping.get("history_title")
+    if reasons and not (folder.only and titled):
+        more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        note = f"Files that could not be read: {'; '.join(reason[:160] for reason in reasons[:3])}{more}."
+        plan = replace(plan, notes=(*plan.notes, note))
+    return plan
 
 
 def _profiles(folder: Folder, mapping: CorrectedMapping) -> tuple[list[Profile], list[str]]:
@@ -191,7 +198,8 @@ def _others(
     """What is said of, or asked about, further tables of interactions."""
     notes: list[str] = []
     if len(tables) > 1:
-        names = ", ".join(table.member.name for table in tables)
+        names = ", ".join(table.member.name for table in tables[:NAMED])
+        names += f" and {len(tables) - NAMED} more" if len(tables) > NAMED else ""
         notes.append(f"The parts {names} were joined in this order; the report counts the rows of each.")
     complete = [c for c in rest if c.table not in tables and c.complete]
     near = [c for c in complete if best.score - c.score < LEAD]

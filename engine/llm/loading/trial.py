@@ -83,7 +83,8 @@ def try_out(
             if "bytes" in line:
                 memory, limit = line["memory"], limit_s(line["bytes"])
                 until = time.monotonic() + limit
-            tell(None, line.get("say", memory), begins=True)  # the child says what is worth saying
+            if said := line.get("say", memory):
+                tell(None, said, begins=True)  # the child says what is worth saying
 
 
 def _ended(source: str, status: int, memory: str) -> DualensError:

@@ -152,10 +152,10 @@ def main(source: str, device: str, dtype: str, digests: str, form: str = "", int
                     say(bytes=_bytes_of(Path(source)), memory="")
                     unpack(Packed(form, Path(source)), Path(into))
                     source = into
+                from engine.llm.loading.load import loaded, planned  # takes seconds: it is still starting
+
                 here = check_source(source)
                 say(say=READING if here else f"fetching it from the hub, then {READING}")
-                from engine.llm.loading.load import loaded, planned
-
                 plan = planned(source, device, dtype)
                 plan.check_memory()
                 say(bytes=plan.files, memory=plan.memory)

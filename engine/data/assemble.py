@@ -49,15 +49,24 @@ def assemble(
     check_columns(mapping, FIELDS, first.columns, first.member.name)
     found = recognized or recognize(profile, FIELDS, mapping, catalogues)
     guess = found.guess
-    if guess["history"] and guess["timestamp"] and "timestamp" not in mapping:
-        guess["timestamp"] = None  # the time of a target alone orders nothing in its history
+    said = list(notes)
+    if guess["history"] and mapping.get("timestamp"):
+        raise BadInput(
+            f"timestamp: {first.member.name} holds lists, whose items have no times of their own; leave it "
+            "out."
+        )
+    if guess["history"] and guess["timestamp"]:
+        said.append(
+            f"The times in {guess['timestamp']} were not used: a row's time is none of the items in its "
+            "list. The order in the lists counts, and windows of a user follow the file."
+        )
         found.evidence.pop("timestamp", None)
+        guess["timestamp"] = None
     asked = [*questions, *found.questions]
     asked += [question for table in tables for question in getattr(table, "questions", ())]
     items = _items(first, profile, beside, guess, mapping)
     if items:
         asked = [q for q in asked if q.field != "title"] + items.questions
-    said = list(notes)
     if unread := [name for name in others if not items or name != items.profile.table.member.name]:
         names = ", ".join(unread[:5])
         said.append(f"{first.member.name} was read; other tables of interactions were not: {names}.")

@@ -189,6 +189,11 @@ def lists(_: Seen, column: Column, __: str) -> float:
     return column.lists or column.joined
 
 
+def joined_ids(_: Seen, column: Column, __: str) -> float:
+    """Ids in one text, as of impressions: `N2-1 N3-0`. Titles there could not be told apart."""
+    return column.joined
+
+
 def no_list(_: Seen, column: Column, __: str) -> float:
     said = column.lists or column.joined or column.name.endswith(":token_seq")
     return not said and column.words < 1.5
@@ -251,6 +256,13 @@ def no_time(_: Seen, column: Column, __: str) -> float:
 def of_item(seen: Seen, column: Column, _: str) -> float:
     """One value per item, though items come back and the column has several values."""
     return belongs(seen, column, seen.item)
+
+
+def fact_of_item(seen: Seen, column: Column, role: str) -> float:
+    """The same, for lists; where no name says which column is the item, lists of items may be a user's."""
+    if seen.item and not named_as(seen.item, "item") and all_listed(seen, column, role):
+        return 0.0
+    return of_item(seen, column, role)
 
 
 def of_user(seen: Seen, column: Column, _: str) -> float:

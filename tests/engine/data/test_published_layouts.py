@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from db.errors import DataError
+from db.errors import BadInput, DataError
 from engine.data.importing import Unsure, preview, read_path
 from engine.data.report import ImportOptions
 from tests.engine.data.originals import titles_of, write
@@ -95,6 +95,22 @@ def spotify(folder: Path) -> None:
     )
 
 
+def mind(folder: Path) -> None:
+    rows = [
+        (
+            n,
+            f"U{u}",
+            f"11/{9 + n % 6}/2019 5:28:05 AM",
+            f"N{u % 6} N{(u + 1) % 6}",
+            f"N{n % 6}-1 N{(n + 1) % 6}-0",
+        )
+        for n, (u, _) in enumerate(pairs(), 1)
+    ]
+    write(folder / "behaviors.tsv", lines(rows))
+    news = [(f"N{i}", "lifestyle", "royals", title, "Abstract", "[]") for i, title in enumerate(TITLES)]
+    write(folder / "news.tsv", lines(news))
+
+
 Write = Callable[[Path], None]
 
 
@@ -178,3 +194,12 @@ def test_marks_from_one_to_three_are_not_out_of_twenty(tmp_path: Path) -> None:
     _, report = read_path(write(tmp_path / "x.csv", "user,item,rating\n" + lines(rows, ",")))
     assert report.scale
     assert (report.scale["low"], report.scale["high"], report.scale["liked"]) == (1, 3, 3)
+
+
+def test_impressions_are_no_titles_and_unused_times_are_named(tmp_path: Path) -> None:
+    mind(tmp_path)
+    seen = preview(tmp_path)
+    assert (seen.mapping["history"], seen.mapping["history_title"]) == ("column 4", None)
+    assert any(note.startswith("The times in column 3 were not used") for note in seen.notes)
+    with pytest.raises(BadInput, match="whose items have no times of their own"):
+        preview(tmp_path, mapping={"timestamp": "column 3"})

@@ -87,10 +87,10 @@ def losses_obstacle(a: Run, b: Run) -> str | None:
     """Why losses of A and B cannot be compared where their targets are the same; None where they can.
     Markdown."""
     models = [run.result["model"] for run in (a, b)]
-    if models[0]["name"] != models[1]["name"]:
-        return f"The models differ ({_both(models[0]['name'], models[1]['name'])}): so do their loss scales."
     if models[0]["revision"] != models[1]["revision"]:
-        name, old = md(models[0]["name"]), any("libraries" not in model for model in models)
+        if a.model != b.model:  # as they are registered: the folders of all tuned models are called alike
+            return f"The models differ ({_both(a.model, b.model)}): so do their loss scales."
+        name, old = md(a.model), any("libraries" not in model for model in models)
         # Runs that do not name their libraries are of versions that read only samples of large files.
         part = ", or an earlier version read only a part of its files" if old else ""
         return f"The model {name} was replaced between the runs{part}: its revision differs."

@@ -194,7 +194,7 @@ def test_the_sentence_compares_only_what_can_be_compared(two: tuple[Run, Run]) -
     lower = differences.sentence(a, altered(loss=a.result["loss"] - 0.5))
     assert "From A to B the target" in lower
     assert lower.endswith("B's loss of the target is 0.50 nats lower.")
-    other_model = altered(model={**b.result["model"], "name": "big"})
+    other_model = altered(model={**b.result["model"], "name": "big", "revision": "r2"})
     assert differences.sentence(a, other_model).endswith("Their losses do not compare.")
     other_list = altered(candidates={"fingerprint": "other"})
     assert "the two lists do not compare" in differences.sentence(a, other_list)
@@ -205,7 +205,9 @@ def test_the_sentence_compares_only_what_can_be_compared(two: tuple[Run, Run]) -
 
 def test_losses_of_different_models_are_neither_better_nor_worse(two: tuple[Run, Run]) -> None:
     a, b = two
-    big = replace(b, result={**b.result, "loss": 1.0, "model": {**b.result["model"], "name": "big"}})
+    big = replace(
+        b, result={**b.result, "loss": 1.0, "model": {**b.result["model"], "name": "big", "revision": "r2"}}
+    )
     table = differences.numbers_table(a, big, None, None)
     assert table.loc["Loss of the target, nats", "B − A"] == "–"
     assert table.loc["Target's rank", "B − A"] != "–", "one list ranked by two models does compare"
@@ -237,7 +239,6 @@ def test_the_demonstrations_of_both_are_joined(store: Store, two: tuple[Run, Run
             {"model": {"name": "embedded", "revision": "r2", "dtype": "float32"}},
             "was replaced between the runs",
         ),
-        ({"model": {"name": "big", "revision": "r1", "dtype": "float32"}}, "models differ"),
         ({"model": {"name": "embedded", "revision": "r1", "dtype": "bfloat16"}}, "number formats"),
         ({"model": {**FACTS, "device": "cuda:0"}}, "different devices"),
         ({"model": {**FACTS, "libraries": "torch 9"}}, "earlier version of Dualens"),
@@ -250,6 +251,19 @@ def test_what_forbids_comparing_is_said_loudly(two: tuple[Run, Run], change: dic
     assert differences.warnings(a, b) == []
     altered = replace(b, result={**b.result, **change})
     assert any(said in warning for warning in differences.warnings(a, altered))
+
+
+def test_models_are_called_as_they_are_registered(two: tuple[Run, Run]) -> None:
+    """The folders of tuned models all have one name; the same files may be registered under two."""
+    a, b = two
+    tuned = [
+        replace(run, model=name, result={**run.result, "model": {**FACTS, "name": "model", "revision": name}})
+        for run, name in ((a, "shop-single"), (b, "shop-recicl"))
+    ]
+    assert any(
+        "models differ (shop\\-single and shop\\-recicl)" in said for said in differences.warnings(*tuned)
+    )
+    assert differences.warnings(a, replace(b, model="another-name")) == []
 
 
 def test_other_libraries_are_said_loudly(two: tuple[Run, Run]) -> None:

@@ -158,10 +158,10 @@ class Clock:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Time a part: `with clock("load"): ...`."""
+        """Time a part: `with clock("load"): ...`. One that comes again is added up."""
         start = worked()
         yield
-        self.parts[name] = round((worked() - start) * 1000, 3)
+        self.parts[name] = round(self.parts.get(name, 0.0) + (worked() - start) * 1000, 3)
 
     @property
     def seconds(self) -> float:

@@ -6,6 +6,7 @@ import typer
 
 from db import runs
 from db.choices import EFFECT_MODES, ESTIMATORS, MEASURES
+from db.errors import BadInput
 from db.requests import RunRequest, request_notes
 from db.settings import Settings
 from engine.commands import output
@@ -94,14 +95,20 @@ def recommend(
     free: Annotated[
         bool, typer.Option("--free", help="Let the model write titles freely and count which ones exist.")
     ] = False,
+    retries: Annotated[
+        int,
+        at_least(0, "With --free: show an answer its faults and ask again, so many times at most."),
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Recommend from the whole catalogue by beam search over its titles, or let the model write freely."""
     with opened() as store, service_engine(store) as engine:
+        if retries and not free:
+            raise BadInput("--retries is for --free: a search over titles names nothing that does not exist.")
         if free:
             from engine.tasks.free_text import free as write
 
-            view = write(engine, request, top=top)
+            view = write(engine, request, top=top, retries=retries)
         else:
             from engine.tasks.catalogue import recommend as search
 
@@ -111,6 +118,10 @@ def recommend(
     elif free:
         output.table([[line["text"], line["status"]] for line in view["lines"]], "line", "what it names")
         output.line(", ".join(f"{name} {count}" for name, count in view["compliance"].items()))
+        for number, attempt in enumerate(view.get("attempts", []), 1):
+            share, tokens = attempt["compliance"]["share"], attempt["tokens"]
+            said = f"{share:.0%} as asked, {tokens['read']:,} tokens read, {tokens['written']:,} written"
+            output.line(f"attempt {number}: {said}")
     else:
         output.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
     if not json:

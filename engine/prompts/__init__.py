@@ -5,7 +5,7 @@ Knows titles and tokenizers. Knows no model weights, no store and no ranking.
 
 from engine.prompts.encode import Encoded, PieceEncoder, Span, encode
 from engine.prompts.fit import Dropped, Fitted, fit
-from engine.prompts.segments import LAYOUTS, Example, Layout, Segment, layout, render
+from engine.prompts.segments import LAYOUTS, Example, Layout, Segment, again_ask, layout, render
 
 __all__ = [
     "LAYOUTS",
@@ -17,6 +17,7 @@ __all__ = [
     "PieceEncoder",
     "Segment",
     "Span",
+    "again_ask",
     "encode",
     "fit",
     "layout",

@@ -26,6 +26,7 @@ INTRODUCTION = "Purchases in order, then the next one.\n"
 _MARKS = {HEAD: "", TAIL: "", INTRO: f"{INTRODUCTION}\n", BLANK: "\n"}
 
 DEMO_HISTORY = 5  # items of history shown in one demonstration
+LINE = 200  # characters of a line that the model wrote, when it is shown again
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -147,6 +148,12 @@ def _free_query(history: Sequence[str]) -> Pieces:
 def _free_ask(titles: Sequence[str]) -> Pieces:
     asked = "The ones they would buy next, likeliest first, one title per line:\n"
     return (*_listed(titles), asked, TAIL, "-")
+
+
+def again_ask(titles: Sequence[str], faults: Sequence[tuple[str, str]]) -> Pieces:
+    """The question of `free` once more, after an answer with faults: (line of it, what is wrong with it)."""
+    shown = (p for line, fault in faults for p in ("-", f" {clean(line)[:LINE]} ({fault})\n"))
+    return (*_listed(titles), "An earlier answer was wrong:\n", *shown, *_free_ask(()))
 
 
 _TITLE = Layout("title", _plain_demo, _plain_query, lambda _: ())

@@ -97,6 +97,52 @@ def test_a_random_model_obeys_nothing_and_is_told_so(engine: Engine) -> None:
     assert muted["text"] != found["text"]  # the sample weights act while it writes
 
 
+def test_an_answer_with_faults_is_shown_them_and_asked_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = RunRequest(dataset="toy", user="u8", model="tiny", demos="neighbours:2", candidates=6)
+    asked: list[str] = []
+
+    def learn(loaded, prompt, lines, most, gate):
+        asked.append(loaded.tokenizer.decode(list(prompt.ids)))
+        listed = asked[-1].split("On offer:\n")[1].split("An earlier")[0].split("The ones they would")[0]
+        right = listed.removeprefix("-").replace("\n-", "\n -").splitlines()
+        return "\n".join([right[0], right[0], "No such thing"] if len(asked) < 3 else right)
+
+    monkeypatch.setattr(module, "write", learn)
+    found = free(engine, request, top=6, retries=4)
+    assert len(asked) == len(found["attempts"]) == 3  # the third has no fault
+    assert [each["compliance"]["candidate"] for each in found["attempts"]] == [1, 1, 6]
+    assert "(named twice)" in asked[1]
+    assert "No such thing (there is no such title)" in asked[1]
+    assert "An earlier answer" not in asked[0]
+    assert found["compliance"]["share"] == 1
+    assert found["text"] == found["attempts"][2]["text"]
+    assert found["attempts"][1]["tokens"]["read"] > found["attempts"][0]["tokens"]["read"]
+
+
+def test_faults_know_nothing_of_the_target(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two users' views of one answer differ only by what is on offer and what they have."""
+    lines = read("Halo 3\nTetris\nPortal 2\nHalf-Life", CATALOGUE, [0, 3], [5])
+    attempt = module.Attempt("", lines, 0, 0)
+    assert attempt.faults(4) == [("Tetris", "already bought"), ("Half-Life", "there is no such title")]
+    short = module.Attempt("", read("Halo 3", CATALOGUE, [0, 3], [5]), 0, 0)
+    assert short.faults(2) == [("the list", "1 of 2 titles")]
+
+
+def test_of_answers_equally_good_the_first_is_taken(engine: Engine) -> None:
+    request = RunRequest(dataset="toy", user="u8", model="tiny", demos="neighbours:2", candidates=6)
+    request = replace(request, demos="none", candidates=2)
+    plain, again = free(engine, request, top=1), free(engine, request, top=1, retries=2)
+    assert again["text"] == plain["text"] == again["attempts"][0]["text"]
+    assert len(again["attempts"]) == 3
+    assert "attempts" not in plain
+    crowded = free(engine, replace(request, candidates=20, demos="neighbours:2"), top=3, retries=2)
+    assert "no room" in " ".join(crowded["notes"])
+    with pytest.raises(BadInput, match="from 0 to 10"):
+        free(engine, request, retries=11)
+
+
 def test_writing_is_greedy_and_ends_where_it_is_told() -> None:
     loaded = make_loaded("llama")
     ids = loaded.encoder.joined(("Bought:\n", "-"))

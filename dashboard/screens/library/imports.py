@@ -75,9 +75,9 @@ def _source(state: dict[str, Any]) -> None:
         if paths is None:
             st.caption("This server reads no paths: drop the files here.")
             return
-        typed = st.text_input(f"Or a path {paths}", key="import-path", placeholder="/data/ml-latest-small")
-        empty = not typed.strip()
-        st.button("Preview this path", key="use-path", disabled=empty, on_click=_typed, args=(state, typed))
+        st.text_input(f"Or a path {paths}", key="import-path", placeholder="/data/ml-latest-small")
+        # Never greyed: it would be, until the field is left, and take the first click for that alone.
+        st.button("Preview this path", key="use-path", on_click=_typed, args=(state,))
 
 
 def _dropped(state: dict[str, Any], key: str) -> None:
@@ -85,8 +85,9 @@ def _dropped(state: dict[str, Any], key: str) -> None:
     _forget_path()
 
 
-def _typed(state: dict[str, Any], path: str) -> None:
-    _start(state, typed(path.strip()))
+def _typed(state: dict[str, Any]) -> None:
+    if path := st.session_state["import-path"].strip():
+        _start(state, typed(path))
 
 
 def _fetch(state: dict[str, Any], name: str) -> None:

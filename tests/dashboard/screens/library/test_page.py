@@ -72,6 +72,20 @@ def test_import_from_a_path(open_page: Open, store: Store) -> None:
     assert any("405 of 410 rows kept" in each for each in said)
 
 
+def test_a_path_is_previewed_with_the_first_click_and_nothing_without_one(
+    open_page: Open, store: Store
+) -> None:
+    app = open_page("library")
+    assert not button(app, "Preview this path").disabled
+    button(app, "Preview this path").click().run()
+    assert not app.exception
+    assert not jobs.listing(store, kinds=["preview"])
+    app.text_input(key="import-path").set_value("/data/toys.csv")
+    button(app, "Preview this path").click().run()
+    (job,) = jobs.listing(store, kinds=["preview"])
+    assert job.payload["path"] == "/data/toys.csv"
+
+
 def test_a_file_that_cannot_be_read_is_told_and_nothing_is_stored(open_page: Open, store: Store) -> None:
     with FakeEngine(store):
         app = open_page("library")

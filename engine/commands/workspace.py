@@ -156,14 +156,12 @@ def import_(
             output.as_json(found) if json else output.preview(found)
             return
         asked |= {"accept_drops": accept_drops, "yes": yes}
-        try:
-            with output.progress() as say:
-                done = handlers.import_job(engine, asked, quiet if json else say)
-        except importing.Unsure as error:
-            lines = importing.asked(error.file, error.questions, _answer)
-            raise DataError(
-                "\n".join([*lines, "The best guess, the first of each, is taken with --yes"])
-            ) from None
+        with output.progress() as say:
+            done = handlers.import_job(engine, asked, quiet if json else say)
+    if open_ := done.get("asked"):
+        questions = [Question.from_json(question) for question in open_["questions"]]
+        lines = importing.asked(open_["file"], questions, _answer)
+        raise DataError("\n".join([*lines, "The best guess, the first of each, is taken with --yes"]))
     if question := done.get("question"):
         raise DataError(importing.left_out(question, done["report"], "--accept-drops", _flag))
     output.as_json(done) if json else output.report(done["dataset"], done["report"])

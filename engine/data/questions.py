@@ -42,3 +42,11 @@ class Question:
             "optional": self.optional,
             "option": self.option,
         }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Question:
+        """The question that `to_json` wrote."""
+        candidates = tuple(
+            Candidate(each["name"], tuple(each["examples"]), each["evidence"]) for each in data["candidates"]
+        )
+        return Question(data["field"], data["reason"], candidates, data["optional"], data["option"])

@@ -87,7 +87,8 @@ def import_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[
     """`{path, name, format, mapping, options, accept_drops, yes}` -> `{dataset, report}`.
 
     Where most rows would be left out and that was not accepted, nothing is imported: `dataset` is None and
-    `question` says what to decide. A path that is a name of `db.public` is fetched first.
+    `question` says what to decide; where files leave something else open, `asked` says in which `file` which
+    `questions`. A path that is a name of `db.public` is fetched first.
     """
     if (known := published(payload["path"])) is not None:
         with fetched_data(engine, *known, report) as folder:
@@ -109,6 +110,9 @@ def _imported(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
             yes=bool(payload.get("yes", False)),
             progress=report,
         )
+    except importing.Unsure as error:
+        questions = [question.to_json() for question in error.questions]
+        return {"dataset": None, "asked": {"file": error.file, "questions": questions}}
     except importing.ManyLeftOut as error:
         return {"dataset": None, "question": error.question, "report": error.report.to_json()}
     return {"dataset": info.name, "report": read.to_json()}

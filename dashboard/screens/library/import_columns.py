@@ -10,6 +10,21 @@ from dashboard.screens.library.import_report import FIELDS
 from dashboard.text.literal import md, plain
 
 NONE = "(none)"
+ASKED = {
+    "dates": "In which order are day and month?",
+    "encoding": "In which encoding is it?",
+    "header": "Does line 1 name the columns?",
+    "shortened_ids": "What becomes of the shortened ids?",
+}
+"""What is asked about an option of the import; of other fields, which column is it."""
+ANSWERS = {
+    ("dates", "month-first"): "Month first",
+    ("dates", "day-first"): "Day first",
+    ("header", "yes"): "It names the columns",
+    ("header", "no"): "It is the first row",
+    ("shortened_ids", "keep"): "Keep the rows",
+    ("shortened_ids", "drop"): "Drop the rows",
+}
 
 
 def columns_form(state: dict[str, Any], preview: Mapping[str, Any]) -> bool:
@@ -33,25 +48,46 @@ def columns_form(state: dict[str, Any], preview: Mapping[str, Any]) -> bool:
 def _question(state: dict[str, Any], question: Mapping[str, Any]) -> None:
     """What must be decided: the candidates with their first values, and a choice without a default."""
     field: str = question["field"]
-    label = FIELDS.get(field, field)
     names = [candidate["name"] for candidate in question["candidates"]]
-    st.warning(f"**Which is the {md(label.lower())}?** {md(_sentence(question['reason']))}")
-    rows = [
-        (plain(c["name"], 60), plain(", ".join(c["examples"]), 160), plain(c["evidence"], 160))
-        for c in question["candidates"]
-    ]
-    table = pd.DataFrame(rows, columns=["candidate", "first values", "what speaks for it"], dtype="str")
-    st.dataframe(table, hide_index=True, height="content", alt=f"Candidates for the {label.lower()}")
+    asked(question)
     picked = st.selectbox(
-        label,
+        FIELDS.get(field, field),
         [*names, *([NONE] if question["optional"] else [])],
         index=None,
         placeholder="Choose",
-        format_func=plain,
+        format_func=lambda name: answer(question, name),
         key=f"ask-{state['round']}-{field}",
     )
-    if picked is not None:
-        correct(state, field, None if picked == NONE else str(picked))
+    if picked is None:
+        return
+    if question.get("option"):
+        state["options"] = {**(state.get("options") or {}), question["option"]: str(picked)}
+        st.rerun()
+    correct(state, field, None if picked == NONE else str(picked))
+
+
+def asked(question: Mapping[str, Any]) -> None:
+    """The question in words, and its candidates with what speaks for each."""
+    field: str = question["field"]
+    label = FIELDS.get(field, field).lower()
+    ask = ASKED.get(question.get("option", ""), f"Which is the {label}?")
+    st.warning(f"**{md(ask)}** {md(_sentence(question['reason']))}")
+    rows = [
+        (
+            plain(answer(question, c["name"]), 60),
+            plain(", ".join(c["examples"]), 160),
+            plain(c["evidence"], 160),
+        )
+        for c in question["candidates"]
+    ]
+    if any(examples or why for _, examples, why in rows):
+        table = pd.DataFrame(rows, columns=["candidate", "first values", "what speaks for it"], dtype="str")
+        st.dataframe(table, hide_index=True, height="content", alt=f"Candidates for the {label}")
+
+
+def answer(question: Mapping[str, Any], name: str) -> str:
+    """An answer in words: a column or encoding by its name."""
+    return ANSWERS.get((question.get("option", ""), name), plain(name))
 
 
 def _sentence(reason: str) -> str:
@@ -73,7 +109,8 @@ def _guess_will_do(
 
 
 def _first(question: Mapping[str, Any]) -> str | None:
-    return question["candidates"][0]["name"] if question["field"] == "file" else None
+    told = question["field"] == "file" or question.get("option")
+    return question["candidates"][0]["name"] if told else None
 
 
 def _corrections(

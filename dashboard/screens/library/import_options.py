@@ -11,6 +11,7 @@ DATES = {None: "as detected", "month-first": "month first", "day-first": "day fi
 HEADER = {None: "as detected", "yes": "names the columns", "no": "is the first row"}
 ALWAYS = ("min_history", "k_core", "min_rating", "repeats")  # options that every import is given
 LEFT_OPEN = ("rating_scale", "encoding", "dates", "header")  # those that only a person's answer sets
+READING = ("encoding", "header")  # of these, those that change what the preview shows
 REPEATS = {"first": "keep the first", "last": "keep the last", "all": "keep all"}
 
 
@@ -88,17 +89,7 @@ def _left_open(before: Mapping[str, Any], key: Callable[[str], str]) -> None:
             "data#ratings",
         ),
     )
-    cells[1].text_input(
-        "Encoding",
-        before.get("encoding") or "",
-        key=key("encoding"),
-        placeholder="as detected, or gb18030",
-        help=help.more(
-            "How the file writes letters. For titles that look garbled in the preview.",
-            "data#dates-and-encodings",
-        ),
-    )
-    cells[2].selectbox(
+    cells[1].selectbox(
         "Dates such as 03/04",
         list(DATES),
         index=list(DATES).index(before.get("dates")),
@@ -108,14 +99,41 @@ def _left_open(before: Mapping[str, Any], key: Callable[[str], str]) -> None:
             "Which number is the month, where no date of the file tells it.", "data#dates-and-encodings"
         ),
     )
-    cells[3].selectbox(
+
+
+def reading(state: dict[str, Any]) -> None:
+    """How the file is read: an answer renews the preview at once."""
+    before = state.get("options") or {}
+    cells = st.columns(4, vertical_alignment="bottom", gap="small")
+    cells[0].text_input(
+        "Encoding",
+        before.get("encoding") or "",
+        key=_key(state, "encoding"),
+        on_change=_heard,
+        args=(state,),
+        placeholder="as detected, or gb18030",
+        help=help.more(
+            "How the file writes letters. For titles that look garbled in the preview.",
+            "data#dates-and-encodings",
+        ),
+    )
+    cells[1].selectbox(
         "The first line",
         list(HEADER),
         index=list(HEADER).index(before.get("header")),
-        key=key("header"),
+        key=_key(state, "header"),
+        on_change=_heard,
+        args=(state,),
         format_func=HEADER.__getitem__,
         help=help.more(
             "Whether it names the columns or is data, where the file leaves it open.",
             "data#dates-and-encodings",
         ),
     )
+
+
+def _heard(state: dict[str, Any]) -> None:
+    """Keep what was said with the options, which the preview is read by."""
+    told = {field: (st.session_state[_key(state, field)] or "").strip() for field in READING}
+    others = {field: value for field, value in (state.get("options") or {}).items() if field not in READING}
+    state["options"] = others | {field: value for field, value in told.items() if value}

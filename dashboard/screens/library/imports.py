@@ -1,13 +1,13 @@
 """Importing data: files or a path, the preview, the mapping to correct, the import, its report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from dashboard.screens.library import import_options, uploads
-from dashboard.screens.library.import_columns import columns_form
+from dashboard.screens.library.import_columns import answer, asked, columns_form
 from dashboard.screens.library.import_report import findings, preview_table, summary
 from dashboard.screens.library.offers import data_offer
 from dashboard.state import links, session
@@ -149,6 +149,8 @@ def _preview(state: dict[str, Any]) -> Mapping[str, Any] | None:
         return None
     if job.result is None:
         problem(job.error or "The preview was stopped.")
+        if _reading_options(state):
+            import_options.reading(state)
         if state.get("mapping"):
             st.button("Back to the detected columns", on_click=state.update, kwargs={"mapping": None})
         return None
@@ -156,10 +158,9 @@ def _preview(state: dict[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _reading_options(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What was said of encoding and header in an earlier try, for the preview."""
-    said = {
-        name: value for name, value in (state.get("options") or {}).items() if name in ("encoding", "header")
-    }
+    """What was said of encoding and header, for the preview."""
+    options = state.get("options") or {}
+    said = {name: options[name] for name in import_options.READING if name in options}
     return {"options": said} if said else {}
 
 
@@ -170,6 +171,7 @@ def _form(state: dict[str, Any], preview: Mapping[str, Any]) -> None:
     st.dataframe(preview_table(preview), height=230, hide_index=True, alt="The first rows of the file")
     if preview["titles"]:
         st.caption("Titles: " + " · ".join(md(title, 60) for title in preview["titles"][:5]))
+    import_options.reading(state)
     ready = columns_form(state, preview)
     with st.form("import-form", border=False):
         import_options.fields(state, state.get("name") or default_name(state, preview))
@@ -221,16 +223,46 @@ def _follow_import(state: dict[str, Any]) -> None:
         return
     if job.result is None:
         problem(job.error or "The import was stopped. Nothing of it was kept.")
+    elif job.result.get("asked"):
+        _choose(state, job.result["asked"]["questions"])
     elif job.result.get("question"):
         _ask(state, job.result)
     else:
         _imported(state, job.result)
     with st.container(horizontal=True):
-        if job.result is None or job.result.get("question"):
+        if job.result is None or not job.result["dataset"]:
             st.button("Change and try again", on_click=state.pop, args=("import_job",), key="import-again")
         elif st.button("Open in Recommend", key="import-open", type="primary"):
             opening.in_recommend(session.view_of(job.result["dataset"]))
         st.button("Import something else", on_click=_clear, args=(state,), key="import-new")
+
+
+def _choose(state: dict[str, Any], questions: Sequence[Mapping[str, Any]]) -> None:
+    """What the files leave open after all: an answer imports, or renews the preview where that changes."""
+    for question in questions:
+        asked(question)
+        with st.container(horizontal=True):
+            for number, candidate in enumerate(question["candidates"]):
+                name = candidate["name"]
+                st.button(
+                    answer(question, name),
+                    key=f"answer-{question['field']}-{number}",
+                    type="primary" if number == 0 else "secondary",
+                    on_click=_answered,
+                    args=(state, question, name),
+                )
+
+
+def _answered(state: dict[str, Any], question: Mapping[str, Any], name: str) -> None:
+    option = question.get("option")
+    if not option:
+        state["mapping"] = {**(state.get("mapping") or {}), question["field"]: name}
+    else:
+        state["options"] = {**(state.get("options") or {}), option: name}
+    if option and option not in import_options.READING:
+        _import(state, state.get("name"), state["options"])
+    else:
+        state.pop("import_job")
 
 
 def _ask(state: dict[str, Any], result: Mapping[str, Any]) -> None:

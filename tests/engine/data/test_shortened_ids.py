@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import __main__ as cli
 from engine.data.importing import Unsure, preview, read_path
 from engine.data.report import ImportOptions
 from engine.data.values import is_shortened
@@ -71,3 +72,16 @@ def test_only_what_lost_digits_counts(text: str, cut: bool) -> None:
 
 def test_the_preview_shows_the_file_all_the_same(tmp_path: Path) -> None:
     assert preview(exported(tmp_path)).mapping["item"] == "product"
+
+
+def test_the_command_line_names_the_options_and_ends_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DUALENS_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DUALENS_DATABASE_URL", raising=False)
+    words = ["import", str(exported(tmp_path)), "--name", "sales"]
+    assert cli.main(lambda: cli.app(words, standalone_mode=False)) == 2
+    told = capsys.readouterr().err
+    assert "--shortened-ids keep [takes all who share an id for one item]" in told
+    assert "The best guess, the first of each, is taken with --yes" in told
+    assert not cli.main(lambda: cli.app([*words, "--shortened-ids", "keep"], standalone_mode=False))

@@ -11,7 +11,8 @@ from db import jobs
 from db.jobs import Job
 from db.store import Store
 from tests.dashboard.screens.library.test_uploads import Dropped
-from tests.support.reading import button, read, texts
+from tests.support.fake_engine import FakeEngine
+from tests.support.reading import button, read, texts, until
 
 Open = Callable[..., AppTest]
 ASKED = {"path": "/data/shop.csv", "name": "my <b>shop</b>", "mapping": None, "options": {"k_core": 2}}
@@ -110,3 +111,63 @@ def test_uploads_of_closed_browsers_are_removed_but_never_one_in_use(
     monkeypatch.setattr(uploads, "KEPT_S", 0.0)
     open_page("library")
     assert [Path(path).exists() for path in kept] == [True, False, False]
+
+
+DATES = {
+    "field": "dates",
+    "reason": "dates such as 03/04/2014 can be read both ways",
+    "candidates": [{"name": n, "examples": [], "evidence": ""} for n in ("month-first", "day-first")],
+    "optional": False,
+    "option": "dates",
+}
+ENCODING = {
+    **DATES,
+    "field": "encoding",
+    "reason": "shop.csv is not UTF-8",
+    "candidates": [{"name": n, "examples": [f"as {n}"], "evidence": ""} for n in ("gb18030", "big5")],
+    "option": "encoding",
+}
+
+
+def asked(store: Store, question: dict[str, Any]) -> Job:
+    return finished(store, {"dataset": None, "asked": {"file": "shop.csv", "questions": [question]}})
+
+
+def test_a_question_after_reading_is_answered_by_a_button(open_page: Open, store: Store) -> None:
+    job = asked(store, DATES)
+    app = open_page("library", **{"import": str(job.id)})
+    assert not app.success
+    assert "In which order are day and month?" in read(app.warning[0].value)
+    button(app, "Day first").click().run()
+    newest = jobs.listing(store, kinds=["import"])[0]
+    assert newest.id != job.id
+    assert newest.payload["options"] == {"k_core": 2, "dates": "day-first"}
+
+
+def test_an_answer_that_changes_what_is_read_renews_the_preview(open_page: Open, store: Store) -> None:
+    job = asked(store, ENCODING)
+    app = open_page("library", **{"import": str(job.id)})
+    assert list(app.dataframe[0].value["first values"]) == ["as gb18030", "as big5"]
+    with FakeEngine(store):
+        button(app, "big5").click().run()
+        until(app, "a table")
+    assert jobs.listing(store, kinds=["import"])[0].id == job.id, "nothing is imported yet"
+    assert jobs.listing(store, kinds=["preview"])[0].payload["options"] == {"encoding": "big5"}
+
+
+def test_encoding_and_first_line_are_previewed_at_once_and_imported(open_page: Open, store: Store) -> None:
+    with FakeEngine(store):
+        app = open_page("library")
+        app.text_input(key="import-path").set_value("/data/toy.csv").run()
+        button(app, "Preview this path").click().run()
+        until(app, "a table")
+        next(box for box in app.selectbox if box.label == "The first line").set_value("no").run()
+        until(app, "a table")
+        assert jobs.listing(store, kinds=["preview"])[0].payload["options"] == {"header": "no"}
+        next(box for box in app.text_input if box.label == "Encoding").set_value("gb18030").run()
+        until(app, "a table")
+        said = {"header": "no", "encoding": "gb18030"}
+        assert jobs.listing(store, kinds=["preview"])[0].payload["options"] == said
+        button(app, "Import").click().run()
+    options = jobs.listing(store, kinds=["import"])[0].payload["options"]
+    assert said.items() <= options.items()

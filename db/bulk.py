@@ -1,18 +1,21 @@
-"""Many rows into one table at the speed of the database.
+"""Many rows into one table, or out of it, at the speed of the database.
 
 Boundary: columns of Python values, one chunk inside a transaction that the caller opened. SQLite takes
-several rows per statement (half the time of one by one), PostgreSQL a COPY stream.
+several rows per statement (half the time of one by one), PostgreSQL a COPY stream. What is read comes as the
+driver gives it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Select, Table
 from sqlalchemy.engine import Connection
 
 CHUNK = 8_192  # rows; written in less than a tenth of a second
 _ROWS_PER_STATEMENT = 64
+_ROWS_PER_FETCH = 1_000  # that stay in the processor's cache: of 50,000 at once each costs twice as much
 
 Chunk = Sequence[list[Any]]
 
@@ -29,6 +32,16 @@ def insert_rows(
     """Insert rows of one data set; the chunk holds one list per column of `names`, all of equal length."""
     write = _copy if connection.dialect.name == "postgresql" else _execute_many
     write(connection, table, dataset_id, names, chunk)
+
+
+def fetched(connection: Connection, query: Select) -> Iterator[list[tuple]]:
+    """The rows of a query, many at a time; rows of SQLAlchemy cost thrice as much. Truths may be numbers."""
+    statement = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
+    streamed = {"name": "fetched"} if connection.dialect.name == "postgresql" else {}
+    with closing(_driver(connection).cursor(**streamed)) as cursor:
+        cursor.execute(statement)
+        while rows := cursor.fetchmany(_ROWS_PER_FETCH):
+            yield rows
 
 
 def analyze(connection: Connection, tables: Iterable[Table]) -> None:

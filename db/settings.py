@@ -92,6 +92,11 @@ class Settings(BaseSettings):
         return self.home / "baselines"
 
     @property
+    def indexes(self) -> Path:
+        """Folder of what was worked out of data sets once, to be read by every process."""
+        return self.home / "indexes"
+
+    @property
     def private(self) -> bool:
         """Whether nobody but the owner may look into the workspace folder."""
         return not self.home.stat().st_mode & _OTHERS

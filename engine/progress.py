@@ -106,6 +106,13 @@ def tell(progress: float | None, message: str, *, begins: bool = False) -> None:
         report(progress, message)
 
 
+def announce(message: str) -> None:
+    """Tell whoever listens what begins now and takes a while. May raise, as `Report` may."""
+    if (listener := _listener.get()) is not None:
+        listener[1][0] = -math.inf
+        tell(None, message)
+
+
 _between_units: ContextVar[Callable[[], None] | None] = ContextVar("between_units", default=None)
 _aside_s = 0.0  # seconds that this process spent on more urgent jobs
 

@@ -5,7 +5,17 @@ data set is and checks it, `insertion` stores one by way of `drafts`, `catalogue
 finds users, `reading` reads histories, windows and items.
 """
 
-from db.datasets.catalogue import DatasetInfo, Deleted, delete, deleted, get, listing, purge, restore
+from db.datasets.catalogue import (
+    DatasetInfo,
+    Deleted,
+    delete,
+    deleted,
+    fingerprints,
+    get,
+    listing,
+    purge,
+    restore,
+)
 from db.datasets.columns import DatasetColumns
 from db.datasets.drafts import sweep
 from db.datasets.insertion import insert
@@ -18,6 +28,7 @@ from db.datasets.reading import (
     columns,
     history,
     item_by_ids,
+    item_counts,
     items,
     occurrences,
     windows,
@@ -36,10 +47,12 @@ __all__ = [
     "columns",
     "delete",
     "deleted",
+    "fingerprints",
     "get",
     "history",
     "insert",
     "item_by_ids",
+    "item_counts",
     "items",
     "lengths",
     "listing",

@@ -52,6 +52,12 @@ def listing(store: Store) -> list[DatasetInfo]:
         return [info_of(row) for row in rows]
 
 
+def fingerprints(store: Store) -> list[str]:
+    """Fingerprints of all data sets, those in the bin and those being written among them."""
+    with store.read() as connection:
+        return list(connection.execute(sa.select(datasets.c.fingerprint).distinct()).scalars())
+
+
 def get(store: Store, name: str) -> DatasetInfo:
     """The data set of this name. Raises NotFound, naming near matches."""
     with store.read() as connection:

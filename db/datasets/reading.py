@@ -11,6 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from db import bulk
 from db.datasets.columns import DatasetColumns
 from db.schema import datasets, interactions
 from db.schema import items as item_table
@@ -20,7 +21,6 @@ from db.store import Store
 
 _PER_QUERY = 5_000
 _SPANS_PER_QUERY = 500
-_ROWS_PER_FETCH = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +150,15 @@ def _items_where(
 
 def catalogue(store: Store, dataset_id: int) -> Catalogue:
     """Ids, titles and popularity of every item."""
-    query = sa.select(item_table.c.item_id, item_table.c.title, item_table.c.count)
     with store.read() as connection:
-        rows = connection.execute(
-            query.where(item_table.c.dataset_id == dataset_id).order_by(item_table.c.item)
-        ).all()
-    counts = np.fromiter((row[2] for row in rows), np.int64, len(rows))
-    return Catalogue([row[0] for row in rows], [row[1] for row in rows], counts)
+        ids, titles, counts = _lists(connection, item_table, dataset_id, "item_id", "title", "count")
+    return Catalogue(ids, titles, np.array(counts, dtype=np.int64))
+
+
+def item_counts(store: Store, dataset_id: int) -> np.ndarray:
+    """How often each item was bought, int64 [items]."""
+    with store.read() as connection:
+        return np.array(_lists(connection, item_table, dataset_id, "count")[0], dtype=np.int64)
 
 
 def occurrences(
@@ -187,31 +189,35 @@ _OCCURRENCES = sa.select(table.c.user, table.c.position).order_by(table.c.ordina
 def columns(store: Store, dataset_id: int) -> DatasetColumns:
     """The whole data set, as it was inserted (missing ratings NaN)."""
     with store.read() as connection:
-        item_rows = connection.execute(
-            sa.select(*_ITEM, item_table.c.attributes)
-            .where(item_table.c.dataset_id == dataset_id)
-            .order_by(item_table.c.item)
-        ).all()
-        user_rows = connection.execute(
-            sa.select(user_table.c.user_id, user_table.c.length, user_table.c.tie)
-            .where(user_table.c.dataset_id == dataset_id)
-            .order_by(user_table.c.user)
-        ).all()
-        lengths = np.array([row[1] for row in user_rows], dtype=np.int64)
+        fields = ("item_id", "title", "category", "brand", "attributes")
+        item_ids, titles, categories, brands, attributes = _lists(connection, item_table, dataset_id, *fields)
+        user_ids, counts, tie = _lists(connection, user_table, dataset_id, "user_id", "length", "tie")
+        lengths = np.array(counts, dtype=np.int64)
         item, timestamp, rating = _interaction_columns(connection, dataset_id, int(lengths.sum()))
     return DatasetColumns(
-        item_ids=[row.item_id for row in item_rows],
-        titles=[row.title for row in item_rows],
-        categories=[row.category for row in item_rows],
-        brands=[row.brand for row in item_rows],
-        attributes=_attributes([row.attributes for row in item_rows]),
-        user_ids=[row[0] for row in user_rows],
-        user=np.repeat(np.arange(len(user_rows), dtype=np.int32), lengths),
+        item_ids=item_ids,
+        titles=titles,
+        categories=categories,
+        brands=brands,
+        attributes=_attributes(attributes),
+        user_ids=user_ids,
+        user=np.repeat(np.arange(len(user_ids), dtype=np.int32), lengths),
         item=item,
         timestamp=timestamp,
         rating=rating,
-        tie=np.array([row[2] for row in user_rows], dtype=bool),
+        tie=np.array(tie, dtype=bool),
     )
+
+
+def _lists(connection: Connection, of: sa.Table, dataset_id: int, *names: str) -> list[list]:
+    """Whole columns of the items or users of a data set, in order."""
+    number = of.c["item" if of is item_table else "user"]
+    query = sa.select(*(of.c[name] for name in names)).where(of.c.dataset_id == dataset_id).order_by(number)
+    found: list[list] = [[] for _ in names]
+    for rows in bulk.fetched(connection, query):
+        for column, part in zip(found, zip(*rows, strict=True), strict=True):
+            column.extend(part)
+    return found
 
 
 def _attributes(stored: list[str | None]) -> list[dict] | None:
@@ -236,7 +242,7 @@ def _interaction_columns(
         .order_by(interactions.c.user, interactions.c.position)
     )
     at = 0
-    for rows in connection.execution_options(yield_per=_ROWS_PER_FETCH).execute(query).partitions():
+    for rows in bulk.fetched(connection, query):
         part, (item_part, timestamp_part, rating_part) = slice(at, at + len(rows)), zip(*rows, strict=True)
         item[part] = item_part
         if timestamp is not None:

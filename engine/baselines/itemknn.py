@@ -8,17 +8,15 @@ hand were bought, not with the catalogue.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
 from db.datasets import DatasetColumns
-from engine.baselines import saved
 from engine.baselines.scorer import FitJob, Learns
+from engine.data.kept import Kept
 
-KIND = "itemknn"
 LEARNS: Learns = "moments"
 
 SHRINKAGE = 10.0
@@ -66,17 +64,13 @@ class ItemKnn:
             return self._users[span]
         return self._users[span][self._moments[span] < before]
 
-    def kept(self) -> saved.Kept:
+    def kept(self) -> Kept:
         """The purchases and the settings."""
         tensors = {"starts": self._starts, "users": self._users}
         if self._moments is not None:
             tensors["moments"] = self._moments
         state = {"people": self._people, "shrinkage": self._shrinkage, "newest": self._newest}
-        return tensors, {"kind": KIND, **state}
-
-    def save(self, path: Path) -> None:
-        """Write what it keeps."""
-        saved.write(path, *self.kept())
+        return Kept(tensors, state)
 
 
 def fit(job: FitJob) -> ItemKnn:
@@ -102,13 +96,9 @@ def buyers_by_item(columns: DatasetColumns, mask: NDArray[np.bool_], shrinkage: 
     )
 
 
-def load(path: Path) -> ItemKnn:
-    """Read what `save` wrote. Raises ModelError."""
-    return rebuilt(*saved.read(path, KIND))
-
-
-def rebuilt(tensors: saved.Tensors, state: saved.State) -> ItemKnn:
+def rebuilt(kept: Kept) -> ItemKnn:
     """The scorer of what `kept` gave."""
+    tensors, state = kept
     return ItemKnn(
         tensors["starts"],
         tensors["users"],

@@ -1,15 +1,13 @@
 """Popularity: the item bought most often until now. The bar that needs no history at all."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.baselines import saved
 from engine.baselines.scorer import FitJob, Learns
+from engine.data.kept import Kept
 
-KIND = "popularity"
 LEARNS: Learns = "moments"
 
 
@@ -33,14 +31,10 @@ class Popularity:
             return stop - start
         return int(np.searchsorted(self._moments[start:stop], before, side="left"))  # strictly before
 
-    def kept(self) -> saved.Kept:
+    def kept(self) -> Kept:
         """The purchases' moments."""
         moments = {} if self._moments is None else {"moments": self._moments}
-        return {"starts": self._starts, **moments}, {"kind": KIND}
-
-    def save(self, path: Path) -> None:
-        """Write what it keeps."""
-        saved.write(path, *self.kept())
+        return Kept({"starts": self._starts, **moments}, {})
 
 
 def fit(job: FitJob) -> Popularity:
@@ -55,12 +49,6 @@ def fit(job: FitJob) -> Popularity:
     return Popularity(starts.astype(np.int64), moments)
 
 
-def load(path: Path) -> Popularity:
-    """Read what `save` wrote. Raises ModelError."""
-    return rebuilt(*saved.read(path, KIND))
-
-
-def rebuilt(tensors: saved.Tensors, state: saved.State) -> Popularity:
+def rebuilt(kept: Kept) -> Popularity:
     """The scorer of what `kept` gave."""
-    del state
-    return Popularity(tensors["starts"], tensors.get("moments"))
+    return Popularity(kept.tensors["starts"], kept.tensors.get("moments"))

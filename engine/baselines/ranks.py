@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from db import datasets
 from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import BadInput
+from db.settings import Settings
 from db.store import Store
 from engine.baselines.fitting import RULE, RULE_UNTIMED, baseline, fitted, limit_hit, trained_until
 from engine.baselines.scorer import Scorer, training_report
@@ -96,15 +96,15 @@ def run_baseline(
     candidates: int = 20,
     candidate_kind: str = "random",
     target: str = "test",
-    folder: Path | None = None,
+    settings: Settings | None = None,
     minutes: float | None = None,
 ) -> dict[str, Any]:
     """Fit the baseline, rank `users` users' targets, return settings, metrics and seconds, ready for JSON.
 
-    `folder`: where the fitted baseline and its checkpoint are kept; an equal request then fits nothing, and
-    a stopped one resumes. None keeps nothing. `minutes`: of training, at most; None trains to the early stop.
-    Only candidate lists are written to the store. Raises BadInput for an unknown kind and a data set in which
-    nobody has the target, NotFound for an unknown data set.
+    `settings`: of the workspace that keeps the fitted baseline and its checkpoint; an equal request then fits
+    nothing, and a stopped one resumes. None keeps nothing. `minutes`: of training, at most; None trains to
+    the early stop. Only candidate lists are written to the store. Raises BadInput for an unknown kind and a
+    data set in which nobody has the target, NotFound for an unknown data set.
     """
     dataset = datasets.get(store, dataset_name)
     columns = datasets.columns(store, dataset.id)
@@ -119,7 +119,7 @@ def run_baseline(
         candidates=candidates,
         candidate_kind=candidate_kind,
         target=target,
-        folder=folder,
+        settings=settings,
         minutes=minutes,
     )
     return {
@@ -168,12 +168,12 @@ def measured(
     candidates: int,
     candidate_kind: str,
     target: str,
-    folder: Path | None,
+    settings: Settings | None,
     minutes: float | None,
 ) -> tuple[dict[str, Any], Evaluation]:
     """What a baseline knows, reaches and took, ready for JSON; and where each user's target stands."""
     started = time.perf_counter()
-    fit = fitted(dataset, columns, kind, seed, target, folder, minutes)
+    fit = fitted(dataset, lambda: columns, kind, seed, target, settings, minutes)
     fit_s = time.perf_counter() - started
     started = time.perf_counter()
     evaluation = evaluate(

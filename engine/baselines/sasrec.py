@@ -1,12 +1,15 @@
 """SASRec (arXiv 1808.09781), trained with one of two losses: the two kinds differ in nothing else."""
 
-from engine.baselines.sasrec_network import Sasrec, load
+from engine.baselines.sasrec_network import Sasrec, rebuilt
 from engine.baselines.sasrec_training import Recipe, train
 from engine.baselines.scorer import FitJob, Learns
 
-__all__ = ["LEARNS", "fit", "load"]
+__all__ = ["LEARNS", "fit", "rebuilt"]
 
 LEARNS: Learns = "once"
+KIND = "sasrec"
+"""What its file says it is."""
+
 LOSSES = {"sasrec": "full", "sasrec-scaled": "scaled"}
 
 

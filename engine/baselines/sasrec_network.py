@@ -4,9 +4,8 @@ It predicts the next item. Boundary: the network and the fitted scorer; `sasrec_
 row numbers, `items` is padding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,9 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.baselines import saved
-
-KIND = "sasrec"
+from engine.data.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -120,18 +117,16 @@ class Sasrec:
         embeddings = self.network.item.weight[torch.tensor(list(candidates), device=state.device)]
         return (embeddings @ state).detach().double().cpu().numpy()
 
-    def save(self, path: Path) -> None:
-        """Write weights, shape and report."""
-        state = {"kind": KIND, "shape": asdict(self.network.shape), "report": self.report}
-        saved.write(path, arrays(self.network), state)
+    def kept(self) -> Kept:
+        """Weights, shape and report."""
+        return Kept(arrays(self.network), {"shape": asdict(self.network.shape), "report": self.report})
 
 
-def load(path: Path) -> Sasrec:
-    """Read what `save` wrote, onto the CPU. Raises ModelError."""
-    tensors, state = saved.read(path, KIND)
-    network = Network(Shape(**state["shape"]))
-    fill(network, tensors)
-    return Sasrec(network, state["report"])
+def rebuilt(kept: Kept) -> Sasrec:
+    """The scorer of what `kept` gave, on the CPU."""
+    network = Network(Shape(**kept.state["shape"]))
+    fill(network, kept.tensors)
+    return Sasrec(network, kept.state["report"])
 
 
 def arrays(network: Network) -> dict[str, np.ndarray]:
@@ -139,6 +134,6 @@ def arrays(network: Network) -> dict[str, np.ndarray]:
     return {name: tensor.detach().cpu().clone().numpy() for name, tensor in network.state_dict().items()}
 
 
-def fill(network: Network, tensors: dict[str, np.ndarray]) -> None:
+def fill(network: Network, tensors: Mapping[str, np.ndarray]) -> None:
     """Set the weights by name."""
     network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})

@@ -8,7 +8,7 @@ run stopped by its progress callback or a kill and resumed from its checkpoint e
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from engine.baselines import saved
 from engine.baselines.sasrec_network import Network, Sasrec, Shape, arrays, fill, padded
 from engine.baselines.scorer import Progress
 from engine.data.draws import generator
+from engine.data.kept import Kept
 from engine.evaluation.metrics import Standing, ndcg
 from engine.progress import give_way, worked
 
@@ -272,7 +273,8 @@ class _Run:
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
         for number, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"adam/{number}/{name}": value.cpu().numpy() for name, value in values.items()}
-        saved.write(path, tensors, {"kind": CHECKPOINT, "identity": self.identity, "run": asdict(self.state)})
+        state = {"identity": self.identity, "run": asdict(self.state)}
+        saved.write(path, CHECKPOINT, Kept(tensors, state))
 
     def resume(self, path: Path) -> None:
         """Go on from what `keep` wrote. Raises Conflict where it is of another recipe or other data."""
@@ -307,5 +309,5 @@ def scaled_loss(states: Tensor, targets: Tensor, embeddings: Tensor, drawn: Tens
     return (torch.cat([target, others], 1).logsumexp(1) - target[:, 0]).mean()
 
 
-def _under(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def _under(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}

@@ -1,41 +1,29 @@
-"""Fitted baselines and checkpoints as one file: tensors as safetensors, the rest as JSON in its header.
+"""What was trained as one file: tensors as safetensors, the rest as JSON in its header.
 
 One file, so that tensors and numbers can never be of different moments; written beside and renamed, so that
-a kill leaves the old one. Nothing is ever unpickled.
+a kill leaves the old one. Nothing is ever unpickled. Unlike an index (`engine.data.kept`), what took minutes
+to train is never thrown away unasked.
 """
 
 import json
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from db.canonical import canonical_json
 from db.errors import ModelError
+from engine.data import kept
+from engine.data.kept import Kept
 
 HEADER = "dualens-baseline"
 
-Tensors = Mapping[str, np.ndarray]
-State = dict[str, Any]
-Kept = tuple[Tensors, State]
-"""What a scorer is rebuilt from; the state names its `kind`."""
+
+def write(path: Path, kind: str, what: Kept) -> None:
+    """Replace the file in one step; makes its folder. Raises OSError."""
+    kept.write(path, Kept(what.tensors, {**what.state, "kind": kind}), HEADER)
 
 
-def write(path: Path, tensors: Tensors, state: State) -> None:
-    """Replace the file in one step; makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    save_file(contiguous, fresh, metadata={HEADER: canonical_json(state)})
-    os.replace(fresh, path)
-
-
-def read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], State]:
-    """Tensors and state of a file of this kind; ModelError where it is damaged or something else."""
+def read(path: Path, kind: str) -> Kept:
+    """What a file of this kind holds; ModelError where it is damaged or something else."""
     try:
         with safe_open(path, framework="numpy") as handle:
             state = json.loads((handle.metadata() or {}).get(HEADER, "{}"))
@@ -47,4 +35,4 @@ def read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], State]:
         ) from error
     if state.get("kind") != kind:
         raise ModelError(f"{path} holds {state.get('kind') or 'no baseline'}, not {kind}. Name another file.")
-    return tensors, state
+    return Kept(tensors, state)

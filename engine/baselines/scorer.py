@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from db.datasets import DatasetColumns
 from db.errors import BadInput
+from engine.data.kept import Kept
 from engine.data.splits import known
 
 Progress = Callable[..., None]
@@ -31,8 +32,8 @@ class Scorer(Protocol):
         """
         ...
 
-    def save(self, path: Path) -> None:
-        """Write everything into one safetensors file."""
+    def kept(self) -> Kept:
+        """Everything it is rebuilt from."""
         ...
 
 
@@ -73,8 +74,8 @@ class Baseline(Protocol):
         """The scorer fitted to the interactions of the job's mask."""
         ...
 
-    def load(self, path: Path) -> Scorer:
-        """Read what the scorer's `save` wrote. Raises ModelError."""
+    def rebuilt(self, kept: Kept) -> Scorer:
+        """The scorer of what its `kept` gave; its arrays may be read only."""
         ...
 
 

@@ -77,9 +77,8 @@ def baseline(
                 report=lambda _, message, *_partial: output.aside(message),
             )
         else:
-            folder = engine.settings.baselines
             done = run_baseline(
-                store, dataset, kinds[0], users, seed, **shared, folder=folder, minutes=minutes
+                store, dataset, kinds[0], users, seed, **shared, settings=engine.settings, minutes=minutes
             )
     if json:
         output.as_json(done)

@@ -9,7 +9,6 @@ negatives of a shorter list are among those of a longer list of the same seed.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,18 @@ from db import candidates as stored
 from db import datasets
 from db.candidates import CandidateList
 from db.canonical import digest
-from db.datasets import Catalogue, DatasetInfo, Interaction
+from db.datasets import DatasetInfo, Interaction
 from db.errors import BadInput
 from db.store import Store
 from engine.data.draws import Part, keys, shuffled, weighted_order
-from engine.data.similar_titles import TitleIndex
+from engine.data.kept import Kept, Shelf
+from engine.data.similar_titles import of_catalogue
 
 SMALLEST = 2
 """The target and one negative."""
+
+COUNTS = 1
+"""Version of what is kept of how often items were bought."""
 
 
 def candidate_list(
@@ -115,14 +118,19 @@ def _random(
 def _popular(
     store: Store, dataset: DatasetInfo, _target: Interaction, parts: tuple[Part, ...]
 ) -> NDArray[np.int64]:
-    counts = _catalogue(store, dataset.id, dataset.fingerprint).counts
+    def counted() -> Kept:
+        return Kept({"counts": datasets.item_counts(store, dataset.id)}, {})
+
+    counts = Shelf(store.settings, dataset.fingerprint).get("counts", counted, COUNTS).tensors["counts"]
     return weighted_order(counts.astype(np.float64), *parts)
 
 
 def _hard(
     store: Store, dataset: DatasetInfo, target: Interaction, parts: tuple[Part, ...]
 ) -> NDArray[np.int64]:
-    scores = _title_index(store, dataset.id, dataset.fingerprint).scores(target.title)
+    shelf = Shelf(store.settings, dataset.fingerprint)
+    index = of_catalogue(shelf, dataset.items, lambda: datasets.catalogue(store, dataset.id).titles)
+    scores = index.scores(target.title)
     return np.lexsort((keys(dataset.items, *parts), -scores))
 
 
@@ -132,15 +140,3 @@ ORDERS: dict[str, Callable[[Store, DatasetInfo, Interaction, tuple[Part, ...]], 
     "hard": _hard,
 }
 """Kind of negatives -> the catalogue in the order in which they are tried."""
-
-
-# A data set's content never changes under its fingerprint, so what is read once is good for the process.
-@lru_cache(maxsize=4)
-def _catalogue(store: Store, dataset_id: int, fingerprint: str) -> Catalogue:
-    del fingerprint  # part of the cache's key
-    return datasets.catalogue(store, dataset_id)
-
-
-@lru_cache(maxsize=4)
-def _title_index(store: Store, dataset_id: int, fingerprint: str) -> TitleIndex:
-    return TitleIndex(_catalogue(store, dataset_id, fingerprint).titles)

@@ -12,7 +12,7 @@ from db.choices import STUDIES
 from db.errors import BadInput
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
 from engine.context import Engine
-from engine.data import importing
+from engine.data import importing, kept
 from engine.data.confinement import confined
 from engine.optimize import optimize
 from engine.progress import Report
@@ -119,8 +119,10 @@ def _imported(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
 
 
 def purge_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{dataset_id}` -> `{dataset}`: removes a deleted data set for good and frees its space."""
-    return {"dataset": datasets.purge(engine.store, int(payload["dataset_id"]), report).name}
+    """`{dataset_id}` -> `{dataset}`: removes a deleted data set and its indexes for good."""
+    purged = datasets.purge(engine.store, int(payload["dataset_id"]), report)
+    kept.sweep(engine.settings, datasets.fingerprints(engine.store))
+    return {"dataset": purged.name}
 
 
 def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:

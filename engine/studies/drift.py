@@ -205,13 +205,14 @@ def measure_conventional(
         if all(key(name, number) in checkpoint for number, _ in numbered):
             continue
         label = f"{SERIES[name]}, period {period}"
-        folder = engine.settings.baselines if kind == "sasrec" else None  # the others take no time to fit
+        # What counts takes no time to fit, and would be kept once for each period.
+        settings = engine.settings if kind == "sasrec" or until is None else None
         scorer = fitted(
             plan.dataset,
-            columns,
+            lambda: columns,
             kind,
             request.seed,
-            folder=folder,
+            settings=settings,
             minutes=request.minutes,
             before=until,
             progress=lambda _, message, *_partial, label=label: checkpoint.report(f"{label}: {message}"),

@@ -16,9 +16,11 @@ from db.datasets import Catalogue, Interaction
 from db.errors import BadInput
 from db.requests import RunRequest
 from engine.context import Context, Engine, resolve
+from engine.data.kept import Cost, Shelf
 from engine.demos.dislikes import disliked_for
+from engine.libraries import versions
 from engine.llm.generation.beam_search import WIDTH, Found, search
-from engine.llm.generation.prefix_tree import TitleTree, build
+from engine.llm.generation.prefix_tree import MIB, SECONDS, VERSION, TitleTree, build
 from engine.llm.generation.title_scores import (
     Calibrated,
     Mean,
@@ -173,12 +175,13 @@ def _check(request: RunRequest, top: int, width: int) -> None:
 
 
 def _tree(context: Context[RunRequest], catalogue: Catalogue) -> TitleTree:
-    """The titles' prefix tree, kept for the next request about this data set and tokenizer."""
-    loaded = context.loaded
-    key = ("titles", context.dataset.fingerprint, loaded.source, loaded.revision)
-    return context.engine.prefills.get(
-        key, lambda: build(loaded.encoder, catalogue.titles), lambda tree: tree.nbytes
-    )
+    """The titles' prefix tree, kept with the data set for everyone who asks a model of this revision."""
+    loaded, titles = context.loaded, catalogue.titles
+    shelf = Shelf(context.engine.settings, context.dataset.fingerprint)
+    version = (VERSION, loaded.revision, versions(("tokenizers", "transformers")))
+    cost = Cost(f"{len(titles):,} titles by their tokens", SECONDS * len(titles), MIB * len(titles))
+    kept = shelf.get("prefix-tree", lambda: build(loaded.encoder, titles).kept(), *version, cost=cost)
+    return TitleTree.rebuilt(kept)
 
 
 def _scale(context: Context[RunRequest], tree: TitleTree) -> Scale:

@@ -63,7 +63,7 @@ def compared(
             candidates=candidates,
             candidate_kind=candidate_kind,
             target=target,
-            folder=engine.settings.baselines,
+            settings=engine.settings,
             minutes=minutes,
         )
         rows[kind] = {"knows": row.pop("fitted_on"), **row}

@@ -7,6 +7,7 @@ hint. Every baseline is fitted as for ranking on its own: never on the target it
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from db import datasets
 from db.datasets import DatasetInfo
 from db.errors import NotFound
 from db.requests import RunRequest
-from engine.baselines.fitting import baseline, fitted, knows, limit_hit, place
+from engine.baselines.fitting import baseline, fitted, knows, limit_hit, loaded, place
 from engine.baselines.scorer import Scorer, training_report
 from engine.context import Context, Engine
 from engine.demos import query as queries
@@ -85,16 +86,15 @@ def _until(scorer: Scorer) -> int | None:
 
 def _scorer(engine: Engine, dataset: DatasetInfo, name: str, target: str) -> Scorer:
     """The fitted baseline, kept in memory until its file changes."""
-    module = baseline(name)
-    path = place(engine.settings.baselines, dataset, name, target)
+    if baseline(name).LEARNS != "once":
+        columns = partial(datasets.columns, engine.store, dataset.id)
+        return fitted(dataset, columns, name, target=target, settings=engine.settings).scorer
+    path = place(engine.settings, dataset, name, target)
     if not path.exists():
-        if module.LEARNS == "once":
-            raise NotFound(
-                f"hint: {name} has not been fitted to {dataset.name} for the {target} target. Fit it once: "
-                f"dualens baseline --kind {name} --dataset {dataset.name} --target {target}"
-            )
-        columns = datasets.columns(engine.store, dataset.id)
-        fitted(dataset, columns, name, target=target, folder=engine.settings.baselines)
+        raise NotFound(
+            f"hint: {name} has not been fitted to {dataset.name} for the {target} target. Fit it once: "
+            f"dualens baseline --kind {name} --dataset {dataset.name} --target {target}"
+        )
     key = ("hint", str(path), path.stat().st_mtime_ns)
     size = path.stat().st_size
-    return engine.prefills.get(key, lambda: module.load(path), lambda _: size)
+    return engine.prefills.get(key, lambda: loaded(path, name), lambda _: size)

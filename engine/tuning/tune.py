@@ -310,10 +310,10 @@ def _conventional(
     began = time.perf_counter()
     fit = fitted(
         dataset,
-        columns,
+        lambda: columns,
         request.kind,
         request.seed,
-        folder=engine.settings.home / "baselines",
+        settings=engine.settings,
         minutes=request.minutes,
         before=before,
         progress=training,

@@ -36,6 +36,7 @@ def storage() -> None:
         "models": settings.models,
         "tuned models": settings.home / "tunings",
         "baselines": settings.baselines,
+        "indexes of data sets": settings.indexes,
         "uploads": settings.uploads,
     }
     for name, folder in folders.items():

@@ -11,9 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from db.errors import ModelError
+from engine.data.kept import Kept
 from engine.progress import give_way
 from engine.prompts import PieceEncoder
 from engine.prompts.segments import title_answer
+
+VERSION = 1
+"""Raised when the tree changes, so that an older one is built anew."""
+
+SECONDS, MIB = 40e-6, 1.1e-3
+"""What building takes for each title, measured on 2 million titles of six words."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,15 @@ class TitleTree:
     def nbytes(self) -> int:
         """Memory held."""
         return sum(a.nbytes for a in (self.tokens, self.offsets, self.items, self.owned))
+
+    def kept(self) -> Kept:
+        """What it is made of."""
+        return Kept(vars(self), {})
+
+    @classmethod
+    def rebuilt(cls, kept: Kept) -> "TitleTree":
+        """The tree of what `kept` gave."""
+        return cls(**kept.tensors)
 
     def row(self, row: int) -> np.ndarray:
         """Token ids of one answer."""

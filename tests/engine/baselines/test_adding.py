@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from db.choices import BASELINES, Choice
+from db.settings import Settings
 from db.store import Store
 from docs.scripts import generate
 from engine import baselines
@@ -18,7 +19,7 @@ TOY = '''"""Toy baseline: the item with the highest number comes next."""
 
 import numpy as np
 
-from engine.baselines import saved
+from engine.data.kept import Kept
 
 LEARNS = "titles"
 
@@ -27,16 +28,15 @@ class Toy:
     def scores(self, history, candidates, before=None):
         return np.array(candidates, dtype=np.float64)
 
-    def save(self, path):
-        saved.write(path, {"none": np.zeros(1)}, {"kind": "toy"})
+    def kept(self):
+        return Kept({"none": np.zeros(1)}, {})
 
 
 def fit(job):
     return Toy()
 
 
-def load(path):
-    saved.read(path, "toy")
+def rebuilt(kept):
     return Toy()
 '''
 
@@ -59,8 +59,8 @@ def test_the_command_ranks_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_kept_one_is_loaded_and_ranks_the_same(store: Store, tmp_path: Path) -> None:
     stored(store, cycle_columns(20))
-    folder = tmp_path / "kept"
-    first, second = (run_baseline(store, "shop", "toy", 6, candidates=8, folder=folder) for _ in range(2))
+    settings = Settings(home=tmp_path / "kept")
+    first, second = (run_baseline(store, "shop", "toy", 6, candidates=8, settings=settings) for _ in range(2))
     assert (first["loaded"], second["loaded"]) == (False, True)
     assert first["ranks"] == second["ranks"]
 

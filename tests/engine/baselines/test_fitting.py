@@ -13,8 +13,9 @@ from db import datasets
 from db.choices import BASELINES
 from db.datasets import DatasetColumns
 from db.errors import BadInput, ModelError, NotFound
+from db.settings import Settings
 from db.store import Store
-from engine.baselines import fitting, itemknn, sasrec
+from engine.baselines import fitting, sasrec, saved
 from engine.baselines.fitting import baseline, knows, learnable, limit_hit, trained_until
 from engine.baselines.ranks import Evaluation, evaluate, run_baseline
 from engine.baselines.sasrec_training import Recipe
@@ -132,14 +133,16 @@ def test_what_each_knows_is_said():
 
 def test_a_training_that_a_limit_ended_is_named(store: Store, tmp_path: Path):
     stored(store, cycle_columns(40))
-    hurried = run_baseline(store, "shop", "sasrec", users=6, candidates=8, folder=tmp_path, minutes=1e-9)
+    hurried = run_baseline(
+        store, "shop", "sasrec", users=6, candidates=8, settings=Settings(home=tmp_path), minutes=1e-9
+    )
     assert hurried["notes"] == [
         "Its training did not reach its early stop: 1e-09 minutes are over. With more it may do better."
     ]
     capped = run_baseline(store, "shop", "sasrec", users=6, candidates=8, seed=1)
     assert "4 epochs are done" in capped["notes"][0]
     assert run_baseline(store, "shop", "itemknn", users=6, candidates=8)["notes"] == []
-    scorer = baseline("sasrec").load(next(tmp_path.glob("*.safetensors")))
+    scorer = fitting.loaded(next(tmp_path.rglob("*.safetensors")), "sasrec")
     scorer.report["stopped_because"] = "no better validation for 5 epochs"  # type: ignore[attr-defined]
     assert limit_hit(scorer) == ""
 
@@ -185,11 +188,11 @@ def test_a_kept_baseline_is_loaded_and_scores_the_same(
     store: Store, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     stored(store, cycle_columns(40))
-    first = run_baseline(store, "shop", kind, folder=tmp_path / "kept", **SIMPLE)
-    assert [path.suffix for path in (tmp_path / "kept").iterdir()] == [".safetensors"]
+    first = run_baseline(store, "shop", kind, settings=Settings(home=tmp_path / "kept"), **SIMPLE)
+    assert {path.suffix for path in (tmp_path / "kept").rglob("*.*")} <= {".safetensors", ".lock"}
 
     monkeypatch.delattr(baseline(kind), "fit")  # fitting again would fail
-    second = run_baseline(store, "shop", kind, folder=tmp_path / "kept", **SIMPLE)
+    second = run_baseline(store, "shop", kind, settings=Settings(home=tmp_path / "kept"), **SIMPLE)
     assert (first["loaded"], second["loaded"]) == (False, True)
     assert first["ranks"] == second["ranks"]
     assert first["fit"] == second["fit"]
@@ -199,13 +202,13 @@ def test_a_damaged_file_and_one_of_another_kind_are_refused(tmp_path: Path):
     path = tmp_path / "it.safetensors"
     path.write_bytes(b"\x80\x04not safetensors")
     with pytest.raises(ModelError, match="cannot be read"):
-        itemknn.load(path)
+        saved.read(path, "itemknn")
     columns = cycle_columns(10)
-    fitted(columns, "popularity", "test").save(path)
+    saved.write(path, "popularity", fitted(columns, "popularity", "test").kept())
     with pytest.raises(ModelError, match="holds popularity, not itemknn"):
-        itemknn.load(path)
+        saved.read(path, "itemknn")
     with pytest.raises(ModelError, match="cannot be read"):
-        itemknn.load(tmp_path / "none.safetensors")
+        saved.read(tmp_path / "none.safetensors", "itemknn")
 
 
 def test_users_without_the_target_are_not_drawn(store: Store):
@@ -238,11 +241,12 @@ def test_a_model_frozen_at_a_moment_sees_nothing_from_then_on():
 def test_a_frozen_scorer_is_kept_apart_from_one_that_knows_all(store: Store, tmp_path: Path):
     columns = cycle_columns(40)
     dataset = stored(store, columns)
-    whole = fitting.fitted(dataset, columns, "sasrec", folder=tmp_path / "kept")
-    frozen = fitting.fitted(dataset, columns, "sasrec", folder=tmp_path / "kept", before=4 * 86_400)
-    assert len(list((tmp_path / "kept").iterdir())) == 2
+    kept = Settings(home=tmp_path / "kept")
+    whole = fitting.fitted(dataset, lambda: columns, "sasrec", settings=kept)
+    frozen = fitting.fitted(dataset, lambda: columns, "sasrec", settings=kept, before=4 * 86_400)
+    assert len(list(kept.baselines.iterdir())) == 2
     assert not np.array_equal(whole.scorer.scores([1, 2], range(9)), frozen.scorer.scores([1, 2], range(9)))
-    assert fitting.fitted(dataset, columns, "sasrec", folder=tmp_path / "kept", before=4 * 86_400).loaded
+    assert fitting.fitted(dataset, lambda: columns, "sasrec", settings=kept, before=4 * 86_400).loaded
 
 
 def test_measures_are_those_of_the_ranks() -> None:

@@ -77,7 +77,7 @@ def test_without_what_is_trained_once_everybody_may_be_asked(engine: Engine) -> 
 def test_what_knows_the_future_of_a_user_gives_them_no_list(engine: Engine) -> None:
     dataset = datasets.get(engine.store, "shop")
     columns = datasets.columns(engine.store, dataset.id)
-    fitting.fitted(dataset, columns, "sasrec", folder=engine.settings.baselines)
+    fitting.fitted(dataset, lambda: columns, "sasrec", settings=engine.settings)
     assert known_to(engine, dataset, "sasrec", "test") == (
         "purchases before 1970-01-09. Its training did not reach its early stop: 2 epochs are done. With "
         "more it may do better"

@@ -86,15 +86,14 @@ def test_a_trained_baseline_is_not_trained_for_a_hint(
         rank(engine, asked)
     small = Recipe(width=16, blocks=1, longest=8, batch=32, epochs=1, steps=1)
     monkeypatch.setattr(sasrec, "Recipe", lambda loss, seed: replace(small, loss=loss, seed=seed))
-    folder = engine.settings.baselines
-    run_baseline(engine.store, "toy", "sasrec", users=3, candidates=5, folder=folder)
+    run_baseline(engine.store, "toy", "sasrec", users=3, candidates=5, settings=engine.settings)
     first = rank(engine, asked)
     assert len(first.result["hint"]["items"]) == SHOWN
     # Fitted anew to something else: the stored run no longer answers the request.
-    for path in folder.iterdir():
+    for path in engine.settings.baselines.iterdir():
         path.unlink()
     monkeypatch.setattr(sasrec, "Recipe", lambda loss, seed: replace(small, seed=5, epochs=9))
-    run_baseline(engine.store, "toy", "sasrec", users=3, candidates=5, folder=folder)
+    run_baseline(engine.store, "toy", "sasrec", users=3, candidates=5, settings=engine.settings)
     second = rank(engine, asked)
     assert second.result["hint"] != first.result["hint"]
     assert second.key != first.key

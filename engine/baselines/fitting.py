@@ -120,7 +120,7 @@ def fitted(
     shelf = Shelf(settings, dataset.fingerprint)
     scorer = _counted(shelf, dataset, columns, kind, target, before)
     on = knows(kind, dataset.has_timestamps, target, before)
-    return Fitted(scorer, shelf.folder, not shelf.built, on, before)
+    return Fitted(scorer, next(iter(shelf.files), None), not shelf.built, on, before)
 
 
 def _counted(

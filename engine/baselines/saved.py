@@ -8,8 +8,6 @@ to train is never thrown away unasked.
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from db.errors import ModelError
 from engine.data import kept
 from engine.data.kept import Kept
@@ -24,6 +22,8 @@ def write(path: Path, kind: str, what: Kept) -> None:
 
 def read(path: Path, kind: str) -> Kept:
     """What a file of this kind holds; ModelError where it is damaged or something else."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, framework="numpy") as handle:
             state = json.loads((handle.metadata() or {}).get(HEADER, "{}"))

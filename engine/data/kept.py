@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 from db.canonical import canonical_json, digest
 from db.settings import Settings
@@ -68,6 +66,7 @@ class Shelf:
     def __init__(self, settings: Settings | None, fingerprint: str) -> None:
         self.folder = None if settings is None else folder_of(settings, fingerprint)
         self.built = 0  # by this shelf, rather than read
+        self.files: list[Path] = []  # of what was asked for
 
     def get(
         self, name: str, make: Callable[[], Kept], *version: str | int | None, cost: Cost | None = None
@@ -76,6 +75,7 @@ class Shelf:
         if self.folder is None:
             return self._made(make, cost)
         path = self.folder / f"{name}-{digest([name, *version])[:16]}.safetensors"
+        self.files.append(path)
         return _opened(path) or self._make(path, make, cost)
 
     def _make(self, path: Path, make: Callable[[], Kept], cost: Cost | None) -> Kept:
@@ -119,6 +119,9 @@ def sweep(settings: Settings, fingerprints: Sequence[str]) -> None:
 
 def write(path: Path, kept: Kept, header: str = HEADER) -> None:
     """Replace the file in one step; makes its folder. Raises OSError."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     contiguous = {name: np.asarray(tensor, order="C") for name, tensor in kept.tensors.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 from db import datasets
 from db.settings import Settings
@@ -158,9 +159,9 @@ def test_where_nothing_can_be_written_it_is_said_once(
 def test_a_full_disk_leaves_no_part_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: object, path: Path, metadata: object) -> None:
         path.write_bytes(b"half")
-        raise kept.SafetensorError("I/O error: No space left on device (os error 28)")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(kept, "save_file", full)
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
     settings = Settings(home=tmp_path)
     assert made(settings)
     assert [path.suffix for path in settings.indexes.rglob("*.*")] == [".lock"]

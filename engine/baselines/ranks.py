@@ -76,11 +76,11 @@ def evaluate(
     standings = []
     for user_id in users:
         give_way()
-        query = queries.build(store, dataset, user_id, target, history=dataset.interactions)
+        query = queries.build(store, dataset, user_id, target, history=1)
         listed = candidate_list(
             store, dataset, query.user, query.target_position, kind, candidates, seed
         ).items
-        history = [row.item for row in query.history]
+        history = datasets.bought(store, dataset.id, query.user, query.target_position)
         scores = scorer.scores(history, listed, query.target_timestamp)
         standings.append(standing(scores.tolist(), listed.index(query.target.item)))
     return Evaluation(list(users), standings, seed)

@@ -8,7 +8,7 @@ A list is a pure function of data set, user, target, kind, size and seed, equal 
 negatives of a shorter list are among those of a longer list of the same seed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +17,24 @@ from db import candidates as stored
 from db import datasets
 from db.candidates import CandidateList
 from db.canonical import digest
-from db.datasets import DatasetInfo, Interaction
+from db.datasets import DatasetInfo, Item
 from db.errors import BadInput
 from db.store import Store
 from engine.data.draws import Part, keys, shuffled, weighted_order
-from engine.data.kept import Kept, Shelf
+from engine.data.kept import Cost, Kept, Shelf
 from engine.data.similar_titles import of_catalogue
 
 SMALLEST = 2
 """The target and one negative."""
 
-COUNTS = 1
-"""Version of what is kept of how often items were bought."""
+COUNTS, EQUAL = 1, 1
+"""Versions of what is kept: how often items were bought, and which have one title."""
+
+MANY = 2_000
+"""Items of a history whose titles are not read one by one."""
+
+Titled = Callable[[list[int]], list[Hashable]]
+"""Items -> for each what is equal where their titles are."""
 
 
 def candidate_list(
@@ -65,14 +71,15 @@ def candidate_list(
 def _drawn(
     store: Store, dataset: DatasetInfo, user: int, target_position: int, kind: str, size: int, seed: int
 ) -> list[int]:
-    every = datasets.history(store, dataset.id, user)
-    own = every[: target_position + 1]
-    if not 0 <= target_position < len(every):
+    length = datasets.lengths(store, dataset.id, [user]).get(user, 0)
+    if not 0 <= target_position < length:
         raise BadInput(
-            f"Target position {target_position} lies outside the user's history of {len(every)} interactions."
+            f"Target position {target_position} lies outside the user's history of {length} interactions."
         )
+    own = datasets.bought(store, dataset.id, user, target_position + 1)
+    target = datasets.items(store, dataset.id, own[-1:])[own[-1]]
     parts: tuple[Part, ...] = (dataset.fingerprint, user, target_position, kind, seed)
-    order = ORDERS[kind](store, dataset, own[target_position], parts)
+    order = ORDERS[kind](store, dataset, target, parts)
     negatives = _negatives(store, dataset, own, order, size - 1)
     if len(negatives) < size - 1:
         most = len(negatives) + 1
@@ -81,22 +88,21 @@ def _drawn(
             f"candidates is {size}, but {dataset.name!r} has only {len(negatives)} {kind} negatives for this "
             f"user (not in the history, a title of its own). {advice}"
         )
-    items = [own[target_position].item, *negatives]
+    items = [own[-1], *negatives]
     return [items[place] for place in shuffled(size, *parts, "place", size).tolist()]
 
 
 def _negatives(
-    store: Store, dataset: DatasetInfo, own: list[Interaction], order: NDArray[np.int64], count: int
+    store: Store, dataset: DatasetInfo, own: Sequence[int], order: NDArray[np.int64], count: int
 ) -> list[int]:
-    """The first `count` items of `order` that are not in the history and whose title is new."""
-    bought = {row.item for row in own}
-    titles = {_plain(row.title) for row in own}
+    """The first `count` items of `order` that are not among `own` and whose title is new."""
+    bought = set(own)
+    titled = _numbered_titles(store, dataset) if len(bought) > MANY else _titles(store, dataset)
+    titles = set(titled(list(bought)))
     taken: list[int] = []
     for start in range(0, len(order), 2 * count):
         part = order[start : start + 2 * count].tolist()
-        rows = datasets.items(store, dataset.id, part)
-        for item in part:
-            title = _plain(rows[item].title)
+        for item, title in zip(part, titled(part), strict=True):
             if item not in bought and title not in titles:
                 taken.append(item)
                 titles.add(title)
@@ -105,19 +111,40 @@ def _negatives(
     return taken
 
 
+def _titles(store: Store, dataset: DatasetInfo) -> Titled:
+    """Titles as they are compared, read item by item."""
+
+    def titled(items: list[int]) -> list[Hashable]:
+        rows = datasets.items(store, dataset.id, items)
+        return [_plain(rows[item].title) for item in items]
+
+    return titled
+
+
+def _numbered_titles(store: Store, dataset: DatasetInfo) -> Titled:
+    """The same by number, equal for equal titles: kept for all items, so that none need be read."""
+
+    def number() -> Kept:
+        known: dict[str, int] = {}
+        titles = datasets.catalogue(store, dataset.id).titles
+        numbers = [known.setdefault(_plain(title), len(known)) for title in titles]
+        return Kept({"numbers": np.array(numbers, dtype=np.int32)}, {})
+
+    cost = Cost(f"{dataset.items:,} titles for equal ones", 4e-6 * dataset.items, 0.5e-3 * dataset.items)
+    shelf = Shelf(store.settings, dataset.fingerprint)
+    numbers = shelf.get("equal-titles", number, EQUAL, cost=cost).tensors["numbers"]
+    return lambda items: numbers[items].tolist()
+
+
 def _plain(title: str) -> str:
     return " ".join(title.split()).casefold()
 
 
-def _random(
-    _store: Store, dataset: DatasetInfo, _target: Interaction, parts: tuple[Part, ...]
-) -> NDArray[np.int64]:
+def _random(_store: Store, dataset: DatasetInfo, _target: Item, parts: tuple[Part, ...]) -> NDArray[np.int64]:
     return shuffled(dataset.items, *parts)
 
 
-def _popular(
-    store: Store, dataset: DatasetInfo, _target: Interaction, parts: tuple[Part, ...]
-) -> NDArray[np.int64]:
+def _popular(store: Store, dataset: DatasetInfo, _target: Item, parts: tuple[Part, ...]) -> NDArray[np.int64]:
     def counted() -> Kept:
         return Kept({"counts": datasets.item_counts(store, dataset.id)}, {})
 
@@ -125,16 +152,14 @@ def _popular(
     return weighted_order(counts.astype(np.float64), *parts)
 
 
-def _hard(
-    store: Store, dataset: DatasetInfo, target: Interaction, parts: tuple[Part, ...]
-) -> NDArray[np.int64]:
+def _hard(store: Store, dataset: DatasetInfo, target: Item, parts: tuple[Part, ...]) -> NDArray[np.int64]:
     shelf = Shelf(store.settings, dataset.fingerprint)
     index = of_catalogue(shelf, dataset.items, lambda: datasets.catalogue(store, dataset.id).titles)
     scores = index.scores(target.title)
     return np.lexsort((keys(dataset.items, *parts), -scores))
 
 
-ORDERS: dict[str, Callable[[Store, DatasetInfo, Interaction, tuple[Part, ...]], NDArray[np.int64]]] = {
+ORDERS: dict[str, Callable[[Store, DatasetInfo, Item, tuple[Part, ...]], NDArray[np.int64]]] = {
     "random": _random,
     "popular": _popular,
     "hard": _hard,

@@ -95,14 +95,13 @@ def build(
     """
     hidden = held_out(target)
     user = datasets.user(store, dataset.id, user_id)
-    own = datasets.history(store, dataset.id, user.user)
-    position = len(own) - hidden
+    position = user.length - hidden
     if position < MIN_HISTORY:
         raise BadInput(
-            f"User {user_id!r} of {dataset.name!r} has a history of {len(own)} interactions; the {target} "
+            f"User {user_id!r} of {dataset.name!r} has a history of {user.length} interactions; the {target} "
             f"target needs at least {hidden + MIN_HISTORY}. Choose a user with a longer history."
         )
-    return _built(user, own, position, history)
+    return _built(store, dataset, user, position, history)
 
 
 def at(
@@ -123,27 +122,34 @@ def at(
             f"{dataset.name!r} has no timestamps: what was known at an earlier purchase cannot be told."
         )
     user = datasets.user(store, dataset.id, user_id)
-    own = datasets.history(store, dataset.id, user.user)
-    if not MIN_HISTORY <= position < len(own):
+    if not MIN_HISTORY <= position < user.length:
         raise BadInput(
-            f"User {user_id!r} of {dataset.name!r} has a history of {len(own)} interactions; the position "
-            f"{position} is not one of {MIN_HISTORY} to {len(own) - 1}."
+            f"User {user_id!r} of {dataset.name!r} has a history of {user.length} interactions; the position "
+            f"{position} is not one of {MIN_HISTORY} to {user.length - 1}."
         )
-    return _built(user, own, position, history, known_until)
+    return _built(store, dataset, user, position, history, known_until)
 
 
 def _built(
-    user: UserInfo, own: list[Interaction], position: int, history: int, known_until: int | None = None
+    store: Store,
+    dataset: DatasetInfo,
+    user: UserInfo,
+    position: int,
+    history: int,
+    known_until: int | None = None,
 ) -> Query:
     if history < 1:
         raise BadInput(f"history is {history}: the query needs at least 1 item of the user's history.")
+    # These alone, as a history may hold hundreds of thousands.
+    span = (user.user, max(0, position - history), position + 1)
+    ((*shown, target),) = datasets.windows(store, dataset.id, [span])
     return Query(
         user=user.user,
         user_id=user.user_id,
         target_position=position,
-        target_timestamp=own[position].timestamp,
-        history=own[max(0, position - history) : position],
-        held_out=len(own) - position,
-        target=own[position],
+        target_timestamp=target.timestamp,
+        history=shown,
+        held_out=user.length - position,
+        target=target,
         known_until=known_until,
     )

@@ -72,8 +72,8 @@ def recommend(
         context = resolve(engine, request)
         query, choice = context.query, chosen_for(context)
         catalogue = datasets.catalogue(context.store, context.dataset.id)
-        own = datasets.history(context.store, context.dataset.id, query.user)[: query.target_position]
-        excluded = sorted({purchase.item for purchase in own})
+        own = datasets.bought(context.store, context.dataset.id, query.user, query.target_position)
+        excluded = sorted(set(own))
         hint = _hint(context, catalogue, excluded)
     with clock("load"):
         loaded = context.loaded

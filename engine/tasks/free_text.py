@@ -92,7 +92,7 @@ def free(engine: Engine, request: RunRequest, top: int = 10, retries: int = 0) -
         context = resolve(engine, request)
         inputs, store = gather(context), context.store
         catalogue = datasets.catalogue(store, inputs.dataset.id)
-        own = datasets.history(store, inputs.dataset.id, inputs.query.user)[: inputs.query.target_position]
+        own = datasets.bought(store, inputs.dataset.id, inputs.query.user, inputs.query.target_position)
     with clock("load"):
         loaded = context.loaded
     with clock("prefill"):
@@ -103,14 +103,14 @@ def free(engine: Engine, request: RunRequest, top: int = 10, retries: int = 0) -
         room = loaded.context_length - len(question) - most
         fitted = fit(loaded.encoder, request.template, "free", task.demos, task.history, room, task.hint)
         gate = gate_of(loaded, kept_weights(task, fitted))
-    wanted, bought = min(top, len(inputs.titles)), [purchase.item for purchase in own]
+    wanted = min(top, len(inputs.titles))
 
     def answer(asked: Sequence[int]) -> Attempt:
         with clock("prefill"):
             prompt = whole_prompt(context, fitted, gate, asked, task.edits)
         with clock("write"):
             text = write(loaded, prompt, top, most, gate)
-        lines = read(text, catalogue, inputs.candidates.items, bought)[:top]
+        lines = read(text, catalogue, inputs.candidates.items, own)[:top]
         written = len(loaded.tokenizer.encode(text, add_special_tokens=False))
         return Attempt(text, lines, len(fitted.encoded) + len(asked), written)
 

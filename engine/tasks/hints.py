@@ -59,8 +59,8 @@ def scores_of(
 ) -> NDArray[np.floating]:
     """What the baseline `name` scores `offered` (item numbers) for a user; raises as above, and NotFound for
     one that was trained on purchases from after the user's target."""
-    query = queries.build(engine.store, dataset, user_id, target, history=dataset.interactions)
-    history = [row.item for row in query.history]
+    query = queries.build(engine.store, dataset, user_id, target, history=1)
+    history = datasets.bought(engine.store, dataset.id, query.user, query.target_position)
     scorer, moment = _scorer(engine, dataset, name, target), query.target_timestamp
     until = _until(scorer)
     if until is not None and moment is not None and moment < until:

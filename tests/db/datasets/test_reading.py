@@ -103,3 +103,12 @@ def test_data_sets_do_not_see_each_other(store: Store, toy: DatasetInfo) -> None
     assert len(datasets.occurrences(store, other.id, [0])) == 3
     assert len(datasets.users(store, other.id)) == 2
     assert datasets.columns(store, other.id).item.tolist() == columns.item.tolist()
+
+
+def test_what_was_bought_is_the_items_of_the_history(store: Store, toy: DatasetInfo) -> None:
+    whole = [row.item for row in datasets.history(store, toy.id, 2)]
+    assert datasets.bought(store, toy.id, 2, 99) == whole
+    assert datasets.bought(store, toy.id, 2, 3) == whole[:3]
+    assert datasets.bought(store, toy.id, 999, 3) == []
+    counts = np.bincount(datasets.columns(store, toy.id).item, minlength=toy.items)
+    assert datasets.item_counts(store, toy.id).tolist() == counts.tolist()

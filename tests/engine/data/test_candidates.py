@@ -18,6 +18,7 @@ from db.settings import Settings
 from db.store import Store
 from engine.data import candidates
 from engine.data.candidates import ORDERS, candidate_list
+from engine.demos import query as queries
 
 KINDS = st.sampled_from(sorted(ORDERS))
 WORDS = ("red", "blue", "wool", "hat", "lamp", "chess", "rope")
@@ -210,3 +211,24 @@ def test_the_largest_list_named_in_the_error_can_be_drawn(store: Store, dataset:
     assert len(candidate_list(store, dataset, 8, 5, "random", most, 0).items) == most
     with pytest.raises(BadInput):
         candidate_list(store, dataset, 8, 5, "random", most + 1, 0)
+
+
+@pytest.mark.parametrize("kind", sorted(ORDERS))
+def test_a_long_history_gives_the_list_that_a_short_one_would(
+    store: Store, dataset: DatasetInfo, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its titles are compared by kept numbers instead of being read."""
+    drawn = [candidates._drawn(store, dataset, user, 5, kind, 40, 7) for user in range(USERS)]
+    monkeypatch.setattr(candidates, "MANY", 0)
+    assert [candidates._drawn(store, dataset, user, 5, kind, 40, 7) for user in range(USERS)] == drawn
+
+
+def test_no_history_is_read_whole(
+    store: Store, dataset: DatasetInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a query and a list cost does not grow with a history of hundreds of thousands."""
+    monkeypatch.setattr(datasets, "history", None)
+    query = queries.build(store, dataset, "u3", history=2)
+    assert [row.position for row in (*query.history, query.target)] == [3, 4, 5]
+    assert query.held_out == 1
+    candidate_list(store, dataset, query.user, query.target_position, "hard", 9, 11)

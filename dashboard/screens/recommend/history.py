@@ -12,36 +12,46 @@ from dashboard.text.formats import day, plural, stars
 from dashboard.text.literal import plain
 from dashboard.ui import titles
 from dashboard.ui.notices import card
-from db.datasets import Interaction, UserInfo
+from db import datasets
+from db.datasets import DatasetInfo, Interaction, UserInfo
 from db.ratings import Scale
+from db.store import Store
 
-CARDS = 5  # past items shown as cards; the table behind the button holds all
+CARDS = 5  # past items shown as cards; the table behind the button holds the others
+READ = 1_000  # newest items that a page reads: what it costs does not grow with a longer history
+
+
+def newest(store: Store, info: DatasetInfo, user: UserInfo) -> list[Interaction]:
+    """The newest `READ` items of the user, the target among them, oldest first."""
+    return datasets.windows(store, info.id, [(user.user, max(0, user.length - READ), user.length)])[0]
 
 
 def timeline(view: View, user: UserInfo, past: Sequence[Interaction], words: Domain, scale: Scale) -> Any:
     """Draw the past items; returns the cell of the target, for `target_card` once the run is known."""
-    at = target_position(len(past), view.options.target)
-    before = past[: max(0, at)]
+    before = past[: max(0, target_position(len(past), view.options.target))]
     with card("history"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             with st.container(gap=None):
                 st.subheader("History", anchor=False)
-                st.caption(about(view, user, before, words))
-            with st.popover(f"All {plural(len(past), 'item')}", type="tertiary"):
+                st.caption(about(view, user, words))
+            label = f"All {plural(user.length, 'item')}"
+            if len(past) < user.length:
+                label = f"The newest {len(past):,} of {user.length:,} items"
+            with st.popover(label, type="tertiary"):
                 st.dataframe(
-                    table(past, at, scale),
+                    table(past, target_position(user.length, view.options.target), scale),
                     hide_index=True,
                     height=320,
                     width=620,
                     column_config={"title": st.column_config.TextColumn(width=340)},
-                    alt="The whole history",
+                    alt="The history",
                 )
         cells = st.columns(CARDS + 1, gap="xsmall")
-        newest = before[-CARDS:]
-        for cell, entry in zip(cells, newest, strict=False):
+        shown = before[-CARDS:]
+        for cell, entry in zip(cells, shown, strict=False):
             with cell:
-                _card(f"past-{entry.position}", entry.title, _line(entry, len(past), scale))
-        return cells[len(newest)]
+                _card(f"past-{entry.position}", entry.title, _line(entry, user.length, scale))
+        return cells[len(shown)]
 
 
 def target_card(cell: Any, view: View, past: Sequence[Interaction], words: Domain, *, revealed: bool) -> None:
@@ -51,7 +61,7 @@ def target_card(cell: Any, view: View, past: Sequence[Interaction], words: Domai
         return
     with cell:
         if revealed:
-            _card("past-target", past[at].title, f"target · {_when(past[at], len(past))}")
+            _card("past-target", past[at].title, f"target · {_when(past[at], past[-1].position + 1)}")
         else:
             _card("past-target", f"? next {words.event}", "known, shown after the run")
 
@@ -61,15 +71,16 @@ def target_position(length: int, target: str) -> int:
     return length - (1 if target == "test" else 2)
 
 
-def about(view: View, user: UserInfo, before: Sequence[Interaction], words: Domain) -> str:
+def about(view: View, user: UserInfo, words: Domain) -> str:
     """The muted sentence of the card."""
-    used = min(view.options.history, len(before))
+    before = max(0, target_position(user.length, view.options.target))
+    used = min(view.options.history, before)
     which = {
         "semantic": f"the {used} most similar to the candidates",
         "clusters": f"{used} spread over the whole history",
     }
     entered = which.get(view.options.history_by, f"the newest {used}")
-    text = f"What this user {words.past}, oldest first; {entered} of {len(before)} enter the prompt."
+    text = f"What this user {words.past}, oldest first; {entered} of {before} enter the prompt."
     if view.options.target == "probe":
         text += f" The {words.event} before the last is the target; the model never sees the last one."
     else:
@@ -80,7 +91,7 @@ def about(view: View, user: UserInfo, before: Sequence[Interaction], words: Doma
 
 
 def table(past: Sequence[Interaction], at: int, scale: Scale) -> pd.DataFrame:
-    """The whole history, oldest first, with the target named."""
+    """These items, oldest first, with the target (at position `at`) named."""
     frame = pd.DataFrame(
         {
             "": ["target" if entry.position == at else str(entry.position + 1) for entry in past],

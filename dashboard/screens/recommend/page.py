@@ -13,7 +13,7 @@ from dashboard.screens.recommend import (
     writing,
 )
 from dashboard.screens.recommend.desk import finish, start
-from dashboard.screens.recommend.history import target_card, timeline
+from dashboard.screens.recommend.history import newest, target_card, timeline
 from dashboard.screens.recommend.lists_card import board, total_effect
 from dashboard.state import demonstrations, session
 from dashboard.state.outcome import asked, known, measure
@@ -64,7 +64,7 @@ def page() -> None:
     if info is None or user is None:
         session.sync_address(view)
         return
-    bench(info, user, datasets.history(session.store(), info.id, user.user))
+    bench(info, user, newest(session.store(), info, user))
 
 
 def without_unknown(view: View, info: DatasetInfo) -> View:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.screens.recommend import history
 from dashboard.state import waiting
 from db import datasets, jobs, models, runs
 from db.requests import Chosen, RunRequest, request_digest
@@ -339,3 +340,17 @@ def test_a_superseded_ranking_is_dropped(
     assert claimed is not None
     assert claimed.payload["request"]["history"] == 7
     assert jobs.get(stocked, first.id).dropped
+
+
+def test_of_a_long_history_the_newest_items_are_read(
+    open_page: Open, stocked: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = datasets.get(stocked, "simulated")
+    user = datasets.user(stocked, info.id, LINK["user"])
+    monkeypatch.setattr(history, "READ", 3)
+    past = history.newest(stocked, info, user)
+    assert [row.position for row in past] == [user.length - 3, user.length - 2, user.length - 1]
+    app = open_page(**LINK)
+    assert not app.exception
+    assert f"of {user.length - 1} enter the prompt" in texts(app)
+    assert app.dataframe[0].value[""].tolist()[-1] == "target"

@@ -73,16 +73,16 @@ def asked(question: Mapping[str, Any]) -> None:
     ask = ASKED.get(question.get("option", ""), f"Which is the {label}?")
     st.warning(f"**{md(ask)}** {md(_sentence(question['reason']))}")
     rows = [
-        (
-            plain(answer(question, c["name"]), 60),
-            plain(", ".join(c["examples"]), 160),
-            plain(c["evidence"], 160),
-        )
+        (plain(answer(question, c["name"]), 60), _short(", ".join(c["examples"])), _short(c["evidence"]))
         for c in question["candidates"]
     ]
     if any(examples or why for _, examples, why in rows):
         table = pd.DataFrame(rows, columns=["candidate", "first values", "what speaks for it"], dtype="str")
         st.dataframe(table, hide_index=True, height="content", alt=f"Candidates for the {label}")
+
+
+def _short(text: str) -> str:
+    return plain(text, 160) if text else ""
 
 
 def answer(question: Mapping[str, Any], name: str) -> str:

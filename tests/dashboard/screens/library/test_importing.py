@@ -138,6 +138,7 @@ def test_a_question_after_reading_is_answered_by_a_button(open_page: Open, store
     app = open_page("library", **{"import": str(job.id)})
     assert not app.success
     assert "In which order are day and month?" in read(app.warning[0].value)
+    assert not any("candidate" in table.value.columns for table in app.dataframe), "there is nothing to show"
     button(app, "Day first").click().run()
     newest = jobs.listing(store, kinds=["import"])[0]
     assert newest.id != job.id

@@ -59,7 +59,7 @@ def added(found: Result) -> list[str]:
 
 def _highest(found: Result) -> str:
     """The best strategy beside no demonstrations; empty where the result is not of strategies."""
-    strategies, best, measure = found.get("strategies") or {}, found.get("best"), "ndcg10"
+    strategies, best, measure = found.get("strategies") or {}, str(found.get("best")), "ndcg10"
     reached = {
         name: row[measure]["mean"] for name, row in strategies.items() if is_estimate(row.get(measure))
     }

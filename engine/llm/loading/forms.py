@@ -53,10 +53,9 @@ class Packed:
 def packed(source: str) -> Packed | None:
     """What a path holds if it must be unpacked; None for every other source. Raises ModelError."""
     path = typed(source)
-    if os.path.isfile(path):  # False, no error, for what can be no path
-        return _gguf(path) if path.suffix == ".gguf" or _begins(path) else None
-    if not os.path.isdir(path):
-        return None
+    if not os.path.isdir(path):  # False, no error, for what can be no path
+        named = path.suffix == ".gguf" and os.path.exists(path)
+        return _gguf(path) if named or (os.path.isfile(path) and _begins(path)) else None
     if (path / ADAPTER).is_file():
         return None if (path / CONFIG).exists() else Packed("adapter", path)
     if any(path.glob("*.safetensors")):

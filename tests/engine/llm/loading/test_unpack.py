@@ -136,6 +136,9 @@ def test_forms_are_told_by_their_files(tmp_path: Path, model_folder) -> None:
     (tmp_path / "no.gguf").write_bytes(b"no")
     with pytest.raises(ModelError, match="does not begin with GGUF"):
         packed(str(tmp_path / "no.gguf"))
+    os.mkfifo(tmp_path / "pipe.gguf")
+    with pytest.raises(ModelError, match="is no regular file"):
+        packed(str(tmp_path / "pipe.gguf"))
     with pytest.raises(ModelError, match="one part of a model in several files"):
         packed(str(file.rename(tmp_path / "tiny-00001-of-00002.gguf")))
 

@@ -155,14 +155,17 @@ def _purge_model(model: ModelInfo) -> None:
 
 
 def own_folder(model: ModelInfo) -> Path | None:
-    """The folder that this workspace made for the model: its tuning's. None for files that somebody brought.
+    """The folder that this workspace made for the model: its tuning's, or what a file was unpacked to. None
+    for files that somebody brought.
 
-    None, too, while another model is registered from the same folder.
+    None, too, while another model, in the bin or not, is of the same folder.
     """
-    tunings = (session.store().settings.home / "tunings").resolve()
-    source = Path(model.source).resolve()
-    if tunings not in source.parents:
+    settings, source = session.store().settings, Path(model.source).resolve()
+    made = [folder.resolve() for folder in (settings.home / "tunings", settings.models)]
+    around = next((folder for folder in made if folder in source.parents), None)
+    if around is None:
         return None
-    if any(Path(other.source).resolve() == source for other in models.listing(session.store())):
+    others = [*models.listing(session.store()), *(gone.info for gone in models.deleted(session.store()))]
+    if any(Path(other.source).resolve() == source for other in others if other.name != model.name):
         return None
-    return tunings / source.relative_to(tunings).parts[0]
+    return around / source.relative_to(around).parts[0]

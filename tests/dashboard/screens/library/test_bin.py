@@ -65,6 +65,19 @@ def test_a_removed_model_and_the_files_of_its_tuning(open_page: Open, store: Sto
     assert brought.exists()
 
 
+def test_what_a_file_was_unpacked_to_goes_with_the_last_model_of_it(open_page: Open, store: Store) -> None:
+    folder = store.settings.models / "gguf-1-abc"
+    folder.mkdir(parents=True)
+    for name in ("one", "two"):
+        models.register(store, replace(MODEL, name=name, source=str(folder)))
+        models.delete(store, name)
+    app = open_page("library", shelf="Storage")
+    app.button(key="purge-now-model-one").click().run()
+    assert folder.exists()  # the other can be restored
+    app.button(key="purge-now-model-two").click().run()
+    assert not folder.exists()
+
+
 def test_files_that_another_model_uses_stay(open_page: Open, store: Store) -> None:
     folder = store.settings.home / "tunings" / "abc" / "model"
     folder.mkdir(parents=True)

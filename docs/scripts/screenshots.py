@@ -31,7 +31,7 @@ from db.store import Store
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "img"
 WIDTH, HEIGHT = 1280, 900
-HEIGHTS = {"recommend": 960, "explain": 1060, "compare": 1120, "library": 620}
+HEIGHTS = {"recommend": 960, "explain": 1060, "compare": 1120, "library": 780}
 MOST_BYTES = 150_000
 USER = "s0003"
 START_S, QUIET_S, LONGEST_S = 120.0, 3.0, 300.0

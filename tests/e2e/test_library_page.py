@@ -48,3 +48,15 @@ def test_a_selected_row_stays_the_same_data_set(page: Any, dashboard: str, store
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_text("Deleted games").wait_for()
     assert [info.name for info in datasets.listing(store)] == ["art"]
+
+
+@pytest.mark.parametrize("height", [620, 900])
+def test_the_engine_s_state_lies_over_nothing(page: Any, dashboard: str, store: Store, height: int) -> None:
+    """In a low window it stood over the page's own words."""
+    shop.stock(store)
+    page.set_viewport_size({"width": 1280, "height": height})
+    page.goto(f"{dashboard}/library")
+    page.get_by_role("link", name="Guide to Library").wait_for()
+    state = page.locator(".st-key-engine-foot")
+    state.wait_for()
+    assert state.bounding_box()["y"] > page.get_by_role("link", name="Guide to Library").bounding_box()["y"]

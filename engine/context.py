@@ -105,7 +105,8 @@ class Engine:
 
         A local folder is inspected at every call, and written to the store where it changed since, so that no
         run of the old weights is served for the new ones. Raises `ModelError` where there is no such model,
-        and where its folder holds none any more, which is noted for the pages.
+        and where its folder holds a broken one, which is noted for the pages. Where the folder is gone, what
+        is stored is still served; `load` says so before any work begins.
         """
         try:
             known = models.get(self.store, name)
@@ -120,7 +121,7 @@ class Engine:
                 raise ModelError(
                     f"{error} Nor can it be read as a model folder or hub id: {reason}"
                 ) from reason
-        if not os.path.isabs(known.source) and not Path(known.source).exists():
+        if not Path(known.source).exists():
             return known
         self._check_folder(known)
         info = self._inspected(name, known.source)
@@ -179,6 +180,8 @@ class Engine:
 
         Raises ModelError and OutOfMemory; the latter says nothing against the model.
         """
+        if os.path.isabs(info.source) and not os.path.exists(info.source):
+            self._check_folder(info)
         try:
             loaded = self.models.get(info.source, info.revision)
         except ModelError as error:

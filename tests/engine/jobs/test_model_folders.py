@@ -62,7 +62,7 @@ def test_a_broken_folder_is_noted_refused_and_forgiven(engine: Engine, breaks, s
     model_folders.check(engine.store)
     assert said in models.get(engine.store, "tiny").broken
     with pytest.raises(ModelError, match=f"^The model 'tiny' is broken: .*{said}.* or use another model"):
-        engine.registered("tiny")
+        engine.load(engine.registered("tiny"))
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(kept, folder)
     model_folders.check(engine.store)
@@ -73,7 +73,7 @@ def test_a_broken_folder_is_noted_refused_and_forgiven(engine: Engine, breaks, s
 def test_a_run_notes_what_it_finds_without_the_worker(engine: Engine) -> None:
     vanish(folder_of(engine))
     with pytest.raises(ModelError, match="is not there any more"):
-        engine.registered("tiny")
+        engine.load(engine.registered("tiny"))
     assert "is not there any more" in models.get(engine.store, "tiny").broken
 
 

@@ -169,6 +169,7 @@ def test_jobs_and_storage(open_page: Open, store: Store) -> None:
         "models",
         "tuned models",
         "baselines",
+        "indexes of data sets",
         "uploads",
     ]
 

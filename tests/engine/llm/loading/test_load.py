@@ -213,7 +213,7 @@ def test_a_place_that_is_none(source: str, words: str) -> None:
 def test_a_file_is_not_a_model(tmp_path: Path) -> None:
     path = tmp_path / "weights.gguf"
     path.write_text("x")
-    with pytest.raises(ModelError, match="is a GGUF model; Dualens reads safetensors only"):
+    with pytest.raises(ModelError, match=r"is a GGUF model\. Register it"):
         load(str(path))
 
 

@@ -160,8 +160,10 @@ class Engine:
             )
             return models.register(self.store, _described(name, facts))
         except BaseException:
-            if into is not None and not there:
-                shutil.rmtree(into, ignore_errors=True)
+            if into is not None:
+                shutil.rmtree(forms.unfinished(into, os.getpid()), ignore_errors=True)
+                if not there:
+                    shutil.rmtree(into, ignore_errors=True)
             raise
 
     def _place(self, packed: forms.Packed) -> Path:

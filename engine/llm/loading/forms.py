@@ -70,6 +70,12 @@ def packed(source: str) -> Packed | None:
     return _gguf(files[0]) if files else None
 
 
+def unfinished(folder: Path, process: int) -> Path:
+    """Where a folder is written before it is whole. `process`: the one that has it unpacked by a child, and
+    removes what a killed child leaves."""
+    return folder.with_name(f"{folder.name}.{process}.new")
+
+
 def _gguf(file: Path) -> Packed:
     check_file(file)
     if _SPLIT in file.name:

@@ -27,7 +27,7 @@ from db.errors import DualensError, ModelError, OutOfMemory
 from engine.llm.loading.agreement import quiet
 from engine.llm.loading.configuration import PROVEN, read_config
 from engine.llm.loading.folder import ADAPTER, check_file, line_of, read_json
-from engine.llm.loading.forms import ADAPTER_WEIGHTS, ORIGIN, Packed, base_of
+from engine.llm.loading.forms import ADAPTER_WEIGHTS, ORIGIN, Packed, base_of, unfinished
 from engine.llm.loading.precision import available_bytes, choose_dtype, name_of, size_of
 from engine.llm.loading.sources import locate
 from engine.llm.loading.tensors import check_complete
@@ -45,7 +45,8 @@ def unpack(model: Packed, folder: Path) -> None:
     """Write it to `folder`, unless that is there already."""
     if folder.is_dir():
         return
-    fresh = folder.with_name(f"{folder.name}.{os.getpid()}.new")
+    fresh = unfinished(folder, os.getppid())
+    shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
         origin = _FORMS[model.form](model.path, fresh)

@@ -16,8 +16,9 @@ from db.errors import Conflict, ModelError, OutOfMemory
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
+from engine.llm.loading import trial
 from engine.llm.loading import unpack as unpacking
-from engine.llm.loading.forms import Packed, origin_of, packed
+from engine.llm.loading.forms import Packed, origin_of, packed, unfinished
 from engine.llm.loading.load import LoadedModel, load
 from engine.llm.loading.unpack import unpack
 from engine.llm.scoring.ranking import rank_candidates
@@ -170,6 +171,19 @@ def test_what_fails_leaves_no_folder_behind(engine, tmp_path: Path) -> None:
         engine.admit("other", str(second))
     assert len(list(engine.settings.models.iterdir())) == 1
     assert [model.name for model in models.listing(engine.store)] == ["tiny"]
+
+
+def test_a_stop_while_it_is_unpacked_leaves_nothing(engine, tmp_path: Path, monkeypatch) -> None:
+    file = gguf_file.write(make_loaded("llama"), tmp_path / "tiny.gguf")
+
+    def stopped(*_: object, into: Path, **__: object) -> None:
+        unfinished(into, os.getpid()).mkdir(parents=True)  # the child was killed where it stood
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trial, "try_out", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        engine.admit("tiny", str(file))
+    assert list(engine.settings.models.iterdir()) == []
 
 
 def adapter(folder: Path, base: Path, **changes: Any) -> Path:

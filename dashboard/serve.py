@@ -5,6 +5,7 @@ Beside `.streamlit/config.toml`, which Streamlit looks for next to the file that
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -58,11 +59,17 @@ async def _free_closed() -> None:
 
 def free(closed: TTLCache[str, Any]) -> None:
     """Shut down the sessions whose time to be taken up again is over, with their uploads and state."""
+    if _shut_down(closed):
+        gc.collect()  # what a session holds refers to itself in circles
+
+
+def _shut_down(closed: TTLCache[str, Any]) -> int:
     kept = dict(closed._data)
     closed.expire()
-    for session, info in kept.items():
-        if session not in closed:
-            info.session.shutdown()
+    over = [info.session for session, info in kept.items() if session not in closed]
+    for session in over:
+        session.shutdown()
+    return len(over)
 
 
 def person(cookies: Mapping[str, str]) -> dict[str, Any]:

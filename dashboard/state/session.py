@@ -4,8 +4,8 @@ Boundary: the only module that touches `st.session_state` for the view. The `Vie
 set from it before they are drawn and write back to it in their callbacks; the address bar follows it.
 """
 
+import os
 from dataclasses import replace
-from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -29,14 +29,16 @@ TRAIL = 12  # runs of this session that "compare with the previous run" can reac
 
 
 @st.cache_resource(show_spinner=False)
-def _open(home: str, database_url: str) -> Store:
-    return Store.open(Settings(home=Path(home), database_url=database_url), Patience(WAIT_S))
+def _open(home: str | None, database_url: str | None) -> Store:
+    given = {"home": home, "database_url": database_url}
+    settings = Settings(**{name: value for name, value in given.items() if value})
+    return Store.open(settings, Patience(WAIT_S))
 
 
 def store() -> Store:
     """The store of this process's settings, opened once and shared by all sessions."""
-    settings = Settings()
-    return _open(str(settings.home), settings.database_url)
+    # By the variables that decide, not by the settings that they make: a page asks for its store many times.
+    return _open(os.environ.get("DUALENS_HOME"), os.environ.get("DUALENS_DATABASE_URL"))
 
 
 def view() -> View:

@@ -62,6 +62,8 @@ class Figures:
 
 async def move(page: Browser, person: Person, weight: float, store: Store) -> None:
     """Move the first slider, and wait for the list of that weight."""
+    # A run that begins takes away all that is drawn; the slider is there again once it is drawn anew.
+    await page.until(lambda it: bool(it.labels("slider")), PATIENCE_S)
     started = time.monotonic()
     slider, named = page.widget("slider", ""), 0
     await page.run(widget=slider, double_array_value=[weight])
@@ -108,7 +110,7 @@ async def work(page: Browser, person: Person, moves: int, store: Store) -> None:
     await page.click("Run")
     await page.until(lambda it: bool(it.labels("slider")) and not waiting(it.text()), PATIENCE_S)
     for number in range(moves):
-        await move(page, person, round(0.5 + 0.1 * (number + 1), 2), store)
+        await move(page, person, round(1.1 + 0.1 * number, 2), store)  # 1 is the first list again
 
 
 async def people(url: str, users: list[str], moves: int, store: Store, server: psutil.Process) -> Figures:

@@ -112,21 +112,39 @@ def effects(bars: Sequence[Bar], palette: Palette, row_px: int, *, stale: bool =
                 hoverinfo="skip",
                 cliponaxis=False,
             )
-    figure.update_xaxes(range=list(span(bars)))
-    figure.update_yaxes(range=[len(bars) - 0.5, -0.5])
-    figure.add_vline(x=0, line={"color": palette.border, "width": 1}, layer="below")
-    for row, bar in enumerate(bars):
-        ink = colour(bar.effect or 0.0, palette.up_text, palette.down_text, palette.muted)
-        figure.add_annotation(
-            x=1.0,
-            xref="paper",
-            xanchor="right",
-            xshift=NUMBER_PX - 2,
-            y=row,
-            text="…" if bar.effect is None else f"<b>{signed(bar.effect)}</b>",
-            showarrow=False,
-            font={"color": ink, "size": 14},
-        )
+    figure.update_layout(  # all at once: figures check what they hold at every change
+        xaxis_range=list(span(bars)),
+        yaxis_range=[len(bars) - 0.5, -0.5],
+        shapes=[
+            {
+                "type": "line",
+                "xref": "x",
+                "yref": "y domain",
+                "x0": 0,
+                "x1": 0,
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": palette.border, "width": 1},
+                "layer": "below",
+            }
+        ],
+        annotations=[
+            {
+                "x": 1.0,
+                "xref": "paper",
+                "xanchor": "right",
+                "xshift": NUMBER_PX - 2,
+                "y": row,
+                "text": "…" if bar.effect is None else f"<b>{signed(bar.effect)}</b>",
+                "showarrow": False,
+                "font": {
+                    "color": colour(bar.effect or 0.0, palette.up_text, palette.down_text, palette.muted),
+                    "size": 14,
+                },
+            }
+            for row, bar in enumerate(bars)
+        ],
+    )
     return figure
 
 

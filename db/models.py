@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from db import endpoints
 from db.canonical import canonical_json
+from db.endpoints import Endpoint
 from db.errors import Conflict, NotFound
 from db.names import check_name, quoted
 from db.schema import models as table
@@ -39,6 +41,11 @@ class ModelInfo:
     def scoring(self) -> str:
         """The scoring its recipe names; without one, titles minus their prior (`calibrated`)."""
         return self.details.get("scoring", "calibrated")
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """How its server is asked, for a model behind an endpoint; None for one whose weights are here."""
+        return endpoints.read(self.details)
 
     @property
     def broken(self) -> str:

@@ -19,18 +19,21 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from db import datasets, models
+from db import datasets, endpoints, models
+from db.canonical import digest
 from db.datasets import DatasetInfo
-from db.errors import ModelError, NotFound
+from db.endpoints import Endpoint
+from db.errors import BadInput, ModelError, NotFound
 from db.models import FOLDER, LOADING, ModelInfo
 from db.public import PUBLIC_MODELS
 from db.requests import OptimizeRequest, RunRequest
 from db.settings import Settings
 from db.store import Store
-from engine.data.confinement import check_folder
+from engine.data.confinement import check_address, check_folder
 from engine.demos import query as queries
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
+from engine.endpoint.client import Client
 from engine.libraries import versions
 from engine.llm.loading import forms, trial
 from engine.llm.loading.digests import Digests
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from engine.llm.scoring.memory import PrefillCache
 
 _DIGESTS = "digests.json"
+REMOTE = "remote"  # dtype and device of a model behind an endpoint: whatever its server uses
 EMBEDDED = Path(__file__).parent / "embedded"  # the model that ships with the project
 
 Request = TypeVar("Request", RunRequest, OptimizeRequest)
@@ -73,6 +77,8 @@ class Engine:
     def identity(self, info: ModelInfo) -> Identity:
         """What this model's numbers depend on besides what it is asked: part of every key. Raises BadInput
         where the device or dtype of the settings is not one."""
+        if info.endpoint is not None:
+            return Identity(info.revision, REMOTE, REMOTE, "")
         from engine.llm.loading.load import identify
 
         return identify(info.revision, info.parameters, self.settings.device, self.settings.dtype)
@@ -108,6 +114,11 @@ class Engine:
         and where its folder holds a broken one, which is noted for the pages. Where the folder is gone, what
         is stored is still served; `load` says so before any work begins.
         """
+        if endpoints.is_address(name):
+            raise BadInput(
+                "A model behind an address is registered before it is used: dualens models --add ADDRESS "
+                "--name NAME. Nothing was called."
+            )
         try:
             known = models.get(self.store, name)
         except models.Removed:
@@ -121,7 +132,7 @@ class Engine:
                 raise ModelError(
                     f"{error} Nor can it be read as a model folder or hub id: {reason}"
                 ) from reason
-        if not Path(known.source).exists():
+        if known.endpoint is not None or not Path(known.source).exists():
             return known
         self._check_folder(known)
         info = self._inspected(name, known.source)
@@ -129,6 +140,12 @@ class Engine:
         if replace(info, created_at=known.created_at) == plain:
             return known
         return models.register(self.store, info)
+
+    def local(self, name: str) -> ModelInfo:
+        """`registered`, for work that needs the model's weights. Raises BadInput where they are elsewhere."""
+        info = self.registered(name)
+        _refuse_remote(info)
+        return info
 
     def _check_folder(self, known: ModelInfo) -> None:
         """Raises ModelError, before any work begins, where a model's folder holds no model any more."""
@@ -166,6 +183,30 @@ class Engine:
                     shutil.rmtree(into, ignore_errors=True)
             raise
 
+    def admit_endpoint(self, name: str, endpoint: Endpoint, context_length: int | None = None) -> ModelInfo:
+        """Find out what a server answers and register its model. Raises what `admit` does, and BadInput where
+        this job must call no address. `context_length`: of a prompt in tokens, where the server says none."""
+        check_address(endpoint.url)
+        from engine.endpoint.probe import probe
+
+        probed = probe(endpoint, context_length)
+        found = probed.endpoint
+        info = ModelInfo(
+            name=name,
+            source=found.source,
+            revision=digest([found.source, probed.context_length, vars(found.ways)]),
+            architecture="endpoint",
+            parameters=0,
+            context_length=probed.context_length,
+            details={"endpoint": found.as_dict(), "scoring": found.best},
+        )
+        return models.register(self.store, info)
+
+    def client(self, info: ModelInfo) -> Client:
+        """Calls to an endpoint's server, for one piece of work. Raises ModelError without its key."""
+        assert info.endpoint is not None
+        return Client(info.endpoint)
+
     def _place(self, packed: forms.Packed) -> Path:
         """Where a model of another form is unpacked to, in the workspace."""
         if packed.base is not None:
@@ -180,8 +221,10 @@ class Engine:
     def load(self, info: ModelInfo) -> LoadedModel:
         """The model itself, from memory where it is loaded already. How that ended is noted for the pages.
 
-        Raises ModelError and OutOfMemory; the latter says nothing against the model.
+        Raises ModelError and OutOfMemory; the latter says nothing against the model. Raises BadInput for a
+        model behind an endpoint.
         """
+        _refuse_remote(info)
         if os.path.isabs(info.source) and not os.path.exists(info.source):
             self._check_folder(info)
         try:
@@ -213,6 +256,15 @@ _DESCRIBED = ("source", "revision", "architecture", "parameters", "context_lengt
 
 def _described(name: str, facts: dict[str, Any]) -> ModelInfo:
     return ModelInfo(name=name, **{field: facts[field] for field in _DESCRIBED})
+
+
+def _refuse_remote(info: ModelInfo) -> None:
+    if info.endpoint is not None:
+        raise BadInput(
+            f"The model {info.name!r} is behind an endpoint, and this needs a model whose weights are here. "
+            "Nothing was computed. Use a local model; this one can rank candidates, and effects of it are "
+            "measured by writing the prompt again."
+        )
 
 
 def _absolute(source: str) -> str:

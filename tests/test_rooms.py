@@ -71,6 +71,7 @@ LAYERS = (
     "evaluation",
     "demos",
     "llm",
+    "endpoint",
     "baselines",
     "context",
     "optimize",

@@ -9,6 +9,7 @@ import typer
 
 from db import datasets, models
 from db.choices import FORMATS
+from db.endpoints import BUDGET, CONCURRENCY, TIMEOUT_S
 from db.errors import BadInput, DataError
 from db.public import PUBLIC_DATA, PUBLIC_MODELS, PublicData, PublicModel, offer
 from engine.commands import output
@@ -231,11 +232,46 @@ def models_(
         str | None,
         typer.Option(
             "--add",
-            help="Register this folder, GGUF file, LoRA adapter or hub id, if it loads; or fetch one by "
+            help="Register this folder, GGUF file, LoRA adapter or hub id, if it loads; or the model behind "
+            "this address of an OpenAI-compatible server (http://host:8000/v1); or fetch one by "
             f"name: {', '.join(PUBLIC_MODELS)}.",
         ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name to register it under.")] = None,
+    served_model: Annotated[
+        str | None,
+        typer.Option("--served-model", help="For an address: the model's name there, if there are several."),
+    ] = None,
+    key_from: Annotated[
+        str | None,
+        typer.Option(
+            "--key-from",
+            help="For an address: the environment variable that holds the key. The key is read at each use "
+            "and never stored.",
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help=f"For an address: calls at once, at most (default {CONCURRENCY})."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=1, max=3600, help=f"For an address: seconds to wait for an answer (default {TIMEOUT_S:g})."
+        ),
+    ] = None,
+    budget: Annotated[
+        int | None,
+        at_least(
+            100,
+            "For an address: tokens, read and written, that one ranking or measurement of effects may take "
+            f"(default {BUDGET:,}).",
+        ),
+    ] = None,
+    context: Annotated[
+        int | None,
+        at_least(32, "For an address: tokens of the longest prompt, where the server does not say it."),
+    ] = None,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
@@ -243,15 +279,27 @@ def models_(
     with opened() as store:
         if add:
             agreed(public_model(add), yes)
+            asked = {
+                "name": name or add,
+                "source": add,
+                "served": served_model,
+                "key_from": key_from,
+                "concurrency": concurrency,
+                "timeout": timeout,
+                "budget": budget,
+                "context": context,
+            }
             with service_engine(store) as engine, output.progress() as say, telling(quiet if json else say):
-                handlers.register_job(engine, {"name": name or add, "source": add}, quiet)
+                done = handlers.register_job(engine, asked, quiet if json else say)
+            for line in () if json else (*done.get("found", ()), *done.get("notes", ())):
+                output.line(line)
         model_folders.check(store)
         found = models.listing(store)
     rows = [
         {
             "name": m.name,
             "architecture": m.architecture,
-            "parameters": m.parameters,
+            "parameters": m.parameters if m.endpoint is None else None,
             "context_length": m.context_length,
             "source": m.source,
             "revision": m.revision,

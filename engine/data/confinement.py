@@ -85,6 +85,16 @@ def refuse_store(path: str | os.PathLike[str]) -> None:
         raise BadInput(f"{path} is the database of this workspace. It was not opened. Give another file.")
 
 
+def check_address(url: str) -> None:
+    """Raises BadInput where a job of this page must not make the server call an address that it names: it
+    could reach what only this machine can, and send it a key of the environment."""
+    if _allowed.get():
+        raise BadInput(
+            f"Addresses are not called for visitors of this page, {url} neither. Nothing was registered. Who "
+            "runs the dashboard adds the model: dualens models --add ADDRESS --name NAME."
+        )
+
+
 def check_folder(source: str) -> None:
     """The same for a folder with all that is in it, and for what may be the name of a model on the hub."""
     folder = typed(source)

@@ -9,6 +9,7 @@ from typing import Any
 
 from db import datasets, runs
 from db.choices import STUDIES
+from db.endpoints import is_address
 from db.errors import BadInput
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
 from engine.context import Engine
@@ -17,6 +18,7 @@ from engine.data.confinement import confined
 from engine.optimize import optimize
 from engine.progress import Report
 from engine.registry import implementation
+from engine.tasks.add_endpoint import add_endpoint
 from engine.tasks.baseline_lists import baseline_lists
 from engine.tasks.effects import effects
 from engine.tasks.forward_tuning import ITERATIONS, forward
@@ -128,12 +130,15 @@ def purge_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
 def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{name, source}` -> `{model}`: registered where it works; tried in a process of its own.
 
-    A source that is a name of `db.public` is fetched first; a sentence encoder gives `{encoder}`.
+    A source that is a name of `db.public` is fetched first; a sentence encoder gives `{encoder}`. One that is
+    an address is asked what it answers (`engine.tasks.add_endpoint`), with `{found, notes}` in the result.
     """
     source = payload["source"].strip()
     name = (payload.get("name") or source).strip()
     if not name:
         raise BadInput("A model needs a name and a source (a folder, a file or a hub id).")
+    if is_address(source):
+        return add_endpoint(engine, {**payload, "name": name, "source": source}, report)
     if (known := public_model(source)) is not None:
         return add_public_model(engine, known, name)
     return {"model": engine.admit(name, source).name}

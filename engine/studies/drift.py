@@ -99,7 +99,7 @@ def run(
     from its own checkpoint. Raises BadInput where the data set has no usable times, NotFound, ModelError.
     """
     plan, columns, time = planned(engine, request)
-    info = engine.registered(request.model)
+    info = engine.local(request.model)
     total = (1 + len(CONVENTIONAL)) * len(plan.questions)
     checkpoint = Checkpoint(identity(engine, request, plan, {"llm": info}), total, report, before, so_far)
     reader = reader_of(engine, request, plan, info)

@@ -64,7 +64,7 @@ def run(
     from engine.llm.scoring.memory import PrefillCache
 
     k = players(request)
-    plan, info = last_purchases(engine, request), engine.registered(request.model)
+    plan, info = last_purchases(engine, request), engine.local(request.model)
     count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
     checkpoint = Checkpoint(identity(engine, request, plan, {ROW: info}), count, report, before, so_far)
     for number, question in enumerate(plan.questions):

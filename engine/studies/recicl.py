@@ -77,7 +77,7 @@ def run(
     names = {BASE: request.model, SINGLE: request.single, RECICL: request.recicl}
     if request.tune:
         names |= {row: tuned(engine, request, plan, row, report) for row in names if names[row] is None}
-    rows = {row: engine.registered(name) for row, name in names.items() if name is not None}
+    rows = {row: engine.local(name) for row, name in names.items() if name is not None}
     checkpoint = Checkpoint(
         identity(engine, request, plan, rows), len(rows) * len(plan.questions), report, before, so_far
     )

@@ -62,7 +62,7 @@ def run(
     """
     from engine.llm.scoring.memory import PrefillCache
 
-    plan, info = last_purchases(engine, request), engine.registered(request.model)
+    plan, info = last_purchases(engine, request), engine.local(request.model)
     names = [name for name in COMPARED if request.only is None or name in request.only]
     if not plain(names):
         raise BadInput(

@@ -56,7 +56,7 @@ def tune(engine: Engine, request: TuneRequest, report: Report) -> dict[str, Any]
     columns = datasets.columns(engine.store, dataset.id)
     if request.kind != "llm":
         return _conventional(engine, request, dataset, columns, phases)
-    base = engine.registered(request.base)
+    base = engine.local(request.base)
     folder = engine.settings.home / "tunings" / _key(engine, request, dataset, base)
     done = folder / "result.json"
     if not done.exists():

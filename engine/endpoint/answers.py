@@ -1,0 +1,180 @@
+"""Log-probabilities of answers behind prompts, asked of a server by the best way it has.
+
+`prompt`: prompt and answer are sent together and the answer's tokens are those behind the prompt's own, which
+is sent too: no text is searched, and where a token crosses the border nothing is computed. `next` and
+`chat_next`: the answer's first token among the likeliest.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from db.errors import BadInput
+from engine.endpoint.client import Call, Client
+from engine.endpoint.protocol import Next, Read, Unusable, next_tokens, prompt_read, read_request
+from engine.endpoint.text import text_of
+from engine.llm.scoring.log_probs import Row
+
+SYSTEM = {
+    "yes_no": "Answer with one word: Yes or No.",
+    "listwise": "Answer with one label of the list and nothing else.",
+}
+"""What a chat is told first: without it models answer in sentences."""
+
+LETTERS = 26  # candidates whose labels are one letter, and so one token
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer's log-probability and its number of tokens. `missing`: it was not among the likeliest tokens;
+    the log-probability is then that of the least likely of these, which is too high."""
+
+    logprob: float
+    tokens: int = 1
+    missing: bool = False
+
+
+class Answers:
+    """Answers by one way for one scoring; what was asked before is not asked again."""
+
+    def __init__(self, client: Client, way: str, scoring: str) -> None:
+        self._client, self._way, self._scoring = client, way, scoring
+        self._reads: dict[str, Read] = {}
+        self._nexts: dict[str, list[Next]] = {}
+        self._ids: dict[str, int] = {}
+
+    def calls(self, rows: Sequence[Row]) -> int:
+        """How many calls `found` will make for these rows."""
+        if self._way == "prompt":
+            return len(_texts(rows).keys() - self._reads.keys())
+        return len(set(map(_context, rows)) - self._nexts.keys())
+
+    def found(self, rows: Sequence[Row]) -> list[Found]:
+        """One for each row, whose last `scored` ids are the answer. Raises EndpointError and BadInput."""
+        if self._way == "prompt":
+            return self._behind(rows)
+        return self._likeliest(rows)
+
+    def tokens(self, row: Row) -> int:
+        """How many tokens the server counted before a row's answer, where it said so."""
+        read = self._reads.get(_context(row))
+        return len(read.tokens) if read else self._client.estimate(_context(row))
+
+    def _behind(self, rows: Sequence[Row]) -> list[Found]:
+        way = self._client.endpoint.ways.prompt
+        new = [text for text in _texts(rows) if text not in self._reads]
+        calls = [self._call("completions", text, read_request(way, text), 1) for text in new]
+        for text, answer in zip(new, self._client.many(calls), strict=True):
+            read = self._reads[text] = prompt_read(answer, way, text)
+            self._client.learn(text, len(read.tokens))
+        return [self._row(row) for row in rows]
+
+    def _row(self, row: Row) -> Found:
+        context, whole = (self._reads[text] for text in (_context(row), text_of(row.ids)))
+        border = len(context.tokens)
+        values = [value for value in whole.logprobs[border:] if value is not None]
+        if whole.tokens[:border] != context.tokens or not values:
+            answer = text_of(row.ids[-row.scored :]).strip()
+            raise Unusable(
+                f"The server's tokenizer joins the end of the question with the answer {answer[:60]!r}, so "
+                "the answer has no likelihood of its own. Nothing was stored. Choose another way of scoring, "
+                "or another model."
+            )
+        return Found(math.fsum(values), len(values))
+
+    def _likeliest(self, rows: Sequence[Row]) -> list[Found]:
+        answers = [text_of(row.ids[-row.scored :]).strip() for row in rows]
+        if any(answer.isdigit() for answer in answers):
+            raise BadInput(
+                f"The server tells only the next token, and labels above {LETTERS} are numbers of several. "
+                f"Use at most {LETTERS} candidates, or --scoring yes_no."
+            )
+        ways, by_id = self._client.endpoint.ways, {}
+        if self._way == "next" and ways.ids:
+            by_id = {answer: self._id_of(answer) for answer in dict.fromkeys(answers)}
+        new = [text for text in dict.fromkeys(map(_context, rows)) if text not in self._nexts]
+        ask = self._next_call if self._way == "next" else self._chat_call
+        for text, answer in zip(
+            new, self._client.many([ask(text, tuple(by_id.values())) for text in new]), strict=True
+        ):
+            self._nexts[text] = next_tokens(answer)
+        return [
+            looked_up(self._nexts[_context(row)], answer, by_id.get(answer))
+            for row, answer in zip(rows, answers, strict=True)
+        ]
+
+    def _next_call(self, text: str, ids: Sequence[int]) -> Call:
+        return self._call("completions", text, next_request(text, self._client.endpoint.ways.next, ids), 1)
+
+    def _chat_call(self, text: str, _: Sequence[int]) -> Call:
+        ways = self._client.endpoint.ways
+        asked = chat_request(text, SYSTEM.get(self._scoring, ""), 1, ways.chat_extra)
+        return self._call(
+            "chat/completions", text, asked | {"logprobs": True, "top_logprobs": ways.chat_next}, 32
+        )
+
+    def _id_of(self, answer: str) -> int:
+        if answer not in self._ids:
+            ids = token_ids(self._client, f" {answer}")
+            if len(ids) != 1:
+                raise Unusable(f"The answer {answer!r} is {len(ids)} tokens for the server, and not one.")
+            self._ids[answer] = ids[0]
+        return self._ids[answer]
+
+    def _call(self, path: str, text: str, asked: dict, more: int) -> Call:
+        return Call(
+            path, {"model": self._client.endpoint.served, **asked}, self._client.estimate(text) + more
+        )
+
+
+def next_request(text: str, most: int, ids: Sequence[int] = ()) -> dict:
+    """What asks for the likeliest next tokens after a text, or for those of these ids (vLLM)."""
+    asked = {"prompt": text, "max_tokens": 1, "temperature": 0, "logprobs": most}
+    if not ids:
+        return asked
+    return asked | {"logprobs": 1, "logprob_token_ids": list(ids), "return_tokens_as_token_ids": True}
+
+
+def chat_request(text: str, system: str, most: int, extra: dict) -> dict:
+    """What asks in a chat, in one turn of the user."""
+    first = [{"role": "system", "content": system}] if system else []
+    messages = [*first, {"role": "user", "content": text}]
+    return {"messages": messages, "max_tokens": most, "temperature": 0, **extra}
+
+
+def token_ids(client: Client, text: str) -> list[int]:
+    """The server's own tokens of a text, by `/tokenize`, which vLLM, SGLang and llama.cpp have beside the
+    OpenAI protocol. Raises EndpointError."""
+    asked = {"model": client.endpoint.served, "prompt": text, "content": text}
+    answer = client.call("/tokenize", asked | {"add_special_tokens": False, "add_special": False})
+    found = answer.get("tokens")
+    if not isinstance(found, list) or not all(isinstance(one, int) for one in found):
+        raise Unusable("The server did not give tokens of a text.")
+    return found
+
+
+def looked_up(likeliest: Sequence[Next], answer: str, id: int | None = None) -> Found:
+    """An answer among the likeliest next tokens: by its id, or all that spell it, with a blank or without."""
+    if id is not None:
+        hits = [one.logprob for one in likeliest if one.id == id]
+    else:
+        hits = [one.logprob for one in likeliest if _same(one.text, answer)]
+    if hits:
+        top = max(hits)
+        return Found(top + math.log(math.fsum(math.exp(hit - top) for hit in hits)))
+    return replace(Found(min(one.logprob for one in likeliest)), missing=True)
+
+
+def _same(token: str, answer: str) -> bool:
+    """Yes and No in any case; a label only in its own, as a small a is a word."""
+    bare = token.strip(" ▁Ġ")
+    return bare.casefold() == answer.casefold() if len(answer) > 1 else bare == answer
+
+
+def _context(row: Row) -> str:
+    return text_of(row.ids[: len(row.ids) - row.scored])
+
+
+def _texts(rows: Sequence[Row]) -> dict[str, None]:
+    """What must be read for these rows: every question, and every question with its answer."""
+    return dict.fromkeys([*map(_context, rows), *(text_of(row.ids) for row in rows)])

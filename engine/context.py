@@ -132,6 +132,7 @@ class Engine:
                 raise ModelError(
                     f"{error} Nor can it be read as a model folder or hub id: {reason}"
                 ) from reason
+        self._check_meant(known)
         if known.endpoint is not None or not Path(known.source).exists():
             return known
         self._check_folder(known)
@@ -146,6 +147,24 @@ class Engine:
         info = self.registered(name)
         _refuse_remote(info)
         return info
+
+    def _check_meant(self, known: ModelInfo) -> None:
+        """Raises ModelError where a path that became a name leads to another model by now.
+
+        `./model` does in another folder, and so does a link that was moved.
+        """
+        path = os.path.expanduser(known.name)
+        if os.sep not in path or not os.path.isabs(known.source) or not os.path.exists(path):
+            return
+        packed = forms.packed(path)
+        here = str(self._place(packed)) if packed else _absolute(path)
+        if here != known.source:
+            raise ModelError(
+                f"{known.name} leads to {_absolute(path)} now and is registered as the name of "
+                f"{known.source}. "
+                "Give the full path of the one that is meant, or register it under a name of its own: "
+                "`dualens models --add FOLDER --name NAME`."
+            )
 
     def _check_folder(self, known: ModelInfo) -> None:
         """Raises ModelError, before any work begins, where a model's folder holds no model any more."""

@@ -105,3 +105,28 @@ def test_a_hub_id_has_no_folder_to_look_at(store: Store) -> None:
     models.register(store, models.ModelInfo("far", "org/name", "r", "Toy", 1, 8))
     model_folders.check(store)
     assert not models.get(store, "far").broken
+
+
+def test_a_path_that_became_a_name_does_not_stand_for_another_model(
+    store: Store, settings: Settings, model_folder, tmp_path: Path, monkeypatch
+) -> None:
+    """`./model` in another folder, and a link that was moved, were the first one's model without a word."""
+    engine = Engine(store, settings)
+    first, second = tmp_path / "first" / "model", tmp_path / "second" / "model"
+    for place in (first, second):
+        shutil.copytree(model_folder("llama"), place)
+    latest = tmp_path / "latest"
+    latest.symlink_to(first)
+    monkeypatch.chdir(first.parent)
+    for name in ("./model", str(latest)):
+        engine.register(name, str(first))
+        assert engine.registered(name).source == str(first)
+    monkeypatch.chdir(second.parent)
+    with pytest.raises(ModelError, match=f"leads to {second} now and is registered as the name of {first}"):
+        engine.registered("./model")
+    latest.unlink()
+    latest.symlink_to(second)
+    with pytest.raises(ModelError, match="Give the full path"):
+        engine.registered(str(latest))
+    monkeypatch.chdir(tmp_path)  # no such folder here: the name alone
+    assert engine.registered("./model").source == str(first)

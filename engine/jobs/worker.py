@@ -25,7 +25,7 @@ from db.patience import Patience
 from db.settings import Settings
 from db.store import Store
 from db.time_left import time_left
-from engine import stopping
+from engine import stopping, unfinished
 from engine.context import Engine
 from engine.jobs import model_folders
 from engine.jobs.handlers import HANDLERS
@@ -278,6 +278,7 @@ def _work(store: Store, closed: threading.Event, parent: int | None, *, once: bo
         store.settings.tighten()
         store.again(lambda: bury_predecessors(store, device, owner))
         store.again(lambda: datasets.sweep(store))
+        unfinished.sweep(store.settings.models)
         beat = Beat(store, owner, engine, supervisor=parent, closed=closed)
         store.again(beat.once)
         beat.start()

@@ -13,6 +13,7 @@ from db.paths import typed
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.folder import ADAPTER, CONFIG, check_file, read_json
 from engine.llm.loading.sources import revision_of
+from engine.unfinished import suffix
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ORIGIN = "ORIGIN.json"  # in an unpacked folder: what it was made from
@@ -73,7 +74,7 @@ def packed(source: str) -> Packed | None:
 def unfinished(folder: Path, process: int) -> Path:
     """Where a folder is written before it is whole. `process`: the one that has it unpacked by a child, and
     removes what a killed child leaves."""
-    return folder.with_name(f"{folder.name}.{process}.new")
+    return folder.with_name(f"{folder.name}{suffix(process)}")
 
 
 def _gguf(file: Path) -> Packed:

@@ -61,9 +61,11 @@ def rank_number(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration: 84 ms, 0.21 s, 12.4 s, 3 min 05 s, 2 h 10 min."""
+    """A duration: 0 s, 84 ms, 0.21 s, 12.4 s, 3 min 05 s, 2 h 10 min."""
     if value is None:
         return "–"
+    if value == 0:
+        return "0 s"
     if value < 0.1:
         return f"{value * 1000:.0f} ms"
     if value < 10:

@@ -8,7 +8,8 @@ What a person copies is exact: no character is added, not even an invisible one.
 shortcodes, arrows and links after the Markdown parser has removed the backslashes, but only inside one text
 node. `md` therefore puts one character of such a pattern in a plain `<span>` (`:color[...]` without a
 colour), which splits the node. Right-to-left runs go into such a span too: the style sheet isolates it, so
-that they cannot reorder the arrows and numbers around them.
+that they cannot reorder the arrows and numbers around them. So does a symbol at the beginning: of an error,
+Streamlit would make it the icon.
 """
 
 import re
@@ -21,6 +22,7 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 _PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
 _RTL = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff"
 _RTL_RUN = re.compile(rf"[{_RTL}](?:[\W\d_{_RTL}]*[{_RTL}])?")
+_SPANS = re.compile(rf"\A(?:[0-9#*]\ufe0f?\u20e3|[^\w\x00-\x7f]|\u2139)[^\x00-\x7f]*|{_RTL_RUN.pattern}")
 _REWRITTEN = re.compile(
     r":(?=[\w+-]+:|//)"  # :smile: and https://
     r"|[-<>~](?=[-=>])"  # -> <- <-> -- >= <= ~=
@@ -49,7 +51,7 @@ def plain(value: object, limit: int | None = None) -> str:
 
 def md(value: object, limit: int | None = None) -> str:
     """`plain`, safe inside Streamlit Markdown: every character is shown and copied as it is."""
-    return _split(plain(value, limit), _RTL_RUN, _escaped, lambda run: f":color[{_escaped(run)}]")
+    return _split(plain(value, limit), _SPANS, _escaped, lambda run: f":color[{_escaped(run)}]")
 
 
 def _escaped(text: str) -> str:

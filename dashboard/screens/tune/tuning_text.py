@@ -212,7 +212,7 @@ def sentence(tuning: Tuning) -> str:
     elif best is first and len(tuning.curve) > 1:
         moved = f"the {name} has not become better than {number(first['validation'], 3)}{unit}"
     elif best is first:
-        moved = f"the {name} is {number(first['validation'], 3)}{unit}"
+        moved = f"the {name} was {number(first['validation'], 3)}{unit}"
     else:
         way = "fell" if measure.less_is_better else "rose"
         moved = (
@@ -221,7 +221,9 @@ def sentence(tuning: Tuning) -> str:
         )
     why = found.get("stopped_because")
     ended = f" It ended because {plain(why)}." if why and state == "COMPLETED" else ""
-    return f"In {_spent(found)} of training, {moved}.{ended}"
+    untrained = len(tuning.curve) == 1 and first.get("step") == 0
+    spent = "Before the training" if untrained else f"In {_spent(found)} of training"
+    return f"{spent}, {moved}.{ended}"
 
 
 def _spent(found: Mapping[str, Any]) -> str:

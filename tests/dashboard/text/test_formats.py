@@ -50,6 +50,7 @@ def test_rank(metrics: dict[str, float], text: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
+        (0, "0 s"),
         (0.084, "84 ms"),
         (0.21, "0.21 s"),
         (12.4, "12.4 s"),

@@ -42,6 +42,12 @@ def test_no_invisible_character_is_added(show, title: str) -> None:
     }
 
 
+@pytest.mark.parametrize("title", ["© 0", "❤️ b", "#️⃣ 1", "ℹ️ y", "👨‍👩‍👧 and 7"])
+def test_a_symbol_at_the_beginning_is_no_icon_of_an_error(title: str) -> None:
+    symbol, _, rest = title.partition(" ")
+    assert md(title) == f":color[{symbol.replace('#', chr(92) + '#')}] {rest}"
+
+
 @pytest.mark.parametrize("show", [plain, md, svg, html])
 def test_a_command_holds_its_own_characters_only(show) -> None:
     assert show(COMMAND).isascii()

@@ -350,3 +350,9 @@ def test_a_change_too_small_to_show_is_no_fall(store: Store) -> None:
     flat = [{"step": at, "tokens": 10 * at, "seconds": at, "validation": 3.0 - at / 1e5} for at in range(3)]
     jobs.finish(store, job.id, "me", {"curve": flat, "seconds": 2.0, "model": "m"})
     assert "has stayed at 3.000 nats per token" in sentence(Tuning(jobs.get(store, job.id)))
+
+
+def test_what_was_measured_before_the_first_step_is_no_result_of_training(store: Store) -> None:
+    shop.stock(store)
+    tuning = Tuning(claimed(store, filed(store), upto=1))
+    assert sentence(tuning) == "Before the training, the loss on held-out answers was 5.300 nats per token."

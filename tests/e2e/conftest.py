@@ -44,9 +44,11 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A page at 1440 x 900 that fails the test when a script of a title runs."""
+    from tests.e2e.waiting import PATIENCE_MS  # needs playwright, as the browser does
+
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     opened = context.new_page()
-    opened.set_default_timeout(180_000)  # a busy machine
+    opened.set_default_timeout(PATIENCE_MS)
     alerts: list[str] = []
     opened.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
     yield opened

@@ -5,6 +5,7 @@ Needs axe-core beside this file (`npm ci --prefix tests/e2e`); skipped where it 
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import pytest
 
 from db.requests import RunRequest
 from db.store import Store
+from tests.e2e.waiting import PATIENCE_MS, NotInTime, expect, still, until
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
 pytestmark = pytest.mark.e2e
 AXE = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
-SEEN_MS = 700  # a dialog or popover has faded in
+OPEN = "[role=dialog], [data-testid=stPopoverBody], [data-testid=stTooltipContent]"
+CLOSES_MS = 1_000
 FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
   .filter(found => ["serious", "critical"].includes(found.impact) || found.id === "heading-order")
   .flatMap(found => found.nodes.map(node => `${found.id}: ${node.html.slice(0, 160)} | ` +
@@ -28,7 +31,8 @@ NAMELESS = """[...document.querySelectorAll(".stPlotlyChart:not([aria-label]), .
   .map(drawn => `no alternative: ${drawn.outerHTML.slice(0, 160)}`)"""
 
 SETTLED = "!document.querySelector('[class*=st-key-old-], [class*=st-key-gone-]')"  # else pale: inactive
-STILL = "document.querySelector('[data-test-script-state]')?.dataset.testScriptState === 'notRunning'"
+MOVED = """document.getAnimations().every(each => each.playState !== "running"
+  || each.effect.getComputedTiming().endTime === Infinity)"""  # what opened has faded in
 FADED_MS = 2_000  # a part that was pale while its page was drawn again is whole
 CUT = "title => title.scrollHeight > title.clientHeight + 1 || title.scrollWidth > title.clientWidth + 1"
 Step = Callable[[Any], None]
@@ -39,7 +43,7 @@ def press(name: str) -> Step:
 
     def step(page: Any) -> None:
         page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}")).first.click()
-        page.wait_for_timeout(SEEN_MS)
+        page.locator(OPEN).first.wait_for()
 
     return step
 
@@ -48,8 +52,8 @@ def tab(name: str) -> Step:
     """Open a tab."""
 
     def step(page: Any) -> None:
-        page.get_by_role("tab", name=name).click()
-        page.wait_for_timeout(SEEN_MS)
+        page.get_by_role("tab", name=name, selected=False).click()
+        page.get_by_role("tab", name=name, selected=True).wait_for()
 
     return step
 
@@ -65,7 +69,7 @@ def click(selector: str) -> Step:
 
     def step(page: Any) -> None:
         page.locator(selector).first.click()
-        page.wait_for_timeout(SEEN_MS)
+        page.locator(OPEN).first.wait_for()
 
     return step
 
@@ -75,7 +79,7 @@ def hover(selector: str) -> Step:
 
     def step(page: Any) -> None:
         page.locator(selector).first.hover()
-        page.wait_for_timeout(SEEN_MS)
+        page.locator(OPEN).first.wait_for()
 
     return step
 
@@ -138,7 +142,7 @@ def themed(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
     """A page in one theme, at the size of a laptop."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=request.param)
     opened = context.new_page()
-    opened.set_default_timeout(60_000)  # a busy machine
+    opened.set_default_timeout(PATIENCE_MS)
     yield opened
     context.close()
 
@@ -160,24 +164,28 @@ def findings(page: Any, base: str, places: tuple[Place, ...], names: dict[str, s
     for place in places:
         page.goto(f"{base}/{place.address.format_map(names)}")
         page.locator(".stMain").get_by_text(place.words).first.wait_for()
-        page.wait_for_timeout(SEEN_MS)
         page.evaluate(AXE.read_text(encoding="utf-8"))
         for name, step in place.opened.items():
             step(page)
+            still(page)
             page.wait_for_function(SETTLED)
+            page.wait_for_function(MOVED)
             found[f"{place.address} {name}"] = lasting(page)
             close(page)
     return {name: lines for name, lines in found.items() if lines}
 
 
 def close(page: Any) -> None:
-    """Close what was opened, with Escape; once more where a dialog was still opening."""
-    for _ in range(5):
-        page.keyboard.press("Escape")
-        page.wait_for_timeout(SEEN_MS)
-        if not page.get_by_role("dialog").count():
+    """Close what was opened, with Escape; once more where it closed a tooltip or a dialog still opened."""
+    page.mouse.move(5, 5)  # off what has a tooltip
+    opened = page.locator(OPEN)
+    for _ in range(PATIENCE_MS // CLOSES_MS):
+        if not opened.count():
             return
-    raise AssertionError("Escape does not close the dialog.")
+        page.keyboard.press("Escape")
+        with suppress(NotInTime):
+            opened.first.wait_for(state="hidden", timeout=CLOSES_MS)
+    raise AssertionError("Escape does not close what was opened")
 
 
 def lasting(page: Any) -> list[str]:
@@ -185,7 +193,7 @@ def lasting(page: Any) -> list[str]:
     first = page.evaluate(FOUND) + page.evaluate(NAMELESS)
     if not first:
         return []
-    page.wait_for_function(STILL)
+    still(page)
     page.wait_for_timeout(FADED_MS)
     second = page.evaluate(FOUND) + page.evaluate(NAMELESS)
     return [line for line in second if line in first]
@@ -208,10 +216,9 @@ def test_the_menu_holds_our_entries_and_the_theme(page: Any, dashboard: str, sto
     page.goto(f"{dashboard}/guide")
     page.get_by_role("button", name="Main menu").click()
     menu = page.locator("[data-testid=stMainMenuPopover]")
-    menu.wait_for()
-    assert menu.get_by_role("menuitem").all_inner_texts() == ["About"]
-    assert menu.get_by_role("menuitemradio").count() == 3, "light, dark, as the system"
-    assert "Streamlit" not in menu.inner_text()
+    expect(menu.get_by_role("menuitem")).to_have_text(["About"])
+    expect(menu.get_by_role("menuitemradio")).to_have_count(3)  # light, dark, as the system
+    expect(menu).not_to_contain_text("Streamlit", use_inner_text=True)  # hidden by our style sheet
 
 
 def test_titles_use_the_room_and_are_whole_on_hover_and_on_focus(
@@ -223,23 +230,26 @@ def test_titles_use_the_room_and_are_whole_on_hover_and_on_focus(
         page.goto(f"{dashboard}/?data=simulated&user=shopper+0012&model=embedded")
         run(page)
     title = page.locator(".st-key-bump-lists .ranks.left .whole span").first
+    title.wait_for()
+    still(page)
     room = {}
     for width in (1280, 1920):
         page.set_viewport_size({"width": width, "height": 1000})
-        page.wait_for_timeout(SEEN_MS)
+        still(page)
+        page.wait_for_function(MOVED)
         room[width] = title.bounding_box()["width"]
     assert room[1280] > 120
     assert room[1920] > 1.5 * room[1280]
     assert title.evaluate(CUT)
     title.hover()
-    assert not title.evaluate(CUT)
+    until(page, lambda: not title.evaluate(CUT), "the title under the mouse is cut")
     page.mouse.move(5, 5)
-    page.wait_for_timeout(300)
-    assert title.evaluate(CUT)
+    until(page, lambda: title.evaluate(CUT), "the title stays whole when the mouse has left")
     page.locator(".st-key-bump-lists .ranks.left .whole").first.focus()
-    assert not title.evaluate(CUT)
+    until(page, lambda: not title.evaluate(CUT), "the title in focus is cut")
     assert title.inner_text() in long
     for place in ("st-key-card-history", "st-key-desk-rows"):
         stop = page.locator(f".{place} .whole[tabindex]").first
         stop.focus()
-        assert not stop.locator("span").evaluate(CUT)
+        words = stop.locator("span")
+        until(page, lambda: not words.evaluate(CUT), f"a title in focus is cut in {place}")  # noqa: B023

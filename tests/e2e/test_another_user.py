@@ -1,5 +1,6 @@
 """What a page shows of the user, model or weights before is hidden or greyed while the new answer is made."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,11 +9,11 @@ from db import models
 from db.models import ModelInfo
 from db.requests import RunRequest
 from db.store import Store
+from tests.e2e.waiting import still, until
 from tests.support import shop
-from tests.support.fake_engine import FakeEngine, effects, rank
+from tests.support.fake_engine import HELD, FakeEngine, effects, rank
 
 pytestmark = pytest.mark.e2e
-SECONDS = 4
 
 # Samples what a person can see, every 50 ms: the user's field, the model's, and what belongs to an answer.
 SAMPLE = """() => {
@@ -24,39 +25,59 @@ SAMPLE = """() => {
   window.sampler = setInterval(() => window.samples.push({
     asked: seen('.st-key-user-field button') + document.querySelector('.st-key-pick-model input').value,
     list: seen('.st-key-board .ranks'), target: seen('.st-key-past-target .whole'),
-    sentence: seen('.st-key-verdict p')}), 50);
+    sentence: seen('.st-key-verdict p'),
+    waits: document.body.innerText.includes('Ranking') ? 'yes' : ''}), 50);
 }"""
+Sample = dict[str, str]
+LEAST = 20  # moments of waiting: about a second
 
 
-def watch(page: Any, click: Any) -> tuple[dict[str, str], list[dict[str, str]]]:
-    """What was seen before the click, and in each moment after it, up to the new answer and beyond."""
+def watch(page: Any, engine: FakeEngine, click: Callable[[], None]) -> tuple[Sample, list[Sample]]:
+    """What was seen before the click, and in each moment after it, up to the new answer and beyond.
+
+    The answer is held back until the page has waited for it, however slow the machine is.
+    """
+
+    def samples() -> list[Sample]:
+        return page.evaluate("() => window.samples")
+
+    still(page)
     page.evaluate(SAMPLE)
-    page.wait_for_timeout(300)
+    until(page, samples, "nothing is sampled")
+    before = samples()[0]
     click()
-    page.wait_for_timeout(SECONDS * 1000)
-    samples = page.evaluate("() => { clearInterval(window.sampler); return window.samples }")
-    return samples[0], samples
+    until(page, lambda: len(waiting(before, samples())) >= LEAST, "the page never waited for the new answer")
+    engine.delay_s["rank"] = 0.0
+    until(page, lambda: answered(samples()[-1]), "the new answer never came")
+    still(page)
+    return before, samples()
 
 
-def outdated(before: dict[str, str], samples: list[dict[str, str]]) -> set[str]:
-    """The parts that were shown as current although another user or model had been chosen."""
-    changed = [sample for sample in samples if sample["asked"] != before["asked"]]
-    assert changed, "nothing was chosen"
-    late = changed[4:24]  # after the browser has drawn the parts one by one, before the new answer
+def answered(sample: Sample) -> bool:
+    """Whether the page shows a list and waits for none."""
+    return bool(sample["list"]) and not sample["waits"]
+
+
+def waiting(before: Sample, samples: list[Sample]) -> list[Sample]:
+    """The moments in which another one was chosen and the page said that it waits for the answer."""
+    return [each for each in samples if each["asked"] != before["asked"] and each["waits"]]
+
+
+def outdated(before: Sample, samples: list[Sample]) -> set[str]:
+    """The parts that were shown as current while the page waited for the answer about another one."""
     parts = ("list", "target", "sentence")
-    return {part for sample in late for part in parts if sample[part] == before[part]}
+    return {part for each in waiting(before, samples) for part in parts if each[part] == before[part]}
 
 
 def test_another_user_hides_the_answer_of_the_one_before(page: Any, dashboard: str, store: Store) -> None:
     shop.stock(store)
     effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
-    with FakeEngine(store, {"rank": 1.5, "effects": 0.7}):
+    with FakeEngine(store, {"rank": HELD, "effects": 0.7}) as engine:
         page.goto(dashboard)
         page.get_by_text("Measured exactly").first.wait_for()
         surprise = page.get_by_role("button", name="Surprise me")
-        before, samples = watch(page, surprise.click)
+        before, samples = watch(page, engine, surprise.click)
         assert not outdated(before, samples)
-        assert samples[-1]["list"]
         assert samples[-1]["list"] != before["list"]
 
 
@@ -64,7 +85,7 @@ def test_another_model_hides_the_effects_of_the_one_before(page: Any, dashboard:
     shop.stock(store)
     models.register(store, ModelInfo("second", "/second", "r2", "Toy", 1000, 128))
     effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
-    with FakeEngine(store, {"rank": 2.0, "effects": 2.0}):
+    with FakeEngine(store, {"rank": HELD, "effects": 0.7}) as engine:
         page.goto(dashboard)
         page.get_by_text("Measured exactly").first.wait_for()
 
@@ -72,7 +93,6 @@ def test_another_model_hides_the_effects_of_the_one_before(page: Any, dashboard:
             page.locator(".st-key-pick-model").get_by_role("combobox").click()
             page.get_by_role("option", name="second").click()
 
-        before, samples = watch(page, pick)
-        assert "sentence" not in outdated(before, samples)
-        assert "list" not in outdated(before, samples)
+        before, samples = watch(page, engine, pick)
+        assert not {"sentence", "list"} & outdated(before, samples)
         page.get_by_text("Ranking").first.wait_for(state="hidden")

@@ -6,6 +6,7 @@ import pytest
 
 from db.requests import RunRequest
 from db.store import Store
+from tests.e2e.waiting import still
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
@@ -20,11 +21,11 @@ def test_back_after_open_in_recommend(page: Any, dashboard: str, store: Store) -
         page.get_by_role("button", name="Open in Recommend").click()
         page.get_by_text("Mixing desk").wait_for()
         page.get_by_text("Measured exactly").first.wait_for()
-        assert "user=shopper+0012" in page.url
-        page.wait_for_timeout(500)
+        page.wait_for_url("**user=shopper+0012*")
+        still(page)
         page.go_back()
         page.get_by_role("button", name="Open in Recommend").wait_for()
-        assert "/explain" in page.url
+        page.wait_for_url("**/explain*")
 
 
 def test_back_after_the_navigation(page: Any, dashboard: str, store: Store) -> None:
@@ -37,7 +38,7 @@ def test_back_after_the_navigation(page: Any, dashboard: str, store: Store) -> N
         page.get_by_text("Data sets").first.wait_for()
         page.get_by_role("link", name="Recommend", exact=True).click()
         page.get_by_text("Measured exactly").first.wait_for()
-        page.wait_for_timeout(500)
+        still(page)
         page.go_back()
         page.get_by_text("Data sets").first.wait_for()
-        assert "/library" in page.url
+        page.wait_for_url("**/library*")

@@ -9,6 +9,7 @@ import pytest
 from db.requests import RunRequest
 from db.runs import Run
 from db.store import Store
+from tests.e2e.waiting import still
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
@@ -61,6 +62,7 @@ def test_a_reload_of_explain_keeps_its_run(
         page.reload()
         page.get_by_text("How far to trust them").wait_for()
         wait_for_query(page, lambda query: query == f"run={newer}")
+        still(page)
         page.get_by_role("combobox", name="Run").first.click()
         page.get_by_role("option").filter(has_text=older[:6]).click()
         wait_for_query(page, lambda query: query == f"run={older}")

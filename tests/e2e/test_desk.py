@@ -7,15 +7,19 @@ import pytest
 from db import runs
 from db.requests import RunRequest
 from db.store import Store
+from tests.e2e.desk import shows, weights
+from tests.e2e.waiting import until
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
 pytestmark = pytest.mark.e2e
 
 
-def weights(page: Any) -> list[float]:
-    """What the sliders show."""
-    return [float(each.input_value()) for each in page.get_by_role("slider").all()]
+def measured(store: Store) -> list[float] | None:
+    """The weights of the newest run, once its effects are there."""
+    newest = runs.listing(store)[0]
+    demonstrations = newest.request.demonstrations or ()
+    return [each.weight for each in demonstrations] if runs.effects(store, newest.key) else None
 
 
 @pytest.mark.parametrize("pause_ms", [40, 450])
@@ -28,16 +32,14 @@ def test_sliders_moved_while_results_come_in_keep_every_step(
         page.goto(f"{dashboard}/?data=simulated&user=shopper+0012&model=embedded")
         page.get_by_text("In one sentence").wait_for()
         page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_role("slider").nth(3).wait_for()
         expected = weights(page)
         for step in range(12):
             row = step // 2 % 4
             page.get_by_role("slider").nth(row).press("ArrowRight")
             expected[row] = round(expected[row] + 0.1, 1)
             page.wait_for_timeout(pause_ms)
-        page.wait_for_timeout(300)
-        assert weights(page) == expected, "right after the last movement"
-        page.get_by_text("Effects if you drop it").wait_for(timeout=15_000)
-        page.wait_for_timeout(3000)
-        assert weights(page) == expected, "when everything has come in"
-        newest = runs.listing(store)[0].request.demonstrations or ()
-    assert [each.weight for each in newest] == expected
+        shows(page, expected)
+        until(page, lambda: measured(store) == expected, "the last movement was never ranked and measured")
+        page.get_by_text("Effects if you drop it").wait_for()
+        shows(page, expected)

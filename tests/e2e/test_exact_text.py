@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dashboard.text.literal import plain
+from tests.e2e.waiting import still, until
 from tests.support.server import ROOT
 from tests.support.shop import HOSTILE
 
@@ -22,6 +23,10 @@ COMMANDS = (
     "->",
     "::: name:x:y: ::a:: 12:30:45 :help[x]",
     "RTL مجموعة 12 قطعة :smile: -> 7",
+    "© 0 -> 7",
+    "❤️ مجموعة 12",
+    "#️⃣ 1",
+    "👨‍👩‍👧 and 7",
 )
 PIECES = st.sampled_from(
     [
@@ -47,6 +52,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(
     st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=8).map("".join)), min_size=25, max_size=25
 )
+CLIPBOARD = "navigator.clipboard.readText()"
 PLACES = {
     "bold": "strong",
     "coloured": ".stMarkdownColoredText",
@@ -75,19 +81,21 @@ def show(page: Any, serve: Callable[[list[str]], str], tmp_path: Path) -> Callab
         ]
     )
     file = tmp_path / "strings.json"
-    page.set_default_timeout(30_000)
 
     def show_(strings: Sequence[str]) -> Any:
         file.write_text(json.dumps(strings), encoding="utf-8")
         page.goto(f"{base}/?file={quote(str(file))}")
         page.get_by_text("drawn", exact=True).wait_for()
         page.locator(".js-plotly-plot text").first.wait_for()
-        page.wait_for_timeout(300)
+        page.wait_for_function(DRAWN, arg=[PLACES, len(strings)])
+        still(page)
         return page
 
     return show_
 
 
+DRAWN = """([places, count]) => Array.from({length: count}, (_, at) => at).every(at => Object.values(
+  places).every(where => document.querySelector(`.st-key-case-${at} ${where}`)))"""
 READ = """([places, count]) => Array.from({length: count}, (_, at) => Object.fromEntries(
   Object.entries(places).map(([place, where]) =>
     [place, [...document.querySelectorAll(`.st-key-case-${at} ${where}`)].at(-1).innerText])))"""
@@ -103,22 +111,24 @@ def test_hostile_titles_and_commands(show: Callable[[Sequence[str]], Any]) -> No
     strings = [*HOSTILE, *COMMANDS]
     page = show(strings)
     check(page, strings)
-    drawn = page.locator(".js-plotly-plot .textpoint text").all_text_contents()
-    assert drawn == [plain(text) for text in strings]
+    drawn = page.locator(".js-plotly-plot .textpoint text")
+    wanted = [plain(text) for text in strings]
+    until(page, lambda: drawn.all_text_contents() == wanted, "the chart's texts are not the strings")
     page.locator(".st-key-case-10 [data-testid=stButton] button").first.hover()
-    page.locator("[data-testid=stTooltipContent]").wait_for()
-    assert page.locator("[data-testid=stTooltipContent]").inner_text() == COMMANDS[0]
+    tooltip = page.locator("[data-testid=stTooltipContent]")
+    until(page, lambda: tooltip.all_inner_texts() == [COMMANDS[0]], "the tooltip is not the command")
 
 
 def test_the_clipboard_holds_the_command(show: Callable[[Sequence[str]], Any]) -> None:
     page = show(COMMANDS)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     for place in ("stCaptionContainer", "stAlert", "stHtml", "stText"):
+        page.evaluate("navigator.clipboard.writeText('')")
         page.locator(f".st-key-case-0 [data-testid={place}]").last.evaluate(
             "box => getSelection().selectAllChildren(box)"
         )
         page.keyboard.press("Control+C")
-        assert page.evaluate("navigator.clipboard.readText()").strip() == COMMANDS[0]
+        until(page, lambda: page.evaluate(CLIPBOARD).strip() == COMMANDS[0], f"{place} was not copied")
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

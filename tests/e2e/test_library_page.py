@@ -6,27 +6,21 @@ import pytest
 
 from db import datasets
 from db.store import Store
+from tests.e2e.tables import tick
+from tests.e2e.waiting import PATIENCE_MS, still
 from tests.support import shop
 
 pytestmark = pytest.mark.e2e
-
-
-def select_first_row(page: Any, name: str = "datasets") -> None:
-    """Select the first row of a table by its marker column."""
-    table = page.locator(f"[class*='st-key-{name}-']")
-    table.locator("canvas").first.wait_for()
-    table.locator(".dvn-scroller").click(position={"x": 15, "y": 52})
 
 
 def test_a_data_set_deleted_in_two_windows(page: Any, dashboard: str, store: Store) -> None:
     shop.stock(store, name="games")
     shop.stock(store, name="zoo")
     other = page.context.new_page()
+    other.set_default_timeout(PATIENCE_MS)
     for window in (page, other):
-        window.set_default_timeout(60_000)
         window.goto(f"{dashboard}/library")
-        select_first_row(window)
-        window.get_by_role("button", name="Delete", exact=True).wait_for()
+        tick(window, "datasets-", 0, window.get_by_role("button", name="Delete", exact=True))
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_text("Deleted games").wait_for()
     other.get_by_role("button", name="Delete", exact=True).click()
@@ -39,8 +33,7 @@ def test_a_data_set_deleted_in_two_windows(page: Any, dashboard: str, store: Sto
 def test_a_selected_row_stays_the_same_data_set(page: Any, dashboard: str, store: Store) -> None:
     shop.stock(store, name="games")
     page.goto(f"{dashboard}/library")
-    select_first_row(page)
-    page.get_by_role("button", name="Delete", exact=True).wait_for()
+    tick(page, "datasets-", 0, page.get_by_role("button", name="Delete", exact=True))
     shop.stock(store, name="art")  # another window imports it: it stands first from now on
     page.get_by_role("tab", name="Models").click()
     page.get_by_text("Causal language models").wait_for()
@@ -56,7 +49,8 @@ def test_the_engine_s_state_lies_over_nothing(page: Any, dashboard: str, store: 
     shop.stock(store)
     page.set_viewport_size({"width": 1280, "height": height})
     page.goto(f"{dashboard}/library")
-    page.get_by_role("link", name="Guide to Library").wait_for()
-    state = page.locator(".st-key-engine-foot")
+    guide, state = page.get_by_role("link", name="Guide to Library"), page.locator(".st-key-engine-foot")
+    guide.wait_for()
     state.wait_for()
-    assert state.bounding_box()["y"] > page.get_by_role("link", name="Guide to Library").bounding_box()["y"]
+    still(page)
+    assert state.bounding_box()["y"] > guide.bounding_box()["y"]

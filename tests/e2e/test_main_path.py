@@ -9,21 +9,13 @@ from dashboard.ui.theme import DARK, LIGHT
 from db import runs
 from db.requests import RunRequest
 from db.store import Store
+from tests.e2e.desk import move, newest_weights
+from tests.e2e.tables import tick
+from tests.e2e.waiting import expect, still, until
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
 pytestmark = pytest.mark.e2e
-ROW_PX, HEAD_PX, BOX_X = 35, 35, 18  # Streamlit draws tables on a canvas: rows are found by position
-
-
-def select_rows(page: Any, key: str, *rows: int) -> None:
-    """Tick rows of the table with this key."""
-    canvas = page.locator(f'[class*="st-key-{key}"] canvas').first
-    canvas.wait_for()
-    for row in rows:
-        box = canvas.bounding_box()
-        page.mouse.click(box["x"] + BOX_X, box["y"] + HEAD_PX + ROW_PX * (row + 0.5))
-        page.wait_for_timeout(600)
 
 
 def pick_user(page: Any, words: str) -> None:
@@ -31,7 +23,7 @@ def pick_user(page: Any, words: str) -> None:
     page.locator(".st-key-user-search button").first.click()
     page.get_by_role("searchbox").fill(words)
     page.get_by_text("Users: 1 of").wait_for()
-    select_rows(page, "user-table", 0)
+    tick(page, "user-table", 0, page.get_by_text("Users: 1 of"), hides=True)
 
 
 def test_the_main_path(page: Any, dashboard: str, store: Store) -> None:
@@ -52,35 +44,34 @@ def test_the_main_path(page: Any, dashboard: str, store: Store) -> None:
         page.get_by_text("No demonstrations").wait_for()
 
         page.get_by_role("button", name="Add…").click()
-        select_rows(page, "pool-table", 0, 2)
+        for row, chosen in ((0, "Add 1 demonstration"), (2, "Add 2 demonstrations")):
+            tick(page, "pool-table", row, page.get_by_role("button", name=chosen))
         page.get_by_role("button", name="Add 2 demonstrations").click()
-        page.get_by_role("slider").nth(1).wait_for()
-        assert page.get_by_role("slider").count() == 2
+        expect(page.get_by_role("slider")).to_have_count(2)
 
         page.get_by_text("Computed just now").wait_for()
         page.get_by_text("Effects if you drop it").wait_for()
-        assert page.locator(".st-key-past-target").inner_text().count("target") == 1
+        past = page.locator(".st-key-past-target")
+        until(page, lambda: past.inner_text().count("target") == 1, "one target in the past")
         one = runs.listing(store)[0]
 
-        page.get_by_role("slider").first.press("ArrowRight")
+        move(page)
         page.wait_for_url("**/*1.1*")
-        page.get_by_role("link", name="Compare with before").wait_for()
-        page.get_by_text("Effects if you drop it").wait_for()
+        until(page, lambda: newest_weights(store) == [1.1, 1.0], "the weighed run was never stored")
         two = runs.listing(store)[0]
-        assert [each.weight for each in two.request.demonstrations or ()] == [1.1, 1.0]
+        page.get_by_text("Effects if you drop it").wait_for()
+        still(page)
         link = page.url
 
         page.get_by_role("link", name="Compare with before").click()
         page.get_by_text("Only what changed").wait_for()
-        assert one.key in page.url
-        assert two.key in page.url
+        page.wait_for_url(lambda url: one.key in url and two.key in url)
         page.get_by_text("From A to B the target").wait_for()
 
     page.goto(link)
     page.get_by_text("In one sentence").wait_for()
     page.get_by_text("first computed").wait_for()
-    page.get_by_role("slider").first.wait_for()
-    assert page.get_by_role("slider").first.input_value() == "1.1"
+    expect(page.get_by_role("slider").first).to_have_value("1.1")
 
 
 def test_hostile_titles_are_shown_as_they_are(page: Any, dashboard: str, store: Store) -> None:
@@ -90,6 +81,7 @@ def test_hostile_titles_are_shown_as_they_are(page: Any, dashboard: str, store: 
     page.goto(f"{dashboard}/?data=simulated&user=shopper+0000&model=embedded&demos=proximal:2")
     page.get_by_text("In one sentence").wait_for()
     page.get_by_role("slider").first.wait_for()
+    still(page)
     seen = page.locator(".stMain").inner_text()
     for view in run.result["demonstrations"]:
         assert plain(view["answer"]["title"]) in seen
@@ -117,15 +109,12 @@ def test_a_switched_theme_reaches_the_charts(page: Any, dashboard: str, store: S
     page.goto(dashboard)
     dot = page.locator(".st-key-bump .point").first
     dot.wait_for()
-    page.wait_for_timeout(1000)
-    assert colour(dot) in (LIGHT.up, LIGHT.down, LIGHT.same, LIGHT.target)
+    still(page)
+    light, dark = ({theme.up, theme.down, theme.same, theme.target} for theme in (LIGHT, DARK))
+    until(page, lambda: colour(dot) in light, "the chart is not drawn in the light theme")
     page.locator("[data-testid=stMainMenu] button, [data-testid=stMainMenuButton]").first.click()
     page.get_by_label("Dark").or_(page.locator("text=Dark")).first.click()
-    for _ in range(100):
-        if colour(dot) in (DARK.up, DARK.down, DARK.same, DARK.target):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"the chart stayed {colour(dot)}")
+    until(page, lambda: colour(dot) in dark, "the chart is not drawn in the dark theme")
 
 
 def colour(dot: Any) -> str:

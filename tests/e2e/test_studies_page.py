@@ -7,15 +7,16 @@ import pytest
 from db import jobs
 from db.requests import RunRequest
 from db.store import Store
+from tests.e2e.waiting import expect
 from tests.support import shop
-from tests.support.fake_engine import FakeEngine, effects, rank
+from tests.support.fake_engine import HELD, FakeEngine, effects, rank
 
 pytestmark = pytest.mark.e2e
 
 
 def test_a_study_is_started_stopped_gone_on_with_and_read(page: Any, dashboard: str, store: Store) -> None:
     shop.stock(store)
-    with FakeEngine(store, {"study step": 1e9}) as engine:
+    with FakeEngine(store, {"study step": HELD}) as engine:
         page.goto(f"{dashboard}/studies")
         page.locator("[class*=st-key-study-what]").get_by_role("combobox").click()
         page.get_by_role("option", name="RecICL").click()
@@ -29,8 +30,7 @@ def test_a_study_is_started_stopped_gone_on_with_and_read(page: Any, dashboard: 
         page.locator(".st-key-verdict").get_by_text("it is better than both").wait_for()
         page.get_by_role("radio", name="AUC", exact=True).click()
         page.get_by_text("Paired tests over users").wait_for()
-    seen = page.locator(".stMain").inner_text()
-    assert "no real <b>shopper</b>" in seen
+        expect(page.locator(".stMain")).to_contain_text("no real <b>shopper</b>")
     assert [job.state for job in jobs.listing(store, kinds=["study"])] == [jobs.COMPLETED]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from db.requests import Chosen, RunRequest
 from db.store import Store
-from tests.e2e.desk import weights
+from tests.e2e.desk import move, shows, weights
+from tests.e2e.waiting import PATIENCE_MS, expect, still
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, pool, rank
 
@@ -35,28 +36,13 @@ def said(page: Any) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
 
 
-def move(page: Any) -> None:
-    """One step of the first slider. A step is lost where the page draws the slider anew in that moment."""
-    slider, before = page.get_by_role("slider").first, page.url
-    at = slider.input_value()
-    for _ in range(5):
-        slider.press("ArrowRight")
-        for _ in range(100):
-            page.wait_for_timeout(100)
-            if page.url != before:
-                return
-            if slider.input_value() == at:
-                break
-    raise AssertionError("the slider's step never reached the address")
-
-
 def test_thirty_links_under_load_show_what_they_say(browser: Any, dashboard: str, store: Store) -> None:
     """Several browsers at once are the load: their draws keep server and processor busy."""
     shop.stock(store)
     contexts = [browser.new_context(viewport={"width": 1440, "height": 900}) for _ in range(AT_ONCE)]
     pages = [context.new_page() for context in contexts]
     for page in pages:
-        page.set_default_timeout(180_000)  # a busy machine
+        page.set_default_timeout(PATIENCE_MS)
     wrong = []
     with FakeEngine(store, {"rank": 0.2, "effects": 0.4}):
         for first in range(0, LINKS, AT_ONCE):
@@ -68,6 +54,7 @@ def test_thirty_links_under_load_show_what_they_say(browser: Any, dashboard: str
             for page, (asked, given) in zip(pages, links, strict=True):
                 page.get_by_text("In one sentence").wait_for()
                 page.get_by_text("Measured exactly").first.wait_for()  # both questions may have their answer
+                still(page)
                 shown = weights(page)
                 move(page)
                 moved = [round(given[0] + 0.1, 1), *given[1:]]
@@ -89,12 +76,11 @@ def test_options_are_only_looked_at(page: Any, dashboard: str, store: Store) -> 
         page.get_by_text("In one sentence").wait_for()
         page.get_by_role("button", name="Options").click()
         history = page.get_by_role("spinbutton", name="History items")
-        history.wait_for()
-        assert history.input_value() == "5"
-        assert page.get_by_role("spinbutton", name="Seed").first.input_value() == "7"
+        expect(history).to_have_value("5")
+        expect(page.get_by_role("spinbutton", name="Seed").first).to_have_value("7")
         page.keyboard.press("Escape")
         page.get_by_role("button", name="Run", exact=True).click()
-        page.wait_for_timeout(1500)
+        still(page)
         assert {name: said(page).get(name) for name in OPTIONS} == OPTIONS
 
 
@@ -109,15 +95,10 @@ def test_a_weight_taken_over_from_outside_is_shown(page: Any, dashboard: str, st
     with FakeEngine(store):
         page.goto(f"{dashboard}?{urlencode(asked)}")
         page.get_by_text("In one sentence").wait_for()
-        page.get_by_role("slider").first.press("ArrowRight")
+        move(page)
         page.wait_for_url(re.compile(r"1\.1"))
         page.get_by_text("Measured exactly").first.wait_for()  # both questions may have their answer
         page.go_back()
         page.wait_for_url(lambda url: "1.1" not in url)
-        for _ in range(200):  # the sliders of the later weights go when the page is drawn to its end
-            if weights(page) == [1.0, 1.0]:
-                break
-            page.wait_for_timeout(50)
-        page.wait_for_timeout(1000)
-        assert weights(page) == [1.0, 1.0]
+        shows(page, [1.0, 1.0])
         assert "1.1" not in page.url

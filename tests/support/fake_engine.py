@@ -23,6 +23,7 @@ from db.workers import Worker
 from tests.support import fake_optimize, fake_study, fake_tuning, shop
 
 OWNER = "fake engine"
+HELD = 1e9  # seconds: a job that waits until the test lets it go
 
 
 def number(low: float, high: float, *parts: Any) -> float:
@@ -349,7 +350,10 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
 
 
 class FakeEngine(threading.Thread):
-    """A worker thread: `with FakeEngine(store): ...`. `delay_s` per job kind makes it slow, `errors` fail."""
+    """A worker thread: `with FakeEngine(store): ...`. `errors` per job kind fail.
+
+    `delay_s` per job kind makes it slow; a test may change it while a job waits: `HELD` until the test says.
+    """
 
     def __init__(
         self, store: Store, delay_s: dict[str, float] | None = None, errors: dict[str, str] | None = None
@@ -357,48 +361,56 @@ class FakeEngine(threading.Thread):
         super().__init__(daemon=True)
         self.errors = errors or {}
         self.store, self.delay_s, self.closed = store, delay_s or {}, threading.Event()
+        self.beaten = 0.0
 
     def run(self) -> None:
-        beaten = 0.0
         while not self.closed.wait(0.02):
-            if time.time() - beaten > 2:
-                workers.beat(
-                    self.store,
-                    Worker(
-                        OWNER, 1, "here", "cpu", "float32", "ready", models=["embedded"], beat_at=time.time()
-                    ),
-                )
-                beaten = time.time()
+            self._beat()
             job = jobs.claim(self.store, OWNER)
-            if job is None:
+            if job is None or not self._waited(job):
                 continue
-            time.sleep(self.delay_s.get(job.kind, 0.0))
             try:
                 if job.kind in self.errors:
                     raise DualensError(self.errors[job.kind])
-                if job.kind == "tune":
-                    result = fake_tuning.tune(
-                        self.store, job, OWNER, lambda: self.delay_s.get("tune point", 0.0)
-                    )
-                elif job.kind == "study":
-                    result = fake_study.study(
-                        self.store, job, OWNER, lambda: self.delay_s.get("study step", 0.0)
-                    )
-                elif job.kind == "optimize":
-                    asked = RunRequest(job.payload["dataset"], job.payload["user"], job.payload["model"])
-                    result = fake_optimize.optimize(
-                        self.store,
-                        job,
-                        OWNER,
-                        lambda: self.delay_s.get("optimize step", 0.0),
-                        pool(self.store, asked),
-                    )
-                else:
-                    result = answer(self.store, job)
+                result = self._result(job)
                 if result is not None:
                     jobs.finish(self.store, job.id, OWNER, result)
             except DualensError as error:
                 jobs.fail(self.store, job.id, OWNER, str(error))
+
+    def _beat(self) -> None:
+        now = time.time()
+        if now - self.beaten > 2:
+            told = Worker(OWNER, 1, "here", "cpu", "float32", "ready", models=["embedded"], beat_at=now)
+            workers.beat(self.store, told)
+            self.beaten = now
+
+    def _waited(self, job: Job) -> bool:
+        """Spend the delay of this kind of job; False where it was stopped meanwhile or nobody wants it."""
+        began = time.monotonic()
+        while time.monotonic() - began < self.delay_s.get(job.kind, 0.0):
+            self._beat()
+            if self.closed.wait(0.05) or not jobs.heartbeat(self.store, job.id, OWNER):
+                jobs.release(self.store, job.id, OWNER)
+                return False
+        return True
+
+    def _pace(self, of: str) -> float:
+        return self.delay_s.get(of, 0.0)
+
+    def _result(self, job: Job) -> dict[str, Any] | None:
+        """What a job comes to; None where it was stopped meanwhile."""
+        if job.kind == "tune":
+            return fake_tuning.tune(self.store, job, OWNER, lambda: self._pace("tune point"))
+        if job.kind == "study":
+            return fake_study.study(self.store, job, OWNER, lambda: self._pace("study step"))
+        if job.kind == "optimize":
+            asked = RunRequest(job.payload["dataset"], job.payload["user"], job.payload["model"])
+            choices = pool(self.store, asked)
+            return fake_optimize.optimize(
+                self.store, job, OWNER, lambda: self._pace("optimize step"), choices
+            )
+        return answer(self.store, job)
 
     def __enter__(self) -> "FakeEngine":
         self.start()

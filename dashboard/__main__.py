@@ -26,20 +26,20 @@ PATIENCE_S = 5.0  # how long a child may take to end after it was asked to
 RESTART_S = (1.0, 2.0, 5.0, 10.0, 30.0)  # waits before the next starts of a worker that keeps crashing
 
 
-def start(*words: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
+def start(*words: str, stdin: int | None = None, **more: str) -> subprocess.Popen[bytes]:
     """Start `python -m WORDS` in the current folder, so that relative paths mean what the user typed.
 
     The child finds the packages beside this one wherever it starts, and no `db.py` of the current folder.
-    `stdin`: as `subprocess.Popen` takes it.
+    `stdin`: as `subprocess.Popen` takes it. `more`: of its environment.
     """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": path}
+    environment = {**os.environ, "PYTHONPATH": path, **more}
     return subprocess.Popen([sys.executable, "-P", "-m", *words], env=environment, stdin=stdin)
 
 
 def start_worker() -> subprocess.Popen[bytes]:
     """Start the engine; it ends by itself when this process is gone, however that happened."""
-    return start("engine", "worker", "--with-parent")
+    return start("engine", "worker", "--with-parent", DUALENS_PARENT=str(os.getpid()))
 
 
 def start_page(doors: Doors, port: int, upload_mb: int, *, open_browser: bool) -> subprocess.Popen[bytes]:

@@ -123,6 +123,14 @@ def fitted(
     return Fitted(scorer, next(iter(shelf.files), None), not shelf.built, on, before)
 
 
+def sweep(settings: Settings) -> None:
+    """Remove what earlier versions kept of kinds that are not trained: the data set's indexes have it."""
+    for path in settings.baselines.glob("*.safetensors"):
+        kind = path.stem.rpartition("-")[0]
+        if kind in BASELINES and baseline(kind).LEARNS != "once":
+            path.unlink(missing_ok=True)
+
+
 def _counted(
     shelf: Shelf,
     dataset: DatasetInfo,

@@ -26,6 +26,7 @@ from db.settings import Settings
 from db.store import Store
 from db.time_left import time_left
 from engine import stopping, unfinished
+from engine.baselines import fitting
 from engine.context import Engine
 from engine.jobs import model_folders
 from engine.jobs.handlers import HANDLERS
@@ -257,7 +258,8 @@ def work(settings: Settings, *, with_parent: bool = False, once: bool = False) -
     tests. Raises `Conflict` if this device has a worker, and `Ended` when it was told to stop.
     """
     os.umask(0o077)  # all that it writes lies in the workspace
-    parent = os.getppid()
+    # Who started it says who that is: one that has ended by now is no longer this process's parent.
+    parent = int(os.environ.pop("DUALENS_PARENT", os.getppid()))
     closed = threading.Event()
     patience = Patience(math.inf, say=log.warning, pause=closed.wait)
     with stopping.gently(closed.set, kept="Open jobs are kept; the next engine resumes them."):
@@ -279,6 +281,7 @@ def _work(store: Store, closed: threading.Event, parent: int | None, *, once: bo
         store.again(lambda: bury_predecessors(store, device, owner))
         store.again(lambda: datasets.sweep(store))
         unfinished.sweep(store.settings.models)
+        fitting.sweep(store.settings)
         beat = Beat(store, owner, engine, supervisor=parent, closed=closed)
         store.again(beat.once)
         beat.start()

@@ -1,12 +1,16 @@
 """The dashboard's command: its processes work from any folder, with the options that ship beside the page."""
 
+import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from streamlit import config
 from typer.testing import CliRunner
@@ -74,6 +78,27 @@ def test_the_page_ends_with_the_command_that_started_it(elsewhere: Path) -> None
     process.kill()
     process.wait()
     assert not within(END_S, lambda: listens(port)), "the page still listens"
+
+
+def test_an_engine_whose_command_ended_before_it_began_ends_too(elsewhere: Path) -> None:
+    """Who is its parent can only be asked once it runs; the answer is another process by then."""
+    code = (
+        "from dashboard import __main__ as command; open('pid', 'w').write(str(command.start_worker().pid))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(command.ROOT)}
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, env=environment)
+    worker = int((elsewhere / "pid").read_text())
+
+    def runs() -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(worker).status() != psutil.STATUS_ZOMBIE
+        return False
+
+    try:
+        assert not within(END_S, runs), "the engine still runs"
+    finally:
+        if runs():
+            os.kill(worker, signal.SIGKILL)
 
 
 def test_told_to_end_the_command_says_so_with_its_status(elsewhere: Path) -> None:

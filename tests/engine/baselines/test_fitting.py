@@ -251,3 +251,14 @@ def test_a_frozen_scorer_is_kept_apart_from_one_that_knows_all(store: Store, tmp
 
 def test_measures_are_those_of_the_ranks() -> None:
     assert Evaluation(["a", "b"], [Standing(0), Standing(2)], 0).values("ndcg10").tolist() == [1, 0.5]
+
+
+def test_files_of_earlier_versions_go_and_trained_ones_stay(settings: Settings) -> None:
+    settings.baselines.mkdir(parents=True)
+    kinds = [*BASELINES, "somebody"]
+    for kind in kinds:
+        (settings.baselines / f"{kind}-0123456789abcdef.safetensors").touch()
+    fitting.sweep(settings)
+    trained = {kind for kind in kinds if kind not in BASELINES or baseline(kind).LEARNS == "once"}
+    assert {path.stem.rpartition("-")[0] for path in settings.baselines.iterdir()} == trained
+    assert {"sasrec", "somebody"} <= trained < set(kinds)

@@ -25,7 +25,7 @@ def open_page(home: Path, store: Store) -> Callable[..., AppTest]:
     """`open_page("compare", a=..., b=...)`: a page as a browser with that link would get it."""
 
     def open_(page: str = "recommend", **params: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60)
+        app = AppTest.from_file(str(APP), default_timeout=180)
         if page != "recommend":
             app.run()
             app.switch_page(f"screens/{page}/page.py")

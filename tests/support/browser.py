@@ -163,7 +163,7 @@ class Browser:
         """Press a button."""
         await self.run(widget=self.widget("button", label), trigger_value=True)
 
-    async def until(self, seen: Callable[["Browser"], bool], seconds: float = 60.0) -> None:
+    async def until(self, seen: Callable[["Browser"], bool], seconds: float = 180.0) -> None:
         """Wait until something is drawn. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
         while not seen(self):
@@ -181,7 +181,7 @@ async def tab(url: str, cookies: str = "", xsrf: str = "", **headers: str) -> As
     offered = [websockets.Subprotocol(each) for each in ("streamlit", xsrf or "PLACEHOLDER_AUTH_TOKEN")]
     sent = {"Origin": url, **({"Cookie": cookies} if cookies else {}), **headers}
     async with websockets.connect(
-        address, subprotocols=offered, additional_headers=sent, max_size=None, open_timeout=60
+        address, subprotocols=offered, additional_headers=sent, max_size=None, open_timeout=180
     ) as socket:
         browser = Browser(socket)
         try:

@@ -2,10 +2,13 @@
 
 import re
 import time
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
+
+PATIENCE_S = 180.0
 
 
 def texts(app: AppTest) -> str:
@@ -35,9 +38,13 @@ def named(widgets: Any, name: str) -> Any:
 
 def until(app: AppTest, words: str) -> None:
     """Draw the page again until it says this."""
-    for _ in range(100):
-        if words in texts(app) or any(words in each.value for each in app.success):
-            return
+    later(app, lambda: words in texts(app) or any(words in each.value for each in app.success), repr(words))
+
+
+def later(app: AppTest, holds: Callable[[], object], what: str) -> None:
+    """Draw the page again until something holds; fails with `what` after a time that no machine needs."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, f"{what} never came: {texts(app)}"
         time.sleep(0.05)
         app.run()
-    raise AssertionError(f"{words!r} never came: {texts(app)}")

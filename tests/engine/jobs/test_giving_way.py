@@ -129,18 +129,18 @@ def test_an_interrupted_job_and_the_one_that_interrupts_come_to_the_numbers_they
         assert numbers(interrupted, job) == numbers(alone, done(alone, "rank", job.payload))
 
 
-def test_effects_on_the_embedded_model_stop_within_two_seconds(
+def test_effects_on_the_embedded_model_stop_at_the_next_look(
     pair: tuple[worker.Beat, worker.Beat], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The moment that a person asks is the first layer of the measuring."""
+    """The moment that a person asks is the first layer of the measuring; the job looks after each layer."""
     beat, _ = pair
     done(beat, "rank", WITH)
-    asked: list[float] = []
+    looks: list[str] = []
     look = jobs.look
 
     def stopping(store: Store, job: jobs.Job, owner: str, kinds: list[str]) -> tuple[bool, bool]:
-        if job.kind == "effects" and not asked:
-            asked.append(time.monotonic())
+        if job.kind == "effects":
+            looks.append(job.kind)
             jobs.stop(store, job.id)
         return look(store, job, owner, kinds)
 
@@ -148,7 +148,7 @@ def test_effects_on_the_embedded_model_stop_within_two_seconds(
     monkeypatch.setattr(reporter.jobs, "look", stopping)
     job = done(beat, "effects", {**WITH, "leave_one_out": True})
     assert job.state == jobs.STOPPED
-    assert time.monotonic() - asked[0] < 2
+    assert len(looks) == 1
     assert beat.engine.prefills.nbytes >= 0
 
 
@@ -189,10 +189,8 @@ def test_what_nobody_wants_any_more_ends_while_it_runs(
     job = jobs.submit(beat.store, "effects", {}, wanted_s=10)
     claimed = jobs.claim(beat.store, beat.owner)
     assert claimed is not None
-    started = time.monotonic()
     worker.run_job(beat.engine, beat, claimed)
-    assert jobs.get(beat.store, job.id).dropped
-    assert time.monotonic() - started < jobs.GRACE_S + 2
+    assert jobs.get(beat.store, job.id).dropped, "it ran to its end"
 
 
 def test_nothing_is_let_in_while_a_transaction_is_open(
@@ -243,15 +241,18 @@ def test_what_runs_in_between_starts_in_a_clean_state(pair: tuple[worker.Beat, w
         assert not torch.is_inference_mode_enabled()
 
 
-def test_the_clock_of_a_job_stands_still_while_another_runs() -> None:
+def test_the_clock_of_a_job_stands_still_while_another_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
     clock = progress.Clock()
+    now[0] += 1
     with progress.aside():
         inner = progress.Clock()
-        time.sleep(0.05)
+        now[0] += 5
         with progress.aside():
-            time.sleep(0.1)
-        assert 0.04 < inner.seconds < 0.12
-    assert clock.seconds < 0.05
+            now[0] += 10
+        assert inner.seconds == 5
+    assert clock.seconds == 1
 
 
 COUNTED = [name for name, (kind, _) in WORK.items() if kind in ("effects", "spread", "forward", "catalogue")]

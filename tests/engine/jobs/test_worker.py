@@ -29,6 +29,7 @@ from engine.progress import give_way
 from tests.toys import toy_columns
 
 ROOT = Path(__file__).resolve().parents[3]
+LONG_S = 120.0  # a lease that nobody waits for
 
 
 @pytest.fixture
@@ -170,7 +171,9 @@ def test_a_command_runs_its_job_in_its_own_process(
 ) -> None:
     def noted(engine: Engine, payload: dict, report: Reporter) -> dict:
         report(0.5, "half way")
-        time.sleep(0.8)
+        end = time.monotonic() + 60
+        while not said and time.monotonic() < end:
+            time.sleep(0.02)
         if payload.get("fail"):
             raise DualensError("cannot be done")
         return {"answer": 42}
@@ -194,11 +197,11 @@ def test_a_command_takes_over_from_a_dead_process_at_once(
     child.wait()
     killed = f"{socket.gethostname()}:{child.pid}:command"
     job = jobs.submit(beat.store, "setup", {})
-    jobs.claim(beat.store, killed, lease_s=1e6)
-    jobs.heartbeat(beat.store, job.id, killed, lease_s=1e6, partial={"n": 2})
-    started = time.monotonic()
+    jobs.claim(beat.store, killed, lease_s=LONG_S)
+    jobs.heartbeat(beat.store, job.id, killed, lease_s=LONG_S, partial={"n": 2})
+    ends = time.time() + LONG_S
     assert worker.run_here(beat.engine, "setup", {}, lambda text: None) == {"had": {"n": 2}}
-    assert time.monotonic() - started < 4, "the lease is not waited for"
+    assert time.time() < ends, "the lease is not waited for"
 
 
 def test_a_worker_takes_over_what_a_killed_process_of_this_host_left(
@@ -207,14 +210,14 @@ def test_a_worker_takes_over_what_a_killed_process_of_this_host_left(
     child = subprocess.Popen(["sleep", "60"])
     owner = f"{socket.gethostname()}:{child.pid}:cuda:1"
     job = jobs.submit(store, "study", {})
-    jobs.claim(store, owner, lease_s=1e6)
+    jobs.claim(store, owner, lease_s=LONG_S)
+    ends = time.time() + LONG_S
     child.kill()
     child.wait()
     closed = threading.Event()
-    started = time.monotonic()
     taken = next(worker.claimed(store, "here:1:cpu", closed, lambda: True))
     assert (taken.id, taken.attempts) == (job.id, 2)
-    assert time.monotonic() - started < 5, "at once, and not when the lease runs out"
+    assert time.time() < ends, "at once, and not when the lease runs out"
 
 
 def test_one_worker_per_device(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
 """The limit of a tuning covers all its phases; each is named and counted."""
 
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.llm.loading import load as loading
-from engine.tuning import judge, phases
+from engine.tuning import judge, phases, trainer
 from engine.tuning.phases import PHASES, Phases
 from engine.tuning.tune import tune
 from tests.engine.tuning.test_tune import engine, request
@@ -19,31 +19,31 @@ Reported = list[tuple[float, str, dict[str, Any] | None]]
 def test_a_short_tuning_on_a_slow_machine_keeps_its_limit(
     engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load, rank = loading.load, judge.rank_candidates
+    now = [0.0]  # a clock of its own, so that this machine's speed has no say
 
-    def slow_load(*words: Any, **options: Any) -> Any:
-        time.sleep(0.8)
-        return load(*words, **options)
+    def slow(what: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+        def slowly(*words: Any, **options: Any) -> Any:
+            now[0] += seconds
+            return what(*words, **options)
 
-    def slow_rank(*words: Any, **options: Any) -> Any:
-        time.sleep(0.3)
-        return rank(*words, **options)
+        return slowly
 
-    monkeypatch.setattr(loading, "load", slow_load)
-    monkeypatch.setattr(judge, "rank_candidates", slow_rank)
+    for module in (phases, trainer):
+        monkeypatch.setattr(module, "worked", lambda: now[0])
+    monkeypatch.setattr(trainer, "answer_losses", slow(trainer.answer_losses, 0.1))
+    monkeypatch.setattr(loading, "load", slow(loading.load, 0.8))
+    monkeypatch.setattr(judge, "rank_candidates", slow(judge.rank_candidates, 0.3))
     monkeypatch.setattr("engine.tuning.tune.REPORT_EVERY_S", 0.0)
     reported: Reported = []
-    began = time.monotonic()
     limit = 8.0
     done = tune(
         engine,
         request(minutes=limit / 60, steps=None),
         lambda share, message="", partial=None: reported.append((share, message, partial)),
     )
-    took = time.monotonic() - began
-    assert took < limit + 1.5, "without a limit on the last phase it takes 10 s more"
+    assert now[0] < limit + 1.5, "without a limit on the last phase it takes 10 s more"
     assert done["stopped_because"] == "the time was up"
-    assert done["spent"] == pytest.approx(took, abs=1.0)
+    assert done["spent"] == pytest.approx(now[0], abs=1.0)
     assert done["judged"].keys() == {"sum", "calibrated"}
     assert Path(done["folder"]).is_dir()
     messages = [message for _, message, _ in reported]

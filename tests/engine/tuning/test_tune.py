@@ -23,6 +23,7 @@ from engine.context import Engine
 from engine.jobs import worker
 from engine.progress import quiet
 from engine.tasks.rank import rank
+from engine.tuning.trainer import Trainer
 from engine.tuning.tune import tune
 from tests.toys import toy_columns
 
@@ -82,11 +83,10 @@ def test_a_tuned_model_is_registered_and_ranks(engine: Engine) -> None:
     assert losses[0] < losses[1]
 
 
-def test_the_same_tuning_again_trains_nothing(engine: Engine) -> None:
+def test_the_same_tuning_again_trains_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     first = tune(engine, request(), quiet)
-    started = time.monotonic()
+    monkeypatch.delattr(Trainer, "run")
     assert tune(engine, request(), quiet) == first
-    assert time.monotonic() - started < 2
 
 
 def test_a_taken_name_is_refused_before_anything_is_trained(engine: Engine) -> None:
@@ -244,7 +244,7 @@ def test_a_killed_tuning_goes_on_from_its_checkpoint(
 
 
 def _awaited(look: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         if value := look():
             return value

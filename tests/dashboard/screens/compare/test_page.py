@@ -1,6 +1,5 @@
 """The Compare page and the tables behind it."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,7 @@ from db.runs import Run
 from db.store import Store
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, pool, rank
-from tests.support.reading import button, texts, until
+from tests.support.reading import button, later, texts, until
 
 FACTS = {"name": "embedded", "revision": "r1", "dtype": "float32", "device": "cpu"}
 
@@ -146,10 +145,7 @@ def test_effects_are_measured_from_here(open_page: Open, store: Store, two: tupl
         assert not any(each.label == "Measure effects of A" for each in app.button)
         button(app, "Measure effects of B").click().run()
         until(app, "Measuring effects of B")
-        for _ in range(100):
-            if runs.effects(store, bare.key):
-                break
-            time.sleep(0.05)
+        later(app, lambda: runs.effects(store, bare.key), "the effects of B")
         app.run()
     assert not app.exception
     assert not any(each.label == "Measure effects of B" for each in app.button)

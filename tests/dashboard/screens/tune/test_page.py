@@ -23,7 +23,7 @@ from db.requests import TuneRequest
 from db.store import Store
 from tests.support import fake_tuning, shop
 from tests.support.fake_engine import FakeEngine
-from tests.support.reading import button, read, texts
+from tests.support.reading import button, later, read, texts
 
 Open = Callable[..., AppTest]
 
@@ -181,11 +181,7 @@ def test_from_start_to_recommend(open_page: Open, store: Store) -> None:
     with FakeEngine(store, {"tune point": 0.02}):
         app = open_page("tune")
         button(app, "Start tuning").click().run()
-        for _ in range(100):
-            if any(each.label == "Open in Recommend" for each in app.button):
-                break
-            time.sleep(0.05)
-            app.run()
+        later(app, lambda: any(each.label == "Open in Recommend" for each in app.button), "the end")
     assert not app.exception
     assert "It ended because the time was up." in texts(app)
     button(app, "Open in Recommend").click().run()

@@ -62,6 +62,7 @@ LAYERS = (
     "progress",
     "stopping",
     "streams",
+    "unfinished",
     "fetching",
     "registry",
     "libraries",

@@ -32,6 +32,7 @@ from db.datasets.reading import (
     item_counts,
     items,
     occurrences,
+    rated_below,
     windows,
 )
 from db.datasets.twins import replace_report, twins
@@ -61,6 +62,7 @@ __all__ = [
     "occurrences",
     "purge",
     "random_user",
+    "rated_below",
     "replace_report",
     "restore",
     "sweep",

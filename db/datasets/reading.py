@@ -111,6 +111,15 @@ def bought(store: Store, dataset_id: int, user: int, until: int) -> list[int]:
         return [item for rows in parts for (item,) in rows]
 
 
+def rated_below(store: Store, dataset_id: int, user: int, until: int, rating: float) -> list[str]:
+    """Titles of the user's interactions at positions below `until` that are rated below `rating`, oldest
+    first; those without a rating are not."""
+    rows = _HISTORY.where(interactions.c.position < int(until), interactions.c.rating < rating)
+    with store.read() as connection:
+        found = connection.execute(rows, {"dataset_id": dataset_id, "user": int(user)})
+        return [row.title for row in found]
+
+
 def windows(store: Store, dataset_id: int, spans: Sequence[tuple[int, int, int]]) -> list[list[Interaction]]:
     """For each (user, start, stop): that user's interactions at positions start <= p < stop, in order."""
     found: list[list[Interaction]] = [[] for _ in spans]

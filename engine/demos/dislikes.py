@@ -29,9 +29,8 @@ def disliked_titles(store: Store, dataset: DatasetInfo, query: Query, edit: str)
             f"perturb: {edit} needs what the user disliked, and {dataset.name!r} has no ratings. Leave "
             f"{edit} out."
         )
-    known = datasets.history(store, dataset.id, query.user)[: query.target_position]
     scale = dataset.scale
-    titles = [row.title for row in known if scale.dislikes(row.rating)]
+    titles = datasets.rated_below(store, dataset.id, query.user, query.target_position, scale.disliked)
     if not titles:
         raise BadInput(
             f"perturb: {edit} needs what the user disliked, and {query.user_id!r} rated nothing below "

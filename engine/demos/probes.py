@@ -26,9 +26,11 @@ def own_probes(store: Store, dataset: DatasetInfo, query: Query, count: int, his
 
     Fewer where the history is short; none where the target is the second purchase.
     """
-    known = datasets.history(store, dataset.id, query.user)[: query.target_position]
-    positions = range(len(known) - 1, MIN_HISTORY - 1, -1)[:count]
-    return [Probe(tuple(known[max(0, at - history) : at]), known[at]) for at in positions]
+    end = query.target_position
+    first = max(0, end - count - history)  # no more is read: a history may hold hundreds of thousands
+    (known,) = datasets.windows(store, dataset.id, [(query.user, first, end)])
+    places = [at - first for at in range(end - 1, MIN_HISTORY - 1, -1)[:count]]
+    return [Probe(tuple(known[max(0, at - history) : at]), known[at]) for at in places]
 
 
 def gives_away(entry: PoolEntry, query: Query, probe: Probe) -> bool:

@@ -105,6 +105,15 @@ def test_data_sets_do_not_see_each_other(store: Store, toy: DatasetInfo) -> None
     assert datasets.columns(store, other.id).item.tolist() == columns.item.tolist()
 
 
+def test_what_was_rated_low_is_read_alone(store: Store, toy: DatasetInfo) -> None:
+    for user in range(toy.users):
+        whole = datasets.history(store, toy.id, user)
+        for until, rating in ((99, 4.0), (3, 4.0), (99, 3.5), (99, -1.0)):
+            low = [row.title for row in whole[:until] if row.rating is not None and row.rating < rating]
+            assert datasets.rated_below(store, toy.id, user, until, rating) == low
+    assert datasets.rated_below(store, toy.id, 2, 99, 99.0)
+
+
 def test_what_was_bought_is_the_items_of_the_history(store: Store, toy: DatasetInfo) -> None:
     whole = [row.item for row in datasets.history(store, toy.id, 2)]
     assert datasets.bought(store, toy.id, 2, 99) == whole

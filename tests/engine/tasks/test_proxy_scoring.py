@@ -82,17 +82,21 @@ def test_the_kept_ones_are_the_best_of_four_times_as_many_by_the_small_models_ow
     assert chosen != [entry.demonstration.id for entry in pool[-2:]]
 
 
-def test_probes_are_the_last_purchases_before_the_target(engine: Engine, request_: RunRequest) -> None:
+def test_probes_are_the_last_purchases_before_the_target(
+    engine: Engine, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for target, hidden in (("test", 1), ("probe", 2)):
         context = resolve(engine, replace(request_, target=target))
         dataset, query = context.dataset, context.query
         own = datasets.history(engine.store, dataset.id, query.user)
+        monkeypatch.setattr(datasets, "history", None)  # which may be long: it is not read
         probes = own_probes(engine.store, dataset, query, 3, 4)
         assert [probe.purchase for probe in probes] == own[: len(own) - hidden][:-4:-1]
         for probe in probes:
             at = probe.purchase.position
             assert list(probe.history) == own[max(0, at - 4) : at]
         assert len(own_probes(engine.store, dataset, query, 99, 4)) == query.target_position - 1
+        monkeypatch.undo()
 
 
 def test_a_window_that_shows_the_probe_is_not_tried_on_it(engine: Engine, request_: RunRequest) -> None:

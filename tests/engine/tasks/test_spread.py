@@ -112,12 +112,15 @@ def test_free_writing_is_edited_too(engine: Engine, request_: RunRequest) -> Non
     assert free(engine, gone, 3)["text"] == free(engine, replace(request_, weights=(0.0,) * 3), 3)["text"]
 
 
-def test_disliked_is_what_was_rated_low_before_the_target(engine: Engine, request_: RunRequest) -> None:
+def test_disliked_is_what_was_rated_low_before_the_target(
+    engine: Engine, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = resolve(engine, request_)
     dataset, query = context.dataset, context.query
     own = datasets.history(engine.store, dataset.id, query.user)
     low = [one.title for one in own[:-1] if one.rating is not None and one.rating < 3]
     assert low
+    monkeypatch.setattr(datasets, "history", None)  # which may be long: it is not read
     assert disliked_titles(engine.store, dataset, query, "negatives") == tuple(low)
     context = resolve(engine, replace(request_, target="probe"))
     dataset, query = context.dataset, context.query

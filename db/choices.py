@@ -267,6 +267,12 @@ SCORINGS: dict[str, Choice] = _table(
         "one label from a list",
         "Log-probability of the item's label, averaged over four rotations of the list",
     ),
+    Choice(
+        "free",
+        "titles written freely",
+        "Place among the titles that the model writes; for endpoints that give no likelihoods",
+        needs="a model behind an endpoint",
+    ),
 )
 
 TARGETS: dict[str, Choice] = _table(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from db import endpoints
 from db.canonical import canonical_json
 from db.endpoints import Endpoint
-from db.errors import Conflict, NotFound
+from db.errors import BadInput, Conflict, NotFound
 from db.names import check_name, quoted
 from db.schema import models as table
 from db.store import Store
@@ -60,7 +60,15 @@ class ModelInfo:
         return f"The model {self.name!r} is broken: {self.broken} Mend its folder, or use another model."
 
     def scoring_for(self, asked: str) -> str:
-        """The way of scoring a request means: its own, or where it says auto the model's."""
+        """The way of scoring a request means: its own, or where it says auto the model's.
+
+        Raises BadInput for free text of a model whose likelihoods can be had.
+        """
+        if asked == "free" and self.endpoint is None:
+            raise BadInput(
+                f"scoring: free is for models behind an endpoint that give no likelihoods. {self.name!r} is "
+                "here and gives them: choose another, or let it write with `recommend --free`."
+            )
         return self.scoring if asked == "auto" else asked
 
 

@@ -366,6 +366,13 @@ class Context(Generic[Request]):
 
     def _embed(self, titles: Sequence[str]) -> NDArray[np.float32]:
         prefills = self.engine.prefills
+        own_states = not isinstance(self.request, RunRequest) or self.request.embedding is None
+        if own_states and self.model.endpoint is not None:
+            raise BadInput(
+                "embedding: titles are compared by a model's states, and those of one behind an endpoint are "
+                "not here. Name a sentence encoder (--embedding minilm), or choose demonstrations otherwise, "
+                "such as by bm25."
+            )
         if isinstance(self.request, RunRequest) and self.request.embedding is not None:
             from engine.llm.embedding.sentence_encoder import sentence_vectors
 
@@ -377,8 +384,11 @@ class Context(Generic[Request]):
 
     def _tokens(self, entry: PoolEntry) -> int:
         from engine.prompts import layout
+        from engine.prompts.segments import written
 
         shown = layout(self.request.template, self.request.scoring).demo(entry.example)
+        if (endpoint := self.model.endpoint) is not None:
+            return round(len(written(shown).encode()) / endpoint.ways.bytes_per_token)
         return len(self.loaded.encoder.joined(shown))
 
     def at(self, query: Query) -> Context[Request]:

@@ -5,7 +5,6 @@ bytes until the server has counted tokens.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from engine.prompts import PieceEncoder, Segment
 from engine.prompts.segments import BLANK, HEAD, INTRO, INTRODUCTION, TAIL, written
@@ -52,9 +51,6 @@ def text_of(ids: Iterable[int]) -> str:
     return bytes(byte for byte in ids if byte < _TAIL).decode()
 
 
-@dataclass(frozen=True)
-class Unsized:
-    """What `engine.llm.scoring.ranking.prepare` needs of a model. `context_length`: in bytes here."""
-
-    encoder: TextEncoder
-    context_length: int
+def before_tail(ids: Sequence[int]) -> Sequence[int]:
+    """The question without what stands where a chat's answer begins."""
+    return ids[: ids.index(_TAIL)] if _TAIL in ids else ids

@@ -6,7 +6,8 @@ served from the store with its original timing. Prompts and attention are the bu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 from db import demonstrations, runs, texts
 from db.canonical import digest
@@ -17,11 +18,12 @@ from db.version import ENGINE_VERSION
 from engine.context import Context, Engine, resolve
 from engine.progress import Clock, Report, counted, counting, quiet
 from engine.tasks import results
-from engine.tasks.edits import ranker
 from engine.tasks.inputs import Inputs, gather
+from engine.tasks.remote import accounted, answering, refuse
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
+    from engine.llm.scoring.ranking import RankResult
 
 
 def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
@@ -34,12 +36,13 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
 
 def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
     """The same for a request that was looked up already."""
-    engine, store, request = context.engine, context.store, context.request
+    store, request = context.store, context.request
     request_key = request_digest(store, request, context.model.revision)
     question = asked_here(context)
     stored = runs.by_request(store, question)
     if stored and not request.hint:
         return _served(context, stored)
+    refuse(context.model, request)
     clock = Clock()
     report(None, "reading the history")
     with clock("prepare"):
@@ -47,17 +50,14 @@ def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
         if stored and inputs.hint and stored.result["hint"] == inputs.hint.as_dict():
             return _served(context, stored)  # the baseline was not fitted again since
         report(None, f"loading {context.model.name}")
-    with clock("load"):
-        loaded = context.loaded
-
-    from engine.llm.scoring.ensemble import rank_by_prompts
-
-    with counting(report, f"ranking {counted(len(inputs.titles), 'candidate')}"):
-        ranked = rank_by_prompts(loaded, inputs.tasks(), engine.prefills, ranker(inputs))
+    loaded, ranked = _ranked(context, inputs, clock, report)
     timings = {**clock.parts, **ranked.timings_ms, "total": clock.read()["total"]}
     demonstrations.save_many(store, [entry.demonstration for entry in inputs.chosen])
     with store.write() as connection:
         prompt = texts.put(connection, ranked.text)
+    result = results.run_result(inputs, loaded, ranked, prompt)
+    if context.model.endpoint is not None:
+        result = accounted(result, loaded, request)
     run = Run(
         key=run_key(inputs, loaded),
         request=request,
@@ -65,10 +65,23 @@ def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
         dataset_id=inputs.dataset.id,
         user_id=inputs.query.user_id,
         model=context.model.name,
-        result=results.run_result(inputs, loaded, ranked, prompt),
+        result=result,
         timings_ms=timings,
     )
     return runs.save(store, run, question)
+
+
+def _ranked(
+    context: Context[RunRequest], inputs: Inputs, clock: Clock, report: Report
+) -> tuple[Any, RankResult]:
+    """What answered, the model in memory or the server of one elsewhere, and what it made of the request."""
+    from engine.llm.scoring.ensemble import rank_by_prompts
+
+    with ExitStack() as open_:
+        with clock("load"):
+            loaded, rank_one = open_.enter_context(answering(context, inputs))
+        with counting(report, f"ranking {counted(len(inputs.titles), 'candidate')}"):
+            return loaded, rank_by_prompts(loaded, inputs.tasks(), context.engine.prefills, rank_one)
 
 
 def asked_here(context: Context[RunRequest]) -> str:

@@ -249,7 +249,7 @@ def _shape(place: Source, config: PretrainedConfig, weights: bool) -> tuple[Mode
 def _made_for(place: Source) -> dict:
     """The way of scoring that the recipe names, and what the folder was unpacked from, if there is such."""
     scoring, origin = recipe_of(place.folder).get("scoring"), origin_of(place.folder)
-    told = {"scoring": scoring} if isinstance(scoring, str) and scoring in SCORINGS else {}
+    told = {"scoring": scoring} if isinstance(scoring, str) and scoring in SCORINGS.keys() - {"free"} else {}
     return {**told, "origin": origin} if origin else told
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 
@@ -20,7 +20,7 @@ from engine.llm.scoring.modes import (
     longest_tail,
 )
 from engine.progress import Clock, plan
-from engine.prompts import Dropped, Example, Fitted, fit
+from engine.prompts import Dropped, Example, Fitted, PieceEncoder, fit
 
 Scoring = Literal["sum", "mean", "calibrated", "yes_no", "listwise"]
 # (model, keys and values of prefix and demonstrations, cache) -> the same prefix, edited
@@ -110,7 +110,22 @@ def rank_candidates(loaded: LoadedModel, task: Task, cache: PrefillCache | None 
     )
 
 
-def prepare(loaded: LoadedModel, task: Task) -> tuple[Question, Fitted, Fitted, int]:
+class Reader(Protocol):
+    """What prompts are written for: a loaded model, or one that is elsewhere. `context_length`: in the units
+    that `encoder` counts."""
+
+    @property
+    def encoder(self) -> PieceEncoder:
+        """Of its prompts."""
+        ...
+
+    @property
+    def context_length(self) -> int:
+        """The longest prompt with its answer."""
+        ...
+
+
+def prepare(loaded: Reader, task: Task) -> tuple[Question, Fitted, Fitted, int]:
     """The question, the fitted prompt, the one without demonstrations, and the prompt's room in tokens.
 
     The prompt without demonstrations shows the whole history, cut only where that alone is too long: it does

@@ -80,9 +80,11 @@ def fit(job: FitJob) -> ItemKnn:
 
 def buyers_by_item(columns: DatasetColumns, mask: NDArray[np.bool_], shrinkage: float = SHRINKAGE) -> ItemKnn:
     """Who bought each item, by the interactions of the mask [n]; of a repeated purchase the first counts."""
-    users, items = columns.user[mask].astype(np.int64), columns.item[mask].astype(np.int64)
+    users, items = columns.user[mask].astype(np.int64), columns.item[mask]
     moments = None if columns.timestamp is None else columns.timestamp[mask].astype(np.int64)
-    order = np.lexsort((users, items) if moments is None else (moments, users, items))
+    order = np.argsort(
+        items, kind="stable"
+    )  # within an item they stay by user, and by position: oldest first
     users, items = users[order], items[order]
     first = np.diff(users, prepend=-1) != 0
     first |= np.diff(items, prepend=-1) != 0

@@ -26,7 +26,7 @@ def until(page: Any, holds: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_MS / 1000
     while not holds():
         assert time.monotonic() < deadline, what
-        page.wait_for_timeout(20)
+        page.wait_for_timeout(50)
 
 
 def still(page: Any) -> None:

@@ -112,7 +112,7 @@ def test_an_interrupted_job_and_the_one_that_interrupts_come_to_the_numbers_they
         nonlocal looks
         if job.kind != "rank":
             looks += 1
-            if looks % 11 == 0 and looks <= 88:
+            if looks % 11 == 0 and looks <= 44:
                 jobs.submit(store, "rank", reweighted(looks // 11))
         return look(store, job, owner, kinds)
 

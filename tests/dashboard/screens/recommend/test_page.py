@@ -13,7 +13,7 @@ from db.requests import Chosen, RunRequest, request_digest
 from db.store import Store
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, pool, rank
-from tests.support.reading import button, read, texts, until
+from tests.support.reading import button, later, read, texts, until
 
 Open = Callable[..., AppTest]
 LINK = {"data": "simulated", "user": "shopper 0012", "model": "embedded"}
@@ -72,15 +72,12 @@ def test_a_changed_weight_is_ranked_and_measured_again(open_page: Open, stocked:
         app = open_page(**LINK)
         button(app, "Run").click().run()
         app.slider[0].set_value(2.0).run()
-        for _ in range(100):
-            if len(runs.listing(stocked)) == 2 and "helps most" in texts(app):
-                break
-            app.run()
+        later(app, lambda: len(runs.listing(stocked)) == 2, "the second run")
+        newest = runs.by_key(stocked, runs.listing(stocked)[0].key)
+        assert newest is not None
+        later(app, lambda: runs.effects(stocked, newest.key), "its effects")
     assert not app.exception
-    newest = runs.by_key(stocked, runs.listing(stocked)[0].key)
-    assert newest is not None
     assert [each.weight for each in newest.request.demonstrations or ()] == [2.0, 1.0, 1.0, 1.0]
-    assert runs.effects(stocked, newest.key)
     assert "*2," in app.query_params["set"]
 
 
@@ -166,11 +163,7 @@ def test_surprise_me_picks_another_user_and_ranks(open_page: Open, stocked: Stor
     with FakeEngine(stocked):
         app = open_page(**LINK)
         button(app, "Surprise me").click().run()
-        for _ in range(100):
-            if len(runs.listing(stocked)) == 2:
-                break
-            app.run()
-    assert len(runs.listing(stocked)) == 2
+        later(app, lambda: len(runs.listing(stocked)) == 2, "the second run")
     assert runs.listing(stocked)[0].user_id == app.query_params["user"]
 
 

@@ -62,6 +62,14 @@ class BaselineChoice(Choice):
 
 
 @dataclass(frozen=True)
+class TemplateChoice(Choice):
+    """A prompt template that comes with the program. `scorings`: those it can write prompts for; each is a
+    file of `engine/prompts/templates`."""
+
+    scorings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class StudyChoice(Choice):
     """A study over many users. `asks`: the fields of a `StudyRequest` it uses beside data set, model, users
     and seed, in the order of its form. `users`: the default number. `timestamps`: it requires them. `reads`:
@@ -294,8 +302,94 @@ HISTORY_WAYS: dict[str, Choice] = _table(
     Choice("clusters", "spread over time", "Purchases spread over the whole history"),
 )
 
-TEMPLATES: dict[str, Choice] = _table(
-    Choice("plain", "plain", "Purchases in order, then the next one"),
+_TITLES = ("sum", "mean", "calibrated")
+
+TEMPLATES: dict[str, TemplateChoice] = _table(
+    TemplateChoice(
+        "plain",
+        "plain",
+        "Purchases in order, then the next one",
+        scorings=(*_TITLES, "yes_no", "listwise"),
+    ),
+    TemplateChoice(
+        "films",
+        "films",
+        "Films watched in order, with their ratings, then the next one",
+        scorings=(*_TITLES, "yes_no", "listwise"),
+    ),
+    TemplateChoice(
+        "tallrec",
+        "TALLRec",
+        "What the user liked and disliked, then Yes. or No. about one item",
+        paper="arXiv 2305.00447",
+        scorings=("yes_no",),
+    ),
+    TemplateChoice(
+        "recicl",
+        "RecICL",
+        "What the user liked, then Yes or No about one item",
+        paper="arXiv 2410.23136",
+        scorings=("yes_no",),
+    ),
+    TemplateChoice(
+        "llmrank-sequential",
+        "LLMRank, sequential",
+        "The user's items in order, numbered, then the candidates to rank",
+        paper="arXiv 2305.08845",
+        scorings=(*_TITLES, "listwise"),
+    ),
+    TemplateChoice(
+        "llmrank-recency",
+        "LLMRank, recency-focused",
+        "The same, and the newest item named once more",
+        paper="arXiv 2305.08845",
+        scorings=(*_TITLES, "listwise"),
+    ),
+    TemplateChoice(
+        "llmrank-icl",
+        "LLMRank, in-context learning",
+        "The newest item as what was right to recommend after the earlier ones",
+        paper="arXiv 2305.08845",
+        scorings=(*_TITLES, "listwise"),
+    ),
+    TemplateChoice(
+        "instructrec-preference",
+        "InstructRec, preference",
+        "The history as the user's preference, then an item to recommend",
+        paper="arXiv 2305.07001",
+        scorings=(*_TITLES, "yes_no"),
+    ),
+    TemplateChoice(
+        "instructrec-intention",
+        "InstructRec, intention",
+        "The newest item as what the user looks for, then an item that goes with it",
+        paper="arXiv 2305.07001",
+        scorings=(*_TITLES, "listwise"),
+    ),
+    TemplateChoice(
+        "instructrec-task",
+        "InstructRec, task form",
+        "The interactions, then the task: predict, tell or select",
+        paper="arXiv 2305.07001",
+        scorings=(*_TITLES, "yes_no", "listwise"),
+    ),
+    TemplateChoice(
+        "proximal",
+        "proximal periods",
+        "The user's own earlier windows as periods before the newest one, with dates",
+        paper="arXiv 2405.02778",
+        scorings=(*_TITLES, "listwise"),
+    ),
+)
+
+TURNS: dict[str, Choice] = _table(
+    Choice("one", "one turn", "Demonstrations and question in one message to the model"),
+    Choice(
+        "chat",
+        "turns of a conversation",
+        "Each demonstration's question as the user's turn and its answer as the model's",
+        needs="a model with a chat template",
+    ),
 )
 
 BASELINES: dict[str, BaselineChoice] = _table(
@@ -624,6 +718,7 @@ TABLES: dict[str, Table] = {
     "Targets": TARGETS,
     "History selection": HISTORY_WAYS,
     "Prompt templates": TEMPLATES,
+    "Turns": TURNS,
     "Baselines": BASELINES,
     "Measures of effects": MEASURES,
     "Estimators of effects": ESTIMATORS,

@@ -49,6 +49,7 @@ PRIORITY = {
     "peers": VIEWED,
     "catalogue": VIEWED,
     "preview": VIEWED,
+    "template": VIEWED,
     "register_model": VIEWED,
     "optimize": STARTED,
     "spread": STARTED,

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0007"
+REVISION = "0008"
 
 metadata = MetaData(
     naming_convention={
@@ -177,6 +177,18 @@ models = Table(
     Column("parameters", BigInteger, nullable=False),
     Column("context_length", Integer, nullable=False),
     Column("details", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("deleted_at", Double),
+)
+
+# People's own prompt templates; a text that was replaced stays, as runs name it by its digest.
+templates = Table(
+    "templates",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("scorings", Text, nullable=False),  # names, with blanks between
     Column("created_at", Double, nullable=False),
     Column("deleted_at", Double),
 )

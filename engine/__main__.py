@@ -25,6 +25,7 @@ from engine.commands import (
     options,
     output,
     preferences,
+    prompting,
     runs,
     studies,
     tuning,
@@ -33,7 +34,19 @@ from engine.commands import (
 
 ABOUT = "Dualens: see what each demonstration does to your LLM recommender."
 
-groups = (workspace, keeping, runs, optimizing, baselines, tuning, studies, preferences, methods, bench)
+groups = (
+    workspace,
+    keeping,
+    runs,
+    optimizing,
+    baselines,
+    tuning,
+    studies,
+    preferences,
+    methods,
+    prompting,
+    bench,
+)
 app = typer.Typer(
     cls=options.Commands,
     help=ABOUT,

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from db import datasets, endpoints, models
+from db import datasets, endpoints, models, templates
 from db.canonical import digest
-from db.datasets import DatasetInfo
+from db.choices import TEMPLATES
+from db.datasets import DatasetInfo, Interaction
 from db.endpoints import Endpoint
 from db.errors import BadInput, ModelError, NotFound
 from db.models import FOLDER, LOADING, ModelInfo
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
     from engine.llm.loading.loaded_models import Models
     from engine.llm.scoring.memory import PrefillCache
+    from engine.prompts import Example, Form, Template
 
 _DIGESTS = "digests.json"
 REMOTE = "remote"  # dtype and device of a model behind an endpoint: whatever its server uses
@@ -296,8 +298,10 @@ def _absolute(source: str) -> str:
 class Context(Generic[Request]):
     """One request and what it names, looked up once.
 
-    `model`: as its folder was when the request came. `request`: its scoring is named, never auto. `proxy`:
-    the model that `prescore` names. `moment`: the query, where it is another than the request's own.
+    `model`: as its folder was when the request came. `request`: its scoring is named, never auto, and its
+    template by the reference that always means the same text. `proxy`: the model that `prescore` names.
+    `moment`: the query, where it is another than the request's own. `draft`: a template that is not kept, in
+    place of the request's.
     """
 
     engine: Engine
@@ -306,6 +310,7 @@ class Context(Generic[Request]):
     request: Request
     proxy: ModelInfo | None = None
     moment: Query | None = None
+    draft: Template | None = None
 
     @property
     def store(self) -> Store:
@@ -350,6 +355,32 @@ class Context(Generic[Request]):
         request = self.request
         return queries.build(self.store, self.dataset, request.user, request.target, request.history)
 
+    @cached_property
+    def template(self) -> Template:
+        """The prompt template of the request. Raises NotFound."""
+        from engine.prompts import built_in, read  # with a tokenizer library, which the store does not need
+
+        reference, template = self.request.template, self.draft
+        if template is None and reference in TEMPLATES:
+            template = built_in(reference)
+        elif template is None:
+            template = read(templates.get(self.store, reference).text, reference)
+        return template.in_turns() if self.request.turns == "chat" else template
+
+    @property
+    def form(self) -> Form:
+        """How the template writes prompts under the request's scoring. Raises BadInput."""
+        return self.template.form(self.request.scoring)
+
+    def example(self, entry: PoolEntry, form: Form | None = None) -> Example:
+        """A demonstration as a form shows it, that of the request by default."""
+        form = form or self.form
+        return form.example(entry.history, entry.answer, entry.liked, self.dataset.scale)
+
+    def history(self, purchases: Sequence[Interaction], form: Form | None = None) -> tuple[str, ...]:
+        """Purchases as a form shows them, that of the request by default."""
+        return (form or self.form).history(purchases, self.dataset.scale)
+
     @property
     def loaded(self) -> LoadedModel:
         """The model itself, loaded when it is first asked for. Raises ModelError and OutOfMemory."""
@@ -383,10 +414,9 @@ class Context(Generic[Request]):
         return pooled_states(self.loaded, titles, prefills)
 
     def _tokens(self, entry: PoolEntry) -> int:
-        from engine.prompts import layout
         from engine.prompts.segments import written
 
-        shown = layout(self.request.template, self.request.scoring).demo(entry.example)
+        shown = self.form.demo(self.example(entry))
         if (endpoint := self.model.endpoint) is not None:
             return round(len(written(shown).encode()) / endpoint.ways.bytes_per_token)
         return len(self.loaded.encoder.joined(shown))
@@ -397,28 +427,36 @@ class Context(Generic[Request]):
 
     def asking(self, request: Other) -> Context[Other]:
         """Another request to the same model about the same moment of the same user."""
-        return Context(self.engine, self.dataset, self.model, _scored(request, self.model), moment=self.query)
+        return Context(
+            self.engine,
+            self.dataset,
+            self.model,
+            _settled(self.engine, request, self.model),
+            moment=self.query,
+        )
 
 
-def resolve(engine: Engine, request: Request) -> Context[Request]:
+def resolve(engine: Engine, request: Request, draft: Template | None = None) -> Context[Request]:
     """Look up what a request names: the door of every task.
 
-    Raises NotFound for an unknown data set, then ModelError for a model that is not there.
+    draft: a template that is not kept, in place of the request's. Raises NotFound for an unknown data set,
+    then ModelError for a model that is not there.
     """
     dataset = datasets.get(engine.store, request.dataset)  # before a hub is asked for a model
     model = engine.registered(request.model)
     proxy = None
     if isinstance(request, RunRequest) and request.prescore is not None:
         proxy = model if request.prescore == request.model else engine.registered(request.prescore)
-    return context_of(engine, dataset, model, request, proxy)
+    context = context_of(engine, dataset, model, request, proxy)
+    return context if draft is None else replace(context, draft=draft)
 
 
 def context_of(
     engine: Engine, dataset: DatasetInfo, model: ModelInfo, request: Request, proxy: ModelInfo | None = None
 ) -> Context[Request]:
     """The context of a request whose data set and models were looked up before, as a study's are."""
-    return Context(engine, dataset, model, _scored(request, model), proxy)
+    return Context(engine, dataset, model, _settled(engine, request, model), proxy)
 
 
-def _scored(request: Request, model: ModelInfo) -> Request:
-    return replace(request, scoring=model.scoring_for(request.scoring))
+def _settled(engine: Engine, request: Request, model: ModelInfo) -> Request:
+    return templates.settled(engine.store, request, model.scoring)

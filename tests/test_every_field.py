@@ -40,7 +40,7 @@ OTHERS: dict[str, Any] = {
     "embedding": "/models/encoder",
     "perturb": "ridge:0.2",
     "prescore": "second",
-    "template": "chat",
+    "template": "films",
     "single": "second",
     "recicl": "second",
     "demonstrations": (Chosen("a", 2.0), Chosen("b")),

@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard.state import session, waiting
 from dashboard.state.view import View
 from dashboard.state.waiting import ENDED, Answer, ask, wait
-from db import datasets, jobs, models, runs, workers
+from db import datasets, jobs, models, runs, templates, workers
 from db.effect_results import together
 from db.errors import DualensError
 from db.jobs import Job
@@ -78,7 +78,7 @@ def _computed_as_now(run: Run) -> bool:
 def _earlier(request: RunRequest) -> Run | None:
     """What answered this request before the model's files or the engine changed."""
     store = session.store()
-    request = request.scored_by(models.get(store, request.model).scoring)
+    request = templates.settled(store, request, models.get(store, request.model).scoring)
     return runs.earlier(store, request, datasets.get(store, request.dataset).id)
 
 

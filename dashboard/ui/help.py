@@ -33,6 +33,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
     "Bring your own": (
         ("data", "Your data"),
         ("models", "Your models"),
+        ("templates", "Your prompts"),
         ("deploy", "GPU, several machines, PostgreSQL"),
         ("people", "Several people"),
     ),

@@ -60,6 +60,20 @@ WithoutTarget = Annotated[
 """A field of runs and of studies alike."""
 
 
+TemplateName = Annotated[
+    str,
+    Asked(
+        "Prompt template: one of the program's, one of your own (see `templates`), or a file of one",
+        "prompt template",
+        names="TEMPLATES",
+    ),
+]
+Turns = Annotated[
+    str, Asked("How demonstrations stand in a chat model's prompt", "turns", choices="TURNS", later=True)
+]
+"""Fields of runs and of optimizations alike."""
+
+
 @dataclass(frozen=True)
 class RequestField:
     """One field of a request, resolved. `kind`: int, float, bool, str or tuple. `low`, `high`: bounds,

@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from db.requests import edits
 from db.requests.base import STRICT, Request
-from db.requests.fields import LONGEST_SEED, Asked
+from db.requests.fields import LONGEST_SEED, Asked, TemplateName, Turns
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -38,7 +38,7 @@ class OptimizeRequest(Request):
         Field(ge=1, le=10_000),
         Asked("Items of the history in the prompt, at most", "history items in the prompt"),
     ] = 10
-    template: Annotated[str, Asked("Prompt template", "prompt template", names="TEMPLATES")] = "plain"
+    template: TemplateName = "plain"
     scoring: Annotated[
         str, Asked("How candidates are scored; auto is the model's default", "scoring", choices="SCORINGS")
     ] = "auto"
@@ -139,6 +139,7 @@ class OptimizeRequest(Request):
             later=True,
         ),
     ] = "margin"
+    turns: Turns = "one"
 
     @property
     def edits(self) -> tuple[edits.Edit, ...]:

@@ -8,12 +8,20 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from db import datasets, models
+from db import datasets, models, templates
 from db.canonical import digest
 from db.errors import BadInput
 from db.requests import edits
 from db.requests.base import STRICT, Request
-from db.requests.fields import LONGEST_SEED, Asked, RequestField, WithoutTarget, described
+from db.requests.fields import (
+    LONGEST_SEED,
+    Asked,
+    RequestField,
+    TemplateName,
+    Turns,
+    WithoutTarget,
+    described,
+)
 from db.requests.strategy_spec import Spec, is_derived, left_out, parse_spec, shortfall, written_size
 from db.store import Store
 from db.version import ENGINE_VERSION
@@ -84,7 +92,7 @@ class RunOptions(Request):
     scoring: Annotated[
         str, Asked("How candidates are scored; auto is the model's default", "scoring", choices="SCORINGS")
     ] = "auto"
-    template: Annotated[str, Asked("Prompt template", "prompt template", names="TEMPLATES")] = "plain"
+    template: TemplateName = "plain"
     history: Annotated[
         int,
         Field(ge=1, le=10_000),
@@ -174,6 +182,7 @@ class RunOptions(Request):
         ),
     ] = "neighbours"
     exclude_target_item: WithoutTarget = False
+    turns: Turns = "one"
 
     @property
     def spec(self) -> Spec:
@@ -283,12 +292,12 @@ def request_digest(store: Store, request: RunRequest, revision: str | None = Non
 
     That is the request, the content of its data set, the model's revision and the engine's version. Dtype,
     device and libraries are the engine's, which adds them (`engine.tasks.rank`).
-    `revision` is needed for a model that is not registered. Raises NotFound for an unknown data set or
-    model.
+    `revision` is needed for a model that is not registered; the request is then settled already
+    (`db.templates`). Raises NotFound for an unknown data set, model or template.
     """
     if revision is None:
         model = models.get(store, request.model)
-        request, revision = request.scored_by(model.scoring), model.revision
+        request, revision = templates.settled(store, request, model.scoring), model.revision
     small = {} if request.prescore is None else {"prescore": models.get(store, request.prescore).revision}
     return digest(
         {

@@ -20,7 +20,7 @@ from engine.llm.generation.beam_search import Found, search
 from engine.llm.generation.prefix_tree import TitleTree, build
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.log_probs import Prefix, answer_logprobs, prefill
-from engine.prompts import fit
+from engine.prompts import PLAIN, fit
 from engine.tasks.catalogue import recommend
 from engine.tasks.inputs import chosen_for
 
@@ -104,7 +104,7 @@ def prompt_of(engine: Engine, loaded: LoadedModel, request: RunRequest, room: in
     chosen = chosen_for(context).entries
     demos = [entry.example for entry in chosen]
     titles = [item.title for item in context.query.history]
-    encoded = fit(loaded.encoder, "plain", "sum", demos, titles, room).encoded
+    encoded = fit(loaded.encoder, PLAIN, "sum", demos, titles, room).encoded
     return prefill(loaded, encoded.ids, encoded.owners())
 
 

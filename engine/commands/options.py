@@ -130,6 +130,8 @@ def read(field: RequestField, value: Any) -> Any:
     """An option's value in the form of the request's JSON. Raises BadInput naming the option."""
     if value is None:
         return None
+    if field.name == "template" and value.endswith(".toml"):
+        return _kept(value)
     if field.kind is not tuple:
         return int(value) if field.kind is int else value
     if field.name == "demonstrations":
@@ -143,6 +145,14 @@ def read(field: RequestField, value: Any) -> Any:
         raise BadInput(
             f"{field.flags[0]} takes numbers separated by commas (1,0,2,1), not {value!r}."
         ) from error
+
+
+def _kept(path: str) -> str:
+    """The reference of a file's template, which is kept, so that its runs can be read later."""
+    from engine.tasks.templates import saved_file  # with a tokenizer library, which few commands need
+
+    with opened() as store:
+        return saved_file(store, path).reference
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from engine.tasks.public import add_public_model, fetched_data, public_model, pu
 from engine.tasks.rank import rank
 from engine.tasks.setup import setup_workspace
 from engine.tasks.spread import perturbation_stats
+from engine.tasks.templates import preview, save
 from engine.tuning.tune import tune
 
 FORMER = {"strata": "kriging", "path": "kriging"}
@@ -75,6 +76,16 @@ def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
         called=importing.called(payload["path"], engine.settings.uploads),
         options=_import_options(payload),
     ).to_json()
+
+
+def template_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, text, save_as}` -> the prompt it writes for the request's user, and `{reference}` where it
+    was saved. Without a text, what the request's own template writes."""
+    text, name = payload.get("text"), payload.get("save_as")
+    shown = preview(engine, RunRequest.from_json(payload["request"]), text)
+    if text is not None and name is not None:
+        shown["reference"] = save(engine.store, name, text).reference
+    return shown
 
 
 def _import_options(payload: dict[str, Any]) -> importing.ImportOptions:
@@ -221,6 +232,7 @@ _OF_KINDS: dict[str, Handler] = {
     "rank": rank_job,
     "effects": effects_job,
     "pool": pool_job,
+    "template": template_job,
     "preview": preview_job,
     "import": import_job,
     "purge": purge_job,

@@ -71,7 +71,7 @@ def _stored(context: Context[OptimizeRequest], report: Report) -> list[dict[str,
 def key_of(context: Context[OptimizeRequest]) -> str:
     """SHA-256 over everything that the gains depend on."""
     request = context.request
-    ask = [request.size, request.history, request.template, request.scoring, request.calibrate]
+    ask = [request.size, request.history, context.template.key, request.scoring, request.calibrate]
     computed_by = [context.identity.as_dict(), ENGINE_VERSION]
     return digest(["calibration", ask, list(STARTS), context.dataset.fingerprint, *computed_by])
 

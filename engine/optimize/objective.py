@@ -20,7 +20,7 @@ from engine.llm.scoring.measures import Measure, reading
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.modes import Question, cyclic_orders
 from engine.llm.scoring.ranking import Edit
-from engine.prompts import Example, encode, render
+from engine.prompts import Example, Template, encode, render
 from engine.prompts.encode import Encoded
 
 
@@ -42,7 +42,7 @@ class ProbeCosts:
     def __init__(
         self,
         loaded: LoadedModel,
-        template: str,
+        template: Template,
         scoring: str,
         trials: Sequence[Trial],
         measure: Measure = "margin",

@@ -48,6 +48,7 @@ def optimized(
         target=request.target,
         history=request.history,
         template=request.template,
+        turns=request.turns,
         scoring=request.scoring,
         seed=request.seed,
         size=min(spec.size, 16),

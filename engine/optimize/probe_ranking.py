@@ -49,13 +49,13 @@ def ranked(
     items = datasets.items(store, dataset.id, listed.items)
     target = listed.items.index(query.target.item)
     task = Task(
-        demos=tuple(entry.example for entry in entries),
-        history=tuple(row.title for row in query.history),
+        demos=tuple(map(context.example, entries)),
+        history=context.history(query.history),
         candidates=tuple(items[item].title for item in listed.items),
         target=target,
         scoring=request.scoring,  # type: ignore[arg-type]  # checked with the request
         weights=None if weights is None else tuple(weights),
-        template=request.template,
+        template=context.template,
         seed=request.seed,
     )
     ranking = rank_candidates(context.loaded, task, context.engine.prefills)

@@ -39,15 +39,16 @@ class ModelUtility:
         request, query = context.request, context.query
         self._request, self._query = request, query
         self._pool, self._among = pool, among
+        self._template, self._shown = context.template, [context.example(entry) for entry in pool]
         self._loaded, self._cache = context.loaded, context.engine.prefills
         listed = validation_purchases.candidates(context.store, context.dataset, query, among, request.seed)
         self._trials = [
-            Trial(tuple(row.title for row in target.history), titles)
+            Trial(context.history(target.history), titles)
             for target, titles in zip(among, listed, strict=True)
         ]
         self._costs = ProbeCosts(
             self._loaded,
-            request.template,
+            context.template,
             request.scoring,
             self._trials,
             request.measure,  # type: ignore[arg-type]  # checked with the request
@@ -69,7 +70,7 @@ class ModelUtility:
                 target=0,
                 scoring=self._request.scoring,  # type: ignore[arg-type]  # checked with the request
                 weights=tuple(float(weights[n]) for n in shown),
-                template=self._request.template,
+                template=self._template,
             )
             ranked = rank_candidates(self._loaded, task, self._cache)
             gains.append(
@@ -96,7 +97,7 @@ class ModelUtility:
     def robust(self, chosen: Set) -> float:
         ask = self._request
         numbers = range(ask.draws if drawn(self._edits) else 1)
-        task = Task(self._examples(chosen), (), (), template=ask.template)
+        task = Task(self._examples(chosen), (), (), template=self._template)
         hidden = torch.from_numpy(self._hidden(chosen))
         gains = []
         for draw in draws_of(task, self._edits, ask.seed, numbers, self._disliked):
@@ -122,4 +123,4 @@ class ModelUtility:
         return validation_purchases.hidden(self._among, [self._pool[n] for n in chosen], self._query)
 
     def _examples(self, chosen: Set) -> tuple[Example, ...]:
-        return tuple(self._pool[place].example for place in chosen)
+        return tuple(self._shown[place] for place in chosen)

@@ -5,21 +5,28 @@ Knows titles and tokenizers. Knows no model weights, no store and no ranking.
 
 from engine.prompts.encode import Encoded, PieceEncoder, Span, encode
 from engine.prompts.fit import Dropped, Fitted, fit
-from engine.prompts.segments import LAYOUTS, Example, Layout, Segment, again_ask, layout, render
+from engine.prompts.parse import built_in, read
+from engine.prompts.segments import Disliked, Example, Segment
+from engine.prompts.template import SECTIONS, Form, Template, render
+
+PLAIN = built_in("plain")
 
 __all__ = [
-    "LAYOUTS",
+    "PLAIN",
+    "SECTIONS",
+    "Disliked",
     "Dropped",
     "Encoded",
     "Example",
     "Fitted",
-    "Layout",
+    "Form",
     "PieceEncoder",
     "Segment",
     "Span",
-    "again_ask",
+    "Template",
+    "built_in",
     "encode",
     "fit",
-    "layout",
+    "read",
     "render",
 ]

@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 
 from transformers import PreTrainedTokenizerBase
 
-from db.errors import ModelError
+from db.errors import BadInput, ModelError
+from engine.prompts.parse import built_in
 from engine.prompts.probes import prompts
-from engine.prompts.segments import BLANK, HEAD, INTRO, INTRODUCTION, TAIL, Kind, Pieces, Segment
+from engine.prompts.segments import ANSWERED, ASKED, BLANK, HEAD, INTRO, TAIL, Kind, Pieces, Segment
+from engine.prompts.template import Template
 
 _REMEMBERED = 500_000  # pieces; about 100 MB of short id tuples
 _DAY = datetime(2024, 7, 26, tzinfo=UTC)  # what Llama's templates write where they do not know the day
@@ -25,24 +27,31 @@ _ANCHORS = ("\n", ":", ".", "x", "0")  # tried in turn, should one merge with th
 
 @dataclass(frozen=True)
 class Cut:
-    """How the marks of a prompt become pieces: its introduction, and the end of a demonstration.
+    """How the marks of a prompt become pieces: its introduction, and an empty line.
 
-    opened: the first piece is tokenized together with what opens the text, as its beginning.
+    parted: an empty line is no part of the line before it. opened: the first piece is tokenized together with
+    what opens the text, as its beginning.
     """
 
-    intro: Pieces
     blank: Pieces
+    parted: bool = False
     opened: bool = True
+
+    def intro(self, text: str) -> Pieces:
+        """The pieces of an introduction."""
+        if text.endswith("\n\n") and (self.parted or not self.blank):
+            return (text[:-1], *self.blank)
+        return (text,)
 
 
 AS_TUNED = "pieces"  # the only one before there were others: models tuned then go on with it
 # Tried in this order; the first is taken whose tokens are those of the whole text.
 CUTS = {
-    AS_TUNED: Cut((f"{INTRODUCTION}\n",), ("\n",), opened=False),
-    "opened": Cut((f"{INTRODUCTION}\n",), ("\n",)),
-    "two line ends": Cut((INTRODUCTION, "\n"), ("\n",)),
+    AS_TUNED: Cut(("\n",), opened=False),
+    "opened": Cut(("\n",)),
+    "two line ends": Cut(("\n",), parted=True),
     # Tokenizers that make one token of two line ends would end an answer otherwise than it is scored.
-    "no blank lines": Cut((INTRODUCTION,), ()),
+    "no blank lines": Cut(()),
 }
 
 
@@ -88,7 +97,8 @@ class PieceEncoder:
 
     Attributes: `chat` says whether the tokenizer's chat template wraps the prompt; `dated` is the date that
     template gets where it asks for today's, always the same, so that runs can be repeated; else None.
-    `cut` is the one of `CUTS` that is used, and `exact` whether its tokens are those of the whole text.
+    `cut` is the one of `CUTS` that is used, and `exact` whether its tokens are those of the whole text, for
+    the template `plain`; `exact_for` says so of another one.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, cut: str | None = None) -> None:
@@ -101,6 +111,7 @@ class PieceEncoder:
         dated = self.chat and self._chat_texts(_ANOTHER_DAY) != (self._head_text, self._tail_text)
         self.dated = f"{_DAY:%d %B %Y}" if dated else None
         self._marks = self._opening()
+        self._turns: tuple[str, str] | None = None
         self.cut, self.exact = self._chosen(cut)
 
     @property
@@ -131,20 +142,39 @@ class PieceEncoder:
         return self._begun(self._text(pieces))
 
     def _text(self, pieces: Iterable[str]) -> str:
+        return "".join(map(self._text_of, pieces))
+
+    def _text_of(self, piece: str) -> str:
         cut = CUTS[self.cut]
-        special = {
-            HEAD: self._head_text,
-            TAIL: self._tail_text,
-            INTRO: self._head_text + "".join(cut.intro),
-            BLANK: "".join(cut.blank),
-        }
-        return "".join(special.get(piece, piece) for piece in pieces)
+        if piece.startswith(INTRO):
+            return self._head_text + "".join(cut.intro(piece.removeprefix(INTRO)))
+        if piece in (ASKED, ANSWERED):
+            return self.turns[piece == ANSWERED]
+        return {HEAD: self._head_text, TAIL: self._tail_text, BLANK: "".join(cut.blank)}.get(piece, piece)
+
+    @property
+    def turns(self) -> tuple[str, str]:
+        """What the chat template writes between a user's message and the model's, and behind that one up to
+        the user's next. Raises BadInput where there is no chat template, ModelError where it has no turns."""
+        if not self.chat:
+            raise BadInput(
+                "turns: the model has no chat template, so its prompts have one turn. Choose turns one."
+            )
+        if self._turns is None:
+            self._turns = self._between_turns()
+        return self._turns
+
+    def exact_for(self, template: Template) -> bool:
+        """Whether the tokens of this template's prompts are those of the whole texts, on the probes."""
+        if template == built_in("plain"):
+            return self.exact
+        return all(self.joined(pieces) == self.whole(pieces) for pieces in prompts(template))
 
     def _chosen(self, asked: str | None) -> tuple[str, bool]:
         """The cut that is used, and whether it is exact on the probes."""
         for self.cut in CUTS if asked is None else (asked,):
             self._known = {}
-            if all(self.joined(pieces) == self.whole(pieces) for pieces in prompts()):
+            if all(self.joined(pieces) == self.whole(pieces) for pieces in prompts(built_in("plain"))):
                 return self.cut, True
         self._known = {}
         return asked or AS_TUNED, False
@@ -154,23 +184,26 @@ class PieceEncoder:
         if piece == HEAD:
             return self._begun(self._head_text)
         if piece == TAIL:
-            return self._tail(cut)
+            return self._header(self._tail_text)
+        if piece in (ASKED, ANSWERED):
+            return self._header(self.turns[piece == ANSWERED])
         if piece == BLANK:
             return self.joined(cut.blank)
-        if piece == INTRO and cut.opened:
-            return (*self._begun(self._head_text + cut.intro[0]), *self.joined(cut.intro[1:]))
-        if piece == INTRO:
-            return (*self.ids(HEAD), *self.joined(cut.intro))
+        if piece.startswith(INTRO):
+            first, *rest = cut.intro(piece.removeprefix(INTRO))
+            if cut.opened:
+                return (*self._begun(self._head_text + first), *self.joined(rest))
+            return (*self.ids(HEAD), *self.joined((first, *rest)))
         return self._alone(piece, self._plain)
 
-    def _tail(self, cut: Cut) -> tuple[int, ...]:
-        """The template's text behind the question; a line's end may depend on the dash that follows it."""
-        if not self._tail_text:
+    def _header(self, text: str) -> tuple[int, ...]:
+        """The chat template's text before a turn; a line's end may depend on the dash that follows it."""
+        if not text:
             return ()
-        dash, ids = self._plain("x-")[-1:], self._alone(f"{self._tail_text}-", self._with_special)
-        if cut.opened and ids[-1:] == dash:
+        dash, ids = self._plain("x-")[-1:], self._alone(f"{text}-", self._with_special)
+        if CUTS[self.cut].opened and ids[-1:] == dash:
             return ids[:-1]
-        return self._alone(self._tail_text, self._with_special)
+        return self._alone(text, self._with_special)
 
     def _begun(self, text: str) -> tuple[int, ...]:
         """The ids of the beginning of a text, with the special tokens that open it."""
@@ -218,26 +251,50 @@ class PieceEncoder:
             )
         mark = uuid.UUID(int=0).hex
         try:
-            written = self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": mark}],
-                tokenize=False,
-                add_generation_prompt=True,
-                enable_thinking=False,
-                chat_template=_on(day, self.tokenizer.get_chat_template()),
-            )
+            written = self._conversation([mark], day)
         except Exception as error:  # a template is a program of somebody else's
             raise ModelError(
                 f"The model's chat template cannot be used: it failed on one plain user message "
                 f"({str(error).rstrip('.')}). "
                 "Remove or correct chat_template in the model's folder."
             ) from error
-        head, shown, tail = str(written).partition(mark)
+        head, shown, tail = written.partition(mark)
         if not shown:
             raise ModelError(
                 "The model's chat template does not show the user's message, so no prompt can be written "
                 "with it. Remove or correct chat_template in the model's folder."
             )
         return head, tail
+
+    def _between_turns(self) -> tuple[str, str]:
+        marks = [uuid.UUID(int=n).hex for n in range(5)]
+        try:
+            written = self._conversation(marks, _DAY)
+        except Exception as error:  # a template is a program of somebody else's
+            written = str(error)
+        parts = []
+        for mark in marks:
+            before, shown, written = written.partition(mark)
+            parts += [before] if shown else []
+        expected = [self._head_text, *parts[1:3], *parts[1:3]]
+        if len(parts) != len(marks) or parts != expected or written != self._tail_text:
+            raise ModelError(
+                "turns: the model's chat template does not write the turns of a conversation one like the "
+                "other, so demonstrations cannot be turns. Choose turns one."
+            )
+        return parts[1], parts[2]
+
+    def _conversation(self, messages: Sequence[str], day: datetime) -> str:
+        """The chat template's text of messages by the user and the model in turn, up to the model's next."""
+        roles = ("user", "assistant")
+        written = self.tokenizer.apply_chat_template(
+            [{"role": roles[n % 2], "content": message} for n, message in enumerate(messages)],
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
+            chat_template=_on(day, self.tokenizer.get_chat_template()),
+        )
+        return str(written)
 
 
 def _on(day: datetime, template: str) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from db.errors import ModelError
 from engine.prompts.encode import Encoded, PieceEncoder, encode
-from engine.prompts.segments import Example, Segment, render
+from engine.prompts.segments import Example, Segment
+from engine.prompts.template import Template, render
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Fitted:
 
 def fit(
     encoder: PieceEncoder,
-    template: str,
+    template: Template,
     scoring: str,
     demos: Sequence[Example],
     history: Sequence[str],

@@ -108,7 +108,7 @@ def recommend(
             **({"zero_shot_proven": bare.proven} if bare else {}),
         },
         "demonstrations": [
-            results.demonstration(entry, weight, request)
+            results.demonstration(entry, weight, context)
             for entry, weight in zip(choice.entries, choice.weights, strict=True)
         ],
         "history": [results.interaction(purchase) for purchase in history],
@@ -138,11 +138,11 @@ def _task(
     """The request in titles, under its edits; the candidates are the whole catalogue and not listed."""
     request = context.request
     task = Task(
-        demos=tuple(entry.example for entry in choice.entries),
-        history=tuple(purchase.title for purchase in history),
+        demos=tuple(map(context.example, choice.entries)),
+        history=context.history(history),
         candidates=(),
         weights=tuple(choice.weights),
-        template=request.template,
+        template=context.template,
         hint=hint.titles if hint else (),
         edits=(ForwardTuned(request.forward),) if request.forward else (),
     )
@@ -191,10 +191,10 @@ def _scale(context: Context[RunRequest], tree: TitleTree) -> Scale:
         return Mean(tree) if request.scoring == "mean" else Sum()
 
     def calibrated() -> Calibrated:
-        empty = encode(loaded.encoder, render(request.template, request.scoring, [], []))
+        empty = encode(loaded.encoder, render(context.template, request.scoring, [], []))
         return Calibrated(tree, priors(loaded, prefill(loaded, empty.ids, empty.owners()), tree))
 
-    key = ("priors", context.dataset.fingerprint, loaded.key, request.template)
+    key = ("priors", context.dataset.fingerprint, loaded.key, context.template)
     return context.engine.prefills.get(key, calibrated, lambda scale: scale.nbytes)
 
 

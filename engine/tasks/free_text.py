@@ -23,7 +23,7 @@ from engine.context import Engine, resolve
 from engine.llm.generation.free_writing import write
 from engine.llm.scoring.ranking import kept_weights
 from engine.progress import Clock
-from engine.prompts import again_ask, fit, layout
+from engine.prompts import fit
 from engine.tasks import results
 from engine.tasks.catalogue import gate_of, whole_prompt
 from engine.tasks.edits import edited, refuse_drawn
@@ -96,12 +96,13 @@ def free(engine: Engine, request: RunRequest, top: int = 10, retries: int = 0) -
     with clock("load"):
         loaded = context.loaded
     with clock("prefill"):
-        question = loaded.encoder.joined(layout(request.template, "free").ask(inputs.titles))
+        form = context.template.form("free")
+        question = loaded.encoder.joined(form.ask(inputs.titles))
         longest = max(len(loaded.encoder.joined((f" {title}\n",))) for title in inputs.titles)
         most = top * (longest + SPARE)
-        task = edited(inputs.request, inputs.task(), inputs.disliked)
+        task = edited(inputs.request, inputs.task(form), inputs.disliked)
         room = loaded.context_length - len(question) - most
-        fitted = fit(loaded.encoder, request.template, "free", task.demos, task.history, room, task.hint)
+        fitted = fit(loaded.encoder, task.template, "free", task.demos, task.history, room, task.hint)
         gate = gate_of(loaded, kept_weights(task, fitted))
     wanted = min(top, len(inputs.titles))
 
@@ -116,7 +117,7 @@ def free(engine: Engine, request: RunRequest, top: int = 10, retries: int = 0) -
 
     attempts, notes = [answer(question)], []
     while len(attempts) <= retries and attempts[-1].fits() < wanted:
-        again = loaded.encoder.joined(again_ask(inputs.titles, attempts[-1].faults(wanted)))
+        again = loaded.encoder.joined(form.ask(inputs.titles, attempts[-1].faults(wanted)))
         if len(fitted.encoded) + len(again) + most > loaded.context_length:
             faults = f"the faults of attempt {len(attempts)}"
             notes.append(f"It was not asked again: the prompt has no room for {faults}.")
@@ -131,7 +132,7 @@ def free(engine: Engine, request: RunRequest, top: int = 10, retries: int = 0) -
         "text": text,
         **({"attempts": [_attempt(each, top) for each in attempts]} if retries else {}),
         "demonstrations": [
-            results.demonstration(entry, weight, inputs.request)
+            results.demonstration(entry, weight, context)
             for entry, weight in zip(inputs.chosen, inputs.weights, strict=True)
         ],
         "history": [results.interaction(purchase) for purchase in inputs.query.history],

@@ -31,6 +31,7 @@ from engine.tasks.proxy_scoring import prescored
 
 if TYPE_CHECKING:
     from engine.llm.scoring.ranking import Task
+    from engine.prompts import Form
 
 
 @dataclass(frozen=True)
@@ -82,20 +83,21 @@ class Inputs:
         """The demonstrations, as they were chosen."""
         return Choice(self.chosen, self.weights, self.optimization, self.control, self.excluded)
 
-    def task(self) -> Task:
-        """The request in titles, as the language model's side takes it."""
+    def task(self, form: Form | None = None) -> Task:
+        """The request in titles, as the language model's side takes it, for a form of its template (that of
+        its scoring by default)."""
         from engine.llm.scoring.kv_tuning import ForwardTuned
         from engine.llm.scoring.ranking import Task
 
         request = self.request
         return Task(
-            demos=tuple(entry.example for entry in self.chosen),
-            history=tuple(purchase.title for purchase in self.query.history),
+            demos=tuple(self.context.example(entry, form) for entry in self.chosen),
+            history=self.context.history(self.query.history, form),
             candidates=self.titles,
             target=self.target_index,
             scoring=request.scoring,  # type: ignore[arg-type]  # validated with the request
             weights=self.weights,
-            template=request.template,
+            template=self.context.template,
             target_liked=self.dataset.scale.likes(self.target.rating),
             seed=request.seed,
             hint=self.hint.titles if self.hint else (),

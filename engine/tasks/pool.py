@@ -28,7 +28,7 @@ def pool(
     store, dataset, query, seed = context.store, context.dataset, context.query, request.seed
     offered = selection.pool(store, dataset, query, sources, size, seed, report)
     demonstrations.save_many(store, [entry.demonstration for entry in offered])
-    rows = [results.demonstration(entry, 1.0, context.request) for entry in offered]
+    rows = [results.demonstration(entry, 1.0, context) for entry in offered]
     if context.proxy is None:
         return rows
     gains = proxy_scoring.effects(context, offered)

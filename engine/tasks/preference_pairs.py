@@ -26,12 +26,11 @@ from engine.evaluation.users import drawn_users
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.progress import Report, quiet
-from engine.prompts import Segment, layout
+from engine.prompts import PLAIN, Segment
 from engine.prompts.segments import written
 
 STRATEGIES = ("neighbours", "proximal", "recent", "bm25")
 RANDOM = 3  # random sets judged beside those
-TEMPLATE = "plain"
 QUESTION = "Purchases of shoppers from which the next one can be learnt:\n\n"
 
 
@@ -107,7 +106,7 @@ def pair(
         return None
     # So that a line's ids name demonstrations that a run can be asked for.
     demonstrations.save_many(engine.store, [e.demonstration for e in (*best.entries, *worst.entries)])
-    shown = Segment("query", 0, layout(TEMPLATE, "sum").query([purchase.title for purchase in query.history]))
+    shown = Segment("query", 0, PLAIN.form("sum").query([purchase.title for purchase in query.history]))
     bought = shown.text.rpartition("Next:\n")[0]
     return {
         "prompt": f"{bought}\n{QUESTION}",
@@ -163,5 +162,5 @@ def _sets(
 
 def _text(judged: Judged) -> str:
     """The set as it stands in a prompt."""
-    shown = layout(TEMPLATE, "sum")
+    shown = PLAIN.form("sum")
     return "".join(written(shown.demo(entry.example)) for entry in judged.entries)

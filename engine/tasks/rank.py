@@ -118,7 +118,7 @@ def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
                 for entry, weight in zip(inputs.chosen, inputs.weights, strict=True)
             ],
             "prompts": inputs.prompts,
-            "template": request.template,
+            "template": inputs.context.template.key,
             "scoring": request.scoring,
             "seed": request.seed if request.scoring == "listwise" or drawn(edits) else None,
             "hint": inputs.hint.as_dict() if inputs.hint else None,

@@ -20,6 +20,7 @@ from engine.tasks.edits import described
 from engine.tasks.inputs import Choice, Inputs
 
 if TYPE_CHECKING:
+    from engine.context import Context
     from engine.llm.explain.effects import EffectsResult
     from engine.llm.explain.identity import Check
     from engine.llm.loading.load import LoadedModel
@@ -45,7 +46,7 @@ def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: 
         "loss_zero_shot": result.loss_zero_shot,
         "margin": result.margin,
         "margin_zero_shot": result.margin_zero_shot,
-        "demonstrations": [demonstration(entry, weight, inputs.request) for entry, weight in chosen],
+        "demonstrations": [demonstration(entry, weight, inputs.context) for entry, weight in chosen],
         "history": [interaction(i) for i in inputs.query.history],
         "target": {
             **interaction(inputs.target),
@@ -87,9 +88,8 @@ def ranked(inputs: Inputs, scores: list[float]) -> list[dict[str, Any]]:
     ]
 
 
-def demonstration(entry: PoolEntry, weight: float, request: RunRequest) -> dict[str, Any]:
+def demonstration(entry: PoolEntry, weight: float, context: Context[RunRequest]) -> dict[str, Any]:
     """One demonstration as it stands in the prompt, and where it comes from."""
-    from engine.prompts import layout
     from engine.prompts.segments import written
 
     demo = entry.demonstration
@@ -98,7 +98,7 @@ def demonstration(entry: PoolEntry, weight: float, request: RunRequest) -> dict[
         "weight": weight,
         "source": demo.source,
         "user": demo.user_id,
-        "text": written(layout(request.template, request.scoring).demo(entry.example)),
+        "text": written(context.form.demo(context.example(entry))),
         "history": [{"item": i.item_id, "title": i.title} for i in entry.history],
         "answer": {"item": entry.answer.item_id, "title": entry.answer.title},
         "timestamp": demo.timestamp,
@@ -143,7 +143,7 @@ def notes(inputs: Inputs, loaded: LoadedModel, result: RankResult) -> list[str]:
         sentences.append(
             "A demonstration was written by hand: nothing can check that what it shows was known by then."
         )
-    if not loaded.encoder.exact:
+    if not loaded.encoder.exact_for(inputs.context.template):
         sentences.append(
             "The model's tokenizer forms tokens across lines, and prompts are tokenized line by line: the "
             "model reads other tokens than it would in one text, and may rank worse for it."

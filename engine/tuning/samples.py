@@ -19,8 +19,8 @@ from db.ratings import FIVE_STARS, Scale
 from db.requests import TuneRequest
 from engine.data.splits import positions, time_periods
 from engine.demos.windows import LENGTH
-from engine.prompts import Example, PieceEncoder, render
-from engine.prompts.segments import layout, title_answer, yes_no_answer
+from engine.prompts import PLAIN, Example, PieceEncoder, render
+from engine.prompts.segments import title_answer
 from engine.tuning.worlds import Sample
 
 HISTORY = 10  # newest items of the query, as many as ranking shows
@@ -136,14 +136,14 @@ class Sampler:
         demos = [self._example(place) for place in self._demonstrations(answer, shown, count, rng)]
         item, liked = self._answer(answer, rng)
         title = self.columns.titles
-        ways = layout("plain", self._scoring)
+        form = PLAIN.form(self._scoring)
         if self._scoring == "yes_no":
-            question, answered = ways.ask([title[item]]), yes_no_answer(liked)
+            question, answered = form.ask([title[item]]), form.yes_no_answer(liked)
         else:
             question, answered = (), title_answer(title[item])
         history = [title[i] for i in self._items(shown)]
         while True:
-            pieces = [segment.pieces for segment in render("plain", self._scoring, demos, history)]
+            pieces = [segment.pieces for segment in render(PLAIN, self._scoring, demos, history)]
             sample = self._laid_out(pieces, question, answered, rng, full)
             if sample or not (len(history) > 1 or demos):
                 return sample

@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerBase
 
 from engine.data.draws import generator
 from engine.data.world import make_shoppers, make_world, purchase_times, shop
-from engine.prompts import Example, PieceEncoder, render
+from engine.prompts import PLAIN, Example, PieceEncoder, render
 from engine.prompts.segments import title_answer
 
 OTHER_WEIGHT = 0.3
@@ -75,7 +75,7 @@ class Layout:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._encoder = PieceEncoder(tokenizer)
-        prefix, demo, _ = render("plain", "sum", [Example(("history",), "answer")], ("history",))
+        prefix, demo, _ = render(PLAIN, "sum", [Example(("history",), "answer")], ("history",))
         bought, dash, _, following, _, _, blank = (self.piece(text) for text in demo.pieces)
         self.prefix = list(self._encoder.joined(prefix.pieces))
         self.bought, self.dash, self.following, self.blank = bought, dash, following, blank

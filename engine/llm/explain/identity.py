@@ -13,7 +13,7 @@ from db.errors import BadInput
 from engine.llm.attention import lens
 from engine.llm.loading.load import LoadedModel
 from engine.lrgd.verify import TOLERANCE, LayerCheck, LayerRecord, check_layer
-from engine.prompts import Encoded, Example, Segment, encode, fit
+from engine.prompts import PLAIN, Encoded, Example, Segment, encode, fit
 from engine.prompts.segments import title_answer
 
 DEMOS = (
@@ -51,7 +51,7 @@ def check_model(
     Raises BadInput where no demonstration fits into the model's context.
     """
     tail = loaded.encoder.joined(title_answer(answer))
-    fitted = fit(loaded.encoder, "plain", "sum", demos, history, loaded.context_length - len(tail))
+    fitted = fit(loaded.encoder, PLAIN, "sum", demos, history, loaded.context_length - len(tail))
     if not fitted.kept:
         raise BadInput(f"No demonstration fits into the {loaded.context_length} tokens {loaded.name} takes.")
     shown = Segment("answer", 0, title_answer(answer))

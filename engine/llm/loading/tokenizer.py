@@ -14,7 +14,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from db.errors import ModelError
 from engine.llm.loading.agreement import quiet
 from engine.llm.loading.folder import line_of
-from engine.prompts import PieceEncoder
+from engine.prompts import PLAIN, PieceEncoder
 from engine.prompts.encode import AS_TUNED, CUTS
 from engine.prompts.segments import INTRO, TAIL
 
@@ -56,7 +56,7 @@ def read_encoder(folder: Path, tokenizer: PreTrainedTokenizerBase, config: Pretr
     """The encoder of prompts; no token that it can give lies beyond what the model knows."""
     vocabulary = int(config.get_text_config().vocab_size)
     encoder = PieceEncoder(tokenizer, _cut(folder))
-    ids = encoder.joined((INTRO, "Bought:\n", "-", " A title\n", TAIL))
+    ids = encoder.joined((INTRO + PLAIN.introduction, "Bought:\n", "-", " A title\n", TAIL))
     if not ids:
         raise ModelError(f"The tokenizer in {folder} turns text into no tokens at all.")
     # Special tokens come from the template alone: what spells one in a title stays text.

@@ -22,8 +22,8 @@ from engine.llm.scoring.log_probs import (
     suffix_logprobs,
 )
 from engine.llm.scoring.memory import PrefillCache
-from engine.prompts import PieceEncoder, encode, layout, render
-from engine.prompts.segments import label_answer, title_answer, yes_no_answer
+from engine.prompts import PieceEncoder, Template, encode, render
+from engine.prompts.segments import label_answer, title_answer
 
 PERMUTATIONS = 4  # orders of the list a listwise score is averaged over
 LISTWISE_LIMIT = 200  # candidates in one list
@@ -37,7 +37,7 @@ class Question:
     orders: for listwise, permutations of the candidates.
     """
 
-    template: str
+    template: Template
     scoring: str
     candidates: tuple[str, ...]
     target: int | None
@@ -212,12 +212,13 @@ _ASK = {"sum": _titles, "mean": _titles, "calibrated": _titles, "yes_no": _yes_n
 
 
 def _ask_pieces(question: Question, titles: Sequence[str]) -> tuple[str, ...]:
-    return layout(question.template, question.scoring).ask(titles)
+    return question.template.form(question.scoring).ask(titles)
 
 
 def _yes_no_rows(encoder: PieceEncoder, question: Question, title: str) -> list[Row]:
     asked = encoder.joined(_ask_pieces(question, [title]))
-    answers = [encoder.joined(yes_no_answer(yes)) for yes in (True, False)]
+    form = question.template.form(question.scoring)
+    answers = [encoder.joined(form.yes_no_answer(yes)) for yes in (True, False)]
     return [Row((*asked, *answer), len(answer)) for answer in answers]
 
 

@@ -20,7 +20,7 @@ from engine.llm.scoring.modes import (
     longest_tail,
 )
 from engine.progress import Clock, plan
-from engine.prompts import Dropped, Example, Fitted, PieceEncoder, fit
+from engine.prompts import PLAIN, Dropped, Example, Fitted, PieceEncoder, Template, fit
 
 Scoring = Literal["sum", "mean", "calibrated", "yes_no", "listwise"]
 # (model, keys and values of prefix and demonstrations, cache) -> the same prefix, edited
@@ -31,7 +31,8 @@ Edit = Callable[[LoadedModel, Prefix, PrefillCache], Prefix]
 class Task:
     """What is to be ranked or explained, in titles.
 
-    demos: in prompt order (the last stands nearest to the query). history: oldest first. target: index into
+    demos: in prompt order (the last stands nearest to the query). history: oldest first, as the template
+    shows it. target: index into
     candidates, or None. weights: one sample weight >= 0 per demonstration (None: all 1). target_liked:
     whether yes_no's right answer about the target is Yes. seed: order of listwise lists.
     hint: titles that another recommender suggests, shown before the query with and without demonstrations.
@@ -44,7 +45,7 @@ class Task:
     target: int | None = None
     scoring: Scoring = "sum"
     weights: tuple[float, ...] | None = None
-    template: str = "plain"
+    template: Template = PLAIN
     target_liked: bool = True
     seed: int = 0
     hint: tuple[str, ...] = ()

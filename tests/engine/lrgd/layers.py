@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.llm.attention import lens
 from engine.lrgd.verify import LayerRecord
-from engine.prompts import Example, Segment, encode, render
+from engine.prompts import PLAIN, Example, Segment, encode, render
 from engine.prompts.segments import title_answer
 from tests.engine.conftest import TITLES, make_loaded
 
@@ -53,7 +53,7 @@ def record(family: str, alpha: tuple[float, ...] | None = None) -> Recorded:
 
 
 def _prompt(family: str):
-    segments = render("plain", "sum", DEMOS, TITLES[7:9])
+    segments = render(PLAIN, "sum", DEMOS, TITLES[7:9])
     prompt = encode(
         make_loaded(family, dtype=torch.float64).encoder,
         [*segments, Segment("answer", 0, title_answer(TITLES[0]))],

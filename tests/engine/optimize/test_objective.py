@@ -9,7 +9,7 @@ from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.edits.values import ValueNoise
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.optimize.objective import ProbeCosts, Trial
-from engine.prompts import Example
+from engine.prompts import PLAIN, Example
 
 MEASURES = ("margin", "loss")
 SCORINGS = ("sum", "mean", "calibrated", "yes_no", "listwise")
@@ -49,7 +49,7 @@ def test_a_probes_cost_is_what_a_ranking_says(
 ) -> None:
     model = loaded(family)
     weightings = [(1.0, 1.0, 1.0), (2.0, 0.0, 0.5)]
-    probes = ProbeCosts(model, "plain", scoring, trials, measure)  # type: ignore[arg-type]
+    probes = ProbeCosts(model, PLAIN, scoring, trials, measure)  # type: ignore[arg-type]
     found = probes.costs(demos, torch.tensor(weightings))
     for m, weights in enumerate(weightings):
         for p, trial in enumerate(trials):
@@ -61,7 +61,7 @@ def test_a_probes_cost_is_what_a_ranking_says(
 def test_what_a_probe_must_not_see_is_not_written(
     loaded: Load, demos: tuple[Example, ...], trials: list[Trial], scoring: str
 ) -> None:
-    probes = ProbeCosts(loaded("llama"), "plain", scoring, trials)
+    probes = ProbeCosts(loaded("llama"), PLAIN, scoring, trials)
     bare = [by_ranking(loaded("llama"), trial, (), scoring, ()) for trial in trials]
     assert probes.costs([])[0].tolist() == pytest.approx(bare, abs=3e-4)
     hidden = torch.tensor([[False, False, False], [True, False, False], [False, True, True]])
@@ -82,7 +82,7 @@ def test_the_gradient_is_that_of_the_cost(
     loaded: Load, demos: tuple[Example, ...], trials: list[Trial], scoring: str, measure: str
 ) -> None:
     model = loaded("llama", "bpe", torch.float64)
-    measured = ProbeCosts(model, "plain", scoring, trials, measure)  # type: ignore[arg-type]
+    measured = ProbeCosts(model, PLAIN, scoring, trials, measure)  # type: ignore[arg-type]
     alpha = torch.tensor([1.2, 0.7, 1.0], dtype=torch.float64)
     hidden = torch.tensor([[False, False, True], [False, True, False], [False, False, False]])
     share = torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64)
@@ -100,13 +100,13 @@ def test_the_gradient_is_that_of_the_cost(
 def test_a_weight_of_what_nobody_sees_has_no_slope(
     loaded: Load, demos: tuple[Example, ...], trials: list[Trial]
 ) -> None:
-    measured = ProbeCosts(loaded("gpt2"), "plain", "sum", trials)
+    measured = ProbeCosts(loaded("gpt2"), PLAIN, "sum", trials)
     everyone, share = torch.ones(3, 3, dtype=torch.bool), torch.full((3,), 1 / 3)
     assert measured.gradient(demos, torch.ones(3), everyone, share)[1].tolist() == [0.0] * 3
 
 
 def test_what_does_not_fit_is_said(loaded: Load, demos: tuple[Example, ...], trials: list[Trial]) -> None:
-    loss = ProbeCosts(loaded("llama"), "plain", "sum", trials)
+    loss = ProbeCosts(loaded("llama"), PLAIN, "sum", trials)
     assert loss.fits(demos)
     assert not loss.fits(demos * 12)
 
@@ -115,7 +115,7 @@ def test_edited_values_give_what_a_ranking_under_the_edit_says(
     loaded: Load, demos: tuple[Example, ...], trials: list[Trial]
 ) -> None:
     model, edit = loaded("llama"), ValueNoise(0.5, seed=3, draw=1)
-    loss = ProbeCosts(model, "plain", "sum", trials)
+    loss = ProbeCosts(model, PLAIN, "sum", trials)
     found = loss.costs(demos, edits=[edit])[0]
     for p, trial in enumerate(trials):
         task = Task(demos, trial.history, trial.candidates, 0, scoring="sum", edits=(edit,))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from engine.prompts import Example, PieceEncoder, encode, layout, render
+from engine.prompts import PLAIN, Example, PieceEncoder, encode, render
 from engine.prompts.encode import AS_TUNED, CUTS
-from engine.prompts.segments import LAYOUTS, label_answer, title_answer, yes_no_answer
+from engine.prompts.segments import label_answer, title_answer
 from tests.engine.conftest import TITLES, make_tokenizer
 
 _SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "<|start|>", "<|end|>"]
@@ -147,11 +147,18 @@ ENCODERS = [*((kind, False) for kind in KINDS), *((kind, True) for kind in CHATS
 
 def prompt(scoring: str, titles: list[str]) -> list[str]:
     """The pieces of a whole prompt with two demonstrations, a hint and an answer."""
-    demos = [Example(tuple(titles[:3]), titles[3]), Example(tuple(titles[2:5]), titles[0], False)]
-    shared = render("plain", scoring, demos, titles[1:5], titles[3:5])
-    answers = {"yes_no": yes_no_answer(False), "listwise": label_answer(2, len(titles))}
+    demos = [
+        Example(tuple(titles[:3]), titles[3], True, 4.0),
+        Example(tuple(titles[2:5]), titles[0], False, 1.5),
+    ]
+    shared = render(PLAIN, scoring, demos, titles[1:5], titles[3:5])
+    answers = {
+        "rating": (" 4\n",),
+        "yes_no": PLAIN.form("yes_no").yes_no_answer(False),
+        "listwise": label_answer(2, len(titles)),
+    }
     answer = answers.get(scoring, title_answer(titles[4]))
-    asked = layout("plain", scoring).ask(titles)
+    asked = PLAIN.form(scoring).ask(titles)
     return [*(piece for segment in shared for piece in segment.pieces), *asked, *answer]
 
 
@@ -159,7 +166,7 @@ def prompt(scoring: str, titles: list[str]) -> list[str]:
 def test_a_cut_is_found_that_is_exact(kind: str, chat: bool) -> None:
     encoder = encoder_of(kind, chat)
     assert encoder.exact
-    for scoring in LAYOUTS["plain"]:
+    for scoring in PLAIN.scorings:
         pieces = prompt(scoring, list(TITLES))
         assert encoder.joined(pieces) == encoder.whole(pieces)
 
@@ -201,8 +208,8 @@ def test_spans_stay_exact_and_do_not_depend_on_what_stands_beside_them() -> None
     demos = [Example(TITLES[:2], TITLES[2]), Example(TITLES[3:5], TITLES[5])]
     for kind, chat in ENCODERS:
         encoder = encoder_of(kind, chat)
-        both = encode(encoder, render("plain", "sum", demos, TITLES[6:8]))
-        alone = encode(encoder, render("plain", "sum", demos[1:], TITLES[6:8]))
+        both = encode(encoder, render(PLAIN, "sum", demos, TITLES[6:8]))
+        alone = encode(encoder, render(PLAIN, "sum", demos[1:], TITLES[6:8]))
         assert both.ids[both.spans[2].start :] == alone.ids[alone.spans[1].start :]
         assert both.ids[: both.spans[1].start] == alone.ids[: alone.spans[1].start]
 
@@ -212,7 +219,7 @@ def test_an_answer_ends_as_the_answers_of_demonstrations_do() -> None:
     for kind, chat in ENCODERS:
         encoder = encoder_of(kind, chat)
         scored = encoder.joined(title_answer(TITLES[2]))
-        shown = encoder.joined(layout("plain", "sum").demo(Example(TITLES[:2], TITLES[2])))
+        shown = encoder.joined(PLAIN.form("sum").demo(Example(TITLES[:2], TITLES[2])))
         blank = encoder.joined(CUTS[encoder.cut].blank)
         assert shown[len(shown) - len(blank) - len(scored) :] == (*scored, *blank)
 

@@ -21,7 +21,7 @@ from engine.demos.probes import gives_away, own_probes
 from engine.jobs import handlers
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.progress import quiet
-from engine.prompts import Example, layout
+from engine.prompts import PLAIN, Example
 from engine.tasks import proxy_scoring
 from engine.tasks.inputs import gather
 from engine.tasks.rank import rank
@@ -176,7 +176,7 @@ def test_a_pool_shows_the_small_models_effects_best_first(engine: Engine, reques
 def test_budgets_and_several_prompts_are_kept_to(engine: Engine, request_: RunRequest) -> None:
     budget = gather(resolve(engine, replace(request_, demos="neighbours:200t"))).chosen
     encoder = engine.load(engine.registered("big")).encoder
-    total = sum(len(encoder.joined(layout("plain", "sum").demo(example(e)))) for e in budget)
+    total = sum(len(encoder.joined(PLAIN.form("sum").demo(example(e)))) for e in budget)
     assert 0 < total <= 200
     assert gather(resolve(engine, replace(request_, prompts=2))).prompts == (2, 2)
     assert gather(resolve(engine, replace(request_, demos="none"))).chosen == ()

@@ -13,7 +13,7 @@ from db.ratings import between
 from db.requests import TuneRequest
 from engine.data.simulated import simulate
 from engine.data.splits import positions, time_periods
-from engine.prompts import Example, encode, render
+from engine.prompts import PLAIN, Example, encode, render
 from engine.prompts.segments import title_answer
 from engine.tuning.samples import Sampler, material
 from tests.engine.conftest import make_loaded
@@ -48,7 +48,7 @@ def test_a_sample_is_token_for_token_what_ranking_renders() -> None:
         assert sample is not None
         history = [COLUMNS.titles[i] for i in COLUMNS.item[sampler._window(answer, 10)]]
         answered = encoder.joined(title_answer(COLUMNS.titles[COLUMNS.item[answer]]))
-        assert tuple(sample.ids) == (*encode(encoder, render("plain", "sum", [], history)).ids, *answered)
+        assert tuple(sample.ids) == (*encode(encoder, render(PLAIN, "sum", [], history)).ids, *answered)
         assert sample.weights == [0.0] * (len(sample.ids) - len(answered)) + [1.0] * len(answered)
         assert sample.positions == list(range(len(sample.ids)))
 
@@ -66,7 +66,7 @@ def test_demonstrations_stand_before_the_query_as_the_engine_writes_them(monkeyp
         history = tuple(COLUMNS.titles[i] for i in COLUMNS.item[sampler._window(row, 5)])
         demos.append(Example(history, COLUMNS.titles[COLUMNS.item[row]], bool(COLUMNS.rating[row] >= 4)))
     history = [COLUMNS.titles[i] for i in COLUMNS.item[sampler._window(answer, 10)]]
-    prompt = encode(sampler.encoder, render("plain", "sum", demos, history)).ids
+    prompt = encode(sampler.encoder, render(PLAIN, "sum", demos, history)).ids
     assert tuple(sample.ids[: len(prompt)]) == prompt
     answers = [sampler.encoder.joined(title_answer(demo.answer)) for demo in demos]
     assert sum(sample.weights) == sum(map(len, answers)) + len(sample.ids) - len(prompt)

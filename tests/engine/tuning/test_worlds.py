@@ -6,7 +6,7 @@ import random
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from engine.prompts import Example, PieceEncoder, encode, render
+from engine.prompts import PLAIN, Example, PieceEncoder, encode, render
 from engine.prompts.segments import title_answer
 from engine.tuning.evaluate_embedded import EMBEDDED
 from engine.tuning.worlds import (
@@ -48,7 +48,7 @@ def test_trains_on_exactly_what_the_engine_renders(
     )
     encoder = PieceEncoder(tokenizer)
     examples = [Example(tuple(history), answer) for history, answer in windows[:demos]]
-    shared = encode(encoder, render("plain", "sum", examples, titles[2:])).ids
+    shared = encode(encoder, render(PLAIN, "sum", examples, titles[2:])).ids
     answer = encoder.joined(title_answer(titles[0]))
     assert sample.ids == [*shared, *answer]
 

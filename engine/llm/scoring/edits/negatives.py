@@ -9,13 +9,12 @@ from engine.llm.scoring.draw import Draw
 from engine.llm.scoring.log_probs import Prefix, prefill
 from engine.llm.scoring.memory import PrefillCache
 from engine.lrgd import perturb
-from engine.prompts import Segment, encode, render
-from engine.prompts.segments import title_answer
+from engine.prompts import Segment, Template, encode, render
 
 
 def apply(draw: Draw, amount: float) -> Draw:
     """The draw with its disliked titles, at least one, taken off its demonstrations' values."""
-    return draw.editing(Negatives(amount, draw.disliked, draw.task.template))
+    return draw.editing(Negatives(amount, draw.disliked, draw.task.template, draw.task.scoring))
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,8 @@ class Negatives:
 
     beta: float
     disliked: tuple[str, ...]
-    template: str
+    template: Template
+    scoring: str
 
     def __call__(self, loaded: LoadedModel, head: Prefix, cache: PrefillCache) -> Prefix:
         values = [
@@ -40,15 +40,15 @@ class Negatives:
         """Per layer [1, Hkv, n, d]: of all tokens of all disliked titles."""
 
         def compute() -> tuple[torch.Tensor, ...]:
-            prefix = render(self.template, "sum", [], [])[0]
+            form, prefix = self.template.form(self.scoring), render(self.template, self.scoring, [], [])[0]
             per_title = []
             for title in self.disliked:
-                purchase = Segment("query", 0, ("Bought:\n", "-", *title_answer(title)))
+                purchase = Segment("query", 0, form.purchase(title))
                 ids = encode(loaded.encoder, [prefix, purchase]).ids
-                own = len(loaded.encoder.joined(title_answer(title)))
+                own = len(loaded.encoder.joined(purchase.pieces[-1:]))
                 head = prefill(loaded, ids, [-1] * len(ids))
                 per_title.append([value[:, :, -own:] for value in head.values])
             return tuple(torch.cat(layer, dim=2) for layer in zip(*per_title, strict=True))
 
-        key = (loaded.key, "disliked", self.template, self.disliked)
+        key = (loaded.key, "disliked", self.template, self.scoring, self.disliked)
         return cache.get(key, compute, lambda layers: sum(t.numel() * t.element_size() for t in layers))

@@ -10,7 +10,7 @@ from engine.llm.scoring.gates import WeightedPrompt, log_gate
 from engine.llm.scoring.measures import reading
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task, demo_head, prepare
-from engine.prompts import Example, encode, render
+from engine.prompts import PLAIN, Example, encode, render
 from engine.prompts.segments import title_answer
 from tests.engine.conftest import FAMILIES, TITLES, make_loaded
 from tests.engine.llm.reference import answer_logprob, stock_logprobs
@@ -26,7 +26,7 @@ def objective(loaded, demos, mode="direct", scoring="sum") -> WeightedPrompt:
 
 
 def reference_loss(loaded, demos: tuple[Example, ...], alpha: list[float], mode: str) -> float:
-    prompt = encode(loaded.encoder, render("plain", "sum", demos, HISTORY))
+    prompt = encode(loaded.encoder, render(PLAIN, "sum", demos, HISTORY))
     answer = loaded.encoder.joined(title_answer(TITLES[7]))
     return -answer_logprob(loaded, prompt.ids, answer, prompt.owners(), alpha, mode)
 

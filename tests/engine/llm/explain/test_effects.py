@@ -10,7 +10,7 @@ from db.errors import BadInput
 from engine.llm.attention import lens
 from engine.llm.explain.effects import demonstration_effects
 from engine.llm.scoring.ranking import Task, rank_candidates
-from engine.prompts import Example, encode, render
+from engine.prompts import PLAIN, Example, encode, render
 from engine.prompts.segments import title_answer
 from tests.engine.conftest import FAMILIES, TITLES, make_loaded
 from tests.engine.llm.reference import answer_logprob
@@ -25,7 +25,7 @@ def task(demos: tuple[Example, ...], **changes) -> Task:
 
 
 def full_loss(loaded, demos: tuple[Example, ...], alpha: list[float] | None = None) -> float:
-    prompt = encode(loaded.encoder, render("plain", "sum", demos, HISTORY))
+    prompt = encode(loaded.encoder, render(PLAIN, "sum", demos, HISTORY))
     answer = loaded.encoder.joined(title_answer(CANDIDATES[2]))
     return -answer_logprob(loaded, prompt.ids, answer, prompt.owners(), alpha)
 
@@ -100,7 +100,7 @@ def test_what_later_demonstrations_read_is_gated_in_mode_total_alone(demos) -> N
         for mode in ("direct", "total")
     )
     whole = full_loss(loaded, demos)
-    prompt = encode(loaded.encoder, render("plain", "sum", demos, HISTORY))
+    prompt = encode(loaded.encoder, render(PLAIN, "sum", demos, HISTORY))
     answer = loaded.encoder.joined(title_answer(CANDIDATES[2]))
     gated = -answer_logprob(loaded, prompt.ids, answer, prompt.owners(), [0.0, 1.0, 1.0], "total")
     assert (total.leave_one_out or [])[0] == pytest.approx(gated - whole, abs=1e-9)
@@ -153,7 +153,7 @@ def test_attention_mass_is_the_share_of_the_answers_attention(demos) -> None:
     """Against weights recomputed from a recording of the whole prompt."""
     loaded = make_loaded("llama")
     found = demonstration_effects(loaded, task(demos)).mass
-    prompt = encode(loaded.encoder, render("plain", "sum", demos, HISTORY))
+    prompt = encode(loaded.encoder, render(PLAIN, "sum", demos, HISTORY))
     answer = loaded.encoder.joined(title_answer(CANDIDATES[2]))
     ids = (*prompt.ids, *answer[:-1])
     owners = torch.tensor(prompt.owners() + [-1] * (len(answer) - 1))

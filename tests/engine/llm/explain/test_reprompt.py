@@ -11,7 +11,7 @@ from engine.llm.scoring.measures import Reading, reading
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.lrgd.shapley import coalitions
-from engine.prompts import Example, encode, render
+from engine.prompts import PLAIN, Example, encode, render
 from engine.prompts.segments import title_answer
 from tests.engine.conftest import FAMILIES, TITLES, make_loaded
 from tests.engine.llm.reference import answer_logprob
@@ -33,7 +33,7 @@ def test_every_coalition_is_the_prompt_written_with_it(family: str, demos) -> No
     answer = loaded.encoder.joined(title_answer(CANDIDATES[2]))
     for place in range(8):
         shown = [demo for b, demo in enumerate(demos) if place >> b & 1]
-        prompt = encode(loaded.encoder, render("plain", "sum", shown, HISTORY))
+        prompt = encode(loaded.encoder, render(PLAIN, "sum", shown, HISTORY))
         assert float(found[place]) == pytest.approx(-answer_logprob(loaded, prompt.ids, answer), abs=2e-4)
 
 

@@ -18,7 +18,7 @@ from engine.llm.generation.title_scores import (
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import log_gate
 from engine.llm.scoring.log_probs import Prefix, extend, prefill
-from engine.prompts import Example, encode, render
+from engine.prompts import PLAIN, Example, encode, render
 from engine.prompts.segments import title_answer
 from tests.engine.conftest import FAMILIES, TITLES, TOKENIZERS, make_loaded
 from tests.engine.llm.reference import answer_logprob
@@ -40,7 +40,7 @@ SCALES = ("sum", "mean", "calibrated")
 
 def asked(loaded: LoadedModel, weights: tuple[float, ...] | None = None) -> tuple[Prefix, Tensor | None]:
     """The prompt's keys and values, and its gate."""
-    prompt = encode(loaded.encoder, render("plain", "sum", DEMOS, TITLES[2:5]))
+    prompt = encode(loaded.encoder, render(PLAIN, "sum", DEMOS, TITLES[2:5]))
     gate = None if weights is None else log_gate(torch.tensor(weights, dtype=torch.float64))
     part = prompt.before("query")
     rest = prompt.ids[len(part) :]
@@ -52,15 +52,15 @@ def scale_of(loaded: LoadedModel, name: str) -> Scale:
     """One of SCALES for the catalogue's tree."""
     tree = build(loaded.encoder, CATALOGUE)
     if name == "calibrated":
-        empty = encode(loaded.encoder, render("plain", "sum", [], []))
+        empty = encode(loaded.encoder, render(PLAIN, "sum", [], []))
         return Calibrated(tree, priors(loaded, prefill(loaded, empty.ids, empty.owners()), tree))
     return Mean(tree) if name == "mean" else Sum()
 
 
 def exhaustive(loaded: LoadedModel, weights: tuple[float, ...] | None = None, scale: str = "sum"):
     """Every item's score by one whole forward of the model's own attention."""
-    empty = encode(loaded.encoder, render("plain", "sum", [], [])).ids
-    prompt = encode(loaded.encoder, render("plain", "sum", DEMOS, TITLES[2:5]))
+    empty = encode(loaded.encoder, render(PLAIN, "sum", [], [])).ids
+    prompt = encode(loaded.encoder, render(PLAIN, "sum", DEMOS, TITLES[2:5]))
     scores = []
     for title in CATALOGUE:
         ids = loaded.encoder.joined(title_answer(title))

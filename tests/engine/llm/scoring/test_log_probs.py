@@ -10,8 +10,8 @@ from engine.llm.scoring.gates import WeightedPrompt
 from engine.llm.scoring.measures import reading
 from engine.llm.scoring.modes import cyclic_orders
 from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
-from engine.prompts import Example, encode, render
-from engine.prompts.segments import label_answer, layout, title_answer, yes_no_answer
+from engine.prompts import PLAIN, Example, encode, render
+from engine.prompts.segments import label_answer, title_answer
 from tests.engine.conftest import CONTEXT, FAMILIES, TITLES, make_loaded
 from tests.engine.llm.reference import answer_logprob, stock_logprobs
 
@@ -28,17 +28,17 @@ def task(demos: tuple[Example, ...], scoring: str, weights: tuple[float, ...] | 
 def expected(loaded, demos, scoring, weights) -> list[float]:
     """One full prompt per candidate (and per answer or list), ids joined, stock kernel."""
     encoder = loaded.encoder
-    prompt = encode(encoder, render("plain", scoring, demos, HISTORY))
+    prompt = encode(encoder, render(PLAIN, scoring, demos, HISTORY))
     owners = prompt.owners()
 
     def full(tail: tuple[int, ...], answer: tuple[int, ...]) -> float:
         return answer_logprob(loaded, (*prompt.ids, *tail), answer, owners, weights)
 
     def asked(titles: list[str]) -> tuple[int, ...]:
-        return encoder.joined(layout("plain", scoring).ask(titles))
+        return encoder.joined(PLAIN.form(scoring).ask(titles))
 
     if scoring == "yes_no":
-        yes, no = (encoder.joined(yes_no_answer(value)) for value in (True, False))
+        yes, no = (encoder.joined(PLAIN.form("yes_no").yes_no_answer(value)) for value in (True, False))
         return [full(asked([c]), yes) - full(asked([c]), no) for c in CANDIDATES]
     if scoring == "listwise":
         total = [0.0] * len(CANDIDATES)
@@ -54,7 +54,7 @@ def expected(loaded, demos, scoring, weights) -> list[float]:
     if scoring == "mean":
         return [value / len(answer) for value, answer in zip(found, answers, strict=True)]
     if scoring == "calibrated":
-        bare = encode(encoder, render("plain", scoring, [], [])).ids
+        bare = encode(encoder, render(PLAIN, scoring, [], [])).ids
         return [v - answer_logprob(loaded, bare, a) for v, a in zip(found, answers, strict=True)]
     return found
 
@@ -106,7 +106,7 @@ def test_prefill_and_extension_predict_what_the_whole_prompt_predicts(
     family: str, demos, monkeypatch
 ) -> None:
     loaded = make_loaded(family, dtype=torch.float64)
-    prompt = encode(loaded.encoder, render("plain", "sum", demos, HISTORY))
+    prompt = encode(loaded.encoder, render(PLAIN, "sum", demos, HISTORY))
     truth = stock_logprobs(loaded, prompt.ids)[-1]
     whole = log_probs.prefill(loaded, prompt.ids, prompt.owners())
     assert torch.allclose(whole.next_logprobs, truth, atol=1e-10)
@@ -237,7 +237,7 @@ def test_the_prompt_is_fed_once_for_all_candidates(demos, monkeypatch) -> None:
     monkeypatch.setattr(lens, "_plain", plain)
     many = tuple(f"{a} {b}" for a in TITLES for b in TITLES)
     result = rank_candidates(loaded, Task(demos, HISTORY, many))
-    shown = len(encode(loaded.encoder, render("plain", "sum", demos, HISTORY)))
+    shown = len(encode(loaded.encoder, render(PLAIN, "sum", demos, HISTORY)))
     assert result.tokens == shown
     one_by_one = len(many) * shown
     assert sum(fed) < one_by_one / 3

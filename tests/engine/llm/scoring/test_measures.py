@@ -11,8 +11,8 @@ from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.llm.scoring.token_tree import groves, grown
 from engine.lrgd.shapley import coalitions
-from engine.prompts import encode, render
-from engine.prompts.segments import label_answer, title_answer, yes_no_answer
+from engine.prompts import PLAIN, encode, render
+from engine.prompts.segments import label_answer, title_answer
 from tests.engine.conftest import FAMILIES, TITLES, make_loaded
 from tests.engine.llm.reference import answer_logprob
 
@@ -33,7 +33,7 @@ def asked(loaded, task: Task, mode: str, measure: str = "margin"):
 
 def naive(loaded, question, demos, alpha: list[float] | None, mode: str) -> tuple[float, float]:
     """Margin and loss from one whole prompt per answer, by the model's own attention."""
-    layout = render("plain", question.scoring, demos, HISTORY)
+    layout = render(PLAIN, question.scoring, demos, HISTORY)
     prompt = encode(loaded.encoder, layout)
 
     def logprob(ask: tuple[str, ...], answer: tuple[str, ...]) -> float:
@@ -41,12 +41,12 @@ def naive(loaded, question, demos, alpha: list[float] | None, mode: str) -> tupl
         owners = [*prompt.owners(), *[-1] * (len(ids) - len(prompt.ids))]
         return answer_logprob(loaded, ids, loaded.encoder.joined(answer), owners, alpha, mode)
 
-    from engine.prompts import layout as shown
-
-    pieces = shown("plain", question.scoring)
+    pieces = PLAIN.form(question.scoring)
     titles = question.candidates
     if question.scoring == "yes_no":
-        pairs = [[logprob(pieces.ask([t]), yes_no_answer(yes)) for yes in (True, False)] for t in titles]
+        pairs = [
+            [logprob(pieces.ask([t]), pieces.yes_no_answer(yes)) for yes in (True, False)] for t in titles
+        ]
         scores = [yes - no for yes, no in pairs]
         loss = -float(torch.log_softmax(torch.tensor(pairs[TARGET], dtype=torch.float64), 0)[0])
     elif question.scoring == "listwise":
@@ -68,7 +68,7 @@ def naive(loaded, question, demos, alpha: list[float] | None, mode: str) -> tupl
                 v / len(loaded.encoder.joined(title_answer(t))) for v, t in zip(found, titles, strict=True)
             ]
         if question.scoring == "calibrated":
-            empty = encode(loaded.encoder, render("plain", "calibrated", [], []))
+            empty = encode(loaded.encoder, render(PLAIN, "calibrated", [], []))
             prior = [
                 answer_logprob(loaded, empty.ids, loaded.encoder.joined(title_answer(t))) for t in titles
             ]

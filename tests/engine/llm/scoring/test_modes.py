@@ -7,14 +7,14 @@ import torch
 
 from engine.llm.scoring.modes import Question, candidate_scores, combine
 from engine.llm.scoring.ranking import Task, rank_candidates
-from engine.prompts import Example
+from engine.prompts import PLAIN, Example
 from tests.engine.conftest import TITLES, make_loaded
 
 YES, NO = math.log(0.06), math.log(0.02)  # of all tokens, these two have 8 %: Yes 3 times of 4
 
 
 def question(liked: bool) -> Question:
-    return Question("plain", "yes_no", ("a", "b"), 0, liked, ())
+    return Question(PLAIN, "yes_no", ("a", "b"), 0, liked, ())
 
 
 @pytest.mark.parametrize(("liked", "right"), [(True, 0.75), (False, 0.25)])
@@ -40,5 +40,5 @@ def test_a_liked_target_has_the_lower_loss_the_likelier_its_yes_is(demos: tuple[
 
 
 def test_the_loss_of_several_rows_is_their_mean() -> None:
-    listwise = Question("plain", "listwise", ("a", "b"), 0, True, ((0, 1), (1, 0)))
+    listwise = Question(PLAIN, "listwise", ("a", "b"), 0, True, ((0, 1), (1, 0)))
     assert combine(listwise, torch.tensor([[-1.0, -3.0]])).tolist() == [2.0]

@@ -18,7 +18,7 @@ from engine.llm.scoring.log_probs import Row, prefill, suffix_logprobs
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.perturbed_prompts import draws_of, rank_perturbed
 from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
-from engine.prompts import Example
+from engine.prompts import PLAIN, Example
 from tests.engine.conftest import FAMILIES, TITLES, make_loaded
 
 DISLIKED = TITLES[8:10]
@@ -60,7 +60,7 @@ def test_negatives_take_the_mean_of_disliked_titles_off_every_demonstration_toke
     loaded, cache = make_loaded("llama"), PrefillCache()
     _, fitted, _, _ = prepare(loaded, task)
     head = demo_head(loaded, fitted, cache)
-    edited = Negatives(0.5, DISLIKED, "plain")(loaded, head, cache)
+    edited = Negatives(0.5, DISLIKED, PLAIN, "sum")(loaded, head, cache)
     inside = head.owners >= 0
     values = []
     for title in DISLIKED:
@@ -127,7 +127,7 @@ def test_edits_act_together_and_order_comes_last(task: Task) -> None:
 
 def test_demonstrations_out_of_sight_make_an_edit_of_their_values_void(task: Task) -> None:
     loaded, off = make_loaded("qwen2"), replace(task, weights=(0.0, 0.0, 0.0))
-    edited = replace(off, edits=(ValueNoise(1.0, 0, 1), Negatives(1.0, DISLIKED, "plain")))
+    edited = replace(off, edits=(ValueNoise(1.0, 0, 1), Negatives(1.0, DISLIKED, PLAIN, "sum")))
     assert rank_candidates(loaded, edited).scores == rank_candidates(loaded, off).scores
 
 
@@ -135,7 +135,7 @@ def test_effects_under_a_value_edit_are_complete_and_leave_one_out_edits_the_sho
     task: Task,
 ) -> None:
     loaded = make_loaded("llama")
-    edited = replace(task, edits=(Negatives(2.0, DISLIKED, "plain"),))
+    edited = replace(task, edits=(Negatives(2.0, DISLIKED, PLAIN, "sum"),))
     found = demonstration_effects(loaded, edited)
     assert found.gains["margin"].value == pytest.approx(rank_candidates(loaded, edited).margin, abs=1e-4)
     assert sum(found.effects) == pytest.approx(found.gains["margin"].total, abs=1e-5)

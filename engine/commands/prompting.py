@@ -1,0 +1,51 @@
+"""The command about prompt templates."""
+
+from typing import Annotated, Any
+
+import typer
+
+from db import templates as kept
+from db.choices import TEMPLATES
+from db.errors import BadInput
+from db.store import Store
+from engine.commands import output
+from engine.commands.options import Json, listing, opened
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: dualens templates --show tallrec > mine.toml")
+def templates(
+    show: Annotated[str | None, typer.Option(help="Print the text of this one.")] = None,
+    save: Annotated[
+        str | None, typer.Option(help="Check a file and keep it as a template of your own, under its name.")
+    ] = None,
+    delete: Annotated[
+        str | None, typer.Option(help="Take one of your own off the list; its runs stay readable.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List prompt templates, print one to start from, or keep one of your own."""
+    from engine.tasks.templates import saved_file, text_of
+
+    if sum(each is not None for each in (show, save, delete)) > 1:
+        raise BadInput("--show, --save and --delete are given one at a time.")
+    with opened() as store:
+        if show is not None:
+            output.line(text_of(store, show).rstrip("\n"))
+        elif save is not None:
+            output.line(f"Kept as {saved_file(store, save).reference}.")
+        elif delete is not None:
+            kept.delete(store, delete)
+            output.line(f"Deleted {delete}. Its runs stay readable.")
+        else:
+            listing(_rows(store), "templates", json=json)
+
+
+def _rows(store: Store) -> list[dict[str, Any]]:
+    own = [(each.reference, each.scorings, "your own", "") for each in kept.listing(store)]
+    builtin = [(row.name, row.scorings, row.about, row.paper) for row in TEMPLATES.values()]
+    return [
+        {"template": name, "scorings": ", ".join(scorings), "about": about, "source": source}
+        for name, scorings, about, source in (*builtin, *own)
+    ]

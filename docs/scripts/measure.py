@@ -50,6 +50,10 @@ def _rows() -> dict[str, str]:
     tuned = " ".join(f"--{layout} simulated-{layout}-until-5" for layout in ("single", "recicl"))
     rows["recicl-simulated"] = f"study recicl -d simulated {tuned} --users 200"
     rows["drift-simulated"] = "study drift -d simulated --model simulated-recicl-until-5 --users 60"
+    prompts = ",".join(f"template:{name}" for name in ("films", "llmrank-sequential", "llmrank-icl"))
+    rows["prompts-movielens-smollm2"] = (
+        f"bench methods -d movielens -m smollm2 --users 100 --seed 14 --only turns:chat,{prompts}"
+    )
     rows["methods-random"] = "bench methods --users 100 --demos random:4"
     rows["methods-neighbours"] = "bench methods --users 100 --seed 1"
     rows["speed-ranking"] = "bench ranking"

@@ -1,7 +1,8 @@
 """Whether the other methods of the field help: NDCG@10 of held-out targets, paired with the plain run.
 
 The same users are ranked under edits of the dual model, after iterative forward tuning and with a small
-model's choice out of a wider pool. Runs are kept in the workspace like any other.
+model's choice out of a wider pool; or with other prompt templates. Runs are kept in the workspace like any
+other.
 """
 
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from db import datasets
+from db.choices import TEMPLATES
 from db.errors import BadInput
 from db.requests import RunRequest
 from engine.context import Engine
@@ -40,12 +42,18 @@ METHODS: dict[str, dict[str, Any]] = {
     "prescore": {"prescore": "embedded"},
 }
 ALL = (*METHODS, CHOSEN)
+PROMPTS: dict[str, dict[str, Any]] = {
+    **{f"template:{name}": {"template": name} for name in TEMPLATES if name != PLAIN},
+    "turns:chat": {"turns": "chat"},
+}
+"""Other ways to write the prompt; measured where they are asked for."""
 _WIDER = 10  # users drawn per wanted user, where only those who disliked something count
 
 
 def method_gains(
     engine: Engine,
     dataset: str,
+    model: str,
     demos: str,
     users: int,
     seed: int,
@@ -56,16 +64,17 @@ def method_gains(
     """Mean NDCG@10 and loss (nats) of every method, and its difference to the plain run with interval and p.
 
     disliked: only users who rated something low, so that negatives apply. Raises BadInput for a method that
-    is not in `ALL`.
+    is neither in `ALL` nor in `PROMPTS`.
     """
-    if unknown := [name for name in methods if name not in ALL]:
-        raise BadInput(f"Unknown method {unknown[0]!r}; the methods are {', '.join(ALL)}.")
+    known = (*ALL, *PROMPTS)
+    if unknown := [name for name in methods if name not in known]:
+        raise BadInput(f"Unknown method {unknown[0]!r}; the methods are {', '.join(known)}.")
     columns = datasets.columns(engine.store, datasets.get(engine.store, dataset).id)
     values: dict[str, list[tuple[float, float]]] = {name: [] for name in (PLAIN, *methods)}
     seconds = dict.fromkeys(values, 0.0)
     for user_id in drawn_users(columns, _WIDER * users if disliked else users, seed):
         report(f"Ranking user {user_id}")
-        request = RunRequest(dataset, user_id, demos=demos, seed=seed)
+        request = RunRequest(dataset, user_id, model, demos=demos, seed=seed)
         try:
             measured = {name: _timed(engine, request, name) for name in values}
         except BadInput:
@@ -82,6 +91,7 @@ def method_gains(
     return {
         "bench": "methods",
         "dataset": dataset,
+        "model": model,
         "demos": demos,
         "seed": seed,
         "users": len(values[PLAIN]),
@@ -96,7 +106,7 @@ def _timed(engine: Engine, request: RunRequest, method: str) -> tuple[float, flo
         tuned = forward(engine, request)
         ndcg, loss = tuned["metrics"]["ndcg10"], tuned["curve"][tuned["chosen"]]["loss"]
     else:
-        ranked = rank(engine, replace(request, **METHODS.get(method, {}))).result
+        ranked = rank(engine, replace(request, **{**METHODS, **PROMPTS}.get(method, {}))).result
         ndcg, loss = ranked["metrics"]["ndcg10"], ranked["loss"]
     return ndcg, loss, time.perf_counter() - started
 

@@ -192,10 +192,15 @@ def catalogue(
 @bench.command(epilog="Example: dualens bench methods --users 40 --only ridge:0.5,forward:8")
 def methods(
     dataset: Dataset = "simulated",
+    model: Model = "embedded",
     demos: Demos = "neighbours:4",
     users: Annotated[int, at_least(1, "Users ranked.")] = 40,
     only: Annotated[
-        str | None, typer.Option(help="Methods, separated by commas, e.g. ridge:0.5,order; default: all.")
+        str | None,
+        typer.Option(
+            help="Methods, separated by commas, e.g. ridge:0.5,order, and prompts, e.g. template:films,"
+            "turns:chat; default: all methods."
+        ),
     ] = None,
     disliked: Annotated[
         bool, typer.Option("--disliked", help="Only users who rated something low, so that negatives apply.")
@@ -206,11 +211,12 @@ def methods(
     """NDCG@10 of held-out purchases under edits, forward tuning and proxy scoring, paired with plain runs."""
     names = only.split(",") if only else ALL
     with opened() as store, service_engine(store) as engine:
-        done = method_gains(engine, dataset, demos, users, seed, names, disliked, output.aside)
+        done = method_gains(engine, dataset, model, demos, users, seed, names, disliked, output.aside)
     if json:
         output.as_json(done)
         return
-    output.line(f"{done['users']} users of {done['dataset']}, {done['demos']}, seed {done['seed']}")
+    asked = f"{done['model']}, {done['demos']}, seed {done['seed']}"
+    output.line(f"{done['users']} users of {done['dataset']}, {asked}")
     names = list(done["rows"][0])
     output.table([list(row.values()) for row in done["rows"]], *(name.replace("_", " ") for name in names))
 

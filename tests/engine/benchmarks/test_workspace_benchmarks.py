@@ -49,7 +49,7 @@ def test_a_search_as_wide_as_the_catalogue_finds_the_list_of_all_titles_scored_a
 
 def test_gains_of_methods_are_those_of_the_runs_they_rank(engine: Engine) -> None:
     register_embedded(engine)
-    report = method_gains(engine, "toy", "neighbours:2", 2, 3, ["ridge:0.5"], False, silent)
+    report = method_gains(engine, "toy", "embedded", "neighbours:2", 2, 3, ["ridge:0.5"], False, silent)
     plain, ridge = report["rows"]
     assert (plain["method"], plain["difference"], plain["p"]) == ("plain", None, None)
     assert ridge["difference"] == pytest.approx(ridge["ndcg10"] - plain["ndcg10"])
@@ -61,12 +61,12 @@ def test_gains_of_methods_are_those_of_the_runs_they_rank(engine: Engine) -> Non
 
 def test_methods_that_do_not_exist_and_users_who_disliked_nothing_are_refused(engine: Engine) -> None:
     with pytest.raises(BadInput, match="Unknown method 'ridge'; the methods are ridge:0"):
-        method_gains(engine, "toy", "neighbours:2", 2, 0, ["ridge"], False, silent)
+        method_gains(engine, "toy", "embedded", "neighbours:2", 2, 0, ["ridge"], False, silent)
     liked = replace(toy_columns(), rating=np.full(25, 5, np.float32))
     datasets.insert(engine.store, "liked", liked, kind="generic", source="", fingerprint="l", report={})
     register_embedded(engine)
     with pytest.raises(BadInput, match="No user of 'liked' can be ranked"):
-        method_gains(engine, "liked", "neighbours:2", 2, 0, ["negatives:0.5"], True, silent)
+        method_gains(engine, "liked", "embedded", "neighbours:2", 2, 0, ["negatives:0.5"], True, silent)
 
 
 def test_the_store_is_measured_at_the_size_asked_for() -> None:

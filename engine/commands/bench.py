@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from db.errors import BadInput
+from db.requests import RunOptions
 from db.settings import Settings
 from engine.benchmarks.giving_way import WORK, giving_way
 from engine.benchmarks.method_gains import ALL, method_gains
@@ -212,6 +213,31 @@ def methods(
     names = only.split(",") if only else ALL
     with opened() as store, service_engine(store) as engine:
         done = method_gains(engine, dataset, model, demos, users, seed, names, disliked, output.aside)
+    if json:
+        output.as_json(done)
+        return
+    asked = f"{done['model']}, {done['demos']}, seed {done['seed']}"
+    output.line(f"{done['users']} users of {done['dataset']}, {asked}")
+    names = list(done["rows"][0])
+    output.table([list(row.values()) for row in done["rows"]], *(name.replace("_", " ") for name in names))
+
+
+@bench.command(epilog="Example: dualens bench ratings -d movielens-small -m smollm2 --users 100")
+def ratings(
+    dataset: Dataset = "simulated",
+    model: Model = "embedded",
+    demos: Demos = "neighbours:4",
+    template: Annotated[str, typer.Option(help="Prompt template with a section [rating].")] = "plain",
+    users: Annotated[int, at_least(1, "Users drawn.")] = 100,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """MAE and RMSE of predicted ratings, beside means of known ratings on the same users."""
+    from engine.tasks.rating import rate_users
+
+    options = RunOptions(demos=demos, template=template, seed=seed)
+    with opened() as store, service_engine(store) as engine:
+        done = rate_users(engine, dataset, model, options, users, output.aside)
     if json:
         output.as_json(done)
         return

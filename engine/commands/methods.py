@@ -78,6 +78,28 @@ def spread(
         output.line(f"{one['name']} left out: {one['reason']}")
 
 
+@app.command(epilog="Example: dualens rate -d movielens-small -u 1 -m smollm2 --demos neighbours:4")
+@takes(RunRequest)
+def rate(request: RunRequest, json: Json = False) -> None:
+    """Predict the rating of the target, from the probability of each rating (arXiv 2308.12241)."""
+    from engine.tasks.rating import rate as predicted
+
+    with opened() as store, service_engine(store) as engine:
+        view = predicted(engine, request)
+    if json:
+        output.as_json(view)
+        return
+    zero = {each["rating"]: each["p"] for each in view["zero_shot"]["probabilities"]}
+    rows = [[each["rating"], each["p"], zero[each["rating"]]] for each in view["probabilities"]]
+    output.table(rows, "rating", "probability", "without demonstrations")
+    output.line(
+        f"{view['target']['title']}: predicted {view['expected']:.2f} "
+        f"({view['zero_shot']['expected']:.2f} without demonstrations), rated {view['actual']:g}"
+    )
+    known = {name: value for name, value in view["controls"].items() if value is not None}
+    output.line(", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in known.items()))
+
+
 @app.command(epilog="Example: dualens forward -d simulated -u s0412 --iterations 8 --json")
 @takes(RunRequest)
 def forward(

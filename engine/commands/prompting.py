@@ -1,4 +1,4 @@
-"""The command about prompt templates."""
+"""Commands about prompt templates, and about texts that a model writes."""
 
 from typing import Annotated, Any
 
@@ -7,9 +7,10 @@ import typer
 from db import templates as kept
 from db.choices import TEMPLATES
 from db.errors import BadInput
+from db.requests import RunRequest
 from db.store import Store
 from engine.commands import output
-from engine.commands.options import Json, listing, opened
+from engine.commands.options import Json, Model, listing, opened, service_engine, takes
 
 app = typer.Typer()
 
@@ -49,3 +50,40 @@ def _rows(store: Store) -> list[dict[str, Any]]:
         {"template": name, "scorings": ", ".join(scorings), "about": about, "source": source}
         for name, scorings, about, source in (*builtin, *own)
     ]
+
+
+@app.command(epilog="Example: dualens explain -d movielens-small -u 1 -m smollm2")
+@takes(RunRequest)
+def explain(
+    request: RunRequest,
+    item: Annotated[str | None, typer.Option(help="Item id; by default the first of the ranking.")] = None,
+    json: Json = False,
+) -> None:
+    """Let the model write why an item fits the user. Free text: nothing checks it (arXiv 2308.12241)."""
+    from engine.tasks.free_answers import explain as written
+
+    with opened() as store, service_engine(store) as engine:
+        view = written(engine, request, item)
+    if json:
+        output.as_json(view)
+        return
+    output.line(f"{view['title']}: {view['text']}")
+    output.notes(view["notes"])
+
+
+@app.command(epilog="Example: dualens summarize 'Sturdy, but the lid leaks.' -m smollm2")
+def summarize(
+    review: Annotated[str, typer.Argument(help="A customer's review.")],
+    model: Model = "embedded",
+    json: Json = False,
+) -> None:
+    """Let the model put a review into a few words. Free text: nothing checks it (arXiv 2308.12241)."""
+    from engine.tasks.free_answers import summarize as written
+
+    with opened() as store, service_engine(store) as engine:
+        view = written(engine, model, review)
+    if json:
+        output.as_json(view)
+        return
+    output.line(view["text"])
+    output.notes(view["notes"])

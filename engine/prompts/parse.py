@@ -39,10 +39,12 @@ OF_QUESTION = {
     "listwise": ("candidates", "label", "count"),
     "free": ("candidates", "count"),
     "rating": ("title",),
+    "explanation": ("title",),
+    "summary": ("review",),
 }
 _KEYS = {"about", "source", "introduction", "item", "demonstration", "hint", "words"}
-_SECTION_KEYS = {"demonstration", "query", "item", "yes", "no"}
-_TAKEN = {*LISTS, *VALUES, *OF_ITEM, "answer", "candidates", "label", "count", "n", "hint"}
+_SECTION_KEYS = {"introduction", "demonstration", "query", "item", "yes", "no"}
+_TAKEN = {*LISTS, *VALUES, *OF_ITEM, "answer", "candidates", "label", "count", "n", "hint", "review"}
 
 
 @cache
@@ -64,9 +66,7 @@ def read(text: str, reference: str = "") -> Template:
         raise BadInput(f"The template is not valid TOML: {error}.") from error
     _check_keys(data)
     words = _words(data.get("words", {}))
-    introduction = _literal(_text(data, "introduction", "the template"), words, "introduction")
-    if not introduction.strip():
-        raise BadInput("introduction: it is empty. Say in a line what the prompt is about.")
+    _introduction(data, "the template", words)
     forms = {name: _form(name, data[name], data, words) for name in OF_QUESTION if name in data}
     if not forms:
         raise BadInput(f"The template has no section. Add at least one of: {_named(OF_QUESTION, '[]')}.")
@@ -76,7 +76,7 @@ def read(text: str, reference: str = "") -> Template:
         digest=sha256(text.encode()).hexdigest(),
         about=_text(data, "about", "the template", ""),
         source=_text(data, "source", "the template", ""),
-        introduction=introduction if introduction.endswith("\n") else f"{introduction}\n",
+        introduction=_introduction(data, "the template", words),
         hint=_ended(_lines(hint, words, ("hint",), "hint")),
         forms=forms,
     )
@@ -130,7 +130,15 @@ def _form(name: str, section: Mapping[str, Any], data: Mapping[str, Any], words:
     )
     if clean(yes) == clean(no) or not clean(yes) or not clean(no):
         raise BadInput(f"{where} yes, no: two different words are needed.")
-    return Form(name, item, demonstration, shared, asked, clean(yes), clean(no))
+    own = _introduction(section, where, words) if "introduction" in section else ""
+    return Form(name, item, demonstration, shared, asked, clean(yes), clean(no), own)
+
+
+def _introduction(part: Mapping[str, Any], where: str, words: Mapping[str, str]) -> str:
+    introduction = _literal(_text(part, "introduction", where), words, "introduction")
+    if not introduction.strip():
+        raise BadInput("introduction: it is empty. Say in a line what the prompt is about.")
+    return introduction if introduction.endswith("\n") else f"{introduction}\n"
 
 
 def _demonstration(text: str, section: str, words: Mapping[str, str]) -> tuple[Line, ...]:
@@ -153,7 +161,7 @@ def _query(text: str, section: str, words: Mapping[str, str]) -> tuple[tuple[Lin
     *before, stem, _ = lines[at]
     lines = (*lines[:at], (TAIL,), (*before, str(stem).rstrip(" ")))
     split = next((n for n, line in enumerate(lines) if names_in(line) & {*changing}), None)
-    if changing and (split is None or not _names_of(lines) & {"title", "candidates"}):
+    if changing and (split is None or changing[0] not in _names_of(lines)):
         raise BadInput(f"{where}: {{{changing[0]}}} is missing.")
     if split is None:
         return lines, ()

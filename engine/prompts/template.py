@@ -36,7 +36,9 @@ SECTIONS = {
     "yes_no": "yes_no",
     "listwise": "listwise",
     "free": "free",  # no score: the model writes titles (engine/tasks/free_text.py)
-    "rating": "rating",  # no ranking: the model rates the next item
+    "rating": "rating",  # no ranking: the model rates the next item (engine/tasks/rating.py)
+    "explanation": "explanation",  # no score: the model writes a text (engine/tasks/free_answers.py)
+    "summary": "summary",
 }
 # Lists of the user's own items. A line with one of them, or with {candidates}, is written once for each;
 # NAME_inline writes them into one line, with commas between.
@@ -75,7 +77,8 @@ class Form:
     """How a template writes prompts under one scoring. Every function returns pieces.
 
     shared: the query's lines up to what changes with the candidate; asked: from there to the answer. turns:
-    a demonstration's question is the user's turn, and its answer the model's.
+    a demonstration's question is the user's turn, and its answer the model's. introduction: one of its own,
+    or "".
     """
 
     section: str
@@ -85,6 +88,7 @@ class Form:
     asked: tuple[Line, ...]
     yes: str = "Yes"
     no: str = "No"
+    introduction: str = ""
     turns: bool = False
 
     def example(
@@ -115,13 +119,13 @@ class Form:
         return tuple(_written(self.shared, _own(history)))
 
     def ask(self, titles: Sequence[str], faults: Sequence[tuple[str, str]] = ()) -> Pieces:
-        """The rest of the question: about one title, or with the whole list of candidates.
+        """The rest of the question: about one title (or review), or with the whole list of candidates.
 
         faults: (line of an earlier answer, what is wrong with it), shown behind the list.
         """
         values: dict[str, Any] = {"count": str(len(titles)), "candidates": [clean(title) for title in titles]}
         if titles:
-            values["title"] = clean(titles[0])
+            values["title"] = values["review"] = clean(titles[0])
         return tuple(_written(self.asked, values, faults))
 
     def purchase(self, title: str) -> Pieces:
@@ -139,6 +143,10 @@ class Form:
     def yes_no_answer(self, yes: bool) -> Pieces:
         """The answer a pointwise ranking scores."""
         return (f" {self.yes if yes else self.no}\n",)
+
+    def rating_answer(self, value: float) -> Pieces:
+        """The answer that says a rating."""
+        return (f" {value:g}\n",)
 
     def _answered(self, example: Example) -> str:
         if self.section == "yes_no":
@@ -222,7 +230,7 @@ def render(
     hint: titles that another recommender suggests, best first.
     """
     form = template.form(scoring)
-    prefix = Segment("prefix", 0, (INTRO + template.introduction,))
+    prefix = Segment("prefix", 0, (INTRO + (form.introduction or template.introduction),))
     shown = [Segment("demo", b, form.demo(example)) for b, example in enumerate(demos)]
     suggested = []
     if hint:

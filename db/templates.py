@@ -7,18 +7,15 @@ means the same text. A name alone means the newest text saved under it.
 import hashlib
 import re
 import time
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from db.choices import SCORINGS, TEMPLATES
+from db.choices import TEMPLATES
 from db.errors import BadInput, NotFound
 from db.names import check_name, quoted, storable
 from db.schema import templates as table
 from db.store import Store
-
-Asked = TypeVar("Asked", bound=Any)
 
 _SHOWN = 12  # letters of the digest in a reference
 _NAME = re.compile(r"[^\W_][\w. -]*")
@@ -118,22 +115,12 @@ def delete(store: Store, name: str) -> None:
         connection.execute(gone.values(deleted_at=time.time()))
 
 
-def settled(store: Store, request: Asked, scoring: str) -> Asked:
-    """A request whose template is named by its reference and whose scoring is no longer auto.
-
-    scoring: the model's own; where the template has no prompts for it, auto means the first it has some for.
-    Raises NotFound for a template that is not there.
-    """
-    if request.template in TEMPLATES:
-        reference, scorings = request.template, TEMPLATES[request.template].scorings
-    else:
-        kept = get(store, request.template)
-        reference, scorings = kept.reference, kept.scorings
-    if request.scoring != "auto":
-        scoring = request.scoring
-    elif scoring not in scorings:
-        scoring = next((each for each in SCORINGS if each in scorings), scoring)
-    return replace(request, template=reference, scoring=scoring)
+def named(store: Store, name: str) -> tuple[str, tuple[str, ...]]:
+    """The reference that a name means, and the scorings that its template has. Raises NotFound."""
+    if name in TEMPLATES:
+        return name, TEMPLATES[name].scorings
+    kept = get(store, name)
+    return kept.reference, kept.scorings
 
 
 def _typed(row: sa.Row) -> StoredTemplate:

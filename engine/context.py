@@ -28,6 +28,7 @@ from db.errors import BadInput, ModelError, NotFound
 from db.models import FOLDER, LOADING, ModelInfo
 from db.public import PUBLIC_MODELS
 from db.requests import OptimizeRequest, RunRequest
+from db.requests.settled import STATES, settled
 from db.settings import Settings
 from db.store import Store
 from engine.data.confinement import check_address, check_folder
@@ -333,7 +334,7 @@ class Context(Generic[Request]):
         }
 
     def _encoder_identity(self) -> list[str | None] | None:
-        if not isinstance(self.request, RunRequest) or self.request.embedding is None:
+        if not isinstance(self.request, RunRequest) or self.request.embedding in (None, STATES):
             return None
         from engine.llm.embedding.sentence_encoder import encoder_revision
 
@@ -397,14 +398,14 @@ class Context(Generic[Request]):
 
     def _embed(self, titles: Sequence[str]) -> NDArray[np.float32]:
         prefills = self.engine.prefills
-        own_states = not isinstance(self.request, RunRequest) or self.request.embedding is None
+        own_states = not isinstance(self.request, RunRequest) or self.request.embedding in (None, STATES)
         if own_states and self.model.endpoint is not None:
             raise BadInput(
                 "embedding: titles are compared by a model's states, and those of one behind an endpoint are "
                 "not here. Name a sentence encoder (--embedding minilm), or choose demonstrations otherwise, "
                 "such as by bm25."
             )
-        if isinstance(self.request, RunRequest) and self.request.embedding is not None:
+        if isinstance(self.request, RunRequest) and not own_states:
             from engine.llm.embedding.sentence_encoder import sentence_vectors
 
             device, digests = self.engine.device(), self.engine.digests
@@ -459,4 +460,4 @@ def context_of(
 
 
 def _settled(engine: Engine, request: Request, model: ModelInfo) -> Request:
-    return templates.settled(engine.store, request, model.scoring)
+    return settled(engine.store, request, model.scoring)

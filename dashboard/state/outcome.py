@@ -14,11 +14,12 @@ import streamlit as st
 from dashboard.state import session, waiting
 from dashboard.state.view import View
 from dashboard.state.waiting import ENDED, Answer, ask, wait
-from db import datasets, jobs, models, runs, templates, workers
+from db import datasets, jobs, models, runs, workers
 from db.effect_results import together
 from db.errors import DualensError
 from db.jobs import Job
 from db.requests import RunRequest, request_digest
+from db.requests.settled import settled
 from db.runs import Run
 
 RANK_WAIT_S = 0.9  # within a slider's second; longer work is watched by a fragment of its own
@@ -78,7 +79,7 @@ def _computed_as_now(run: Run) -> bool:
 def _earlier(request: RunRequest) -> Run | None:
     """What answered this request before the model's files or the engine changed."""
     store = session.store()
-    request = templates.settled(store, request, models.get(store, request.model).scoring)
+    request = settled(store, request, models.get(store, request.model).scoring)
     return runs.earlier(store, request, datasets.get(store, request.dataset).id)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from db import datasets, models, templates
+from db import datasets, models
 from db.canonical import digest
 from db.errors import BadInput
 from db.requests import edits
@@ -22,6 +22,7 @@ from db.requests.fields import (
     WithoutTarget,
     described,
 )
+from db.requests.settled import settled
 from db.requests.strategy_spec import Spec, is_derived, left_out, parse_spec, shortfall, written_size
 from db.store import Store
 from db.version import ENGINE_VERSION
@@ -122,10 +123,11 @@ class RunOptions(Request):
     embedding: Annotated[
         str | None,
         Asked(
-            "Folder of a sentence-transformers model for titles; by default the model's hidden states",
+            "What compares titles: the folder of a sentence encoder, minilm, or states for the model's "
+            "hidden states; by default minilm where it was fetched, else states",
             "sentence encoder",
-            nothing="the model's hidden states",
-            expects="a folder",
+            nothing="minilm where it was fetched, else the model's hidden states",
+            expects="a folder, minilm or states",
             later=True,
         ),
     ] = None
@@ -292,12 +294,12 @@ def request_digest(store: Store, request: RunRequest, revision: str | None = Non
 
     That is the request, the content of its data set, the model's revision and the engine's version. Dtype,
     device and libraries are the engine's, which adds them (`engine.tasks.rank`).
-    `revision` is needed for a model that is not registered; the request is then settled already
-    (`db.templates`). Raises NotFound for an unknown data set, model or template.
+    `revision` is needed for a model that is not registered; the request is then settled already. Raises
+    NotFound for an unknown data set, model or template.
     """
     if revision is None:
         model = models.get(store, request.model)
-        request, revision = templates.settled(store, request, model.scoring), model.revision
+        request, revision = settled(store, request, model.scoring), model.revision
     small = {} if request.prescore is None else {"prescore": models.get(store, request.prescore).revision}
     return digest(
         {

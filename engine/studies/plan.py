@@ -12,11 +12,12 @@ from typing import Any
 
 from db import datasets
 from db.canonical import digest
-from db.choices import COPIES
+from db.choices import COMPARED, COPIES, STRATEGIES
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest, StudyRequest
+from db.requests.settled import default_encoder
 from db.requests.strategy_spec import parse_spec
 from db.version import ENGINE_VERSION
 from engine.context import Context, Engine, context_of
@@ -109,7 +110,10 @@ def last_purchases(engine: Engine, request: StudyRequest) -> Plan:
 def identity(engine: Engine, request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> str:
     """Digest of all that the measured values depend on."""
     models = {row: [engine.identity(info).as_dict(), scoring(request, info)] for row, info in rows.items()}
-    return digest([request.to_json(), plan.dataset.fingerprint, models, ENGINE_VERSION])
+    info = next(iter(rows.values()))
+    encoder = context_of(engine, plan.dataset, info, _reading(engine, request)).computing["encoder"]
+    parts = [request.to_json(), plan.dataset.fingerprint, models, ENGINE_VERSION]
+    return digest([*parts, encoder] if encoder else parts)
 
 
 def scoring(request: StudyRequest, info: ModelInfo) -> str:
@@ -161,9 +165,22 @@ def measure_row(
 
 
 def reader_of(engine: Engine, request: StudyRequest, plan: Plan, info: ModelInfo) -> Reader:
-    """What tells strategies about titles by the states of this model."""
-    run = RunRequest(dataset=request.dataset, user="nobody", model=request.model, scoring=request.scoring)
-    return context_of(engine, plan.dataset, info, run).reader
+    """What tells strategies about titles: the default sentence encoder, or the states of this model."""
+    return context_of(engine, plan.dataset, info, _reading(engine, request)).reader
+
+
+def _reading(engine: Engine, request: StudyRequest) -> RunRequest:
+    """A run of nobody's, which names what compares titles where a strategy of the study does."""
+    compared = (request.only or COMPARED) if request.study == "strategies" else ()
+    names = {parse_spec(request.demos).name, request.control_of, *compared} & STRATEGIES.keys()
+    embeds = any(STRATEGIES[name].embeds for name in names)
+    return RunRequest(
+        dataset=request.dataset,
+        user="nobody",
+        model=request.model,
+        scoring=request.scoring,
+        embedding=default_encoder(engine.store) if embeds else None,
+    )
 
 
 def described(request: StudyRequest, plan: Plan) -> dict[str, Any]:

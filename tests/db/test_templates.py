@@ -5,10 +5,7 @@ import pytest
 from db import templates
 from db.choices import TEMPLATES
 from db.errors import BadInput, NotFound
-from db.requests import RunRequest
 from db.store import Store
-
-REQUEST = RunRequest(dataset="toy", user="u1")
 
 
 def test_a_name_means_its_newest_text_and_a_reference_always_the_same(store: Store) -> None:
@@ -50,18 +47,6 @@ def test_one_of_the_programs_stays(store: Store) -> None:
         templates.delete(store, "plain")
     with pytest.raises(NotFound, match="'nothing'"):
         templates.delete(store, "nothing")
-
-
-def test_a_settled_request_names_one_text_and_a_scoring_it_has(store: Store) -> None:
-    asked = RunRequest(dataset="toy", user="u1", template="mine")
-    kept = templates.save(store, "mine", "one", ("yes_no",))
-    settled = templates.settled(store, asked, "calibrated")
-    assert (settled.template, settled.scoring) == (kept.reference, "yes_no")
-    assert templates.settled(store, settled, "sum") == settled
-    plain = templates.settled(store, REQUEST, "calibrated")
-    assert (plain.template, plain.scoring) == ("plain", "calibrated")
-    with pytest.raises(NotFound):
-        templates.settled(store, RunRequest(dataset="toy", user="u1", template="gone@0123"), "sum")
 
 
 def test_every_template_of_the_program_can_rank() -> None:

@@ -1,9 +1,10 @@
-"""Titles as vectors of a sentence-transformers model in a local folder; the package is optional.
+"""Titles as vectors of a sentence encoder in a local folder. Most need no more than transformers; what else
+sentence-transformers knows needs that package, which is optional.
 
 Nothing is downloaded and no code of the folder is run; weights are read from safetensors only.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from db.errors import BadInput, ModelError
 from engine.data.confinement import check, real
+from engine.llm.embedding.mean_pooled import MeanPooled, is_mean_pooled
 from engine.llm.embedding.pooled_states import vector_bytes
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.sources import revision_of
@@ -40,10 +42,7 @@ def sentence_vectors(
 
     def make(missing: Sequence[Hashable]) -> Sequence[NDArray[np.float32]]:
         new = [key[-1] for key in missing]  # type: ignore[index]  # the keys below
-        made = _encoder(str(place), device, revision).encode(
-            new, show_progress_bar=False, convert_to_numpy=True
-        )
-        return list(np.asarray(made, dtype=np.float32))
+        return list(np.asarray(_encoder(str(place), device, revision).encode(new), dtype=np.float32))
 
     keys = [("sentence", str(place), revision, device, title) for title in titles]
     return np.stack(cache.get_all(keys, make, vector_bytes))
@@ -56,6 +55,8 @@ def _place(folder: str) -> Path:
 
 @lru_cache(maxsize=1)
 def _encoder(folder: str, device: str, _revision: str) -> Any:
+    if is_mean_pooled(Path(folder)):
+        return _loaded(folder, lambda: MeanPooled(Path(folder), device))
     try:
         from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -64,10 +65,13 @@ def _encoder(folder: str, device: str, _revision: str) -> Any:
             "'dualens[embedding]' (in a checkout: '.[embedding]'). Or leave --embedding out: the "
             "ranking model's own states are used then."
         ) from error
+    settings = {"local_files_only": True, "model_kwargs": {"use_safetensors": True}}
+    return _loaded(folder, lambda: SentenceTransformer(folder, device=device, **settings))
+
+
+def _loaded(folder: str, load: Callable[[], Any]) -> Any:
     try:
-        return SentenceTransformer(
-            folder, device=device, local_files_only=True, model_kwargs={"use_safetensors": True}
-        )
+        return load()
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise ModelError(
             f"The sentence-transformers model in {folder} cannot be loaded: {str(error).splitlines()[0]}"

@@ -1,0 +1,50 @@
+"""What a request leaves open, settled: its scoring, the text of its template, the encoder of its titles.
+
+A run stores the settled request, so that it says what was done whatever is the default later.
+"""
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from db import templates
+from db.choices import SCORINGS, STRATEGIES
+from db.requests.strategy_spec import parse_spec
+from db.store import Store
+
+Asked = TypeVar("Asked", bound=Any)
+
+ENCODER = "minilm"  # of `db.public`: the default where it was fetched
+STATES = "states"  # instead of an encoder: the ranking model's own hidden states
+
+
+def settled(store: Store, request: Asked, scoring: str) -> Asked:
+    """A run's or an optimization's request with its template named by its reference, its scoring no longer
+    auto, and its sentence encoder, where it needs one.
+
+    scoring: the model's own; where the template has no prompts for it, auto means the first it has some for.
+    Raises NotFound for a template that is not there.
+    """
+    reference, scorings = templates.named(store, request.template)
+    if request.scoring != "auto":
+        scoring = request.scoring
+    elif scoring not in scorings:
+        scoring = next((each for each in SCORINGS if each in scorings), scoring)
+    request = replace(request, template=reference, scoring=scoring)
+    if getattr(request, "embedding", STATES) is None and compares_titles(request):
+        request = replace(request, embedding=default_encoder(store))
+    return request
+
+
+def default_encoder(store: Store) -> str | None:
+    """The sentence encoder that is used where none is named; None: the ranking model's own states."""
+    return ENCODER if (store.settings.models / ENCODER).is_dir() else None
+
+
+def compares_titles(request: Any) -> bool:
+    """Whether a run's request asks for vectors of titles."""
+    if request.history_by == "semantic":
+        return True
+    if request.demonstrations is not None:
+        return False
+    choice = parse_spec(request.demos).choice
+    return choice.embeds or (choice.derived and STRATEGIES[request.control_of].embeds)

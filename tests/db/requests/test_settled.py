@@ -1,0 +1,52 @@
+"""What a request leaves open is settled once, from what the store has."""
+
+from dataclasses import replace
+
+import pytest
+
+from db import templates
+from db.errors import NotFound
+from db.requests import OptimizeRequest, RunRequest
+from db.requests.settled import ENCODER, STATES, settled
+from db.store import Store
+
+REQUEST = RunRequest(dataset="toy", user="u1")
+
+
+def test_a_settled_request_names_one_text_and_a_scoring_it_has(store: Store) -> None:
+    asked = RunRequest(dataset="toy", user="u1", template="mine")
+    kept = templates.save(store, "mine", "one", ("yes_no",))
+    named = settled(store, asked, "calibrated")
+    assert (named.template, named.scoring) == (kept.reference, "yes_no")
+    assert settled(store, named, "sum") == named
+    plain = settled(store, REQUEST, "calibrated")
+    assert (plain.template, plain.scoring) == ("plain", "calibrated")
+    with pytest.raises(NotFound):
+        settled(store, RunRequest(dataset="toy", user="u1", template="gone@0123"), "sum")
+
+
+EMBEDDING = {
+    "embedding:4": {},
+    "mmr:4": {},
+    "placebo:4": {"control_of": "votek"},
+    "none": {"history_by": "semantic"},
+}
+
+
+@pytest.mark.parametrize("demos", EMBEDDING)
+def test_titles_are_compared_by_the_encoder_that_was_fetched(store: Store, demos: str) -> None:
+    asked = replace(REQUEST, demos=demos, **EMBEDDING[demos])
+    assert settled(store, asked, "sum").embedding is None
+    (store.settings.models / ENCODER).mkdir(parents=True)
+    assert settled(store, asked, "sum").embedding == ENCODER
+    assert settled(store, replace(asked, embedding=STATES), "sum").embedding == STATES
+    assert settled(store, replace(asked, embedding="/other"), "sum").embedding == "/other"
+
+
+@pytest.mark.parametrize("demos", ["none", "bm25:4", "neighbours:4", "placebo:4"])
+def test_what_compares_no_titles_needs_no_encoder(store: Store, demos: str) -> None:
+    (store.settings.models / ENCODER).mkdir(parents=True)
+    assert settled(store, replace(REQUEST, demos=demos), "sum").embedding is None
+    named = replace(REQUEST, demos="mmr:4", demonstrations=())
+    assert settled(store, named, "sum").embedding is None
+    assert settled(store, OptimizeRequest(dataset="toy", user="u1"), "sum").scoring == "sum"

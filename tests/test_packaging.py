@@ -17,7 +17,8 @@ from db.version import VERSION
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 ROOMS = ("db", "engine", "dashboard")
-SHIPPED = ("*.py", "*.mako", "*.css", ".streamlit/config.toml", "embedded/*")  # files of a room, in the wheel
+# Files of a room that are in the wheel.
+SHIPPED = ("*.py", "*.mako", "*.css", ".streamlit/config.toml", "embedded/*", "templates/*.toml")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from db import templates
 from db.choices import SCORINGS, TEMPLATES
@@ -13,13 +13,16 @@ from db.requests import RunRequest
 from db.store import Store
 from db.templates import StoredTemplate
 from engine.context import Engine, resolve
-from engine.prompts import Template, read
-from engine.prompts.parse import BUILT_IN, LARGEST
 from engine.tasks.inputs import gather
+
+if TYPE_CHECKING:
+    from engine.prompts import Template
 
 
 def text_of(store: Store, reference: str) -> str:
     """The text of a template. Raises NotFound."""
+    from engine.prompts.parse import BUILT_IN
+
     if reference in TEMPLATES:
         return (BUILT_IN / f"{reference}.toml").read_text(encoding="utf-8")
     return templates.get(store, reference).text
@@ -27,12 +30,16 @@ def text_of(store: Store, reference: str) -> str:
 
 def save(store: Store, name: str, text: str) -> StoredTemplate:
     """Check a text and keep it under a name. Raises BadInput with what is wrong and where."""
+    from engine.prompts import read
+
     templates.check_free(name)
     return templates.save(store, name, text, ranking(read(text, name)))
 
 
 def saved_file(store: Store, path: str) -> StoredTemplate:
     """The template of a file, kept under the file's name. Raises BadInput."""
+    from engine.prompts.parse import LARGEST
+
     file = Path(path).expanduser()
     try:
         with file.open(encoding="utf-8") as opened:
@@ -59,6 +66,7 @@ def preview(engine: Engine, request: RunRequest, text: str | None = None) -> dic
     """
     from engine.llm.scoring.modes import candidate_rows
     from engine.llm.scoring.ranking import prepare
+    from engine.prompts import read
 
     draft = None if text is None else read(text, "draft")
     if draft is not None:

@@ -33,7 +33,7 @@ OTHERS: dict[str, Any] = {
     "model": "second",
     "demos": "proximal:2",
     "weights": (1.0, 0.0, 2.0, 1.0),
-    "template": "chat",
+    "template": "films",
     "hint": "itemknn",
     "embedding": "/models/encoder",
     "perturb": "ridge:0.2+order",
@@ -113,8 +113,10 @@ def test_the_page_asks_the_engine_for_every_field_of_a_run(
 # Fields that a form leaves out, and why; every other one is drawn.
 NOT_ON_THE_PAGE: dict[type, dict[str, str]] = {
     OptimizeRequest: {
-        **dict.fromkeys(("dataset", "user", "model", "target", "history", "scoring"), "as the page has them"),
-        "template": "there is one",
+        **dict.fromkeys(
+            ("dataset", "user", "model", "target", "history", "scoring", "template", "turns"),
+            "as the page has them",
+        ),
         **dict.fromkeys(
             ("pool", "steps", "ridge", "noise", "kappa", "draws", "calibrate", "start"),
             "for research on the optimizer: on the command line",

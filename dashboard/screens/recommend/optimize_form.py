@@ -12,7 +12,7 @@ from db.requests.fields import described, field_of
 
 COLUMNS = (("size", "tokens"), ("probes", "beam", "measure"), ("stages", "seed", "guard"))
 WIDE = ("sources", "perturb")  # under the columns
-OF_VIEW = ("target", "history", "scoring", "seed")  # as the page has them
+OF_VIEW = ("target", "history", "scoring", "template", "turns", "seed")  # as the page has them
 USUAL: dict[str, Any] = {field.name: field.default for field in described(OptimizeRequest)}
 HOW: dict[str, dict[str, Any]] = {"stages": {"segments": True}, "tokens": {"step": 50}}
 

@@ -22,6 +22,7 @@ from db.store import Store
 from engine.commands import output
 from engine.context import Engine
 from engine.progress import telling
+from engine.tasks.templates import saved_file
 
 DEFAULTS = {"dataset": "simulated"}  # so that first commands need only a user
 
@@ -149,8 +150,6 @@ def read(field: RequestField, value: Any) -> Any:
 
 def _kept(path: str) -> str:
     """The reference of a file's template, which is kept, so that its runs can be read later."""
-    from engine.tasks.templates import saved_file  # with a tokenizer library, which few commands need
-
     with opened() as store:
         return saved_file(store, path).reference
 

@@ -11,6 +11,7 @@ from db.requests import RunRequest
 from db.store import Store
 from engine.commands import output
 from engine.commands.options import Json, Model, listing, opened, service_engine, takes
+from engine.tasks.templates import saved_file, text_of
 
 app = typer.Typer()
 
@@ -27,8 +28,6 @@ def templates(
     json: Json = False,
 ) -> None:
     """List prompt templates, print one to start from, or keep one of your own."""
-    from engine.tasks.templates import saved_file, text_of
-
     if sum(each is not None for each in (show, save, delete)) > 1:
         raise BadInput("--show, --save and --delete are given one at a time.")
     with opened() as store:

@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from db import datasets, jobs
+from db.errors import BadInput
 from db.store import Store
 from engine import __main__ as cli
 from tests.toys import toy_columns
@@ -17,6 +18,7 @@ from tests.toys import toy_columns
 COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
 COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool", "forward"]
 COMMANDS += ["optimize", "lasting", "bench", "check", "backup", "restore"]
+COMMANDS += ["templates", "rate", "explain", "summarize"]
 
 
 @pytest.fixture
@@ -190,3 +192,34 @@ def test_hostile_titles_are_printed_as_they_are(shop: Callable[..., Any]) -> Non
     assert result.exit_code == 0
     assert "[red]" in result.output
     assert "<b> $x$" in result.output
+
+
+def test_templates_are_listed_shown_kept_and_deleted(shop: Callable[..., Any], tmp_path: Path) -> None:
+    def said(*words: str) -> str:
+        result = CliRunner().invoke(cli.app, ["templates", *words], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    file = tmp_path / "mine.toml"
+    file.write_text(said("--show", "tallrec"))
+    [_, *_, row] = shop("templates")["templates"]
+    assert row["template"] == "proximal"
+    assert said("--save", str(file)).startswith("Kept as mine@")
+    own = shop("templates")["templates"][-1]
+    assert own["scorings"] == "yes_no"
+    asked = ("rank", "-d", "toy", "-u", "u1", "-m", "tiny", "--demos", "none", "--candidates", "5")
+    shop(*asked, "--template", str(file))
+    assert said("--delete", "mine").startswith("Deleted mine.")
+    assert own not in shop("templates")["templates"]
+    with pytest.raises(BadInput, match="one at a time"):
+        CliRunner().invoke(
+            cli.app, ["templates", "--show", "plain", "--delete", "mine"], catch_exceptions=False
+        )
+
+
+def test_ratings_and_texts_are_asked_for(shop: Callable[..., Any]) -> None:
+    asked = ("-d", "toy", "-u", "u1", "-m", "tiny", "--demos", "neighbours:2")
+    rated = shop("rate", *asked)
+    assert sum(each["p"] for each in rated["probabilities"]) == pytest.approx(1)
+    assert shop("explain", *asked, "--item", "i3")["item"] == "i3"
+    assert "Free text" in shop("summarize", "Sturdy.", "-m", "tiny")["notes"][0]

@@ -460,4 +460,4 @@ def context_of(
 
 
 def _settled(engine: Engine, request: Request, model: ModelInfo) -> Request:
-    return settled(engine.store, request, model.scoring)
+    return settled(engine.store, request, model)

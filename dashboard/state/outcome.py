@@ -79,7 +79,7 @@ def _computed_as_now(run: Run) -> bool:
 def _earlier(request: RunRequest) -> Run | None:
     """What answered this request before the model's files or the engine changed."""
     store = session.store()
-    request = settled(store, request, models.get(store, request.model).scoring)
+    request = settled(store, request, models.get(store, request.model))
     return runs.earlier(store, request, datasets.get(store, request.dataset).id)
 
 

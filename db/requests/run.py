@@ -299,7 +299,7 @@ def request_digest(store: Store, request: RunRequest, revision: str | None = Non
     """
     if revision is None:
         model = models.get(store, request.model)
-        request, revision = settled(store, request, model.scoring), model.revision
+        request, revision = settled(store, request, model), model.revision
     small = {} if request.prescore is None else {"prescore": models.get(store, request.prescore).revision}
     return digest(
         {

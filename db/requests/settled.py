@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from db import templates
-from db.choices import SCORINGS, STRATEGIES
+from db.choices import STRATEGIES
+from db.models import ModelInfo
 from db.requests.strategy_spec import parse_spec
 from db.store import Store
 
@@ -17,18 +18,17 @@ ENCODER = "minilm"  # of `db.public`: the default where it was fetched
 STATES = "states"  # instead of an encoder: the ranking model's own hidden states
 
 
-def settled(store: Store, request: Asked, scoring: str) -> Asked:
+def settled(store: Store, request: Asked, model: ModelInfo) -> Asked:
     """A run's or an optimization's request with its template named by its reference, its scoring no longer
     auto, and its sentence encoder, where it needs one.
 
-    scoring: the model's own; where the template has no prompts for it, auto means the first it has some for.
-    Raises NotFound for a template that is not there.
+    Where the template has no prompts for the model's own scoring, auto means the first it has some for.
+    Raises NotFound for a template that is not there, BadInput for a scoring that the model has not.
     """
     reference, scorings = templates.named(store, request.template)
-    if request.scoring != "auto":
-        scoring = request.scoring
-    elif scoring not in scorings:
-        scoring = next((each for each in SCORINGS if each in scorings), scoring)
+    scoring = model.scoring_for(request.scoring)
+    if request.scoring == "auto" and scoring not in scorings:
+        scoring = next((each for each in scorings if each != "free"), scoring)
     request = replace(request, template=reference, scoring=scoring)
     if getattr(request, "embedding", STATES) is None and compares_titles(request):
         request = replace(request, embedding=default_encoder(store))

@@ -6,8 +6,10 @@ bytes until the server has counted tokens.
 
 from collections.abc import Iterable, Sequence
 
+from db.errors import BadInput
 from engine.prompts import PieceEncoder, Segment
-from engine.prompts.segments import BLANK, HEAD, INTRO, INTRODUCTION, TAIL, written
+from engine.prompts.encode import CUTS
+from engine.prompts.segments import BLANK, HEAD, INTRO, TAIL, written
 
 _TAIL = 256  # no byte: where a chat's question ends and the answer begins
 
@@ -19,17 +21,22 @@ class TextEncoder(PieceEncoder):
     def __init__(self, parting: bool = True, chat: bool = False) -> None:
         self.chat, self.dated, self.exact = chat, None, True
         self.cut = "opened" if parting else "no blank lines"
-        self._special = {HEAD: (), TAIL: (_TAIL,)} | (
-            {} if parting else {INTRO: tuple(INTRODUCTION.encode()), BLANK: ()}
-        )
+        self._special = {HEAD: (), TAIL: (_TAIL,), **({} if parting else {BLANK: ()})}
 
     @property
     def header(self) -> list[str]:
         """None: the server writes it."""
         return ["", ""]
 
+    @property
+    def turns(self) -> tuple[str, str]:
+        """Raises BadInput: what stands between turns is the server's to write."""
+        raise BadInput("turns: an endpoint is sent one message, which has no turns. Choose one.")
+
     def ids(self, piece: str) -> tuple[int, ...]:
         """The bytes of one piece."""
+        if piece.startswith(INTRO):
+            piece = "".join(CUTS[self.cut].intro(piece.removeprefix(INTRO)))
         special = self._special.get(piece)
         return tuple(written((piece,)).encode()) if special is None else special
 

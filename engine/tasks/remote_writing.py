@@ -7,7 +7,7 @@ from engine.endpoint.scoring import Remote, dropped, in_prompt
 from engine.endpoint.writing import Question, write
 from engine.llm.scoring.ranking import RankResult, Task
 from engine.progress import Clock
-from engine.prompts import fit, layout
+from engine.prompts import fit
 from engine.tasks.free_text import SPARE, compliance, read
 from engine.tasks.inputs import Inputs
 
@@ -20,7 +20,7 @@ def rank_written(remote: Remote, task: Task, inputs: Inputs) -> RankResult:
     clock = Clock()
     places, shown = in_prompt(task)
     encoder, top = remote.encoder, min(TOP, len(task.candidates))
-    asked = encoder.joined(layout(task.template, "free").ask(task.candidates))
+    asked = encoder.joined(task.template.form("free").ask(task.candidates))
     longest = max(len(encoder.joined((f" {title}\n",))) for title in task.candidates)
     most = top * (remote.tokens(longest) + SPARE)
     room = remote.context_length - len(asked) - int(most * remote.endpoint.ways.bytes_per_token)

@@ -5,24 +5,28 @@ from dataclasses import replace
 import pytest
 
 from db import templates
-from db.errors import NotFound
+from db.errors import BadInput, NotFound
+from db.models import ModelInfo
 from db.requests import OptimizeRequest, RunRequest
 from db.requests.settled import ENCODER, STATES, settled
 from db.store import Store
 
 REQUEST = RunRequest(dataset="toy", user="u1")
+LOCAL = ModelInfo("m", "/m", "r", "llama", 1, 512, {})
 
 
 def test_a_settled_request_names_one_text_and_a_scoring_it_has(store: Store) -> None:
     asked = RunRequest(dataset="toy", user="u1", template="mine")
     kept = templates.save(store, "mine", "one", ("yes_no",))
-    named = settled(store, asked, "calibrated")
+    named = settled(store, asked, LOCAL)
     assert (named.template, named.scoring) == (kept.reference, "yes_no")
-    assert settled(store, named, "sum") == named
-    plain = settled(store, REQUEST, "calibrated")
+    assert settled(store, named, LOCAL) == named
+    plain = settled(store, REQUEST, LOCAL)
     assert (plain.template, plain.scoring) == ("plain", "calibrated")
+    with pytest.raises(BadInput, match="free is for models behind an endpoint"):
+        settled(store, replace(REQUEST, scoring="free"), LOCAL)
     with pytest.raises(NotFound):
-        settled(store, RunRequest(dataset="toy", user="u1", template="gone@0123"), "sum")
+        settled(store, RunRequest(dataset="toy", user="u1", template="gone@0123"), LOCAL)
 
 
 EMBEDDING = {
@@ -36,17 +40,17 @@ EMBEDDING = {
 @pytest.mark.parametrize("demos", EMBEDDING)
 def test_titles_are_compared_by_the_encoder_that_was_fetched(store: Store, demos: str) -> None:
     asked = replace(REQUEST, demos=demos, **EMBEDDING[demos])
-    assert settled(store, asked, "sum").embedding is None
+    assert settled(store, asked, LOCAL).embedding is None
     (store.settings.models / ENCODER).mkdir(parents=True)
-    assert settled(store, asked, "sum").embedding == ENCODER
-    assert settled(store, replace(asked, embedding=STATES), "sum").embedding == STATES
-    assert settled(store, replace(asked, embedding="/other"), "sum").embedding == "/other"
+    assert settled(store, asked, LOCAL).embedding == ENCODER
+    assert settled(store, replace(asked, embedding=STATES), LOCAL).embedding == STATES
+    assert settled(store, replace(asked, embedding="/other"), LOCAL).embedding == "/other"
 
 
 @pytest.mark.parametrize("demos", ["none", "bm25:4", "neighbours:4", "placebo:4"])
 def test_what_compares_no_titles_needs_no_encoder(store: Store, demos: str) -> None:
     (store.settings.models / ENCODER).mkdir(parents=True)
-    assert settled(store, replace(REQUEST, demos=demos), "sum").embedding is None
+    assert settled(store, replace(REQUEST, demos=demos), LOCAL).embedding is None
     named = replace(REQUEST, demos="mmr:4", demonstrations=())
-    assert settled(store, named, "sum").embedding is None
-    assert settled(store, OptimizeRequest(dataset="toy", user="u1"), "sum").scoring == "sum"
+    assert settled(store, named, LOCAL).embedding is None
+    assert settled(store, OptimizeRequest(dataset="toy", user="u1"), LOCAL).scoring == "calibrated"

@@ -18,6 +18,7 @@ The contract every backend keeps (`tests/db` runs it over both):
 
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -90,17 +91,17 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; whatever it wrote would be undone at the end."""
-        with self._clear_errors(), self._begun() as connection:
+        with self._clear_errors(), self._begun() as connection, _given_up(connection):
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A connection in a write transaction: committed at the end, rolled back on any error."""
-        with self._clear_errors(), self._begun(writes=True) as connection:
+        with self._clear_errors(), self._begun(writes=True) as connection, _given_up(connection):
             token = _writing.set(True)
             try:
                 yield connection
-            except BaseException:
+            except Exception:
                 connection.rollback()
                 raise
             else:
@@ -279,6 +280,26 @@ def _engine(url: URL) -> Engine:
     event.listen(engine, "connect", sqlite_file.prepare)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+@contextmanager
+def _given_up(connection: Connection) -> Iterator[None]:
+    """Give the connection up where the process is asked to end inside the block: the database undoes it.
+
+    A command that was begun can then neither be closed nor rolled back. The error by which a driver says so
+    must not hide that the process ends.
+    """
+    handled = sys.exc_info()[1]  # by whoever called: no part of what happens inside
+    try:
+        yield
+    except BaseException as error:
+        behind: BaseException | None = error
+        while behind is not None and behind is not handled:
+            if not isinstance(behind, (Exception, GeneratorExit)):
+                connection.invalidate()
+                raise behind from None
+            behind = behind.__context__
+        raise
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -4,14 +4,15 @@ import errno
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
-from db import datasets, jobs, schema
+from db import bulk, datasets, jobs, schema
 from db.database_errors import explained
 from db.errors import BadInput, DualensError, StoreAway
 from db.patience import Patience, as_away
@@ -313,3 +314,59 @@ def test_a_server_that_ends_in_the_midst_of_a_block_undoes_it(
     store.again(action)
     with store.read() as connection:
         assert connection.execute(sa.select(schema.texts.c.hash)).scalars().all() == ["2", "last"]
+
+
+class Asked(BaseException):
+    """The process was asked to end."""
+
+
+@pytest.fixture
+def alarm() -> Iterator[Callable[[float], None]]:
+    """`alarm(seconds)`: then the process is asked to end, wherever it is."""
+
+    def end(*_: object) -> None:
+        raise Asked
+
+    before = signal.signal(signal.SIGALRM, end)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("block", ["read", "write"])
+def test_an_end_in_the_midst_of_a_command_stays_an_end(
+    store: Store, alarm: Callable[[float], None], block: str
+) -> None:
+    """The driver can neither close that command nor roll back, and its words about it hid why it was left."""
+    slow = sa.select(sa.func.pg_sleep(60))
+    with pytest.raises(Asked), getattr(store, block)() as connection:  # noqa: PT012
+        if block == "write":
+            connection.execute(sa.insert(schema.texts).values(hash="undone", text="a"))
+        alarm(0.3)
+        list(bulk.fetched(connection, slow))
+    with store.read() as connection:
+        assert connection.execute(sa.select(schema.texts.c.hash)).all() == []
+        assert connection.execute(sa.select(sa.func.count()).select_from(schema.jobs)).scalar() == 0
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_who_ends_may_still_meet_an_error_of_the_store(store: Store) -> None:
+    """What is written while the process ends is not taken for its end."""
+    row = sa.insert(schema.texts).values(hash="undone", text="a")
+
+    def end(times: int) -> None:
+        with store.write() as connection:
+            for _ in range(times):
+                connection.execute(row)
+            raise Asked
+
+    with pytest.raises(Asked):
+        end(1)
+    try:
+        raise Asked
+    except Asked:
+        with pytest.raises(IntegrityError):
+            end(2)
+    with store.read() as connection:
+        assert connection.execute(sa.select(schema.texts.c.hash)).all() == []

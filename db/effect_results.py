@@ -25,6 +25,10 @@ FELT = 0.05
 """Below this, in the measure's unit, nothing is said of an effect's sign or of a pair."""
 
 
+FEW_USERS = 10
+"""Below so many users an interval of their mean agreement is no more than a hint."""
+
+
 def groups(demonstrations: Sequence[Result]) -> list[list[str]]:
     """Ids from the largest effect to the smallest; those within one list cannot be told apart.
 
@@ -79,6 +83,20 @@ def redundant(demonstrations: Sequence[Result], interactions: Sequence[Result] |
         if min(both) >= FELT and -pair["interaction"] >= REDUNDANT * min(both):
             found.append({**pair, "effects": both})
     return min(found, key=lambda pair: pair["interaction"], default=None)
+
+
+def proxied(proxy: Result) -> str:
+    """How far the effects of a local model agree with those it stands beside (`proxy` of a result), in a
+    sentence."""
+    here, agreed = proxy["spearman"], proxy["agreement"]
+    own = "no rank correlation is defined here" if here is None else f"rank correlation {here:+.2f} here"
+    if agreed is None:
+        return f"{proxy['model']} beside it: {own}."
+    few = f"; from {FEW_USERS} on the interval is worth reading" if agreed["n"] < FEW_USERS else ""
+    return (
+        f"{proxy['model']} beside it: {own}, {agreed['mean']:+.2f} on average (95 % {agreed['low']:+.2f} to "
+        f"{agreed['high']:+.2f}) over {agreed['n']:,} user{'s' * (agreed['n'] != 1)} seen so far{few}."
+    )
 
 
 def current(result: Result, options: Result) -> dict[str, Any]:

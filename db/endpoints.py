@@ -17,6 +17,9 @@ CONCURRENCY, TIMEOUT_S, BUDGET, CONTEXT = 4, 60.0, 500_000, 4096
 """Calls at once, seconds for one answer, tokens for one ranking or one measurement of effects, and tokens of
 a prompt where neither the server nor its owner says how many."""
 
+EXACT_UP_TO = 4
+"""Demonstrations whose effects are exact; beyond, each one alone is left out, as every subset takes calls."""
+
 _KEY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -61,6 +64,14 @@ NEEDS = {
 }
 """What each way of scoring can be answered by, the best first."""
 
+INSIDE = {
+    "perturb": "Edits act on keys and values",
+    "forward": "Forward tuning changes keys and values",
+}
+"""Fields of a request that act inside a model, and why: those of a model behind an endpoint are not here."""
+
+ORDERS = 4  # of the list, that labels are averaged over
+
 _BEST = ("calibrated", "yes_no", "listwise", "free")
 
 
@@ -101,6 +112,18 @@ class Endpoint:
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON; `read` gives it back."""
         return {**asdict(self), "notes": list(self.notes)}
+
+
+def calls(endpoint: Endpoint, scoring: str, candidates: int, demonstrations: int) -> int:
+    """How many calls effects take at most: each prompt that is written, with each answer."""
+    exact = demonstrations <= EXACT_UP_TO
+    prompts = (2**demonstrations if exact else demonstrations + 2) + 1 + (scoring == "calibrated")
+    lists = min(ORDERS, candidates)
+    if endpoint.way(scoring) == "prompt":
+        each = {"yes_no": 3 * candidates, "listwise": lists * (1 + candidates)}.get(scoring, 1 + candidates)
+    else:
+        each = lists if scoring == "listwise" else candidates
+    return prompts * each
 
 
 def read(details: Mapping[str, Any]) -> Endpoint | None:

@@ -276,6 +276,18 @@ def effects(store: Store, key: str) -> list[Effects]:
         return [_effects(row) for row in rows]
 
 
+def effects_of_model(store: Store, dataset: str, model: str) -> list[tuple[str, Effects]]:
+    """User and effects of every run of a model on a data set that is not deleted, newest first."""
+    query = (
+        sa.select(table.c.user_id, effect_table)
+        .join(effect_table, effect_table.c.run_key == table.c.key)
+        .where(table.c.dataset == dataset, table.c.model == model, _KEPT)
+        .order_by(effect_table.c.created_at.desc(), effect_table.c.effects_key)
+    )
+    with store.read() as connection:
+        return [(row.user_id, _effects(row)) for row in connection.execute(query)]
+
+
 def find_effects(store: Store, effects_key: str) -> Effects | None:
     """The effects of this key, or None."""
     with store.read() as connection:
@@ -425,7 +437,7 @@ def _summary(row: sa.Row) -> RunSummary:
 
 def _effects(row: sa.Row) -> Effects:
     fields = row._asdict()
-    del fields["content"]
+    fields = {name: fields[name] for name in Effects.__dataclass_fields__}
     read = {name: json.loads(fields[name]) for name in ("options", "result", "timings_ms")}
     read["result"] = current(read["result"], read["options"])
     return Effects(**fields | read)

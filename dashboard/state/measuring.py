@@ -27,6 +27,8 @@ def obstacle(run: Run) -> str | None:
         return "The run has no demonstrations."
     if run.request.prompts > 1:
         return "The run averages several prompts. Effects belong to the demonstrations of one prompt."
+    if run.request.scoring == "free":
+        return "The run was ranked by free text. Effects are on likelihoods, which it has none of."
     try:
         same = request_digest(session.store(), run.request) == run.request_digest
     except DualensError as error:  # the data set or the model was deleted
@@ -46,9 +48,10 @@ def newest(kind: str, run: Run, mode: str = DIRECT) -> Job | None:
     return None
 
 
-def file_effects(run: Run, mode: str = DIRECT) -> None:
-    """Ask for the effects of a run; what leaving one out means is `mode`."""
-    _file("effects", run, {**ESTIMATE, "mode": mode})
+def file_effects(run: Run, mode: str = DIRECT, proxy: str | None = None) -> None:
+    """Ask for the effects of a run; what leaving one out means is `mode`. `proxy`: a local model whose
+    effects are to stand beside those of an endpoint's."""
+    _file("effects", run, {**ESTIMATE, "mode": mode, **({"proxy": proxy} if proxy else {})})
 
 
 def file(kind: str, run: Run, options: Mapping[str, Any]) -> None:

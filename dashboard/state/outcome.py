@@ -168,6 +168,8 @@ def measure(run: Run | None) -> Measured:
     let_go("effects", run.key if run else None)
     if run is None or not run.result["demonstrations"] or run.request.prompts > 1:
         return Measured()  # effects are of the demonstrations of one prompt
+    if session.endpoint(run.request.model) is not None:
+        return Measured(result=_margins(run.key, REPROMPT))  # they take calls: asked for by a button alone
     turned, dropped = (_margins(run.key, mode) for mode in (DIRECT, REPROMPT))
     if turned is not None and dropped is not None:
         return Measured(result=together(turned, dropped))
@@ -206,11 +208,12 @@ def _margins(key: str, mode: str) -> Mapping[str, Any] | None:
 
 
 def _stored(key: str, mode: str, measure: str) -> Mapping[str, Any] | None:
-    """Those checked by leave-one-out first."""
+    """Those with a local model beside them first, then those checked by leave-one-out."""
     stored = [
         each
         for each in runs.effects(session.store(), key)
         if each.result["mode"] == mode and each.result["measure"] == measure
     ]
-    checked = [each for each in stored if each.options.get("leave_one_out")] or stored
+    checked = [each for each in stored if "proxy" in each.result]
+    checked = checked or [each for each in stored if each.options.get("leave_one_out")] or stored
     return checked[-1].result if checked else None

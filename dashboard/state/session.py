@@ -18,7 +18,9 @@ from dashboard.state.view import (
     to_params,
 )
 from db import datasets, models, runs
+from db.endpoints import Endpoint
 from db.errors import NotFound
+from db.models import ModelInfo
 from db.patience import Patience
 from db.requests import Chosen
 from db.settings import Settings
@@ -39,6 +41,19 @@ def store() -> Store:
     """The store of this process's settings, opened once and shared by all sessions."""
     # By the variables that decide, not by the settings that they make: a page asks for its store many times.
     return _open(os.environ.get("DUALENS_HOME"), os.environ.get("DUALENS_DATABASE_URL"))
+
+
+def endpoint(model: str | None) -> Endpoint | None:
+    """How a model's server is asked; None for one whose weights are here, or that is not there."""
+    try:
+        return models.get(store(), model).endpoint if model else None
+    except NotFound:
+        return None
+
+
+def local_models() -> list[ModelInfo]:
+    """The models whose weights are here: those behind endpoints only rank."""
+    return [model for model in models.listing(store()) if model.endpoint is None]
 
 
 def view() -> View:

@@ -67,18 +67,20 @@ def recommend(result: Mapping[str, Any], effects: Mapping[str, Any] | None) -> s
         place = f"{rank(metrics)} of {total}"
         return f"Without demonstrations, {who}, {title}, is {place}."
     moved = movement(metrics["zero_shot"], metrics, total)
-    taken = result["loss_zero_shot"] - result["loss"]
-    loss = (
-        f"its loss {'falls' if taken > 0 else 'rises'} by {abs(taken):.2f} nats"
-        if abs(taken) >= 0.005
-        else "its loss does not change"
-    )
-    share = share_change(result)
-    first = (
-        f"With {plural(len(demonstrations), 'demonstration')}, {who}, {title}, {moved}{share}, and {loss}."
-    )
+    share, loss = share_change(result), loss_change(result)
+    first = f"With {plural(len(demonstrations), 'demonstration')}, {who}, {title}, {moved}{share}{loss}."
     second = shares(demonstrations, effects) if effects else ""
     return f"{first} {second}".strip()
+
+
+def loss_change(result: Mapping[str, Any]) -> str:
+    """What becomes of the target's loss; empty where nothing was likely or unlikely, as in free text."""
+    if result["loss"] is None:
+        return ""
+    taken = result["loss_zero_shot"] - result["loss"]
+    if abs(taken) < 0.005:
+        return ", and its loss does not change"
+    return f", and its loss {'falls' if taken > 0 else 'rises'} by {abs(taken):.2f} nats"
 
 
 def share_change(result: Mapping[str, Any]) -> str:

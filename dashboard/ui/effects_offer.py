@@ -2,12 +2,14 @@
 
 import streamlit as st
 
+from dashboard.state import session
 from dashboard.state.measuring import file_effects, newest, obstacle
 from dashboard.state.outcome import DIRECT
 from dashboard.state.waiting import Answer
 from dashboard.text.literal import md
 from dashboard.ui import progress
 from dashboard.ui.notices import problem
+from db.endpoints import calls
 from db.runs import Run
 
 
@@ -23,5 +25,13 @@ def draw(run: Run, label: str, mode: str = DIRECT, whose: str = "") -> None:
         return
     if answer is not None and answer.error:
         problem(answer.error)
+    if (endpoint := session.endpoint(run.request.model)) is not None:
+        most = calls(
+            endpoint, run.request.scoring, len(run.result["items"]), len(run.result["demonstrations"])
+        )
+        st.caption(
+            f"Up to {most:,} calls to its server, at most {endpoint.budget:,} tokens: each prompt is written "
+            "without a demonstration and each answer asked for."
+        )
     key = f"measure-effects-{mode}-{run.key[:12]}"
     st.button(label, key=key, type="primary", on_click=file_effects, args=(run, mode))

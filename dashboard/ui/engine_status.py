@@ -13,7 +13,7 @@ from dashboard.text.domain import busy_with
 from dashboard.text.formats import count, parameters
 from dashboard.text.literal import md
 from dashboard.ui import live, theme_switch
-from db import datasets, models, workers
+from db import datasets, workers
 from db.errors import DualensError
 from db.workers import Worker
 
@@ -76,7 +76,7 @@ def state(
 
 def model_sizes() -> dict[str, str]:
     """The size of every registered model, to be put after its name."""
-    return {model.name: f" · {parameters(model.parameters)}" for model in models.listing(session.store())}
+    return {model.name: f" · {parameters(model.parameters)}" for model in session.local_models()}
 
 
 def loaded_data() -> str | None:

@@ -14,7 +14,6 @@ from dashboard.state import session, widgets
 from dashboard.text import values
 from dashboard.text.literal import md, plain
 from dashboard.ui import help
-from db import models
 from db.choices import EDITS, STRATEGIES, Choice
 from db.datasets import DatasetInfo
 from db.errors import BadInput
@@ -124,11 +123,12 @@ def _draw(
     segments: bool = False,
     step: float = 1,
     note: str = "",
+    without: Sequence[str] = (),
     **common: Any,
 ) -> Any:
     """The widget that fits the field, holding `held`. `label`: another than the field's own. `segments`:
-    choices side by side. `step`: of a number's buttons. `note`: help in place of the field's own. `common`:
-    as the widget takes it."""
+    choices side by side. `step`: of a number's buttons. `note`: help in place of the field's own. `without`:
+    choices that are not offered here. `common`: as the widget takes it."""
     common |= {"label": label or values.title(field), "key": key, "help": help.of(field, note)}
     if field.names is EDITS:
         return st.multiselect(
@@ -148,7 +148,7 @@ def _draw(
             **common,
         )
     if field.choices is not None or field.names is not None or field.model:
-        return _choice(field, held, segments=segments, **common)
+        return _choice(field, held, segments=segments, without=without, **common)
     if field.kind is bool:
         return st.toggle(value=held, **common)
     common |= {"placeholder": field.asked.nothing} if field.optional else {}
@@ -157,10 +157,13 @@ def _draw(
     return _number(field, held, step, **common)
 
 
-def _choice(field: RequestField, held: Any, *, segments: bool, **common: Any) -> Any:
+def _choice(
+    field: RequestField, held: Any, *, segments: bool, without: Sequence[str] = (), **common: Any
+) -> Any:
     """One of several. A name that is there no more, as of an old link, is offered as it is."""
     table: Mapping[Any, Choice] = field.choices or field.names or {}
     options: list[Any] = [*([NONE] if field.optional else []), *(_model_names() if field.model else table)]
+    options = [name for name in options if name not in without]
     options += [held] if held not in (*options, None) else []
 
     def label(name: Any) -> str:
@@ -188,7 +191,7 @@ def _label_of(table: Mapping[Any, Choice]) -> Callable[[Any], str]:
 
 
 def _model_names() -> list[str]:
-    return [model.name for model in models.listing(session.store())]
+    return [model.name for model in session.local_models()]
 
 
 def _strategy(field: RequestField, name: str, start: str) -> str:
@@ -227,7 +230,7 @@ def data_set(name: str, known: Sequence[DatasetInfo]) -> DatasetInfo:
 
 def model(label: str, name: str, known: Sequence[ModelInfo], note: str = "") -> str | None:
     """A registered model by its name, at first the embedded one; None where there is none."""
-    names = [model.name for model in known]
+    names = [model.name for model in known if model.endpoint is None]
     start = USUAL if USUAL in names else next(iter(names), None)
     chosen = choose(
         label,

@@ -51,6 +51,11 @@ def paths() -> str | None:
     return f"under {' or '.join(map(str, folders))}" if folders else None
 
 
+def addresses() -> bool:
+    """Whether visitors may name an address for the server to call: where they may name any path."""
+    return Settings().folders is None
+
+
 def within(payload: Mapping[str, Any]) -> dict[str, Any]:
     """A job's payload that names a path, with the folders it may lead to, for whichever worker takes it."""
     folders = Settings().folders

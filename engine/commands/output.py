@@ -137,6 +137,7 @@ def effects(view: dict[str, Any]) -> None:
     if both:
         ways.append((EFFECT_MODES["direct"].label, lambda row: row["removal"]))
     names = {row["id"]: str(number) for number, row in enumerate(rows, 1)}
+    near = {row["id"]: row["effect"] for row in view.get("proxy", {}).get("demonstrations", ())}
     table(
         [
             [
@@ -144,6 +145,7 @@ def effects(view: dict[str, Any]) -> None:
                 *(one for _, of in ways for one in _effect(of(row))),
                 row["loss_effect"],
                 row["mass"],
+                *([near[row["id"]]] if near else []),
                 *(["the signs differ" if row["disagrees"] else ""] if both else []),
                 row["id"],
             ]
@@ -152,12 +154,19 @@ def effects(view: dict[str, Any]) -> None:
         "",
         *(column for label, _ in ways for column in (f"{label} ({unit})", "95 %", "left out alone")),
         f"off the loss{f', {ways[0][0]}' if both else ''} (nats)",
-        *("attention", *(["note"] if both else []), "demonstration"),
+        *(
+            "attention",
+            *([view["proxy"]["model"]] if near else []),
+            *(["note"] if both else []),
+            "demonstration",
+        ),
     )
     share = {"margin": "log-share among the candidates", "loss": "loss"}[view["measure"]]
+    alone = view["estimator"] == "leave_one_out"
+    together = "all together" if alone else "effects add up to"
     passes = "pass" if view["passes"] == 1 else "passes"
     line(
-        f"{share} {view['value_zero_shot']:.3f} -> {view['value']:.3f}, effects add up to "
+        f"{share} {view['value_zero_shot']:.3f} -> {view['value']:.3f}, {together} "
         f"{view['effect_total']:+.3f} {unit} ({view['estimator']}, {view['passes']} {passes})"
     )
     unsure = [group for group in groups(rows) if len(group) > 1]

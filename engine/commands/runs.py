@@ -6,6 +6,7 @@ import typer
 
 from db import runs
 from db.choices import EFFECT_MODES, ESTIMATORS, MEASURES
+from db.effect_results import proxied
 from db.errors import BadInput
 from db.requests import RunRequest, request_notes
 from db.settings import Settings
@@ -51,15 +52,30 @@ def effects(
         Literal[tuple(EFFECT_MODES)],  # type: ignore[valid-type]
         typer.Option(help="What leaving one out means; auto: turned down, and dropped."),
     ] = "auto",
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a model behind an endpoint: put the effects of this local model beside them, and how "
+            "far both agree over the users seen so far."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure how far each demonstration moves the model toward the target."""
     with opened() as store, service_engine(store) as engine:
         run, found = measured(
-            engine, request, estimator=estimator, leave_one_out=leave_one_out, mode=mode, measure=measure
+            engine,
+            request,
+            estimator=estimator,
+            leave_one_out=leave_one_out,
+            mode=mode,
+            measure=measure,
+            proxy=proxy,
         )
     view = results.effects_view(run, found)
     view["notes"] = [*view["notes"], *request_notes(request, run.result)]
+    if "proxy" in view:
+        view["notes"].append(proxied(view["proxy"]))
     output.as_json(view) if json else output.effects(view)
 
 

@@ -41,13 +41,17 @@ class Answers:
         self._client, self._way, self._scoring = client, way, scoring
         self._reads: dict[str, Read] = {}
         self._nexts: dict[str, list[Next]] = {}
-        self._ids: dict[str, int] = {}
+        self._ids: dict[str, list[int]] = {}
 
     def calls(self, rows: Sequence[Row]) -> int:
         """How many calls `found` will make for these rows."""
-        if self._way == "prompt":
-            return len(_texts(rows).keys() - self._reads.keys())
-        return len(set(map(_context, rows)) - self._nexts.keys())
+        return len(self.texts(rows))
+
+    def texts(self, rows: Sequence[Row]) -> list[str]:
+        """What `found` will send for these rows."""
+        known = self._reads if self._way == "prompt" else self._nexts
+        wanted = _texts(rows) if self._way == "prompt" else dict.fromkeys(map(_context, rows))
+        return [text for text in wanted if text not in known]
 
     def found(self, rows: Sequence[Row]) -> list[Found]:
         """One for each row, whose last `scored` ids are the answer. Raises EndpointError and BadInput."""
@@ -62,7 +66,7 @@ class Answers:
 
     def _behind(self, rows: Sequence[Row]) -> list[Found]:
         way = self._client.endpoint.ways.prompt
-        new = [text for text in _texts(rows) if text not in self._reads]
+        new = self.texts(rows)
         calls = [self._call("completions", text, read_request(way, text), 1) for text in new]
         for text, answer in zip(new, self._client.many(calls), strict=True):
             read = self._reads[text] = prompt_read(answer, way, text)
@@ -89,10 +93,8 @@ class Answers:
                 f"The server tells only the next token, and labels above {LETTERS} are numbers of several. "
                 f"Use at most {LETTERS} candidates, or --scoring yes_no."
             )
-        ways, by_id = self._client.endpoint.ways, {}
-        if self._way == "next" and ways.ids:
-            by_id = {answer: self._id_of(answer) for answer in dict.fromkeys(answers)}
-        new = [text for text in dict.fromkeys(map(_context, rows)) if text not in self._nexts]
+        by_id = self._by_id(answers)
+        new = self.texts(rows)
         ask = self._next_call if self._way == "next" else self._chat_call
         for text, answer in zip(
             new, self._client.many([ask(text, tuple(by_id.values())) for text in new]), strict=True
@@ -113,13 +115,16 @@ class Answers:
             "chat/completions", text, asked | {"logprobs": True, "top_logprobs": ways.chat_next}, 32
         )
 
-    def _id_of(self, answer: str) -> int:
-        if answer not in self._ids:
-            ids = token_ids(self._client, f" {answer}")
-            if len(ids) != 1:
-                raise Unusable(f"The answer {answer!r} is {len(ids)} tokens for the server, and not one.")
-            self._ids[answer] = ids[0]
-        return self._ids[answer]
+    def _by_id(self, answers: Sequence[str]) -> dict[str, int]:
+        """The token of each answer, where they are asked for by their ids and each is one token."""
+        if self._way != "next" or not self._client.endpoint.ways.ids:
+            return {}
+        for answer in dict.fromkeys(answers):
+            if answer not in self._ids:
+                self._ids[answer] = token_ids(self._client, f" {answer}")
+        if any(len(self._ids[answer]) != 1 for answer in answers):
+            return {}
+        return {answer: self._ids[answer][0] for answer in dict.fromkeys(answers)}
 
     def _call(self, path: str, text: str, asked: dict, more: int) -> Call:
         return Call(

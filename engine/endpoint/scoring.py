@@ -84,22 +84,25 @@ class Measured:
 class Asked:
     """One question about candidates, to be asked behind any prompts."""
 
-    def __init__(self, remote: Remote, question: Question) -> None:
+    def __init__(self, remote: Remote, question: Question, rows: Sequence[Row] | None = None) -> None:
+        """rows: behind each prompt; by default those of all candidates."""
         self._question, self._answers = question, remote.answers(question.scoring)
-        self._rows = candidate_rows(remote.encoder, question)
+        self._client = remote.client
+        self._rows = candidate_rows(remote.encoder, question) if rows is None else rows
+        self._compared = len(self._rows) == len(question.candidates)  # titles, all of them
         bare = render(question.template, question.scoring, [], [])
         self._empty = encode(remote.encoder, bare).ids
 
     def behind(self, prompts: Sequence[Sequence[int]]) -> Measured:
         """What the server says, several calls at once. Raises EndpointError and BadInput."""
-        prior = [self._empty] if self._question.scoring == "calibrated" else []
+        prior = self._prior()
         rows = self._all(prompts)
         everything = rows + self._all(prior)
         plan(self._answers.calls(everything))
         found = self._answers.found(everything)
         values = torch.tensor([each.logprob for each in found], dtype=torch.float64)
         norms = None
-        if self._question.scoring == "mean":
+        if self._question.scoring == "mean" and self._compared:
             norms = torch.tensor([float(each.tokens) for each in found[: len(self._rows)]]).double()
         elif prior:
             norms = values[len(rows) :]
@@ -113,8 +116,16 @@ class Asked:
 
     def calls(self, prompts: Sequence[Sequence[int]]) -> int:
         """How many calls `behind` will make."""
-        prior = [self._empty] if self._question.scoring == "calibrated" else []
-        return self._answers.calls(self._all([*prompts, *prior]))
+        return self._answers.calls(self._all([*prompts, *self._prior()]))
+
+    def estimate(self, prompts: Sequence[Sequence[int]]) -> int:
+        """About how many tokens they will take; rather too many."""
+        texts = self._answers.texts(self._all([*prompts, *self._prior()]))
+        return sum(self._client.estimate(text) + 1 for text in texts)
+
+    def _prior(self) -> list[tuple[int, ...]]:
+        """The prompt without history that titles are compared with, where they are."""
+        return [self._empty] if self._question.scoring == "calibrated" and self._compared else []
 
     def _all(self, prompts: Sequence[Sequence[int]]) -> list[Row]:
         return [Row((*ids, *row.ids), row.scored) for ids in prompts for row in self._rows]

@@ -43,7 +43,7 @@ def rank_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
 
 
 def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{request, estimator, leave_one_out, mode, measure}` -> `{run, effects}`.
+    """`{request, estimator, leave_one_out, mode, measure, proxy}` -> `{run, effects}`.
 
     In mode auto, effects by turning down are stored first and reported as partial `{run, removal}`.
     """
@@ -55,6 +55,7 @@ def effects_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
         leave_one_out=bool(payload.get("leave_one_out", False)),
         mode=payload.get("mode", "auto"),
         measure=payload.get("measure", "margin"),
+        proxy=payload.get("proxy") or None,
         report=report,
     )
     return {"run": run.key, "effects": measured.effects_key}

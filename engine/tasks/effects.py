@@ -11,7 +11,8 @@ from db.canonical import digest
 from db.choices import EFFECT_MODES, ESTIMATORS, MEASURES
 from db.effect_results import together
 from db.errors import BadInput
-from db.requests import RunRequest
+from db.models import ModelInfo
+from db.requests import Chosen, RunRequest
 from db.runs import Effects, Run
 from db.version import ENGINE_VERSION
 from engine.context import Context, Engine, resolve
@@ -19,7 +20,9 @@ from engine.progress import Report, counted, counting, part, quiet
 from engine.tasks import results
 from engine.tasks.edits import edited, refuse_drawn
 from engine.tasks.inputs import gather
+from engine.tasks.proxy_effects import beside
 from engine.tasks.rank import rank_in
+from engine.tasks.remote import check_remote, remote_effects_of
 
 RANKED = 0.05  # the share of the work that ranking takes where the run is not stored yet
 FIRST = 0.3  # the share after which turning down is measured, where dropping follows
@@ -33,6 +36,7 @@ def effects(
     leave_one_out: bool = False,
     mode: str = "auto",
     measure: str = "margin",
+    proxy: str | None = None,
     report: Report = quiet,
 ) -> tuple[Run, Effects]:
     """The run of a request with the effect of each demonstration in it (arXiv 2504.04386, reconstructed).
@@ -43,7 +47,8 @@ def effects(
     `mode`: what leaving one out means: direct (query and answer do not see it), total (later demonstrations
     do not either), reprompt (the prompt is written without it), or auto: direct, which is stored as soon as
     it is there, and then reprompt, whose effects are returned with both in them
-    (`db.effect_results.together`). Raises what `rank` raises.
+    (`db.effect_results.together`). Of a model behind an endpoint only reprompt can be had; `proxy` names a
+    local model whose effects of the same demonstrations are put beside them. Raises what `rank` raises.
     """
     for name, value, table in (
         ("estimator", estimator, ESTIMATORS),
@@ -57,6 +62,16 @@ def effects(
     refuse_drawn(request, "effects explain one prompt")
     context = resolve(engine, request)
     options = {"estimator": estimator, "leave_one_out": leave_one_out, "mode": mode, "measure": measure}
+    if context.model.endpoint is not None:
+        check_remote(context, estimator, mode)
+        near = None if proxy is None else engine.local(proxy)
+        run = rank_in(context, part(report, 0.0, RANKED))
+        return run, _remote(context, run, {**options, "mode": "reprompt"}, near, part(report, RANKED, 1.0))
+    if proxy is not None:
+        raise BadInput(
+            f"proxy: {context.model.name!r} is a local model and has effects of its own. A proxy stands "
+            "beside a model behind an endpoint."
+        )
     run = rank_in(context, part(report, 0.0, RANKED))
     if mode != "auto":
         return run, _measured(context, run, options, part(report, RANKED, 1.0))
@@ -81,16 +96,37 @@ def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], r
 
     inputs = gather(context)
     report(None, f"loading {context.model.name}")
-    loaded = context.loaded
-    with counting(report, f"measuring {counted(len(inputs.chosen), 'demonstration')}"):
-        measured = demonstration_effects(
-            loaded,
-            edited(inputs.request, inputs.task(), inputs.disliked),
-            **options,
-            cache=context.engine.prefills,
-        )
-    result = results.effects_result(inputs, measured, run)
+    if context.model.endpoint is not None:
+        measured, result = remote_effects_of(context, inputs, run, options, report)
+    else:
+        loaded = context.loaded
+        with counting(report, f"measuring {counted(len(inputs.chosen), 'demonstration')}"):
+            measured = demonstration_effects(
+                loaded,
+                edited(inputs.request, inputs.task(), inputs.disliked),
+                **options,
+                cache=context.engine.prefills,
+            )
+        result = results.effects_result(inputs, measured, run)
     return runs.save_effects(store, run.key, effects_key(run, options), options, result, measured.timings_ms)
+
+
+def _remote(
+    context: Context[RunRequest], run: Run, options: dict[str, Any], proxy: ModelInfo | None, report: Report
+) -> Effects:
+    """Effects of an endpoint's model, and beside them those that a local model gives the same prompt."""
+    if proxy is None:
+        return _measured(context, run, options, report)
+    measured = _measured(context, run, options, part(report, 0.0, 0.7))
+    chosen = tuple(Chosen(demo["id"], demo["weight"]) for demo in run.result["demonstrations"])
+    same = replace(
+        run.request, model=proxy.name, demos="none", demonstrations=chosen, weights=None, prescore=None
+    )
+    _, local = effects(
+        context.engine, same, mode="reprompt", measure=options["measure"], report=part(report, 0.7, 1.0)
+    )
+    key = effects_key(run, {**options, "proxy": context.engine.identity(proxy).as_dict()})
+    return beside(context.store, run, measured, proxy, key, local)
 
 
 def alone(removal: Mapping[str, Any]) -> dict[str, Any]:

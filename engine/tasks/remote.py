@@ -9,22 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from db.endpoints import INSIDE
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest
+from db.runs import Run
 from engine.context import Context
+from engine.progress import Report, counted, counting, telling
+from engine.tasks import results
 from engine.tasks.edits import ranker
 from engine.tasks.inputs import Inputs
 
 if TYPE_CHECKING:
     from engine.endpoint.scoring import Remote
+    from engine.llm.explain.effects import EffectsResult
     from engine.llm.scoring.ranking import RankResult
-
-INSIDE = {
-    "perturb": "Edits act on keys and values",
-    "forward": "Forward tuning changes keys and values",
-}
-"""Fields of a request that act inside a model, and why."""
 
 
 def refuse(model: ModelInfo, request: RunRequest) -> None:
@@ -90,3 +89,33 @@ def accounted(result: dict[str, Any], remote: Remote, request: RunRequest) -> di
             "they keep their place and nothing looks at them."
         )
     return {**result, **remote.more, "endpoint": spent, "notes": [*result["notes"], *notes, *remote.notes]}
+
+
+def check_remote(context: Context[RunRequest], estimator: str, mode: str) -> None:
+    """Raises BadInput where effects of an endpoint's model cannot be had so."""
+    if mode not in ("auto", "reprompt"):
+        raise BadInput(
+            f"mode: {mode} acts inside a model. Of one behind an endpoint effects are measured by writing "
+            "the prompt without a demonstration: use reprompt."
+        )
+    if estimator == "aumann":
+        raise BadInput("estimator: aumann takes gradients, and an endpoint gives none. Use auto or exact.")
+    if context.request.scoring == "free":
+        raise BadInput(
+            "scoring: effects are on likelihoods, and free text has none. The endpoint of "
+            f"{context.model.name!r} has to give log-probabilities for them."
+        )
+
+
+def remote_effects_of(
+    context: Context[RunRequest], inputs: Inputs, run: Run, options: dict[str, Any], report: Report
+) -> tuple[EffectsResult, dict[str, Any]]:
+    """Effects by prompts written again, as measured and as stored, with what that took."""
+    from engine.endpoint.effects import remote_effects
+
+    asked = {name: value for name, value in options.items() if name != "mode"}
+    what = f"measuring {counted(len(inputs.chosen), 'demonstration')}"
+    with remote_of(context) as remote, telling(report), counting(report, what):
+        measured = remote_effects(remote, inputs.task(), **asked)
+        result = results.effects_result(inputs, measured, run)
+        return measured, accounted(result, remote, context.request)

@@ -204,7 +204,7 @@ def effects_result(inputs: Inputs, result: EffectsResult, run: Run) -> dict[str,
         }
         for name, effect, interval, lost, nats, mass in zip(
             *(ids, result.effects, result.intervals or nothing, result.leave_one_out or nothing),
-            *(second, result.mass),
+            *(second, result.mass or nothing),
             strict=True,
         )
     ]
@@ -268,6 +268,11 @@ def effect_notes(result: EffectsResult, listed: float | None, weights: Sequence[
         )
     if result.intervals is None:
         sentences.append("This estimator knows nothing of its error: do not rank demonstrations by it.")
+    elif result.estimator == "leave_one_out":
+        sentences.append(
+            f"Each of the {count} effects is what is lost when that one alone is left out: all subsets of so "
+            "many would take too many calls. They do not add up to the change between the two lists."
+        )
     elif result.estimator != "exact":
         sentences.append(
             f"The effects of {count} demonstrations are estimated from {result.passes} of {2**count:,} "

@@ -196,7 +196,8 @@ def test_what_options_say_reaches_the_view_and_back(open_page: Open, store: Stor
     }
     app.selectbox(key="pick-hint").set_value("").run()
     assert "hint" not in app.query_params
-    assert app.selectbox(key="pick-scoring").options == [row.label for row in choices.SCORINGS.values()]
+    likelihoods = [row.label for name, row in choices.SCORINGS.items() if name != "free"]
+    assert app.selectbox(key="pick-scoring").options == likelihoods
 
 
 def test_a_new_choice_is_offered_without_a_change_of_a_page(

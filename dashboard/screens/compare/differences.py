@@ -96,6 +96,8 @@ def losses_obstacle(a: Run, b: Run) -> str | None:
         return f"The model {name} was replaced between the runs{part}: its revision differs."
     if a.request.scoring != b.request.scoring:
         return "The scoring modes differ: scores and losses are on different scales."
+    if None in (a.result["loss"], b.result["loss"]):
+        return "Free text has no likelihoods, and so no losses."
     return None
 
 

@@ -22,11 +22,13 @@ from dashboard.screens.explain.forward_chart import HEIGHT_PX, forward
 from dashboard.screens.explain.forward_chart import describe as describe_forward
 from dashboard.screens.explain.pairs_chart import describe as describe_pairs
 from dashboard.screens.explain.pairs_chart import pairs
-from dashboard.state.measuring import file, newest, obstacle
+from dashboard.state import session
+from dashboard.state.measuring import file, file_effects, newest, obstacle
+from dashboard.state.outcome import REPROMPT
 from dashboard.state.waiting import Answer
 from dashboard.text import values, words
 from dashboard.text.literal import md
-from dashboard.ui import effects_offer, progress
+from dashboard.ui import effects_offer, forms, progress
 from dashboard.ui.notices import (
     colours,
     empty,
@@ -35,6 +37,8 @@ from dashboard.ui.notices import (
 )
 from dashboard.ui.remembered import remembered
 from db.choices import EDITS, EFFECT_MODES
+from db.effect_results import proxied
+from db.endpoints import Endpoint
 from db.requests.run import FORWARD_MOST
 from db.runs import Run
 
@@ -145,6 +149,29 @@ def trust_card(run: Run, effects: Result | None) -> None:
         "The study Faithfulness measures this over many users. A reconstruction of LRGD "
         "([arXiv 2504.04386](https://arxiv.org/abs/2504.04386))."
     )
+
+
+def proxy(run: Run, effects: Result | None, endpoint: Endpoint) -> None:
+    """A local model whose effects stand beside: which, how far both agree, and how to measure it."""
+    names = [model.name for model in session.local_models()]
+    if not names or effects is None:
+        return
+    if beside := effects.get("proxy"):
+        st.markdown(md(proxied(beside)))
+    job = newest("effects", run, REPROMPT)
+    if job is not None and Answer(job).pending:
+        progress.watch(job, "Measuring with a local model")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = forms.model("Local model beside it", "explain-proxy", session.local_models())
+        st.button(
+            "Measure beside it",
+            key=f"proxy-go-{run.key[:12]}",
+            disabled=name is None or obstacle(run) is not None,
+            on_click=file_effects,
+            args=(run, REPROMPT, name),
+            help=f"The local model's effects of the same demonstrations, without calls to {endpoint.served}.",
+        )
 
 
 def table_card(run: Run, effects: Result) -> None:

@@ -81,6 +81,9 @@ def effect_table(effects: Result, demonstrations: Sequence[Result]) -> pd.DataFr
     """Everything measured of each demonstration; Markdown."""
     known = {entry["id"]: entry for entry in effects["demonstrations"]}
     rows = [(demo, known[demo["id"]]) for demo in demonstrations if demo["id"] in known]
+    proxy = effects.get("proxy")
+    near = {row["id"]: row["effect"] for row in proxy["demonstrations"]} if proxy else {}
+    beside = {md(proxy["model"], 24): [signed(near.get(demo["id"])) for demo, _ in rows]} if proxy else {}
     return pd.DataFrame(
         {
             "": [str(at) for at in range(1, len(rows) + 1)],
@@ -90,6 +93,7 @@ def effect_table(effects: Result, demonstrations: Sequence[Result]) -> pd.DataFr
             "weight": [number(demo.get("weight", 1.0)) for demo, _ in rows],
             "effect": [f"**{signed(entry['effect'])}**" for _, entry in rows],
             "95 %": [_interval(entry) for _, entry in rows],
+            **beside,
             "left out alone": [signed(entry.get("leave_one_out")) for _, entry in rows],
             "second reading": [signed(entry.get("loss_effect")) for _, entry in rows],
             "attention": [
@@ -114,6 +118,7 @@ def estimator(effects: Result) -> str:
     how = {
         "exact": f"Shapley values from the {losses} of all subsets of these demonstrations.",
         "kriging": f"Shapley values from the {losses} of some subsets, continued to all others.",
+        "leave_one_out": f"What is lost when each one alone is left out, from {losses}.",
         "aumann": f"An integral while all weights grow from 0 to 1, from {losses} (Aumann-Shapley).",
     }.get(str(effects.get("estimator")), f"Measured from {losses}.")
     return f"{how} {width(effects)}"

@@ -20,6 +20,7 @@ from dashboard.ui.notices import (
 )
 from db import runs
 from db.effect_results import together
+from db.endpoints import Endpoint
 from db.errors import NotFound
 from db.runs import Run
 
@@ -55,6 +56,9 @@ def page() -> None:
 
 def explain(run: Run) -> None:
     """All cards of one run."""
+    if (endpoint := session.endpoint(run.request.model)) is not None:
+        explain_remote(run, endpoint)
+        return
     direct, dropped = effects_of(run.key), effects_of(run.key, REPROMPT)
     both = None
     if direct is not None and dropped is not None and direct["measure"] == dropped["measure"]:
@@ -79,6 +83,25 @@ def explain(run: Run) -> None:
         with right, card("all-effects"):
             cards.table_card(run, effects)
     heading("In one sentence", md(words.recommend(run.result, dropped or direct)))
+
+
+def explain_remote(run: Run, endpoint: Endpoint) -> None:
+    """The cards of a run of an endpoint's model: what happens inside it is not seen, only what it answers."""
+    effects = effects_of(run.key, REPROMPT)
+    left, right = st.columns((1.13, 1), gap="small")
+    with left, card("effects"):
+        heading("Effects", EFFECTS)
+        cards.effects_card(run, effects, REPROMPT)
+    with right, card("trust"):
+        cards.trust_card(run, effects)
+        cards.proxy(run, effects, endpoint)
+    if effects is not None:
+        left, right = st.columns((0.62, 1), gap="small")
+        with left, card("pairs"):
+            cards.pairs_card(run, effects)
+        with right, card("all-effects"):
+            cards.table_card(run, effects)
+    heading("In one sentence", md(words.recommend(run.result, effects)))
 
 
 def chosen() -> Run | None:

@@ -12,11 +12,14 @@ from dashboard.screens.library.model_memory import Machine, machine, needs
 from dashboard.screens.library.offers import model_offers
 from dashboard.state import session
 from dashboard.state.waiting import ENDED
+from dashboard.text import values
 from dashboard.text.formats import count, parameters, size
 from dashboard.text.literal import md, plain
 from dashboard.ui import opening, progress, rights
 from dashboard.ui.notices import empty, problem
 from db import datasets, jobs, models, workers
+from db.choices import SCORINGS
+from db.endpoints import BUDGET, CONCURRENCY, SAID, Endpoint
 from db.models import ModelInfo
 
 
@@ -56,8 +59,51 @@ def model_shelf() -> None:
         "The model is loaded once, in a process of its own, and registered if it works. Weights of a hub id "
         "are fetched first. Safetensors, GGUF and LoRA adapters."
     )
+    if rights.addresses():
+        endpoint_form()
     model_offers(known, lambda source: _register(source, source))
     _follow_registration()
+
+
+def endpoint_form() -> None:
+    """A form for a model behind an OpenAI-compatible address."""
+    with st.expander("Add a model behind an address", key="endpoint"), st.form("endpoint-form", border=False):
+        st.caption(
+            "An OpenAI-compatible server (vLLM, SGLang, llama.cpp, a hosted service). It is asked what it "
+            "answers; its model can then rank, and effects are measured by dropping demonstrations."
+        )
+        cells = st.columns((1, 2), gap="small")
+        cells[0].text_input("Name", placeholder="llama-8b", key="endpoint-name")
+        cells[1].text_input("Address", placeholder="http://localhost:8000/v1", key="endpoint-source")
+        cells = st.columns(2, gap="small")
+        cells[0].text_input("Model there", placeholder="if there are several", key="endpoint-served")
+        cells[1].text_input(
+            "Variable with the key",
+            placeholder="OPENAI_API_KEY",
+            key="endpoint-key_from",
+            help="The environment variable, where the engine runs, that holds the key. The key itself is "
+            "read at each use and never stored.",
+        )
+        cells = st.columns((1, 1, 0.7), vertical_alignment="bottom", gap="small")
+        cells[0].number_input(
+            "Token budget",
+            min_value=100,
+            value=BUDGET,
+            key="endpoint-budget",
+            help="Tokens, read and written, that one ranking or one measurement of effects may take.",
+        )
+        cells[1].number_input(
+            "Calls at once", min_value=1, max_value=64, value=CONCURRENCY, key="endpoint-concurrency"
+        )
+        cells[2].form_submit_button("Ask and register", width="stretch", on_click=_register_endpoint)
+
+
+def _register_endpoint() -> None:
+    fields = ("name", "source", "served", "key_from", "budget", "concurrency")
+    asked = {field: st.session_state[f"endpoint-{field}"] for field in fields}
+    if asked["source"].strip():
+        filed = jobs.submit(session.store(), "register_model", rights.within(asked))
+        st.session_state.register_job = filed.id
 
 
 def _register_typed() -> None:
@@ -74,15 +120,16 @@ def _register(name: str, source: str) -> None:
 
 def models_table(known: Sequence[ModelInfo], host: Machine) -> pd.DataFrame:
     """One row per model."""
-    memory = [needs(model, host) for model in known]
+    memory = [None if model.endpoint else needs(model, host) for model in known]
     return pd.DataFrame(
         {
             "name": [plain(model.name) for model in known],
             "architecture": [plain(model.architecture) for model in known],
-            "parameters": [parameters(model.parameters) for model in known],
-            "memory": [size(need.weights) for need in memory],
+            "parameters": ["–" if model.endpoint else parameters(model.parameters) for model in known],
+            "memory": ["–" if need is None else size(need.weights) for need in memory],
             "fits": [
-                "broken" if model.broken else need.verdict for model, need in zip(known, memory, strict=True)
+                "broken" if model.broken else "at its server" if need is None else need.verdict
+                for model, need in zip(known, memory, strict=True)
             ],
             "context, tokens": [count(model.context_length) for model in known],
             "source": [plain(model.source) for model in known],
@@ -96,9 +143,25 @@ def _details(model: ModelInfo, host: Machine) -> None:
         st.markdown(f"**{md(model.name)}** · {md(model.source)}", width="stretch")
         about = "Moves it to the bin (under Storage). Its files and its runs stay."
         rights.change_button("Remove", key="delete-model", on_click=_remove, args=(model.name,), help=about)
+    if (endpoint := model.endpoint) is not None:
+        st.caption(md(endpoint_words(endpoint)))
+        for note in endpoint.notes:
+            st.caption(f":orange[Note:] {md(note)}")
+        return
     st.caption(md(needs(model, host).sentence))
     if origin := model.details.get("origin"):
         st.caption(md(origin_words(origin)))
+
+
+def endpoint_words(endpoint: Endpoint) -> str:
+    """What a server answers and within which limits, in a few sentences."""
+    works = [said for name, said in SAID.items() if getattr(endpoint.ways, name)]
+    key = f" Its key comes from {endpoint.key_from}." if endpoint.key_from else ""
+    return (
+        f"It gives {', '.join(works)}: candidates are ranked by {values.label(SCORINGS, endpoint.best)}. At "
+        f"most {endpoint.budget:,} tokens for one ranking or measurement, {endpoint.concurrency} calls at "
+        f"once.{key}"
+    )
 
 
 def origin_words(origin: Mapping[str, Any]) -> str:
@@ -143,6 +206,8 @@ def _follow_registration() -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             name, encoder = job.result.get("model"), job.result.get("encoder")
             st.markdown(f":blue[Registered] {md(name or encoder)}.", width="content")
+            for line in job.result.get("notes", ()):
+                st.caption(f":orange[Note:] {md(line)}")
             known = datasets.listing(session.store())
             if name and known and st.button("Open in Recommend", key="register-open", type="primary"):
                 opening.in_recommend(session.view_of(session.view().dataset or known[0].name, name))

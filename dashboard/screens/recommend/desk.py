@@ -10,12 +10,12 @@ from dashboard.charts.base import CONFIG
 from dashboard.screens.recommend import fill, optimize_dialog, pool, target_marks, writing
 from dashboard.screens.recommend.effects_chart import Bar, describe, effects
 from dashboard.state import demonstrations, session, widgets
-from dashboard.state.outcome import MEASURE, Measured, Outcome, forget
+from dashboard.state.outcome import MEASURE, REPROMPT, Measured, Outcome, forget
 from dashboard.state.view import MOST_DEMONSTRATIONS, WEIGHT_MOST, View
 from dashboard.text import values, words
 from dashboard.text.formats import signed
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, progress, titles
+from dashboard.ui import dialogs, effects_offer, progress, titles
 from dashboard.ui.notices import (
     HEAD_PX,
     colours,
@@ -174,7 +174,8 @@ def _rows(
         if rows:
             left, right = st.columns((1.95, 1), gap="xsmall")
             with left, st.container(gap=None, key="desk-rows"):
-                lines = [_row(index, row, len(rows), target) for index, row in enumerate(rows)]
+                remote = session.endpoint(view.model) is not None
+                lines = [_row(index, row, len(rows), target, remote) for index, row in enumerate(rows)]
             return right, lines
         if view.chosen is None and view.options.demos != "none":
             title = md(values.strategy(view.options.demos))
@@ -227,7 +228,7 @@ def _bar(title: str, entry: Mapping[str, Any], unit: str) -> Bar:
     )
 
 
-def _row(index: int, row: dict[str, Any], count: int, target: Interaction | None) -> Any:
+def _row(index: int, row: dict[str, Any], count: int, target: Interaction | None, remote: bool) -> Any:
     """Number, last history item, answer, source; the slider; up, down, edit, drop. Always `ROW_PX` high.
 
     Returns the place of the source, where it is marked if it shows the target.
@@ -243,19 +244,7 @@ def _row(index: int, row: dict[str, Any], count: int, target: Interaction | None
             last.caption(target_marks.line(row, target), wrap=False)
         with control, st.container(gap=None, key=f"control-{index}"):
             weight = float(row["weight"])
-            key = widgets.showing(f"weight-{row['id']}", weight)
-            st.slider(
-                f"Weight of demonstration {index + 1}",
-                0.0,
-                WEIGHT_MOST,
-                weight,
-                step=0.1,
-                format="%.1f" if round(weight, 1) == weight else "%.2f",  # learned weights
-                key=key,
-                label_visibility="collapsed",
-                on_change=_weigh,
-                args=(row["id"], key),
-            )
+            _weight(index, row["id"], weight, remote)
             with st.container(horizontal=True, horizontal_alignment="center", gap=None, key=f"move-{index}"):
                 for name, icon, off, press, args in (
                     ("up", "arrow_upward", index == 0, _move, (row["id"], -1)),
@@ -274,6 +263,27 @@ def _row(index: int, row: dict[str, Any], count: int, target: Interaction | None
                         args=args,
                     )
     return last
+
+
+def _weight(index: int, name: str, weight: float, remote: bool) -> None:
+    """The slider; a switch for a model behind an endpoint, which reads a demonstration or does not."""
+    how = {"label_visibility": "collapsed", "on_change": _weigh}
+    if remote:
+        key = widgets.showing(f"there-{name}", weight > 0)
+        st.toggle(f"Demonstration {index + 1} is in the prompt", weight > 0, key=key, args=(name, key), **how)
+        return
+    key = widgets.showing(f"weight-{name}", weight)
+    st.slider(
+        f"Weight of demonstration {index + 1}",
+        0.0,
+        WEIGHT_MOST,
+        weight,
+        step=0.1,
+        format="%.1f" if round(weight, 1) == weight else "%.2f",  # learned weights
+        key=key,
+        args=(name, key),
+        **how,
+    )
 
 
 def _on_desk() -> list[dict[str, Any]]:
@@ -311,7 +321,8 @@ def _actions(view: View, outcome: Outcome) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="desk-actions"):
         pool.opener(view)
         fill.popover(view)
-        optimize_dialog.opener(view)
+        if session.endpoint(view.model) is None:
+            optimize_dialog.opener(view)
         if outcome.run is not None and outcome.current and outcome.run.result["demonstrations"]:
             st.page_link("screens/explain/page.py", label="Explain", query_params={"run": outcome.run.key})
         if outcome.run is not None and outcome.current and outcome.previous:
@@ -353,6 +364,8 @@ def _trust(run: Run, measured: Measured) -> None:
         )
         for note in filter(None, [words.opposed(effects), *(effects.get("notes") or [])]):
             st.caption(f":orange[Note:] {md(note)}")
+    elif session.endpoint(run.request.model) is not None:
+        effects_offer.draw(run, "Measure effects", REPROMPT)  # it takes calls: never by itself
     elif run.result["demonstrations"]:
         st.button("Measure effects", key="measure", on_click=_measure)
 

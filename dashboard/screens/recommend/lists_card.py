@@ -139,7 +139,9 @@ def _numbers(run: Run) -> Any:
     )
     cells[1].metric(
         "Loss of the target",
-        _change(result["loss_zero_shot"], result["loss"], loss_digits(result["loss_zero_shot"])),
+        "–"
+        if result["loss"] is None
+        else _change(result["loss_zero_shot"], result["loss"], loss_digits(result["loss_zero_shot"])),
         delta="nats, less is better",
         delta_color="off",
         delta_arrow="off",
@@ -177,6 +179,9 @@ def loss_digits(loss: float) -> int:
 
 def total_effect(cell: Any, run: Run, effects: Mapping[str, Any] | None) -> None:
     """The total in its cell; until it is measured, the change between the two lists."""
+    if run.result["loss"] is None:
+        cell.metric("Total effect", "–", help="Free text has no likelihoods that could change.")
+        return
     total, measure = _total(run, effects)
     cell.metric(
         "Total effect",

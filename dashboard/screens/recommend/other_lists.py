@@ -57,6 +57,9 @@ def _beside(key: str) -> None:
     """Two tabs, each asked for when it is opened."""
     try:
         run = runs.get(session.store(), key)
+        if session.endpoint(run.request.model) is not None:  # its server spells no titles along a tree
+            _answered("peers", {"run": key}, _peers, run)
+            return
         peers, catalogue = st.tabs(
             ["Without the model", "Whole catalogue"], key="beside-tab", on_change="rerun"
         )

@@ -13,8 +13,9 @@ from dashboard.text import values
 from dashboard.text.literal import plain
 from dashboard.ui import forms, help
 from db import datasets
-from db.choices import CANDIDATE_KINDS
+from db.choices import CANDIDATE_KINDS, SCORINGS
 from db.datasets import DatasetInfo
+from db.endpoints import INSIDE, Endpoint
 from db.errors import NotFound
 from db.models import ModelInfo
 from db.requests import RunOptions
@@ -126,16 +127,22 @@ def _picked_candidates(key: str) -> None:
 
 def _options(view: View) -> None:
     with st.popover("Options", width="stretch", key="options"):
+        endpoint = session.endpoint(view.model)
         for heading, names in OPTIONS.items():
             with st.expander(heading, key=heading.lower()) if heading else nullcontext():
                 for name in names:
-                    _option(field_of(RunOptions, name), view)
+                    _option(field_of(RunOptions, name), view, endpoint)
 
 
-def _option(field: RequestField, view: View) -> None:
-    """One field of the request; one with a single choice is no question."""
-    if len(field.choices or field.names or ()) != 1:
-        forms.bind(field, f"pick-{field.name}", getattr(view.options, field.name), _answered)
+def _option(field: RequestField, view: View, endpoint: Endpoint | None) -> None:
+    """One field of the request; one with a single choice is no question, nor is what its model cannot do."""
+    if len(field.choices or field.names or ()) == 1 or (endpoint and field.name in INSIDE):
+        return
+    without: list[str] = []
+    if field.name == "scoring":
+        can = {"auto", *endpoint.scorings} if endpoint else SCORINGS.keys() - {"free"}
+        without = [name for name in SCORINGS if name not in can]
+    forms.bind(field, f"pick-{field.name}", getattr(view.options, field.name), _answered, without=without)
 
 
 def _answered(name: str, key: str) -> None:

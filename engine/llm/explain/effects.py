@@ -44,8 +44,9 @@ class EffectsResult:
     leave_one_out: what is lost of the measure when that one alone is left out, as the mode leaves out; None
     unless asked for. second: effects on the loss where the measure is another and they cost nothing more.
     interactions [k][k]: Shapley interactions, None where not all coalitions were taken. mass: attention of
-    the answer's positions that goes to b, averaged over layers and heads. passes: weightings used, for aumann
-    gradients. arithmetic: standard error of one value through the model's precision, 0 from float32 on.
+    the answer's positions that goes to b, averaged over layers and heads, None where it is not
+    seen. passes: weightings used, for aumann gradients. arithmetic: standard error of one value through the
+    model's precision, 0 from float32 on.
     """
 
     measure: Measure
@@ -60,7 +61,7 @@ class EffectsResult:
     estimator: str
     passes: int
     arithmetic: float
-    mass: list[float]
+    mass: list[float] | None
     tokens: int
     kept: tuple[int, ...]
     dropped: tuple[Dropped, ...]
@@ -85,7 +86,7 @@ def demonstration_effects(
     cache = cache or PrefillCache()
     clock = Clock()
     question, fitted, zero, _ = prepare(loaded, task)
-    _check_effects(task, len(fitted.kept), estimator, mode)
+    check_effects(task, len(fitted.kept), estimator, mode)
     ask = reading(loaded, question, measure, cache)
     plan(loaded.layers * _tokens(fitted, zero, ask, estimator, mode))
     with clock("prefill"):
@@ -107,7 +108,7 @@ def demonstration_effects(
     if leave_one_out:
         with clock("leave_one_out"):
             lost = agreement.removal(objective, weights).tolist()
-    return _result(task, fitted, ask, mode, measured, losses, noise, bare, mass, lost, clock.read())
+    return result_of(task, fitted, ask, mode, measured, losses, noise, bare, mass, lost, clock.read())
 
 
 def _losses(objective: Remembered, ask: Reading, weights: Tensor, estimator: Estimator) -> Effects:
@@ -128,7 +129,7 @@ def _tokens(fitted: Fitted, zero: Fitted, ask: Reading, estimator: Estimator, mo
     return before_query + len(zero.encoded) + 2 * one + weightings(count, estimator) * (one + again[mode])
 
 
-def _check_effects(task: Task, count: int, estimator: Estimator, mode: EffectMode) -> None:
+def check_effects(task: Task, count: int, estimator: Estimator, mode: EffectMode) -> None:
     if task.target is None:
         raise BadInput("Effects need a target: say which candidate is the right one.")
     if mode == "total" and task.edits:
@@ -142,7 +143,7 @@ def _check_effects(task: Task, count: int, estimator: Estimator, mode: EffectMod
         )
 
 
-def _result(
+def result_of(
     task: Task,
     fitted: Fitted,
     ask: Reading,
@@ -151,7 +152,7 @@ def _result(
     losses: Effects,
     noise: float,
     bare: float,
-    mass: Tensor,
+    mass: Tensor | None,
     lost: list[float] | None,
     timings: dict[str, float],
 ) -> EffectsResult:
@@ -186,7 +187,7 @@ def _result(
         estimator=measured.estimator,
         passes=measured.passes,
         arithmetic=noise,
-        mass=spread(mass.tolist()),
+        mass=None if mass is None else spread(mass.tolist()),
         tokens=len(fitted.encoded),
         kept=fitted.kept,
         dropped=fitted.dropped,

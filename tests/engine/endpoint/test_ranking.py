@@ -2,52 +2,26 @@
 
 import math
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
-from db import models, runs
+from db import runs
 from db.errors import BadInput, ModelError
 from db.requests import Chosen, RunRequest
-from engine.context import REMOTE, Engine
-from engine.endpoint.client import Client, EndpointError
-from engine.endpoint.probe import probe
-from engine.endpoint.scoring import Remote, rank_remote
+from engine.context import Engine
+from engine.endpoint.client import EndpointError
+from engine.endpoint.scoring import rank_remote
 from engine.jobs.handlers import HANDLERS
-from engine.llm.loading.identity import Identity
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.tasks.rank import rank
-from tests.engine.conftest import TITLES, make_loaded
-from tests.engine.endpoint.conftest import silent
+from tests.engine.conftest import make_loaded
+from tests.engine.endpoint.conftest import CANDIDATES, HISTORY, near, remote, silent, task
 from tests.support.endpoint import Server
 
 Serve = Callable[..., Server]
-HISTORY, CANDIDATES = TITLES[2:6], TITLES[5:10]
 LIKELIHOODS = ("sum", "mean", "calibrated", "yes_no", "listwise")
-
-
-@contextmanager
-def remote(server: Server, **how):
-    from db.endpoints import Endpoint
-
-    probed = probe(Endpoint(server.url, "", **how), pause_s=0.001)
-    info = models.ModelInfo(
-        "far", probed.endpoint.source, "1", "endpoint", 0, probed.context_length,
-        {"endpoint": probed.endpoint.as_dict()},
-    )  # fmt: skip
-    with Client(probed.endpoint, pause_s=0.001) as client:
-        yield Remote(info, client, Identity("1", REMOTE, REMOTE, ""))
-
-
-def task(demos, scoring: str, **how) -> Task:
-    return Task(demos, HISTORY, CANDIDATES, 2, scoring=scoring, **how)  # type: ignore[arg-type]
-
-
-def near(found: list[float], local: list[float]) -> bool:
-    return found == pytest.approx(local, abs=1e-3)
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "qwen3"])
@@ -151,22 +125,6 @@ def test_a_server_that_stops_giving_numbers_gives_no_ranking(serve: Serve, demos
         server.faults = ["nan"]
         with pytest.raises(EndpointError):
             rank_remote(far, task(demos, "calibrated"))
-
-
-@pytest.fixture
-def both(engine: Engine, serve: Serve, model_folder: Callable[..., Path]) -> Callable[..., Server]:
-    """both(...): the same model in memory as "near" and behind an endpoint as "far"."""
-    engine.register("near", str(model_folder("llama")))
-
-    def added(**how) -> Server:
-        asked = {name: how.pop(name) for name in ("budget", "key_from") if name in how}
-        server = serve(**how)
-        HANDLERS["register_model"](engine, {"name": "far", "source": server.url, **asked}, silent)
-        server.asked.clear()
-        server.tokens = 0
-        return server
-
-    return added
 
 
 def request(model: str = "far", **how) -> RunRequest:

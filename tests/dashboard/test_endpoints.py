@@ -35,7 +35,7 @@ def ranked(store: Store, **how: Any) -> Run:
 
 
 def labels(app: AppTest, kind: str) -> list[str]:
-    return [each.label for each in app.get(kind)]
+    return [getattr(each, "label", "") for each in app.get(kind)]
 
 
 def test_the_library_says_what_it_answers(open_page: Open, store: Store) -> None:

@@ -70,7 +70,8 @@ def endpoint_form() -> None:
     with st.expander("Add a model behind an address", key="endpoint"), st.form("endpoint-form", border=False):
         st.caption(
             "An OpenAI-compatible server (vLLM, SGLang, llama.cpp, a hosted service). It is asked what it "
-            "answers; its model can then rank, and effects are measured by dropping demonstrations."
+            "answers; its model can then rank. It is sent the titles of histories, demonstrations and "
+            "candidates."
         )
         cells = st.columns((1, 2), gap="small")
         cells[0].text_input("Name", placeholder="llama-8b", key="endpoint-name")

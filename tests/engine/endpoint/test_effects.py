@@ -92,9 +92,8 @@ def test_what_the_budget_does_not_allow_is_not_begun(serve: Serve, demos) -> Non
 
 
 def request(model: str = "far", **how) -> RunRequest:
-    return RunRequest(
-        dataset="toy", user="u8", model=model, **{"demos": "neighbours:3", "candidates": 5} | how
-    )
+    asked = {"dataset": "toy", "user": "u8", "model": model, "demos": "neighbours:3", "candidates": 5}
+    return RunRequest(**asked | how)
 
 
 def test_effects_are_stored_with_the_run(engine: Engine, both: Callable[..., Server]) -> None:

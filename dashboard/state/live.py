@@ -24,7 +24,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
 from db import jobs, queue, workers
-from db.jobs import RUNNING
+from db.jobs import QUEUED, RUNNING
 from db.queue import Open
 from db.store import Store
 from db.workers import Worker
@@ -75,13 +75,22 @@ def of_engine(look: Look) -> str:
 
 @dataclass
 class _Part:
-    """A part of a page: the look that it shows, and when it was asked to be drawn again."""
+    """A part of a page: the look that it shows since when, and when it was asked to be drawn again."""
 
     look: Callable[..., Hashable]
     args: tuple[Any, ...]
     shown: Hashable
     asked: float = 0.0
     job: int | None = None
+    since: float = field(default_factory=time.monotonic)
+
+    def can_wait(self, look: Look, now: float) -> bool:
+        """Whether it says how many jobs are before its own, and did so less than a second ago.
+
+        Where many people wait, all of their pages would be drawn whenever a job ends.
+        """
+        job = look.job(self.job) if self.job else None
+        return job is not None and job.state == QUEUED and now - self.since < LOOK_S
 
 
 @dataclass
@@ -195,7 +204,8 @@ class Watch:
             asked = (part.look, part.args)
             if asked not in values:
                 values[asked] = part.look(look, *part.args)
-            if values[asked] != part.shown and now - part.asked > AGAIN_S:
+            due = now - part.asked > AGAIN_S and not part.can_wait(look, now)
+            if due and values[asked] != part.shown:
                 changed.setdefault(session, {})[name] = part
         for session, those in changed.items():
             for part in those.values():

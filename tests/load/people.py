@@ -122,9 +122,7 @@ async def people(url: str, users: list[str], moves: int, store: Store, server: p
         await asyncio.gather(
             *(work(page, person, moves, store) for page, person in zip(pages, known, strict=True))
         )
-        while queue.glance(store):  # effects are measured after the last list
-            await asyncio.sleep(1)
-        await asyncio.sleep(3)
+        await settled(pages, store)
         spent, sent, since = cpu(server), sum(page.sent for page in pages), time.monotonic()
         await asyncio.sleep(IDLE_S)
         idle = (cpu(server) - spent) / (time.monotonic() - since)
@@ -134,6 +132,14 @@ async def people(url: str, users: list[str], moves: int, store: Store, server: p
     before = [number for person in known for number in person.before]
     wrong = sum(person.wrong for person in known)
     return Figures([seconds for _, seconds in visits], waits, before, wrong, idle, messages, memory)
+
+
+async def settled(pages: list[Browser], store: Store) -> None:
+    """Until nothing is computed and nothing drawn any more: effects are measured after the last list."""
+    sent = -1
+    while queue.glance(store) or sent != sum(page.sent for page in pages):
+        sent = sum(page.sent for page in pages)
+        await asyncio.sleep(5)
 
 
 def cpu(process: psutil.Process) -> float:

@@ -188,6 +188,25 @@ def test_a_waiting_page_names_the_jobs_before_it(store: Store) -> None:
     assert said == "Ranking: waiting, 2 before you."
 
 
+def test_the_number_of_jobs_before_is_drawn_once_a_second_and_a_turn_at_once(
+    store: Store, pages: dict[str, Any]
+) -> None:
+    """Of twenty people who wait, all would be drawn again whenever a job ends."""
+    watch = Watch(store)
+    filed = [jobs.submit(store, "rank", {"n": n}) for n in range(3)]
+    watch.show("a", "line", live.of_job, (filed[2].id,), filed[2].id)
+    jobs.stop(store, filed[0].id)
+    look_again(watch)
+    assert pages["asked"] == []
+    watch.parts["a", "line"].since -= live.LOOK_S
+    look_again(watch)
+    assert pages["asked"] == [("a", "line")]
+    watch.show("a", "line", live.of_job, (filed[2].id,), filed[2].id)
+    jobs.claim(store, "engine", job_id=filed[2].id)
+    look_again(watch)
+    assert pages["asked"] == [("a", "line")] * 2
+
+
 def test_a_job_that_is_filed_and_done_between_two_looks_is_seen_to_end(
     store: Store, pages: dict[str, Any]
 ) -> None:

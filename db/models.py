@@ -48,6 +48,11 @@ class ModelInfo:
         return endpoints.read(self.details)
 
     @property
+    def chats(self) -> bool | None:
+        """Whether it has a chat template; None where it was registered before that was noted."""
+        return self.details.get("chat")
+
+    @property
     def broken(self) -> str:
         """Why it cannot be used any more, in the engine's words; empty while nothing is known against it."""
         return self.details.get(FOLDER) or self.details.get(LOADING) or ""

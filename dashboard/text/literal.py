@@ -2,7 +2,8 @@
 
 Titles come from outside: they hold markup, `$`, `:emoji:`, links, right-to-left text, line breaks, nothing.
 `plain` is for widgets that show text as it is (st.text, table cells), `md` for everything that reads Markdown
-(labels, captions, buttons, errors), `svg` for Plotly, which reads a few HTML tags, `html` for st.html.
+(labels, captions, buttons, errors), `svg` for Plotly, which reads a few HTML tags, `html` for st.html. All of
+them show one line; `block` is for text whose lines and blanks mean something, such as a prompt.
 
 What a person copies is exact: no character is added, not even an invisible one. Streamlit rewrites emoji
 shortcodes, arrows and links after the Markdown parser has removed the backslashes, but only inside one text
@@ -71,6 +72,17 @@ def _entities(text: str) -> str:
 def html(value: object, limit: int | None = None) -> str:
     """`plain`, safe inside HTML and its attributes."""
     return escape(plain(value, limit))
+
+
+def block(value: str) -> str:
+    """`value` with its line ends and blanks, safe inside HTML that keeps them (`white-space: pre-wrap`)."""
+    kept = (
+        character
+        for character in value
+        if character in "\n\t"
+        or (character not in _BIDI_CONTROLS and unicodedata.category(character) != "Cc")
+    )
+    return escape("".join(kept).replace("\u2028", " ").replace("\u2029", " "))
 
 
 def _split(

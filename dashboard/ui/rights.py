@@ -30,15 +30,21 @@ def changing(callback: Callable[..., None]) -> Callable[..., None]:
 
 
 def change_button(
-    label: str, *, on_click: Callable[..., None], disabled: bool = False, help: str | None = None, **how: Any
+    label: str,
+    *,
+    on_click: Callable[..., None],
+    disabled: bool = False,
+    help: str | None = None,
+    why: str = NO_CHANGES,
+    **how: Any,
 ) -> None:
-    """A button that deletes, removes or stops something; greyed where visitors may not."""
+    """A button that deletes, removes or stops something; greyed where visitors may not, which `why` says."""
     allowed = may_change()
     st.button(
         label,
         on_click=changing(on_click),
         disabled=disabled or not allowed,
-        help=help if allowed else NO_CHANGES,
+        help=help if allowed else why,
         **how,
     )
 

@@ -1,7 +1,8 @@
 """The colours of the dashboard, once: charts take them from here, widgets from `../.streamlit/config.toml`.
 
 A colour always means the same: `up` (teal-blue) helps or moves up, `down` (burnt orange) hurts or moves down,
-`target` (gold) is the held-out item, `same` (grey) is unchanged. Blue and orange can be distinguished with
+`target` (gold) is the held-out item, `same` (grey) is unchanged. In a prompt `demo` (violet) marks
+demonstrations and `hint` (green) another recommender's list. Blue and orange can be distinguished with
 any common colour-vision deficiency; an arrow or a sign accompanies every colour.
 """
 
@@ -21,6 +22,7 @@ class Palette:
     surface: str
     up: str
     up_text: str
+    up_surface: str
     on_up: str
     down: str
     down_text: str
@@ -29,6 +31,10 @@ class Palette:
     target_text: str
     target_surface: str
     same: str
+    demo: str
+    demo_surface: str
+    hint: str
+    hint_surface: str
 
 
 LIGHT = Palette(
@@ -39,6 +45,7 @@ LIGHT = Palette(
     surface="#f4f7fa",
     up="#0b6e99",
     up_text="#0b6e99",
+    up_surface="#e3f0f6",
     on_up="#ffffff",
     down="#c2551b",
     down_text="#b04a13",
@@ -47,6 +54,10 @@ LIGHT = Palette(
     target_text="#8a6400",
     target_surface="#fcf5e3",
     same="#98a1b0",
+    demo="#7a5ea8",
+    demo_surface="#f4f0fa",
+    hint="#2a9d62",
+    hint_surface="#eaf6ef",
 )
 DARK = Palette(
     text="#e5e9f0",
@@ -56,6 +67,7 @@ DARK = Palette(
     surface="#1a2029",
     up="#4fb3d9",
     up_text="#5fbde0",
+    up_surface="#16303c",
     on_up="#12161c",
     down="#ee8b4a",
     down_text="#f2985c",
@@ -64,6 +76,10 @@ DARK = Palette(
     target_text="#e6c05f",
     target_surface="#2f2817",
     same="#7f8999",
+    demo="#b39ddb",
+    demo_surface="#262138",
+    hint="#4cc38a",
+    hint_surface="#16291f",
 )
 
 

@@ -27,7 +27,7 @@ from engine.tasks.public import add_public_model, fetched_data, public_model, pu
 from engine.tasks.rank import rank
 from engine.tasks.setup import setup_workspace
 from engine.tasks.spread import perturbation_stats
-from engine.tasks.templates import preview, save
+from engine.tasks.templates import preview, save, text_of
 from engine.tuning.tune import tune
 
 FORMER = {"strata": "kriging", "path": "kriging"}
@@ -80,13 +80,17 @@ def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
 
 
 def template_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
-    """`{request, text, save_as}` -> the prompt it writes for the request's user, and `{reference}` where it
-    was saved. Without a text, what the request's own template writes."""
-    text, name = payload.get("text"), payload.get("save_as")
-    shown = preview(engine, RunRequest.from_json(payload["request"]), text)
-    if text is not None and name is not None:
-        shown["reference"] = save(engine.store, name, text).reference
-    return shown
+    """One of three questions about prompt templates, which the pages ask.
+
+    `{request, text}` -> the prompt a text writes for the request's user; without a text, the one of the
+    request's own template. `{template}` -> its `{text}`. `{text, save_as}` -> `{reference}`; no model is
+    needed for these two.
+    """
+    if "template" in payload:
+        return {"text": text_of(engine.store, payload["template"])}
+    if "save_as" in payload:
+        return {"reference": save(engine.store, payload["save_as"], payload["text"]).reference}
+    return preview(engine, RunRequest.from_json(payload["request"]), payload.get("text"))
 
 
 def _import_options(payload: dict[str, Any]) -> importing.ImportOptions:

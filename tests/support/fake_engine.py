@@ -20,7 +20,7 @@ from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.store import Store
 from db.workers import Worker
-from tests.support import fake_optimize, fake_study, fake_tuning, shop
+from tests.support import fake_optimize, fake_study, fake_template, fake_tuning, shop
 
 OWNER = "fake engine"
 HELD = 1e9  # seconds: a job that waits until the test lets it go
@@ -310,6 +310,16 @@ def preview(payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def template(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
+    """The text of a template, one kept, or the prompt it writes."""
+    if "template" in payload:
+        return {"text": fake_template.text_of(store, payload["template"])}
+    if "save_as" in payload:
+        return fake_template.saved(store, payload["save_as"], payload["text"])
+    asked = RunRequest.from_json(payload["request"])
+    return fake_template.preview(payload["text"], demonstrations_of(store, asked))
+
+
 def answer(store: Store, job: Job) -> dict[str, Any]:
     """The result of one job."""
     if job.kind in ("rank", "effects"):
@@ -338,6 +348,8 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
             store, models.ModelInfo(job.payload["name"], job.payload["source"], "r1", "Toy", 1000, 128)
         )
         return {"model": job.payload["name"]}
+    if job.kind == "template":
+        return template(store, job.payload)
     if job.kind == "preview":
         return preview(job.payload)
     if job.kind == "import":

@@ -11,7 +11,7 @@ from dashboard.text.formats import number, rank, seconds, signed
 from dashboard.text.literal import md, plain
 from db.effect_results import UNITS
 from db.requests import RunRequest
-from db.requests.fields import described
+from db.requests.fields import described, field_of
 from db.runs import Run
 
 Effects = Mapping[str, Any] | None
@@ -111,9 +111,25 @@ def warnings(a: Run, b: Run) -> list[str]:
         f"The runs used different devices ({_both(*devices)})." if _known_to_differ(*devices) else None,
         f"The runs used different libraries ({_both(*libraries)})." if _known_to_differ(*libraries) else None,
         OTHER_VERSION if None in libraries and libraries[0] != libraries[1] else None,
-        "The prompt templates differ." if a.request.template != b.request.template else None,
+        *_prompt_notes(a.request, b.request),
     ]
     return [reason for reason in reasons if reason]
+
+
+PROMPT = {
+    "template": "The prompt templates differ ({}): the model read other words around the same items.",
+    "turns": "Demonstrations stand differently in the prompt ({}): the model read other words around them.",
+}
+
+
+def _prompt_notes(a: RunRequest, b: RunRequest) -> list[str]:
+    fields = [field_of(RunRequest, name) for name in PROMPT]
+    both = [(field, *(getattr(request, field.name) for request in (a, b))) for field in fields]
+    return [
+        PROMPT[field.name].format(_both(values.shown(field, before), values.shown(field, after)))
+        for field, before, after in both
+        if before != after
+    ]
 
 
 def _known_to_differ(a: object, b: object) -> bool:

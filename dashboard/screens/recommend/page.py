@@ -10,6 +10,8 @@ from dashboard.screens.recommend import (
     outdated,
     pickers,
     pool,
+    template_editor,
+    template_picker,
     writing,
 )
 from dashboard.screens.recommend.desk import finish, start
@@ -50,6 +52,7 @@ def page() -> None:
     if view.model is None and known_models:
         view = replace(view, model=known_models[0].name)
         session.correct(view)
+    session.correct(view := template_picker.exact(view, session.store()))
     if info is not None:
         view = without_unknown(view, info)
     pickers.row(view, stocked, known_models, info)
@@ -142,6 +145,7 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     writing.shown(info, words)
     other_lists.shown()
     optimize_dialog.shown(view, words)
+    template_editor.shown(view)
 
 
 def setting_up() -> Job | None:

@@ -1,12 +1,13 @@
 """The top row of the Recommend page: data set, user, candidates, model, options, Surprise me, Run."""
 
 import random
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 
 import streamlit as st
 
-from dashboard.screens.recommend import user_picker
+from dashboard.screens.recommend import template_picker, user_picker
 from dashboard.state import outcome, session, widgets
 from dashboard.state.view import CANDIDATE_COUNTS, View
 from dashboard.text import values
@@ -15,14 +16,14 @@ from dashboard.ui import forms, help
 from db import datasets
 from db.choices import CANDIDATE_KINDS, SCORINGS
 from db.datasets import DatasetInfo
-from db.endpoints import INSIDE, Endpoint
+from db.endpoints import INSIDE
 from db.errors import NotFound
 from db.models import ModelInfo
 from db.requests import RunOptions
-from db.requests.fields import RequestField, field_of
+from db.requests.fields import field_of
 
 OPTIONS = {  # heading of an expander ("" for none) -> the fields of a request in it
-    "": ("scoring", "target", "history", "history_by", "template", "seed"),
+    "": ("scoring", "template", "turns", "target", "history", "history_by", "seed"),
     "Methods": ("hint", "perturb", "forward"),
     "Controls": ("control_of", "exclude_target_item"),
 }
@@ -51,7 +52,7 @@ def row(
         toy = all(model.name == "embedded" for model in known_models)
         _select("Model", "model", [model.name for model in known_models], view, MODEL_HELP if toy else None)
     with cells[4]:
-        _options(view)
+        _options(view, next((model for model in known_models if model.name == view.model), None))
     ready = info is not None and bool(known_models)
     with cells[5]:
         st.button(
@@ -125,24 +126,28 @@ def _picked_candidates(key: str) -> None:
     session.show(session.view().asking(candidates=count, candidate_kind=kind))
 
 
-def _options(view: View) -> None:
+def _options(view: View, model: ModelInfo | None) -> None:
     with st.popover("Options", width="stretch", key="options"):
-        endpoint = session.endpoint(view.model)
         for heading, names in OPTIONS.items():
             with st.expander(heading, key=heading.lower()) if heading else nullcontext():
                 for name in names:
-                    _option(field_of(RunOptions, name), view, endpoint)
+                    _option(name, view, model)
 
 
-def _option(field: RequestField, view: View, endpoint: Endpoint | None) -> None:
-    """One field of the request; one with a single choice is no question, nor is what its model cannot do."""
-    if len(field.choices or field.names or ()) == 1 or (endpoint and field.name in INSIDE):
+def _option(name: str, view: View, model: ModelInfo | None) -> None:
+    """One field of the request; what its model cannot do is no question."""
+    endpoint = model.endpoint if model is not None else None
+    if endpoint is not None and name in INSIDE:
         return
-    without: list[str] = []
-    if field.name == "scoring":
-        can = {"auto", *endpoint.scorings} if endpoint else SCORINGS.keys() - {"free"}
-        without = [name for name in SCORINGS if name not in can]
-    forms.bind(field, f"pick-{field.name}", getattr(view.options, field.name), _answered, without=without)
+    if name == "template":
+        template_picker.picker(view, model, time.time())
+    elif name == "turns":
+        template_picker.turns(view, model, _answered)
+    else:
+        can = {"auto", *endpoint.scorings} if endpoint is not None else SCORINGS.keys() - {"free"}
+        without = [each for each in SCORINGS if each not in can] if name == "scoring" else []
+        value = getattr(view.options, name)
+        forms.bind(field_of(RunOptions, name), f"pick-{name}", value, _answered, without=without)
 
 
 def _answered(name: str, key: str) -> None:

@@ -25,7 +25,7 @@ from engine.llm.loading.identity import Identity
 from engine.llm.loading.precision import available_bytes, choose_device, choose_dtype, name_of, size_of
 from engine.llm.loading.sources import Source, locate, revision
 from engine.llm.loading.tensors import check_complete, check_numbers
-from engine.llm.loading.tokenizer import read_encoder, read_tokenizer, recipe_of
+from engine.llm.loading.tokenizer import chats, read_encoder, read_tokenizer, recipe_of
 from engine.llm.loading.weights import headers
 from engine.prompts import PieceEncoder
 
@@ -227,6 +227,7 @@ def _shape(place: Source, config: PretrainedConfig, weights: bool) -> tuple[Mode
                 "hidden_size": int(text.hidden_size),
                 "vocabulary": int(text.vocab_size),
                 "sliding_window": getattr(text, "sliding_window", None),
+                "chat": chats(place.folder),
                 **_made_for(place),
             },
         )

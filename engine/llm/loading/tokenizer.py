@@ -83,6 +83,17 @@ def recipe_of(folder: Path) -> dict:
     return recipe if isinstance(recipe, dict) else {}  # a file of somebody else's under the same name
 
 
+def chats(folder: Path) -> bool:
+    """Whether the files of a model hold a chat template."""
+    if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
+        return True
+    try:
+        written = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError):
+        return False
+    return isinstance(written, dict) and bool(written.get("chat_template"))
+
+
 def _cut(folder: Path) -> str | None:
     """How the prompts were cut that the model was tuned on; None for one that was not tuned here."""
     recipe = recipe_of(folder)

@@ -25,6 +25,8 @@ SAME = {
     "primaryColor": "up",
     "blueColor": "up",
     "blueTextColor": "up_text",
+    "blueBackgroundColor": "up_surface",
+    "greenColor": "hint",
     "orangeColor": "down",
     "orangeTextColor": "down_text",
     "orangeBackgroundColor": "down_surface",
@@ -70,6 +72,13 @@ def test_popovers_and_dialogs_have_the_scheme_of_the_page(kind: str) -> None:
 @pytest.mark.parametrize("ink", ["text", "muted", "up_text", "down_text", "target_text"])
 def test_text_has_contrast(colours: Palette, ink: str, ground: str) -> None:
     """WCAG 2.1 AA for small text: 4.5 to 1."""
+    assert contrast(getattr(colours, ink), getattr(colours, ground)) >= 4.5
+
+
+@pytest.mark.parametrize("ground", ["up_surface", "demo_surface", "hint_surface"])
+@pytest.mark.parametrize("colours", [LIGHT, DARK])
+@pytest.mark.parametrize("ink", ["text", "muted"])
+def test_a_prompt_can_be_read_on_the_ground_of_each_segment(colours: Palette, ink: str, ground: str) -> None:
     assert contrast(getattr(colours, ink), getattr(colours, ground)) >= 4.5
 
 

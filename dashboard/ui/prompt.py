@@ -9,8 +9,10 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.text import values
 from dashboard.text.formats import count, plural
-from dashboard.text.literal import block
+from dashboard.text.literal import block, md
+from db.choices import SCORINGS
 
 # Kind of a segment -> its name in the legend, in the order of a prompt. Its colour is in style.css.
 KINDS = {
@@ -24,16 +26,19 @@ KINDS = {
 Segments = Sequence[Mapping[str, Any]]
 
 
-def prompt(shown: Mapping[str, Any]) -> None:
-    """Draw it: a bar of tokens with its legend, how much of the context it takes, then the text."""
+def prompt(shown: Mapping[str, Any], *, short: bool = False) -> None:
+    """Draw it: a bar of tokens with its legend, how much of the context it takes, then the text.
+
+    short: leaves room for a message above it.
+    """
     segments = shown["segments"]
     st.html(f"{bar(segments)}{legend(segments)}")
-    st.caption(room(shown))
-    st.html(text(segments))
+    st.caption(md(about(shown)))
+    st.html(text(segments, short=short))
 
 
-def room(shown: Mapping[str, Any]) -> str:
-    """How many tokens it has of how many, and what was cut for it."""
+def about(shown: Mapping[str, Any]) -> str:
+    """How many tokens it has of how many, what was cut for it, and how it ranks. Plain text."""
     tokens, most, lost = (
         shown["tokens"],
         shown["context_length"],
@@ -45,7 +50,13 @@ def room(shown: Mapping[str, Any]) -> str:
         if lost[kind]
     ]
     said = f"{' and '.join(cut)} did not fit and {'was' if sum(lost.values()) == 1 else 'were'} cut"
-    return f"{count(tokens)} of {plural(most, 'token')}. {said if cut else 'Nothing was cut'}."
+    parts = [
+        f"{count(tokens)} of {plural(most, 'token')}.",
+        f"{said if cut else 'Nothing was cut'}.",
+        f"Ranks by {values.label(SCORINGS, shown['scoring'])}.",
+        "" if shown["exact"] else "The tokenizer joins lines, so these are not the tokens of the whole text.",
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def bar(segments: Segments) -> str:
@@ -69,10 +80,10 @@ def legend(segments: Segments) -> str:
     return f'<ul class="prompt-legend" aria-label="Tokens by part">{"".join(rows)}</ul>'
 
 
-def text(segments: Segments) -> str:
+def text(segments: Segments, *, short: bool = False) -> str:
     """The prompt itself, a block for each segment."""
     return (
-        '<div class="prompt" tabindex="0" role="group" aria-label="Prompt">'
+        f'<div class="prompt{" short" if short else ""}" tabindex="0" role="group" aria-label="Prompt">'
         + "".join(
             f'<section class="{_kind(part)}"><p>{_name(part)} · {plural(int(part["tokens"]), "token")}</p>'
             f"<div>{block(str(part['text']))}</div></section>"

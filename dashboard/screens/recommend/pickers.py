@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard.screens.recommend import template_picker, user_picker
+from dashboard.screens.recommend import template_editor, template_picker, user_picker
 from dashboard.state import outcome, session, widgets
 from dashboard.state.view import CANDIDATE_COUNTS, View
 from dashboard.text import values
@@ -22,11 +22,15 @@ from db.models import ModelInfo
 from db.requests import RunOptions
 from db.requests.fields import field_of
 
-OPTIONS = {  # heading of an expander ("" for none) -> the fields of a request in it
-    "": ("scoring", "template", "turns", "target", "history", "history_by", "seed"),
-    "Methods": ("hint", "perturb", "forward"),
-    "Controls": ("control_of", "exclude_target_item"),
-}
+OPTIONS = (  # a column each: heading of an expander ("" for none) -> the fields of a request in it
+    {"": ("scoring", "target", "history", "history_by", "seed")},
+    {
+        "": ("template", "turns"),
+        "Methods": ("hint", "perturb", "forward"),
+        "Controls": ("control_of", "exclude_target_item"),
+    },
+)
+OPTIONS_PX = 600
 
 
 MODEL_HELP = (
@@ -127,11 +131,13 @@ def _picked_candidates(key: str) -> None:
 
 
 def _options(view: View, model: ModelInfo | None) -> None:
-    with st.popover("Options", width="stretch", key="options"):
-        for heading, names in OPTIONS.items():
-            with st.expander(heading, key=heading.lower()) if heading else nullcontext():
-                for name in names:
-                    _option(name, view, model)
+    with st.popover("Options", width="stretch", key=template_editor.beneath("options")):
+        columns = st.container(width=OPTIONS_PX).columns(len(OPTIONS), gap="medium")
+        for column, parts in zip(columns, OPTIONS, strict=True):
+            for heading, names in parts.items():
+                with column, st.expander(heading, key=heading.lower()) if heading else nullcontext():
+                    for name in names:
+                        _option(name, view, model)
 
 
 def _option(name: str, view: View, model: ModelInfo | None) -> None:

@@ -27,6 +27,7 @@ WAIT_S = 2.0
 ROOM_PX = 470
 HEIGHT_PX = 430
 KIND = "template"  # of the jobs
+OPENED = "template_opened"  # in the session: how often the dialog was
 NO_SAVING = "Nobody saves or deletes templates here: this page is open to everyone."
 
 
@@ -36,11 +37,25 @@ def opener(view: View, own: StoredTemplate | None) -> None:
         "New from this one" if own is None else "Edit",
         key="template-edit",
         disabled=view.request() is None,
-        on_click=dialogs.show,
-        args=(NAME, view.options.template),
+        on_click=_opened,
+        args=(view.options.template,),
         help="Its text beside the prompt that it writes for this user.",
     )
     _undo("picker")
+
+
+def _opened(reference: str) -> None:
+    dialogs.show(NAME, reference)
+    st.session_state[OPENED] = st.session_state.get(OPENED, 0) + 1
+
+
+def beneath(key: str) -> str:
+    """The key of the popover that holds the opener: another one, hence closed, once the dialog was opened.
+
+    An open popover would lie over the dialog.
+    """
+    times = st.session_state.get(OPENED, 0)
+    return f"{key}-{times}" if times else key
 
 
 def shown(view: View) -> None:
@@ -130,7 +145,7 @@ def _preview(view: View, text: str, scoring: str) -> None:
             if seen[0] != request.user:
                 return
             st.caption(":orange[Note:] below is the prompt of the last text without a fault.")
-            prompts.prompt(seen[1])
+            prompts.prompt(seen[1], short=True)
             return
         st.session_state.template_seen = (request.user, ended.result)
         prompts.prompt(ended.result)

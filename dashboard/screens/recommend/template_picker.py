@@ -79,14 +79,14 @@ def picker(view: View, model: ModelInfo | None, now: float) -> None:
     known = offered(session.store(), view.options.template, now)
     labels = {each.reference: each.label for each in known}
     chosen = next(each for each in known if each.reference == view.options.template)
-    names = list(labels)
+    names: list[str] = list(labels)
     key = widgets.showing("pick-template", chosen.reference)
     st.selectbox(
         values.title(field_of(RunOptions, "template")),
         names,
         index=names.index(chosen.reference),
         key=key,
-        format_func=lambda name: labels.get(name, name),
+        format_func=lambda name: labels.get(name, plain(name)),
         on_change=_picked,
         args=(key,),
         help=help.more(ABOUT, "templates"),

@@ -219,4 +219,6 @@ def test_a_prompt_is_shown_as_it_is() -> None:
 )
 def test_what_was_cut_is_said(lost: list[str], said: str) -> None:
     shown = {"tokens": 5, "context_length": 9, "dropped": [{"kind": kind} for kind in lost]}
-    assert prompt.room(shown) == said
+    shown |= {"scoring": "yes_no", "exact": True}
+    assert prompt.about(shown) == f"{said} Ranks by Yes or No per item."
+    assert "joins lines" in prompt.about(shown | {"exact": False})

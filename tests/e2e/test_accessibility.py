@@ -84,6 +84,13 @@ def hover(selector: str) -> Step:
     return step
 
 
+def edit_template(page: Any) -> None:
+    """The editor of prompt templates, with a prompt in it."""
+    press("Options")(page)
+    press("New from this one")(page)
+    page.locator(".prompt").wait_for()
+
+
 def look(page: Any) -> None:
     """Nothing to open: the page as it is."""
 
@@ -104,6 +111,7 @@ PLACES = (
         {
             "page": run,
             "options": press("Options"),
+            "template": edit_template,
             "user": click(".st-key-user-search button"),
             "fill": press("Fill by"),
             "add": press("Add…"),

@@ -12,9 +12,11 @@ from db.runs import Run
 from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
+from engine.jobs.handlers import HANDLERS
 from engine.prompts.parse import LARGEST
 from engine.tasks.rank import rank
 from engine.tasks.templates import preview, save, saved_file, text_of
+from tests.engine.jobs.test_folders import silent
 from tests.toys import toy_columns
 
 ASKED = RunRequest(dataset="toy", user="u1", model="tiny", demos="recent:2", candidates=5)
@@ -135,3 +137,24 @@ def test_the_text_of_one_that_comes_with_the_program_can_be_started_from(engine:
     assert save(engine.store, "tallrec-mine", text).scorings == ("yes_no",)
     with pytest.raises(NotFound):
         text_of(engine.store, "nothing")
+
+
+def test_the_job_of_the_pages_gives_a_text_a_prompt_and_a_reference(engine: Engine) -> None:
+    def asked(**payload: object) -> dict:
+        return HANDLERS["template"](engine, payload, silent)
+
+    assert asked(template="tallrec") == {"text": text_of(engine.store, "tallrec")}
+    shown = asked(request=ASKED.to_json(), text=OWN)
+    assert "Books read" in shown["segments"][0]["text"]
+    assert not templates.listing(engine.store)
+    kept = asked(text=OWN, save_as="books")["reference"]
+    assert text_of(engine.store, kept) == OWN
+    with pytest.raises(BadInput, match="taken by one that comes with the program"):
+        asked(text=OWN, save_as="plain")
+
+
+def test_a_template_is_kept_without_a_model_and_with_any_section(engine: Engine) -> None:
+    """Neither needs a ranking prompt: a text for free answers alone is kept too."""
+    free = OWN.replace("[title]", "[free]")
+    assert HANDLERS["template"](engine, {"text": free, "save_as": "words"}, silent)["reference"]
+    assert templates.get(engine.store, "words").scorings == ()

@@ -15,6 +15,7 @@ from engine.llm.loading import sources
 from engine.llm.loading.load import inspect, load
 from engine.llm.loading.loaded_models import Models
 from engine.llm.loading.precision import choose_device, choose_dtype
+from engine.llm.loading.tokenizer import chats
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.prompts import Example
 from engine.prompts.encode import AS_TUNED
@@ -60,6 +61,25 @@ def test_inspect_loads_no_weights(model_folder, monkeypatch) -> None:
     facts = inspect(str(model_folder("phi3")))
     assert facts.parameters == make_loaded("phi3").parameters
     assert (facts.layers, facts.context_length, facts.details["key_value_heads"]) == (3, 512, 2)
+
+
+def test_what_is_known_of_a_model_says_whether_it_has_a_chat_template(model_folder) -> None:
+    """Pages offer turns by it."""
+    assert not inspect(str(model_folder("llama", "bpe"))).details["chat"]
+    folder = model_folder("llama", "chat")
+    assert inspect(str(folder)).details["chat"]
+    template = folder / "chat_template.jinja"
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    if template.is_file():  # where this version of transformers writes it
+        text = template.read_text()
+        template.unlink()
+        assert not inspect(str(folder)).details["chat"]
+    else:
+        text = config["chat_template"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": text}))
+    assert inspect(str(folder)).details["chat"]
+    (folder / "tokenizer_config.json").write_text("{")
+    assert not chats(folder)
 
 
 def test_the_revision_follows_config_tokenizer_and_weights(model_folder) -> None:

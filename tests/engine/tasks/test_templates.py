@@ -155,6 +155,7 @@ def test_the_job_of_the_pages_gives_a_text_a_prompt_and_a_reference(engine: Engi
 
 def test_a_template_is_kept_without_a_model_and_with_any_section(engine: Engine) -> None:
     """Neither needs a ranking prompt: a text for free answers alone is kept too."""
-    free = OWN.replace("[title]", "[free]")
+    head, _, tail = OWN.replace("[title]", "[free]").rpartition("Then:")
+    free = f"{head}Of:\n- {{candidates}}\nThen:{tail}"
     assert HANDLERS["template"](engine, {"text": free, "save_as": "words"}, silent)["reference"]
     assert templates.get(engine.store, "words").scorings == ()

@@ -11,11 +11,12 @@ from dashboard.screens.compare import differences
 from dashboard.ui import run_picker
 from db import runs
 from db.requests import Chosen, RunRequest
+from db.requests.fields import field_of
 from db.runs import Run
 from db.store import Store
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, pool, rank
-from tests.support.reading import button, later, texts, until
+from tests.support.reading import button, later, read, texts, until
 
 FACTS = {"name": "embedded", "revision": "r1", "dtype": "float32", "device": "cpu"}
 
@@ -273,7 +274,8 @@ def test_other_libraries_are_said_loudly(two: tuple[Run, Run]) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("template", "chat", "templates differ"),
+        ("template", "mine@1f0c2a9b7d3e", "templates differ (plain and mine@1f0c2a9b7d3e)"),
+        ("turns", "chat", "differently in the prompt (one turn and turns of a conversation)"),
         ("scoring", "mean", "scoring modes differ"),
         ("user", "x", "different users"),
     ],
@@ -281,6 +283,6 @@ def test_other_libraries_are_said_loudly(two: tuple[Run, Run]) -> None:
 def test_requests_that_forbid_comparing(two: tuple[Run, Run], field: str, value: str, said: str) -> None:
     a, b = two
     altered = replace(b, request=replace(b.request, **{field: value}))
-    assert any(said in warning for warning in differences.warnings(a, altered))
+    assert any(said in read(warning) for warning in differences.warnings(a, altered))
     if field != "user":
-        assert field == "template" or "scoring" in differences.changes(a, altered).index
+        assert field_of(RunRequest, field).asked.label in differences.changes(a, altered).index

@@ -16,7 +16,7 @@ from db.requests import RunRequest
 from db.store import Store
 from tests.support import fake_template, shop
 from tests.support.fake_engine import FakeEngine, rank
-from tests.support.reading import button, named, texts, until
+from tests.support.reading import button, later, named, texts, until
 
 Open = Callable[..., AppTest]
 LINK = {"data": "simulated", "user": "shopper 0012", "model": "embedded"}
@@ -38,11 +38,8 @@ def picker(app: AppTest) -> Any:
 def opened(app: AppTest, label: str = "New from this one") -> AppTest:
     """The editor, with its first prompt."""
     button(app, label).click().run()
-    for _ in range(100):
-        if any("prompt-legend" in str(part.value) for part in app.html) or app.error:
-            return app
-        app.run()
-    raise AssertionError(texts(app))
+    later(app, lambda: any("prompt-legend" in str(part.value) for part in app.html), "the prompt")
+    return app
 
 
 def written(app: AppTest, text: str) -> AppTest:
@@ -138,10 +135,7 @@ def test_a_fault_stands_beside_the_text_and_the_last_prompt_stays(open_page: Ope
         app = open_page(**LINK, template="films")
         opened(app)
         written(app, OWN.replace("{history}", "{user}"))
-        for _ in range(50):
-            if app.error:
-                break
-            app.run()
+        later(app, lambda: app.error, "the fault")
         assert fake_template.FAULT in texts(app)
         assert "below is the prompt of the last text without a fault" in texts(app)
         assert any("prompt-legend" in str(part.value) for part in app.html)

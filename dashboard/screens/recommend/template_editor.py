@@ -191,7 +191,7 @@ def _save_line(reference: str, own: StoredTemplate | None, text_key: str, *, cha
             on_click=widgets.forget,
             args=(f"template-text-{reference}",),
         )
-        if own is not None and "deleted_template" not in st.session_state:
+        if own is not None and _deleted() != own:
             rights.change_button(
                 f"Delete {plain(own.name, 30)}",
                 key="template-delete",
@@ -224,6 +224,7 @@ def _saving(reference: str) -> None:
             problem(answer.error or "")
             return
         widgets.forget(f"template-text-{reference}")
+        st.session_state.pop("deleted_template", None)  # it may be what was saved
         session.show(session.view().asking(template=answer.result["reference"]))
         dialogs.close()
         st.rerun()
@@ -239,11 +240,15 @@ def _delete(own: StoredTemplate) -> None:
         session.show(view.asking(template="plain"))
 
 
+def _deleted() -> StoredTemplate | None:
+    """What was deleted last in this session."""
+    return st.session_state.get("deleted_template", (None,))[0]
+
+
 def _undo(place: str) -> None:
-    """What was deleted last in this session, and a way back."""
-    if "deleted_template" not in st.session_state:
+    own = _deleted()
+    if own is None:
         return
-    own: StoredTemplate = st.session_state.deleted_template[0]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"Deleted {md(own.name, 30)}. Its runs stay readable.", width="content")
         st.button("Undo", key=f"undo-template-{place}", on_click=_restore)

@@ -168,6 +168,20 @@ def test_an_own_template_is_deleted_and_brought_back(open_page: Open, stocked: S
     assert picker(app).value == kept.reference
 
 
+def test_after_one_was_deleted_another_can_be(open_page: Open, stocked: Store) -> None:
+    first, second = (templates.save(stocked, name, OWN, SCORINGS) for name in ("one", "two"))
+    with FakeEngine(stocked):
+        app = opened(open_page(**LINK, template=first.reference), "Edit")
+        button(app, "Delete one").click().run()
+        assert "Delete one" not in [each.label for each in app.button]
+        picker(app).set_value(second.reference).run()
+        opened(app, "Edit")
+        button(app, "Delete two").click().run()
+    assert not templates.listing(stocked)
+    assert "Deleted two." in texts(app)
+    assert "Deleted one." not in texts(app)
+
+
 def test_visitors_neither_save_nor_delete(
     open_page: Open, stocked: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

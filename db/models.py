@@ -49,8 +49,9 @@ class ModelInfo:
 
     @property
     def chats(self) -> bool | None:
-        """Whether it has a chat template; None where it was registered before that was noted."""
-        return self.details.get("chat")
+        """Whether it has a chat template here, and an endpoint never has; None where it was registered before
+        that was noted."""
+        return False if self.endpoint is not None else self.details.get("chat")
 
     @property
     def broken(self) -> str:

@@ -124,7 +124,7 @@ def _scoring(view: View, reference: str, scorings: Sequence[str]) -> str:
     return forms.choose(
         "Prompt for the scoring",
         f"template-scoring-{reference}",
-        list(SCORINGS),
+        [name for name in SCORINGS if name != "free"],  # which is no ranking prompt of a model here
         asked if asked in scorings else "auto",
         format_func=lambda name: values.label(SCORINGS, name),
     )

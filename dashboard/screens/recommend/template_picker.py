@@ -25,7 +25,7 @@ from db.templates import StoredTemplate
 ABOUT = (
     "How the prompt is written: what stands before it, how an item, a demonstration and the question look."
 )
-NO_CHAT = "the model has no chat template, so its prompts have one turn. Choose one turn."
+NO_CHAT = "the model has no chat template here, so its prompts have one turn. Choose one turn."
 CHAT_UNKNOWN = "Not every model has a chat template. Where this one has none, the run says so."
 
 
@@ -102,13 +102,15 @@ def picker(view: View, model: ModelInfo | None, now: float) -> None:
 
 def scoring_note(scorings: Sequence[str], asked: str, model: ModelInfo | None) -> str:
     """What the template cannot do with the scoring asked for, or which one auto means then. Markdown."""
-    own = model.scoring_for(asked) if model is not None else asked
-    if own in scorings or own == "auto" or not scorings:
+    if model is None or asked in scorings:
         return ""
-    if asked == "auto":
-        return f"The model's default scoring has no question in it; it ranks by {_label(scorings[0])}."
-    others = " or ".join(_label(name) for name in scorings)
-    return f":orange[Before running:] it has no question for {_label(own)}. Choose {others}."
+    able = [name for name in scorings if name != "free" or model.endpoint is not None]
+    if asked != "auto":
+        others = " or ".join(map(_label, able)) or "another template"
+        return f":orange[Before running:] it has no question for {_label(asked)}. Choose {others}."
+    if model.scoring in able or not able:
+        return ""
+    return f"The model's default scoring has no question in it; it ranks by {_label(able[0])}."
 
 
 def _label(scoring: str) -> str:

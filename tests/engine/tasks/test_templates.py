@@ -158,4 +158,4 @@ def test_a_template_is_kept_without_a_model_and_with_any_section(engine: Engine)
     head, _, tail = OWN.replace("[title]", "[free]").rpartition("Then:")
     free = f"{head}Of:\n- {{candidates}}\nThen:{tail}"
     assert HANDLERS["template"](engine, {"text": free, "save_as": "words"}, silent)["reference"]
-    assert templates.get(engine.store, "words").scorings == ()
+    assert templates.get(engine.store, "words").scorings == ("free",)

@@ -96,6 +96,10 @@ def test_auto_says_which_scoring_it_means() -> None:
     assert "it ranks by “Yes or No per item”" in scoring_note(["yes_no"], "auto", model)
     assert scoring_note(["calibrated"], "auto", model) == ""
     assert scoring_note(["yes_no"], "auto", None) == ""
+    assert scoring_note(["free"], "auto", model) == ""
+    assert "Choose another template." in scoring_note(["free"], "mean", model)
+    assert "free" not in scoring_note(["yes_no", "free"], "mean", model)
+    assert scoring_note(["yes_no", "free"], "free", model) == "", "the run says why"
 
 
 @pytest.mark.parametrize(("chat", "drawn"), [(True, True), (False, False), (None, True)])
@@ -108,7 +112,7 @@ def test_turns_are_offered_where_the_model_may_have_a_chat_template(
     assert any(str(box.key).startswith("pick-turns") for box in app.selectbox) == drawn
     app = open_page(**LINK | {"model": "instruct"}, turns="chat")
     said = texts(app)
-    assert ("the model has no chat template" in said) == (chat is False)
+    assert ("the model has no chat template here" in said) == (chat is False)
     assert ("the run says so" in said) == (chat is None)
 
 

@@ -104,13 +104,14 @@ def scoring_note(scorings: Sequence[str], asked: str, model: ModelInfo | None) -
     """What the template cannot do with the scoring asked for, or which one auto means then. Markdown."""
     if model is None or asked in scorings:
         return ""
-    able = [name for name in scorings if name != "free" or model.endpoint is not None]
     if asked != "auto":
-        others = " or ".join(map(_label, able)) or "another template"
+        can = model.endpoint.scorings if model.endpoint is not None else SCORINGS.keys() - {"free"}
+        others = " or ".join(_label(name) for name in scorings if name in can) or "another template"
         return f":orange[Before running:] it has no question for {_label(asked)}. Choose {others}."
-    if model.scoring in able or not able:
+    first = next((name for name in scorings if name != "free"), None)  # as db.requests.settled has it
+    if model.scoring in scorings or first is None:
         return ""
-    return f"The model's default scoring has no question in it; it ranks by {_label(able[0])}."
+    return f"The model's default scoring has no question in it; it ranks by {_label(first)}."
 
 
 def _label(scoring: str) -> str:

@@ -154,7 +154,7 @@ def register_job(engine: Engine, payload: dict[str, Any], report: Report) -> dic
     if not name:
         raise BadInput("A model needs a name and a source (a folder, a file or a hub id).")
     if is_address(source):
-        return add_endpoint(engine, {**payload, "name": name, "source": source}, report)
+        return add_endpoint(engine, {**payload, "name": name, "source": source})
     if (known := public_model(source)) is not None:
         return add_public_model(engine, known, name)
     return {"model": engine.admit(name, source).name}

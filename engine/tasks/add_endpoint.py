@@ -6,12 +6,11 @@ from db import models
 from db.endpoints import BUDGET, CONCURRENCY, TIMEOUT_S, Endpoint, checked_key_name, checked_url
 from db.errors import BadInput
 from engine.context import Engine
-from engine.progress import Report, telling
 
 BOUNDS = {"concurrency": (1, 64), "timeout": (1, 3600), "budget": (100, 10**12), "context": (32, 10**8)}
 
 
-def add_endpoint(engine: Engine, asked: dict[str, Any], report: Report) -> dict[str, Any]:
+def add_endpoint(engine: Engine, asked: dict[str, Any]) -> dict[str, Any]:
     """`{name, source, served, key_from, concurrency, timeout, budget, context}` -> `{model, found, notes}`.
 
     All but name and source may be missing. found: what works, in lines. Registering the same address again
@@ -34,8 +33,7 @@ def add_endpoint(engine: Engine, asked: dict[str, Any], report: Report) -> dict[
     )
     if endpoint.served:
         models.check_free(engine.store, name, endpoint.source)
-    with telling(report):
-        info = engine.admit_endpoint(name, endpoint, asked.get("context"))
+    info = engine.admit_endpoint(name, endpoint, asked.get("context"))
     from engine.endpoint.probe import found
 
     made = info.endpoint

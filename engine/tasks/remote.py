@@ -15,7 +15,7 @@ from db.models import ModelInfo
 from db.requests import RunRequest
 from db.runs import Run
 from engine.context import Context
-from engine.progress import Report, counted, counting, telling
+from engine.progress import Report, counted, counting
 from engine.tasks import results
 from engine.tasks.edits import ranker
 from engine.tasks.inputs import Inputs
@@ -115,7 +115,7 @@ def remote_effects_of(
 
     asked = {name: value for name, value in options.items() if name != "mode"}
     what = f"measuring {counted(len(inputs.chosen), 'demonstration')}"
-    with remote_of(context) as remote, telling(report), counting(report, what):
+    with remote_of(context) as remote, counting(report, what):
         measured = remote_effects(remote, inputs.task(), **asked)
         result = results.effects_result(inputs, measured, run)
         return measured, accounted(result, remote, context.request)

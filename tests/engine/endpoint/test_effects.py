@@ -17,6 +17,7 @@ from engine.llm.explain.effects import demonstration_effects
 from engine.llm.scoring.measures import Measure
 from engine.progress import telling
 from engine.tasks.effects import effects
+from engine.tasks.rank import rank
 from tests.engine.conftest import make_loaded
 from tests.engine.endpoint.conftest import near, remote, silent, task
 from tests.support.endpoint import Server
@@ -114,6 +115,17 @@ def test_effects_are_stored_with_the_run(engine: Engine, both: Callable[..., Ser
         [row["effect"] for row in result["demonstrations"]],
         [row["effect"] for row in local.result["demonstrations"]],
     )
+
+
+def test_whoever_listens_hears_the_calls_first(engine: Engine, both: Callable[..., Server]) -> None:
+    """As the command line does, which gives no report of its own."""
+    server, said = both(), []
+    rank(engine, request())
+    server.asked.clear()
+    with telling(lambda _, message: said.append((message, len(server.asked)))):
+        effects(engine, request())
+    [before] = [asked for message, asked in said if "calls to far, about" in message]
+    assert before == 0
 
 
 def test_a_proxy_stands_beside_and_agreement_grows_with_users(

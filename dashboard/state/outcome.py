@@ -69,7 +69,10 @@ def known(view: View) -> Outcome | None:
 
 def _computed_as_now(run: Run) -> bool:
     """Whether an engine that runs now would compute in this run's number format and on its kind of device;
-    True where none runs or none has loaded a model yet, as then nothing is known."""
+    True where none runs or none has loaded a model yet, as then nothing is known, and for a model behind an
+    endpoint, whose server computes."""
+    if session.endpoint(run.request.model) is not None:
+        return True
     made = run.result["model"]
     engines = [each for each in workers.alive(session.store()) if each.dtype != "auto"]
     here = [(each.dtype, each.device.partition(":")[0]) for each in engines]

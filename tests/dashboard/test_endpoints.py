@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.screens.explain.explain_text import effect_table
+from dashboard.state import outcome
 from dashboard.text import words
 from db import jobs, models, runs
 from db.endpoints import Endpoint, Ways
@@ -97,6 +99,22 @@ def test_a_switch_leaves_a_demonstration_out(open_page: Open, store: Store) -> N
     ).run()
     assert not app.exception
     assert app.session_state.view.chosen[0].weight == 0.0
+
+
+@pytest.mark.usefixtures("home")
+def test_a_run_of_an_endpoint_is_current_whatever_the_engine_computes_in(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store)
+    run = ranked(store)
+    made = {**run.result["model"], "dtype": "remote", "device": "remote"}
+    elsewhere = replace(run, result={**run.result, "model": made})
+    engine = SimpleNamespace(dtype="float32", device="cpu")
+    monkeypatch.setattr(outcome.workers, "alive", lambda *_: [engine])
+    assert outcome._computed_as_now(elsewhere)
+    near = rank(store, RunRequest("simulated", "shopper 0012"))
+    other = {**near.result["model"], "dtype": "bfloat16"}
+    assert not outcome._computed_as_now(replace(near, result={**near.result, "model": other}))
 
 
 def test_scorings_are_those_of_the_model(open_page: Open, store: Store) -> None:

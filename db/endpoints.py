@@ -20,7 +20,7 @@ a prompt where neither the server nor its owner says how many."""
 EXACT_UP_TO = 4
 """Demonstrations whose effects are exact; beyond, each one alone is left out, as every subset takes calls."""
 
-_KEY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")  # capitals, as keys seldom are
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def checked_key_name(name: str) -> str:
     """The name of an environment variable. Raises BadInput, without repeating it, as it may be the key."""
     if name and not _KEY_NAME.fullmatch(name):
         raise BadInput(
-            "--key-from takes the name of an environment variable, such as OPENAI_API_KEY, and not the key "
-            "itself. Nothing was stored or called."
+            "--key-from takes the name of an environment variable in capital letters, such as "
+            "OPENAI_API_KEY, and not the key itself. Nothing was stored or called."
         )
     return name

@@ -61,6 +61,29 @@ def test_the_form_asks_for_everything_but_the_key(open_page: Open, store: Store)
     assert job.payload["budget"] == 500_000
 
 
+@pytest.mark.parametrize(
+    ("source", "key_from"),
+    [
+        ("http://127.0.0.1:1/v1", "sk-secret-1"),
+        ("http://ann:secret@host/v1", ""),
+        ("http://h/v1?k=secret", ""),
+    ],
+)
+def test_a_secret_is_not_stored_with_the_job(
+    open_page: Open, store: Store, source: str, key_from: str
+) -> None:
+    app = open_page("library", shelf="Models")
+    app.text_input(key="endpoint-name").set_value("near")
+    app.text_input(key="endpoint-source").set_value(source)
+    app.text_input(key="endpoint-key_from").set_value(key_from)
+    button(app, "Ask and register").click().run()
+    assert "Nothing was" in texts(app)
+    assert not jobs.listing(store)
+    app.text_input(key="register-source").set_value("http://ann:secret@host/v1")
+    button(app, "Register").click().run()
+    assert not jobs.listing(store)
+
+
 def test_a_page_that_others_reach_has_no_such_form(
     open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

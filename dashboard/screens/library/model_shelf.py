@@ -19,7 +19,15 @@ from dashboard.ui import opening, progress, rights
 from dashboard.ui.notices import empty, problem
 from db import datasets, jobs, models, workers
 from db.choices import SCORINGS
-from db.endpoints import BUDGET, CONCURRENCY, SAID, Endpoint
+from db.endpoints import (
+    BUDGET,
+    CONCURRENCY,
+    SAID,
+    Endpoint,
+    checked_key_name,
+    checked_url,
+    is_address,
+)
 from db.models import ModelInfo
 
 
@@ -103,8 +111,7 @@ def _register_endpoint() -> None:
     fields = ("name", "source", "served", "key_from", "budget", "concurrency")
     asked = {field: st.session_state[f"endpoint-{field}"] for field in fields}
     if asked["source"].strip():
-        filed = jobs.submit(session.store(), "register_model", rights.within(asked))
-        st.session_state.register_job = filed.id
+        _file(asked)
 
 
 def _register_typed() -> None:
@@ -115,8 +122,16 @@ def _register_typed() -> None:
 
 
 def _register(name: str, source: str) -> None:
-    payload = rights.within({"name": name, "source": source})
-    st.session_state.register_job = jobs.submit(session.store(), "register_model", payload).id
+    _file({"name": name, "source": source})
+
+
+def _file(asked: Mapping[str, Any]) -> None:
+    """File a registration. Raises BadInput for what may hold a secret, before it is stored with the job."""
+    if is_address(asked["source"]):
+        checked_url(asked["source"])
+        checked_key_name(asked.get("key_from", "").strip())
+    filed = jobs.submit(session.store(), "register_model", rights.within(asked))
+    st.session_state.register_job = filed.id
 
 
 def models_table(known: Sequence[ModelInfo], host: Machine) -> pd.DataFrame:

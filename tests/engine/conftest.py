@@ -2,12 +2,10 @@
 
 import copy
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -26,12 +24,9 @@ from transformers import (
 )
 
 from engine.llm.attention import lens
-from engine.llm.loading import trial
-from engine.llm.loading.digests import Digests
-from engine.llm.loading.forms import Packed
-from engine.llm.loading.load import LoadedModel, planned
-from engine.llm.loading.load import loaded as loaded_model
+from engine.llm.loading.load import LoadedModel
 from engine.prompts import Example, PieceEncoder
+from tests.support import trying
 
 torch.set_num_threads(1)
 
@@ -184,25 +179,10 @@ def make_loaded(family: str, tokenizer: str = "bpe", dtype: torch.dtype = torch.
 
 
 @pytest.fixture(autouse=True)
-def _models_are_tried_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiny models need no process of their own to be tried in, which takes seconds to start.
-
-    The process itself is tested in `tests/engine/llm/loading`; what cannot be tried here is tried there.
-    """
-    try_out = trial.try_out
-
-    def here(
-        source: str, device: str, dtype: str, digests: Path, packed: Packed | None = None, **more: Any
-    ) -> dict[str, Any]:
-        if packed is None:
-            with suppress(Exception):
-                plan = planned(source, device, dtype)
-                revision = loaded_model(plan, Digests(digests)).revision
-                return {**asdict(plan.facts), "revision": revision}
-        return try_out(source, device, dtype, digests, packed=packed, **more)
-
-    if request.path.parent.name != "loading":
-        monkeypatch.setattr(trial, "try_out", here)
+def _models_are_tried_here(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No process of their own for tiny models, but where that is what is tested."""
+    with nullcontext() if request.path.parent.name == "loading" else trying.here():
+        yield
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 Everything in it is made from arithmetic, without trained tokenizers and without torch's random numbers, so
 that the digests of files are the same on every machine. Of the project only
-the command line is called: what lies behind it may move without a change here.
+the command line is called: what lies behind it may move without a change here. Its models are tried in this
+process (`tests.support.trying`).
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from typer.testing import CliRunner
 
 from engine import __main__ as cli
 from tests.golden.values import numbered, plain
+from tests.support import trying
 
 # float64, so that processors and thread counts differ by far less than the tolerance of the comparison.
 ENVIRONMENT = {"DUALENS_DEVICE": "cpu", "DUALENS_DTYPE": "float64", "HF_HUB_OFFLINE": "1"}
@@ -144,7 +146,7 @@ class Workspace:
     def __init__(self, folder: Path):
         self.folder = folder
         self._home = folder / "home"
-        with self._environment(self._home):
+        with self._environment(self._home), trying.here():
             self.setup = _call("setup")
             toy = write_toy(folder / "toy.csv")
             self.imported = _call("import", str(toy), "--name", "toy")

@@ -185,6 +185,8 @@ class Engine:
         check_folder(source)
         source, settings = _absolute(source), self.settings
         packed = forms.packed(source)
+        if packed:
+            packed.check()
         into = self._place(packed) if packed else None
         models.check_free(self.store, name, str(into or source))
         there = into is not None and into.exists()

@@ -95,7 +95,7 @@ def test_the_wheel_needs_what_requirements_txt_lists(about: Message) -> None:
 
 
 def test_the_extras_replace_lists_of_requirements(about: Message) -> None:
-    extras = {"ray", "postgres", "peft", "embedding", "sentencepiece", "sign-in", "dev"}
+    extras = {"ray", "postgres", "peft", "embedding", "sentencepiece", "quantized", "sign-in", "dev"}
     assert set(about.get_all("Provides-Extra", [])) == extras
     assert [file.name for file in ROOT.glob("requirements*.txt")] == ["requirements.txt"]
 

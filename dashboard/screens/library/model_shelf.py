@@ -65,7 +65,7 @@ def model_shelf() -> None:
         cells[2].form_submit_button("Register", type="primary", width="stretch", on_click=_register_typed)
     st.caption(
         "The model is loaded once, in a process of its own, and registered if it works. Weights of a hub id "
-        "are fetched first. Safetensors, GGUF and LoRA adapters."
+        "are fetched first. Safetensors, quantized ones too, GGUF and LoRA adapters."
     )
     if rights.addresses():
         endpoint_form()
@@ -184,6 +184,11 @@ def origin_words(origin: Mapping[str, Any]) -> str:
     """What a model was before it was written as plain weights, in one sentence."""
     if origin["form"] == "adapter":
         return f"A LoRA adapter ({origin['file']}), added to its base model {origin['base']}."
+    if origin["form"] == "quantized":
+        return (
+            f"From the quantized folder {origin['file']}, whose weights ({origin['quantization']}) were "
+            f"computed back to {origin['stored_as']}."
+        )
     licence = f" Its licence, as the file says: {origin['licence']}." if origin.get("licence") else ""
     return (
         f"From the GGUF file {origin['file']}, whose weights of type {origin['quantization']} were computed "

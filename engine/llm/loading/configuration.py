@@ -15,6 +15,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from db.errors import ModelError
+from engine.llm.loading import quantized
 from engine.llm.loading.folder import CONFIG, line_of, read_json
 from engine.llm.loading.precision import DTYPES
 
@@ -35,19 +36,21 @@ _BOUNDS = {
 _LENGTHS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length")
 
 
-def read_config(folder: Path, source: str) -> PretrainedConfig:
-    """The configuration of the model in a folder, which errors call `source`."""
+def read_config(folder: Path, source: str, *, packed: bool = False) -> PretrainedConfig:
+    """The configuration of the model in a folder, which errors call `source`. `packed`: of what the model is
+    once its quantized weights are computed back, instead of refusing them."""
     path = folder / CONFIG
     raw = read_json(path)
     _check_kind(raw, source)
     for key, value in _fields(raw):
         _check_bounds(path, key, value)
-    if raw.get("quantization_config"):
-        method = raw["quantization_config"]
-        method = method.get("quant_method", "") if isinstance(method, dict) else ""
+    told = raw.get(quantized.KEY)
+    if told and not packed:
         raise ModelError(
-            f"{source} is quantized{f' ({method})' if method else ''} (quantization_config in config.json). "
-            "Dualens computes with plain weights: take the model's bfloat16, float16 or float32 version."
+            quantized.refusal(source, told)
+            or f"{source} is quantized ({quantized.method_of(told)}). Register its folder, which computes "
+            "the weights back to plain numbers: dualens models --add FOLDER (of a hub id: hf download ID "
+            "--local-dir FOLDER)."
         )
     config = _built(path, raw)
     _check_attention(config.get_text_config(), source)
@@ -109,12 +112,12 @@ def _check_bounds(path: Path, key: str, value: Any) -> None:
 
 
 def _built(path: Path, raw: dict) -> PretrainedConfig:
-    """transformers' own reading. The file's dtype is left out where it is spelled in another way: the engine
-    chooses its own."""
+    """transformers' own reading. Left out are how its weights were quantized, and a dtype that is spelled in
+    another way: the engine chooses its own."""
     folder = path.parent
     try:
         with tempfile.TemporaryDirectory(prefix="dualens-") as place:
-            if (plain := _without_dtype(raw)) != raw:
+            if (plain := _plain(raw)) != raw:
                 folder = Path(place)
                 (folder / CONFIG).write_text(json.dumps(plain), encoding="utf-8")
             return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -122,12 +125,13 @@ def _built(path: Path, raw: dict) -> PretrainedConfig:
         raise ModelError(f"{path} cannot be used: {line_of(error)}.") from error
 
 
-def _without_dtype(raw: dict) -> dict:
+def _plain(raw: dict) -> dict:
     kept = {}
     for key, value in raw.items():
-        if key in ("dtype", "torch_dtype") and not (isinstance(value, str) and value in DTYPES):
+        odd = key in ("dtype", "torch_dtype") and not (isinstance(value, str) and value in DTYPES)
+        if odd or key == quantized.KEY:
             continue
-        kept[key] = _without_dtype(value) if isinstance(value, dict) else value
+        kept[key] = _plain(value) if isinstance(value, dict) else value
     return kept
 
 

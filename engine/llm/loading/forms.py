@@ -10,8 +10,9 @@ from pathlib import Path
 
 from db.errors import ModelError
 from db.paths import typed
+from engine.llm.loading import quantized
 from engine.llm.loading.digests import Digests
-from engine.llm.loading.folder import ADAPTER, CONFIG, check_file, read_json
+from engine.llm.loading.folder import ADAPTER, CONFIG, check_file, check_folder, read_json
 from engine.llm.loading.sources import revision_of
 from engine.unfinished import suffix
 
@@ -24,7 +25,7 @@ _SPLIT = "-of-"  # in the name of a GGUF model in several files: model-00001-of-
 
 @dataclass(frozen=True)
 class Packed:
-    """A model to be unpacked. `form`: gguf or adapter. `path`: of the file, or of the adapter's folder."""
+    """A model to be unpacked. `form`: gguf, adapter or quantized. `path`: of the file, or of the folder."""
 
     form: str
     path: Path
@@ -34,13 +35,19 @@ class Packed:
         """Folder or hub id of the model that an adapter changes."""
         return base_of(self.path) if self.form == "adapter" else None
 
+    def check(self) -> None:
+        """Raises ModelError where it cannot be unpacked here, as far as its configuration tells."""
+        if self.form == "quantized":
+            check_folder(self.path)
+            quantized.check(self.path)
+
     def place(self, home: Path, digests: Digests) -> Path:
         """The folder that it is unpacked to: another one for every content."""
         return home / "models" / f"{self.form}-{UNPACK_VERSION}-{self._content(digests)[:12]}"
 
     def _content(self, digests: Digests) -> str:
         if self.base is None:
-            return digests.of(self.path)
+            return revision_of(self.path, digests) if self.path.is_dir() else digests.of(self.path)
         parts = [
             digests.of(self.path / name)
             for name in (ADAPTER, ADAPTER_WEIGHTS)
@@ -60,7 +67,7 @@ def packed(source: str) -> Packed | None:
     if (path / ADAPTER).is_file():
         return None if (path / CONFIG).exists() else Packed("adapter", path)
     if any(path.glob("*.safetensors")):
-        return None
+        return Packed("quantized", path) if quantized.is_quantized(path) else None
     files = sorted(path.glob("*.gguf"))
     if len(files) > 1:
         names = ", ".join(file.name for file in files[:5])

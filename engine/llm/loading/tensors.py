@@ -29,7 +29,8 @@ def check_complete(model: PreTrainedModel, loading: dict[str, Any], folder: Path
             f"or have another shape, the first is {lacking[0]}."
         )
     parts = {name for name, _ in model.named_modules() if "." in name}
-    left = sorted(name for name in loading["unexpected_keys"] if _inside(str(name), parts))
+    learned = (str(name) for name in loading["unexpected_keys"] if str(name).endswith((".weight", ".bias")))
+    left = sorted(name for name in learned if _inside(name, parts))
     if left:
         raise ModelError(
             f"The weights in {folder} do not fit its config.json: {len(left)} tensors belong to layers or "
@@ -37,10 +38,28 @@ def check_complete(model: PreTrainedModel, loading: dict[str, Any], folder: Path
         )
 
 
+def check_used(
+    model: PreTrainedModel, loading: dict[str, Any], folder: Path, beside: tuple[str, ...]
+) -> None:
+    """The stricter check of weights that were computed back: nothing of a layer may be left over, but for
+    names with the endings `beside`."""
+    parts = {name for name, _ in model.named_modules() if name}
+    deep = {name for name in parts if "." in name}
+    left = sorted(
+        name
+        for name in map(str, loading["unexpected_keys"])
+        if not name.endswith(beside) and (_inside(name, deep) or name.rpartition(".")[0] in parts)
+    )
+    if left:
+        raise ModelError(
+            f"{folder} stores its quantized weights in another way than its config.json says: {len(left)} "
+            f"tensors were not used, the first is {left[0][:100]}. Take the model's bfloat16 or "
+            "float16 version."
+        )
+
+
 def _inside(name: str, parts: set[str]) -> bool:
-    """Whether a learned tensor stands somewhere within one of a model's parts."""
-    if not name.endswith((".weight", ".bias")):
-        return False
+    """Whether a tensor stands somewhere within one of a model's parts."""
     above = name.split(".")[:-1]
     return any(".".join(above[:depth]) in parts for depth in range(2, len(above) + 1))
 

@@ -1,8 +1,8 @@
 """Writing a model of another form as a folder of safetensors, in the process that tries it.
 
 GGUF is read by transformers and its quantized weights are computed back to plain numbers, which the lens
-needs; an adapter is added to the weights of its base (W + scale * B A, LoRA, arXiv 2106.09685). The folder
-appears whole or not at all. Raises ModelError or OutOfMemory.
+needs; so are folders of quantized weights. An adapter is added to the weights of its base (W + scale * B A,
+LoRA, arXiv 2106.09685). The folder appears whole or not at all. Raises ModelError or OutOfMemory.
 """
 
 import functools
@@ -24,14 +24,24 @@ from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKEN
 from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
 from db.errors import DualensError, ModelError, OutOfMemory
+from engine.llm.loading import quantized
 from engine.llm.loading.agreement import quiet
 from engine.llm.loading.configuration import PROVEN, read_config
-from engine.llm.loading.folder import ADAPTER, check_file, line_of, read_json
+from engine.llm.loading.folder import (
+    ADAPTER,
+    CONFIG,
+    check_file,
+    check_folder,
+    files_read,
+    line_of,
+    read_json,
+)
 from engine.llm.loading.forms import ADAPTER_WEIGHTS, ORIGIN, Packed, base_of, unfinished
 from engine.llm.loading.precision import available_bytes, choose_dtype, name_of, size_of
 from engine.llm.loading.sources import locate
-from engine.llm.loading.tensors import check_complete
+from engine.llm.loading.tensors import check_complete, check_used
 from engine.llm.loading.tokenizer import read_tokenizer
+from engine.llm.loading.weights import described
 from engine.progress import tell
 
 # How text is split before it becomes tokens: the rules that transformers knows, and those that come to the
@@ -225,8 +235,54 @@ def _check_adapter(adapter: Path, told: dict) -> None:
     check_file(weights)
 
 
-def _save(model: PreTrainedModel, folder: Path) -> None:
-    """Without what transformers notes of the form that it came from, which would keep it from being saved."""
+def _from_quantized(source: Path, folder: Path) -> dict[str, Any]:
+    check_folder(source)
+    told = quantized.check(source)
+    config, (weights, stored) = read_config(source, str(source), packed=True), described(source)
+    quantized.check_stored(source, told, stored)
+    method, kind = quantized.METHODS[quantized.method_of(told)], quantized.label(told)
+    try:
+        with torch.device("meta"), quiet():
+            skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        numbers = skeleton.num_parameters()
+        dtype = choose_dtype("auto", _CPU, numbers)[0]
+        _check_room(source, numbers, dtype, folder, f"{kind}, {size_of(weights.nbytes)}")
+        tell(None, f"computing the weights of {source.name} back from {kind}")
+        config.quantization_config = {**told, **(method.options or {})}
+        with quiet():
+            model, loading = AutoModelForCausalLM.from_pretrained(  # type: ignore[reportGeneralTypeIssues]
+                source,
+                config=config,
+                dtype=dtype,
+                device_map={"": "cpu"},
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+            if method.options is None:
+                model = model.dequantize(dtype=dtype)
+    except (DualensError, torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:  # a configuration of any content may fail in any way
+        raise ModelError(
+            f"The weights of {source} ({kind}) cannot be computed back: {line_of(error)}. Take the model's "
+            "bfloat16 or float16 version."
+        ) from error
+    check_complete(model, loading, source)
+    check_used(model, loading, source, quantized.BESIDE)
+    for file in files_read(source):
+        if file.suffix != ".safetensors" and file.name != CONFIG and not file.name.endswith(".index.json"):
+            shutil.copyfile(file, folder / file.name)
+    _save(model, folder, as_read=False)  # which would quantize them again
+    return {"form": "quantized", "file": source.name, "quantization": kind, "stored_as": name_of(dtype)}
+
+
+def _save(model: PreTrainedModel, folder: Path, *, as_read: bool = True) -> None:
+    """Without what transformers notes of the form that it came from, which would keep it from being saved.
+
+    as_read: in the layout that it was read from.
+    """
     model.is_quantized = False  # type: ignore[assignment]
     for holder, name in (
         (model, "hf_quantizer"),
@@ -237,7 +293,7 @@ def _save(model: PreTrainedModel, folder: Path) -> None:
             delattr(holder, name)
     tell(None, "writing the weights")
     with quiet():
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, save_original_format=as_read)
 
 
 def _check_room(file: Path, numbers: int, dtype: torch.dtype, folder: Path, what: str) -> None:
@@ -260,4 +316,4 @@ def _check_room(file: Path, numbers: int, dtype: torch.dtype, folder: Path, what
         )
 
 
-_FORMS = {"gguf": _from_gguf, "adapter": _from_adapter}
+_FORMS = {"gguf": _from_gguf, "adapter": _from_adapter, "quantized": _from_quantized}

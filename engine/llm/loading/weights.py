@@ -27,26 +27,32 @@ class Weights:
 
 
 def headers(folder: Path) -> Weights:
-    """What the headers of a model's weight files say."""
-    files = _files(folder)
-    numbers, packed = 0, set()
+    """What the headers of a model's weight files say, all of them plain numbers."""
+    weights, stored = described(folder)
+    packed = {dtype for name, (dtype, _) in stored.items() if name.endswith(".weight")} - _PLAIN
+    if packed:
+        raise ModelError(
+            f"The weights in {folder} are quantized (of type {', '.join(sorted(packed))}), and config.json "
+            "does not say how. Take the model's bfloat16, float16 or float32 version."
+        )
+    return weights
+
+
+def described(folder: Path) -> tuple[Weights, dict[str, tuple[str, tuple[int, ...]]]]:
+    """The same of any numbers, and every tensor's dtype and shape."""
+    files, stored = _files(folder), {}
     for file in files:
         try:
             with safe_open(file, framework="np") as opened:  # torch's way would reserve the file's size
                 for name in opened.keys():  # noqa: SIM118
                     tensor = opened.get_slice(name)
-                    numbers += prod(tensor.get_shape())
-                    packed |= {tensor.get_dtype()} - _PLAIN if name.endswith(".weight") else set()
+                    stored[name] = (str(tensor.get_dtype()), tuple(tensor.get_shape()))
         except (SafetensorError, OSError, RuntimeError, ValueError) as error:
             raise ModelError(
                 f"The weights file {file} is damaged ({line_of(error)}). Nothing was loaded; fetch it again."
             ) from error
-    if packed:
-        raise ModelError(
-            f"The weights in {folder} are quantized (of type {', '.join(sorted(packed))}). Dualens computes "
-            "with plain weights: take the model's bfloat16, float16 or float32 version."
-        )
-    return Weights(files, numbers, sum(file.stat().st_size for file in files))
+    numbers = sum(prod(shape) for _, shape in stored.values())
+    return Weights(files, numbers, sum(file.stat().st_size for file in files)), stored
 
 
 def _files(folder: Path) -> tuple[Path, ...]:

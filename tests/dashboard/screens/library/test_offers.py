@@ -66,3 +66,7 @@ def test_where_a_model_came_from_is_one_sentence() -> None:
     )
     adapter = {"form": "adapter", "file": "lora", "base": "org/base", "rank": 8}
     assert origin_words(adapter) == "A LoRA adapter (lora), added to its base model org/base."
+    packs = {"form": "quantized", "file": "a-fp8", "quantization": "fp8", "stored_as": "bfloat16"}
+    assert origin_words(packs) == (
+        "From the quantized folder a-fp8, whose weights (fp8) were computed back to bfloat16."
+    )

@@ -137,7 +137,7 @@ FAULTS: dict[str, tuple[Break, str]] = {
     "truth for a number": (saying(vocab_size=True), "vocab_size = True; it must be a whole number"),
     "negative": (saying(intermediate_size=-1), "intermediate_size = -1; "),
     "bounds in a part": (saying(text_config={"num_hidden_layers": 10**9}), "num_hidden_layers = 1000000000"),
-    "quantized": (saying(quantization_config={"quant_method": "gptq"}), r"is quantized \(gptq\)"),
+    "quantized": (saying(quantization_config={"quant_method": "gptq"}), r"is quantized \(GPTQ\)"),
     "more layers than weights": (saying(num_hidden_layers=40), "do not fit its config.json: they hold"),
     "wider than weights": (saying(intermediate_size=4096), "do not fit its config.json: they hold"),
     "weights are a pipe": (replaced("model.safetensors", os.mkfifo), r"model\.safetensors .*a named pipe"),

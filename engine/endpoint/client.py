@@ -50,11 +50,12 @@ class OverBudget(EndpointError):
 
 
 class _Again(Exception):
-    """Another try may succeed. `pause_s`: what the server asks for, or None."""
+    """Another try may succeed. `pause_s`: what the server asks for, or None. `refused`: by a status, so that
+    nothing was computed."""
 
-    def __init__(self, why: str, pause_s: float | None = None) -> None:
+    def __init__(self, why: str, pause_s: float | None = None, refused: bool = False) -> None:
         super().__init__(why)
-        self.pause_s = pause_s
+        self.pause_s, self.refused = pause_s, refused
 
 
 @dataclass
@@ -149,7 +150,7 @@ class Client:
 
     def _counted(self, call: Call) -> Any:
         with self._reserving(call.tokens):
-            answer = self._tried(lambda: self._sent("POST", call.path, call.payload))
+            answer = self._tried(lambda: self._sent("POST", call.path, call.payload), call.tokens)
             usage = answer.get("usage") if isinstance(answer, dict) else None
             read, written = (_number(usage, name) for name in ("prompt_tokens", "completion_tokens"))
             with self._lock:
@@ -175,7 +176,20 @@ class Client:
             with self._lock:
                 self._reserved -= tokens
 
-    def _tried(self, send: Callable[[], Any]) -> Any:
+    def _lost(self, tokens: int) -> None:
+        """An answer that was lost on its way may have been computed, and paid for. Raises OverBudget where
+        there may not be enough for another try."""
+        with self._lock:
+            self.spent.read += tokens
+            if self.spent.tokens + self._reserved <= self.endpoint.budget:
+                return
+        raise OverBudget(
+            f"Stopped before the budget of {self.endpoint.budget:,} tokens was passed: an answer was lost on "
+            "its way, and another try might pass it. Nothing was stored. Try again when the server answers, "
+            "or register the model again with a larger --budget."
+        )
+
+    def _tried(self, send: Callable[[], Any], tokens: int = 0) -> Any:
         why, asked = "", None
         for tries in range(1, self._tries + 1):
             if self._over.is_set():
@@ -187,8 +201,12 @@ class Client:
                 return send()
             except _Again as error:
                 why, asked = str(error), error.pause_s
+                if not error.refused:
+                    self._lost(tokens)
             except httpx.TransportError as error:
                 why, asked = self._plain(error), None
+                if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                    self._lost(tokens)
             if asked is not None and asked > LONGEST_PAUSE_S:
                 raise EndpointError(
                     f"{self.endpoint.url} asks for a pause of {asked:,.0f} s. Nothing was stored. Try again "
@@ -214,7 +232,8 @@ class Client:
                 if time.monotonic() > until:
                     raise _Again(f"no whole answer in {self.endpoint.timeout_s:g} s")
         if answer.status_code in _AGAIN:
-            raise _Again(f"status {answer.status_code}", _asked_pause(answer.headers.get("Retry-After")))
+            pause = _asked_pause(answer.headers.get("Retry-After"))
+            raise _Again(f"status {answer.status_code}", pause, refused=True)
         if answer.status_code != 200:
             raise self._refusal(url, answer.status_code, bytes(body), answer.headers.get("Location"))
         try:

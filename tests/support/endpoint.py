@@ -136,6 +136,7 @@ class Server:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server_: Server
+    _answering = False
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
@@ -156,11 +157,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             server.at_once += 1
             server.most_at_once = max(server.most_at_once, server.at_once)
             fault = server.faults.pop(0) if server.faults else ""
-        try:
-            self._post(server, asked, fault)
-        finally:
-            with server.lock:
-                server.at_once -= 1
+        self._answering = True
+        self._post(server, asked, fault)
 
     def _post(self, server: Server, asked: dict[str, Any], fault: str) -> None:
         if fault == "slow":
@@ -205,6 +203,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(status, json.dumps(answer).encode())
 
     def _send(self, status: int, body: bytes, announced: int | None = None) -> None:
+        if self._answering:  # before the answer is out: the client's next call may come at once
+            with self.server_.lock:
+                self.server_.at_once -= 1
+            self._answering = False
         with contextlib.suppress(ConnectionError):
             self.send_response(status)
             if self.server_.retry_after and status in (429, 503):

@@ -111,6 +111,17 @@ def test_tokens_are_counted_as_the_server_counts_them(serve: Serve) -> None:
         }  # fmt: skip
 
 
+@pytest.mark.parametrize(("fault", "lost"), [("cut", 200), ("html", 200), ("429", 0), ("500", 0)])
+def test_what_was_lost_on_its_way_counts(serve: Serve, fault: str, lost: int) -> None:
+    """It may have been computed and paid for."""
+    server = serve(faults=[fault, fault])
+    with client(server) as asking:
+        asking.call("completions", ASKED, 100)
+        assert asking.spent.tokens == server.tokens + lost
+    with client(serve(faults=["cut"] * 9), budget=250) as asking, pytest.raises(OverBudget):
+        asking.call("completions", ASKED, 100)
+
+
 def test_waiting_gives_way_and_counts(serve: Serve) -> None:
     server, said = serve(faults=["slow"] * 4, slow_s=0.3), []
     turns: list[int] = []

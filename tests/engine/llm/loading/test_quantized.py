@@ -1,5 +1,6 @@
 """Folders of quantized weights are computed back once, exactly; what cannot be is one sentence."""
 
+import importlib
 import importlib.util
 import json
 from pathlib import Path
@@ -102,6 +103,7 @@ def test_bitsandbytes_is_computed_back_as_it_does_itself(kind: str, model_folder
     unpack(Packed("quantized", folder), tmp_path / "plain")
     assert origin_of(tmp_path / "plain")["quantization"] == f"bitsandbytes {kind}"
     got, seen = load_file(tmp_path / "plain" / "model.safetensors"), 0
+    layer: Any
     for name, layer in packs.named_modules():
         if isinstance(layer, bnb.nn.Linear4bit):
             want = bnb.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state)
@@ -115,22 +117,48 @@ def test_bitsandbytes_is_computed_back_as_it_does_itself(kind: str, model_folder
     assert len(rank_candidates(load(str(tmp_path / "plain")), TASK).scores) == 5
 
 
-def test_compressed_tensors_are_computed_back_exactly(model_folder, tmp_path: Path) -> None:
+# format, bits, type, symmetric, how many of a row's numbers share a scale
+COMPRESSED: dict[str, tuple[str, int, str, bool, int]] = {
+    "int8": ("int-quantized", 8, "int", True, 0),
+    "int4": ("pack-quantized", 4, "int", True, 16),
+    "int4 with a zero": ("pack-quantized", 4, "int", False, 16),
+    "fp8": ("float-quantized", 8, "float", True, 0),
+}
+
+
+@pytest.mark.parametrize("case", COMPRESSED)
+def test_compressed_tensors_are_computed_back_as_it_does_itself(case, model_folder, tmp_path: Path) -> None:
     pytest.importorskip("compressed_tensors", reason="the extra quantized is not installed")
+    schemes = importlib.import_module("compressed_tensors.quantization")
+    registry = importlib.import_module("compressed_tensors.compressors").BaseCompressor
+
+    form, bits, kind, symmetric, group = COMPRESSED[case]
+    sharing = {"strategy": "group", "group_size": group} if group else {"strategy": "channel"}
+    scheme = {
+        "targets": ["Linear"],
+        "weights": {"num_bits": bits, "type": kind, "symmetric": symmetric, **sharing},
+    }
+    made, compressor = (
+        schemes.QuantizationScheme(**scheme, format=form),
+        registry.get_value_from_registry(form),
+    )
     folder = model_folder()
     held, meant = load_file(folder / "model.safetensors"), {}
     for name in [name for name in held if "_proj." in name]:
-        scale = held[name].abs().amax(1, keepdim=True) / 127
-        small = (held[name] / scale).round().to(torch.int8)
-        meant[name], held[name], held[f"{name}_scale"] = small.float() * scale, small, scale
+        whole = held.pop(name)
+        shared = whole.reshape(len(whole), -1, group or whole.shape[1])
+        scale, zero = schemes.utils.calculate_qparams(shared.amin(-1), shared.amax(-1), made.weights)
+        zeros = {} if symmetric else {"weight_zero_point": zero}
+        packs = compressor.compress({"weight": whole, "weight_scale": scale, **zeros}, made)
+        meant[name] = compressor.decompress(dict(packs), made)["weight"].float()
+        held |= {name.removesuffix("weight") + part: tensor for part, tensor in packs.items()}
     save_file(held, folder / "model.safetensors", {"format": "pt"})
-    weights = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel"}
-    group = {"targets": ["Linear"], "weights": weights}
-    told = {"config_groups": {"group_0": group}, "format": "int-quantized", "ignore": ["lm_head"]}
+    told = {"config_groups": {"group_0": scheme}, "format": form, "ignore": ["lm_head"]}
     says(folder, {"quant_method": "compressed-tensors", "quantization_status": "compressed", **told})
     unpack(Packed("quantized", folder), tmp_path / "plain")
     got = load_file(tmp_path / "plain" / "model.safetensors")
-    assert all(torch.allclose(got[name], numbers, rtol=1e-6) for name, numbers in meant.items())
+    assert len(meant) == 21
+    assert all(torch.equal(got[name], numbers) for name, numbers in meant.items())
 
 
 REFUSED: dict[str, tuple[object, str]] = {

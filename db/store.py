@@ -284,9 +284,10 @@ def _engine(url: URL) -> Engine:
 
 @contextmanager
 def _given_up(connection: Connection) -> Iterator[None]:
-    """Give the connection up where the process is asked to end inside the block: the database undoes it.
+    """Undo what was begun where the process is asked to end inside the block.
 
-    A command that was begun can then neither be closed nor rolled back. The error by which a driver says so
+    On PostgreSQL a command that was begun can then neither be closed nor rolled back: the connection is given
+    up. SQLite's is rolled back, as it holds the store's lock until it is. The error by which a driver says so
     must not hide that the process ends.
     """
     handled = sys.exc_info()[1]  # by whoever called: no part of what happens inside
@@ -296,7 +297,10 @@ def _given_up(connection: Connection) -> Iterator[None]:
         behind: BaseException | None = error
         while behind is not None and behind is not handled:
             if not isinstance(behind, (Exception, GeneratorExit)):
-                connection.invalidate()
+                if connection.dialect.name == "sqlite":
+                    connection.rollback()
+                else:
+                    connection.invalidate()
                 raise behind from None
             behind = behind.__context__
         raise

@@ -79,6 +79,6 @@ def test_negatives_of_who_dislikes_nothing_are_refused_before_any_work(
 ) -> None:
     engine = opened()
     monkeypatch.setattr(engine, "load", lambda info: pytest.fail("no model is needed to refuse this"))
-    monkeypatch.setattr("db.ratings.Scale.dislikes", lambda scale, rating: False)
+    monkeypatch.setattr("db.datasets.rated_below", lambda *where: [])
     with pytest.raises(BadInput, match="rated nothing below"):
         optimize(engine, replace(asked, perturb="negatives"))

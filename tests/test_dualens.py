@@ -126,7 +126,8 @@ def test_the_command_prints_its_version() -> None:
 
 def test_the_shell_completes_commands_and_options() -> None:
     asked = {"_DUALENS_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
-    assert run(COMP_WORDS="dualens r", **asked).stdout.split() == ["restore", "rank", "recommend", "runs", "rate"]
+    said = run(COMP_WORDS="dualens r", **asked).stdout.split()
+    assert said == ["restore", "rank", "recommend", "runs", "rate"]
     asked["COMP_CWORD"] = "2"
     assert run(COMP_WORDS="dualens dashboard --p", **asked).stdout.split() == ["--port"]
     # Asked for by name: the shell that started the tests may be another one, or none.

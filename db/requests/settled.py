@@ -28,7 +28,9 @@ def settled(store: Store, request: Asked, model: ModelInfo) -> Asked:
     reference, scorings = templates.named(store, request.template)
     scoring = model.scoring_for(request.scoring)
     if request.scoring == "auto" and scoring not in scorings:
-        scoring = next((each for each in scorings if each != "free"), scoring)
+        here = [each for each in scorings if each != "free"]
+        possible = here if model.endpoint is None else model.endpoint.scorings
+        scoring = next((each for each in scorings if each in possible), scoring)
     request = replace(request, template=reference, scoring=scoring)
     if getattr(request, "embedding", STATES) is None and compares_titles(request):
         request = replace(request, embedding=default_encoder(store))

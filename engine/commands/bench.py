@@ -213,13 +213,7 @@ def methods(
     names = only.split(",") if only else ALL
     with opened() as store, service_engine(store) as engine:
         done = method_gains(engine, dataset, model, demos, users, seed, names, disliked, output.aside)
-    if json:
-        output.as_json(done)
-        return
-    asked = f"{done['model']}, {done['demos']}, seed {done['seed']}"
-    output.line(f"{done['users']} users of {done['dataset']}, {asked}")
-    names = list(done["rows"][0])
-    output.table([list(row.values()) for row in done["rows"]], *(name.replace("_", " ") for name in names))
+    _print_measured(done, json)
 
 
 @bench.command(epilog="Example: dualens bench ratings -d movielens-small -m smollm2 --users 100")
@@ -238,6 +232,11 @@ def ratings(
     options = RunOptions(demos=demos, template=template, seed=seed)
     with opened() as store, service_engine(store) as engine:
         done = rate_users(engine, dataset, model, options, users, output.aside)
+    _print_measured(done, json)
+
+
+def _print_measured(done: dict[str, Any], json: bool) -> None:
+    """What was measured on many users: who was asked, and a row for each way."""
     if json:
         output.as_json(done)
         return

@@ -6,7 +6,7 @@ import pytest
 
 from db.requests import RunRequest
 from db.store import Store
-from tests.e2e.waiting import still
+from tests.e2e.waiting import navigate, still
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
@@ -34,9 +34,9 @@ def test_back_after_the_navigation(page: Any, dashboard: str, store: Store) -> N
     with FakeEngine(store):
         page.goto(dashboard)
         page.get_by_text("Measured exactly").first.wait_for()
-        page.get_by_role("link", name="Library", exact=True).click()
+        navigate(page, "Library")
         page.get_by_text("Data sets").first.wait_for()
-        page.get_by_role("link", name="Recommend", exact=True).click()
+        navigate(page, "Recommend")
         page.get_by_text("Measured exactly").first.wait_for()
         still(page)
         page.go_back()

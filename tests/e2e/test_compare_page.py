@@ -9,7 +9,7 @@ import pytest
 from db.requests import RunRequest
 from db.runs import Run
 from db.store import Store
-from tests.e2e.waiting import still
+from tests.e2e.waiting import navigate, still
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
@@ -39,7 +39,7 @@ def test_back_leaves_compare_with_one_click_and_undoes_a_swap_with_one(
     with FakeEngine(store):
         page.goto(f"{dashboard}/guide")
         page.get_by_role("heading", name="Dualens").first.wait_for()
-        page.get_by_role("link", name="Compare").first.click()
+        navigate(page, "Compare")
         wait_for_query(page, lambda query: query == f"a={a}&b={b}")
         page.get_by_role("button", name="Swap A and B").click()
         wait_for_query(page, lambda query: query == f"a={b}&b={a}")
@@ -63,6 +63,6 @@ def test_a_reload_of_explain_keeps_its_run(
         page.get_by_text("How far to trust them").wait_for()
         wait_for_query(page, lambda query: query == f"run={newer}")
         still(page)
-        page.get_by_role("combobox", name="Run").first.click()
+        page.get_by_role("combobox", name="Run", exact=True).click()
         page.get_by_role("option").filter(has_text=older[:6]).click()
         wait_for_query(page, lambda query: query == f"run={older}")

@@ -6,7 +6,7 @@ import pytest
 
 from db import jobs
 from db.store import Store
-from tests.e2e.waiting import expect, still
+from tests.e2e.waiting import expect, navigate, still
 from tests.support import shop
 from tests.support.fake_engine import HELD, FakeEngine
 
@@ -51,9 +51,9 @@ def test_the_form_keeps_its_choices_while_the_curve_grows_and_across_pages(
         assert minutes.input_value() == "42"
         minutes.press("Enter")
         page.get_by_text("at most 42 min").wait_for()
-        page.get_by_role("link", name="Library").click()
+        navigate(page, "Library")
         page.get_by_text("Who interacted with what").wait_for()
         page.mouse.move(800, 450)  # off the link, whose tooltip lies over its neighbour
-        page.get_by_role("link", name="Tune").click()
+        navigate(page, "Tune")
         page.get_by_text("at most 42 min").wait_for()
         expect(page.locator(".st-key-tune-minutes input")).to_have_value("42")

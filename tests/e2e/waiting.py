@@ -35,3 +35,8 @@ def still(page: Any) -> None:
         page.wait_for_function(STILL)
         page.wait_for_timeout(100)
     page.wait_for_function(STILL)
+
+
+def navigate(page: Any, title: str) -> None:
+    """Open another page through the navigation; the Guide's text has links of the same words."""
+    page.get_by_test_id("stSidebar").get_by_role("link", name=title, exact=True).click()

@@ -54,6 +54,10 @@ def _rows() -> dict[str, str]:
     rows["prompts-movielens-smollm2"] = (
         f"bench methods -d movielens -m smollm2 --users 100 --seed 14 --only turns:chat,{prompts}"
     )
+    for data in ("games", "beauty"):
+        rows[f"turns-{data}-smollm2"] = (
+            f"bench methods -d {data} -m smollm2 --users 100 --seed 14 --only turns:chat"
+        )
     rows["methods-random"] = "bench methods --users 100 --demos random:4"
     rows["methods-neighbours"] = "bench methods --users 100 --seed 1"
     rows["speed-ranking"] = "bench ranking"

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from db import endpoints
 from db.canonical import canonical_json
+from db.choices import SCORINGS
 from db.endpoints import Endpoint
 from db.errors import BadInput, Conflict, NotFound
 from db.names import check_name, quoted
@@ -64,6 +65,13 @@ class ModelInfo:
         if not self.broken:
             return ""
         return f"The model {self.name!r} is broken: {self.broken} Mend its folder, or use another model."
+
+    @property
+    def scorings(self) -> tuple[str, ...]:
+        """Every scoring it can be ranked by; free text is for endpoints."""
+        if (endpoint := self.endpoint) is not None:
+            return endpoint.scorings
+        return tuple(name for name in SCORINGS if name not in ("auto", "free"))
 
     def scoring_for(self, asked: str) -> str:
         """The way of scoring a request means: its own, or where it says auto the model's.

@@ -3,6 +3,7 @@
 A run stores the settled request, so that it says what was done whatever is the default later.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,19 +23,26 @@ def settled(store: Store, request: Asked, model: ModelInfo) -> Asked:
     """A run's or an optimization's request with its template named by its reference, its scoring no longer
     auto, and its sentence encoder, where it needs one.
 
-    Where the template has no prompts for the model's own scoring, auto means the first it has some for.
     Raises NotFound for a template that is not there, BadInput for a scoring that the model has not.
     """
     reference, scorings = templates.named(store, request.template)
     scoring = model.scoring_for(request.scoring)
-    if request.scoring == "auto" and scoring not in scorings:
-        here = [each for each in scorings if each != "free"]
-        possible = here if model.endpoint is None else model.endpoint.scorings
-        scoring = next((each for each in scorings if each in possible), scoring)
+    if request.scoring == "auto":
+        scoring = automatic(model, scorings)
     request = replace(request, template=reference, scoring=scoring)
     if getattr(request, "embedding", STATES) is None and compares_titles(request):
         request = replace(request, embedding=default_encoder(store))
     return request
+
+
+def automatic(model: ModelInfo, scorings: Sequence[str]) -> str:
+    """The scoring that auto means with a template of these scorings: the model's own, else the first of them
+    that the model can be ranked by, which its server decides for one behind an endpoint. Where there is none
+    it stays the model's own, and the template refuses it."""
+    if model.scoring in scorings:
+        return model.scoring
+    possible = model.scorings
+    return next((each for each in scorings if each in possible), model.scoring)
 
 
 def default_encoder(store: Store) -> str | None:

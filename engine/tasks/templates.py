@@ -10,6 +10,7 @@ from db import templates
 from db.choices import SCORINGS, TEMPLATES
 from db.errors import BadInput
 from db.requests import RunRequest
+from db.requests.settled import automatic
 from db.store import Store
 from db.templates import StoredTemplate
 from engine.context import Engine, resolve
@@ -107,10 +108,10 @@ def preview(engine: Engine, request: RunRequest, text: str | None = None) -> dic
 
 
 def _scoring(engine: Engine, request: RunRequest, draft: Template) -> str:
-    """The request's scoring; auto is the model's own where the draft can write for it, else its first."""
+    """The request's scoring; auto is what it means with a template that has the draft's sections."""
     if request.scoring != "auto":
         return request.scoring
-    own, known = engine.registered(request.model).scoring, ranking(draft)
+    known = ranking(draft)
     if not known:
         raise BadInput("The template can rank by no scoring: it needs [title], [yes_no] or [listwise].")
-    return own if own in known else known[0]
+    return automatic(engine.registered(request.model), known)

@@ -150,7 +150,7 @@ def _option(name: str, view: View, model: ModelInfo | None) -> None:
     elif name == "turns":
         template_picker.turns(view, model, _answered)
     else:
-        can = {"auto", *endpoint.scorings} if endpoint is not None else SCORINGS.keys() - {"free"}
+        can = {"auto", *model.scorings} if model is not None else SCORINGS.keys() - {"free"}
         without = [each for each in SCORINGS if each not in can] if name == "scoring" else []
         value = getattr(view.options, name)
         forms.bind(field_of(RunOptions, name), f"pick-{name}", value, _answered, without=without)

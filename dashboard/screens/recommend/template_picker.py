@@ -19,6 +19,7 @@ from db.errors import NotFound
 from db.models import ModelInfo
 from db.requests import RunOptions
 from db.requests.fields import field_of
+from db.requests.settled import automatic
 from db.store import Store
 from db.templates import StoredTemplate
 
@@ -105,13 +106,13 @@ def scoring_note(scorings: Sequence[str], asked: str, model: ModelInfo | None) -
     if model is None or asked in scorings:
         return ""
     if asked != "auto":
-        can = model.endpoint.scorings if model.endpoint is not None else SCORINGS.keys() - {"free"}
-        others = " or ".join(_label(name) for name in scorings if name in can) or "another template"
+        others = " or ".join(_label(name) for name in scorings if name in model.scorings)
+        others = others or "another template"
         return f":orange[Before running:] it has no question for {_label(asked)}. Choose {others}."
-    first = next((name for name in scorings if name != "free"), None)  # as db.requests.settled has it
-    if model.scoring in scorings or first is None:
+    meant = automatic(model, scorings)
+    if model.scoring in scorings or meant not in scorings:
         return ""
-    return f"The model's default scoring has no question in it; it ranks by {_label(first)}."
+    return f"The model's default scoring has no question in it; it ranks by {_label(meant)}."
 
 
 def _label(scoring: str) -> str:

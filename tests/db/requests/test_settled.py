@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from db import templates
+from db.endpoints import Endpoint, Ways
 from db.errors import BadInput, NotFound
 from db.models import ModelInfo
 from db.requests import OptimizeRequest, RunRequest
@@ -27,6 +28,41 @@ def test_a_settled_request_names_one_text_and_a_scoring_it_has(store: Store) -> 
         settled(store, replace(REQUEST, scoring="free"), LOCAL)
     with pytest.raises(NotFound):
         settled(store, RunRequest(dataset="toy", user="u1", template="gone@0123"), LOCAL)
+
+
+WAYS = [
+    Ways(prompt="echo", text=True),
+    Ways(next=20, text=True),
+    Ways(chat_next=20, chat=True),
+    Ways(text=True),
+    Ways(chat=True),
+]
+
+
+@pytest.mark.parametrize("ways", WAYS, ids=lambda ways: Endpoint("http://h/v1", "m", ways=ways).best)
+@pytest.mark.parametrize("template", ["plain", "llmrank-recency", "tallrec", "words"])
+def test_auto_at_an_endpoint_is_a_scoring_that_its_probe_found(
+    store: Store, template: str, ways: Ways
+) -> None:
+    templates.save(store, "words", "free alone", ("free",))
+    far = served(ways)
+    assert far.endpoint is not None
+    _, known = templates.named(store, template)
+    meant = settled(store, replace(REQUEST, template=template), far).scoring
+    possible = [each for each in known if each in far.endpoint.scorings]
+    assert meant in far.endpoint.scorings
+    assert (meant in possible) == bool(possible)
+
+
+def test_auto_of_a_model_that_is_here_is_never_free_text(store: Store) -> None:
+    templates.save(store, "words", "free alone", ("free",))
+    assert settled(store, replace(REQUEST, template="words"), LOCAL).scoring == "calibrated"
+
+
+def served(ways: Ways) -> ModelInfo:
+    endpoint = Endpoint("http://127.0.0.1:8000/v1", "m", ways=ways)
+    details = {"endpoint": endpoint.as_dict(), "scoring": endpoint.best}
+    return ModelInfo("far", endpoint.source, "r", "endpoint", 0, 4096, details)
 
 
 EMBEDDING = {

@@ -11,6 +11,7 @@ from dashboard.text.literal import block
 from dashboard.ui import prompt
 from db import jobs, models, templates
 from db.choices import TEMPLATES
+from db.endpoints import Endpoint, Ways
 from db.models import ModelInfo
 from db.requests import RunRequest
 from db.store import Store
@@ -100,6 +101,14 @@ def test_auto_says_which_scoring_it_means() -> None:
     assert "Choose another template." in scoring_note(["free"], "mean", model)
     assert "free" not in scoring_note(["yes_no", "free"], "mean", model)
     assert scoring_note(["yes_no", "free"], "free", model) == "", "the run says why"
+
+
+def test_auto_at_an_endpoint_is_said_to_be_what_its_server_answers() -> None:
+    endpoint = Endpoint("http://127.0.0.1:8000/v1", "tiny", ways=Ways(chat_next=20, chat=True))
+    details = {"endpoint": endpoint.as_dict(), "scoring": endpoint.best}
+    far = ModelInfo("far", endpoint.source, "r", "endpoint", 0, 4096, details)
+    assert "it ranks by “one label from a list”" in scoring_note(["sum", "listwise", "free"], "auto", far)
+    assert scoring_note(["sum"], "auto", far) == "", "the run says what it needs"
 
 
 @pytest.mark.parametrize(("chat", "drawn"), [(True, True), (False, False), (None, True)])

@@ -64,6 +64,18 @@ NEEDS = {
 }
 """What each way of scoring can be answered by, the best first."""
 
+IN_CHAT = ("chat_next", "chat")
+"""Ways that send messages, of which demonstrations can be turns; the others send plain text."""
+
+SENT = {
+    "prompt": "Prompts were sent as plain text: what chat template the server would write is not known.",
+    "next": "Prompts were sent as plain text, without a chat template.",
+    "text": "Prompts were sent as plain text, without a chat template.",
+    "chat_next": "Prompts were sent in a chat, behind a system message that asks for one word.",
+    "chat": "Prompts were sent in a chat.",
+}
+"""What each way sends, in a sentence for the runs made by it."""
+
 INSIDE = {
     "perturb": "Edits act on keys and values",
     "forward": "Forward tuning changes keys and values",
@@ -95,14 +107,20 @@ class Endpoint:
         """What it is registered with: its address and its name there."""
         return f"{self.url}#{self.served}"
 
-    def way(self, scoring: str) -> str:
-        """The best of `NEEDS` that the server answers; "" where it answers none."""
-        return next((way for way in NEEDS.get(scoring, ()) if getattr(self.ways, way)), "")
+    def way(self, scoring: str, turns: str = "one") -> str:
+        """The best of `NEEDS` that the server answers, in a chat where demonstrations are its turns; "" where
+        it answers none."""
+        ways = [way for way in NEEDS.get(scoring, ()) if turns == "one" or way in IN_CHAT]
+        return next((way for way in ways if getattr(self.ways, way)), "")
 
     @property
     def scorings(self) -> tuple[str, ...]:
         """Every way of scoring that the server can answer."""
-        return tuple(scoring for scoring in NEEDS if self.way(scoring))
+        return self.scorings_in("one")
+
+    def scorings_in(self, turns: str) -> tuple[str, ...]:
+        """Those that it can answer with demonstrations in one message, or as turns of a chat."""
+        return tuple(scoring for scoring in NEEDS if self.way(scoring, turns))
 
     @property
     def best(self) -> str:
@@ -114,12 +132,12 @@ class Endpoint:
         return {**asdict(self), "notes": list(self.notes)}
 
 
-def calls(endpoint: Endpoint, scoring: str, candidates: int, demonstrations: int) -> int:
+def calls(endpoint: Endpoint, scoring: str, candidates: int, demonstrations: int, turns: str = "one") -> int:
     """How many calls effects take at most: each prompt that is written, with each answer."""
     exact = demonstrations <= EXACT_UP_TO
     prompts = (2**demonstrations if exact else demonstrations + 2) + 1 + (scoring == "calibrated")
     lists = min(ORDERS, candidates)
-    if endpoint.way(scoring) == "prompt":
+    if endpoint.way(scoring, turns) == "prompt":
         each = {"yes_no": 3 * candidates, "listwise": lists * (1 + candidates)}.get(scoring, 1 + candidates)
     else:
         each = lists if scoring == "listwise" else candidates

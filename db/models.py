@@ -50,9 +50,11 @@ class ModelInfo:
 
     @property
     def chats(self) -> bool | None:
-        """Whether it has a chat template here, and an endpoint never has; None where it was registered before
-        that was noted."""
-        return False if self.endpoint is not None else self.details.get("chat")
+        """Whether it has a chat template here, or an endpoint that answers in chats; None where it was
+        registered before that was noted."""
+        if (endpoint := self.endpoint) is not None:
+            return bool(endpoint.scorings_in("chat"))
+        return self.details.get("chat")
 
     @property
     def broken(self) -> str:
@@ -68,9 +70,14 @@ class ModelInfo:
 
     @property
     def scorings(self) -> tuple[str, ...]:
-        """Every scoring it can be ranked by; free text is for endpoints."""
+        """Every scoring it can be ranked by."""
+        return self.scorings_in("one")
+
+    def scorings_in(self, turns: str) -> tuple[str, ...]:
+        """Those it can be ranked by with demonstrations in one message or as turns. Free text is for
+        endpoints."""
         if (endpoint := self.endpoint) is not None:
-            return endpoint.scorings
+            return endpoint.scorings_in(turns)
         return tuple(name for name in SCORINGS if name not in ("auto", "free"))
 
     def scoring_for(self, asked: str) -> str:

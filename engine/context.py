@@ -286,8 +286,8 @@ def _refuse_remote(info: ModelInfo) -> None:
     if info.endpoint is not None:
         raise BadInput(
             f"The model {info.name!r} is behind an endpoint, and this needs a model whose weights are here. "
-            "Nothing was computed. Use a local model; this one can rank candidates, and effects of it are "
-            "measured by writing the prompt again."
+            "Nothing was computed. Use a local model; this one can rank candidates and write titles "
+            "(`recommend --free`), and effects of it are measured by writing the prompt again."
         )
 
 

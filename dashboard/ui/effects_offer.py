@@ -26,9 +26,9 @@ def draw(run: Run, label: str, mode: str = DIRECT, whose: str = "") -> None:
     if answer is not None and answer.error:
         problem(answer.error)
     if (endpoint := session.endpoint(run.request.model)) is not None:
-        most = calls(
-            endpoint, run.request.scoring, len(run.result["items"]), len(run.result["demonstrations"])
-        )
+        asked, shown = run.request, run.result
+        sizes = len(shown["items"]), len(shown["demonstrations"])
+        most = calls(endpoint, asked.scoring, *sizes, turns=asked.turns)
         st.caption(
             f"Up to {most:,} calls to its server, at most {endpoint.budget:,} tokens: each prompt is written "
             "without a demonstration and each answer asked for."

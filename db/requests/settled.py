@@ -28,21 +28,19 @@ def settled(store: Store, request: Asked, model: ModelInfo) -> Asked:
     reference, scorings = templates.named(store, request.template)
     scoring = model.scoring_for(request.scoring)
     if request.scoring == "auto":
-        scoring = automatic(model, scorings)
+        scoring = automatic(model, scorings, request.turns)
     request = replace(request, template=reference, scoring=scoring)
     if getattr(request, "embedding", STATES) is None and compares_titles(request):
         request = replace(request, embedding=default_encoder(store))
     return request
 
 
-def automatic(model: ModelInfo, scorings: Sequence[str]) -> str:
+def automatic(model: ModelInfo, scorings: Sequence[str], turns: str) -> str:
     """The scoring that auto means with a template of these scorings: the model's own, else the first of them
     that the model can be ranked by, which its server decides for one behind an endpoint. Where there is none
-    it stays the model's own, and the template refuses it."""
-    if model.scoring in scorings:
-        return model.scoring
-    possible = model.scorings
-    return next((each for each in scorings if each in possible), model.scoring)
+    it stays the model's own, and is refused."""
+    possible = [each for each in scorings if each in model.scorings_in(turns)]
+    return model.scoring if model.scoring in possible else next(iter(possible), model.scoring)
 
 
 def default_encoder(store: Store) -> str | None:

@@ -6,20 +6,16 @@ is sent too: no text is searched, and where a token crosses the border nothing i
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from db.errors import BadInput
-from engine.endpoint.client import Call, Client
+from engine.endpoint.client import Call, Client, number
 from engine.endpoint.protocol import Next, Read, Unusable, next_tokens, prompt_read, read_request
-from engine.endpoint.text import text_of
+from engine.endpoint.text import messages, text_of
 from engine.llm.scoring.log_probs import Row
-
-SYSTEM = {
-    "yes_no": "Answer with one word: Yes or No.",
-    "listwise": "Answer with one label of the list and nothing else.",
-}
-"""What a chat is told first: without it models answer in sentences."""
+from engine.prompts import Template
 
 LETTERS = 26  # candidates whose labels are one letter, and so one token
 
@@ -35,10 +31,10 @@ class Found:
 
 
 class Answers:
-    """Answers by one way for one scoring; what was asked before is not asked again."""
+    """Answers by one way; what was asked before is not asked again. `system`: what a chat is told first."""
 
-    def __init__(self, client: Client, way: str, scoring: str) -> None:
-        self._client, self._way, self._scoring = client, way, scoring
+    def __init__(self, client: Client, way: str, system: str = "") -> None:
+        self._client, self._way, self._system = client, way, system
         self._reads: dict[str, Read] = {}
         self._nexts: dict[str, list[Next]] = {}
         self._ids: dict[str, list[int]] = {}
@@ -88,29 +84,33 @@ class Answers:
 
     def _likeliest(self, rows: Sequence[Row]) -> list[Found]:
         answers = [text_of(row.ids[-row.scored :]).strip() for row in rows]
+        heads = _heads(answers)
         if any(answer.isdigit() for answer in answers):
             raise BadInput(
                 f"The server tells only the next token, and labels above {LETTERS} are numbers of several. "
                 f"Use at most {LETTERS} candidates, or --scoring yes_no."
             )
-        by_id = self._by_id(answers)
-        new = self.texts(rows)
-        ask = self._next_call if self._way == "next" else self._chat_call
-        for text, answer in zip(
-            new, self._client.many([ask(text, tuple(by_id.values())) for text in new]), strict=True
-        ):
+        by_id = self._by_id([*heads.values()])
+        contexts = {_context(row): row.ids[: len(row.ids) - row.scored] for row in rows}
+        new = [text for text in contexts if text not in self._nexts]
+        if self._way == "next":
+            calls = [self._next_call(text, tuple(by_id.values())) for text in new]
+        else:
+            calls = [self._chat_call(text, contexts[text]) for text in new]
+        for text, answer in zip(new, self._client.many(calls), strict=True):
             self._nexts[text] = next_tokens(answer)
+            self._client.learn(text, number(answer.get("usage"), "prompt_tokens"))
         return [
-            looked_up(self._nexts[_context(row)], answer, by_id.get(answer))
+            looked_up(self._nexts[_context(row)], heads[answer], by_id.get(heads[answer]))
             for row, answer in zip(rows, answers, strict=True)
         ]
 
     def _next_call(self, text: str, ids: Sequence[int]) -> Call:
         return self._call("completions", text, next_request(text, self._client.endpoint.ways.next, ids), 1)
 
-    def _chat_call(self, text: str, _: Sequence[int]) -> Call:
+    def _chat_call(self, text: str, ids: Sequence[int]) -> Call:
         ways = self._client.endpoint.ways
-        asked = chat_request(text, SYSTEM.get(self._scoring, ""), 1, ways.chat_extra)
+        asked = chat_request(messages(ids), self._system, 1, ways.chat_extra)
         return self._call(
             "chat/completions", text, asked | {"logprobs": True, "top_logprobs": ways.chat_next}, 32
         )
@@ -140,11 +140,18 @@ def next_request(text: str, most: int, ids: Sequence[int] = ()) -> dict:
     return asked | {"logprobs": 1, "logprob_token_ids": list(ids), "return_tokens_as_token_ids": True}
 
 
-def chat_request(text: str, system: str, most: int, extra: dict) -> dict:
-    """What asks in a chat, in one turn of the user."""
+def chat_request(said: Sequence[dict[str, str]], system: str, most: int, extra: dict) -> dict:
+    """What asks in a chat, behind messages, the first by the user."""
     first = [{"role": "system", "content": system}] if system else []
-    messages = [*first, {"role": "user", "content": text}]
-    return {"messages": messages, "max_tokens": most, "temperature": 0, **extra}
+    return {"messages": [*first, *said], "max_tokens": most, "temperature": 0, **extra}
+
+
+def system_of(template: Template, scoring: str) -> str:
+    """What a chat is told first: without it models answer in sentences."""
+    if scoring == "listwise":
+        return "Answer with one label of the list and nothing else."
+    form = template.form(scoring)
+    return f"Answer with one word: {_head(form.yes)} or {_head(form.no)}."
 
 
 def token_ids(client: Client, text: str) -> list[int]:
@@ -168,6 +175,23 @@ def looked_up(likeliest: Sequence[Next], answer: str, id: int | None = None) -> 
         top = max(hits)
         return Found(top + math.log(math.fsum(math.exp(hit - top) for hit in hits)))
     return replace(Found(min(one.logprob for one in likeliest)), missing=True)
+
+
+def _heads(answers: Sequence[str]) -> dict[str, str]:
+    """Each answer with its first word: the next token is no more. Raises BadInput where two begin alike."""
+    heads = {answer: _head(answer) for answer in answers}
+    if len({head.casefold() if len(head) > 1 else head for head in heads.values()}) < len(heads):
+        raise BadInput(
+            f"The server tells only the next token, and the template's answers begin alike "
+            f"({' and '.join(map(repr, heads))}). Choose another template or scoring."
+        )
+    return heads
+
+
+def _head(answer: str) -> str:
+    """The first word of an answer: of `Yes.` it is `Yes`."""
+    word = re.search(r"\w+", answer)
+    return word.group() if word else answer
 
 
 def _same(token: str, answer: str) -> bool:

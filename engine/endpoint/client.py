@@ -143,16 +143,18 @@ class Client:
         """About how many tokens a text is; rather too many."""
         return int(len(text.encode()) / self._bytes_per_token * 1.1) + 8
 
-    def learn(self, text: str, tokens: int) -> None:
-        """What the server counted for a text."""
-        with self._lock:
-            self._bytes_per_token = max(0.5, min(self._bytes_per_token, len(text.encode()) / max(1, tokens)))
+    def learn(self, text: str, tokens: int | None) -> None:
+        """What the server counted for a text, where it says so."""
+        if tokens:
+            with self._lock:
+                found = min(self._bytes_per_token, len(text.encode()) / tokens)
+                self._bytes_per_token = max(0.5, found)
 
     def _counted(self, call: Call) -> Any:
         with self._reserving(call.tokens):
             answer = self._tried(lambda: self._sent("POST", call.path, call.payload), call.tokens)
             usage = answer.get("usage") if isinstance(answer, dict) else None
-            read, written = (_number(usage, name) for name in ("prompt_tokens", "completion_tokens"))
+            read, written = (number(usage, name) for name in ("prompt_tokens", "completion_tokens"))
             with self._lock:
                 self.spent.read += call.tokens if read is None else read
                 self.spent.written += written or 0
@@ -324,6 +326,7 @@ def _message(body: bytes) -> str:
     return f": {text}" if isinstance(text, str) and text.strip() else ""
 
 
-def _number(usage: object, name: str) -> int | None:
+def number(usage: object, name: str) -> int | None:
+    """A count of an answer's `usage`, None where the server does not say it."""
     value = usage.get(name) if isinstance(usage, Mapping) else None
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

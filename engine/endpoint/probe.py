@@ -10,16 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from db.endpoints import CONTEXT, SAID, Endpoint, Ways
+from db.endpoints import BUDGET, CONTEXT, SAID, Endpoint, Ways
 from engine.endpoint.answers import chat_request, next_request, token_ids
-from engine.endpoint.client import TRIES, Client, EndpointError, Refused, is_loopback
+from engine.endpoint.client import TRIES, Client, EndpointError, Refused, is_loopback, number
 from engine.endpoint.protocol import Read, Unusable, next_tokens, prompt_read, read_request, written
 from engine.progress import tell
 
 SAMPLE = "Bought:\n- Green Tea\n- Honey, 500 g\nNext:\n-"
 ANSWERED = ((SAMPLE, " Lemon Cake\n"), (f"{SAMPLE} Lemon Cake\nAnswer:", " Yes\n"))
 BLANK_LINE = "Bought:\n- Green Tea\nNext:\n- Honey\n\nBought:\n- Milk\n"
-ASKED_IN_CHAT = ("Say Yes.", "Answer with one word.")
+SAY, TOLD = "Say Yes.", "Answer with one word."
+ASKED_IN_CHAT = ([{"role": "user", "content": SAY}], TOLD)
 NO_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}  # vLLM, SGLang, llama.cpp
 NEXT_MOST, CHAT_MOST = (100, 20, 5), (20, 5)
 ALIKE = 0.1  # nats on average between two readings of the same tokens: more is no rounding
@@ -44,7 +45,7 @@ def probe(endpoint: Endpoint, context_length: int | None = None, pause_s: float 
         tell(None, f"asking {endpoint.url} for its models", begins=True)
         served, said = _served(client)
     endpoint = replace(endpoint, served=served)
-    with Client(endpoint, QUICK, pause_s) as client:
+    with Client(replace(endpoint, budget=BUDGET), QUICK, pause_s) as client:  # which is for rankings
         ways, notes = _Probe(client).ways()
     if not (ways.text or ways.chat):
         raise EndpointError(
@@ -100,6 +101,8 @@ class _Probe:
             self._notes.append(f"Titles cannot be scored by their likelihood: {_plain(reasons[0])}")
         parting = not way or self._parting(way)
         extra, chat = self._chat()
+        if chat and not text:
+            self._works(functools.partial(self._length, extra))
         told = functools.partial(self._chat_next, extra)
         chat_next = next((n for n in CHAT_MOST if chat and self._works(functools.partial(told, n))), 0)
         made = Ways(way, most, ids, chat_next, text, chat, parting, round(self._bytes_per_token, 3), extra)
@@ -124,10 +127,22 @@ class _Probe:
     def _text(self) -> None:
         answer = self._asked("completions", {"prompt": BLANK_LINE, "max_tokens": 1, "temperature": 0})
         written(answer)
-        usage = answer.get("usage")
-        count = usage.get("prompt_tokens") if isinstance(usage, Mapping) else None
-        if isinstance(count, int) and count > 0:
+        self._learn(number(answer.get("usage"), "prompt_tokens"))
+
+    def _learn(self, count: int | None) -> None:
+        """How long tokens are, from how many there are in BLANK_LINE."""
+        if count:
             self._bytes_per_token = min(8.0, max(0.5, len(BLANK_LINE.encode()) / count))
+
+    def _length(self, extra: dict[str, Any]) -> None:
+        """The same in a chat, whose template has tokens of its own."""
+        counts = []
+        for more in ("", BLANK_LINE):
+            said = [{"role": "user", "content": f"{SAY}{more}"}]
+            answer = self._asked("chat/completions", chat_request(said, TOLD, 1, extra))
+            counts.append(number(answer.get("usage"), "prompt_tokens"))
+        if None not in counts:
+            self._learn(counts[1] - counts[0])
 
     def _next(self, most: int) -> None:
         if len(next_tokens(self._asked("completions", next_request(SAMPLE, most)))) < 2:

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from db.endpoints import Endpoint
+from db.endpoints import IN_CHAT, Endpoint
 from db.errors import BadInput
 from db.models import ModelInfo
-from engine.endpoint.answers import Answers
+from engine.endpoint.answers import Answers, system_of
 from engine.endpoint.client import Client
 from engine.endpoint.text import TextEncoder
 from engine.llm.loading.identity import Identity
@@ -23,7 +23,7 @@ from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.modes import Question, candidate_rows, candidate_scores, combine, target_rows
 from engine.llm.scoring.ranking import RankResult, Task, log_share, prepare
 from engine.progress import Clock, plan
-from engine.prompts import Dropped, Fitted, encode, render
+from engine.prompts import Dropped, Fitted, Template, encode, render
 
 SPARE = 64  # tokens of a context that are left for what a server writes around a prompt
 
@@ -34,7 +34,8 @@ class Remote:
     `context_length`: in bytes, as `encoder` counts. `notes`: what a reader of the numbers should know.
     """
 
-    def __init__(self, info: ModelInfo, client: Client, identity: Identity) -> None:
+    def __init__(self, info: ModelInfo, client: Client, identity: Identity, writes: bool = False) -> None:
+        """writes: it is asked for a text, not for the likelihood of answers."""
         assert info.endpoint is not None
         self.endpoint: Endpoint = info.endpoint
         self.client, self.identity = client, identity
@@ -42,15 +43,16 @@ class Remote:
         self.architecture, self.parameters = info.architecture, info.parameters
         self.device = self.dtype_name = identity.device
         self.reason = "Computed by the endpoint's server, in the precision that it was started with."
-        self.encoder = TextEncoder(self.endpoint.ways.parting)
+        self.encoder = TextEncoder(self.endpoint.ways.parting, writes)
         room = max(SPARE, info.context_length - SPARE)
         self.context_length = int(room * self.endpoint.ways.bytes_per_token)
         self.notes: list[str] = []
         self.more: dict[str, Any] = {}
 
-    def answers(self, scoring: str) -> Answers:
+    def answers(self, template: Template, scoring: str) -> Answers:
         """Answers by the best way for this scoring. Raises BadInput where there is none."""
-        return Answers(self.client, way_of(self.endpoint, self.name, scoring), scoring)
+        way = way_of(self.endpoint, self.name, scoring, template.turns)
+        return Answers(self.client, way, system_of(template, scoring) if way in IN_CHAT else "")
 
     def tokens(self, size: int) -> int:
         """About how many tokens so many bytes are."""
@@ -86,7 +88,8 @@ class Asked:
 
     def __init__(self, remote: Remote, question: Question, rows: Sequence[Row] | None = None) -> None:
         """rows: behind each prompt; by default those of all candidates."""
-        self._question, self._answers = question, remote.answers(question.scoring)
+        self._question = question
+        self._answers = remote.answers(question.template, question.scoring)
         self._client = remote.client
         self._rows = candidate_rows(remote.encoder, question) if rows is None else rows
         self._compared = len(self._rows) == len(question.candidates)  # titles, all of them
@@ -131,14 +134,21 @@ class Asked:
         return [Row((*ids, *row.ids), row.scored) for ids in prompts for row in self._rows]
 
 
-def way_of(endpoint: Endpoint, name: str, scoring: str) -> str:
+def way_of(endpoint: Endpoint, name: str, scoring: str, turns: bool = False) -> str:
     """How the server answers this scoring. Raises BadInput, naming those that it can answer."""
-    if way := endpoint.way(scoring):
+    asked = "chat" if turns else "one"
+    if way := endpoint.way(scoring, asked):
         return way
-    can = ", ".join(endpoint.scorings)
+    can = ", ".join(endpoint.scorings_in(asked))
+    if turns and endpoint.way(scoring):
+        others = f"choose one turn, or a scoring by chat: {can}" if can else "choose one turn"
+        raise BadInput(
+            f"turns: {scoring} of {name!r} is read from plain text, which has no turns: {others}. Nothing "
+            "was asked."
+        )
     raise BadInput(
-        f"scoring: the endpoint of {name!r} does not give what {scoring} needs. It can be ranked by {can}; "
-        "auto takes the best of these."
+        f"scoring: the endpoint of {name!r} does not give what {scoring} needs. It can be ranked by "
+        f"{can or 'nothing in turns'}; auto takes the best of these."
     )
 
 

@@ -97,9 +97,11 @@ class PieceEncoder:
 
     Attributes: `chat` says whether the tokenizer's chat template wraps the prompt; `dated` is the date that
     template gets where it asks for today's, always the same, so that runs can be repeated; else None.
-    `cut` is the one of `CUTS` that is used, and `exact` whether its tokens are those of the whole text, for
-    the template `plain`; `exact_for` says so of another one.
+    `unit` is what lengths count. `cut` is the one of `CUTS` that is used, and `exact` whether its tokens are
+    those of the whole text, for the template `plain`; `exact_for` says so of another one.
     """
+
+    unit = "tokens"
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, cut: str | None = None) -> None:
         """cut: the one that a model was tuned with; by default the first that is exact, else the first."""

@@ -66,9 +66,9 @@ def fit(
             title = demos[index].answer
         else:
             raise ModelError(
-                f"The prompt needs {before} tokens besides the answer and the model has room for {room}. "
-                "All demonstrations and all but one item of the history were already left out: choose a "
-                "model with a longer context."
+                f"The prompt needs {before} {encoder.unit} besides the answer and the model has room for "
+                f"{room}. All demonstrations and all but one item of the history were already left out: "
+                "choose a model with a longer context."
             )
         segments = render(template, scoring, [demos[b] for b in kept], shown, hint)
         encoded = encode(encoder, segments)

@@ -4,53 +4,36 @@ The prompt shows the candidate list and asks for titles, one per line; nothing c
 `retries` an answer with faults is shown them and asked again (verify and retry, arXiv 2412.20372 and
 2411.01483); what a fault is depends on the list and the user's own purchases, never on the target. Which
 lines name a candidate, another item of the catalogue, something twice, nothing that exists or nothing at all
-is reported. Lines match titles exactly but for case, punctuation and blanks.
+is reported (`engine.tasks.title_lines`).
 Made for instruct models; a model that was never taught to answer shows it in the counts.
 """
 
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from db import datasets
 from db.datasets import Catalogue
 from db.errors import BadInput
 from db.requests import RunRequest
-from engine.context import Engine, resolve
+from engine.context import Context, Engine, resolve
+from engine.endpoint.client import OverBudget
 from engine.llm.generation.free_writing import write
-from engine.llm.scoring.ranking import kept_weights
+from engine.llm.scoring.ranking import Task, kept_weights
 from engine.progress import Clock
-from engine.prompts import fit
+from engine.prompts import Dropped, fit
 from engine.tasks import results
 from engine.tasks.catalogue import gate_of, whole_prompt
 from engine.tasks.edits import edited, refuse_drawn
-from engine.tasks.inputs import gather
+from engine.tasks.inputs import Inputs, gather
+from engine.tasks.remote import accounted, refuse, remote_of
+from engine.tasks.remote_writing import RemoteWriter
+from engine.tasks.title_lines import FAULTS, SPARE, Line, compliance, read
 
-STATUSES = ("candidate", "catalogue", "history", "duplicate", "unknown", "unparseable")
 MOST_RETRIES = 10
-SPARE = 8  # tokens of a line besides the longest title on offer
-_BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]+|\(?\d{1,3}[.):])\s+")
-
-
-FAULTS = {  # what is said of a line when it is asked again
-    "catalogue": "not on offer",
-    "history": "already bought",
-    "duplicate": "named twice",
-    "unknown": "there is no such title",
-    "unparseable": "no title",
-}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line the model wrote, the item number it names or None, and one of `STATUSES`."""
-
-    text: str
-    status: str
-    item: int | None
 
 
 @dataclass(frozen=True)
@@ -72,6 +55,66 @@ class Attempt:
         return wrong or [("the list", f"{self.fits()} of {wanted} titles")]
 
 
+class Writer(Protocol):
+    """What writes: a model here, or one behind an endpoint. `chat`: whether the question is put in a chat."""
+
+    model: Any
+    chat: bool
+
+    @property
+    def dropped(self) -> Sequence[Dropped]:
+        """What did not fit into the prompt."""
+        ...
+
+    def ids(self, faults: Sequence[tuple[str, str]] = ()) -> tuple[int, ...]:
+        """The question that stands behind the prompt, with the faults of an answer."""
+        ...
+
+    def has_room(self, question: Sequence[int]) -> bool:
+        """Whether the question and an answer fit behind the prompt."""
+        ...
+
+    def write(self, question: Sequence[int]) -> tuple[str, int, int]:
+        """An answer, and the tokens that were read and written."""
+        ...
+
+
+class LocalWriter:
+    """Free text by a model in memory, its demonstrations' weights acting as in ranking."""
+
+    def __init__(self, context: Context[RunRequest], task: Task, top: int, clock: Clock) -> None:
+        self._context, self._task, self._top, self._clock = context, task, top, clock
+        self.model = loaded = context.loaded
+        self.chat = loaded.encoder.chat
+        longest = max(len(loaded.encoder.joined((f" {title}\n",))) for title in task.candidates)
+        self._most = top * (longest + SPARE)
+        room = loaded.context_length - len(self.ids()) - self._most
+        self._fitted = fit(loaded.encoder, task.template, "free", task.demos, task.history, room, task.hint)
+        self._gate = gate_of(loaded, kept_weights(task, self._fitted))
+
+    @property
+    def dropped(self) -> Sequence[Dropped]:
+        """What did not fit into the prompt."""
+        return self._fitted.dropped
+
+    def ids(self, faults: Sequence[tuple[str, str]] = ()) -> tuple[int, ...]:
+        """The question, with the faults of an answer."""
+        return self.model.encoder.joined(self._task.template.form("free").ask(self._task.candidates, faults))
+
+    def has_room(self, question: Sequence[int]) -> bool:
+        """Whether the question and an answer fit behind the prompt."""
+        return len(self._fitted.encoded) + len(question) + self._most <= self.model.context_length
+
+    def write(self, question: Sequence[int]) -> tuple[str, int, int]:
+        """An answer, and the tokens that were read and written. Raises OutOfMemory."""
+        with self._clock("prefill"):
+            prompt = whole_prompt(self._context, self._fitted, self._gate, question, self._task.edits)
+        with self._clock("write"):
+            text = write(self.model, prompt, self._top, self._most, self._gate)
+        written = len(self.model.tokenizer.encode(text, add_special_tokens=False))
+        return text, len(self._fitted.encoded) + len(question), written
+
+
 def free(engine: Engine, request: RunRequest, top: int = 10, retries: int = 0) -> dict[str, Any]:
     """What the model writes when asked for its `top` of the request's candidate list, as JSON.
 
@@ -80,7 +123,8 @@ def free(engine: Engine, request: RunRequest, top: int = 10, retries: int = 0) -
 
     `items`: the catalogue's items among its lines, in its order, none twice and none the user already has.
     `compliance`: lines by status, and the share that names a candidate as asked. The request's scoring plays
-    no part; its weights act as in ranking. Raises BadInput, NotFound, ModelError, OutOfMemory.
+    no part; its weights act as in ranking. Of a model behind an endpoint `endpoint` has the calls and tokens.
+    Raises BadInput, NotFound, ModelError, OutOfMemory.
     """
     if top < 1:
         raise BadInput(f"top is a whole number from 1 up, got {top}.")
@@ -89,113 +133,91 @@ def free(engine: Engine, request: RunRequest, top: int = 10, retries: int = 0) -
     refuse_drawn(request, "one prompt is written on")
     clock = Clock()
     with clock("prepare"):
-        context = resolve(engine, request)
+        context = _context(engine, request)
         inputs, store = gather(context), context.store
         catalogue = datasets.catalogue(store, inputs.dataset.id)
         own = datasets.bought(store, inputs.dataset.id, inputs.query.user, inputs.query.target_position)
-    with clock("load"):
-        loaded = context.loaded
-    with clock("prefill"):
-        form = context.template.form("free")
-        question = loaded.encoder.joined(form.ask(inputs.titles))
-        longest = max(len(loaded.encoder.joined((f" {title}\n",))) for title in inputs.titles)
-        most = top * (longest + SPARE)
-        task = edited(inputs.request, inputs.task(form), inputs.disliked)
-        room = loaded.context_length - len(question) - most
-        fitted = fit(loaded.encoder, task.template, "free", task.demos, task.history, room, task.hint)
-        gate = gate_of(loaded, kept_weights(task, fitted))
-    wanted = min(top, len(inputs.titles))
+    with _writer(context, inputs, top, clock) as writer:
 
-    def answer(asked: Sequence[int]) -> Attempt:
-        with clock("prefill"):
-            prompt = whole_prompt(context, fitted, gate, asked, task.edits)
-        with clock("write"):
-            text = write(loaded, prompt, top, most, gate)
-        lines = read(text, catalogue, inputs.candidates.items, own)[:top]
-        written = len(loaded.tokenizer.encode(text, add_special_tokens=False))
-        return Attempt(text, lines, len(fitted.encoded) + len(asked), written)
+        def answer(question: Sequence[int]) -> Attempt:
+            text, read_tokens, written = writer.write(question)
+            lines = read(text, catalogue, inputs.candidates.items, own)[:top]
+            return Attempt(text, lines, read_tokens, written)
 
-    attempts, notes = [answer(question)], []
-    while len(attempts) <= retries and attempts[-1].fits() < wanted:
-        again = loaded.encoder.joined(form.ask(inputs.titles, attempts[-1].faults(wanted)))
-        if len(fitted.encoded) + len(again) + most > loaded.context_length:
-            faults = f"the faults of attempt {len(attempts)}"
-            notes.append(f"It was not asked again: the prompt has no room for {faults}.")
-            break
-        attempts.append(answer(again))
-    taken = max(attempts, key=Attempt.fits)  # the first of the best
-    text, lines = taken.text, taken.lines
-    return {
-        "items": _listed(catalogue, lines, inputs.target.item),
-        "lines": [_line(catalogue, line) for line in lines],
-        "compliance": compliance(lines, top),
-        "text": text,
-        **({"attempts": [_attempt(each, top) for each in attempts]} if retries else {}),
-        "demonstrations": [
-            results.demonstration(entry, weight, context)
-            for entry, weight in zip(inputs.chosen, inputs.weights, strict=True)
-        ],
-        "history": [results.interaction(purchase) for purchase in inputs.query.history],
-        "target": {**results.interaction(inputs.target), "kind": request.target},
-        "candidates": {"fingerprint": inputs.candidates.fingerprint, "size": inputs.candidates.size},
-        "prompt": {
-            "tokens": len(fitted.encoded) + len(question),
-            "dropped": [dropped.as_dict() for dropped in fitted.dropped],
-        },
-        "model": {**results.model(loaded), "chat": loaded.encoder.chat},
-        **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
-        **results.choice_notes(request, inputs.choice, notes),
-        "timings_ms": clock.read(),
-    }
+        attempts, notes = _attempts(writer, answer, retries, min(top, len(inputs.titles)))
+        taken = max(attempts, key=Attempt.fits)  # the first of the best
+        result = {
+            "items": _listed(catalogue, taken.lines, inputs.target.item),
+            "lines": [_line(catalogue, line) for line in taken.lines],
+            "compliance": compliance(taken.lines, top),
+            "text": taken.text,
+            **({"attempts": [_attempt(each, top) for each in attempts]} if retries else {}),
+            **_of_inputs(inputs),
+            "prompt": {
+                "tokens": attempts[0].read_tokens,
+                "dropped": [dropped.as_dict() for dropped in writer.dropped],
+            },
+            "model": {**results.model(writer.model), "chat": writer.chat},
+            **results.choice_notes(request, inputs.choice, notes),
+            "timings_ms": clock.read(),
+        }
+        remote = context.model.endpoint is not None
+        return accounted(result, writer.model, context.request) if remote else result
 
 
-def read(text: str, catalogue: Catalogue, candidates: Sequence[int], own: Sequence[int]) -> list[Line]:
-    """The lines of an answer matched to items; of items with one title a candidate comes first.
+def _context(engine: Engine, request: RunRequest) -> Context[RunRequest]:
+    """The request looked up; of a model behind an endpoint its scoring is free text, whatever it says.
 
-    candidates, own: item numbers on offer, and those the user already has.
+    Raises BadInput, before a call, for what a server cannot do.
     """
-    offered, had = set(candidates), set(own)
-    named: dict[str, int] = {}
-    for item in sorted(range(len(catalogue.titles)), key=lambda i: (i not in offered, i in had, i)):
-        named.setdefault(normal(catalogue.titles[item]), item)
-    lines: list[Line] = []
-    seen: set[int] = set()
-    for raw in text.splitlines():
-        if not raw.strip():
-            continue
-        words = normal(_BULLET.sub("", raw))
-        item = named.get(words) if words else None
-        item = named.get(normal(raw)) if item is None and words else item  # titles may start with a number
-        lines.append(Line(raw.strip(), _status(words, item, seen, offered, had), item))
-        seen |= {item} if item is not None else set()
-    return lines
+    context = resolve(engine, request)
+    if context.model.endpoint is None:
+        return context
+    context = replace(context, request=replace(context.request, scoring="free"))
+    refuse(context.model, context.request)
+    return context
 
 
-def _status(words: str, item: int | None, seen: set[int], offered: set[int], had: set[int]) -> str:
-    if not words:
-        return "unparseable"
-    if item is None:
-        return "unknown"
-    if item in seen:
-        return "duplicate"
-    if item in offered:
-        return "candidate"
-    return "history" if item in had else "catalogue"
+@contextmanager
+def _writer(context: Context[RunRequest], inputs: Inputs, top: int, clock: Clock) -> Iterator[Writer]:
+    task = inputs.task(context.template.form("free"))
+    if context.model.endpoint is not None:
+        with remote_of(context) as remote:
+            yield RemoteWriter(remote, task, top)
+        return
+    with clock("load"):
+        _ = context.loaded
+    with clock("prefill"):
+        writer = LocalWriter(context, edited(inputs.request, task, inputs.disliked), top, clock)
+    yield writer
 
 
-def normal(title: str) -> str:
-    """A title as it is compared: compatibility forms and case folded, letters and digits only."""
-    return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", title).casefold()))
+def _attempts(
+    writer: Writer, answer: Callable[[Sequence[int]], Attempt], retries: int, wanted: int
+) -> tuple[list[Attempt], list[str]]:
+    """The first answer and those to the question with faults; why it was not asked again, in a sentence."""
+    attempts, why = [answer(writer.ids())], ""
+    while len(attempts) <= retries and attempts[-1].fits() < wanted and not why:
+        question = writer.ids(attempts[-1].faults(wanted))
+        if not writer.has_room(question):
+            why = f"the prompt has no room for the faults of attempt {len(attempts)}"
+            break
+        try:
+            attempts.append(answer(question))
+        except OverBudget:
+            why = "the next answer might pass the budget of tokens"
+    return attempts, [f"It was not asked again: {why}."] if why else []
 
 
-def compliance(lines: Sequence[Line], asked: int) -> dict[str, float | int]:
-    """Lines asked for and written, lines by status, and the candidates' share of those asked for."""
-    counts = Counter(line.status for line in lines)
+def _of_inputs(inputs: Inputs) -> dict[str, Any]:
+    """What it was asked about."""
+    chosen = zip(inputs.chosen, inputs.weights, strict=True)
     return {
-        "asked": asked,
-        "written": len(lines),
-        **{status: counts[status] for status in STATUSES},
-        "share": counts["candidate"] / asked,
+        "demonstrations": [results.demonstration(entry, weight, inputs.context) for entry, weight in chosen],
+        "history": [results.interaction(purchase) for purchase in inputs.query.history],
+        "target": {**results.interaction(inputs.target), "kind": inputs.request.target},
+        "candidates": {"fingerprint": inputs.candidates.fingerprint, "size": inputs.candidates.size},
+        **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
     }
 
 

@@ -1,4 +1,4 @@
-"""Who answers a request: the model in memory, or the server of an endpoint's model, which only ranks.
+"""Who answers a request: the model in memory, or the server of an endpoint's model.
 
 Boundary: requests in; what a server cannot do is refused here, in a sentence, before it is called.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from db.endpoints import INSIDE
+from db.endpoints import INSIDE, SENT
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest
@@ -32,7 +32,7 @@ def refuse(model: ModelInfo, request: RunRequest) -> None:
         return
     from engine.endpoint.scoring import way_of
 
-    way_of(model.endpoint, model.name, request.scoring)
+    way_of(model.endpoint, model.name, request.scoring, request.turns == "chat")
     if request.scoring == "free" and request.prompts > 1:
         raise BadInput("prompts: free text is one answer to one prompt. Set prompts to 1.")
     for field, why in INSIDE.items():
@@ -67,11 +67,11 @@ def answering(
 
 @contextmanager
 def remote_of(context: Context[RunRequest]) -> Iterator[Remote]:
-    """The server of the request's model."""
+    """The server of the request's model, asked for texts where the request's scoring is free."""
     from engine.endpoint.scoring import Remote
 
     with context.engine.client(context.model) as client:
-        yield Remote(context.model, client, context.identity)
+        yield Remote(context.model, client, context.identity, writes=context.request.scoring == "free")
 
 
 def accounted(result: dict[str, Any], remote: Remote, request: RunRequest) -> dict[str, Any]:
@@ -79,7 +79,8 @@ def accounted(result: dict[str, Any], remote: Remote, request: RunRequest) -> di
     spent = remote.account()
     calls = f"{spent['calls']:,} calls, {spent['tokens']:,} tokens read and written"
     retries = f", {spent['retries']:,} of them again" if spent["retries"] else ""
-    notes = [f"Answered by the endpoint of {remote.name}: {calls}{retries}."]
+    way = remote.endpoint.way(request.scoring, request.turns)
+    notes = [SENT[way], f"Answered by the endpoint of {remote.name}: {calls}{retries}."]
     if not remote.endpoint.ways.prompt:
         notes += [note for note in remote.endpoint.notes if note.startswith("Titles cannot")]
     weights = request.weights or [chosen.weight for chosen in request.demonstrations or ()]
@@ -88,7 +89,8 @@ def accounted(result: dict[str, Any], remote: Remote, request: RunRequest) -> di
             "Demonstrations of weight 0 are left out of the prompt, which a local model would not do: there "
             "they keep their place and nothing looks at them."
         )
-    return {**result, **remote.more, "endpoint": spent, "notes": [*result["notes"], *notes, *remote.notes]}
+    notes = [*result.get("notes", ()), *notes, *remote.notes]
+    return {**result, **remote.more, "endpoint": spent, "notes": notes}
 
 
 def check_remote(context: Context[RunRequest], estimator: str, mode: str) -> None:

@@ -114,4 +114,4 @@ def _scoring(engine: Engine, request: RunRequest, draft: Template) -> str:
     known = ranking(draft)
     if not known:
         raise BadInput("The template can rank by no scoring: it needs [title], [yes_no] or [listwise].")
-    return automatic(engine.registered(request.model), known)
+    return automatic(engine.registered(request.model), known, request.turns)

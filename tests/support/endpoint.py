@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ class Server:
     retry_after: str = ""
     names: tuple[str, ...] = ("tiny",)
     reply: str = ""  # what it writes, where not the model's own words
+    writes: Callable[[dict[str, Any]], str] | None = None  # the same, of the call's payload
     slow_s: float = 1.0
     asked: list[tuple[str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
     at_once: int = 0
@@ -61,7 +62,7 @@ class Server:
             places.append(row)
             written.append(int(row.argmax()))
         new = written[len(ids) :]
-        text = self.reply or str(self.loaded.tokenizer.decode(new))
+        text = self.writes(asked) if self.writes else self.reply or str(self.loaded.tokenizer.decode(new))
         choice: dict[str, Any] = {"index": 0, "text": text, "logprobs": None}
         most = asked.get("logprobs")
         if most is not None and "logprobs" not in self.lacks:
@@ -115,7 +116,8 @@ class Server:
                 tokenizer.apply_chat_template(asked["messages"], tokenize=False, add_generation_prompt=True)
             )
         ids = tokenizer.encode(text, add_special_tokens=True)
-        answer = self.completion({"max_tokens": asked.get("max_tokens", 16)}, ids, text)
+        plain = {"max_tokens": asked.get("max_tokens", 16), "messages": asked["messages"]}
+        answer = self.completion(plain, ids, text)
         choice: dict[str, Any] = {
             "index": 0,
             "message": {"role": "assistant", "content": answer["choices"][0]["text"]},

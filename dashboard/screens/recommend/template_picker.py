@@ -27,6 +27,7 @@ ABOUT = (
     "How the prompt is written: what stands before it, how an item, a demonstration and the question look."
 )
 NO_CHAT = "the model has no chat template here, so its prompts have one turn. Choose one turn."
+NO_CHAT_THERE = "its server answers this scoring from plain text, which has no turns. Choose one turn{}."
 CHAT_UNKNOWN = "Not every model has a chat template. Where this one has none, the run says so."
 
 
@@ -96,12 +97,12 @@ def picker(view: View, model: ModelInfo | None, now: float) -> None:
         st.caption(":orange[Before running:] this template is not in the workspace. Choose another one.")
         return
     st.caption(md(chosen.about))
-    if said := scoring_note(chosen.scorings, view.options.scoring, model):
+    if said := scoring_note(chosen.scorings, view.options.scoring, model, view.options.turns):
         st.caption(said)
     template_editor.opener(view, chosen.own)
 
 
-def scoring_note(scorings: Sequence[str], asked: str, model: ModelInfo | None) -> str:
+def scoring_note(scorings: Sequence[str], asked: str, model: ModelInfo | None, turns: str = "one") -> str:
     """What the template cannot do with the scoring asked for, or which one auto means then. Markdown."""
     if model is None or asked in scorings:
         return ""
@@ -109,9 +110,11 @@ def scoring_note(scorings: Sequence[str], asked: str, model: ModelInfo | None) -
         others = " or ".join(_label(name) for name in scorings if name in model.scorings)
         others = others or "another template"
         return f":orange[Before running:] it has no question for {_label(asked)}. Choose {others}."
-    meant = automatic(model, scorings)
-    if model.scoring in scorings or meant not in scorings:
+    meant = automatic(model, scorings, turns)
+    if meant == model.scoring or meant not in scorings:
         return ""
+    if model.scoring in scorings:
+        return f"The model's default scoring is read from plain text; in turns it ranks by {_label(meant)}."
     return f"The model's default scoring has no question in it; it ranks by {_label(meant)}."
 
 
@@ -129,5 +132,18 @@ def turns(view: View, model: ModelInfo | None, changed: Any) -> None:
     if chats is False and asked == "one":
         return
     forms.bind(field_of(RunOptions, "turns"), "pick-turns", asked, changed)
-    if asked == "chat" and not chats:
-        st.caption(f":orange[Before running:] {NO_CHAT}" if chats is False else CHAT_UNKNOWN)
+    if asked == "chat" and (said := turns_note(view.options.scoring, model)):
+        st.caption(said)
+
+
+def turns_note(scoring: str, model: ModelInfo | None) -> str:
+    """Why demonstrations cannot be turns, or that nobody knows yet. Markdown."""
+    if model is None or model.chats is None:
+        return CHAT_UNKNOWN
+    if model.endpoint is not None:
+        can = model.scorings_in("chat")
+        if scoring in can or (scoring == "auto" and can):
+            return ""
+        others = f", or rank by {' or '.join(map(_label, can))}" if can else ""
+        return f":orange[Before running:] {NO_CHAT_THERE.format(others)}"
+    return "" if model.chats else f":orange[Before running:] {NO_CHAT}"

@@ -72,13 +72,13 @@ def near(found: list[float], local: list[float]) -> bool:
 def both(
     engine: Engine, serve: Callable[..., Server], model_folder: Callable[..., Path]
 ) -> Callable[..., Server]:
-    """both(...): the same model in memory as "near" and behind an endpoint as "far"."""
+    """both(...): the same model in memory as "near" and behind an endpoint as "far", or another `name`."""
     engine.register("near", str(model_folder("llama")))
 
     def added(**how) -> Server:
-        asked = {name: how.pop(name) for name in ("budget", "key_from") if name in how}
+        asked = {name: how.pop(name) for name in ("budget", "key_from", "name", "context") if name in how}
         server = serve(**how)
-        HANDLERS["register_model"](engine, {"name": "far", "source": server.url, **asked}, silent)
+        HANDLERS["register_model"](engine, {"name": "far", **asked, "source": server.url}, silent)
         server.asked.clear()
         server.tokens = 0
         return server

@@ -48,6 +48,18 @@ def test_the_best_of_what_is_left_is_used(serve: Serve, lacks: set[str], prompt:
         assert endpoint.notes[0].startswith("Titles cannot be scored by their likelihood: the server gave ")
 
 
+def test_a_small_budget_of_rankings_hides_nothing_that_works(serve: Serve) -> None:
+    server = serve()
+    assert probed(server, budget=100).endpoint.ways == probed(server).endpoint.ways
+
+
+def test_the_length_of_tokens_is_found_in_a_chat_alone_too(serve: Serve) -> None:
+    server = serve()
+    text = probed(server).endpoint.ways.bytes_per_token
+    server.lacks |= {"completions"}
+    assert probed(server).endpoint.ways.bytes_per_token == pytest.approx(text, rel=0.2)
+
+
 @pytest.mark.parametrize("lie", ["zeros", "random"])
 def test_made_up_log_probabilities_are_not_believed(serve: Serve, lie: str) -> None:
     endpoint = probed(serve(lies=lie)).endpoint

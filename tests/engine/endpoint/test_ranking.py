@@ -80,8 +80,10 @@ def test_labels_as_next_tokens_in_a_chat(serve: Serve, demos) -> None:
     assert chats[-1]["messages"][0]["content"] == "Answer with one label of the list and nothing else."
     assert all(math.isfinite(score) for score in found.scores)
     many = tuple(f"{title} {n}" for n in range(6) for title in CANDIDATES)
-    with remote(server) as far, pytest.raises(BadInput, match="at most 26 candidates"):
-        rank_remote(far, Task(demos, HISTORY, many, 2, scoring="listwise"))
+    with remote(server) as far:
+        far.context_length = 10_000
+        with pytest.raises(BadInput, match="at most 26 candidates"):
+            rank_remote(far, Task(demos, HISTORY, many, 2, scoring="listwise"))
 
 
 def test_a_demonstration_of_weight_0_is_not_written(serve: Serve, demos) -> None:

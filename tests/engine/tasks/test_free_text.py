@@ -19,13 +19,8 @@ from engine.context import Engine
 from engine.llm.generation.free_writing import write
 from engine.llm.scoring.log_probs import prefill
 from engine.tasks import free_text as module
-from engine.tasks.free_text import (
-    STATUSES,
-    compliance,
-    free,
-    normal,
-    read,
-)
+from engine.tasks.free_text import free
+from engine.tasks.title_lines import STATUSES, compliance, normal, read
 from tests.engine.conftest import make_loaded
 from tests.toys import toy_columns
 

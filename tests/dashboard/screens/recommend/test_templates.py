@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.recommend.template_picker import offered, scoring_note
+from dashboard.screens.recommend.template_picker import offered, scoring_note, turns_note
 from dashboard.text.literal import block
 from dashboard.ui import prompt
 from db import jobs, models, templates
@@ -109,6 +109,22 @@ def test_auto_at_an_endpoint_is_said_to_be_what_its_server_answers() -> None:
     far = ModelInfo("far", endpoint.source, "r", "endpoint", 0, 4096, details)
     assert "it ranks by “one label from a list”" in scoring_note(["sum", "listwise", "free"], "auto", far)
     assert scoring_note(["sum"], "auto", far) == "", "the run says what it needs"
+
+
+def test_turns_at_an_endpoint_go_with_scorings_by_chat() -> None:
+    ways = Ways("echo", 20, True, 20, True, True)
+    endpoint = Endpoint("http://127.0.0.1:8000/v1", "tiny", ways=ways)
+    details = {"endpoint": endpoint.as_dict(), "scoring": endpoint.best}
+    far = ModelInfo("far", endpoint.source, "r", "endpoint", 0, 4096, details)
+    said = turns_note("calibrated", far)
+    assert (
+        "plain text, which has no turns. Choose one turn, or rank by “Yes or No per item” or “one la" in said
+    )
+    assert turns_note("auto", far) == turns_note("yes_no", far) == ""
+    note = scoring_note(["calibrated", "yes_no"], "auto", far, "chat")
+    assert note.endswith("in turns it ranks by “Yes or No per item”.")
+    assert scoring_note(["calibrated", "yes_no"], "auto", far) == ""
+    assert turns_note("auto", None).startswith("Not every model")
 
 
 @pytest.mark.parametrize(("chat", "drawn"), [(True, True), (False, False), (None, True)])

@@ -304,7 +304,7 @@ class Context(Generic[Request]):
     `model`: as its folder was when the request came. `request`: its scoring is named, never auto, and its
     template by the reference that always means the same text. `proxy`: the model that `prescore` names.
     `moment`: the query, where it is another than the request's own. `draft`: a template that is not kept, in
-    place of the request's.
+    place of the request's. `wanted`: what the model is asked for where that is no ranking (`writing`).
     """
 
     engine: Engine
@@ -314,6 +314,7 @@ class Context(Generic[Request]):
     proxy: ModelInfo | None = None
     moment: Query | None = None
     draft: Template | None = None
+    wanted: str | None = None
 
     @property
     def store(self) -> Store:
@@ -370,19 +371,26 @@ class Context(Generic[Request]):
             template = read(templates.get(self.store, reference).text, reference)
         return template.in_turns() if self.request.turns == "chat" else template
 
+    def writing(self, wanted: str) -> Context[Request]:
+        """The same with prompts for something else than the request's scoring: every demonstration, history
+        and length is as the template's section for it has them (`engine.prompts.SECTIONS`). Raises BadInput
+        where it has none."""
+        self.template.form(wanted)
+        return replace(self, wanted=wanted)
+
     @property
     def form(self) -> Form:
-        """How the template writes prompts under the request's scoring. Raises BadInput."""
-        return self.template.form(self.request.scoring)
+        """How the template writes prompts for what is wanted, the request's scoring by default. Raises
+        BadInput."""
+        return self.template.form(self.wanted or self.request.scoring)
 
-    def example(self, entry: PoolEntry, form: Form | None = None) -> Example:
-        """A demonstration as a form shows it, that of the request by default."""
-        form = form or self.form
-        return form.example(entry.history, entry.answer, entry.liked, self.dataset.scale)
+    def example(self, entry: PoolEntry) -> Example:
+        """A demonstration as the prompt shows it."""
+        return self.form.example(entry.history, entry.answer, entry.liked, self.dataset.scale)
 
-    def history(self, purchases: Sequence[Interaction], form: Form | None = None) -> tuple[str, ...]:
-        """Purchases as a form shows them, that of the request by default."""
-        return (form or self.form).history(purchases, self.dataset.scale)
+    def history(self, purchases: Sequence[Interaction]) -> tuple[str, ...]:
+        """Purchases as the prompt shows them."""
+        return self.form.history(purchases, self.dataset.scale)
 
     @property
     def loaded(self) -> LoadedModel:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from transformers import PreTrainedTokenizerBase
 
 from db.errors import BadInput, ModelError
+from db.names import quoted
 from engine.prompts.parse import built_in
 from engine.prompts.probes import prompts
 from engine.prompts.segments import ANSWERED, ASKED, BLANK, HEAD, INTRO, TAIL, Kind, Pieces, Segment
@@ -133,6 +134,20 @@ class PieceEncoder:
     def joined(self, pieces: Iterable[str]) -> tuple[int, ...]:
         """The ids of several pieces one after the other."""
         return tuple(i for piece in pieces for i in self.ids(piece))
+
+    def answers(self, choices: Sequence[Pieces]) -> list[tuple[int, ...]]:
+        """The ids of answers that are compared. Raises ModelError where the tokenizer writes two alike."""
+        known: dict[tuple[int, ...], str] = {}
+        for pieces in choices:
+            answer, ids = "".join(pieces).strip(), self.joined(pieces)
+            if ids in known:
+                raise ModelError(
+                    f"The model's tokenizer has the same tokens for the answers {quoted(known[ids])} and "
+                    f"{quoted(answer)}, so no score tells them apart. Use another scoring, a template with "
+                    "other words, or another model."
+                )
+            known[ids] = answer
+        return list(known)
 
     def text(self, segments: Sequence[Segment]) -> str:
         """What the model is shown, as text, with the chat template's header where there is one."""

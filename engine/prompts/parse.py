@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from db.errors import BadInput
+from db.names import quoted
 from engine.prompts.segments import ANSWERED, ASKED, BLANK, TAIL, clean
 from engine.prompts.template import (
     INLINE,
@@ -31,6 +32,9 @@ from engine.prompts.template import (
 
 BUILT_IN = Path(__file__).parent / "templates"
 LARGEST = 20_000  # characters of a template
+# What bounds the prompts that a text of that length can write.
+LONGEST_WORD = 200  # characters of a word of its domain
+MOST_PLACEHOLDERS = 20  # in an item, a demonstration, a hint or a query, words not counted
 
 # Section -> what its question names besides the user's own items, which changes with the candidate.
 OF_QUESTION = {
@@ -44,6 +48,8 @@ OF_QUESTION = {
 }
 _KEYS = {"about", "source", "introduction", "item", "demonstration", "hint", "words"}
 _SECTION_KEYS = {"introduction", "demonstration", "query", "item", "yes", "no"}
+_WORDS_NAMED = 10  # in a message, at most
+_JOINERS = "\u200c\u200d"  # without a glyph, but Persian, Hindi and emoji are not spelt without them
 _TAKEN = {*LISTS, *VALUES, *OF_ITEM, "answer", "candidates", "label", "count", "n", "hint", "review"}
 
 
@@ -60,40 +66,48 @@ def read(text: str, reference: str = "") -> Template:
     """
     if len(text) > LARGEST:
         raise BadInput(f"The template has {len(text):,} characters; at most {LARGEST:,} are read.")
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"The template is not valid TOML: {error}.") from error
+    data = _data(text)
     _check_keys(data)
     words = _words(data.get("words", {}))
-    _introduction(data, "the template", words)
+    introduction = _introduction(data, "the template", words)
     forms = {name: _form(name, data[name], data, words) for name in OF_QUESTION if name in data}
     if not forms:
         raise BadInput(f"The template has no section. Add at least one of: {_named(OF_QUESTION, '[]')}.")
-    hint = data.get("hint", "Another recommender suggests:\n- {hint}\n\n")
     return Template(
         reference=reference,
         digest=sha256(text.encode()).hexdigest(),
         about=_text(data, "about", "the template", ""),
         source=_text(data, "source", "the template", ""),
-        introduction=_introduction(data, "the template", words),
-        hint=_ended(_lines(hint, words, ("hint",), "hint")),
+        introduction=introduction,
+        hint=_hint(data, words),
         forms=forms,
     )
+
+
+def _data(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"The template is not valid TOML: {error}.") from error
+    except (ValueError, RecursionError) as error:  # what Python has no room for
+        raise BadInput(
+            "The template holds a number of thousands of digits, or lists within lists hundreds deep. It "
+            "needs neither: it is made of texts and sections."
+        ) from error
 
 
 def _check_keys(data: Mapping[str, Any]) -> None:
     for name, value in data.items():
         if name not in _KEYS and name not in OF_QUESTION:
             known = ", ".join([*sorted(_KEYS), *(f"[{section}]" for section in OF_QUESTION)])
-            raise BadInput(f"{name}: a template has nothing of this name. It may have: {known}.")
+            raise BadInput(f"{_short(name)}: a template has nothing of this name. It may have: {known}.")
         if name in OF_QUESTION or name == "words":
             if not isinstance(value, dict):
                 raise BadInput(f"{name}: write it as a section, [{name}].")
             unknown = set(value) - _SECTION_KEYS if name != "words" else set()
             if unknown:
                 raise BadInput(
-                    f"[{name}] {min(unknown)}: a section has nothing of this name. It may have: "
+                    f"[{name}] {_short(min(unknown))}: a section has nothing of this name. It may have: "
                     f"{', '.join(sorted(_SECTION_KEYS))}."
                 )
 
@@ -101,9 +115,14 @@ def _check_keys(data: Mapping[str, Any]) -> None:
 def _words(given: Mapping[str, Any]) -> dict[str, str]:
     for name, word in given.items():
         if not name.isidentifier() or name.removesuffix(INLINE) in _TAKEN:
-            raise BadInput(f"[words] {name}: choose another name, of letters and digits; this one is taken.")
-        if not isinstance(word, str) or not word.isprintable():
-            raise BadInput(f"[words] {name}: expected a word or a phrase in one line.")
+            raise BadInput(
+                f"[words] {_short(name)}: choose another name, of letters and digits; this one is taken."
+            )
+        if not isinstance(word, str) or _unprintable(word) or len(word) > LONGEST_WORD:
+            raise BadInput(
+                f"[words] {_short(name)}: expected a word or a phrase in one line, of at most "
+                f"{LONGEST_WORD} characters."
+            )
     return dict(given)
 
 
@@ -113,10 +132,13 @@ def _text(data: Mapping[str, Any], name: str, where: str, default: str | None = 
         raise BadInput(f"{where}: {name} is missing.")
     if not isinstance(value, str):
         raise BadInput(f"{where}: {name} is a text.")
-    bad = [mark for mark in value if mark != "\n" and not mark.isprintable()]
-    if bad:
+    if bad := _unprintable(value.replace("\n", "")):
         raise BadInput(f"{where}: {name} holds {bad[0]!r}, which is no character to print. Remove it.")
     return value
+
+
+def _unprintable(text: str) -> list[str]:
+    return [mark for mark in text if not mark.isprintable() and mark not in _JOINERS]
 
 
 def _form(name: str, section: Mapping[str, Any], data: Mapping[str, Any], words: Mapping[str, str]) -> Form:
@@ -139,6 +161,14 @@ def _introduction(part: Mapping[str, Any], where: str, words: Mapping[str, str])
     if not introduction.strip():
         raise BadInput("introduction: it is empty. Say in a line what the prompt is about.")
     return introduction if introduction.endswith("\n") else f"{introduction}\n"
+
+
+def _hint(data: Mapping[str, Any], words: Mapping[str, str]) -> tuple[Line, ...]:
+    text = data.get("hint", "Another recommender suggests:\n- {hint}\n\n")
+    lines = _lines(text, words, ("hint",), "hint")
+    if "hint" not in _names_of(lines):
+        raise BadInput("hint: {hint} is missing.")
+    return _ended(lines)
 
 
 def _demonstration(text: str, section: str, words: Mapping[str, str]) -> tuple[Line, ...]:
@@ -216,7 +246,14 @@ def _lines(text: str, words: Mapping[str, str], allowed: Sequence[str], where: s
             )
         if {"n", "label"} & names_in(line) and not repeated:
             raise BadInput(f"{where}: {{n}} and {{label}} stand on the line of a list.")
+    _check_count([part for line in lines for part in line], where)
     return tuple(lines)
+
+
+def _check_count(parts: Sequence[Part], where: str) -> None:
+    count = sum(isinstance(part, Value) for part in parts)
+    if count > MOST_PLACEHOLDERS:
+        raise BadInput(f"{where}: it has {count:,} placeholders, at most {MOST_PLACEHOLDERS} are written.")
 
 
 def _parts(line: str, words: Mapping[str, str], allowed: Sequence[str], where: str) -> Line:
@@ -231,15 +268,17 @@ def _parts(line: str, words: Mapping[str, str], allowed: Sequence[str], where: s
     try:
         read_line = list(string.Formatter().parse(line))
     except ValueError as error:
-        raise BadInput(f"{where}: {line.strip()!r}: {error}. Write {{{{ for a brace.") from error
+        raise BadInput(f"{where}: {quoted(line.strip())}: {error}. Write {{{{ for a brace.") from error
     for text, name, form, conversion in read_line:
         add(text)
         if name is None:
             continue
         if form or conversion or name not in (*words, *allowed, "n"):
             written = f"{name}{'!' + conversion if conversion else ''}{':' + form if form else ''}"
-            known = _named([*allowed, "n", *words], "{}")
-            raise BadInput(f"{where}: there is no placeholder {{{written}}} here. There are: {known}.")
+            known = _named([*allowed, "n", *list(words)[:_WORDS_NAMED]], "{}")
+            raise BadInput(
+                f"{where}: there is no placeholder {{{_short(written)}}} here. There are: {known}."
+            )
         if name in words:
             add(words[name])
         else:
@@ -267,6 +306,7 @@ def _groups(text: str, words: Mapping[str, str]) -> tuple[Group, ...]:
         raise BadInput(f"item: {{title}} is needed, outside brackets. There are: {_named(OF_ITEM, '{}')}.")
     if "\n" in text:
         raise BadInput("item: it is one line.")
+    _check_count([part for group in groups for part in group.parts], "item")
     return tuple(groups)
 
 
@@ -288,6 +328,11 @@ def _names_of(lines: Sequence[Line]) -> set[str]:
 
 def _named(names: Sequence[str] | Mapping[str, Any], around: str) -> str:
     return ", ".join(f"{around[0]}{name}{around[1]}" for name in names)
+
+
+def _short(name: str) -> str:
+    """A name of the text as messages repeat it."""
+    return quoted(name)[1:-1]
 
 
 def _ended(lines: tuple[Line, ...]) -> tuple[Line, ...]:

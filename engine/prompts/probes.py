@@ -3,7 +3,7 @@
 Boundary: pieces of whole prompts, answers included. No tokenizer.
 """
 
-from functools import cache
+from functools import lru_cache
 
 from engine.prompts.segments import Disliked, Example, Pieces, label_answer, title_answer
 from engine.prompts.template import Template, render
@@ -29,7 +29,7 @@ TITLES = (
 )
 
 
-@cache
+@lru_cache(maxsize=64)  # each draft that is typed is a template
 def prompts(template: Template) -> tuple[Pieces, ...]:
     """The pieces of a prompt of every form, with two demonstrations, with and without a hint."""
     history = (*TITLES[4:8], Disliked(TITLES[8]))

@@ -41,9 +41,10 @@ def explain(engine: Engine, request: RunRequest, item: str | None = None) -> dic
         item, title = best["item"], best["title"]
     else:
         title = _title(context.store, context.dataset.id, item)
-    form, inputs, loaded = context.template.form("explanation"), gather(context), context.loaded
-    task = inputs.task(form)
-    asked = loaded.encoder.joined(form.ask([title]))
+    context = context.writing("explanation")
+    inputs, loaded = gather(context), context.loaded
+    task = inputs.task()
+    asked = loaded.encoder.joined(context.form.ask([title]))
     room = loaded.context_length - len(asked) - TOKENS
     fitted = fit(loaded.encoder, task.template, "explanation", task.demos, task.history, room, task.hint)
     gate = gate_of(loaded, kept_weights(task, fitted))

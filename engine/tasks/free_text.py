@@ -170,7 +170,7 @@ def _context(engine: Engine, request: RunRequest) -> Context[RunRequest]:
 
     Raises BadInput, before a call, for what a server cannot do.
     """
-    context = resolve(engine, request)
+    context = resolve(engine, request).writing("free")
     if context.model.endpoint is None:
         return context
     context = replace(context, request=replace(context.request, scoring="free"))
@@ -180,7 +180,7 @@ def _context(engine: Engine, request: RunRequest) -> Context[RunRequest]:
 
 @contextmanager
 def _writer(context: Context[RunRequest], inputs: Inputs, top: int, clock: Clock) -> Iterator[Writer]:
-    task = inputs.task(context.template.form("free"))
+    task = inputs.task()
     if context.model.endpoint is not None:
         with remote_of(context) as remote:
             yield RemoteWriter(remote, task, top)

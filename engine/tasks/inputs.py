@@ -31,7 +31,6 @@ from engine.tasks.proxy_scoring import prescored
 
 if TYPE_CHECKING:
     from engine.llm.scoring.ranking import Task
-    from engine.prompts import Form
 
 
 @dataclass(frozen=True)
@@ -83,16 +82,15 @@ class Inputs:
         """The demonstrations, as they were chosen."""
         return Choice(self.chosen, self.weights, self.optimization, self.control, self.excluded)
 
-    def task(self, form: Form | None = None) -> Task:
-        """The request in titles, as the language model's side takes it, for a form of its template (that of
-        its scoring by default)."""
+    def task(self) -> Task:
+        """The request in titles, as the language model's side takes it."""
         from engine.llm.scoring.kv_tuning import ForwardTuned
         from engine.llm.scoring.ranking import Task
 
         request = self.request
         return Task(
-            demos=tuple(self.context.example(entry, form) for entry in self.chosen),
-            history=self.context.history(self.query.history, form),
+            demos=tuple(map(self.context.example, self.chosen)),
+            history=self.context.history(self.query.history),
             candidates=self.titles,
             target=self.target_index,
             scoring=request.scoring,  # type: ignore[arg-type]  # validated with the request

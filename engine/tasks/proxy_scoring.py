@@ -10,6 +10,7 @@ Boundary: a pool in, effects or the best of it out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from db.errors import BadInput
 from db.requests import RunRequest
@@ -53,16 +54,18 @@ def effects(context: Context[RunRequest], pool: Sequence[PoolEntry]) -> list[flo
     if not pool:
         return []
     query, request, cache = context.query, context.request, context.engine.prefills
-    template, form = context.template, context.template.form("sum")
-    small = context.engine.load(context.proxy)
+    small, context = context.engine.load(context.proxy), context.writing("sum")
+    template = context.template
+    if not small.encoder.chat:  # the model that ranks may have turns where the small one has none
+        template = replace(template, turns=False)
     gains: list[list[float]] = [[] for _ in pool]
     for probe in own_probes(context.store, context.dataset, query, PROBES, request.history):
         judged = [i for i, entry in enumerate(pool) if not gives_away(entry, query, probe)]
-        history = context.history(probe.history, form)
+        history = context.history(probe.history)
         task = Task((), history, (probe.purchase.title,), 0, template=template)
         zero_shot = rank_candidates(small, task, cache).loss
         assert zero_shot is not None
-        losses = single_losses(small, task, [context.example(pool[i], form) for i in judged], cache)
+        losses = single_losses(small, task, [context.example(pool[i]) for i in judged], cache)
         for i, loss in zip(judged, losses, strict=True):
             gains[i].append(zero_shot - loss)
     return [sum(gained) / len(gained) if gained else None for gained in gains]

@@ -62,12 +62,13 @@ def ratings_of(columns: DatasetColumns, name: str) -> list[float]:
 
 
 def _rated(context: Context[RunRequest], columns: DatasetColumns, values: Sequence[float]) -> dict[str, Any]:
+    context = context.writing("rating")
     request, query = context.request, context.query
     if request.prompts > 1 or request.perturb is not None:
         raise BadInput("A rating is predicted after one prompt without edits: leave out prompts and perturb.")
     if query.target.rating is None:
         raise BadInput(f"The target of user {query.user_id!r} has no rating to compare with.")
-    inputs, form = gather(context), context.template.form("rating")
+    inputs = gather(context)
     rated = [n for n, entry in enumerate(inputs.chosen) if entry.answer.rating is not None]
     inputs = replace(
         inputs,
@@ -75,7 +76,7 @@ def _rated(context: Context[RunRequest], columns: DatasetColumns, values: Sequen
         weights=tuple(inputs.weights[n] for n in rated),
         prompts=(len(rated),),
     )
-    task = inputs.task(form)
+    task = inputs.task()
     fitted, probabilities = _asked(context, inputs, task, values)
     zero, bare = (fitted, probabilities)
     if fitted.kept:
@@ -104,9 +105,9 @@ def _asked(
     context: Context[RunRequest], inputs: Inputs, task: Task, values: Sequence[float]
 ) -> tuple[Fitted, list[float]]:
     """The prompt, and the probability of each rating as its answer, among the ratings there are."""
-    loaded, form = context.loaded, context.template.form("rating")
+    loaded, form = context.loaded, context.form
     asked = loaded.encoder.joined(form.ask([inputs.target.title]))
-    answers = [loaded.encoder.joined(form.rating_answer(value)) for value in values]
+    answers = loaded.encoder.answers([form.rating_answer(value) for value in values])
     room = loaded.context_length - len(asked) - max(map(len, answers))
     fitted = fit(loaded.encoder, task.template, "rating", task.demos, task.history, room, task.hint)
     head = demo_head(loaded, fitted, context.engine.prefills, task.edits)

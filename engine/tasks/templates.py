@@ -43,7 +43,7 @@ def saved_file(store: Store, path: str) -> StoredTemplate:
 
     file = Path(path).expanduser()
     try:
-        with file.open(encoding="utf-8") as opened:
+        with file.open(encoding="utf-8-sig") as opened:
             text = opened.read(LARGEST + 1)
     except UnicodeDecodeError as error:
         raise BadInput(f"The template {path} is not UTF-8. Save it as UTF-8.") from error

@@ -67,7 +67,7 @@ def longest_tail(encoder: PieceEncoder, question: Question) -> int:
     if question.scoring == "listwise":
         count = len(question.candidates)
         listed = max(len(_listed(encoder, question, order)) for order in question.orders)
-        return listed + max(len(encoder.joined(label_answer(i, count))) for i in range(count))
+        return listed + max(map(len, _labels(encoder, count)))
     return max(len(row.ids) for row in candidate_rows(encoder, question))
 
 
@@ -197,7 +197,7 @@ def _listwise(
     loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
 ) -> Answers:
     count = len(question.candidates)
-    labels = [loaded.encoder.joined(label_answer(i, count)) for i in range(count)]
+    labels = _labels(loaded.encoder, count)
     found: list[float] = []
     for order in question.orders:
         listed = _listed(loaded.encoder, question, order)
@@ -218,7 +218,7 @@ def _ask_pieces(question: Question, titles: Sequence[str]) -> tuple[str, ...]:
 def _yes_no_rows(encoder: PieceEncoder, question: Question, title: str) -> list[Row]:
     asked = encoder.joined(_ask_pieces(question, [title]))
     form = question.template.form(question.scoring)
-    answers = [encoder.joined(form.yes_no_answer(yes)) for yes in (True, False)]
+    answers = encoder.answers([form.yes_no_answer(yes) for yes in (True, False)])
     return [Row((*asked, *answer), len(answer)) for answer in answers]
 
 
@@ -227,8 +227,12 @@ def _label_rows(
 ) -> list[Row]:
     """The list in this order and the label of each of the chosen candidates."""
     listed, place = _listed(encoder, question, order), {c: n for n, c in enumerate(order)}
-    labels = [encoder.joined(label_answer(place[candidate], len(order))) for candidate in chosen]
-    return [Row((*listed, *label), len(label)) for label in labels]
+    labels = _labels(encoder, len(order))
+    return [Row((*listed, *labels[place[c]]), len(labels[place[c]])) for c in chosen]
+
+
+def _labels(encoder: PieceEncoder, count: int) -> list[tuple[int, ...]]:
+    return encoder.answers([label_answer(i, count) for i in range(count)])
 
 
 def _listed(encoder: PieceEncoder, question: Question, order: Sequence[int]) -> tuple[int, ...]:

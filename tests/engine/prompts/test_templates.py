@@ -12,27 +12,13 @@ from db.datasets import Interaction
 from db.errors import BadInput, ModelError
 from db.ratings import FIVE_STARS
 from engine.prompts import PLAIN, Disliked, Example, PieceEncoder, built_in, encode, read, render
-from engine.prompts.parse import BUILT_IN, LARGEST
+from engine.prompts.parse import BUILT_IN, LARGEST, LONGEST_WORD, MOST_PLACEHOLDERS
 from engine.prompts.segments import written
 from tests.engine.conftest import make_tokenizer
+from tests.support.own_template import SMALLEST
 
 DEMO = Example(("Ocean Tales", "Iron Path", Disliked("Rust")), "Ember Road", True, 4.0)
 HISTORY = ("Paper Kingdoms", "The Long Tide", Disliked("Gravel"))
-SMALLEST = """
-introduction = "Books read."
-demonstration = '''
-Read:
-- {history}
-Then:
-- {answer}
-'''
-[title]
-query = '''
-Read:
-- {history}
-Then:
-- {answer}'''
-"""
 
 
 def purchase(title: str, rating: float | None = None, **more: object) -> Interaction:
@@ -154,6 +140,12 @@ FAULTS = {
     SMALLEST + '[words]\nthing = "a\\nb"\n': "in one line",
     SMALLEST + "#" * LARGEST: "at most",
     SMALLEST.replace("'''\nRead", "5\n#'''\nRead", 1): "is a text|not valid TOML",
+    f"a = {'[' * 9_000}": "lists within lists",
+    f"a = {'9' * 9_000}": "thousands of digits",
+    f'{SMALLEST}[words]\nw = "{"w" * (LONGEST_WORD + 1)}"': f"at most {LONGEST_WORD} characters",
+    SMALLEST.replace("Then:", "{recent}" * MOST_PLACEHOLDERS): "22 placeholders, at most 20",
+    f'item = "{"{title}" * (MOST_PLACEHOLDERS + 1)}"\n{SMALLEST}': "item: it has 21 placeholders, at most 20",
+    f"hint = 'Ask somebody else.'\n{SMALLEST}": r"hint: \{hint\} is missing",
 }
 
 
@@ -161,6 +153,30 @@ FAULTS = {
 def test_a_fault_is_named(fault: str) -> None:
     with pytest.raises(BadInput, match=FAULTS[fault]):
         read(fault)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{'k' * 9_000} = 1\n{SMALLEST}",
+        SMALLEST.replace("[title]", f"[title]\n{'k' * 9_000} = 1"),
+        SMALLEST.replace("Books", f"{{{'k' * 9_000}}}"),
+        SMALLEST.replace("Read:", f"{{{'k' * 9_000}"),
+        f"{SMALLEST}[words]\n{'k' * 9_000} = 1\n",
+        SMALLEST.replace("Books", "{nothing}") + "[words]\n" + "".join(f"w{n} = 'x'\n" for n in range(900)),
+    ],
+    ids=["key", "key of a section", "placeholder", "brace", "word", "many words"],
+)
+def test_a_fault_is_named_in_a_sentence_however_long_the_text(text: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        read(text)
+    assert len(str(refused.value)) < 400
+
+
+def test_joiners_that_scripts_and_emoji_are_spelt_with_are_letters() -> None:
+    joined = "\N{ZERO WIDTH NON-JOINER} \N{ZERO WIDTH JOINER}"
+    template = read(SMALLEST.replace("Books", "{kind}") + f'[words]\nkind = "{joined}"\n')
+    assert template.introduction == f"{joined} read.\n"
 
 
 def test_an_answer_stands_below_what_is_asked() -> None:

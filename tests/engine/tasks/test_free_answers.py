@@ -16,6 +16,8 @@ from engine.llm.generation.free_writing import write
 from engine.llm.scoring.log_probs import prefill
 from engine.tasks.free_answers import LINES, LONGEST, NOTE, TOKENS, explain, summarize
 from engine.tasks.rank import rank
+from engine.tasks.templates import save
+from tests.support.own_template import with_section
 from tests.toys import toy_columns
 
 ASKED = RunRequest(dataset="toy", user="u8", model="tiny", demos="none", history=2)
@@ -52,6 +54,12 @@ def test_the_item_can_be_named(engine: Engine) -> None:
         explain(engine, ASKED, "nothing")
     with pytest.raises(BadInput, match=r"no section \[explanation\]"):
         explain(engine, replace(ASKED, template="tallrec"), "i5")
+
+
+def test_a_template_needs_no_other_section(engine: Engine) -> None:
+    save(engine.store, "reasons", with_section("explanation", "{title}\n"))
+    asked = replace(ASKED, template="reasons", demos="neighbours:200t")
+    assert explain(engine, asked, "i5")["item"] == "i5"
 
 
 def test_a_summary_is_of_the_review_and_nothing_else(engine: Engine) -> None:

@@ -20,8 +20,10 @@ from engine.llm.generation.free_writing import write
 from engine.llm.scoring.log_probs import prefill
 from engine.tasks import free_text as module
 from engine.tasks.free_text import free
+from engine.tasks.templates import save
 from engine.tasks.title_lines import STATUSES, compliance, normal, read
 from tests.engine.conftest import make_loaded
+from tests.support.own_template import with_section
 from tests.toys import toy_columns
 
 torch.set_num_threads(1)
@@ -155,3 +157,11 @@ def test_writing_is_greedy_and_ends_where_it_is_told() -> None:
 def test_a_list_of_nothing_is_refused(engine: Engine) -> None:
     with pytest.raises(BadInput, match="from 1 up"):
         free(engine, RunRequest(dataset="toy", user="u8", model="tiny"), top=0)
+
+
+def test_a_template_needs_no_other_section_and_demonstrations_are_shown_as_in_the_prompt(
+    engine: Engine, store: Store
+) -> None:
+    save(store, "lists", with_section("free", "{count} of:\n- {candidates}\n"))
+    found = free(engine, RunRequest("toy", "u8", model="tiny", demos="recent:1", template="lists"), top=2)
+    assert found["demonstrations"][0]["text"].startswith("Read:\n- ")

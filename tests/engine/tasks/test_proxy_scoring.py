@@ -187,3 +187,20 @@ def test_named_demonstrations_are_not_looked_through(request_: RunRequest) -> No
         replace(request_, demonstrations=(Chosen("0123456789abcdef"),))
     with pytest.raises(BadInput, match="prescore"):
         replace(request_, prescore=" ")
+
+
+def test_turns_are_written_only_where_the_small_model_has_them(
+    engine: Engine, request_: RunRequest, model_folder: Callable[..., Path]
+) -> None:
+    engine.register("talker", str(model_folder("llama", "chat")))
+    plain = replace(request_, model="talker")
+    turned = replace(plain, turns="chat")
+    assert rank(engine, turned).request.turns == "chat"
+    context = resolve(engine, plain)
+    wide = parse_spec("neighbours:8")
+    pool = selection.choose(engine.store, context.dataset, context.query, wide, 0, context.reader)
+    measured = proxy_scoring.effects(resolve(engine, turned), pool)
+    assert measured == proxy_scoring.effects(context, pool)
+    itself = [replace(request, prescore="talker") for request in (plain, turned)]
+    one, chat = (proxy_scoring.effects(resolve(engine, request), pool) for request in itself)
+    assert one != chat

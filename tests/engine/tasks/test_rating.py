@@ -1,5 +1,6 @@
 """Rating prediction: the expectation over ratings as answers, and controls that know no more."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from engine.context import Engine, resolve
 from engine.prompts import encode, render
 from engine.tasks.inputs import gather
 from engine.tasks.rating import controls, rate, rate_users
+from engine.tasks.templates import save
+from tests.support.own_template import with_section
 from tests.toys import toy_columns
 
 ASKED = RunRequest(dataset="toy", user="u8", model="tiny", demos="neighbours:2", history=3)
@@ -35,8 +38,9 @@ def engine(store: Store, settings: Settings, model_folder: Callable[..., Path]) 
 def test_the_prediction_is_the_expectation_over_whole_prompts(engine: Engine) -> None:
     found = rate(engine, ASKED)
     context = resolve(engine, ASKED)
-    inputs, form, loaded = gather(context), context.template.form("rating"), context.loaded
-    task = inputs.task(form)
+    context = context.writing("rating")
+    inputs, form, loaded = gather(context), context.form, context.loaded
+    task = inputs.task()
     assert all(": " in item for item in task.history)
     shared = encode(loaded.encoder, render(context.template, "rating", task.demos, task.history)).ids
     asked = loaded.encoder.joined(form.ask([inputs.target.title]))
@@ -52,6 +56,18 @@ def test_the_prediction_is_the_expectation_over_whole_prompts(engine: Engine) ->
     assert [each["p"] for each in found["probabilities"]] == pytest.approx(share, abs=1e-4)
     assert found["expected"] == pytest.approx(float(share @ np.arange(1, 6)), abs=1e-3)
     assert found["error"] == pytest.approx(found["expected"] - found["actual"])
+
+
+def test_a_template_needs_no_other_section_and_demonstrations_are_shown_as_in_the_prompt(
+    engine: Engine, store: Store
+) -> None:
+    save(store, "ratings", with_section("rating", "{title}\n", "Rating: {answer}"))
+    found = rate(engine, replace(ASKED, template="ratings", demos="neighbours:2"))
+    first = found["demonstrations"][0]
+    assert first["text"].startswith("Read:\n- ")
+    assert re.search(r"\nThen:\nRating: \d\n$", first["text"])
+    plain = rate(engine, ASKED)["demonstrations"][0]["text"]
+    assert "with the rating given" in plain
 
 
 def test_a_weight_of_zero_predicts_as_if_the_demonstrations_were_hidden(engine: Engine) -> None:

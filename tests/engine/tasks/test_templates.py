@@ -17,25 +17,11 @@ from engine.prompts.parse import LARGEST
 from engine.tasks.rank import rank
 from engine.tasks.templates import preview, save, saved_file, text_of
 from tests.engine.jobs.test_folders import silent
+from tests.support.own_template import WITH_YEARS, with_section
 from tests.toys import toy_columns
 
 ASKED = RunRequest(dataset="toy", user="u1", model="tiny", demos="recent:2", candidates=5)
-OWN = """
-introduction = "Books read, with their years."
-item = "{title}[ ({year})]"
-demonstration = '''
-Read:
-- {history}
-Then:
-- {answer}
-'''
-[title]
-query = '''
-Read:
-- {history}
-Then:
-- {answer}'''
-"""
+OWN = WITH_YEARS.replace("Books read", "Books read, with their years")
 
 
 @pytest.fixture
@@ -124,6 +110,8 @@ def test_a_file_is_kept_under_its_name(engine: Engine, tmp_path: Path) -> None:
     file.write_text("x" * (LARGEST + 1))
     with pytest.raises(BadInput, match="at most"):
         saved_file(engine.store, str(file))
+    file.write_text(OWN, encoding="utf-8-sig")  # as editors on Windows write it
+    assert saved_file(engine.store, str(file)).reference == kept.reference
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(BadInput, match="UTF-8"):
         saved_file(engine.store, str(file))
@@ -155,7 +143,6 @@ def test_the_job_of_the_pages_gives_a_text_a_prompt_and_a_reference(engine: Engi
 
 def test_a_template_is_kept_without_a_model_and_with_any_section(engine: Engine) -> None:
     """Neither needs a ranking prompt: a text for free answers alone is kept too."""
-    head, _, tail = OWN.replace("[title]", "[free]").rpartition("Then:")
-    free = f"{head}Of:\n- {{candidates}}\nThen:{tail}"
+    free = with_section("free", "Of:\n- {candidates}\n")
     assert HANDLERS["template"](engine, {"text": free, "save_as": "words"}, silent)["reference"]
     assert templates.get(engine.store, "words").scorings == ("free",)

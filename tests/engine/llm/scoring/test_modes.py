@@ -5,10 +5,12 @@ import math
 import pytest
 import torch
 
+from db.errors import ModelError
 from engine.llm.scoring.modes import Question, candidate_scores, combine
 from engine.llm.scoring.ranking import Task, rank_candidates
-from engine.prompts import PLAIN, Example
+from engine.prompts import PLAIN, Example, read
 from tests.engine.conftest import TITLES, make_loaded
+from tests.support.own_template import with_section
 
 YES, NO = math.log(0.06), math.log(0.02)  # of all tokens, these two have 8 %: Yes 3 times of 4
 
@@ -42,3 +44,13 @@ def test_a_liked_target_has_the_lower_loss_the_likelier_its_yes_is(demos: tuple[
 def test_the_loss_of_several_rows_is_their_mean() -> None:
     listwise = Question(PLAIN, "listwise", ("a", "b"), 0, True, ((0, 1), (1, 0)))
     assert combine(listwise, torch.tensor([[-1.0, -3.0]])).tolist() == [2.0]
+
+
+def test_answers_that_the_tokenizer_writes_alike_are_refused() -> None:
+    """Each word that this tokenizer does not know becomes the same token, whose scores would all be equal."""
+    loaded = make_loaded("llama", "wordpiece")
+    template = read(with_section("yes_no", "{title}\n", "So: {answer}") + "yes = 'はい'\nno = 'いいえ'\n")
+    with pytest.raises(ModelError, match="same tokens for the answers 'はい' and 'いいえ'"):
+        rank_candidates(loaded, Task((), ("a",), ("b", "c"), scoring="yes_no", template=template))
+    with pytest.raises(ModelError, match="same tokens for the answers"):
+        loaded.encoder.answers([PLAIN.form("rating").rating_answer(value) for value in (77.5, 88.5)])

@@ -10,6 +10,7 @@ import ipaddress
 import json
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,10 @@ PAUSE_S = 1.0  # before the second try; doubled with each, and up to as much aga
 LONGEST_PAUSE_S = 60.0  # that a server may ask for
 LARGEST = 64 * 2**20  # bytes of one answer
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
+# How servers say that a prompt is too long: OpenAI and vLLM, vLLM, SGLang, llama.cpp, others.
+_TOO_LONG = re.compile(
+    r"context[ _](length|size|window)|maximum model length|longer than the model|prompt (is )?too long", re.I
+)
 _HIDDEN = "[key]"
 
 Payload = dict[str, Any]
@@ -43,6 +48,14 @@ class Refused(EndpointError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Unanswered(EndpointError):
+    """No try had an answer. `why`: what the last one met."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 class OverBudget(EndpointError):
@@ -217,9 +230,10 @@ class Client:
             if tries < self._tries:
                 backoff = self._pause_s * 2 ** (tries - 1) * random.uniform(1, 2)
                 self._over.wait(max(asked or 0.0, backoff))
-        raise EndpointError(
+        raise Unanswered(
             f"{self.endpoint.url} did not answer in {self._tries} tries: {why}. Nothing was stored. See "
-            "whether the server runs, and try again."
+            "whether the server runs, and try again.",
+            why,
         )
 
     def _sent(self, method: str, path: str, payload: Payload | None) -> Any:
@@ -233,9 +247,10 @@ class Client:
                     raise EndpointError(f"{url} answered with more than {LARGEST:,} bytes. It was not read.")
                 if time.monotonic() > until:
                     raise _Again(f"no whole answer in {self.endpoint.timeout_s:g} s")
-        if answer.status_code in _AGAIN:
+        if answer.status_code in _AGAIN and not _TOO_LONG.search(_message(bytes(body))):
             pause = _asked_pause(answer.headers.get("Retry-After"))
-            raise _Again(f"status {answer.status_code}", pause, refused=True)
+            said = self._plain(_message(bytes(body)))
+            raise _Again(f"status {answer.status_code}{said}", pause, refused=True)
         if answer.status_code != 200:
             raise self._refusal(url, answer.status_code, bytes(body), answer.headers.get("Location"))
         try:
@@ -256,11 +271,17 @@ class Client:
         if 300 <= status < 400:
             to = self._plain(location or "another place").split("?")[0]
             return Refused(status, f"{url} sends on to {to}. Register the address that it leads to.")
+        if _TOO_LONG.search(said):
+            return Refused(
+                status,
+                f"The prompt is too long for the server{said}. Use fewer demonstrations, a shorter history "
+                "or fewer candidates, or register the model again with a smaller --context.",
+            )
         return Refused(status, f"{url} refused the call: status {status}{said}.")
 
     def _plain(self, said: object) -> str:
         """One short line without the key."""
-        text = str(said) or type(said).__name__
+        text = said if isinstance(said, str) else str(said) or type(said).__name__
         text = text.replace(self._key, _HIDDEN) if self._key else text
         return " ".join(text.split())[:300].rstrip(".")
 
@@ -321,7 +342,9 @@ def _message(body: bytes) -> str:
         found = json.loads(body)
     except ValueError:
         found = None
-    error = found.get("error", found) if isinstance(found, dict) else None
+    error = found.get("error") or found.get("detail") or found if isinstance(found, dict) else None
+    if isinstance(error, list):  # FastAPI's, one for each field that is wrong
+        error = "; ".join(str(each.get("msg")) for each in error if isinstance(each, dict))
     text = error.get("message") if isinstance(error, dict) else error
     return f": {text}" if isinstance(text, str) and text.strip() else ""
 

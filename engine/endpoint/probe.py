@@ -5,6 +5,7 @@ prompt's beginning, must not all be alike, and must agree with what the server s
 writes itself. A server that ignores `echo`, or makes numbers up, is found out by that.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any
 
 from db.endpoints import BUDGET, CONTEXT, SAID, Endpoint, Ways
 from engine.endpoint.answers import chat_request, next_request, token_ids
-from engine.endpoint.client import TRIES, Client, EndpointError, Refused, is_loopback, number
+from engine.endpoint.client import TRIES, Client, EndpointError, Refused, Unanswered, is_loopback, number
 from engine.endpoint.protocol import Read, Unusable, next_tokens, prompt_read, read_request, written
 from engine.progress import tell
 
@@ -117,7 +118,7 @@ class _Probe:
             ask()
         except EndpointError as error:
             _raise_for_key(error)
-            return str(error)
+            return f"The server said {error.why}." if isinstance(error, Unanswered) else str(error)
         return ""
 
     def _asked(self, path: str, asked: Mapping[str, Any]) -> Any:
@@ -260,12 +261,18 @@ def _served(client: Client) -> tuple[str, int | None]:
         )
     served = asked or names[0]
     row = next((row for row in rows if row["id"] == served), {})
+    return served, _length_of(client, row)
+
+
+def _length_of(client: Client, row: Mapping[str, Any]) -> int | None:
+    """How long a prompt may be by the row of the list of models: vLLM, SGLang and others say it there, and so
+    does llama.cpp's server; an older one says there how long the model was trained for, and elsewhere how
+    much of that it serves."""
     meta = row.get("meta")
     meta = meta if isinstance(meta, Mapping) else {}
-    lengths = (
-        row.get("max_model_len"),
-        row.get("context_length"),
-        meta.get("n_ctx"),
-        meta.get("n_ctx_train"),
-    )
-    return served, next((n for n in lengths if isinstance(n, int) and n > 0), None)
+    lengths = [row.get("max_model_len"), row.get("context_length"), meta.get("n_ctx")]
+    if "n_ctx_train" in meta and "n_ctx" not in meta:
+        with contextlib.suppress(EndpointError):
+            settings = client.get("/props").get("default_generation_settings")
+            lengths.append(settings.get("n_ctx") if isinstance(settings, Mapping) else None)
+    return next((n for n in lengths if isinstance(n, int) and n > 0), None)

@@ -13,15 +13,16 @@ from typing import Any
 import torch
 
 from engine.llm.loading.load import LoadedModel
+from tests.support.dialects import DIALECTS, Dialect
 
 
 @dataclass
 class Server:
     """`lacks`: some of echo, prompt_logprobs, logprobs, completions, chat, chat_logprobs, ids, usage and
     max_model_len. `lies`: "" or "zeros" or "random", what it says of a prompt. `faults`: what each call for
-    an answer in turn meets: a status, "cut", "html", "slow", "list", "nan", or "" for nothing. `style`: where
-    log-probabilities of the next token stand, "openai" or "llama.cpp". `asked`: path, payload and headers of
-    each call; `tokens`: read and written, as it counts them.
+    an answer in turn meets: a status, "cut", "html", "slow", "list", "nan", "bare", or "" for nothing.
+    `style`: one of `DIALECTS`, which lacks more. `asked`: path, payload and headers of each call; `tokens`:
+    read and written, as it counts them.
     """
 
     loaded: LoadedModel
@@ -41,6 +42,13 @@ class Server:
     most_at_once: int = 0
     tokens: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.lacks = {*self.lacks, *self.dialect.lacks}
+
+    @property
+    def dialect(self) -> Dialect:
+        return DIALECTS[self.style]
 
     @property
     def url(self) -> str:
@@ -97,15 +105,27 @@ class Server:
         else:
             likeliest = row.topk(min(max(most, 1), len(row))).indices.tolist()
         by_id = asked.get("return_tokens_as_token_ids") and "ids" not in self.lacks
-        if self.style == "llama.cpp":
-            rows = [{"id": t, "token": self.word(t), "logprob": float(row[t])} for t in likeliest]
-            return {"content": [{**rows[0], "top_logprobs": rows}]}
+        if self.dialect.content:
+            return {"content": [self._place(row, likeliest)]}
         named = {f"token_id:{t}" if by_id else self.word(t): float(row[t]) for t in likeliest}
         return {
             "tokens": [self.word(token) for token in new],
             "token_logprobs": [float(place[token]) for place, token in zip(places, new, strict=True)],
             "top_logprobs": [named, *[{}] * (len(new) - 1)],
         }
+
+    def _place(self, row: torch.Tensor, likeliest: list[int]) -> dict[str, Any]:
+        """One place as in a chat; llama.cpp says the ids, too."""
+        rows = [
+            {
+                **({"id": t} if self.dialect.content else {}),
+                "token": self.word(t),
+                "bytes": list(self.word(t).encode()),
+                "logprob": float(row[t]),
+            }
+            for t in likeliest
+        ]
+        return {**rows[0], "top_logprobs": rows}
 
     def chat(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What it answers in a chat."""
@@ -125,8 +145,7 @@ class Server:
         if asked.get("logprobs") and "chat_logprobs" not in self.lacks:
             row = self.logprobs(ids)[-1]
             likeliest = row.topk(asked["top_logprobs"]).indices.tolist()
-            rows = [{"token": self.word(token), "logprob": float(row[token])} for token in likeliest]
-            choice["logprobs"] = {"content": [{**rows[0], "top_logprobs": rows}]}
+            choice["logprobs"] = {"content": [self._place(row, likeliest)]}
         return {**answer, "choices": [choice]}
 
     def _answer(self, choice: dict[str, Any], read: int, written: int) -> dict[str, Any]:
@@ -147,8 +166,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         server = self.server_
         if not self._admitted({}):
             return
-        length = {} if "max_model_len" in server.lacks else {"max_model_len": server.loaded.context_length}
-        self._json(200, {"data": [{"id": name, "object": "model", **length} for name in server.names]})
+        length = server.loaded.context_length
+        if self.path == "/props" and server.dialect.props:
+            self._json(200, {"default_generation_settings": {"n_ctx": length}, "total_slots": 1})
+        elif self.path == "/v1/models":
+            more = {} if "max_model_len" in server.lacks else server.dialect.row(length)
+            self._json(200, {"data": [{"id": name, "object": "model", **more} for name in server.names]})
+        else:
+            self._json(404, server.dialect.absent(404, "Not Found"))
 
     def do_POST(self) -> None:
         server = self.server_
@@ -171,6 +196,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(200, b'{"choices": [', announced=1000)
         elif fault == "html":
             self._send(200, b"<html>busy</html>")
+        elif fault == "bare":
+            self._json(418, {})
         elif fault == "list":
             self._send(200, b"[]")
         elif fault == "nan":
@@ -178,20 +205,30 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                             b'"token_logprobs": [null, NaN]}}]}')  # fmt: skip
         elif self.path == "/tokenize" and "ids" not in server.lacks:
             ids = server.loaded.tokenizer.encode(asked["prompt"], add_special_tokens=False)
+            assert asked["content"] == asked["prompt"]  # llama.cpp's name for it
             self._json(200, {"tokens": ids, "count": len(ids)})
         elif self.path == "/v1/completions" and "completions" not in server.lacks:
-            if asked.get("logprobs") is not None and asked["logprobs"] > 20 and server.style == "openai":
-                self._json(400, {"error": {"message": "at most 20 logprobs"}})
-                return
-            ids = server.loaded.tokenizer.encode(asked["prompt"], add_special_tokens=True)
-            if len(ids) + asked.get("max_tokens", 16) > server.loaded.context_length:
-                self._json(400, {"error": {"message": "This model's maximum context length is too short."}})
-                return
-            self._json(200, server.completion(asked, ids, asked["prompt"]))
+            self._completion(server, asked)
         elif self.path == "/v1/chat/completions" and "chat" not in server.lacks:
             self._json(200, server.chat(asked))
         else:
-            self._json(404, {"error": {"message": "no such path"}})
+            self._json(404, server.dialect.absent(404, "Not Found"))
+
+    def _completion(self, server: Server, asked: dict[str, Any]) -> None:
+        dialect = server.dialect
+        ids = server.loaded.tokenizer.encode(asked["prompt"], add_special_tokens=True)
+        written, length = asked.get("max_tokens", 16), server.loaded.context_length
+        if asked.get("echo") and dialect.echo:
+            self._json(500, dialect.error(500, dialect.echo))
+        elif (asked.get("logprobs") or 0) > dialect.most:
+            said = f"Requested sample logprobs of {asked['logprobs']}, which is greater than max allowed"
+            self._json(400, dialect.error(400, said))
+        elif len(ids) + written > length:
+            status, said = dialect.too_long
+            said = said.format(read=len(ids), written=written, length=length)
+            self._json(status, dialect.error(status, said))
+        else:
+            self._json(200, server.completion(asked, ids, asked["prompt"]))
 
     def _admitted(self, asked: dict[str, Any]) -> bool:
         server = self.server_

@@ -69,7 +69,7 @@ def test_made_up_log_probabilities_are_not_believed(serve: Serve, lie: str) -> N
 
 def test_an_echo_of_the_new_token_alone_is_no_echo(serve: Serve) -> None:
     """llama.cpp's server takes `echo`, gives the log-probability of what it writes, and says no more."""
-    server = serve(lacks={"echo", "prompt_logprobs", "ids"}, style="llama.cpp")
+    server = serve(style="llama.cpp 2024")
     ways = probed(server).endpoint.ways
     assert (ways.prompt, ways.next) == ("", 100)
 

@@ -17,6 +17,7 @@ from db.names import check_name, quoted, storable
 from db.schema import templates as table
 from db.store import Store
 
+FILE = ".toml"  # how the name of a template's file ends, in whatever case
 _SHOWN = 12  # letters of the digest in a reference
 _NAME = re.compile(r"[^\W_][\w. -]*")
 
@@ -45,6 +46,10 @@ def check_free(name: str) -> str:
         raise BadInput(
             f"The template name {quoted(name)} holds characters that are not letters, digits, blanks, dots, "
             "dashes or underscores. Choose another."
+        )
+    if name.lower().endswith(FILE):
+        raise BadInput(
+            f"The template name {quoted(name)} ends as a file does. Leave out {name[-len(FILE) :]}."
         )
     if name in TEMPLATES:
         raise BadInput(

@@ -226,6 +226,15 @@ class Engine:
         )
         return models.register(self.store, info)
 
+    def template(self, name: str) -> Template:
+        """The prompt template of a name or reference. Raises NotFound."""
+        from engine.prompts import built_in, read  # with a tokenizer library, which the store does not need
+
+        if name in TEMPLATES:
+            return built_in(name)
+        kept = templates.get(self.store, name)
+        return read(kept.text, kept.reference)
+
     def client(self, info: ModelInfo) -> Client:
         """Calls to an endpoint's server, for one piece of work. Raises ModelError without its key."""
         assert info.endpoint is not None
@@ -362,13 +371,7 @@ class Context(Generic[Request]):
     @cached_property
     def template(self) -> Template:
         """The prompt template of the request. Raises NotFound."""
-        from engine.prompts import built_in, read  # with a tokenizer library, which the store does not need
-
-        reference, template = self.request.template, self.draft
-        if template is None and reference in TEMPLATES:
-            template = built_in(reference)
-        elif template is None:
-            template = read(templates.get(self.store, reference).text, reference)
+        template = self.draft or self.engine.template(self.request.template)
         return template.in_turns() if self.request.turns == "chat" else template
 
     def writing(self, wanted: str) -> Context[Request]:

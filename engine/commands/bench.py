@@ -12,7 +12,7 @@ from engine.benchmarks.giving_way import WORK, giving_way
 from engine.benchmarks.method_gains import ALL, method_gains
 from engine.benchmarks.store_speed import INTERACTIONS, store_speed
 from engine.commands import output
-from engine.commands.options import Dataset, Json, at_least, opened, seeded, service_engine
+from engine.commands.options import Dataset, Json, at_least, opened, seeded, service_engine, template_named
 from engine.studies.table_cells import interval
 
 app = typer.Typer()
@@ -221,7 +221,9 @@ def ratings(
     dataset: Dataset = "simulated",
     model: Model = "embedded",
     demos: Demos = "neighbours:4",
-    template: Annotated[str, typer.Option(help="Prompt template with a section [rating].")] = "plain",
+    template: Annotated[
+        str, typer.Option(help="Prompt template with a section [rating], or a file of one.")
+    ] = "plain",
     users: Annotated[int, at_least(1, "Users drawn.")] = 100,
     seed: Seed = 0,
     json: Json = False,
@@ -229,7 +231,7 @@ def ratings(
     """MAE and RMSE of predicted ratings, beside means of known ratings on the same users."""
     from engine.tasks.rating import rate_users
 
-    options = RunOptions(demos=demos, template=template, seed=seed)
+    options = RunOptions(demos=demos, template=template_named(template), seed=seed)
     with opened() as store, service_engine(store) as engine:
         done = rate_users(engine, dataset, model, options, users, output.aside)
     _print_measured(done, json)

@@ -19,6 +19,7 @@ from db.requests.fields import LONGEST_SEED, RequestField, described
 from db.requests.run import read_chosen
 from db.settings import STORE_WAIT, Settings, set_store_wait
 from db.store import Store
+from db.templates import FILE
 from engine.commands import output
 from engine.context import Engine
 from engine.progress import telling
@@ -131,8 +132,8 @@ def read(field: RequestField, value: Any) -> Any:
     """An option's value in the form of the request's JSON. Raises BadInput naming the option."""
     if value is None:
         return None
-    if field.name == "template" and value.endswith(".toml"):
-        return _kept(value)
+    if field.name == "template":
+        return template_named(value)
     if field.kind is not tuple:
         return int(value) if field.kind is int else value
     if field.name == "demonstrations":
@@ -148,10 +149,13 @@ def read(field: RequestField, value: Any) -> Any:
         ) from error
 
 
-def _kept(path: str) -> str:
-    """The reference of a file's template, which is kept, so that its runs can be read later."""
+def template_named(value: str) -> str:
+    """What requests call the template of an option: the reference of a file's, which is kept, so that its
+    runs can be read later. Raises BadInput."""
+    if not value.lower().endswith(FILE):
+        return value
     with opened() as store:
-        return saved_file(store, path).reference
+        return saved_file(store, value).reference
 
 
 @contextlib.contextmanager

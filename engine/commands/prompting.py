@@ -10,7 +10,7 @@ from db.errors import BadInput
 from db.requests import RunRequest
 from db.store import Store
 from engine.commands import output
-from engine.commands.options import Json, Model, listing, opened, service_engine, takes
+from engine.commands.options import Json, Model, listing, opened, service_engine, takes, template_named
 from engine.tasks.templates import saved_file, text_of
 
 app = typer.Typer()
@@ -62,27 +62,31 @@ def explain(
     from engine.tasks.free_answers import explain as written
 
     with opened() as store, service_engine(store) as engine:
-        view = written(engine, request, item)
-    if json:
-        output.as_json(view)
-        return
-    output.line(f"{view['title']}: {view['text']}")
-    output.notes(view["notes"])
+        _print_text(written(engine, request, item), json)
 
 
 @app.command(epilog="Example: dualens summarize 'Sturdy, but the lid leaks.' -m smollm2")
 def summarize(
     review: Annotated[str, typer.Argument(help="A customer's review.")],
     model: Model = "embedded",
+    template: Annotated[
+        str, typer.Option(help="Prompt template with a section [summary], or a file of one.")
+    ] = "plain",
     json: Json = False,
 ) -> None:
     """Let the model put a review into a few words. Free text: nothing checks it (arXiv 2308.12241)."""
     from engine.tasks.free_answers import summarize as written
 
+    named = template_named(template)
     with opened() as store, service_engine(store) as engine:
-        view = written(engine, model, review)
+        _print_text(written(engine, model, review, named), json)
+
+
+def _print_text(view: dict[str, Any], json: bool) -> None:
+    """What the model wrote, behind the title of the item where it is about one."""
     if json:
         output.as_json(view)
         return
-    output.line(view["text"])
+    about = f"{view['title']}: " if "title" in view else ""
+    output.line(f"{about}{view['text']}")
     output.notes(view["notes"])

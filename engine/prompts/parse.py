@@ -145,7 +145,9 @@ def _form(name: str, section: Mapping[str, Any], data: Mapping[str, Any], words:
     where = f"[{name}]"
     item = _groups(_text(section, "item", where, _text(data, "item", "the template", "{title}")), words)
     shown = section.get("demonstration", data.get("demonstration"))
-    demonstration = _demonstration(_text({"demonstration": shown}, "demonstration", where), name, words)
+    demonstration: tuple[Line, ...] = ()
+    if shown is not None or name != "summary":  # which shows none
+        demonstration = _demonstration(_text({"demonstration": shown}, "demonstration", where), name, words)
     shared, asked = _query(_text(section, "query", where), name, words)
     yes, no = (
         _literal(_text(section, key, where, key.title()), words, f"{where} {key}") for key in ("yes", "no")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from db.choices import SCORINGS
 from db.datasets import Interaction
 from db.errors import BadInput
 from db.ratings import Scale
@@ -207,9 +208,13 @@ class Template:
                 f"There is no scoring mode '{scoring}'. Choose one of: {', '.join(self.scorings)}."
             )
         if section not in self.forms:
+            ranking = [name for name in self.scorings if name in SCORINGS]
+            others = (
+                f"one of its scorings ({', '.join(ranking)}), or " if ranking and scoring in SCORINGS else ""
+            )
             raise BadInput(
                 f"The prompt template {self.reference} has no section [{section}], which {scoring} needs. "
-                f"Choose one of its scorings ({', '.join(self.scorings)}), or another template."
+                f"Choose {others}another template."
             )
         return replace(self.forms[section], turns=self.turns)
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from db import datasets
 from db.errors import BadInput, NotFound
 from db.names import quoted
 from db.requests import RunRequest
 from engine.context import Engine, resolve
 from engine.llm.generation.free_writing import write
-from engine.llm.scoring.log_probs import prefill
+from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.log_probs import Prefix, prefill
 from engine.llm.scoring.ranking import kept_weights
-from engine.prompts import PLAIN, encode, fit, render
+from engine.prompts import encode, fit, render
 from engine.tasks import results
 from engine.tasks.catalogue import gate_of, whole_prompt
 from engine.tasks.edits import refuse_drawn
@@ -48,35 +51,35 @@ def explain(engine: Engine, request: RunRequest, item: str | None = None) -> dic
     room = loaded.context_length - len(asked) - TOKENS
     fitted = fit(loaded.encoder, task.template, "explanation", task.demos, task.history, room, task.hint)
     gate = gate_of(loaded, kept_weights(task, fitted))
-    text = write(loaded, whole_prompt(context, fitted, gate, asked, task.edits), LINES, TOKENS, gate)
-    return {
-        "item": item,
-        "title": title,
-        "text": text.strip(),
-        "tokens": len(fitted.encoded) + len(asked),
-        "model": results.model(loaded),
-        "notes": [NOTE],
-    }
+    prompt = whole_prompt(context, fitted, gate, asked, task.edits)
+    return {"item": item, "title": title, **_answer(loaded, prompt, len(fitted.encoded) + len(asked), gate)}
 
 
-def summarize(engine: Engine, model: str, review: str) -> dict[str, Any]:
-    """A review in a few words, by the template `plain`. Raises BadInput, NotFound, ModelError and
-    OutOfMemory.
+def summarize(engine: Engine, model: str, review: str, template: str = "plain") -> dict[str, Any]:
+    """A review in a few words, by the section [summary] of a template. Raises BadInput, NotFound, ModelError
+    and OutOfMemory.
     """
     if not review.strip():
         raise BadInput("The review is empty.")
     if len(review) > LONGEST:
         raise BadInput(f"The review has {len(review):,} characters; at most {LONGEST:,} are read.")
-    loaded = engine.load(engine.registered(model))
-    shared = render(PLAIN, "summary", [], [])
-    ids = (*encode(loaded.encoder, shared).ids, *loaded.encoder.joined(PLAIN.form("summary").ask([review])))
+    chosen, info = engine.template(template), engine.registered(model)
+    form = chosen.form("summary")
+    loaded = engine.load(info)
+    shared = render(chosen, "summary", [], [])
+    ids = (*encode(loaded.encoder, shared).ids, *loaded.encoder.joined(form.ask([review])))
     if len(ids) + TOKENS > loaded.context_length:
         raise BadInput(
             f"The review needs {len(ids):,} tokens with its question, and the model has room for "
             f"{loaded.context_length - TOKENS:,}. Shorten it."
         )
-    text = write(loaded, prefill(loaded, ids, [-1] * len(ids)), LINES, TOKENS)
-    return {"text": text.strip(), "tokens": len(ids), "model": results.model(loaded), "notes": [NOTE]}
+    return _answer(loaded, prefill(loaded, ids, [-1] * len(ids)), len(ids))
+
+
+def _answer(loaded: LoadedModel, prompt: Prefix, tokens: int, gate: Tensor | None = None) -> dict[str, Any]:
+    """What the model writes behind a prompt of so many tokens."""
+    text = write(loaded, prompt, LINES, TOKENS, gate).strip()
+    return {"text": text, "tokens": tokens, "model": results.model(loaded), "notes": [NOTE]}
 
 
 def _title(store: Any, dataset: int, item: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from db import templates
 from db.choices import SCORINGS, TEMPLATES
 from db.errors import BadInput
+from db.names import quoted
 from db.requests import RunRequest
 from db.requests.settled import automatic
 from db.store import Store
@@ -49,6 +50,8 @@ def saved_file(store: Store, path: str) -> StoredTemplate:
         raise BadInput(f"The template {path} is not UTF-8. Save it as UTF-8.") from error
     except OSError as error:
         raise BadInput(f"The template {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # a NUL in the path
+        raise BadInput(f"The template {quoted(path)} cannot be read: {error}.") from error
     return save(store, file.stem, text)
 
 

@@ -30,7 +30,9 @@ def test_a_deleted_one_is_read_by_its_runs_and_comes_back_when_saved(store: Stor
     assert templates.get(store, templates.save(store, "mine", "one", ("sum",)).name).text == "one"
 
 
-@pytest.mark.parametrize("name", ["", " mine", "a@b", "plain", "a/b", "{x}", "a\nb", "é" * 201])
+@pytest.mark.parametrize(
+    "name", ["", " mine", "a@b", "plain", "a/b", "{x}", "a\nb", "é" * 201, "a.toml", "b.TOML"]
+)
 def test_a_name_that_cannot_be_named_is_refused(store: Store, name: str) -> None:
     with pytest.raises(BadInput):
         templates.save(store, name, "one", ("sum",))

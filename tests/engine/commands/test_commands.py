@@ -13,6 +13,7 @@ from db import datasets, jobs
 from db.errors import BadInput
 from db.store import Store
 from engine import __main__ as cli
+from tests.support.own_template import with_section
 from tests.toys import toy_columns
 
 COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
@@ -223,3 +224,27 @@ def test_ratings_and_texts_are_asked_for(shop: Callable[..., Any]) -> None:
     assert sum(each["p"] for each in rated["probabilities"]) == pytest.approx(1)
     assert shop("explain", *asked, "--item", "i3")["item"] == "i3"
     assert "Free text" in shop("summarize", "Sturdy.", "-m", "tiny")["notes"][0]
+
+
+def test_a_file_of_a_template_is_taken_wherever_a_template_is_named(
+    shop: Callable[..., Any], tmp_path: Path
+) -> None:
+    files = {}
+    for name, asked, answer in (
+        ("title", "", "- {answer}"),
+        ("rating", "{title}\n", "Rating: {answer}"),
+        ("explanation", "{title}\n", "- {answer}"),
+        ("summary", "{review}\n", "- {answer}"),
+    ):
+        files[name] = tmp_path / f"{name}.TOML"
+        files[name].write_text(with_section(name, asked, answer))
+    model = ("-m", "tiny")
+    asked = ("-d", "toy", "-u", "u1", *model, "--demos", "neighbours:1")
+    shop("rank", *asked, "--candidates", "5", "--template", str(files["title"]))
+    shop("rate", *asked, "--template", str(files["rating"]))
+    shop("explain", *asked, "--item", "i3", "--template", str(files["explanation"]))
+    shop("bench", "ratings", "-d", "toy", *model, "--users", "2", "--template", str(files["rating"]))
+    own = shop("summarize", "Sturdy.", *model, "--template", str(files["summary"]))
+    assert own["tokens"] != shop("summarize", "Sturdy.", *model)["tokens"]
+    kept = {row["template"].partition("@")[0] for row in shop("templates")["templates"]}
+    assert files.keys() <= kept

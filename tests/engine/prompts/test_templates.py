@@ -155,6 +155,16 @@ def test_a_fault_is_named(fault: str) -> None:
         read(fault)
 
 
+def test_a_summary_needs_no_demonstration() -> None:
+    query = "'Review:\\n{review}\\nIn short: {answer}'".replace("'", '"')
+    assert read(f"introduction = 'Reviews.'\n[summary]\nquery = {query}\n").form("summary")
+
+
+def test_what_is_no_scoring_is_not_offered_one_instead() -> None:
+    with pytest.raises(BadInput, match=r"which explanation needs\. Choose another template\."):
+        built_in("films").form("explanation")
+
+
 @pytest.mark.parametrize(
     "text",
     [

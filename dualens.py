@@ -368,7 +368,7 @@ class Workspace:
         """
         from engine.optimize import optimize
 
-        request = OptimizeRequest.from_json({"dataset": dataset, "user": user, **options})
+        request = OptimizeRequest.from_fields({"dataset": dataset, "user": user, **options})
         result = optimize(self._engine, request).result
         return Optimization(
             demonstrations=_frame(result["chosen"], ["id", "weight"]),
@@ -434,7 +434,7 @@ def _request(dataset: str, user: str, options: Mapping[str, Any]) -> RunRequest:
     chosen = options.get("demonstrations")
     if chosen is not None and hasattr(chosen, "to_dict"):
         options = {**options, "demonstrations": chosen[["id", "weight"]].to_dict("records")}
-    return RunRequest.from_json({"dataset": dataset, "user": user, **options})
+    return RunRequest.from_fields({"dataset": dataset, "user": user, **options})
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str] | None = None) -> pd.DataFrame:

@@ -383,6 +383,11 @@ TEMPLATES: dict[str, TemplateChoice] = _table(
 )
 
 TURNS: dict[str, Choice] = _table(
+    Choice(
+        "auto",
+        "the model's default",
+        "Turns of a conversation where the model's chat template writes them, one turn otherwise",
+    ),
     Choice("one", "one turn", "Demonstrations and question in one message to the model"),
     Choice(
         "chat",
@@ -565,6 +570,7 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidates",
             "candidate_kind",
             "scoring",
+            "turns",
             "history",
             "exclude_target_item",
         ),
@@ -577,7 +583,7 @@ STUDIES: dict[str, StudyChoice] = _table(
         "How far effects agree with the exact removal of demonstrations, beside other scores: attention, "
         "one gradient, similarity, recency",
         paper="arXiv 2504.04386 (reconstruction)",
-        asks=("demos", "candidates", "candidate_kind", "scoring", "history"),
+        asks=("demos", "candidates", "candidate_kind", "scoring", "turns", "history"),
         users=200,
         reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: effects of "
         "turning a demonstration down; grey: other scores.",
@@ -596,6 +602,7 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidates",
             "candidate_kind",
             "scoring",
+            "turns",
             "history",
             "exclude_target_item",
         ),
@@ -621,6 +628,7 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidates",
             "candidate_kind",
             "scoring",
+            "turns",
             "history",
             "exclude_target_item",
         ),

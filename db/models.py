@@ -56,6 +56,13 @@ class ModelInfo:
             return bool(endpoint.scorings_in("chat"))
         return self.details.get("chat")
 
+    def turns_for(self, asked: str) -> str:
+        """How demonstrations stand in its prompts, a name of TURNS: as asked for, or where the request says auto
+        as turns of a conversation if it was registered as a model whose chat template writes them."""
+        if asked != "auto":
+            return asked
+        return "chat" if self.details.get("turns") and self.endpoint is None else "one"
+
     @property
     def broken(self) -> str:
         """Why it cannot be used any more, in the engine's words; empty while nothing is known against it."""

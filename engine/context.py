@@ -139,7 +139,7 @@ class Engine:
         if known.endpoint is not None or not Path(known.source).exists():
             return known
         self._check_folder(known)
-        info = self._inspected(name, known.source)
+        info = self._inspected(name, known.source, known)
         plain = replace(known, details=models.without_notes(known.details))
         if replace(info, created_at=known.created_at) == plain:
             return known
@@ -277,11 +277,12 @@ class Engine:
         except ModelError:
             return  # the first job that needs it says what is wrong
 
-    def _inspected(self, name: str, source: str) -> ModelInfo:
+    def _inspected(self, name: str, source: str, known: ModelInfo | None = None) -> ModelInfo:
         """What the files of a folder or hub id say of a model; a folder's path is made absolute."""
         from engine.llm.loading.load import inspect
 
-        return _described(name, vars(inspect(_absolute(source), self.digests)))
+        turns = {known.revision: known.details["turns"]} if known and "turns" in known.details else {}
+        return _described(name, vars(inspect(_absolute(source), self.digests, turns)))
 
 
 _DESCRIBED = ("source", "revision", "architecture", "parameters", "context_length", "details")

@@ -54,12 +54,23 @@ class Request:
         plain = {
             name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
         }
-        later = {field.name: field.default for field in described(type(self)) if field.asked.later}
-        return {k: v for k, v in plain.items() if k not in later or getattr(self, k) != later[k]}
+        before = self._before()
+        return {k: v for k, v in plain.items() if k not in before or getattr(self, k) != before[k]}
+
+    @classmethod
+    def _before(cls) -> dict[str, Any]:
+        """What was done before later fields came."""
+        return {field.name: field.before for field in described(cls) if field.asked.later}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The request. Raises BadInput for unknown, missing or invalid fields."""
+        """The request of `to_json`. Raises BadInput for unknown, missing or invalid fields."""
+        return cls.from_fields(data if not isinstance(data, Mapping) else {**cls._before(), **data})
+
+    @classmethod
+    def from_fields(cls, data: Mapping[str, Any]) -> Self:
+        """The request of what somebody named; the other fields have their defaults. Raises BadInput for
+        unknown, missing or invalid fields."""
         if not isinstance(data, Mapping):
             raise BadInput(f"{cls.WHAT}: expected an object, got {data!r}.")
         fields = {field.name: field for field in described(cls)}

@@ -22,6 +22,9 @@ from db.names import quoted
 LONGEST_SEED = 2**31 - 1
 
 
+SAME: Any = object()  # stands for a field's default
+
+
 @dataclass(frozen=True)
 class Asked:
     """The description of a field. `about`: one sentence for help and documentation. `label`: a few words
@@ -30,8 +33,8 @@ class Asked:
     `guide`: the place of the documentation that explains it (default: its table of choices). `link`: its
     parameter in the address bar (default: the field's name). `flags`: its options on the command line
     (default: the name with dashes). `expects`: what an optional field takes, for refusals. `later`: the
-    field came after the first version and is written to JSON only where it differs from its default, so
-    that the digests of older requests stay what they were.
+    field came after the first version and is written to JSON only where it differs from `before`, what was
+    done before it came (default: its default), so that the digests of older requests stay what they were.
     """
 
     about: str
@@ -45,6 +48,7 @@ class Asked:
     flags: tuple[str, ...] = ()
     expects: str = "text"
     later: bool = False
+    before: Any = SAME
 
 
 WithoutTarget = Annotated[
@@ -69,9 +73,17 @@ TemplateName = Annotated[
     ),
 ]
 Turns = Annotated[
-    str, Asked("How demonstrations stand in a chat model's prompt", "turns", choices="TURNS", later=True)
+    str,
+    Asked(
+        "How demonstrations stand in a chat model's prompt",
+        "turns",
+        choices="TURNS",
+        guide="templates#demonstrations-as-turns",
+        later=True,
+        before="one",
+    ),
 ]
-"""Fields of runs and of optimizations alike."""
+"""Fields of runs, optimizations and studies alike."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,11 @@ class RequestField:
     def required(self) -> bool:
         """Whether it has no default."""
         return self.default is MISSING
+
+    @property
+    def before(self) -> Any:
+        """What requests mean that were written before the field came."""
+        return self.default if self.asked.before is SAME else self.asked.before
 
     @property
     def link(self) -> str:

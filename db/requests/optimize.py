@@ -139,7 +139,7 @@ class OptimizeRequest(Request):
             later=True,
         ),
     ] = "margin"
-    turns: Turns = "one"
+    turns: Turns = "auto"
 
     @property
     def edits(self) -> tuple[edits.Edit, ...]:

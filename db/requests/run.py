@@ -184,7 +184,7 @@ class RunOptions(Request):
         ),
     ] = "neighbours"
     exclude_target_item: WithoutTarget = False
-    turns: Turns = "one"
+    turns: Turns = "auto"
 
     @property
     def spec(self) -> Spec:

@@ -1,4 +1,5 @@
-"""What a request leaves open, settled: its scoring, the text of its template, the encoder of its titles.
+"""What a request leaves open, settled: its scoring, the text of its template, how its demonstrations stand,
+the encoder of its titles.
 
 A run stores the settled request, so that it says what was done whatever is the default later.
 """
@@ -20,8 +21,8 @@ STATES = "states"  # instead of an encoder: the ranking model's own hidden state
 
 
 def settled(store: Store, request: Asked, model: ModelInfo) -> Asked:
-    """A run's or an optimization's request with its template named by its reference, its scoring no longer
-    auto, and its sentence encoder, where it needs one.
+    """A run's or an optimization's request with its template named by its reference, its scoring and turns no
+    longer auto, and its sentence encoder, where it needs one.
 
     Raises NotFound for a template that is not there, BadInput for a scoring that the model has not.
     """
@@ -29,7 +30,8 @@ def settled(store: Store, request: Asked, model: ModelInfo) -> Asked:
     scoring = model.scoring_for(request.scoring)
     if request.scoring == "auto":
         scoring = automatic(model, scorings, request.turns)
-    request = replace(request, template=reference, scoring=scoring)
+    turns = model.turns_for(request.turns)
+    request = replace(request, template=reference, scoring=scoring, turns=turns)
     if getattr(request, "embedding", STATES) is None and compares_titles(request):
         request = replace(request, embedding=default_encoder(store))
     return request
@@ -39,7 +41,7 @@ def automatic(model: ModelInfo, scorings: Sequence[str], turns: str) -> str:
     """The scoring that auto means with a template of these scorings: the model's own, else the first of them
     that the model can be ranked by, which its server decides for one behind an endpoint. Where there is none
     it stays the model's own, and is refused."""
-    possible = [each for each in scorings if each in model.scorings_in(turns)]
+    possible = [each for each in scorings if each in model.scorings_in(model.turns_for(turns))]
     return model.scoring if model.scoring in possible else next(iter(possible), model.scoring)
 
 

@@ -74,7 +74,7 @@ def method_gains(
     seconds = dict.fromkeys(values, 0.0)
     for user_id in drawn_users(columns, _WIDER * users if disliked else users, seed):
         report(f"Ranking user {user_id}")
-        request = RunRequest(dataset, user_id, model, demos=demos, seed=seed)
+        request = RunRequest(dataset, user_id, model, demos=demos, seed=seed, turns="one")
         try:
             measured = {name: _timed(engine, request, name) for name in values}
         except BadInput:

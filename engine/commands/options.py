@@ -95,7 +95,7 @@ def takes(request: type[Request], *fields: str, **defaults: Any) -> Callable[[Co
     def decorate(command: Command) -> Command:
         def run(**given: Any) -> None:
             values = {field.name: read(field, given.pop(field.name)) for field in asked}
-            command(request.from_json(values | fixed), **given)
+            command(request.from_fields(values | fixed), **given)
 
         own = [
             each.replace(kind=inspect.Parameter.KEYWORD_ONLY)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from db import datasets
 from db.choices import COPIES
 from db.datasets import DatasetInfo
-from db.requests import StudyRequest
+from db.requests import RunRequest, StudyRequest
 from db.requests.strategy_spec import parse_spec
 from db.store import Store
 from engine.data.candidates import candidate_list
@@ -28,7 +28,7 @@ from engine.studies.questions import Question
 from engine.tasks.inputs import shows_target
 
 if TYPE_CHECKING:
-    from engine.llm.loading.load import LoadedModel
+    from engine.context import Context
     from engine.llm.scoring.memory import PrefillCache
     from engine.llm.scoring.ranking import Task
 
@@ -115,21 +115,21 @@ def shown(
 
 
 def scores(
-    loaded: LoadedModel,
+    asking: Context[RunRequest],
     asked: Asked,
     entries: Mapping[str, Sequence[PoolEntry]],
-    request: StudyRequest,
-    scoring: str,
     cache: PrefillCache,
 ) -> dict[str, Any]:
     """`{scores, shown, copies}` of the prompts with these demonstrations and of the one without any: scores
-    per condition, target first; how many demonstrations had room; what copies of those score."""
+    per condition, target first; how many demonstrations had room; what copies of those score.
+
+    asking: how the model is asked.
+    """
     from engine.llm.scoring.ranking import rank_candidates
 
     found: dict[str, Any] = {"scores": {}, "shown": {}, "copies": {name: {} for name in COPIES}}
     for column, row in entries.items():
-        task = replace(_task(asked, row, request.seed), scoring=scoring)  # type: ignore[arg-type]
-        result = rank_candidates(loaded, task, cache)
+        result = rank_candidates(asking.loaded, _task(asking, asked, row), cache)
         found["scores"][ZERO_SHOT] = asked.plain(result.scores_zero_shot)
         found["scores"][column] = asked.plain(result.scores)
         found["shown"][column] = len(result.kept)
@@ -147,12 +147,14 @@ def _finite(score: float, missing: float) -> float:
     return float(f"{bounded:.{_DIGITS}g}")
 
 
-def _task(asked: Asked, chosen: Sequence[PoolEntry], seed: int) -> Task:
+def _task(asking: Context[RunRequest], asked: Asked, chosen: Sequence[PoolEntry]) -> Task:
     from engine.llm.scoring.ranking import Task
 
     return Task(
-        demos=tuple(entry.example for entry in chosen),
-        history=tuple(row.title for row in asked.query.history),
+        demos=tuple(asking.example(entry) for entry in chosen),
+        history=asking.history(asked.query.history),
         candidates=asked.titles,
-        seed=seed,
+        scoring=asking.request.scoring,  # type: ignore[arg-type]  # checked with the request
+        template=asking.template,
+        seed=asking.request.seed,
     )

@@ -42,13 +42,13 @@ from engine.studies.plan import (
     Plan,
     control_notes,
     described,
+    described_model,
     identity,
     key,
     mean,
     measure_row,
     notes,
     reader_of,
-    scoring,
 )
 from engine.studies.questions import Question, Timeline, drawn, in_periods, timeline
 from engine.studies.table_cells import Table, interval
@@ -121,7 +121,7 @@ def run(
     }
     return {
         **described(request, plan),
-        "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
+        "model": described_model(request, info),
         "metric": METRIC,
         "questions": count,
         "users": len({question.user_id for question in plan.questions}),

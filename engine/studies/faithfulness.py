@@ -22,12 +22,12 @@ from engine.studies.checkpoint import Checkpoint
 from engine.studies.plan import (
     Plan,
     described,
+    described_model,
     identity,
     key,
     last_purchases,
     notes,
     run_context,
-    scoring,
 )
 from engine.studies.rank_agreement import (
     DROPPED,
@@ -187,7 +187,7 @@ def result(
         "users": len(answers),
         "measured": len(users),
         "short": short,
-        "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
+        "model": described_model(request, info),
         "measure": MAIN,
         **by_measure.pop(MAIN),
         "by_measure": by_measure,

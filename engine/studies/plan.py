@@ -6,7 +6,7 @@ Boundary: questions and registered models in, measured values into a checkpoint.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,6 +51,7 @@ def run_of(request: StudyRequest, question: Question, demos: str) -> RunRequest:
         candidate_kind=request.candidate_kind,
         seed=request.seed,
         scoring=request.scoring,
+        turns=request.turns,
         history=request.history,
         control_of=request.control_of,
         exclude_target_item=request.exclude_target_item,
@@ -109,16 +110,25 @@ def last_purchases(engine: Engine, request: StudyRequest) -> Plan:
 
 def identity(engine: Engine, request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> str:
     """Digest of all that the measured values depend on."""
-    models = {row: [engine.identity(info).as_dict(), scoring(request, info)] for row, info in rows.items()}
+    models = {row: [engine.identity(info).as_dict(), *how(request, info)] for row, info in rows.items()}
     info = next(iter(rows.values()))
     encoder = context_of(engine, plan.dataset, info, _reading(engine, request)).computing["encoder"]
-    parts = [request.to_json(), plan.dataset.fingerprint, models, ENGINE_VERSION]
+    asked = replace(request, turns="one")  # each model's own are beside it
+    parts = [asked.to_json(), plan.dataset.fingerprint, models, ENGINE_VERSION]
     return digest([*parts, encoder] if encoder else parts)
 
 
-def scoring(request: StudyRequest, info: ModelInfo) -> str:
-    """How this model is asked: its own way, unless the study names one."""
-    return info.scoring_for(request.scoring)
+def how(request: StudyRequest, info: ModelInfo) -> list[str]:
+    """How this model is asked: its own way, unless the study names one. Its scoring, then its turns where
+    there is more than one."""
+    turns = info.turns_for(request.turns)
+    return [info.scoring_for(request.scoring), *([turns] if turns != "one" else [])]
+
+
+def described_model(request: StudyRequest, info: ModelInfo) -> dict[str, Any]:
+    """A model of a study and how it was asked, as JSON."""
+    scoring, turns = (*how(request, info), "one")[:2]
+    return {"model": info.name, "revision": info.revision, "scoring": scoring, "turns": turns}
 
 
 def key(row: str, question: int) -> str:
@@ -144,13 +154,13 @@ def measure_row(
     from engine.llm.scoring.memory import PrefillCache
 
     cache = PrefillCache(CACHE_BYTES)
+    asking = context_of(engine, plan.dataset, info, _reading(engine, request))
 
     def measure(question: Question) -> dict[str, Any]:
-        loaded = engine.load(info)
         asked = look_up(engine.store, plan.dataset, question, request, request.history)
         found = shown(engine.store, plan.dataset, asked, request, plan.moments(question), reader)
         return {
-            **scores(loaded, asked, found.entries, request, scoring(request, info), cache),
+            **scores(asking, asked, found.entries, cache),
             "placebos": found.placebos,
             "excluded": found.excluded,
         }
@@ -178,7 +188,9 @@ def _reading(engine: Engine, request: StudyRequest) -> RunRequest:
         dataset=request.dataset,
         user="nobody",
         model=request.model,
+        seed=request.seed,
         scoring=request.scoring,
+        turns=request.turns,
         embedding=default_encoder(engine.store) if embeds else None,
     )
 

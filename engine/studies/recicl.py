@@ -34,13 +34,13 @@ from engine.studies.plan import (
     Plan,
     control_notes,
     described,
+    described_model,
     identity,
     key,
     mean,
     measure_row,
     notes,
     reader_of,
-    scoring,
 )
 from engine.studies.questions import drawn, in_periods, last_ones, timeline
 from engine.studies.recicl_claim import (
@@ -163,10 +163,7 @@ def result(
     return {
         **described(request, plan),
         "users": len(plan.questions),
-        "rows": {
-            row: {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)}
-            for row, info in rows.items()
-        },
+        "rows": {row: described_model(request, info) for row, info in rows.items()},
         "columns": list(plan.columns),
         "cells": [
             {

@@ -33,13 +33,13 @@ from engine.studies.plan import (
     CACHE_BYTES,
     Plan,
     described,
+    described_model,
     identity,
     key,
     last_purchases,
     mean,
     notes,
     run_context,
-    scoring,
 )
 from engine.studies.table_cells import Table, interval
 from engine.tasks.inputs import Inputs, gather, shows_target
@@ -198,7 +198,7 @@ def result(
         **described(request, plan),
         "k": request.k,
         "users": len(users),
-        "model": {"model": info.name, "revision": info.revision, "scoring": scoring(request, info)},
+        "model": described_model(request, info),
         "order": list(names),
         "strategies": table,
         "best": best,

@@ -14,7 +14,7 @@ from dashboard.text.formats import ago
 from dashboard.text.literal import md, plain
 from dashboard.ui import forms, help
 from db import templates
-from db.choices import SCORINGS, TEMPLATES
+from db.choices import SCORINGS, TEMPLATES, TURNS
 from db.errors import NotFound
 from db.models import ModelInfo
 from db.requests import RunOptions
@@ -129,9 +129,11 @@ def _picked(key: str) -> None:
 def turns(view: View, model: ModelInfo | None, changed: Any) -> None:
     """One message or a conversation, for a model that may have a chat template."""
     chats, asked = None if model is None else model.chats, view.options.turns
-    if chats is False and asked == "one":
+    if chats is False and asked != "chat":
         return
     forms.bind(field_of(RunOptions, "turns"), "pick-turns", asked, changed)
+    if asked == "auto" and model is not None and model.endpoint is None:
+        st.caption(f"With {md(model.name)}: {values.label(TURNS, model.turns_for(asked))}.")
     if asked == "chat" and (said := turns_note(view.options.scoring, model)):
         st.caption(said)
 

@@ -46,7 +46,7 @@ def form(known: list[DatasetInfo], known_models: list[ModelInfo], started: Calla
     st.caption(f"{study.about}{f' ({paper})' if paper else ''}.")
     info = forms.data_set("study-dataset", known)
     try:
-        request = StudyRequest.from_json(_fields(study, info, known_models))
+        request = StudyRequest.from_fields(_fields(study, info, known_models))
     except BadInput as error:
         problem(str(error))
         return

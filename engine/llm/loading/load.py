@@ -5,7 +5,7 @@ evaluation mode whose attention goes through the lens, after comparing the lens 
 (agreement.py). `inspect` tells what `planned` found.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -25,7 +25,7 @@ from engine.llm.loading.identity import Identity
 from engine.llm.loading.precision import available_bytes, choose_device, choose_dtype, name_of, size_of
 from engine.llm.loading.sources import Source, locate, revision
 from engine.llm.loading.tensors import check_complete, check_numbers
-from engine.llm.loading.tokenizer import chats, read_encoder, read_tokenizer, recipe_of
+from engine.llm.loading.tokenizer import chats, read_encoder, read_tokenizer, recipe_of, writes_turns
 from engine.llm.loading.weights import headers
 from engine.prompts import PieceEncoder
 
@@ -118,12 +118,20 @@ class LoadedModel:
         return Identity(self.revision, self.dtype_name, self.device.type, versions())
 
 
-def inspect(source: str, digests: Digests | None = None) -> ModelFacts:
+def inspect(
+    source: str, digests: Digests | None = None, turns: Mapping[str, bool] | None = None
+) -> ModelFacts:
     """Reads configuration, tokenizer and the headers of the weights; the weights are only digested, and not
-    again while they stay as they are. Parameters are counted without allocating them."""
+    again while they stay as they are. Parameters are counted without allocating them.
+
+    turns: by revision, what `writes_turns` said before; finding out takes as long as loading the tokenizer.
+    """
     place = locate(source, weights=False)
-    facts, _ = _shape(place, read_config(place.folder, source), weights=place.local)
-    return replace(facts, revision=revision(place, digests))
+    config = read_config(place.folder, source)
+    facts, _ = _shape(place, config, weights=place.local)
+    known, made = turns or {}, revision(place, digests)
+    converses = known[made] if made in known else writes_turns(place.folder, config)
+    return replace(facts, revision=made, details={**facts.details, "turns": converses})
 
 
 def identify(revision: str, parameters: int, device: str = "auto", dtype: str = "auto") -> Identity:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from db.errors import ModelError
+from db.errors import BadInput, ModelError
 from engine.llm.loading.agreement import quiet
 from engine.llm.loading.folder import line_of
 from engine.prompts import PLAIN, PieceEncoder
@@ -92,6 +92,18 @@ def chats(folder: Path) -> bool:
     except (ValueError, OSError, RecursionError):
         return False
     return isinstance(written, dict) and bool(written.get("chat_template"))
+
+
+def writes_turns(folder: Path, config: PretrainedConfig) -> bool:
+    """Whether demonstrations can be turns of a conversation in the model's chat template, and are to be: a
+    model that was tuned here learnt prompts of one turn."""
+    if recipe_of(folder) or not chats(folder):
+        return False
+    try:
+        PieceEncoder(read_tokenizer(folder, config)).turns  # noqa: B018 - asking writes a conversation
+    except (BadInput, ModelError):
+        return False
+    return True
 
 
 def _cut(folder: Path) -> str | None:

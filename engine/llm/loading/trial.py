@@ -153,6 +153,7 @@ def main(source: str, device: str, dtype: str, digests: str, form: str = "", int
                     unpack(Packed(form, Path(source)), Path(into))
                     source = into
                 from engine.llm.loading.load import loaded, planned  # takes seconds: it is still starting
+                from engine.llm.loading.tokenizer import writes_turns
 
                 here = check_source(source)
                 say(say=READING if here else f"fetching it from the hub, then {READING}")
@@ -161,7 +162,8 @@ def main(source: str, device: str, dtype: str, digests: str, form: str = "", int
                 say(bytes=plan.files, memory=plan.memory)
                 _limit_work(limit_s(plan.files))
                 model = loaded(plan, Digests(Path(digests)), lambda part: say(say=part))
-            say(facts={**asdict(plan.facts), "revision": model.revision})
+            details = {**plan.facts.details, "turns": writes_turns(plan.place.folder, plan.config)}
+            say(facts={**asdict(plan.facts), "revision": model.revision, "details": details})
         except DualensError as error:
             say(error=type(error).__name__, text=str(error))
         except MemoryError:

@@ -77,8 +77,8 @@ def test_fields_that_came_later_are_written_only_where_set() -> None:
         *("dataset", "user", "model", "demos", "demonstrations", "weights", "candidates", "candidate_kind"),
         *("seed", "scoring", "template", "history", "target"),
     }
-    assert set(RunRequest("toy", "u1").to_json()) == first
-    later = RunRequest("toy", "u1", history_by="semantic", embedding="here", prompts=2)
+    assert set(RunRequest("toy", "u1", turns="one").to_json()) == first
+    later = RunRequest("toy", "u1", history_by="semantic", embedding="here", prompts=2, turns="one")
     assert set(later.to_json()) - first == {"history_by", "embedding", "prompts"}
 
 
@@ -105,7 +105,7 @@ def test_several_prompts_take_a_strategy() -> None:
 
 
 def test_the_least_request_has_defaults() -> None:
-    assert RunRequest.from_json({"dataset": "toy", "user": "u1"}) == RunRequest("toy", "u1")
+    assert RunRequest.from_fields({"dataset": "toy", "user": "u1"}) == RunRequest("toy", "u1")
 
 
 WRONG = [

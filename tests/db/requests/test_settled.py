@@ -8,7 +8,7 @@ from db import templates
 from db.endpoints import Endpoint, Ways
 from db.errors import BadInput, NotFound
 from db.models import ModelInfo
-from db.requests import OptimizeRequest, RunRequest
+from db.requests import OptimizeRequest, RunRequest, StudyRequest
 from db.requests.settled import ENCODER, STATES, settled
 from db.store import Store
 
@@ -63,6 +63,34 @@ def served(ways: Ways) -> ModelInfo:
     endpoint = Endpoint("http://127.0.0.1:8000/v1", "m", ways=ways)
     details = {"endpoint": endpoint.as_dict(), "scoring": endpoint.best}
     return ModelInfo("far", endpoint.source, "r", "endpoint", 0, 4096, details)
+
+
+CONVERSES = replace(LOCAL, details={"turns": True})
+
+
+@pytest.mark.parametrize("asked", [REQUEST, OptimizeRequest(dataset="toy", user="u1")])
+def test_demonstrations_are_turns_where_the_models_chat_template_writes_them(
+    store: Store, asked: RunRequest | OptimizeRequest
+) -> None:
+    assert settled(store, asked, LOCAL).turns == "one"
+    assert settled(store, asked, replace(LOCAL, details={"turns": False})).turns == "one"
+    assert settled(store, asked, CONVERSES).turns == "chat"
+    assert settled(store, replace(asked, turns="one"), CONVERSES).turns == "one"
+    assert settled(store, replace(asked, turns="chat"), LOCAL).turns == "chat"
+
+
+@pytest.mark.parametrize(
+    "older", [REQUEST, OptimizeRequest(dataset="toy", user="u1"), StudyRequest("strategies", "toy")]
+)
+def test_what_was_stored_before_there_were_turns_had_one_and_keeps_its_digest(
+    older: RunRequest | OptimizeRequest | StudyRequest,
+) -> None:
+    one = replace(older, turns="one")
+    stored = one.to_json()
+    assert "turns" not in stored
+    assert type(older).from_json(stored) == one
+    assert type(older).from_fields(stored).turns == older.turns == "auto"
+    assert type(older).from_json(older.to_json()) == older
 
 
 EMBEDDING = {

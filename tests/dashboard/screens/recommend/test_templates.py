@@ -135,6 +135,7 @@ def test_turns_are_offered_where_the_model_may_have_a_chat_template(
     models.register(stocked, ModelInfo("instruct", "/instruct", "r2", "Toy", 1000, 128, details))
     app = open_page(**LINK | {"model": "instruct"})
     assert any(str(box.key).startswith("pick-turns") for box in app.selectbox) == drawn
+    assert ("With instruct: one turn." in texts(app)) == (chat is True)
     app = open_page(**LINK | {"model": "instruct"}, turns="chat")
     said = texts(app)
     assert ("the model has no chat template here" in said) == (chat is False)

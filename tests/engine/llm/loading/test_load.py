@@ -82,6 +82,21 @@ def test_what_is_known_of_a_model_says_whether_it_has_a_chat_template(model_fold
     assert not chats(folder)
 
 
+def test_what_is_known_of_a_model_says_whether_it_writes_turns(model_folder) -> None:
+    """Demonstrations are turns by default then."""
+    assert not inspect(str(model_folder("llama", "bpe"))).details["turns"]
+    folder = model_folder("llama", "chat")
+    facts = inspect(str(folder))
+    assert facts.details["turns"]
+    assert not inspect(str(folder), turns={facts.revision: False}).details["turns"], "known: not found out"
+    (folder / "RECIPE.json").write_text('{"recipe": {}}')
+    assert not inspect(str(folder)).details["turns"], "tuned here, on prompts of one turn"
+    (folder / "RECIPE.json").unlink()
+    template = folder / "chat_template.jinja"
+    template.write_text("{% for m in messages %}{{ loop.index }}{{ m.content }}{% endfor %}")
+    assert not inspect(str(folder)).details["turns"], "no turn like the other"
+
+
 def test_the_revision_follows_config_tokenizer_and_weights(model_folder) -> None:
     folder = model_folder("gpt2")
     first = inspect(str(folder)).revision

@@ -57,8 +57,8 @@ class ModelInfo:
         return self.details.get("chat")
 
     def turns_for(self, asked: str) -> str:
-        """How demonstrations stand in its prompts, a name of TURNS: as asked for, or where the request says auto
-        as turns of a conversation if it was registered as a model whose chat template writes them."""
+        """How demonstrations stand in its prompts, a name of TURNS: as asked for, or where the request says
+        auto as turns of a conversation if it was registered as a model whose chat template writes them."""
         if asked != "auto":
             return asked
         return "chat" if self.details.get("turns") and self.endpoint is None else "one"

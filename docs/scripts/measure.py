@@ -41,7 +41,7 @@ def _rows() -> dict[str, str]:
         rows[f"faithfulness-{data}-4"] = f"study faithfulness -d {data} --users {pairs} --k 4"
         rows[f"baselines-{data}"] = f"baseline --kind {KINDS} -d {data} --model embedded --users 300"
     rows["faithfulness-simulated-8"] = "study faithfulness -d simulated --users 40 --k 8"
-    short = "-m smollm2 --users 12 --k 4 --candidates 10 --history 5"
+    short = "-m smollm2 --users 12 --k 4 --candidates 10 --history 5 --turns one"
     for data in ("beauty", "movielens"):
         rows[f"faithfulness-{data}-4-smollm2"] = f"study faithfulness -d {data} {short}"
     for data in DATED:

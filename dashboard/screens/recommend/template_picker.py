@@ -132,7 +132,7 @@ def turns(view: View, model: ModelInfo | None, changed: Any) -> None:
     if chats is False and asked != "chat":
         return
     forms.bind(field_of(RunOptions, "turns"), "pick-turns", asked, changed)
-    if asked == "auto" and model is not None and model.endpoint is None:
+    if asked == "auto" and model is not None and chats and model.endpoint is None:
         st.caption(f"With {md(model.name)}: {values.label(TURNS, model.turns_for(asked))}.")
     if asked == "chat" and (said := turns_note(view.options.scoring, model)):
         st.caption(said)

@@ -84,9 +84,9 @@ def _from_gguf(file: Path, folder: Path) -> dict[str, Any]:
         told = {
             "form": "GGUF",
             "file": file.name,
-            "architecture": _value(head, "general.architecture"),
+            "architecture": _value(file, head, "general.architecture"),
             "quantization": usual.most_common(1)[0][0],
-            "licence": _value(head, "general.license"),
+            "licence": _value(file, head, "general.license"),
             "stored_as": name_of(dtype),
         }
         _check_room(file, numbers, dtype, folder, f"{told['quantization']}, {size_of(file.stat().st_size)}")
@@ -137,14 +137,17 @@ def _head(file: Path) -> gguf.GGUFReader:
         raise ModelError(f"{file} is damaged or cut off ({line_of(error)}). Fetch it again.") from error
 
 
-def _value(head: gguf.GGUFReader, key: str) -> Any:
+def _value(file: Path, head: gguf.GGUFReader, key: str) -> Any:
     field = head.get_field(key)
-    return None if field is None else field.contents()
+    try:
+        return None if field is None else field.contents()
+    except Exception as error:  # such as a text that is none
+        raise ModelError(f"{file} is damaged ({key}: {line_of(error)}). Fetch it again.") from error
 
 
 def _checked(file: Path, head: gguf.GGUFReader) -> tuple[int, set[str]]:
     """How many numbers it holds, and in which types; what transformers would read wrongly is refused."""
-    kind = _value(head, "general.architecture")
+    kind = _value(file, head, "general.architecture")
     if kind not in GGUF_SUPPORTED_ARCHITECTURES:
         raise ModelError(
             f"{file} has the architecture {str(kind)[:40]!r}, which cannot be read from GGUF. Supported are "
@@ -152,13 +155,13 @@ def _checked(file: Path, head: gguf.GGUFReader) -> tuple[int, set[str]]:
         )
     if not head.tensors:
         raise ModelError(f"{file} holds no weights, only what describes them. Give the file of the model.")
-    scaled = _value(head, f"{kind}.rope.scaling.type") not in (None, "none")
+    scaled = _value(file, head, f"{kind}.rope.scaling.type") not in (None, "none")
     if any(tensor.name == "rope_freqs.weight" for tensor in head.tensors) or scaled:
         raise ModelError(
             f"{file} scales its positions (rope_freqs or rope.scaling), which transformers leaves out when "
             "it reads GGUF: every number would be a little wrong. Take the model's safetensors version."
         )
-    rule = _value(head, "tokenizer.ggml.pre")
+    rule = _value(file, head, "tokenizer.ggml.pre")
     if rule is not None and rule not in _SPLITS:
         raise ModelError(
             f"{file} splits text by the rule {str(rule)[:40]!r}, which transformers does not know from GGUF: "
@@ -200,20 +203,31 @@ def _from_adapter(adapter: Path, folder: Path) -> dict[str, Any]:
     config = read_config(place.folder, base)
     tell(None, f"adding the adapter to {base}")
     with quiet():
-        whole = AutoModelForCausalLM.from_pretrained(
+        whole, loading = AutoModelForCausalLM.from_pretrained(  # type: ignore[reportGeneralTypeIssues]
             place.folder,
             config=config,
             dtype="auto",
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            output_loading_info=True,
         )
+        check_complete(whole, loading, place.folder)
         try:
-            merged = PeftModel.from_pretrained(whole, str(adapter)).merge_and_unload()
+            adapted = PeftModel.from_pretrained(whole, str(adapter))
+            # Again, as only this says which tensors found no place and which were not there.
+            loaded = adapted.load_adapter(str(adapter), "default")
+            merged = adapted.merge_and_unload()
         except Exception as error:  # of any shape and class
             raise ModelError(
                 f"The adapter {adapter} does not fit its base model {base}: {line_of(error)}."
             ) from error
+    if left := sorted((*loaded.missing_keys, *loaded.unexpected_keys)):
+        raise ModelError(
+            f"The adapter {adapter} does not fit its base model {base}: {len(left)} tensors are missing in "
+            f"the one or have no place in the other, the first is {left[0][:100]}. Name the base model that "
+            f"it was trained with in {ADAPTER}, or fetch it again."
+        )
     _save(merged, folder)
     own = adapter if (adapter / "tokenizer_config.json").is_file() else place.folder
     read_tokenizer(own, config).save_pretrained(folder)

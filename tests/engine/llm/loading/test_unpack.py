@@ -10,6 +10,7 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType as Kind
 from gguf import quants
+from safetensors.torch import load_file, save_file
 
 from db import models
 from db.errors import Conflict, ModelError, OutOfMemory
@@ -209,20 +210,25 @@ def test_an_adapter_that_cannot_be_merged_is_one_sentence(case, model_folder, tm
     assert not (tmp_path / "unpacked").exists()
 
 
-def test_an_adapter_is_merged_into_its_base(engine, model_folder, tmp_path: Path) -> None:
+def trained(base: Path, folder: Path) -> torch.nn.Module:
+    """A model with an adapter of its own, saved as one."""
     peft = pytest.importorskip("peft", reason="the extra peft is not installed")
-    base = model_folder()
-    whole = load(str(base)).model
     config = peft.LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
-    adapted = peft.get_peft_model(whole, config)
+    adapted = peft.get_peft_model(load(str(base)).model, config)
     torch.manual_seed(0)
     for name, parameter in adapted.named_parameters():
         if "lora_" in name:
             torch.nn.init.normal_(parameter.data, std=0.5)
-    adapted.save_pretrained(tmp_path / "adapter")
-    told = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    adapted.save_pretrained(folder)
+    told = json.loads((folder / "adapter_config.json").read_text())
     told["base_model_name_or_path"] = str(base)
-    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(told))
+    (folder / "adapter_config.json").write_text(json.dumps(told))
+    return adapted
+
+
+def test_an_adapter_is_merged_into_its_base(engine, model_folder, tmp_path: Path) -> None:
+    base = model_folder()
+    adapted = trained(base, tmp_path / "adapter")
     ids = torch.arange(3, 20)[None]
     with torch.no_grad():
         want = adapted(input_ids=ids).logits
@@ -230,3 +236,42 @@ def test_an_adapter_is_merged_into_its_base(engine, model_folder, tmp_path: Path
         got = engine.load(engine.admit("adapted", str(tmp_path / "adapter"))).model(input_ids=ids).logits
     assert torch.allclose(got, want, atol=1e-4)
     assert not torch.allclose(plain, want, atol=1e-2)
+
+
+ODD_TENSORS: dict[str, Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]] = {
+    "none": lambda held: {},
+    "some": lambda held: dict(list(held.items())[:3]),
+    "of another layer": lambda held: {name.replace("layers.0", "layers.9"): t for name, t in held.items()},
+    "of another name": lambda held: {name.removeprefix("base_model."): t for name, t in held.items()},
+    "one too many": lambda held: {**held, "base_model.model.other.lora_A.weight": torch.ones(2, 2)},
+}
+
+
+@pytest.mark.parametrize("case", ODD_TENSORS)
+def test_an_adapter_is_merged_whole_or_not_at_all(case: str, model_folder, tmp_path: Path) -> None:
+    folder = tmp_path / "adapter"
+    trained(model_folder(), folder)
+    weights = folder / "adapter_model.safetensors"
+    save_file(ODD_TENSORS[case](load_file(weights)), weights, {"format": "pt"})
+    with pytest.raises(ModelError, match=r"does not fit its base model .* tensors are missing in the one"):
+        unpack(Packed("adapter", folder), tmp_path / "unpacked")
+    assert not (tmp_path / "unpacked").exists()
+
+
+def test_the_base_of_an_adapter_has_all_its_tensors(model_folder, tmp_path: Path) -> None:
+    """transformers would draw the one that is missing at random."""
+    base = model_folder()
+    trained(base, tmp_path / "adapter")
+    held = load_file(base / "model.safetensors")
+    del held["model.layers.1.mlp.down_proj.weight"]
+    save_file(held, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=r"1 tensors are missing.*down_proj"):
+        unpack(Packed("adapter", tmp_path / "adapter"), tmp_path / "unpacked")
+
+
+def test_a_text_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    file = gguf_file.write(make_loaded("llama"), tmp_path / "tiny.gguf")
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"llama", b"ll\xffma", 1))
+    with pytest.raises(ModelError, match=r"tiny.gguf is damaged \(general.architecture: "):
+        unpack(Packed("gguf", file), tmp_path / "unpacked")

@@ -1,10 +1,10 @@
-"""A prompt as the model reads it: its segments in colour, with their tokens, and what did not fit.
+"""A prompt as the model reads it: its segments in colour, with their lengths, and what did not fit.
 
-Boundary: draws what a job of the kind "template" answered (`engine.tasks.templates.preview`); asks nothing.
+Boundary: draws what a job of the kind "template" answered (`engine.tasks.template_preview`); asks nothing.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -16,6 +16,7 @@ from db.choices import SCORINGS
 
 # Kind of a segment -> its name in the legend, in the order of a prompt. Its colour is in style.css.
 KINDS = {
+    "system": "system message",
     "prefix": "introduction",
     "demo": "demonstrations",
     "hint": "hint",
@@ -23,78 +24,101 @@ KINDS = {
     "ask": "candidate",
     "answer": "answer that is scored",
 }
-Segments = Sequence[Mapping[str, Any]]
+ASKED = {"listwise": "candidates", "free": "candidates", "rating": "item", "summary": "review"}
+"""What the segment `ask` is where it is not one candidate."""
+WANTED = {
+    "free": "The model writes titles",
+    "rating": "Each rating is scored as an answer",
+    "explanation": "The model writes why the item fits",
+    "summary": "The model writes the review in a few words",
+}
+"""What is done with a prompt that ranks nothing."""
+Shown = Mapping[str, Any]
 
 
-def prompt(shown: Mapping[str, Any], *, short: bool = False) -> None:
-    """Draw it: a bar of tokens with its legend, how much of the context it takes, then the text.
+def prompt(shown: Shown, *, short: bool = False) -> None:
+    """Draw it: a bar of lengths with its legend, how much of the context it takes, then the text.
 
     short: leaves room for a message above it.
     """
-    segments = shown["segments"]
-    st.html(f"{bar(segments)}{legend(segments)}")
+    st.html(f"{bar(shown)}{legend(shown)}")
     st.caption(md(about(shown)))
-    st.html(text(segments, short=short))
+    st.html(text(shown, short=short))
 
 
-def about(shown: Mapping[str, Any]) -> str:
-    """How many tokens it has of how many, what was cut for it, and how it ranks. Plain text."""
-    tokens, most, lost = (
-        shown["tokens"],
-        shown["context_length"],
-        Counter(d["kind"] for d in shown["dropped"]),
-    )
+def about(shown: Shown) -> str:
+    """How long it is of how much, what was cut for it, and how it ranks. Plain text."""
+    lost = Counter(d["kind"] for d in shown["dropped"])
     cut = [
         plural(lost[kind], name)
         for kind, name in (("demo", "demonstration"), ("history", "item"))
         if lost[kind]
     ]
     said = f"{' and '.join(cut)} did not fit and {'was' if sum(lost.values()) == 1 else 'were'} cut"
+    wanted = shown["scoring"]
     parts = [
-        f"{count(tokens)} of {plural(most, 'token')}.",
+        _size(shown),
         f"{said if cut else 'Nothing was cut'}.",
-        f"Ranks by {values.label(SCORINGS, shown['scoring'])}.",
+        f"{WANTED[wanted]}." if wanted in WANTED else f"Ranks by {values.label(SCORINGS, wanted)}.",
         "" if shown["exact"] else "The tokenizer joins lines, so these are not the tokens of the whole text.",
     ]
     return " ".join(part for part in parts if part)
 
 
-def bar(segments: Segments) -> str:
-    """The segments side by side, as wide as their tokens; the legend says the same in words."""
+def _size(shown: Shown) -> str:
+    length, room = shown["length"], shown["room"]
+    if shown["unit"] == "token":
+        return f"{count(length)} of {plural(room, 'token')}."
+    return f"{plural(length, 'character')} of about {count(room)}; the server alone counts tokens."
+
+
+def bar(shown: Shown) -> str:
+    """The segments side by side, as wide as they are long; the legend says the same in words."""
     parts = "".join(
-        f'<i class="{_kind(part)}" style="flex-grow: {int(part["tokens"])}"></i>' for part in segments
+        f'<i class="{_kind(part)}" style="flex-grow: {int(part["length"])}"></i>'
+        for part in shown["segments"]
     )
     return f'<div class="prompt-bar" aria-hidden="true">{parts}</div>'
 
 
-def legend(segments: Segments) -> str:
-    """What each colour means, and how many tokens there are of it."""
-    tokens: Counter[str] = Counter()
-    for part in segments:
-        tokens[_kind(part)] += int(part["tokens"])
+def legend(shown: Shown) -> str:
+    """What each colour means, and how long it is."""
+    lengths: Counter[str] = Counter()
+    for part in shown["segments"]:
+        lengths[_kind(part)] += int(part["length"])
     rows = (
-        f'<li><i class="{kind}"></i>{name} <b>{count(tokens[kind])}</b></li>'
-        for kind, name in KINDS.items()
-        if kind in tokens
+        f'<li><i class="{kind}"></i>{_title(kind, shown)} <b>{count(lengths[kind])}</b></li>'
+        for kind in KINDS
+        if kind in lengths
     )
-    return f'<ul class="prompt-legend" aria-label="Tokens by part">{"".join(rows)}</ul>'
+    label = f"{_unit(shown).title()}s by part"
+    return f'<ul class="prompt-legend" aria-label="{label}">{"".join(rows)}</ul>'
 
 
-def text(segments: Segments, *, short: bool = False) -> str:
+def text(shown: Shown, *, short: bool = False) -> str:
     """The prompt itself, a block for each segment."""
     return (
         f'<div class="prompt{" short" if short else ""}" tabindex="0" role="group" aria-label="Prompt">'
         + "".join(
-            f'<section class="{_kind(part)}"><p>{_name(part)} · {plural(int(part["tokens"]), "token")}</p>'
-            f"<div>{block(str(part['text']))}</div></section>"
-            for part in segments
+            f'<section class="{_kind(part)}"><p>{_name(part, shown)} · '
+            f"{plural(int(part['length']), _unit(shown))}</p><div>{block(str(part['text']))}</div></section>"
+            for part in shown["segments"]
         )
         + "</div>"
     )
 
 
-def _name(part: Mapping[str, Any]) -> str:
-    return f"demonstration {int(part['index']) + 1}" if part["kind"] == "demo" else KINDS[_kind(part)]
+def _unit(shown: Shown) -> str:
+    """It becomes part of the page."""
+    return "token" if shown["unit"] == "token" else "character"
+
+
+def _name(part: Mapping[str, Any], shown: Shown) -> str:
+    return f"demonstration {int(part['index']) + 1}" if part["kind"] == "demo" else _title(_kind(part), shown)
+
+
+def _title(kind: str, shown: Shown) -> str:
+    return ASKED.get(shown["scoring"], KINDS[kind]) if kind == "ask" else KINDS[kind]
 
 
 def _kind(part: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ and there is no other weight. All calls of a ranking go out together.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +28,20 @@ from engine.prompts import Dropped, Fitted, Template, encode, render
 SPARE = 64  # tokens of a context that are left for what a server writes around a prompt
 
 
+class Layout(NamedTuple):
+    """What prompts are written on where a server reads them; the room is in bytes, as the encoder counts."""
+
+    encoder: TextEncoder
+    context_length: int
+
+
+def layout(info: ModelInfo, writes: bool = False) -> Layout:
+    """How prompts of an endpoint's model are written. writes: it is asked for a text."""
+    assert info.endpoint is not None
+    ways, room = info.endpoint.ways, max(SPARE, info.context_length - SPARE)
+    return Layout(TextEncoder(ways.parting, writes), int(room * ways.bytes_per_token))
+
+
 class Remote:
     """A model behind an endpoint, with what results say of a model, for one piece of work.
 
@@ -43,9 +57,8 @@ class Remote:
         self.architecture, self.parameters = info.architecture, info.parameters
         self.device = self.dtype_name = identity.device
         self.reason = "Computed by the endpoint's server, in the precision that it was started with."
-        self.encoder = TextEncoder(self.endpoint.ways.parting, writes)
-        room = max(SPARE, info.context_length - SPARE)
-        self.context_length = int(room * self.endpoint.ways.bytes_per_token)
+        paper = layout(info, writes)
+        self.encoder, self.context_length = paper.encoder, paper.context_length
         self.notes: list[str] = []
         self.more: dict[str, Any] = {}
 

@@ -27,7 +27,8 @@ from engine.tasks.public import add_public_model, fetched_data, public_model, pu
 from engine.tasks.rank import rank
 from engine.tasks.setup import setup_workspace
 from engine.tasks.spread import perturbation_stats
-from engine.tasks.templates import preview, save, text_of
+from engine.tasks.template_preview import preview
+from engine.tasks.templates import save, text_of
 from engine.tuning.tune import tune
 
 FORMER = {"strata": "kriging", "path": "kriging"}
@@ -82,15 +83,16 @@ def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
 def template_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """One of three questions about prompt templates, which the pages ask.
 
-    `{request, text}` -> the prompt a text writes for the request's user; without a text, the one of the
-    request's own template. `{template}` -> its `{text}`. `{text, save_as}` -> `{reference}`; no model is
-    needed for these two.
+    `{request, text, wanted}` -> the prompt a text writes for the request's user, for its scoring or for what
+    else is wanted (`engine.tasks.template_preview`); without a text, the one of the request's own template.
+    `{template}` -> its `{text}`. `{text, save_as}` -> `{reference}`; no model is needed for these two.
     """
     if "template" in payload:
         return {"text": text_of(engine.store, payload["template"])}
     if "save_as" in payload:
         return {"reference": save(engine.store, payload["save_as"], payload["text"]).reference}
-    return preview(engine, RunRequest.from_json(payload["request"]), payload.get("text"))
+    request = RunRequest.from_json(payload["request"])
+    return preview(engine, request, payload.get("text"), payload.get("wanted"))
 
 
 def _import_options(payload: dict[str, Any]) -> importing.ImportOptions:

@@ -317,7 +317,10 @@ def template(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
     if "save_as" in payload:
         return fake_template.saved(store, payload["save_as"], payload["text"])
     asked = RunRequest.from_json(payload["request"])
-    return fake_template.preview(payload["text"], demonstrations_of(store, asked))
+    unit = "token" if models.get(store, asked.model).endpoint is None else "character"
+    return fake_template.preview(
+        payload["text"], demonstrations_of(store, asked), payload.get("wanted"), unit
+    )
 
 
 def answer(store: Store, job: Job) -> dict[str, Any]:

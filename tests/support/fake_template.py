@@ -34,25 +34,31 @@ def saved(store: Store, name: str, text: str) -> dict[str, Any]:
     return {"reference": templates.save(store, name, text, scorings(text)).reference}
 
 
-def preview(text: str, views: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def preview(
+    text: str, views: Sequence[Mapping[str, Any]], wanted: str | None = None, unit: str = "token"
+) -> dict[str, Any]:
     """A prompt whose introduction is the template's first line, with one demonstration that was cut."""
     able, first = scorings(text), text.strip().splitlines()[0]
     shown = [
-        {"kind": "demo", "index": at, "text": f"Bought:\n- {view['answer']['title']}\n\n", "tokens": 40 + at}
+        {"kind": "demo", "index": at, "text": f"Bought:\n- {view['answer']['title']}\n\n", "length": 40 + at}
         for at, view in enumerate(views)
     ]
     segments = [
-        {"kind": "prefix", "index": 0, "text": f"{first}\n\n", "tokens": 12},
+        {"kind": "prefix", "index": 0, "text": f"{first}\n\n", "length": 12},
         *shown,
-        {"kind": "query", "index": 0, "text": "Bought:\n- " + "\n- ".join(HOSTILE), "tokens": 90},
-        {"kind": "answer", "index": 0, "text": " Rose Perfume\n", "tokens": 3},
+        {"kind": "query", "index": 0, "text": "Bought:\n- " + "\n- ".join(HOSTILE), "length": 90},
+        {"kind": "ask", "index": 0, "text": "On offer:\n- Rose Perfume\n", "length": 7},
+        *([] if wanted else [{"kind": "answer", "index": 0, "text": " Rose Perfume\n", "length": 3}]),
     ]
+    if unit == "character":
+        segments.insert(0, {"kind": "system", "index": 0, "text": "Answer with one word.", "length": 21})
     return {
         "segments": segments,
-        "tokens": sum(int(part["tokens"]) for part in segments),
-        "context_length": 2048,
+        "length": sum(int(part["length"]) for part in segments),
+        "room": 2048,
+        "unit": unit,
         "dropped": [{"kind": "demo", "index": len(views)}],
-        "scoring": able[0],
+        "scoring": wanted or able[0],
         "scorings": list(able),
         "template": "draft",
         "exact": True,

@@ -28,6 +28,13 @@ ROOM_PX = 470
 HEIGHT_PX = 430
 KIND = "template"  # of the jobs
 OPENED = "template_opened"  # in the session: how often the dialog was
+# Sections that rank nothing: what is asked of the model by them.
+OTHERS = {
+    "free": "free text: titles",
+    "rating": "a rating",
+    "explanation": "an explanation",
+    "summary": "a summary of a review",
+}
 NO_SAVING = "Nobody saves or deletes templates here: this page is open to everyone."
 
 
@@ -119,14 +126,15 @@ def _typed(name: str, key: str) -> None:
 
 
 def _scoring(view: View, reference: str, scorings: Sequence[str]) -> str:
-    """The scoring whose prompt is shown; at first the one of Options, if the template has it."""
+    """What the prompt shown is for: a scoring, or one of `OTHERS`; at first the scoring of Options, if the
+    template has it."""
     asked = view.options.scoring
     return forms.choose(
-        "Prompt for the scoring",
+        "Prompt for",
         f"template-scoring-{reference}",
-        [name for name in SCORINGS if name != "free"],  # which is no ranking prompt of a model here
+        [*(name for name in SCORINGS if name not in OTHERS), *OTHERS],
         asked if asked in scorings else "auto",
-        format_func=lambda name: values.label(SCORINGS, name),
+        format_func=lambda name: OTHERS.get(name) or values.label(SCORINGS, name),
     )
 
 
@@ -135,8 +143,10 @@ def _preview(view: View, text: str, scoring: str) -> None:
     request = view.request()
     if request is None:
         return
-    asked = replace(request, template="plain", scoring=scoring)
-    answer = _asked("template_preview", {"request": asked.to_json(), "text": text})
+    other = scoring in OTHERS
+    asked = replace(request, template="plain", scoring="auto" if other else scoring)
+    payload = {"request": asked.to_json(), "text": text, **({"wanted": scoring} if other else {})}
+    answer = _asked("template_preview", payload)
 
     def draw(ended: Answer) -> None:
         seen = st.session_state.get("template_seen", (None, None))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,11 @@ from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
 from engine.jobs.handlers import HANDLERS
-from engine.prompts.parse import LARGEST
+from engine.prompts.parse import BUILT_IN, LARGEST
+from engine.tasks import free_text
 from engine.tasks.rank import rank
-from engine.tasks.templates import preview, save, saved_file, text_of
+from engine.tasks.template_preview import preview
+from engine.tasks.templates import save, saved_file, text_of
 from tests.engine.jobs.test_folders import silent
 from tests.support.own_template import WITH_YEARS, with_section
 from tests.toys import toy_columns
@@ -51,7 +54,7 @@ def test_a_run_is_made_with_the_prompt_that_the_preview_shows(engine: Engine, na
     assert run.request.scoring == shown["scoring"]
     whole = [part for part in shown["segments"] if part["kind"] not in ("ask", "answer")]
     assert prompt(engine, run) == "".join(part["text"] for part in whole)
-    assert run.result["prompt"]["tokens"] == sum(part["tokens"] for part in whole)
+    assert run.result["prompt"]["tokens"] == sum(part["length"] for part in whole)
     cut = [each["index"] for each in run.result["prompt"]["dropped"] if each["kind"] == "demo"]
     assert [part["index"] for part in whole if part["kind"] == "demo"] == [n for n in (0, 1) if n not in cut]
     assert len(run.result["items"]) == 5
@@ -99,7 +102,7 @@ def test_what_is_cut_is_said(engine: Engine) -> None:
     long = OWN.replace("Books read", "Books read " + "again " * 20)
     shown = preview(engine, asking(demos="recent:12", history=40), long)
     assert shown["dropped"]
-    assert shown["tokens"] <= shown["context_length"]
+    assert shown["length"] <= shown["room"]
 
 
 def test_a_file_is_kept_under_its_name(engine: Engine, tmp_path: Path) -> None:
@@ -146,3 +149,52 @@ def test_a_template_is_kept_without_a_model_and_with_any_section(engine: Engine)
     free = with_section("free", "Of:\n- {candidates}\n")
     assert HANDLERS["template"](engine, {"text": free, "save_as": "words"}, silent)["reference"]
     assert templates.get(engine.store, "words").scorings == ("free",)
+
+
+SECTIONS = (BUILT_IN / "plain.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kinds", "asked", "answer"),
+    [
+        ("free", ["prefix", "demo", "demo", "query", "ask"], "one title per line:\n", None),
+        ("explanation", ["prefix", "demo", "demo", "query", "ask"], "in one or two sentences:\n", None),
+        ("rating", ["prefix", "demo", "demo", "query", "ask", "answer"], "\nRating:", " 1\n"),
+        ("summary", ["prefix", "query", "ask"], "The review in a few words:\n", None),
+    ],
+)
+def test_sections_that_rank_nothing_are_shown_too(
+    engine: Engine, wanted: str, kinds: list[str], asked: str, answer: str | None
+) -> None:
+    shown = preview(engine, asking(scoring="yes_no"), SECTIONS, wanted)
+    assert [part["kind"] for part in shown["segments"]] == kinds
+    assert (shown["scoring"], shown["unit"]) == (wanted, "token")
+    said = {part["kind"]: part["text"] for part in shown["segments"]}
+    assert asked in said["ask"]
+    assert said.get("answer") == answer
+    assert shown["length"] == sum(part["length"] for part in shown["segments"]) <= shown["room"]
+
+
+def test_the_prompt_for_free_text_is_the_one_that_is_written_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, sent = preview(engine, asking(), SECTIONS, "free"), []
+
+    def noted(loaded: Any, prompt: Any, *_: object) -> str:
+        sent.append(loaded.tokenizer.decode(list(prompt.ids)))
+        return ""
+
+    monkeypatch.setattr(free_text, "write", noted)
+    free_text.free(engine, ASKED, top=5)
+    assert "".join(part["text"] for part in shown["segments"]) == sent[0]
+
+
+def test_a_template_that_can_only_write_shows_that(engine: Engine) -> None:
+    head, _, tail = OWN.replace("[title]", "[free]").rpartition("Then:")
+    only = f"{head}Of:\n- {{candidates}}\nThen:{tail}"
+    assert preview(engine, ASKED, only)["scoring"] == "free"
+    assert preview(engine, ASKED, only.replace("[free]", "[explanation]").replace("candidates", "title"))[
+        "scoring"
+    ] == ("explanation")
+    with pytest.raises(BadInput, match=r"has no section \[rating\], which rating needs"):
+        preview(engine, ASKED, only, "rating")

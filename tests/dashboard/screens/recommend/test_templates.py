@@ -233,14 +233,15 @@ def test_own_templates_have_names_of_their_own(store: Store) -> None:
 
 def test_a_prompt_is_shown_as_it_is() -> None:
     segments = [
-        {"kind": "demo", "index": 1, "text": "<b>x</b>\n\n  two & \u202ethree", "tokens": 3},
-        {"kind": '"><script>', "index": 0, "text": "y", "tokens": 1},
+        {"kind": "demo", "index": 1, "text": "<b>x</b>\n\n  two & \u202ethree", "length": 3},
+        {"kind": '"><script>', "index": 0, "text": "y", "length": 1},
     ]
-    html = prompt.text(segments)
+    shown = {"segments": segments, "scoring": "yes_no", "unit": "token"}
+    html = prompt.text(shown)
     assert "&lt;b&gt;x&lt;/b&gt;\n\n  two &amp; three" in html
-    assert "<script>" not in html + prompt.bar(segments) + prompt.legend(segments)
+    assert "<script>" not in html + prompt.bar(shown) + prompt.legend(shown)
     assert "demonstration 2 · 3 tokens" in html
-    assert "demonstrations <b>3</b>" in prompt.legend(segments)
+    assert "demonstrations <b>3</b>" in prompt.legend(shown)
     assert block("a\tb\r\nc") == "a\tb\nc"
 
 
@@ -256,7 +257,40 @@ def test_a_prompt_is_shown_as_it_is() -> None:
     ],
 )
 def test_what_was_cut_is_said(lost: list[str], said: str) -> None:
-    shown = {"tokens": 5, "context_length": 9, "dropped": [{"kind": kind} for kind in lost]}
+    shown = {"length": 5, "room": 9, "unit": "token", "dropped": [{"kind": kind} for kind in lost]}
     shown |= {"scoring": "yes_no", "exact": True}
     assert prompt.about(shown) == f"{said} Ranks by Yes or No per item."
     assert "joins lines" in prompt.about(shown | {"exact": False})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "asked"),
+    [
+        ("free", "The model writes titles.", "candidates"),
+        ("rating", "Each rating is scored as an answer.", "item"),
+        ("summary", "The model writes the review in a few words.", "review"),
+        ("explanation", "The model writes why the item fits.", "candidate"),
+        ("listwise", "Ranks by one label from a list.", "candidates"),
+    ],
+)
+def test_a_prompt_that_ranks_nothing_says_what_it_is_for(wanted: str, said: str, asked: str) -> None:
+    segments = [{"kind": "ask", "index": 0, "text": "x", "length": 1}]
+    shown = {"segments": segments, "scoring": wanted, "unit": "token", "length": 1, "room": 9, "dropped": []}
+    assert said in prompt.about(shown | {"exact": True})
+    assert f"</i>{asked} <b>1</b>" in prompt.legend(shown)
+
+
+def test_without_a_tokenizer_characters_are_counted(open_page: Open, stocked: Store) -> None:
+    endpoint = Endpoint("http://127.0.0.1:8000/v1", "tiny", ways=Ways(chat_next=20, chat=True))
+    details = {"endpoint": endpoint.as_dict(), "scoring": endpoint.best}
+    models.register(stocked, ModelInfo("far", endpoint.source, "r", "endpoint", 0, 4096, details))
+    with FakeEngine(stocked):
+        app = opened(open_page(**LINK | {"model": "far"}, template="films"))
+        until(app, "characters of about 2,048; the server alone counts tokens.")
+        shown = "".join(str(part.value) for part in app.html)
+        assert "Characters by part" in shown
+        assert "system message · 21 characters" in shown
+        assert " tokens" not in shown
+        box = named(app.selectbox, "template-scoring-films")
+        box.set_value("rating").run()
+        until(app, "Each rating is scored as an answer.")

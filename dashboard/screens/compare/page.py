@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard.charts.bump import pair
+from dashboard.screens.compare import template_texts
 from dashboard.screens.compare.differences import (
     changes,
     demonstrations_table,
@@ -49,6 +50,9 @@ def compare(a: Run, b: Run) -> None:
         numbers(a, b)
     with card("demos", stretch=False):
         demonstrations(a, b)
+    if template_texts.wanted(a, b):
+        with card("templates", stretch=False):
+            template_texts.draw(a, b)
     heading("In one sentence", md(sentence(a, b)))
 
 

@@ -4,15 +4,14 @@ The engine reads the text: it knows what is wrong with it, and where. A draft is
 it is saved or given up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
-from dashboard.state import session, waiting, widgets
+from dashboard.state import asking, session, widgets
 from dashboard.state.view import View
-from dashboard.state.waiting import Answer, ask, wait
+from dashboard.state.waiting import Answer, wait
 from dashboard.text import values
 from dashboard.text.literal import md, plain
 from dashboard.ui import dialogs, forms, help, progress, rights
@@ -86,7 +85,7 @@ def _dialog(view: View, reference: str) -> None:
     if own is not None:
         _editor(view, reference, own, own.text)
         return
-    answer = _asked("template_start", {"template": reference})
+    answer = asking.once("template_start", KIND, {"template": reference}, WAIT_S)
     progress.later(
         answer,
         "Reading the template",
@@ -146,7 +145,7 @@ def _preview(view: View, text: str, scoring: str) -> None:
     other = scoring in OTHERS
     asked = replace(request, template="plain", scoring="auto" if other else scoring)
     payload = {"request": asked.to_json(), "text": text, **({"wanted": scoring} if other else {})}
-    answer = _asked("template_preview", payload)
+    answer = asking.once("template_preview", KIND, payload, WAIT_S)
 
     def draw(ended: Answer) -> None:
         seen = st.session_state.get("template_seen", (None, None))
@@ -161,21 +160,6 @@ def _preview(view: View, text: str, scoring: str) -> None:
         prompts.prompt(ended.result)
 
     progress.later(answer, "Writing the prompt", ROOM_PX, draw)
-
-
-def _asked(place: str, payload: Mapping[str, Any]) -> Answer:
-    """The answer to this question, asked once however often the dialog is drawn again. `place`: where the
-    session keeps it; the question before is let go."""
-    known = st.session_state.get(place)
-    if known is not None and known[0] == payload:
-        answer = Answer(jobs.get(session.store(), known[1]))
-        if not answer.job.dropped:
-            return answer
-    elif known is not None:
-        waiting.let_go(session.store(), known[1])
-    answer = ask(session.store(), KIND, payload, WAIT_S)
-    st.session_state[place] = (payload, answer.job.id)
-    return answer
 
 
 def _save_line(reference: str, own: StoredTemplate | None, text_key: str, *, changed: bool) -> None:

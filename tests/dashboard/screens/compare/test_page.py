@@ -5,11 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.compare import differences
+from dashboard.screens.compare import differences, template_texts
 from dashboard.ui import run_picker
-from db import runs
+from db import runs, templates
 from db.requests import Chosen, RunRequest
 from db.requests.fields import field_of
 from db.runs import Run
@@ -286,3 +288,49 @@ def test_requests_that_forbid_comparing(two: tuple[Run, Run], field: str, value:
     assert any(said in read(warning) for warning in differences.warnings(a, altered))
     if field != "user":
         assert field_of(RunRequest, field).asked.label in differences.changes(a, altered).index
+
+
+def test_texts_of_templates_stand_side_by_side() -> None:
+    a = "\n".join(["same", *"123456789", "<b>old</b>", "end"])
+    b = "\n".join(["same", *"123456789", "new", "more", "end"])
+    found = template_texts.rows(a, b)
+    assert [(row.a, row.b) for row in found] == [
+        (None, None), *((n, n) for n in "789"), ("<b>old</b>", "new"), (None, "more"), ("end", "end"),
+    ]  # fmt: skip
+    html = template_texts.table(a, b)
+    assert "<del>− &lt;b&gt;old&lt;/b&gt;</del>" in html
+    assert html.count("<ins>+ ") == 2
+    assert html.count("⋯") == 2, "once on each side"
+    assert "<b>" not in html
+    assert template_texts.table(a, a) == "<p>Both texts have the same lines.</p>"
+
+
+@given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
+def test_no_line_that_differs_is_left_out(a: list[str], b: list[str]) -> None:
+    found = template_texts.rows("\n".join(a), "\n".join(b))
+    shown = [sum(row[side] is not None for row in found) for side in (0, 1)]
+    assert shown[0] - shown[1] == len(a) - len(b), "what is left out is the same in both"
+    assert bool(found) == (a != b)
+
+
+def test_two_templates_are_compared_line_by_line_on_demand(
+    open_page: Open, store: Store, two: tuple[Run, Run]
+) -> None:
+    mine = templates.save(store, "mine", "introduction = 'Books.'\n", ("sum",))
+    a = rank(store, replace(BASE, template="films"))
+    b = rank(store, replace(BASE, template=mine.reference, turns="chat"))
+    with FakeEngine(store):
+        app = open_page("compare", a=a.key, b=b.key)
+        said = texts(app)
+        assert "**A**: films, demonstrations in one turn." in said
+        assert "demonstrations in turns of a conversation." in said
+        assert not any('class="texts"' in str(part.value) for part in app.html)
+        next(each for each in app.toggle if each.label == template_texts.SHOW).set_value(True).run()
+        later(app, lambda: any('class="texts"' in str(part.value) for part in app.html), "the texts")
+        shown = next(str(part.value) for part in app.html if 'class="texts"' in str(part.value))
+        assert "<ins>+ introduction = &#x27;Books.&#x27;</ins>" in shown
+        assert "Films watched" in shown
+        app = open_page("compare", a=a.key, b=rank(store, replace(BASE, template="films", turns="chat")).key)
+        assert "Both runs used the same template." in texts(app)
+        assert template_texts.SHOW not in [each.label for each in app.toggle]
+    assert "Prompt templates" not in texts(open_page("compare", a=two[0].key, b=two[1].key))

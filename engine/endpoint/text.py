@@ -75,7 +75,8 @@ def shown(ids: Sequence[int]) -> str:
     parts, start = [], 0
     for place, byte in enumerate(ids):
         if byte in _ROLES:
-            parts += [text_of(ids[start:place]).strip("\n"), _ROLES[byte]]
+            said = text_of(ids[start:place])
+            parts += [said.strip() if byte == _CLOSED else said.strip("\n"), _ROLES[byte]]
             start = place
     return "".join(parts) + text_of(ids[start:])
 

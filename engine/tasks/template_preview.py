@@ -170,13 +170,17 @@ def _shared(paper: _Paper, fitted: Fitted, places: Sequence[int]) -> Iterator[di
     encoder = paper.reader.encoder
     for segment, span in zip(fitted.segments, fitted.encoded.spans, strict=True):
         text = encoder.text([segment])
-        length = span.stop - span.start if paper.unit == "token" else len(text)
+        length = _length(paper, fitted.encoded.ids[span.start : span.stop])
         index = places[fitted.kept[segment.index]] if segment.kind == "demo" else 0
         yield _segment(segment.kind, text, length, index)
 
 
 def _length(paper: _Paper, ids: Sequence[int]) -> int:
-    return len(ids) if paper.unit == "token" else len(paper.text(ids))
+    if paper.unit == "token":
+        return len(ids)
+    from engine.endpoint.text import text_of
+
+    return len(text_of(ids))  # without the names of roles
 
 
 def _segment(kind: str, text: str, length: int, index: int = 0) -> dict[str, Any]:

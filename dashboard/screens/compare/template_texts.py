@@ -117,7 +117,8 @@ def table(a: str, b: str) -> str:
         f"<tr>{_cell(row, row.a, 'del', '−')}{_cell(row, row.b, 'ins', '+')}</tr>" for row in found
     )
     head = '<thead><tr><th scope="col">A</th><th scope="col">B</th></tr></thead>'
-    return f'<div class="texts" tabindex="0"><table>{head}<tbody>{lines}</tbody></table></div>'
+    box = '<div class="texts" tabindex="0" role="group" aria-label="Texts of the templates">'
+    return f"{box}<table>{head}<tbody>{lines}</tbody></table></div>"
 
 
 def _cell(row: Row, line: str | None, tag: str, sign: str) -> str:

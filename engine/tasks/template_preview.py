@@ -17,6 +17,7 @@ from db.requests.settled import automatic
 from engine.context import Context, Engine, resolve
 from engine.tasks.inputs import Inputs, gather
 from engine.tasks.templates import ranking
+from engine.tasks.title_lines import SPARE
 
 if TYPE_CHECKING:
     from engine.llm.scoring.ranking import Reader, Task
@@ -143,7 +144,6 @@ def _parts(
     from engine.prompts import fit
     from engine.tasks.free_answers import TOKENS
     from engine.tasks.rating import ratings_of
-    from engine.tasks.title_lines import SPARE
 
     encoder = paper.reader.encoder
     if wanted not in OTHERS:

@@ -98,6 +98,7 @@ def test_an_answer_with_faults_is_shown_them_and_asked_again(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = RunRequest(dataset="toy", user="u8", model="tiny", demos="neighbours:2", candidates=6)
+    request = replace(request, turns="one")  # turns leave no room for the faults
     asked: list[str] = []
 
     def learn(loaded, prompt, lines, most, gate):

@@ -317,7 +317,7 @@ def test_two_templates_are_compared_line_by_line_on_demand(
     open_page: Open, store: Store, two: tuple[Run, Run]
 ) -> None:
     mine = templates.save(store, "mine", "introduction = 'Books.'\n", ("sum",))
-    a = rank(store, replace(BASE, template="films"))
+    a = rank(store, replace(BASE, template="films", turns="one"))
     b = rank(store, replace(BASE, template=mine.reference, turns="chat"))
     with FakeEngine(store):
         app = open_page("compare", a=a.key, b=b.key)

@@ -28,8 +28,13 @@ console = Console(highlight=False, width=None if sys.stdout and sys.stdout.isatt
 
 def as_json(value: Any) -> None:
     """Print one JSON document; titles keep their letters, so the stream is UTF-8 whatever the locale."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    verbatim(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def verbatim(text: str) -> None:
+    """Print a text that may be read back, and a line end if it has none: `line` breaks long lines."""
+    ended = text if text.endswith("\n") else f"{text}\n"
+    sys.stdout.buffer.write(ended.encode("utf-8", "backslashreplace"))
 
 
 def table(rows: Iterable[Sequence[Any]], *columns: str, title: str | None = None) -> None:

@@ -32,7 +32,7 @@ def templates(
         raise BadInput("--show, --save and --delete are given one at a time.")
     with opened() as store:
         if show is not None:
-            output.line(text_of(store, show).rstrip("\n"))
+            output.verbatim(text_of(store, show))
         elif save is not None:
             output.line(f"Kept as {saved_file(store, save).reference}.")
         elif delete is not None:

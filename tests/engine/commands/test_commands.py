@@ -13,7 +13,7 @@ from db import datasets, jobs
 from db.errors import BadInput
 from db.store import Store
 from engine import __main__ as cli
-from tests.support.own_template import with_section
+from tests.support.own_template import SMALLEST, with_section
 from tests.toys import toy_columns
 
 COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
@@ -216,6 +216,15 @@ def test_templates_are_listed_shown_kept_and_deleted(shop: Callable[..., Any], t
         CliRunner().invoke(
             cli.app, ["templates", "--show", "plain", "--delete", "mine"], catch_exceptions=False
         )
+
+
+def test_a_template_is_shown_as_it_is(shop: Callable[..., Any], tmp_path: Path) -> None:
+    """Written to a file it is the same template: no line is broken, however long."""
+    file = tmp_path / "long.toml"
+    file.write_text(SMALLEST.replace("Books read.", "Books read, " + "and read again, " * 40))
+    words = ["templates", "--save", str(file)], ["templates", "--show", "long"]
+    _, shown = (CliRunner().invoke(cli.app, each, catch_exceptions=False) for each in words)
+    assert shown.stdout == file.read_text()
 
 
 def test_ratings_and_texts_are_asked_for(shop: Callable[..., Any]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from db.moments import utc
 from db.ratings import FIVE_STARS, Scale
 
 MINUS = "−"
@@ -116,14 +117,7 @@ def moment(timestamp: datetime | int | float | None, zone: tzinfo = UTC) -> str:
 
 
 def _moment(timestamp: datetime | int | float | None) -> datetime | None:
-    if timestamp is None:
-        return None
-    if isinstance(timestamp, datetime):
-        return timestamp
-    try:
-        return datetime.fromtimestamp(timestamp, UTC)
-    except (OverflowError, OSError, ValueError):
-        return None
+    return timestamp if isinstance(timestamp, datetime) else utc(timestamp)
 
 
 def ago(timestamp: datetime | int | float | None, now: float) -> str:

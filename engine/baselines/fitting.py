@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ from db.canonical import digest
 from db.choices import BASELINES
 from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import BadInput
+from db.moments import day
 from db.settings import Settings
 from engine.baselines import saved
 from engine.baselines.scorer import Baseline, FitJob, Progress, Scorer, training_report, visible
@@ -207,14 +207,10 @@ def knows(kind: str, timed: bool, target: str = "test", until: int | None = None
     if baseline(kind).LEARNS == "titles":
         return "the catalogue's titles"
     if until is not None:
-        return f"purchases before {_day(until)}"
+        return f"purchases before {day(until)}"
     if timed:
         return "purchases before each target's moment"
     return f"all purchases but the last {'one' if target == 'test' else 'two'} of each user"
-
-
-def _day(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
 
 
 def limit_hit(scorer: Scorer) -> str:

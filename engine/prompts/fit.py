@@ -67,8 +67,8 @@ def fit(
         else:
             raise ModelError(
                 f"The prompt needs {before} {encoder.unit} besides the answer and the model has room for "
-                f"{room}. All demonstrations and all but one item of the history were already left out: "
-                "choose a model with a longer context."
+                f"{max(room, 0)}. All demonstrations and all but one item of the history were already left "
+                "out: choose a model with a longer context, or a shorter template."
             )
         segments = render(template, scoring, [demos[b] for b in kept], shown, hint)
         encoded = encode(encoder, segments)

@@ -7,12 +7,12 @@ Knows text and purchases: no tokenizer, no store.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from db.choices import SCORINGS
 from db.datasets import Interaction
 from db.errors import BadInput
+from db.moments import utc
 from db.ratings import Scale
 from engine.prompts.segments import (
     ANSWERED,
@@ -157,8 +157,7 @@ class Form:
         return clean(example.answer)
 
     def _item(self, purchase: Interaction) -> str:
-        when = purchase.timestamp
-        day = None if when is None else datetime.fromtimestamp(when, UTC)
+        day = utc(purchase.timestamp)
         values = {
             "title": purchase.title,
             "rating": None if purchase.rating is None else f"{purchase.rating:g}",

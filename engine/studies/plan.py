@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from db import datasets
@@ -16,6 +15,7 @@ from db.choices import COMPARED, COPIES, STRATEGIES
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.models import ModelInfo
+from db.moments import day
 from db.requests import RunRequest, StudyRequest
 from db.requests.settled import default_encoder
 from db.requests.strategy_spec import parse_spec
@@ -199,9 +199,8 @@ def described(request: StudyRequest, plan: Plan) -> dict[str, Any]:
     """What was asked, and how what a model is tuned on is kept apart from it."""
     split: dict[str, Any] = {"kind": "leave-one-out"}
     if plan.cut is not None:
-        date = datetime.fromtimestamp(plan.cut, UTC).strftime("%Y-%m-%d")
         periods = {"periods": request.periods, "cut": request.cut}
-        split = {"kind": "periods", **periods, "moment": plan.cut, "date": date}
+        split = {"kind": "periods", **periods, "moment": plan.cut, "date": day(plan.cut)}
     return {
         "study": request.study,
         "dataset": plan.dataset.name,

@@ -50,9 +50,10 @@ def rate(engine: Engine, request: RunRequest) -> dict[str, Any]:
 def ratings_of(columns: DatasetColumns, name: str) -> list[float]:
     """The different ratings of a data set, ascending. Raises BadInput where none could be asked for."""
     known = np.array([]) if columns.rating is None else columns.rating[~np.isnan(columns.rating)]
-    values = sorted({round(float(value), 6) for value in np.unique(known)})
+    values = sorted({float(f"{value:g}") for value in np.unique(known)})  # as the prompt writes them
     if len(values) < 2:
-        raise BadInput(f"{name!r} has no ratings to predict: there are {len(values)} different ones.")
+        known = f"every rating is {values[0]:g}" if values else "it has none"
+        raise BadInput(f"{name!r} has no ratings to predict: {known}.")
     if len(values) > MOST_RATINGS:
         raise BadInput(
             f"{name!r} has {len(values):,} different ratings; at most {MOST_RATINGS} can be asked for. "

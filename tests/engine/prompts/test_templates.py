@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from db.choices import SCORINGS, TEMPLATES
 from db.datasets import Interaction
 from db.errors import BadInput, ModelError
+from db.moments import day
 from db.ratings import FIVE_STARS
 from engine.prompts import PLAIN, Disliked, Example, PieceEncoder, built_in, encode, read, render
 from engine.prompts.parse import BUILT_IN, LARGEST, LONGEST_WORD, MOST_PLACEHOLDERS
@@ -95,6 +96,14 @@ def test_an_item_shows_what_it_has_and_leaves_out_what_it_has_not() -> None:
     full = purchase("Iron  Path", 4.5, timestamp=1_420_070_400, category="Games", brand="Acme")
     assert form.history([full], FIVE_STARS) == ("Iron Path by Acme, Games (2015-01-01): 4.5",)
     assert form.history([purchase("Iron Path")], FIVE_STARS) == ("Iron Path",)
+
+
+@pytest.mark.parametrize("seconds", [-(10**11), 10**12, 2**63 - 1])
+def test_a_moment_that_no_calendar_has_is_a_missing_date(seconds: int) -> None:
+    odd = purchase("Iron Path", timestamp=seconds)
+    assert PLAIN.form("sum").history([odd], FIVE_STARS) == ("Iron Path",)
+    assert built_in("proximal").form("sum").history([odd], FIVE_STARS) == ("Iron Path",)
+    assert day(seconds) == f"{seconds} s"
 
 
 def test_what_was_disliked_is_told_by_the_scale() -> None:

@@ -138,6 +138,10 @@ def test_what_cannot_be_rated_is_refused(engine: Engine, store: Store) -> None:
     datasets.insert(store, "percent", percent, kind="generic", source="", fingerprint="p", report={})
     with pytest.raises(BadInput, match="96 different ratings; at most 21"):
         rate(engine, replace(ASKED, dataset="percent"))
+    near = replace(COLUMNS, rating=100 + np.arange(96, dtype=np.float64) / 1e6)
+    datasets.insert(store, "near", near, kind="generic", source="", fingerprint="n", report={})
+    with pytest.raises(BadInput, match="every rating is 100"):  # as all of them are written
+        rate(engine, replace(ASKED, dataset="near"))
     with pytest.raises(BadInput, match=r"no section \[rating\]"):
         rate(engine, replace(ASKED, template="films"))
     with pytest.raises(BadInput, match="leave out prompts"):

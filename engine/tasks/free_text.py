@@ -162,7 +162,7 @@ def free(engine: Engine, request: RunRequest, top: int = 10, retries: int = 0) -
             "timings_ms": clock.read(),
         }
         remote = context.model.endpoint is not None
-        return accounted(result, writer.model, context.request) if remote else result
+        return accounted(result, writer.model, context.request, scored=False) if remote else result
 
 
 def _context(engine: Engine, request: RunRequest) -> Context[RunRequest]:

@@ -74,14 +74,19 @@ def remote_of(context: Context[RunRequest]) -> Iterator[Remote]:
         yield Remote(context.model, client, context.identity, writes=context.request.scoring == "free")
 
 
-def accounted(result: dict[str, Any], remote: Remote, request: RunRequest) -> dict[str, Any]:
-    """A result with what its server was asked for, and what is to be known of it, in sentences."""
+def accounted(
+    result: dict[str, Any], remote: Remote, request: RunRequest, scored: bool = True
+) -> dict[str, Any]:
+    """A result with what its server was asked for, and what is to be known of it, in sentences.
+
+    scored: likelihoods were wanted, so that it is said why there are none.
+    """
     spent = remote.account()
     calls = f"{spent['calls']:,} calls, {spent['tokens']:,} tokens read and written"
     retries = f", {spent['retries']:,} of them again" if spent["retries"] else ""
     way = remote.endpoint.way(request.scoring, request.turns)
     notes = [SENT[way], f"Answered by the endpoint of {remote.name}: {calls}{retries}."]
-    if not remote.endpoint.ways.prompt:
+    if scored and not remote.endpoint.ways.prompt:
         notes += [note for note in remote.endpoint.notes if note.startswith("Titles cannot")]
     weights = request.weights or [chosen.weight for chosen in request.demonstrations or ()]
     if 0 in weights:

@@ -45,6 +45,7 @@ def test_an_answer_with_faults_is_shown_them_and_asked_again(
     assert found["compliance"]["share"] == 1
     assert [row["rank"] for row in found["items"]] == [1, 2, 3, 4]
     assert found["model"]["chat"] == chat
+    assert not any(note.startswith("Titles cannot be scored") for note in found["notes"])
     tokens = [each["tokens"] for each in found["attempts"]]
     assert sum(one["read"] + one["written"] for one in tokens) == found["endpoint"]["tokens"] == server.tokens
     assert (found["endpoint"]["calls"], found["prompt"]["tokens"]) == (2, tokens[0]["read"])

@@ -23,6 +23,8 @@ _REMEMBERED = 500_000  # pieces; about 100 MB of short id tuples
 _DAY = datetime(2024, 7, 26, tzinfo=UTC)  # what Llama's templates write where they do not know the day
 _ANOTHER_DAY = datetime(2011, 11, 3, 5, 6, 7, tzinfo=UTC)
 _DATE_PARTS = (*"aAdbBmyYHIpMSfjUWcxX", "-d", "-m")
+# A message as prompts are: a chat template that counts, cuts, escapes or changes text is found out by it.
+_MESSAGE = "Bought:\n- \"A\" & <b> 'c' {d} – é 日本\n\n" * 12
 _ANCHORS = ("\n", ":", ".", "x", "0")  # tried in turn, should one merge with the piece behind it
 
 
@@ -276,12 +278,29 @@ class PieceEncoder:
                 "Remove or correct chat_template in the model's folder."
             ) from error
         head, shown, tail = written.partition(mark)
-        if not shown:
+        if not shown or not self._shows((head, tail), day):
+            how = "changes the text of" if shown else "does not show"
             raise ModelError(
-                "The model's chat template does not show the user's message, so no prompt can be written "
-                "with it. Remove or correct chat_template in the model's folder."
+                f"The model's chat template {how} the user's message, so no prompt can be written with it. "
+                "Remove or correct chat_template in the model's folder."
             )
         return head, tail
+
+    def _shows(self, around: Sequence[str], day: datetime) -> bool:
+        """Whether the chat template writes messages between these texts as they are, but perhaps for white
+        space at their ends."""
+        try:
+            rest = self._conversation([_MESSAGE] * (len(around) - 1), day)
+        except Exception:  # a template is a program of somebody else's
+            return False
+        for before in around[:-1]:
+            shown = next(
+                (text for text in (_MESSAGE, _MESSAGE.strip()) if rest.startswith(before + text)), None
+            )
+            if shown is None:
+                return False
+            rest = rest[len(before) + len(shown) :]
+        return rest == around[-1]
 
     def _between_turns(self) -> tuple[str, str]:
         marks = [uuid.UUID(int=n).hex for n in range(5)]
@@ -293,8 +312,8 @@ class PieceEncoder:
         for mark in marks:
             before, shown, written = written.partition(mark)
             parts += [before] if shown else []
-        expected = [self._head_text, *parts[1:3], *parts[1:3]]
-        if len(parts) != len(marks) or parts != expected or written != self._tail_text:
+        expected = [self._head_text, *parts[1:3], *parts[1:3], self._tail_text]
+        if [*parts, written] != expected or not self._shows(expected, _DAY):
             raise ModelError(
                 "turns: the model's chat template does not write the turns of a conversation one like the "
                 "other, so demonstrations cannot be turns. Choose turns one."

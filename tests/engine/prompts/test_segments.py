@@ -1,8 +1,10 @@
 """The exact text of every layout, and token spans that are exact on every manner of tokenizer."""
 
+import copy
+
 import pytest
 
-from db.errors import BadInput
+from db.errors import BadInput, ModelError
 from engine.prompts import PLAIN, Example, PieceEncoder, built_in, encode, render
 from engine.prompts.segments import clean, label, label_answer, title_answer
 
@@ -119,6 +121,34 @@ def test_a_chat_template_wraps_the_prompt_and_the_answer_is_the_assistants(
     assert shown.endswith("Next:\n<|end|>\n<|start|>assistant\n-")
     start = encoder.tokenizer.convert_tokens_to_ids("<|start|>")
     assert encode(encoder, render(PLAIN, "sum", demos[:1], HISTORY)).ids.count(start) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{{ m['content'] | tojson }}",
+        "{{ m['content'] | e }}",
+        "{{ m['content'][:99] }}",
+        "{{ m['content'] * 2 }}",
+    ],
+)
+def test_a_chat_template_that_changes_a_message_is_refused(tokenizer, content: str) -> None:
+    """The prompt would not be the one that the template writes."""
+    made = copy.deepcopy(tokenizer("chat"))
+    made.chat_template = made.chat_template.replace("{{ m['content'] }}", content)
+    with pytest.raises(ModelError, match="changes the text of the user's message"):
+        PieceEncoder(made)
+
+
+def test_a_chat_template_may_trim_a_message_but_not_change_the_models(tokenizer) -> None:
+    made = copy.deepcopy(tokenizer("chat"))
+    plain = made.chat_template
+    made.chat_template = plain.replace("m['content']", "m['content'] | trim")
+    assert PieceEncoder(made).turns == PieceEncoder(tokenizer("chat")).turns
+    changed = "m['content'] if m['role'] == 'user' else m['content'] | upper"
+    made.chat_template = plain.replace("m['content']", changed)
+    with pytest.raises(ModelError, match="Choose turns one"):
+        _ = PieceEncoder(made).turns
 
 
 def test_a_title_that_spells_a_control_token_stays_text(tokenizer) -> None:

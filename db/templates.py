@@ -17,6 +17,7 @@ from db.names import check_name, quoted, storable
 from db.schema import templates as table
 from db.store import Store
 
+LARGEST = 20_000  # characters of a text
 FILE = ".toml"  # how the name of a template's file ends, in whatever case
 _SHOWN = 12  # letters of the digest in a reference
 _NAME = re.compile(r"[^\W_][\w. -]*")

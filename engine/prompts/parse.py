@@ -14,6 +14,7 @@ from typing import Any
 
 from db.errors import BadInput
 from db.names import quoted
+from db.templates import LARGEST
 from engine.prompts.segments import ANSWERED, ASKED, BLANK, TAIL, clean
 from engine.prompts.template import (
     INLINE,
@@ -31,7 +32,6 @@ from engine.prompts.template import (
 )
 
 BUILT_IN = Path(__file__).parent / "templates"
-LARGEST = 20_000  # characters of a template
 # What bounds the prompts that a text of that length can write.
 LONGEST_WORD = 200  # characters of a word of its domain
 MOST_PLACEHOLDERS = 20  # in an item, a demonstration, a hint or a query, words not counted

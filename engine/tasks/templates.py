@@ -35,12 +35,10 @@ def save(store: Store, name: str, text: str) -> StoredTemplate:
 
 def saved_file(store: Store, path: str) -> StoredTemplate:
     """The template of a file, kept under the file's name. Raises BadInput."""
-    from engine.prompts.parse import LARGEST
-
     file = Path(path).expanduser()
     try:
         with file.open(encoding="utf-8-sig") as opened:
-            text = opened.read(LARGEST + 1)
+            text = opened.read(templates.LARGEST + 1)
     except UnicodeDecodeError as error:
         raise BadInput(f"The template {path} is not UTF-8. Save it as UTF-8.") from error
     except OSError as error:

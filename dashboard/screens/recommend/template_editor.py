@@ -110,6 +110,7 @@ def _editor(view: View, reference: str, own: StoredTemplate | None, start: str) 
             text,
             HEIGHT_PX,
             key=key,
+            max_chars=templates.LARGEST,
             on_change=_typed,
             args=(name, key),
             label_visibility="collapsed",

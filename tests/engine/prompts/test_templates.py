@@ -12,8 +12,9 @@ from db.datasets import Interaction
 from db.errors import BadInput, ModelError
 from db.moments import day
 from db.ratings import FIVE_STARS
+from db.templates import LARGEST
 from engine.prompts import PLAIN, Disliked, Example, PieceEncoder, built_in, encode, read, render
-from engine.prompts.parse import BUILT_IN, LARGEST, LONGEST_WORD, MOST_PLACEHOLDERS
+from engine.prompts.parse import BUILT_IN, LONGEST_WORD, MOST_PLACEHOLDERS
 from engine.prompts.segments import written
 from tests.engine.conftest import make_tokenizer
 from tests.support.own_template import SMALLEST

@@ -14,7 +14,7 @@ from db.settings import Settings
 from db.store import Store
 from engine.context import Engine
 from engine.jobs.handlers import HANDLERS
-from engine.prompts.parse import BUILT_IN, LARGEST
+from engine.prompts.parse import BUILT_IN
 from engine.tasks import free_text
 from engine.tasks.rank import rank
 from engine.tasks.template_preview import preview
@@ -110,7 +110,7 @@ def test_a_file_is_kept_under_its_name(engine: Engine, tmp_path: Path) -> None:
     file.write_text(OWN)
     kept = saved_file(engine.store, str(file))
     assert (kept.name, text_of(engine.store, "songs")) == ("songs", OWN)
-    file.write_text("x" * (LARGEST + 1))
+    file.write_text("x" * (templates.LARGEST + 1))
     with pytest.raises(BadInput, match="at most"):
         saved_file(engine.store, str(file))
     file.write_text(OWN, encoding="utf-8-sig")  # as editors on Windows write it

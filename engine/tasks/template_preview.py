@@ -152,7 +152,7 @@ def _parts(
         border = len(row.ids) - row.scored
         return fitted, row.ids[:border], row.ids[border:]
     form, answer, most = context.form, (), TOKENS
-    about = {"free": task.candidates, "rating": [inputs.target.title], "summary": [REVIEW]}
+    about = {"free": task.candidates, "summary": [REVIEW]}  # no target: pages show it after the run
     asked = encoder.joined(form.ask(about.get(wanted, task.candidates[:1])))
     if wanted == "free":
         longest = max(len(encoder.joined((f" {title}\n",))) for title in task.candidates)

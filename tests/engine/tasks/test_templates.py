@@ -12,10 +12,11 @@ from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.settings import Settings
 from db.store import Store
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.jobs.handlers import HANDLERS
 from engine.prompts.parse import BUILT_IN
 from engine.tasks import free_text
+from engine.tasks.inputs import gather
 from engine.tasks.rank import rank
 from engine.tasks.template_preview import preview
 from engine.tasks.templates import save, saved_file, text_of
@@ -173,6 +174,19 @@ def test_sections_that_rank_nothing_are_shown_too(
     assert asked in said["ask"]
     assert said.get("answer") == answer
     assert shown["length"] == sum(part["length"] for part in shown["segments"]) <= shown["room"]
+
+
+def test_the_preview_of_a_rating_is_about_a_candidate_and_not_the_target(engine: Engine) -> None:
+    told = []
+    for user in ("u1", "u3", "u5"):
+        asked = asking(user=user)
+        about = [
+            "".join(part["text"] for part in preview(engine, asked, SECTIONS, wanted)["segments"][kind])
+            for wanted, kind in (("rating", slice(-2, -1)), (None, slice(-1, None)))
+        ]
+        assert about[0].startswith(about[1].rstrip()), "the first candidate, as of a ranking"
+        told.append(gather(resolve(engine, asked)).target.title in about[0])
+    assert not all(told), "only by chance the target"
 
 
 def test_the_prompt_for_free_text_is_the_one_that_is_written_on(

@@ -45,7 +45,7 @@ class Tally:
     REPORT_EVERY_S = 0.2
 
     def __init__(self, report: Report, message: str):
-        self._report, self._message = report, message
+        self._report, self.message = report, message
         self._planned = self._done = 0
         self._reported = 0.0
 
@@ -58,18 +58,19 @@ class Tally:
         self._done += tokens
         if self._planned and time.perf_counter() - self._reported > self.REPORT_EVERY_S:
             self._reported = time.perf_counter()
-            self._report(min(1.0, self._done / self._planned), self._message)
+            self._report(min(1.0, self._done / self._planned), self.message)
 
 
 _tally: ContextVar[Tally | None] = ContextVar("tally", default=None)
 
 
 @contextmanager
-def counting(report: Report, message: str) -> Iterator[None]:
+def counting(report: Report, message: str) -> Iterator[Tally]:
     """Report what is done inside the block as a share of what the code inside says it plans (`plan`)."""
-    token = _tally.set(Tally(report, message))
+    tally = Tally(report, message)
+    token = _tally.set(tally)
     try:
-        yield
+        yield tally
     finally:
         _tally.reset(token)
 

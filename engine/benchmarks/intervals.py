@@ -1,7 +1,7 @@
 """How often the intervals of estimated effects hold the exact value: 95 % is what they say.
 
 All 2^k coalitions of each user's demonstrations are taken once, in both measures; the estimate sees only its
-own of them.
+own of them, and those told before it (`engine.lrgd.gradual`) only some of these.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,9 @@ from engine.llm.scoring.gates import WeightedPrompt
 from engine.llm.scoring.measures import reading
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task, demo_head, prepare
-from engine.lrgd.kriging import SURE, kriging
-from engine.lrgd.objective import Remembered
+from engine.lrgd.gradual import gradually
+from engine.lrgd.kriging import SURE
+from engine.lrgd.objective import Effects, Remembered
 from engine.lrgd.shapley import exact
 
 LEAST = 0.9
@@ -32,26 +33,19 @@ def intervals(
     mode: str = "direct",
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Per measure: share of intervals that hold (`covered`), error and half width by the largest effect."""
-    found: dict[str, list[dict[str, float]]] = {"margin": [], "loss": []}
-    passes = 0
+    """Per measure and number of costs: share of intervals that hold (`covered`), error and half width by the
+    largest effect."""
+    found: dict[str, dict[int, list[dict[str, float]]]] = {"margin": {}, "loss": {}}
     for number, task in enumerate(tasks):
         say(f"user {number + 1} of {len(tasks)}")
         game, ones = _game(loaded, task, mode)
         for column, measure in enumerate(found):
             true = exact(game.column(column), ones)
-            near = kriging(game.column(column), ones)
-            assert near.reach is not None
-            passes = near.passes
-            off, largest = (near.effects - true.effects).abs(), float(true.effects.abs().max())
-            found[measure].append(
-                {
-                    "covered": float((off <= near.reach + ROUNDING).double().mean()),
-                    "error": float(off.square().mean().sqrt()) / max(largest, ROUNDING),
-                    "width": float(near.reach.mean()) / max(largest, ROUNDING),
-                }
-            )
-    rows = [_row(measure, users) for measure, users in found.items()]
+            nearer: list[Effects] = []
+            last = gradually(game.column(column), ones, "kriging", lambda near, _, to=nearer: to.append(near))
+            for near in (*nearer, last):
+                found[measure].setdefault(near.passes, []).append(_off(near, true))
+    rows = [_row(measure, passes, users) for measure, by in found.items() for passes, users in by.items()]
     return {
         "bench": "intervals",
         "model": loaded.name,
@@ -59,10 +53,13 @@ def intervals(
         "k": len(tasks[0].demos),
         "users": len(tasks),
         "nominal": SURE,
-        "passes": passes,
         "rows": rows,
         "bars": [
-            bar(f"{row['measure']}: intervals that hold the exact effect", LEAST, row["covered"]["mean"])
+            bar(
+                f"{row['measure']}, {row['passes']} passes: intervals that hold the exact effect",
+                LEAST,
+                row["covered"]["mean"],
+            )
             for row in rows
         ],
     }
@@ -79,10 +76,21 @@ def _game(loaded: LoadedModel, task: Task, mode: str) -> tuple[Remembered, torch
     return Remembered(played, ask.columns), torch.ones(len(fitted.kept), dtype=gated.dtype)
 
 
-def _row(measure: str, users: list[dict[str, float]]) -> dict[str, Any]:
+def _off(near: Effects, true: Effects) -> dict[str, float]:
+    assert near.reach is not None
+    off, largest = (near.effects - true.effects).abs(), float(true.effects.abs().max())
+    return {
+        "covered": float((off <= near.reach + ROUNDING).double().mean()),
+        "error": float(off.square().mean().sqrt()) / max(largest, ROUNDING),
+        "width": float(near.reach.mean()) / max(largest, ROUNDING),
+    }
+
+
+def _row(measure: str, passes: int, users: list[dict[str, float]]) -> dict[str, Any]:
     values = {name: np.array([user[name] for user in users]) for name in users[0]}
     return {
         "measure": measure,
+        "passes": passes,
         "covered": estimate(values["covered"], 0),
         **{f"{name}_{part}": float(of(values[name])) for name in ("error", "width") for part, of in _PARTS},
     }

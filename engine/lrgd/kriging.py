@@ -9,7 +9,6 @@ coalitions more than it should, each predicted from all others, is taken to be a
 Everything has a closed form; the effects add up to the gain.
 """
 
-import itertools
 import math
 from dataclasses import replace
 from functools import cache
@@ -36,8 +35,7 @@ def kriging(objective: Objective, weights: Tensor) -> Effects:
     if len(members) >= 2**k:
         return exact(objective, weights)
     costs = objective.value(members.to(weights) * weights)
-    middle = (members.sum(1) - k / 2).abs() < k / 2 - 2
-    found = _continued(members, costs.double().cpu(), middle)
+    found = continued(members, costs.double().cpu())
     return replace(
         found,
         **{name: getattr(found, name).to(costs.device) for name in ("effects", "reach", "noisy")},
@@ -65,19 +63,21 @@ def design(k: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _pairs(k: int) -> list[tuple[int, ...]]:
-    """All pairs of k, or about PAIRS of them such that everyone has equally many partners."""
-    everyone = list(itertools.combinations(range(k), 2))
-    if len(everyone) <= PAIRS:
-        return everyone  # type: ignore[return-value]
+    """All pairs of k, or about PAIRS of them; after every step everyone has equally many partners."""
     # Spread round the circle by the golden ratio, so that partners are not neighbours in the prompt.
     circle = sorted(range(k), key=lambda b: b * 0.6180339887498949 % 1)
-    steps = range(1, 1 + max(1, PAIRS // k))
-    return [(circle[i], circle[(i + step) % k]) for i in range(k) for step in steps]
+    steps = range(1, 1 + min(k // 2, max(1, PAIRS // max(1, k))))
+    turned = [(circle[i], circle[(i + step) % k]) for step in steps for i in range(k)]
+    return list(dict.fromkeys((min(pair), max(pair)) for pair in turned))
 
 
-def _continued(members: Tensor, costs: Tensor, middle: Tensor) -> Effects:
-    """Shapley values of the continuation of costs [n] of members [n, k]; middle [n]: the random ones."""
+def continued(members: Tensor, costs: Tensor) -> Effects:
+    """Shapley values [k] of the continuation of costs [n] of coalitions.
+
+    members [n, k]: rows of 0 and 1: none, all, and at least k more that tell the demonstrations apart.
+    """
     n, k = members.shape
+    middle = (members.sum(1) - k / 2).abs() < k / 2 - 2  # the random ones
     mean = torch.cat([torch.ones(n, 1, dtype=torch.float64), members], dim=1)  # [n, 1 + k]
     apart = torch.cdist(members, members, p=1)  # in how many two coalitions differ
     gains = costs[0] - costs

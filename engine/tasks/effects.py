@@ -92,7 +92,7 @@ def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], r
         if stored:
             return stored
 
-    from engine.llm.explain.effects import demonstration_effects
+    from engine.llm.explain.effects import Estimate, demonstration_effects
 
     inputs = gather(context)
     report(None, f"loading {context.model.name}")
@@ -100,12 +100,19 @@ def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], r
         measured, result = remote_effects_of(context, inputs, run, options, report)
     else:
         loaded = context.loaded
-        with counting(report, f"measuring {counted(len(inputs.chosen), 'demonstration')}"):
+        with counting(report, f"measuring {counted(len(inputs.chosen), 'demonstration')}") as tally:
+
+            def told(estimate: Estimate) -> None:
+                tally.message = results.so_far(estimate)
+                shown = results.estimate(inputs, estimate, options)
+                report(None, tally.message, {"estimate": shown})
+
             measured = demonstration_effects(
                 loaded,
                 edited(inputs.request, inputs.task(), inputs.disliked),
                 **options,
                 cache=context.engine.prefills,
+                told=told,
             )
         result = results.effects_result(inputs, measured, run)
     return runs.save_effects(store, run.key, effects_key(run, options), options, result, measured.timings_ms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from engine.tasks.inputs import Choice, Inputs
 
 if TYPE_CHECKING:
     from engine.context import Context
-    from engine.llm.explain.effects import EffectsResult
+    from engine.llm.explain.effects import EffectsResult, Estimate
     from engine.llm.explain.identity import Check
     from engine.llm.loading.load import LoadedModel
     from engine.llm.scoring.ranking import RankResult
@@ -234,6 +234,30 @@ def effects_result(inputs: Inputs, result: EffectsResult, run: Run) -> dict[str,
         "notes": effect_notes(result, run.result.get(result.measure), inputs.weights),
         "target": inputs.request.target,
     }
+
+
+def estimate(inputs: Inputs, found: Estimate, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Effects that are not exact yet, as `effects_result` would write them, less what only the end knows."""
+    ids = [entry.demonstration.id for entry in inputs.chosen]
+    ends = found.intervals or [None] * len(ids)
+    return {
+        "measure": options["measure"],
+        "mode": options["mode"],
+        "estimator": found.estimator,
+        "passes": found.passes,
+        "of": found.of,
+        "demonstrations": [
+            {"id": name, "effect": effect, "interval": None if interval is None else list(interval)}
+            for name, effect, interval in zip(ids, found.effects, ends, strict=True)
+        ],
+    }
+
+
+def so_far(found: Estimate) -> str:
+    """What an estimate comes from, in a few words."""
+    if found.estimator == "gradient":
+        return f"a first estimate from one gradient, then {found.of} passes"
+    return f"{found.passes} of {found.of} passes"
 
 
 def choice_notes(request: RunRequest, choice: Choice, before: Sequence[str] = ()) -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 """What each demonstration of a prompt does to its target's margin or loss: titles in, effects out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,12 +17,15 @@ from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task, demo_head, kept_weights, prepare
 from engine.lrgd import agreement
 from engine.lrgd.effects import Estimator, chosen, effects, weightings
+from engine.lrgd.gradual import first, gradually
 from engine.lrgd.objective import Effects, Remembered
 from engine.lrgd.shapley import EXACT_LIMIT
 from engine.progress import Clock, plan
 from engine.prompts import Dropped, Fitted
 
 EffectMode = Literal["direct", "total", "reprompt"]
+SLOW = {"cpu": 2e11}  # multiplications from which effects are told before they are exact: some seconds
+SLOW_ELSEWHERE = 3e13
 ROUGH = 2.23  # standard errors of a 95 % interval where FREE degrees of freedom estimate the error
 
 
@@ -68,6 +72,19 @@ class EffectsResult:
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """Effects before they are exact, one per demonstration asked for. estimator: gradient (one, at the
+    weights themselves, without intervals) or kriging (from `passes` of `of` weightings, with 95 %
+    intervals)."""
+
+    effects: list[float]
+    intervals: list[tuple[float, float]] | None
+    estimator: str
+    passes: int
+    of: int
+
+
 def demonstration_effects(
     loaded: LoadedModel,
     task: Task,
@@ -76,19 +93,24 @@ def demonstration_effects(
     mode: EffectMode = "direct",
     measure: Measure = "margin",
     cache: PrefillCache | None = None,
+    told: Callable[[Estimate], None] | None = None,
 ) -> EffectsResult:
     """The effect of each demonstration on the target at the task's weights (engine/lrgd/effects.py).
 
     mode `direct` gates what query and answer see of a demonstration; `total` also what later demonstrations
-    see of it; `reprompt` rewrites the prompt without those left out. Raises BadInput where there is no
-    target, exact is asked for more than 8 demonstrations, or a mode cannot be had of this estimator or task.
+    see of it; `reprompt` rewrites the prompt without those left out. `told` hears estimates where the work
+    takes seconds: of one gradient, where the mode has one, then after every few weightings. Raises BadInput
+    where there is no target, exact is asked for more than 8 demonstrations, or a mode cannot be had of this
+    estimator or task.
     """
     cache = cache or PrefillCache()
     clock = Clock()
     question, fitted, zero, _ = prepare(loaded, task)
     check_effects(task, len(fitted.kept), estimator, mode)
     ask = reading(loaded, question, measure, cache)
-    plan(loaded.layers * _tokens(fitted, zero, ask, estimator, mode))
+    tokens = _tokens(fitted, zero, ask, estimator, mode)
+    plan(loaded.layers * tokens)
+    slow = tokens * loaded.parameters > SLOW.get(loaded.device.type, SLOW_ELSEWHERE)
     with clock("prefill"):
         head = demo_head(loaded, fitted, cache, task.edits)
     gated = WeightedPrompt(loaded, fitted, head, ask, "total" if mode == "total" else "direct")
@@ -96,7 +118,10 @@ def demonstration_effects(
     objective = Remembered(played, ask.columns)
     weights = torch.tensor(kept_weights(task, fitted), dtype=gated.dtype, device=loaded.device)
     with clock("effects"):
-        measured = effects(objective, weights, estimator)
+        if told is not None and slow and fitted.kept:
+            measured = _told(objective, weights, estimator, mode, told, task, fitted)
+        else:
+            measured = effects(objective, weights, estimator)
         losses = _losses(objective, ask, weights, estimator)
         noise = error_of_one(played, weights) if loaded.dtype.itemsize < 4 else 0.0
         mass = gated.attention_mass(weights)
@@ -109,6 +134,37 @@ def demonstration_effects(
         with clock("leave_one_out"):
             lost = agreement.removal(objective, weights).tolist()
     return result_of(task, fitted, ask, mode, measured, losses, noise, bare, mass, lost, clock.read())
+
+
+def _told(
+    objective: Remembered,
+    weights: Tensor,
+    estimator: Estimator,
+    mode: EffectMode,
+    told: Callable[[Estimate], None],
+    task: Task,
+    fitted: Fitted,
+) -> Effects:
+    """The effects, and every estimate before them told."""
+    count = len(task.demos)
+
+    def tell(found: Effects, of: int) -> None:
+        values, reach = _spread(found.effects.tolist(), fitted, count), found.reach
+        ends = None
+        if reach is not None:
+            halves = _spread(reach.tolist(), fitted, count)
+            ends = [(value - half, value + half) for value, half in zip(values, halves, strict=True)]
+        told(Estimate(values, ends, found.estimator, found.passes, of))
+
+    if mode != "reprompt" and chosen(weights.numel(), estimator) != "aumann":
+        tell(first(objective, weights), weightings(weights.numel(), estimator))
+    return gradually(objective, weights, estimator, tell)
+
+
+def _spread(kept: list[float], fitted: Fitted, count: int) -> list[float]:
+    """Values of the demonstrations in the prompt as values of all `count`, 0 for those that did not fit."""
+    values = dict(zip(fitted.kept, kept, strict=True))
+    return [values.get(b, 0.0) for b in range(count)]
 
 
 def _losses(objective: Remembered, ask: Reading, weights: Tensor, estimator: Estimator) -> Effects:
@@ -157,8 +213,7 @@ def result_of(
     timings: dict[str, float],
 ) -> EffectsResult:
     def spread(kept: list[float]) -> list[float]:
-        values = dict(zip(fitted.kept, kept, strict=True))
-        return [values.get(b, 0.0) for b in range(len(task.demos))]
+        return _spread(kept, fitted, len(task.demos))
 
     values, sign = spread(measured.effects.tolist()), SIGNS[ask.measure]
     gains = {

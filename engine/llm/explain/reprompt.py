@@ -87,7 +87,10 @@ class Reprompts:
             whole = extend(
                 self._loaded, self._heads[members[:known]], [t for t, _ in more], [b for _, b in more]
             )
-            self._heads[members] = whole.head()
+            start = len(whole)
+            for size in range(len(members), known, -1):  # shorter ones that it begins with, for others
+                self._heads[members[:size]] = whole.cut(start)
+                start -= len(self._demos[members[size - 1]])
         return self._heads[members]
 
     def _edited(self, members: tuple[int, ...]) -> Head:

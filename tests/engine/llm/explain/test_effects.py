@@ -8,7 +8,8 @@ import torch
 
 from db.errors import BadInput
 from engine.llm.attention import lens
-from engine.llm.explain.effects import demonstration_effects
+from engine.llm.explain import effects as explaining
+from engine.llm.explain.effects import Estimate, demonstration_effects
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.prompts import PLAIN, Example, encode, render
 from engine.prompts.segments import title_answer
@@ -181,3 +182,41 @@ def test_a_weight_of_zero_has_no_effect_and_equals_removal(demos) -> None:
 def test_exact_effects_of_nine_demonstrations_are_refused(demos) -> None:
     with pytest.raises(BadInput, match="Use kriging"):
         demonstration_effects(make_loaded("llama"), task(demos * 3), "exact")
+
+
+@pytest.mark.parametrize("mode", ["direct", "total", "reprompt"])
+def test_where_it_takes_seconds_estimates_are_told_and_the_end_is_the_same(
+    mode: str, demos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, heard = make_loaded("llama", dtype=torch.float64), []
+    asked = task((*demos, *demos[:1]), weights=(0.5, 1.0, 2.0, 1.0))
+    plain = demonstration_effects(loaded, asked, mode=mode, told=heard.append)
+    assert heard == [], "at once"
+    monkeypatch.setitem(explaining.SLOW, "cpu", 0)
+    found = demonstration_effects(loaded, asked, mode=mode, told=heard.append)
+    assert found.effects == pytest.approx(plain.effects, abs=1e-9)
+    assert found.gains["loss"].total == pytest.approx(plain.gains["loss"].total, abs=1e-9)
+    first, *rest = heard if mode != "reprompt" else [None, *heard]
+    if first is not None:
+        assert (first.estimator, first.passes, first.of, first.intervals) == ("gradient", 1, 16, None)
+        assert len(first.effects) == 4
+    assert [(one.estimator, one.passes, one.of) for one in rest] == [("kriging", 10, 16)]
+    for one in rest:
+        assert all(
+            low <= effect <= high for effect, (low, high) in zip(one.effects, one.intervals, strict=True)
+        )
+
+
+def test_an_estimate_counts_a_demonstration_that_did_not_fit_as_nothing(
+    demos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = make_loaded("llama")
+    monkeypatch.setitem(explaining.SLOW, "cpu", 0)
+    heard: list[Estimate] = []
+    many = task(demos * 12)
+    found = demonstration_effects(loaded, many, estimator="kriging", told=heard.append)
+    assert 0 < len(found.kept) < len(many.demos), "some have no room"
+    assert len(heard) > 1
+    for one in heard:
+        assert len(one.effects) == len(many.demos)
+        assert all(one.effects[b] == 0 for b in range(len(many.demos)) if b not in found.kept)

@@ -63,6 +63,19 @@ def test_one_left_out_alone_reads_what_follows_in_one_go(demos, monkeypatch: pyt
     assert torch.allclose(found, every[[6, 5, 3]], atol=1e-12)
 
 
+def test_a_long_coalition_leaves_the_shorter_ones_that_it_begins_with(
+    demos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the order in which coalitions are asked about costs nothing."""
+    loaded, read = make_loaded("gpt2", dtype=torch.float64), []
+    extend = reprompt.extend
+    monkeypatch.setattr(reprompt, "extend", lambda *given: read.append(len(given[2])) or extend(*given))
+    ask, rows = asked(loaded, demos), coalitions(3, torch.ones(3, dtype=torch.float64))
+    late_first = torch.cat([ask.value(rows[[row]]) for row in (6, 4, 2, 5)])  # {1, 2}, {2}, {1}, {0, 2}
+    assert len(read) == 3, "{1} was read on the way to {1, 2}"
+    assert torch.allclose(late_first, asked(loaded, demos).value(rows)[[6, 4, 2, 5]], atol=1e-12)
+
+
 @pytest.mark.parametrize("mode", ["direct", "reprompt"])
 def test_what_is_written_is_weighted(mode: str, demos) -> None:
     """With all there, weights act as they do in ranking; one at 0 is not written."""

@@ -61,6 +61,12 @@ def of_job(look: Look, job_id: int) -> Hashable:
     return job, look.second if job.state == RUNNING else queue.before(look.open, job_id), of_engine(look)
 
 
+def of_message(look: Look, job_id: int) -> Hashable:
+    """What a job says it does; changes where it has something new to show."""
+    job = look.job(job_id)
+    return None if job is None else job.message
+
+
 def of_jobs(look: Look, *kinds: str) -> Hashable:
     """The same for a list of all open jobs of these kinds; of all without any."""
     shown = tuple(job for job in look.open if not kinds or job.kind in kinds)

@@ -37,17 +37,20 @@ LOST = {  # what becomes of a running job whose process has ended
 }
 
 
-def watch(job: Job, what: str) -> None:
-    """Show a pending job and run the page again when it has ended. Keeps its height while it waits."""
+def watch(job: Job, what: str | Callable[[Job], str]) -> None:
+    """Show a pending job and run the page again when it has ended. Keeps its height while it waits.
+
+    `what`: what it does; it may depend on how the job stands.
+    """
     live.part(_look, job.id, what, look=looking.of_job, of=(job.id,), job=job.id)
 
 
-def _look(job_id: int, what: str) -> None:
+def _look(job_id: int, what: str | Callable[[Job], str]) -> None:
     job = seen(session.store(), job_id)
     if job.state in ENDED and not dialogs.any_open():  # closing a dialog draws the page again
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"watch-{job_id}"):
-        line(job, what)
+        line(job, what if isinstance(what, str) else what(job))
         rights.change_button(
             "Stop",
             key=f"stop-{job_id}",

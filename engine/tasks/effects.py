@@ -103,7 +103,7 @@ def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], r
         with counting(report, f"measuring {counted(len(inputs.chosen), 'demonstration')}") as tally:
 
             def told(estimate: Estimate) -> None:
-                tally.message = results.so_far(estimate)
+                tally.message = results.so_far(estimate, options["mode"])
                 shown = results.estimate(inputs, estimate, options)
                 report(None, tally.message, {"estimate": shown})
 

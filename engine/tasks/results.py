@@ -253,11 +253,13 @@ def estimate(inputs: Inputs, found: Estimate, options: Mapping[str, Any]) -> dic
     }
 
 
-def so_far(found: Estimate) -> str:
+def so_far(found: Estimate, mode: str) -> str:
     """What an estimate comes from, in a few words."""
+    if mode == "reprompt":
+        return f"{found.passes} of {found.of} prompts read"
     if found.estimator == "gradient":
-        return f"a first estimate from one gradient, then {found.of} passes"
-    return f"{found.passes} of {found.of} passes"
+        return f"so far one gradient's estimate, then {found.of} passes"
+    return f"so far from {found.passes} of {found.of} passes, with 95 % intervals"
 
 
 def choice_notes(request: RunRequest, choice: Choice, before: Sequence[str] = ()) -> dict[str, list[str]]:

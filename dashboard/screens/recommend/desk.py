@@ -10,12 +10,14 @@ from dashboard.charts.base import CONFIG
 from dashboard.screens.recommend import fill, optimize_dialog, pool, target_marks, writing
 from dashboard.screens.recommend.effects_chart import Bar, describe, effects
 from dashboard.state import demonstrations, session, widgets
+from dashboard.state import live as looking
 from dashboard.state.outcome import MEASURE, REPROMPT, Measured, Outcome, forget
 from dashboard.state.view import MOST_DEMONSTRATIONS, WEIGHT_MOST, View
+from dashboard.state.waiting import seen
 from dashboard.text import values, words
 from dashboard.text.formats import signed
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, effects_offer, progress, titles
+from dashboard.ui import dialogs, effects_offer, live, progress, titles
 from dashboard.ui.notices import (
     HEAD_PX,
     colours,
@@ -24,6 +26,7 @@ from dashboard.ui.notices import (
 )
 from db.datasets import DatasetInfo, Interaction
 from db.effect_results import UNITS
+from db.jobs import Job
 from db.requests import Chosen
 from db.runs import Run
 
@@ -125,10 +128,13 @@ def finish(
     if rows is not None and not desk.marked:
         _mark(desk.marks, rows, view, outcome, target)
     if rows and cell is not None:
-        bars, stale = _bars(view, rows, outcome, measured)
+        found = measured.result if outcome.current else None
         with cell:
-            figure = effects(bars, colours(), ROW_PX, stale=stale)
-            st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
+            if measured.pending is None or found is not None:
+                _chart(view, rows, found)
+            else:
+                job = measured.pending.id
+                live.part(_growing, job, view, rows, look=looking.of_message, of=(job,), job=job)
     _actions(view, outcome)
     _verdict(outcome, measured)
 
@@ -191,20 +197,29 @@ def _rows(
     return None, []
 
 
-def _bars(
-    view: View, rows: Sequence[Mapping[str, Any]], outcome: Outcome, measured: Measured
-) -> tuple[list[Bar], bool]:
-    """Bars of the shown effects; in grey those of the weights before, while new ones are measured."""
+def _growing(job_id: int, view: View, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The bars while a job measures them, as far as it is."""
+    _chart(view, rows, _so_far(seen(session.store(), job_id)))
+
+
+def _so_far(job: Job) -> Mapping[str, Any] | None:
+    """What a job that measures effects knows of them before it ends."""
+    return (job.partial or {}).get("estimate")
+
+
+def _chart(view: View, rows: Sequence[Mapping[str, Any]], found: Mapping[str, Any] | None) -> None:
+    """Bars of these effects; without any, in grey, those of the weights before."""
     question = view.dataset, view.user, view.model
-    fresh = measured.result is not None and outcome.current
     of, memory, measure = st.session_state.get("last_effects", (None, {}, MEASURE))
-    if fresh and measured.result is not None:
-        measure = measured.result["measure"]
-        memory = {entry["id"]: entry for entry in measured.result["demonstrations"]}
+    if found is not None:
+        measure = found["measure"]
+        memory = {entry["id"]: entry for entry in found["demonstrations"]}
         st.session_state.last_effects = question, memory, measure
     elif of != question:
         memory = {}  # another user's or another model's
-    return [_bar(words.short(row), memory.get(row["id"], {}), UNITS[measure]) for row in rows], not fresh
+    bars = [_bar(words.short(row), memory.get(row["id"], {}), UNITS[measure]) for row in rows]
+    figure = effects(bars, colours(), ROW_PX, stale=found is None)
+    st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
 
 
 def _bar(title: str, entry: Mapping[str, Any], unit: str) -> Bar:
@@ -349,7 +364,7 @@ def _verdict(outcome: Outcome, measured: Measured) -> None:
 def _trust(run: Run, measured: Measured) -> None:
     effects = measured.result
     if measured.pending is not None and effects is None:
-        progress.watch(measured.pending, "Measuring effects; grey bars belong to the weights before")
+        progress.watch(measured.pending, _measuring)
     elif measured.problem and effects is None:
         problem(f"The effects could not be measured. {measured.problem}")
     elif effects is not None:
@@ -368,6 +383,10 @@ def _trust(run: Run, measured: Measured) -> None:
         effects_offer.draw(run, "Measure effects", REPROMPT)  # it takes calls: never by itself
     elif run.result["demonstrations"]:
         st.button("Measure effects", key="measure", on_click=_measure)
+
+
+def _measuring(job: Job) -> str:
+    return "Measuring effects" + ("" if _so_far(job) else "; grey bars belong to the weights before")
 
 
 def _measure() -> None:

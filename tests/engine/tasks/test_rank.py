@@ -175,6 +175,34 @@ def test_both_answers_come_by_default_and_each_is_stored(
     assert effects(engine, request_)[1].result == found.result, "the richer measurement serves"
 
 
+def test_what_is_known_of_effects_that_take_long_is_reported_meanwhile(
+    engine: Engine, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.llm.explain import effects as explaining
+
+    monkeypatch.setitem(explaining.SLOW, "cpu", 0)
+    heard: list[tuple[str, dict]] = []
+
+    def report(share: float | None, message: str = "", partial: dict | None = None) -> None:
+        if partial is not None:
+            heard.append((message, partial["estimate"]))
+
+    run, found = effects(engine, replace(request_, demos="neighbours:4"), mode="direct", report=report)
+    ids = [row["id"] for row in run.result["demonstrations"]]
+    assert [message for message, _ in heard] == [
+        "so far one gradient's estimate, then 16 passes",
+        "so far from 10 of 16 passes, with 95 % intervals",
+    ]
+    for (_, told), estimator in zip(heard, ("gradient", "kriging"), strict=True):
+        assert json.loads(json.dumps(told)) == told
+        assert (told["measure"], told["mode"], told["estimator"]) == ("margin", "direct", estimator)
+        assert [row["id"] for row in told["demonstrations"]] == ids
+        assert all((row["interval"] is None) == (estimator == "gradient") for row in told["demonstrations"])
+    assert [row["effect"] for row in heard[1][1]["demonstrations"]] == pytest.approx(
+        [row["effect"] for row in found.result["demonstrations"]], abs=0.5
+    )
+
+
 @pytest.mark.parametrize(
     ("mode", "weights", "why"),
     [

@@ -218,7 +218,8 @@ def _chart(view: View, rows: Sequence[Mapping[str, Any]], found: Mapping[str, An
     elif of != question:
         memory = {}  # another user's or another model's
     bars = [_bar(words.short(row), memory.get(row["id"], {}), UNITS[measure]) for row in rows]
-    figure = effects(bars, colours(), ROW_PX, stale=found is None)
+    guess = found is not None and found.get("estimator") == "gradient"
+    figure = effects(bars, colours(), ROW_PX, stale=found is None, tentative=guess)
     st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
 
 

@@ -49,6 +49,12 @@ def _hover(bar: Bar) -> str:
     return "<br>".join(lines)
 
 
+def _number(bar: Bar, tentative: bool) -> str:
+    if bar.effect is None:
+        return "…"
+    return f"≈ {signed(bar.effect, 1)}" if tentative else f"<b>{signed(bar.effect)}</b>"
+
+
 def span(bars: Sequence[Bar]) -> tuple[float, float]:
     """The range of the axis: zero inside, never so narrow that noise fills it."""
     values = [
@@ -65,8 +71,16 @@ def span(bars: Sequence[Bar]) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def effects(bars: Sequence[Bar], palette: Palette, row_px: int, *, stale: bool = False) -> go.Figure:
-    """Bars in desk order, one per row of `row_px` pixels; `stale` draws all in grey (measured again now)."""
+PALE = 0.4  # opacity of a first guess
+
+
+def effects(
+    bars: Sequence[Bar], palette: Palette, row_px: int, *, stale: bool = False, tentative: bool = False
+) -> go.Figure:
+    """Bars in desk order, one per row of `row_px` pixels.
+
+    `stale` draws all in grey (measured again now), `tentative` pale: a first guess, of unknown error.
+    """
     figure = go.Figure(
         layout=bare(palette, row_px * max(1, len(bars)), {"l": 2, "r": NUMBER_PX, "t": 0, "b": 0})
     )
@@ -84,6 +98,7 @@ def effects(bars: Sequence[Bar], palette: Palette, row_px: int, *, stale: bool =
         marker={
             "color": [colour(v, palette.up, palette.down, palette.same) for v in values],
             "line": {"width": 0},
+            "opacity": PALE if tentative else 1.0,
         },
         hovertext=[_hover(bar) for bar in bars],
         hoverinfo="text",
@@ -135,10 +150,12 @@ def effects(bars: Sequence[Bar], palette: Palette, row_px: int, *, stale: bool =
                 "xanchor": "right",
                 "xshift": NUMBER_PX - 2,
                 "y": row,
-                "text": "…" if bar.effect is None else f"<b>{signed(bar.effect)}</b>",
+                "text": _number(bar, tentative),
                 "showarrow": False,
                 "font": {
-                    "color": colour(bar.effect or 0.0, palette.up_text, palette.down_text, palette.muted),
+                    "color": palette.muted
+                    if tentative
+                    else colour(bar.effect or 0.0, palette.up_text, palette.down_text, palette.muted),
                     "size": 14,
                 },
             }

@@ -6,6 +6,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from dashboard.screens.recommend.effects_chart import PALE
 from db import jobs
 from db.requests import RunRequest
 from db.store import Store
@@ -54,4 +55,5 @@ def test_bars_grow_while_effects_are_measured(open_page: Open, store: Store) -> 
         assert drawn(app)["data"][0]["x"] == [0.5, -0.5, -1.5, -2.5]
         assert any(f"Measuring effects · {said}" in line.proto.text for line in app.get("progress"))
         assert "grey" not in texts(app)
+        assert drawn(app)["data"][0]["marker"]["opacity"] == (PALE if estimator == "gradient" else 1)
     assert "0.25" in json.dumps(drawn(app)), "the interval"

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from db import datasets, templates, texts
+from db.choices import TEMPLATES
 from db.errors import BadInput, NotFound
 from db.requests import RunRequest, request_digest
 from db.runs import Run
@@ -14,6 +16,7 @@ from db.settings import Settings
 from db.store import Store
 from engine.context import Engine, resolve
 from engine.jobs.handlers import HANDLERS
+from engine.prompts import built_in, render
 from engine.prompts.parse import BUILT_IN
 from engine.tasks import free_text
 from engine.tasks.inputs import gather
@@ -212,3 +215,23 @@ def test_a_template_that_can_only_write_shows_that(engine: Engine) -> None:
     ] == ("explanation")
     with pytest.raises(BadInput, match=r"has no section \[rating\], which rating needs"):
         preview(engine, ASKED, only, "rating")
+
+
+@pytest.mark.parametrize("turns", ["one", "chat"])
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_no_section_shows_what_is_to_be_predicted(engine: Engine, name: str, turns: str) -> None:
+    """Neither its title nor the rating that it gets; nobody else has bought it before."""
+    columns = toy_columns(users=12, items=30, length=8)
+    last = int(np.flatnonzero(columns.user == 1)[-1])
+    columns.titles[columns.item[last]] = "Secret"
+    columns.rating[last] = 4.75  # type: ignore[index]
+    datasets.insert(engine.store, "secret", columns, kind="", source="", fingerprint="s", report={})
+    asked = asking(dataset="secret", template=name, turns=turns, demos="neighbours:8")
+    for section in built_in(name).scorings:
+        context = resolve(engine, asked).writing(section)
+        inputs, encoder = gather(context), context.loaded.encoder
+        task = inputs.task()
+        prompt = encoder.text(render(context.template, section, task.demos, task.history))
+        assert inputs.chosen
+        assert "Secret" not in prompt
+        assert "4.75" not in prompt

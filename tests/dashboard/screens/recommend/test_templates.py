@@ -84,6 +84,19 @@ def test_a_template_that_is_not_there_is_said_once_and_clearly(open_page: Open, 
     assert "is not in the workspace" not in texts(app)
 
 
+@pytest.mark.parametrize(
+    "name", ["x" * 10_000, "a\x00b", "<b>*x*</b> $y$", "../../etc/passwd", "\u202e😀@0", "mine@%", "--json"]
+)
+def test_whatever_a_link_calls_a_template_the_page_is_there(
+    open_page: Open, stocked: Store, name: str
+) -> None:
+    app = open_page(**LINK, template=name)
+    assert not app.exception
+    assert "this template is not in the workspace. Choose another one." in texts(app)
+    picker(app).set_value("films").run()
+    assert "is not in the workspace" not in texts(app)
+
+
 def test_a_template_without_the_chosen_scoring_says_so_before_a_run(open_page: Open, stocked: Store) -> None:
     app = open_page(**LINK, template="tallrec", scoring="mean")
     assert "it has no question for “mean per token”. Choose “Yes or No per item”." in texts(app)

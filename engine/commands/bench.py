@@ -99,19 +99,19 @@ def intervals(
     if json:
         output.as_json(done)
         return
-    output.line(
-        f"{done['model']}, {done['users']} users, {k} demonstrations, {done['passes']} of {2**k} coalitions"
-    )
+    output.line(f"{done['model']}, {done['users']} users, {k} demonstrations, some of {2**k} coalitions")
     output.table(
         [
             [
                 row["measure"],
+                row["passes"],
                 interval(row["covered"]),
                 *(row[f"{name}_{part}"] for name in ("error", "width") for part in ("median", "mean")),
             ]
             for row in done["rows"]
         ],
         "measure",
+        "passes",
         "intervals hold",
         *("error / largest effect, median", "mean", "half width / largest effect, median", "mean"),
     )
@@ -214,6 +214,25 @@ def methods(
     with opened() as store, service_engine(store) as engine:
         done = method_gains(engine, dataset, model, demos, users, seed, names, disliked, output.aside)
     _print_measured(done, json)
+
+
+@bench.command(epilog="Example: dualens bench precision -d movielens-small -m smollm2 --users 100")
+def precision(
+    dataset: Dataset = "simulated",
+    model: Model = "embedded",
+    demos: Demos = "neighbours:4",
+    users: Annotated[int, at_least(2, "Users ranked.")] = 100,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Lists in bfloat16 against the same in float32: agreement, NDCG@10 and speed."""
+    from engine.benchmarks import precision as measure
+
+    with opened() as store, service_engine(store) as engine:
+        done = measure.precision(engine, dataset, model, demos, users, seed, output.aside)
+    _print_measured(done, json)
+    if not json:
+        _print_bars(done["bars"])
 
 
 @bench.command(epilog="Example: dualens bench ratings -d movielens-small -m smollm2 --users 100")

@@ -252,6 +252,7 @@ def test_a_file_of_a_template_is_taken_wherever_a_template_is_named(
     shop("rank", *asked, "--candidates", "5", "--template", str(files["title"]))
     shop("rate", *asked, "--template", str(files["rating"]))
     shop("explain", *asked, "--item", "i3", "--template", str(files["explanation"]))
+    shop("bench", "precision", "-d", "toy", *model, "--users", "2")
     shop("bench", "ratings", "-d", "toy", *model, "--users", "2", "--template", str(files["rating"]))
     own = shop("summarize", "Sturdy.", *model, "--template", str(files["summary"]))
     assert own["tokens"] != shop("summarize", "Sturdy.", *model)["tokens"]

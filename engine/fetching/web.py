@@ -43,7 +43,7 @@ def downloaded(data: PublicData, category: str, place: Path, pause_s: float = _P
             file = folder / url.rsplit("/", 1)[-1]
             if not file.is_file():
                 _fetch(client, url, file, pause_s)
-                _check_sum(client, data, file)
+            _check_sum(client, data, file)  # of one that was there, too: its fetching may have ended before
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -122,7 +122,7 @@ def _announced(answer: httpx.Response, have: int) -> int | None:
             raise _Cut("the server sent another part than was asked for")
         return int(found[2])
     length = answer.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
+    return int(length) if length.isdecimal() else None
 
 
 def _check_sum(client: httpx.Client, data: PublicData, file: Path) -> None:

@@ -146,6 +146,15 @@ def test_a_damaged_file_is_told_by_its_publishers_sum(get, publisher: Publisher,
     assert get(sums=False) == CONTENT
 
 
+def test_a_file_of_an_earlier_try_is_compared_with_the_sum(get, publisher: Publisher, tmp_path: Path) -> None:
+    """The process may have ended between the last byte and the comparison."""
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "films.zip").write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(DataError, match="is damaged"):
+        get()
+    assert get() == CONTENT
+
+
 def test_what_is_not_there_is_said_at_once(get, publisher: Publisher) -> None:
     publisher.answers = ["404"]
     with pytest.raises(DataError, match="is not there: the server answered 404"):

@@ -121,7 +121,8 @@ def test_every_field_moves_the_digest_of_a_run(store: Store, field: RequestField
         columns = toy_columns(users=4 + number)
         datasets.insert(store, name, columns, kind="", source="", fingerprint=name, report={})
     for name in ("embedded", "second"):
-        models.register(store, ModelInfo(name, f"/{name}", f"revision of {name}", "llama", 10, 512))
+        facts = ("llama", 10, 512, {"turns": True})  # auto is turns, so one turn is another run
+        models.register(store, ModelInfo(name, f"/{name}", f"revision of {name}", *facts))
     plain = least(RunRequest)
     assert isinstance(plain, RunRequest)
     changed = replace(plain, **{field.name: other(field)})

@@ -46,6 +46,7 @@ WORK = {
     "preview": "preview of files",
     "import": "import",
     "purge": "deleting for good",
+    "template": "prompt template",
     "register_model": "registering a model",
     "tune": "tuning",
     "study": "study",

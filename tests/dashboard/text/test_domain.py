@@ -3,6 +3,7 @@
 import pytest
 
 from dashboard.text import domain
+from db import jobs
 from db.choices import FORMATS
 
 
@@ -29,3 +30,7 @@ def test_every_kind_of_the_table_is_one_that_imports_store() -> None:
 def test_one_and_many() -> None:
     assert domain.SHOP.events(1) == "1 purchase"
     assert domain.RATINGS.events(1200) == "1,200 ratings"
+
+
+def test_every_kind_of_job_has_words() -> None:
+    assert domain.WORK.keys() == jobs.PRIORITY.keys()

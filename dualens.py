@@ -88,6 +88,7 @@ _check_packages()
 from db import datasets as _datasets  # noqa: E402
 from db import models as _models  # noqa: E402
 from db import runs as _runs  # noqa: E402
+from db import templates as _templates  # noqa: E402
 from db.errors import DualensError  # noqa: E402
 from db.requests import OptimizeRequest, RunRequest  # noqa: E402
 from db.settings import STORE_WAIT, Settings, set_store_wait  # noqa: E402
@@ -300,13 +301,13 @@ class Workspace:
         """Rank a candidate list for a user, without and with demonstrations; a repeated call reads the store.
 
         options: any field of a run request, as `dualens rank --help` lists them: `model` ("embedded"),
-        `demos` ("neighbours:4"), `candidates` (20), `scoring`, `seed`, ... `demonstrations`, a table with the
-        columns id and weight, names them one by one instead of `demos`.
+        `demos` ("neighbours:4"), `candidates` (20), `scoring`, `template`, `seed`, ... `demonstrations`, a
+        table with the columns id and weight, names them one by one instead of `demos`.
         """
         from engine.tasks import results
         from engine.tasks.rank import rank
 
-        request = _request(dataset, user, options)
+        request = self._request(dataset, user, options)
         view = results.run_view(rank(self._engine, request), request)
         before = {row["item"]: row for row in view["zero_shot"]}
         rows = [
@@ -345,7 +346,7 @@ class Workspace:
 
         run, measured = effects(
             self._engine,
-            _request(dataset, user, options),
+            self._request(dataset, user, options),
             estimator=estimator,
             leave_one_out=leave_one_out,
             mode=mode,
@@ -368,7 +369,7 @@ class Workspace:
         """
         from engine.optimize import optimize
 
-        request = OptimizeRequest.from_fields({"dataset": dataset, "user": user, **options})
+        request = OptimizeRequest.from_fields(self._fields(dataset, user, options))
         result = optimize(self._engine, request).result
         return Optimization(
             demonstrations=_frame(result["chosen"], ["id", "weight"]),
@@ -377,6 +378,21 @@ class Workspace:
             path=_frame(result["path"]),
             details=result,
         )
+
+    def _request(self, dataset: str, user: str, options: Mapping[str, Any]) -> RunRequest:
+        chosen = options.get("demonstrations")
+        if chosen is not None and hasattr(chosen, "to_dict"):
+            options = {**options, "demonstrations": chosen[["id", "weight"]].to_dict("records")}
+        return RunRequest.from_fields(self._fields(dataset, user, options))
+
+    def _fields(self, dataset: str, user: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        from engine.tasks.templates import saved_file
+
+        fields = {"dataset": dataset, "user": user, **options}
+        template = fields.get("template")
+        if isinstance(template, str | Path) and _templates.is_file(str(template)):
+            fields["template"] = saved_file(self._store, str(template)).reference
+        return fields
 
 
 def _print_version(wanted: bool) -> None:
@@ -428,13 +444,6 @@ def main() -> NoReturn:
     from engine.__main__ import main as run
 
     stopping.leave(run(lambda: command_line()(prog_name="dualens")))
-
-
-def _request(dataset: str, user: str, options: Mapping[str, Any]) -> RunRequest:
-    chosen = options.get("demonstrations")
-    if chosen is not None and hasattr(chosen, "to_dict"):
-        options = {**options, "demonstrations": chosen[["id", "weight"]].to_dict("records")}
-    return RunRequest.from_fields({"dataset": dataset, "user": user, **options})
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str] | None = None) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from db.schema import templates as table
 from db.store import Store
 
 LARGEST = 20_000  # characters of a text
-FILE = ".toml"  # how the name of a template's file ends, in whatever case
+_FILE = ".toml"  # how the name of a template's file ends, in whatever case
 _SHOWN = 12  # letters of the digest in a reference
 _NAME = re.compile(r"[^\W_][\w. -]*")
 
@@ -40,6 +40,11 @@ class StoredTemplate:
         return f"{self.name}@{self.digest[:_SHOWN]}"
 
 
+def is_file(given: str) -> bool:
+    """Whether a file of a template is meant where one is named."""
+    return given.lower().endswith(_FILE)
+
+
 def check_free(name: str) -> str:
     """The name, if a person's template can have it. Raises BadInput."""
     check_name("template", name)
@@ -48,9 +53,9 @@ def check_free(name: str) -> str:
             f"The template name {quoted(name)} holds characters that are not letters, digits, blanks, dots, "
             "dashes or underscores. Choose another."
         )
-    if name.lower().endswith(FILE):
+    if is_file(name):
         raise BadInput(
-            f"The template name {quoted(name)} ends as a file does. Leave out {name[-len(FILE) :]}."
+            f"The template name {quoted(name)} ends as a file's does. Leave out {name[-len(_FILE) :]}."
         )
     if name in TEMPLATES:
         raise BadInput(

@@ -15,6 +15,7 @@ from db.settings import Settings
 from db.store import Store
 from db.version import VERSION
 from engine.context import EMBEDDED
+from tests.support.own_template import SMALLEST
 from tests.toys import toy_columns
 
 ROOT = Path(dualens.__file__).parent
@@ -92,6 +93,23 @@ def test_an_option_that_does_not_exist_is_named(workspace: dualens.Workspace) ->
     for method in (workspace.rank, workspace.effects, workspace.optimize):
         with pytest.raises(dualens.DualensError, match="demoz"):
             method("shop", "ann", demoz="none")
+
+
+def test_a_template_may_be_a_file(workspace: dualens.Workspace, tmp_path: Path) -> None:
+    others = SHOP.assign(customer="eve", item="9" + SHOP["item"], title="Other " + SHOP["title"])
+    workspace.import_frame(pd.concat([SHOP, others[:4]]), "shop", {"user": "customer"})
+    file = tmp_path / "books.toml"
+    for method in (workspace.rank, workspace.effects, workspace.optimize):
+        with pytest.raises(dualens.DualensError, match=r"books.toml cannot be read: No such file"):
+            method("shop", "ann", template=file)
+    file.write_text(SMALLEST.replace("[title]", "[free]").replace("Then:", "{candidates}\nThen:"))
+    with pytest.raises(dualens.DualensError, match=r"\{candidates\}"):
+        workspace.rank("shop", "ann", template=file)
+    file.write_text(SMALLEST)
+    asked = {"candidates": 2, "demos": "none"}
+    found = workspace.rank("shop", "ann", template=file, **asked)
+    assert found.run == workspace.rank("shop", "ann", template="books", **asked).run
+    assert found.run != workspace.rank("shop", "ann", **asked).run
 
 
 @pytest.mark.parametrize("name", ["db", "engine", "dashboard"])

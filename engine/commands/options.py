@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from db import templates
 from db.errors import BadInput
 from db.patience import Patience
 from db.requests.base import Request
@@ -19,7 +20,6 @@ from db.requests.fields import LONGEST_SEED, RequestField, described
 from db.requests.run import read_chosen
 from db.settings import STORE_WAIT, Settings, set_store_wait
 from db.store import Store
-from db.templates import FILE
 from engine.commands import output
 from engine.context import Engine
 from engine.progress import telling
@@ -150,9 +150,9 @@ def read(field: RequestField, value: Any) -> Any:
 
 
 def template_named(value: str) -> str:
-    """What requests call the template of an option: the reference of a file's, which is kept, so that its
-    runs can be read later. Raises BadInput."""
-    if not value.lower().endswith(FILE):
+    """What requests call the template of an option: the reference of a file's, which is kept. Raises
+    BadInput."""
+    if not templates.is_file(value):
         return value
     with opened() as store:
         return saved_file(store, value).reference

@@ -34,7 +34,8 @@ def save(store: Store, name: str, text: str) -> StoredTemplate:
 
 
 def saved_file(store: Store, path: str) -> StoredTemplate:
-    """The template of a file, kept under the file's name. Raises BadInput."""
+    """The template of a file, kept under the file's name, so that its runs can be read later. Raises
+    BadInput."""
     file = Path(path).expanduser()
     try:
         with file.open(encoding="utf-8-sig") as opened:

@@ -105,8 +105,8 @@ def _meant(
 def _paper(context: Context[RunRequest], wanted: str) -> _Paper:
     endpoint = context.model.endpoint
     if endpoint is None:
-        loaded = context.loaded
-        return _Paper(loaded, lambda ids: str(loaded.tokenizer.decode(list(ids))), "token")
+        words = context.engine.models.wording(context.model.source, context.model.revision)
+        return _Paper(words, lambda ids: str(words.tokenizer.decode(list(ids))), "token")
     from engine.endpoint.answers import system_of
     from engine.endpoint.scoring import layout, way_of
     from engine.endpoint.text import shown

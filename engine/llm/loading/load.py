@@ -118,6 +118,24 @@ class LoadedModel:
         return Identity(self.revision, self.dtype_name, self.device.type, versions())
 
 
+@dataclass(frozen=True)
+class Wording:
+    """What prompts are written with: a model without its weights. `context_length`: tokens."""
+
+    tokenizer: PreTrainedTokenizerBase
+    encoder: PieceEncoder
+    context_length: int
+
+
+def wording(source: str) -> Wording:
+    """Reads configuration and tokenizer of a folder or a hub id, and no weight. Raises ModelError."""
+    place = locate(source, weights=False)
+    config = read_config(place.folder, source)
+    tokenizer = read_tokenizer(place.folder, config)
+    encoder = read_encoder(place.folder, tokenizer, config)
+    return Wording(tokenizer, encoder, context_length(config))
+
+
 def inspect(
     source: str, digests: Digests | None = None, turns: Mapping[str, bool] | None = None
 ) -> ModelFacts:

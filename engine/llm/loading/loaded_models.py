@@ -8,7 +8,7 @@ import torch
 
 from db.paths import typed
 from engine.llm.loading.digests import Digests
-from engine.llm.loading.load import LoadedModel, load
+from engine.llm.loading.load import LoadedModel, Wording, load, wording
 from engine.llm.loading.sources import locate, revision
 from engine.progress import giving_way
 
@@ -30,6 +30,7 @@ class Models:
         self._digests = digests or Digests()
         self._kept: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
         self._pinned: frozenset[tuple[str, str]] = frozenset()
+        self._worded: tuple[tuple[str, str], Wording] | None = None
 
     def get(self, source: str, revision: str | None = None) -> LoadedModel:
         """The model of a folder or hub id, loaded if it is not here. Raises what `load` raises.
@@ -52,6 +53,16 @@ class Models:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return loaded
+
+    def wording(self, source: str, revision: str) -> Wording | LoadedModel:
+        """What prompts of a model are written with: of the model where it is here in this revision, else
+        without its weights. Raises ModelError."""
+        key = (source, revision)
+        if key in self._kept:
+            return self._kept[key]
+        if self._worded is None or self._worded[0] != key:
+            self._worded = key, wording(source)
+        return self._worded[1]
 
     @contextmanager
     def all_kept(self) -> Iterator[None]:

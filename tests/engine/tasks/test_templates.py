@@ -16,6 +16,7 @@ from db.settings import Settings
 from db.store import Store
 from engine.context import Engine, resolve
 from engine.jobs.handlers import HANDLERS
+from engine.llm.loading import loaded_models
 from engine.prompts import built_in, render
 from engine.prompts.parse import BUILT_IN
 from engine.tasks import free_text
@@ -62,6 +63,21 @@ def test_a_run_is_made_with_the_prompt_that_the_preview_shows(engine: Engine, na
     cut = [each["index"] for each in run.result["prompt"]["dropped"] if each["kind"] == "demo"]
     assert [part["index"] for part in whole if part["kind"] == "demo"] == [n for n in (0, 1) if n not in cut]
     assert len(run.result["items"]) == 5
+
+
+def test_a_preview_reads_no_weights_and_shows_what_a_loaded_model_would(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "load", lambda info: pytest.fail("the weights were loaded"))
+        first = preview(engine, asking())
+        read = loaded_models.wording
+        patched.setattr(loaded_models, "wording", lambda source: pytest.fail("read once more"))
+        assert preview(engine, asking()) == first
+        patched.setattr(loaded_models, "wording", read)
+    rank(engine, asking())
+    monkeypatch.setattr(loaded_models, "wording", lambda source: pytest.fail("the model is here"))
+    assert preview(engine, asking()) == first
 
 
 def test_templates_lead_to_different_runs_and_lists(engine: Engine) -> None:

@@ -183,6 +183,14 @@ class PieceEncoder:
             self._turns = self._between_turns()
         return self._turns
 
+    @property
+    def converses(self) -> bool:
+        """Whether demonstrations can be turns of a conversation."""
+        try:
+            return bool(self.turns)
+        except (BadInput, ModelError):
+            return False
+
     def exact_for(self, template: Template) -> bool:
         """Whether the tokens of this template's prompts are those of the whole texts, on the probes."""
         if template == built_in("plain"):

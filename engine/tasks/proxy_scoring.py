@@ -56,7 +56,7 @@ def effects(context: Context[RunRequest], pool: Sequence[PoolEntry]) -> list[flo
     query, request, cache = context.query, context.request, context.engine.prefills
     small, context = context.engine.load(context.proxy), context.writing("sum")
     template = context.template
-    if not small.encoder.chat:  # the model that ranks may have turns where the small one has none
+    if not small.encoder.converses:  # the model that ranks may have turns where the small one has none
         template = replace(template, turns=False)
     gains: list[list[float]] = [[] for _ in pool]
     for probe in own_probes(context.store, context.dataset, query, PROBES, request.history):

@@ -8,6 +8,7 @@ import pytest
 
 from db import runs, templates
 from db.store import Store
+from tests.e2e.waiting import expect
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine
 
@@ -34,6 +35,7 @@ def test_a_template_is_edited_seen_saved_and_run(page: Any, dashboard: str, stor
         assert "<script>alert(1)</script>" in prompt.inner_text(), "a title is shown as it is"
 
         text = dialog.locator("textarea")
+        expect(text).to_have_value(re.compile("introduction"))
         before = text.input_value()
         text.fill(before.replace("{history}", "{user}", 1))
         text.press("Control+Enter")

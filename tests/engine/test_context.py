@@ -128,5 +128,5 @@ def test_another_request_keeps_the_moment_and_another_moment_keeps_the_request(e
     moved = context.at(other)
     assert (moved.query, moved.request, context.query.user_id) == (other, context.request, "u8")
     asked = moved.asking(OPTIMIZE)
-    assert (asked.query, asked.request) == (other, replace(OPTIMIZE, scoring="calibrated"))
+    assert (asked.query, asked.request) == (other, replace(OPTIMIZE, scoring="calibrated", turns="one"))
     assert (asked.dataset, asked.model) == (context.dataset, context.model)

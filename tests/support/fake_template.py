@@ -23,8 +23,8 @@ def text_of(store: Store, reference: str) -> str:
 
 
 def scorings(text: str) -> tuple[str, ...]:
-    """Those whose sections the text has; refuses a text with `{user}`, as the real one would."""
-    if "{user}" in text:
+    """Those whose sections the text has; refuses none and a text with `{user}`, as the real one would."""
+    if not text.strip() or "{user}" in text:
         raise BadInput(FAULT)
     return tuple(name for section, names in SECTIONS.items() if section in text for name in names)
 

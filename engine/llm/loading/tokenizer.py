@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from db.errors import BadInput, ModelError
+from db.errors import ModelError
 from engine.llm.loading.agreement import quiet
 from engine.llm.loading.folder import line_of
 from engine.prompts import PLAIN, PieceEncoder
@@ -99,11 +99,7 @@ def writes_turns(folder: Path, config: PretrainedConfig) -> bool:
     model that was tuned here learnt prompts of one turn."""
     if recipe_of(folder) or not chats(folder):
         return False
-    try:
-        PieceEncoder(read_tokenizer(folder, config)).turns  # noqa: B018 - asking writes a conversation
-    except (BadInput, ModelError):
-        return False
-    return True
+    return PieceEncoder(read_tokenizer(folder, config)).converses
 
 
 def _cut(folder: Path) -> str | None:

@@ -275,3 +275,9 @@ def test_turns_need_a_chat_template_that_has_them() -> None:
     tokenizer.chat_template = re.sub("for m in messages", "for m in messages[-1:]", tokenizer.chat_template)
     with pytest.raises(ModelError, match="turns of a conversation"):
         encode(PieceEncoder(tokenizer), turned)
+    spoken = (
+        PieceEncoder(make_tokenizer("chat")),
+        PieceEncoder(tokenizer),
+        PieceEncoder(make_tokenizer("bpe")),
+    )
+    assert [encoder.converses for encoder in spoken] == [True, False, False]

@@ -193,7 +193,7 @@ def test_turns_are_written_only_where_the_small_model_has_them(
     engine: Engine, request_: RunRequest, model_folder: Callable[..., Path]
 ) -> None:
     engine.register("talker", str(model_folder("llama", "chat")))
-    plain = replace(request_, model="talker")
+    plain = replace(request_, model="talker", turns="one")
     turned = replace(plain, turns="chat")
     assert rank(engine, turned).request.turns == "chat"
     context = resolve(engine, plain)

@@ -258,8 +258,8 @@ def so_far(found: Estimate, mode: str) -> str:
     if mode == "reprompt":
         return f"{found.passes} of {found.of} prompts read"
     if found.estimator == "gradient":
-        return f"so far one gradient's estimate, then {found.of} passes"
-    return f"so far from {found.passes} of {found.of} passes, with 95 % intervals"
+        return f"one gradient so far, then {found.of} passes"
+    return f"{found.passes} of {found.of} passes so far, with 95 % intervals"
 
 
 def choice_notes(request: RunRequest, choice: Choice, before: Sequence[str] = ()) -> dict[str, list[str]]:

@@ -190,8 +190,8 @@ def test_what_is_known_of_effects_that_take_long_is_reported_meanwhile(
     run, found = effects(engine, replace(request_, demos="neighbours:4"), mode="direct", report=report)
     ids = [row["id"] for row in run.result["demonstrations"]]
     assert [message for message, _ in heard] == [
-        "so far one gradient's estimate, then 16 passes",
-        "so far from 10 of 16 passes, with 95 % intervals",
+        "one gradient so far, then 16 passes",
+        "10 of 16 passes so far, with 95 % intervals",
     ]
     for (_, told), estimator in zip(heard, ("gradient", "kriging"), strict=True):
         assert json.loads(json.dumps(told)) == told

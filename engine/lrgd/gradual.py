@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from engine.lrgd.effects import Estimator, chosen, effects, weightings
+from engine.lrgd.effects import EXACT_UP_TO, Estimator, chosen, effects, weightings
 from engine.lrgd.kriging import continued, design
 from engine.lrgd.objective import Effects, Objective, Remembered
 
@@ -43,5 +43,7 @@ def first(objective: Objective, weights: Tensor) -> Effects:
 
 def _stops(k: int) -> range:
     """After how many rows of the design there is something to tell: none, all, each alone and all but each
-    first, then so many that everyone has equally many partners. An interval holds less often between."""
-    return range(2 * k + 2, len(design(k)) + 1, 2 * k) if k else range(0)
+    first, then so many that everyone has equally many partners. An interval holds less often between, and of
+    more than six before the first pairs are there."""
+    first = 2 * k + 2 if k <= EXACT_UP_TO else 4 * k + 2
+    return range(first, len(design(k)) + 1, 2 * k) if k else range(0)

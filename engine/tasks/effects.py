@@ -105,7 +105,7 @@ def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], r
             def told(estimate: Estimate) -> None:
                 tally.message = results.so_far(estimate, options["mode"])
                 shown = results.estimate(inputs, estimate, options)
-                report(None, tally.message, {"estimate": shown})
+                report(None, tally.message, {"estimate": {**shown, "run": run.key}})
 
             measured = demonstration_effects(
                 loaded,

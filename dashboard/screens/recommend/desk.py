@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -133,8 +134,8 @@ def finish(
             if measured.pending is None or found is not None:
                 _chart(view, rows, found)
             else:
-                job = measured.pending.id
-                live.part(_growing, job, view, rows, look=looking.of_message, of=(job,), job=job)
+                job, key = measured.pending.id, outcome.run.key if outcome.run else ""
+                live.part(_growing, job, key, view, rows, look=looking.of_message, of=(job,), job=job)
     _actions(view, outcome)
     _verdict(outcome, measured)
 
@@ -197,14 +198,16 @@ def _rows(
     return None, []
 
 
-def _growing(job_id: int, view: View, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The bars while a job measures them, as far as it is."""
-    _chart(view, rows, _so_far(seen(session.store(), job_id)))
+def _growing(job_id: int, key: str, view: View, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The bars while a job measures those of a run, as far as it is."""
+    _chart(view, rows, _so_far(seen(session.store(), job_id), key))
 
 
-def _so_far(job: Job) -> Mapping[str, Any] | None:
-    """What a job that measures effects knows of them before it ends."""
-    return (job.partial or {}).get("estimate")
+def _so_far(job: Job, key: str) -> Mapping[str, Any] | None:
+    """What a job that measures effects knows of them before it ends. What a stopped attempt of it left may be
+    about another run: of other model files, or another version."""
+    found = (job.partial or {}).get("estimate")
+    return found if found is not None and found["run"] == key else None
 
 
 def _chart(view: View, rows: Sequence[Mapping[str, Any]], found: Mapping[str, Any] | None) -> None:
@@ -365,7 +368,7 @@ def _verdict(outcome: Outcome, measured: Measured) -> None:
 def _trust(run: Run, measured: Measured) -> None:
     effects = measured.result
     if measured.pending is not None and effects is None:
-        progress.watch(measured.pending, _measuring)
+        progress.watch(measured.pending, partial(_measuring, run.key))
     elif measured.problem and effects is None:
         problem(f"The effects could not be measured. {measured.problem}")
     elif effects is not None:
@@ -386,8 +389,8 @@ def _trust(run: Run, measured: Measured) -> None:
         st.button("Measure effects", key="measure", on_click=_measure)
 
 
-def _measuring(job: Job) -> str:
-    return "Measuring effects" + ("" if _so_far(job) else "; grey bars belong to the weights before")
+def _measuring(key: str, job: Job) -> str:
+    return "Measuring effects" + ("" if _so_far(job, key) else "; grey bars belong to the weights before")
 
 
 def _measure() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -71,6 +72,19 @@ def span(bars: Sequence[Bar]) -> tuple[float, float]:
     return low - pad, high + pad
 
 
+def _whisker(ends: tuple[float, float], row: int, palette: Palette) -> dict[str, Any]:
+    """An interval, as `add_scatter` takes it."""
+    return {
+        "x": list(ends),
+        "y": [row, row],
+        "mode": "lines+markers",
+        "line": {"color": palette.muted, "width": 1.5},
+        "marker": {"symbol": "line-ns", "size": 7, "line": {"width": 1.5, "color": palette.muted}},
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }
+
+
 PALE = 0.4  # opacity of a first guess
 
 
@@ -118,15 +132,7 @@ def effects(
     )
     for row, bar in enumerate(bars):
         if bar.whisker is not None:
-            figure.add_scatter(
-                x=list(bar.whisker),
-                y=[row, row],
-                mode="lines+markers",
-                line={"color": palette.muted, "width": 1.5},
-                marker={"symbol": "line-ns", "size": 7, "line": {"width": 1.5, "color": palette.muted}},
-                hoverinfo="skip",
-                cliponaxis=False,
-            )
+            figure.add_scatter(**_whisker(bar.whisker, row, palette))
     figure.update_layout(  # all at once: figures check what they hold at every change
         xaxis_range=list(span(bars)),
         yaxis_range=[len(bars) - 0.5, -0.5],

@@ -195,6 +195,7 @@ def test_what_is_known_of_effects_that_take_long_is_reported_meanwhile(
     ]
     for (_, told), estimator in zip(heard, ("gradient", "kriging"), strict=True):
         assert json.loads(json.dumps(told)) == told
+        assert told["run"] == run.key
         assert (told["measure"], told["mode"], told["estimator"]) == ("margin", "direct", estimator)
         assert [row["id"] for row in told["demonstrations"]] == ids
         assert all((row["interval"] is None) == (estimator == "gradient") for row in told["demonstrations"])

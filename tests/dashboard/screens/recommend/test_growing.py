@@ -25,12 +25,19 @@ def drawn(app: AppTest) -> dict[str, Any]:
     return json.loads(chart.proto.spec)
 
 
-def estimate(ids: list[str], estimator: str, passes: int, reach: float | None) -> dict[str, Any]:
+def estimate(run: str, ids: list[str], estimator: str, passes: int, reach: float | None) -> dict[str, Any]:
     rows = [
         {"id": name, "effect": 0.5 - n, "interval": reach and [0.5 - n - reach, 0.5 - n + reach]}
         for n, name in enumerate(ids)
     ]
-    told = {"measure": "margin", "mode": "direct", "estimator": estimator, "passes": passes, "of": 16}
+    told = {
+        "run": run,
+        "measure": "margin",
+        "mode": "direct",
+        "estimator": estimator,
+        "passes": passes,
+        "of": 16,
+    }
     return {"estimate": {**told, "demonstrations": rows}}
 
 
@@ -47,9 +54,15 @@ def test_bars_grow_while_effects_are_measured(open_page: Open, store: Store) -> 
     assert "grey bars belong to the weights before" in texts(app)
     assert drawn(app)["data"][0]["x"] == [0.0] * 4
 
+    of_another = estimate("another run", ids, "kriging", 10, 0.25)
+    assert jobs.heartbeat(store, job.id, ME, 0.3, "again", partial=of_another)
+    app.run()
+    assert drawn(app)["data"][0]["x"] == [0.0] * 4, "left by an attempt about another run"
     for estimator, passes, reach in (("gradient", 1, None), ("kriging", 10, 0.25)):
         said = f"so far {estimator}"
-        assert jobs.heartbeat(store, job.id, ME, 0.3, said, partial=estimate(ids, estimator, passes, reach))
+        assert jobs.heartbeat(
+            store, job.id, ME, 0.3, said, partial=estimate(run.key, ids, estimator, passes, reach)
+        )
         app.run()
         assert not app.exception
         assert drawn(app)["data"][0]["x"] == [0.5, -0.5, -1.5, -2.5]

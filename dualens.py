@@ -220,7 +220,9 @@ class Workspace:
         """Stored runs, newest first."""
         from engine.tasks.results import run_row
 
-        return _frame([run_row(run) for run in _runs.listing(self._store, dataset, user, limit=limit)])
+        return _frame(
+            [run_row(run) for run in _runs.listing(self._store, _runs.Filter(dataset, user), limit)]
+        )
 
     def users(self, dataset: str, search: str = "", limit: int = 1000) -> pd.DataFrame:
         """Users of a data set: id and number of purchases. `search`: part of an id, or words of a title."""

@@ -54,6 +54,13 @@ PAGES: list[Page] = [
         "compare",
     ),
     Page(
+        "runs",
+        "Runs",
+        "Prove",
+        "Find stored runs again; star, tag and annotate them, compare or delete them.",
+        "runs",
+    ),
+    Page(
         "studies",
         "Studies",
         "Prove",

@@ -82,6 +82,15 @@ class StudyChoice(Choice):
     reads: str = ""
 
 
+@dataclass(frozen=True)
+class OrderChoice(Choice):
+    """What runs can be sorted by. `column`: of the store's index of runs. `largest_first`: the way that is
+    usually wanted."""
+
+    column: str = ""
+    largest_first: bool = False
+
+
 C = TypeVar("C", bound=Choice)
 Table = Mapping[str, Choice]
 
@@ -717,6 +726,23 @@ FORMATS: dict[str, Choice] = _table(
 )
 """In the order in which they are tried; `about` names the expected files."""
 
+ORDERS: dict[str, OrderChoice] = _table(
+    OrderChoice("when", "time", "When the run was stored", column="created_at", largest_first=True),
+    OrderChoice("dataset", "data set", "The name of the data set", column="dataset"),
+    OrderChoice("user", "user", "The id of the user", column="user_id"),
+    OrderChoice("model", "model", "The name of the model", column="model"),
+    OrderChoice("strategy", "strategy", "The strategy of the demonstrations", column="strategy"),
+    OrderChoice("k", "k", "The number of demonstrations", column="demonstrations", largest_first=True),
+    OrderChoice("scoring", "scoring", "How candidates were scored", column="scoring"),
+    OrderChoice("template", "prompt template", "The name of the prompt template", column="template"),
+    OrderChoice("rank", "target's rank", "The rank of the target, the best first", column="rank"),
+    OrderChoice("margin", "margin", "The target's log-share", column="margin", largest_first=True),
+    OrderChoice("ndcg10", "NDCG@10", "NDCG at 10", column="ndcg10", largest_first=True),
+    OrderChoice("seconds", "seconds", "How long the run took", column="seconds", largest_first=True),
+    OrderChoice("starred", "star", "Runs with a star first", column="starred", largest_first=True),
+)
+"""Runs without the value come last, equal ones newest first."""
+
 TABLES: dict[str, Table] = {
     "Strategies": STRATEGIES,
     "Controls without a model": COPIES,
@@ -739,5 +765,6 @@ TABLES: dict[str, Table] = {
     "Tuning losses": LOSSES,
     "Tuning methods": METHODS,
     "Import formats": FORMATS,
+    "Orders of runs": ORDERS,
 }
 """Title of its table in the documentation -> the choices."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0008"
+REVISION = "0009"
 
 metadata = MetaData(
     naming_convention={
@@ -216,6 +216,33 @@ runs = Table(
     Column("content", Text),  # SHA-256 of what never changes (`db.runs.content`)
     Index("ix_runs_created_at", "created_at"),
     Index("ix_runs_dataset_user_id", "dataset", "user_id"),
+)
+
+# What lists of runs are filtered and sorted by, in rows as narrow as can be. It follows from `runs` and is
+# written with it (`db.runs.index`). `demonstrations`: how many; `folded`: the text of searches. Clustered by
+# time: the newest runs are read first, and reading on until enough are found sorts nothing.
+run_index = Table(
+    "run_index",
+    metadata,
+    Column("created_at", Double, primary_key=True),
+    Column("run_key", Text, ForeignKey("runs.key", ondelete="CASCADE"), primary_key=True),
+    Column("deleted_at", Double),
+    Column("starred", Boolean, nullable=False),
+    Column("demonstrations", Integer, nullable=False),
+    Column("rank", Double),
+    Column("margin", Double),
+    Column("ndcg10", Double),
+    Column("seconds", Double),
+    Column("dataset", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("strategy", Text, nullable=False),
+    Column("scoring", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Index("uq_run_index_run_key", "run_key", unique=True),
+    sqlite_with_rowid=False,
 )
 
 run_requests = Table(

@@ -26,6 +26,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("recommend", "Recommend"),
         ("explain", "Explain"),
         ("compare", "Compare"),
+        ("runs", "Runs"),
         ("studies", "Studies"),
         ("tune", "Tune"),
         ("library", "Library"),

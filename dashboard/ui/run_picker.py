@@ -48,8 +48,8 @@ def listed(page: str, *, with_demonstrations: bool = False) -> Listed:
     words = " ".join(widgets.kept(f"{page}-search", "").split())
     most = widgets.kept(f"{page}-listed", PAGE)
     store = session.store()
-    found = runs.listing(store, search=words, limit=most, with_demonstrations=with_demonstrations)
-    total = runs.count(store, words, with_demonstrations=with_demonstrations)
+    wanted = runs.Filter(search=words, with_demonstrations=with_demonstrations)
+    found, total = runs.listing(store, wanted, most), runs.count(store, wanted)
     return Listed(words, found, max(total, len(found)))
 
 

@@ -65,6 +65,7 @@ def _rows() -> dict[str, str]:
     rows["coverage"] = "bench intervals --users 130"
     rows["coverage-6"] = "bench intervals --users 130 --k 6"
     rows["coverage-dropped"] = "bench intervals --users 100 --mode reprompt"
+    rows["speed-runs"] = "bench store --runs 100000"
     rows["speed-bank"] = "bench bank"
     rows["precision-movielens-smollm2"] = "bench precision -d movielens -m smollm2 --users 100"
     return rows

@@ -81,10 +81,15 @@ def fill(home: Path) -> tuple[str, dict[str, str]]:
     command(home, "effects", *shared, "--demos", "random:4")
     run = command(home, "rank", *shared, "--demos", "neighbours:4")["run"]
     command(home, "effects", *shared, "--demos", "neighbours:4", "--leave-one-out")
+    for k in ("bm25:2", "bm25:8", "recent:4", "none"):
+        last = command(home, "rank", *shared, "--demos", k)["run"]
+    command(home, "annotate", run, "--star", "--tag", "good", "--note", "the one to show")
+    command(home, "annotate", last, "--tag", "baseline")
     return run, {
         "recommend": f"?data=simulated&user={USER}&model=embedded&demos=neighbours:4",
         "explain": f"explain?run={run}",
         "compare": f"compare?a={other}&b={run}",
+        "runs": "runs?sort=margin",
         "studies": "studies",
         "tune": "tune",
         "library": "library",

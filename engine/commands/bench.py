@@ -10,6 +10,7 @@ from db.requests import RunOptions
 from db.settings import Settings
 from engine.benchmarks.giving_way import WORK, giving_way
 from engine.benchmarks.method_gains import ALL, method_gains
+from engine.benchmarks.run_lists import run_lists
 from engine.benchmarks.store_speed import INTERACTIONS, store_speed
 from engine.commands import output
 from engine.commands.options import Dataset, Json, at_least, opened, seeded, service_engine, template_named
@@ -272,12 +273,16 @@ def store(
     interactions: Annotated[int, at_least(1, "Default: as Amazon Video Games.")] = INTERACTIONS,
     users: Annotated[int | None, at_least(1, "Default: an eighth of that.")] = None,
     items: Annotated[int | None, at_least(1, "Default: a fifth of the users.")] = None,
+    runs: Annotated[int | None, at_least(1, "Instead: lists of so many stored runs.")] = None,
     url: Annotated[
         str | None, typer.Option(help="Database, e.g. postgresql://...; default: a temporary SQLite file.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Speed of the store: insertion, histories, searches, claims of jobs."""
+    """Speed of the store: insertion, histories, searches, claims of jobs; or lists of runs."""
+    if runs is not None:
+        _lists(run_lists(runs, url), json)
+        return
     done = store_speed(interactions, users, items, url)
     if json:
         output.as_json(done)
@@ -292,9 +297,23 @@ def store(
     )
     if done["file_mib"] is not None:
         output.line(f"database file {done['file_mib']:.0f} MiB")
+    _print_times(done["rows"])
+
+
+def _lists(done: dict[str, Any], json: bool) -> None:
+    if json:
+        output.as_json(done)
+        return
+    size = "" if done["file_mib"] is None else f", a file of {done['file_mib']:,.0f} MiB"
+    output.line(f"{done['runs']:,} runs on {done['database']}{size}")
+    _print_times(done["rows"])
+    _print_bars(done["bars"])
+
+
+def _print_times(rows: list[dict[str, Any]]) -> None:
     output.table(
-        [[row["what"], row["median_ms"], row["p95_ms"], row["calls"]] for row in done["rows"]],
-        *("what", "median (ms)", "95th percentile (ms)", "calls"),
+        [[row["what"], row["median_ms"], row["cpu_ms"], row["p95_ms"], row["calls"]] for row in rows],
+        *("what", "median (ms)", "of the processor (ms)", "95th percentile (ms)", "calls"),
     )
 
 

@@ -1,17 +1,16 @@
-"""Commands about one user at a time: rank, explain, check, recommend; the stored runs; the worker."""
+"""Commands about one user at a time: rank, explain, check, recommend; the worker."""
 
 from typing import Annotated, Literal
 
 import typer
 
-from db import runs
 from db.choices import EFFECT_MODES, ESTIMATORS, MEASURES
 from db.effect_results import proxied
 from db.errors import BadInput
 from db.requests import RunRequest, request_notes
 from db.settings import Settings
 from engine.commands import output
-from engine.commands.options import Json, Limit, Model, at_least, listing, opened, service_engine, takes
+from engine.commands.options import Json, Model, at_least, opened, service_engine, takes
 from engine.jobs.worker import work
 from engine.tasks import results
 from engine.tasks.effects import effects as measured
@@ -142,23 +141,6 @@ def recommend(
         output.table([[r["rank"], r["title"], r["score"]] for r in view["items"]], "rank", "title", "score")
     if not json:
         output.notes(view.get("notes", []))
-
-
-@app.command("runs", epilog="Example: dualens runs --dataset simulated --limit 5")
-def runs_(
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Only this data set.")] = None,
-    user: Annotated[str | None, typer.Option("--user", "-u", help="Only this user.")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Only this model.")] = None,
-    search: Annotated[str, typer.Option(help="Words of note, tags, user or titles.")] = "",
-    limit: Limit = 20,
-    json: Json = False,
-) -> None:
-    """List stored runs, newest first."""
-    with opened() as store:
-        found = runs.listing(store, dataset=dataset, user=user, model=model, search=search, limit=limit)
-        narrowed = not found and runs.count(store) > 0
-    rows = [results.run_row(summary) for summary in found]
-    listing(rows, "runs", json=json, width={"run": 12}, narrowed=narrowed)
 
 
 @app.command(epilog="Example: dualens worker")

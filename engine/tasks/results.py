@@ -11,7 +11,7 @@ from db.demonstrations import HAND_WRITTEN
 from db.effect_results import redundant
 from db.requests import RunRequest, request_notes
 from db.requests.strategy_spec import left_out
-from db.runs import Effects, Run, RunSummary
+from db.runs import CUSTOM_SET, Effects, Run, RunSummary
 from engine.demos.query import PoolEntry
 from engine.demos.windows import places
 from engine.evaluation.metrics import metrics, order, standing
@@ -340,8 +340,15 @@ def run_row(summary: RunSummary) -> dict[str, Any]:
         "loss": summary.loss,
         "loss_zero_shot": summary.loss_zero_shot,
         "demonstrations": summary.demonstrations,
+        "margin": summary.margin,
+        "ndcg10": summary.metrics.get("ndcg10"),
+        "strategy": summary.strategy or CUSTOM_SET,
+        "scoring": summary.request.scoring,
+        "template": summary.request.template,
+        "seconds": None if (total := summary.timings_ms.get("total")) is None else total / 1000,
         "created_at": summary.created_at,
         "note": summary.note,
+        "tags": summary.tags,
         "starred": summary.starred,
     }
 

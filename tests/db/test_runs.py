@@ -7,7 +7,7 @@ import pytest
 from db import runs
 from db.errors import BadInput, NotFound
 from db.requests import Chosen, RunRequest
-from db.runs import Run
+from db.runs import Filter, Run
 from db.store import Store
 
 
@@ -81,7 +81,7 @@ def test_the_list_is_light_and_newest_first(store: Store) -> None:
         runs.save(store, make(number))
     found = runs.listing(store)
     assert keys(found) == [4, 3, 2, 1, 0]
-    assert keys(runs.listing(store, limit=2, offset=1)) == [3, 2]
+    assert keys(runs.page(store, limit=2, after=found[0].key).runs) == [3, 2]
     summary = found[0]
     assert (summary.dataset, summary.user_id, summary.model) == ("toy", "u1", "embedded")
     assert (summary.title, summary.demonstrations) == ("Pokémon Rouge", 2)
@@ -101,17 +101,17 @@ def test_runs_are_found_by_what_they_are(store: Store) -> None:
     runs.save(store, make(1, user_id="u2", request=RunRequest("toy", "u2")))
     runs.save(store, make(2, model="big", starred=True))
     runs.save(store, make(3, request=RunRequest("games", "u1"), note="Look: 100% better", tags=["Méthode"]))
-    assert keys(runs.listing(store, dataset="games")) == [3]
-    assert keys(runs.listing(store, user="u2")) == [1]
-    assert keys(runs.listing(store, model="big")) == [2]
-    assert keys(runs.listing(store, starred=True)) == [2]
-    assert keys(runs.listing(store, starred=False, dataset="toy")) == [1, 0]
-    assert keys(runs.listing(store, search="pokemon ROUGE")) == [3, 2, 1, 0]
-    assert keys(runs.listing(store, search="methode")) == [3]
-    assert keys(runs.listing(store, search="100%")) == [3]
-    assert keys(runs.listing(store, search="rouge big")) == [2]
-    assert keys(runs.listing(store, search="_")) == []
-    assert keys(runs.listing(store, search="'")) == []
+    assert keys(runs.listing(store, Filter(dataset="games"))) == [3]
+    assert keys(runs.listing(store, Filter(user="u2"))) == [1]
+    assert keys(runs.listing(store, Filter(model="big"))) == [2]
+    assert keys(runs.listing(store, Filter(starred=True))) == [2]
+    assert keys(runs.listing(store, Filter(starred=False, dataset="toy"))) == [1, 0]
+    assert keys(runs.listing(store, Filter(search="pokemon ROUGE"))) == [3, 2, 1, 0]
+    assert keys(runs.listing(store, Filter(search="methode"))) == [3]
+    assert keys(runs.listing(store, Filter(search="100%"))) == [3]
+    assert keys(runs.listing(store, Filter(search="rouge big"))) == [2]
+    assert keys(runs.listing(store, Filter(search="_"))) == []
+    assert keys(runs.listing(store, Filter(search="'"))) == []
 
 
 def test_runs_are_found_by_strategy_and_key_and_counted(store: Store) -> None:
@@ -122,17 +122,19 @@ def test_runs_are_found_by_strategy_and_key_and_counted(store: Store) -> None:
     runs.save(store, make(0, key="abcdef" + "1" * 58))
     bare = {**make().result, "demonstrations": []}
     runs.save(store, make(3, request=RunRequest("toy", "u1", demos="none"), result=bare))
-    assert keys(runs.listing(store, search="BM25")) == [0]
-    assert keys(runs.listing(store, search="two-stage optimization")) == [1]
-    assert keys(runs.listing(store, search="custom set")) == [2]
-    assert keys(runs.listing(store, search="recent")) == [int("abcdef" + "1" * 58, 16)], "the set's own"
-    assert keys(runs.listing(store, search="no demonstrations")) == [3]
-    assert len(runs.listing(store, search="abcdef")) == 1
-    assert runs.listing(store, search="bcdef1") == []
-    assert len(runs.listing(store, with_demonstrations=True)) == 4
+    assert keys(runs.listing(store, Filter(search="BM25"))) == [0]
+    assert keys(runs.listing(store, Filter(search="two-stage optimization"))) == [1]
+    assert keys(runs.listing(store, Filter(search="custom set"))) == [2]
+    assert keys(runs.listing(store, Filter(search="recent"))) == [int("abcdef" + "1" * 58, 16)], (
+        "the set's own"
+    )
+    assert keys(runs.listing(store, Filter(search="no demonstrations"))) == [3]
+    assert len(runs.listing(store, Filter(search="abcdef"))) == 1
+    assert runs.listing(store, Filter(search="bcdef1")) == []
+    assert len(runs.listing(store, Filter(with_demonstrations=True))) == 4
     assert runs.count(store) == 5
-    assert runs.count(store, "bm25") == 1
-    assert runs.count(store, with_demonstrations=True) == 4
+    assert runs.count(store, Filter(search="bm25")) == 1
+    assert runs.count(store, Filter(with_demonstrations=True)) == 4
 
 
 def test_a_runs_own_summary_is_the_listed_one(store: Store) -> None:
@@ -147,11 +149,11 @@ def test_notes_tags_and_stars(store: Store) -> None:
     runs.annotate(store, run.key, starred=True)
     found = runs.get(store, run.key)
     assert (found.note, found.tags, found.starred) == ("for � Monday", ["demo", "good"], True)
-    assert keys(runs.listing(store, search="monday good")) == [0]
+    assert keys(runs.listing(store, Filter(search="monday good"))) == [0]
     runs.annotate(store, run.key, note="", tags=[], starred=False)
     found = runs.get(store, run.key)
     assert (found.note, found.tags, found.starred) == ("", [], False)
-    assert runs.listing(store, search="monday") == []
+    assert runs.listing(store, Filter(search="monday")) == []
     with pytest.raises(BadInput, match="tags"):
         runs.annotate(store, run.key, tags="demo")  # type: ignore[arg-type]
     with pytest.raises(NotFound):

@@ -89,7 +89,7 @@ def waiting(text: str) -> bool:
 
 def made(store: Store, user: str, weight: float) -> bool:
     """Whether the run of this user with this weight first is stored."""
-    for summary in runs.listing(store, search=user, limit=3):
+    for summary in runs.listing(store, runs.Filter(search=user), 3):
         run = runs.by_key(store, summary.key)
         chosen = run.request.demonstrations if run else None
         if chosen and abs(chosen[0].weight - weight) < 1e-6 and run and run.request.user == user:

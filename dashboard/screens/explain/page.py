@@ -115,7 +115,7 @@ def chosen() -> Run | None:
             return None
     shown = (runs.by_key(session.store(), key) for key in reversed(st.session_state.get("trail", [])))
     last = next((run for run in shown if run is not None and run.result["demonstrations"]), None)
-    newest = runs.listing(session.store(), limit=1, with_demonstrations=True)
+    newest = runs.listing(session.store(), runs.Filter(with_demonstrations=True), 1)
     return last or next((runs.by_key(session.store(), summary.key) for summary in newest), None)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from db import datasets
+from db.choices import ORDERS
 from db.errors import BadInput
 from db.requests import RunRequest
 from db.settings import Settings
@@ -15,6 +16,7 @@ from db.store import Store
 from engine.benchmarks.catalogue_search import catalogue_search
 from engine.benchmarks.giving_way import giving_way
 from engine.benchmarks.method_gains import method_gains
+from engine.benchmarks.run_lists import run_lists
 from engine.benchmarks.store_speed import store_speed
 from engine.context import Engine
 from engine.evaluation.users import drawn_users
@@ -76,6 +78,14 @@ def test_the_store_is_measured_at_the_size_asked_for() -> None:
     names = {row["what"] for row in report["rows"]}
     assert {"history", "catalogue", "claim", "finish"} <= names
     assert all(row["median_ms"] <= row["p95_ms"] for row in report["rows"] if row["calls"] > 20)
+
+
+def test_lists_of_runs_are_measured_in_every_order() -> None:
+    report = run_lists(60)
+    assert (report["runs"], report["database"]) == (60, "sqlite")
+    names = {row["what"] for row in report["rows"]}
+    assert {f"by {row.label}, first page" for row in ORDERS.values()} <= names
+    assert [bar["bar"] for bar in report["bars"]] == [50, 50]
 
 
 def test_rankings_are_measured_beside_longer_work() -> None:

@@ -19,7 +19,7 @@ from tests.toys import toy_columns
 COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
 COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool", "forward"]
 COMMANDS += ["optimize", "lasting", "bench", "check", "backup", "restore"]
-COMMANDS += ["templates", "rate", "explain", "summarize"]
+COMMANDS += ["annotate", "templates", "rate", "explain", "summarize"]
 
 
 @pytest.fixture
@@ -100,6 +100,34 @@ def test_rank_effects_and_runs_agree(shop: Callable[..., Any]) -> None:
     weighted = shop("rank", *words, "--weights", "1,0,2")
     assert [demo["weight"] for demo in weighted["demonstrations"]] == [1.0, 0.0, 2.0]
     assert {run["run"] for run in shop("runs")["runs"]} == {ranked["run"], weighted["run"]}
+
+
+def test_runs_are_marked_filtered_deleted_and_brought_back(shop: Callable[..., Any]) -> None:
+    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--candidates", "6", "--demos")
+    two, none = (shop("rank", *words, demos)["run"] for demos in ("neighbours:2", "none"))
+
+    def listed(*options: str) -> list[str]:
+        return [run["run"] for run in shop("runs", *options)["runs"]]
+
+    assert listed() == [none, two]
+    [marked] = shop("annotate", two[:8], "--star", "--tag", "good", "--tag", "x", "--note", "for Monday")[
+        "runs"
+    ]
+    assert (marked["starred"], marked["tags"], marked["note"]) == (True, ["good", "x"], "for Monday")
+    [marked] = shop("annotate", two, "--untag", "x")["runs"]
+    assert (marked["starred"], marked["tags"], marked["note"]) == (True, ["good"], "for Monday")
+    for options in (("--tag", "good"), ("--starred",), ("--search", "monday"), ("--strategy", "neighbours")):
+        assert listed(*options) == [two], options
+    assert listed("--no-starred", "--target") == [none]
+    assert listed("--sort", "k", "--limit", "1") == [two]
+    assert listed("--sort", "k", "--reverse", "--after", none) == [two]
+    shop("annotate", none, two, "--delete")
+    assert listed() == []
+    assert sorted(listed("--deleted")) == sorted([none, two])
+    shop("annotate", two, "--restore")
+    assert listed() == [two]
+    with pytest.raises(BadInput, match="one at a time"):
+        shop("annotate", two, "--restore", "--delete")
 
 
 def test_the_whole_catalogue_and_a_baseline(shop: Callable[..., Any]) -> None:

@@ -1,0 +1,1 @@
+"""Runs: all stored runs as a table that is searched, filtered, sorted, marked and deleted from."""

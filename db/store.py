@@ -120,6 +120,10 @@ class Store:
         """Whether another program keeps everybody from writing at this moment (SQLite)."""
         return self.dialect == "sqlite" and sqlite_file.locked(Path(self._engine.url.database or ""))
 
+    def raw(self) -> Any:
+        """A connection of the driver, outside any transaction; the caller closes it."""
+        return self._engine.raw_connection()
+
     @property
     def writing(self) -> bool:
         """Whether the caller is inside a write transaction: another one of this thread would wait for it."""

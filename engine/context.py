@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from db import datasets, endpoints, models, templates
 from db.canonical import digest
+from db.changes import Changes
 from db.choices import TEMPLATES
 from db.datasets import DatasetInfo, Interaction
 from db.endpoints import Endpoint
@@ -37,7 +38,7 @@ from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
 from engine.endpoint.client import Client
 from engine.libraries import versions
-from engine.llm.loading import forms, trial
+from engine.llm.loading import forms, sources, trial
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.health import fault
 from engine.llm.loading.identity import ENCODERS, Identity
@@ -64,6 +65,7 @@ class Engine:
         self.settings = settings
         self.dtype = settings.dtype  # of the model loaded last
         self._names: dict[str, str] = {}  # source -> the name it is registered under
+        self._facts: dict[tuple[str, str], Any] = {}  # of models inspected here, by source and revision
 
     @cached_property
     def models(self) -> Models:
@@ -71,6 +73,11 @@ class Engine:
         from engine.llm.loading.loaded_models import Models
 
         return Models(self.settings.device, self.settings.dtype, digests=self.digests)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Whether anybody wrote to the store since it was asked last."""
+        return Changes(self.store)
 
     @cached_property
     def digests(self) -> Digests:
@@ -112,10 +119,10 @@ class Engine:
     def registered(self, name: str) -> ModelInfo:
         """The registered model of this name; a folder or hub id is registered on first use.
 
-        A local folder is inspected at every call, and written to the store where it changed since, so that no
-        run of the old weights is served for the new ones. Raises `ModelError` where there is no such model,
-        and where its folder holds a broken one, which is noted for the pages. Where the folder is gone, what
-        is stored is still served; `load` says so before any work begins.
+        A local folder is looked at with every call; where it changed since, it is inspected and written to
+        the store, so that no run of the old weights is served for the new ones. Raises `ModelError` where
+        there is no such model, and where its folder holds a broken one, which is noted for the pages. Where
+        the folder is gone, what is stored is still served; `load` says so before any work begins.
         """
         if endpoints.is_address(name):
             raise BadInput(
@@ -278,11 +285,18 @@ class Engine:
             return  # the first job that needs it says what is wrong
 
     def _inspected(self, name: str, source: str, known: ModelInfo | None = None) -> ModelInfo:
-        """What the files of a folder or hub id say of a model; a folder's path is made absolute."""
+        """What the files of a folder or hub id say of a model; a folder's path is made absolute.
+
+        They say it once: a revision covers every byte of them, and a slider asks about the same ones again.
+        """
         from engine.llm.loading.load import inspect
 
-        turns = {known.revision: known.details["turns"]} if known and "turns" in known.details else {}
-        return _described(name, vars(inspect(_absolute(source), self.digests, turns)))
+        source = _absolute(source)
+        asked = source, sources.revision(sources.locate(source, weights=False), self.digests)
+        if asked not in self._facts:
+            turns = {known.revision: known.details["turns"]} if known and "turns" in known.details else {}
+            self._facts[asked] = inspect(source, self.digests, turns)
+        return _described(name, vars(self._facts[asked]))
 
 
 _DESCRIBED = ("source", "revision", "architecture", "parameters", "context_length", "details")

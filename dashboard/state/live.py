@@ -24,6 +24,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
 from db import jobs, queue, workers
+from db.changes import Changes
 from db.jobs import QUEUED, RUNNING
 from db.queue import Open
 from db.store import Store
@@ -31,7 +32,7 @@ from db.workers import Worker
 
 LOOK_S = 1.0
 OPEN_S = 0.25  # while a page shows an open job
-AWAITED_S = 0.03  # while a page waits for one, for a moment
+AWAITED_S = 0.03  # while a page waits for one, for a moment, where the store cannot say that it changed
 WANTED_S = 10.0  # a job that no page has looked at for this long is dropped
 AGAIN_S = 5.0  # a part that was asked to be drawn, and was not, is asked again
 
@@ -169,16 +170,20 @@ class Watch:
             self.thread.start()
 
     def _watch(self) -> None:
-        while True:
-            with self.lock:
-                if not (self.parts or self.wanted or self.awaited):
-                    self.thread = None
-                    return
-            pause = LOOK_S
-            with contextlib.suppress(Exception):  # the store may be busy or away; the pages say so
-                pause = self._tick()
-            self.stir.wait(pause)
-            self.stir.clear()
+        with contextlib.closing(Changes(self.store)) as changes:
+            while True:
+                with self.lock:
+                    if not (self.parts or self.wanted or self.awaited):
+                        self.thread = None
+                        return
+                pause = LOOK_S
+                with contextlib.suppress(Exception):  # the store may be busy or away; the pages say so
+                    pause = self._tick()
+                if self.awaited:
+                    changes.wait(AWAITED_S, pause, self.stir)
+                else:
+                    self.stir.wait(pause)
+                self.stir.clear()
 
     def _tick(self) -> float:
         """Look once; returns seconds until the next look."""
@@ -199,7 +204,7 @@ class Watch:
             jobs.let_go(self.store, job_id)
         self._renew(look)
         with self.lock:
-            return AWAITED_S if self.awaited else OPEN_S if busy else LOOK_S
+            return OPEN_S if busy or self.awaited else LOOK_S
 
     def _draw(self, look: Look) -> None:
         now, values = time.monotonic(), {}

@@ -13,8 +13,13 @@ from dashboard.ui.titles import whole
 HEADS = ("without", "with demonstrations")
 
 
-def two_lists(rows: Sequence[Row], key: str, heads: tuple[str, str] = HEADS, most: int = 20) -> None:
-    """Draw both lists and what joins them. The right list also says how far each item moved."""
+def two_lists(
+    rows: Sequence[Row], key: str, heads: tuple[str, str] = HEADS, most: int = 20, run: str = ""
+) -> None:
+    """Draw both lists and what joins them. The right list also says how far each item moved.
+
+    `run`: whose list the right one is; the page's source names it, for those who wait for it.
+    """
     most = min(most, places(rows, most))
     with st.container(key=f"{key}-lists"):
         left, middle, right = st.columns((1, 0.75, 1.2), gap=None)
@@ -22,11 +27,12 @@ def two_lists(rows: Sequence[Row], key: str, heads: tuple[str, str] = HEADS, mos
         with middle:
             figure = bump(rows, colours(), heads, most)
             st.plotly_chart(figure, key=key, theme=None, config=CONFIG, alt=describe(rows, heads))
-        right.html(_list(heads[1], "right", lines(rows, "right", most)))
+        right.html(_list(heads[1], "right", lines(rows, "right", most), run))
 
 
-def _list(head: str, side: str, items: Iterator[str]) -> str:
-    return f'<div class="ranks {side}"><p>{html(head, 40)}</p><ol>{"".join(items)}</ol></div>'
+def _list(head: str, side: str, items: Iterator[str], run: str = "") -> str:
+    named = f' data-run="{html(run)}"' if run else ""
+    return f'<div class="ranks {side}"{named}><p>{html(head, 40)}</p><ol>{"".join(items)}</ol></div>'
 
 
 def lines(rows: Sequence[Row], side: str, most: int) -> Iterator[str]:

@@ -26,27 +26,48 @@ def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) 
             raise NotFound(
                 f"{dataset.name!r} has no demonstration {name!r}. Choose one from the query's pool."
             )
-    return entries(store, dataset, query, [_offer(store, dataset, query, stored[name]) for name in ids])
+    found = [_window(store, dataset, query, stored[name]) for name in ids]
+    rated = _similarities(store, dataset, query, found)
+    offers = [
+        Offer(source, window, similarity, stored[name] if source == hand_written.SOURCE else None)
+        for name, (source, window), similarity in zip(ids, found, rated, strict=True)
+    ]
+    return entries(store, dataset, query, offers)
 
 
-def _offer(store: Store, dataset: DatasetInfo, query: Query, demonstration: Demonstration) -> Offer:
+def _window(
+    store: Store, dataset: DatasetInfo, query: Query, demonstration: Demonstration
+) -> tuple[str, Window]:
+    """The window of a stored demonstration and its source relative to this query."""
     windows = load_stored(store, dataset, query, demonstration)
     if windows is None:
         raise BadInput(
             f"Demonstration {demonstration.id!r} (a window of user {demonstration.user_id!r}) is not known "
             f"yet when the next purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
         )
-    written = demonstration if demonstration.source == hand_written.SOURCE else None
-    if written is not None:
-        window = hand_written.window(store, dataset, written)
-    elif demonstration.source == placebo.SOURCE:
-        window = placebo.joined(windows)
-        return Offer(placebo.SOURCE, window, shared_part(query, window))
-    else:
-        window = aggregated.merge(windows) if demonstration.merged else windows[0]
-    source = _source(query, demonstration, window)
-    [similarity] = selection.source(source).similarities(store, dataset, query, [window])
-    return Offer(source, window, similarity, written)
+    if demonstration.source == hand_written.SOURCE:
+        return hand_written.SOURCE, hand_written.window(store, dataset, demonstration)
+    if demonstration.source == placebo.SOURCE:
+        return placebo.SOURCE, placebo.joined(windows)
+    window = aggregated.merge(windows) if demonstration.merged else windows[0]
+    return _source(query, demonstration, window), window
+
+
+def _similarities(
+    store: Store, dataset: DatasetInfo, query: Query, found: Sequence[tuple[str, Window]]
+) -> list[float]:
+    """Of each window, in the sense of its source. A source is asked once: what it reads of the query is the
+    same for all of them."""
+    rated: dict[int, float] = {}
+    for name in dict.fromkeys(source for source, _ in found):
+        places = [place for place, (source, _) in enumerate(found) if source == name]
+        windows = [found[place][1] for place in places]
+        if name == placebo.SOURCE:
+            values = [shared_part(query, window) for window in windows]
+        else:
+            values = selection.source(name).similarities(store, dataset, query, windows)
+        rated |= dict(zip(places, values, strict=True))
+    return [rated[place] for place in range(len(found))]
 
 
 def _source(query: Query, demonstration: Demonstration, window: Window) -> str:

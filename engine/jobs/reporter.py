@@ -15,7 +15,9 @@ from db import jobs
 from engine.context import Engine
 from engine.progress import TimeLeft, aside, worked
 
-LOOK_S = 0.05  # how often a running job looks for a stop or a more urgent job, between two units of work
+# A running job looks for a stop or a more urgent job between two units of work, once the store has changed;
+LOOK_S = 0.05  # this often where the store cannot say so
+LEFT_S = 0.5  # this often in any case: that nobody wants a job any more is written nowhere
 
 
 class Stopped(Exception):
@@ -73,7 +75,7 @@ class Reporter:
     def give_way(self) -> None:
         """Do more urgent jobs first. Raises `Stopped` when this one is to end. Cheap: looks now and then."""
         store = self._engine.store
-        if time.monotonic() - self._looked < LOOK_S or store.writing:
+        if store.writing or not self._due():
             return
         goes_on, others_wait = jobs.look(store, self._hand.job, self._owner, self._kinds)
         if not goes_on:
@@ -85,6 +87,12 @@ class Reporter:
                 while not self._closed.is_set() and Context().run(self._serve, self._hand.job.priority):
                     pass
         self._looked = time.monotonic()
+
+    def _due(self) -> bool:
+        """Whether there may be something new to see."""
+        waited = time.monotonic() - self._looked
+        changed = self._engine.changes.changed()
+        return waited >= LOOK_S if changed is None else changed or waited >= LEFT_S
 
     def _end_if_asked(self) -> None:
         if self._hand.stop_asked.is_set() or self._closed.is_set():

@@ -13,13 +13,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from db import datasets, jobs, workers
+from db.changes import Changes
 from db.errors import Conflict, DualensError, StoreAway
 from db.patience import Patience
 from db.settings import Settings
@@ -51,7 +52,7 @@ class _Log:
 structlog.configure(logger_factory=lambda *_: _Log())
 log = structlog.get_logger("dualens.worker")
 
-POLL_S = 0.03  # how long an idle worker sleeps between looks: adds at most this to a slider's answer
+POLL_S = 0.03  # between the looks of an idle worker where the store cannot say that it changed
 KEPT = "What was finished is kept. Run the same command again to resume."
 TURN_S = 1.0  # how often an engine that waits for another one to end looks
 LEASE_S = 20.0  # a job whose worker has not renewed for this long is taken over; one that died, at once
@@ -238,17 +239,18 @@ def expire_ended(store: Store) -> None:
 def claimed(
     store: Store, owner: str, closed: threading.Event, alive: Callable[[], bool]
 ) -> Iterator[jobs.Job]:
-    """Jobs as they come, until closed; polls because SQLite cannot notify."""
+    """Jobs as they come, until closed; looks when the store has changed, and every so often in any case."""
     checked = 0.0
-    while not closed.is_set() and alive():
-        if time.monotonic() - checked > workers.BEAT_S:
-            store.again(lambda: expire_ended(store))
-            checked = time.monotonic()
-        job = store.again(lambda: jobs.claim(store, owner, lease_s=LEASE_S, kinds=list(HANDLERS)))
-        if job:
-            yield job
-        else:
-            closed.wait(POLL_S)
+    with closing(Changes(store)) as changes:
+        while not closed.is_set() and alive():
+            if time.monotonic() - checked > workers.BEAT_S:
+                store.again(lambda: expire_ended(store))
+                checked = time.monotonic()
+            job = store.again(lambda: jobs.claim(store, owner, lease_s=LEASE_S, kinds=list(HANDLERS)))
+            if job:
+                yield job
+            else:
+                changes.wait(POLL_S, workers.BEAT_S, closed)
 
 
 def work(settings: Settings, *, with_parent: bool = False, once: bool = False) -> None:

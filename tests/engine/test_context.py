@@ -1,4 +1,4 @@
-"""A request is looked up once: how often a model's folder is inspected and the store written for it."""
+"""A request is looked up once: how often a model's folder is looked at and the store written for it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from db.settings import Settings
 from db.store import Store
 from engine.context import Engine, resolve
 from engine.jobs import handlers
-from engine.llm.loading import load, loaded_models
+from engine.llm.loading import load, loaded_models, sources
 from engine.tasks.pool import pool
 from engine.tasks.rank import rank
 from tests.toys import toy_columns
@@ -46,6 +46,7 @@ def looks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Counter:
 
         return call
 
+    monkeypatch.setattr(sources, "revision", counted("looked", sources.revision))
     monkeypatch.setattr(load, "inspect", counted("inspected", load.inspect))
     monkeypatch.setattr(models, "register", counted("written", models.register))
     monkeypatch.setattr(loaded_models, "locate", counted("located", loaded_models.locate))
@@ -76,19 +77,19 @@ def run_payload(**changes: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_models_folder_is_inspected_once_and_not_written(
+def test_a_models_folder_is_looked_at_once_and_not_written(
     engine: Engine, looks: Counter, job: handlers.Handler, payload: dict[str, Any]
 ) -> None:
     job(engine, payload, lambda *said: None)
-    # Located once more by the loader, which compares with what it holds.
-    assert (looks["inspected"], looks["written"], looks["located"]) == (1, 0, 1)
+    # Inspected when it was registered. Located once more by the loader, which compares with what it holds.
+    assert (looks["looked"], looks["inspected"], looks["written"], looks["located"]) == (1, 0, 0, 1)
 
 
-def test_a_second_request_inspects_anew_and_loads_nothing(engine: Engine, looks: Counter) -> None:
+def test_a_second_request_looks_anew_and_loads_nothing(engine: Engine, looks: Counter) -> None:
     rank(engine, RUN)
     rank(engine, RUN)  # served from the store
     rank(engine, replace(RUN, demos="bm25:2"))
-    assert (looks["inspected"], looks["written"], looks["located"]) == (3, 0, 1)
+    assert (looks["looked"], looks["inspected"], looks["written"], looks["located"]) == (3, 0, 0, 1)
 
 
 def test_a_changed_folder_is_noticed_and_written_once(engine: Engine, looks: Counter) -> None:
@@ -98,7 +99,7 @@ def test_a_changed_folder_is_noticed_and_written_once(engine: Engine, looks: Cou
     second, third = rank(engine, RUN), rank(engine, RUN)
     assert (first.request.scoring, second.request.scoring) == ("calibrated", "mean")
     assert third.cached
-    assert (looks["inspected"], looks["written"]) == (3, 1)
+    assert (looks["looked"], looks["inspected"], looks["written"]) == (3, 1, 1)
 
 
 def test_the_scoring_is_named_and_the_proxy_is_looked_up(
@@ -109,7 +110,7 @@ def test_the_scoring_is_named_and_the_proxy_is_looked_up(
     context = resolve(engine, replace(RUN, prescore="small"))
     assert (context.request.scoring, context.model.name) == ("calibrated", "tiny")
     assert context.proxy is not None
-    assert (context.proxy.name, looks["inspected"]) == ("small", 2)
+    assert (context.proxy.name, looks["looked"]) == ("small", 2)
     assert resolve(engine, replace(RUN, scoring="sum")).request.scoring == "sum"
     assert pool(engine, RUN, ["neighbours"], 2)
 

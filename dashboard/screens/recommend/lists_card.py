@@ -86,7 +86,7 @@ def _body(view: View, outcome: Outcome) -> Any:
             st.skeleton(height=height(places) + NUMBERS_PX)
         return None
     rows = pair(run.result["zero_shot"], run.result["items"])
-    two_lists(rows, "bump", most=MOST)
+    two_lists(rows, "bump", most=MOST, run=run.key)
     cell = _numbers(run)
     request = view.request()
     own = request_notes(request, run.result) if request is not None and outcome.current else []

@@ -116,7 +116,7 @@ def test_an_interrupted_job_and_the_one_that_interrupts_come_to_the_numbers_they
                 jobs.submit(store, "rank", reweighted(looks // 11))
         return look(store, job, owner, kinds)
 
-    monkeypatch.setattr(reporter, "LOOK_S", 0.0)
+    monkeypatch.setattr(reporter, "LEFT_S", 0.0)
     monkeypatch.setattr(reporter.jobs, "look", busy)
     torch.manual_seed(3)
     found = done(interrupted, kind, payload)
@@ -144,7 +144,7 @@ def test_effects_on_the_embedded_model_stop_at_the_next_look(
             jobs.stop(store, job.id)
         return look(store, job, owner, kinds)
 
-    monkeypatch.setattr(reporter, "LOOK_S", 0.0)
+    monkeypatch.setattr(reporter, "LEFT_S", 0.0)
     monkeypatch.setattr(reporter.jobs, "look", stopping)
     job = done(beat, "effects", {**WITH, "leave_one_out": True})
     assert job.state == jobs.STOPPED
@@ -208,7 +208,7 @@ def test_nothing_is_let_in_while_a_transaction_is_open(
         progress.give_way()
         return {}
 
-    monkeypatch.setattr(reporter, "LOOK_S", 0.0)
+    monkeypatch.setattr(reporter, "LEFT_S", 0.0)
     monkeypatch.setitem(worker.HANDLERS, "import", writing)
     monkeypatch.setitem(worker.HANDLERS, "rank", lambda *_: order.append("ranked") or {})
     assert done(beat, "import", {}).state == jobs.COMPLETED

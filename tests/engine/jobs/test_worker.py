@@ -130,7 +130,7 @@ def test_any_job_gives_way_to_those_of_a_better_priority_and_to_no_other(
     beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four deep here: a tuning, an import, effects and a ranking, each inside the one before."""
-    monkeypatch.setattr(reporter, "LOOK_S", 0.0)
+    monkeypatch.setattr(reporter, "LEFT_S", 0.0)
     chain = ["tune", "import", "effects", "rank"]
     order: list[str] = []
 

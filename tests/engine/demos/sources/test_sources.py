@@ -13,7 +13,7 @@ from db.store import Store
 from engine.demos.named import named
 from engine.demos.query import build
 from engine.demos.selection import choose, pool
-from engine.demos.sources import representatives
+from engine.demos.sources import neighbours, representatives
 from engine.demos.sources.representatives import middles, vectors
 from tests.engine.demos.histories import Histories
 from tests.toys import toy_columns
@@ -179,3 +179,24 @@ def test_an_edited_aggregate_stays_one(store: Store) -> None:
     assert demonstrations.get_many(store, [edited.id], dataset.id)[edited.id] == edited
     [shown] = named(store, dataset, query, [edited.id])
     assert shown.answer.title == "Another"
+
+
+def test_what_a_source_reads_of_the_query_is_read_once_for_all_of_a_desk(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every move of a slider names the same demonstrations again."""
+    dataset = toy(store)
+    query = build(store, dataset, "u9")
+    chosen = [
+        *choose(store, dataset, query, "neighbours:4", 0),
+        *choose(store, dataset, query, "proximal:2", 0),
+    ]
+    mixed = chosen[::2] + chosen[1::2]
+    demonstrations.save_many(store, [entry.demonstration for entry in mixed])
+    read = []
+    known = neighbours.known_purchases
+    monkeypatch.setattr(
+        neighbours, "known_purchases", lambda *given, **more: read.append(given) or known(*given, **more)
+    )
+    assert named(store, dataset, query, [entry.demonstration.id for entry in mixed]) == mixed
+    assert len(read) == 1

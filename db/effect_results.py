@@ -99,6 +99,26 @@ def proxied(proxy: Result) -> str:
     )
 
 
+SEEN = (
+    "This order has seen the target: it explains the target's place, and a list that is chosen by it says "
+    "nothing about recommending. No strategy uses it."
+)
+
+
+def of_pool(found: Result) -> str:
+    """What adding each demonstration of a pool does (`engine.tasks.predicted`), in a sentence."""
+    effects = [effect for effect in found["effects"].values() if effect is not None]
+    many = found["added_to"]
+    place = f"behind the {many} in the prompt" if many > 1 else "behind the one there" if many else "alone"
+    if not effects:
+        return "None of the pool has room in the prompt."
+    helps, unit, best = sum(effect >= FELT for effect in effects), UNITS[found["measure"]], max(effects)
+    return (
+        f"Added {place}, {helps} of {len(effects)} bring the target up by {FELT:g} or more; the best changes "
+        f"it by {best:+.2f} ({unit})."
+    )
+
+
 def current(result: Result, options: Result) -> dict[str, Any]:
     """A stored result in today's fields. Older ones are on the loss and have no intervals but exact ones."""
     if "measure" in result:

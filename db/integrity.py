@@ -50,7 +50,7 @@ _ADVICE = {
     "effects": "Measure them again; their runs are as they were.",
     "texts": "It is the wording of a prompt or of a demonstration written by hand.",
     "demonstrations": "Sets that name it lose it.",
-    "optimizations": "Optimize again.",
+    "optimizations": "Optimize again, or ask for the pool's effects again.",
     "jobs": "Its record cannot be shown.",
 }
 

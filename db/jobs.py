@@ -46,6 +46,7 @@ PRIORITY = {
     "rank": RANKING,
     "effects": VIEWED,
     "pool": VIEWED,
+    "predicted": VIEWED,
     "peers": VIEWED,
     "catalogue": VIEWED,
     "preview": VIEWED,

@@ -1,4 +1,5 @@
-"""Results of the optimizer, stored once per key.
+"""Results of searches among one user's demonstrations, stored once per key: of the optimizer, and the
+effects of a pool.
 
 Boundary: plain JSON in and out; the engine computes keys and results, this keeps them. The first writer of a
 key wins.
@@ -18,7 +19,7 @@ from db.store import Store
 
 @dataclass(frozen=True)
 class Optimization:
-    """A stored result (see `engine.optimize`), with the path that led to it. `created_at`: unix seconds."""
+    """A stored result (see `engine.optimize` and `engine.tasks.predicted`). `created_at`: unix seconds."""
 
     key: str
     dataset_id: int | None

@@ -38,6 +38,7 @@ WORK = {
     "rank": "ranking",
     "effects": "effects",
     "pool": "pool of demonstrations",
+    "predicted": "effects of a pool",
     "optimize": "choosing demonstrations",
     "spread": "perturbation spread",
     "forward": "forward tuning",

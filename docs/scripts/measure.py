@@ -67,6 +67,11 @@ def _rows() -> dict[str, str]:
     rows["coverage-dropped"] = "bench intervals --users 100 --mode reprompt"
     rows["speed-runs"] = "bench store --runs 100000"
     rows["speed-bank"] = "bench bank"
+    rows["pool-simulated"] = "bench pool --users 40"
+    rows["pool-simulated-4"] = "bench pool --users 40 --demos neighbours:4"
+    rows["pool-movielens-smollm2"] = (
+        "bench pool -d movielens -m smollm2 --users 10 --candidates 10 --history 5"
+    )
     rows["precision-movielens-smollm2"] = "bench precision -d movielens -m smollm2 --users 100"
     return rows
 

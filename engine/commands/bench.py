@@ -150,6 +150,32 @@ def bank(
     output.as_json(done) if json else _print_rows(done, [known])
 
 
+@bench.command(epilog="Example: dualens bench pool --users 40")
+def pool(
+    dataset: Dataset = "simulated",
+    model: Model = "embedded",
+    demos: Annotated[str, typer.Option(help="What is in the prompt already: STRATEGY:K, or none.")] = "none",
+    users: Annotated[int, at_least(2, "Users whose pools are measured.")] = 40,
+    candidates: Annotated[int, at_least(2, "Candidates.", "--candidates", "-c")] = 20,
+    history: Annotated[int, at_least(1, "Purchases in the query.")] = 10,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Orders of a pool by predicted effect, against the effect of each one really added, and their cost."""
+    from engine.benchmarks.pool_order import pool_order
+
+    with opened() as store, service_engine(store) as engine:
+        done = pool_order(engine, dataset, model, demos, users, seed, candidates, history, output.aside)
+    _print_measured(done, json)
+    if not json:
+        output.line(
+            f"{done['pool']:.0f} demonstrations in a pool, written one by one in "
+            f"{done['one_by_one_s']:.2f} s; the best of each has an effect of {done['best']:.2f} nats on "
+            "average"
+        )
+        _print_bars(done["bars"])
+
+
 @bench.command(epilog="Example: dualens bench catalogue --users 3 --widths 20,800")
 def catalogue(
     dataset: Dataset = "simulated",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from db.choices import EDITS, MEASURES, SOURCES
-from db.effect_results import UNITS
+from db.effect_results import SEEN, UNITS, of_pool
 from db.requests import RunRequest
 from db.requests.edits import usual
 from engine.commands import output
@@ -13,6 +13,9 @@ from engine.commands.options import Json, at_least, opened, service_engine, take
 from engine.tasks.forward_tuning import forward as tune
 from engine.tasks.pool import USUAL_SIZE, USUAL_SOURCES
 from engine.tasks.pool import pool as offered
+from engine.tasks.predicted import MOST
+from engine.tasks.predicted import predicted as effects_of_pool
+from engine.tasks.proxy_scoring import best
 from engine.tasks.spread import perturbation_stats
 
 app = typer.Typer()
@@ -27,16 +30,39 @@ def pool(
         typer.Option(help=f"Separated by commas: {', '.join(SOURCES)}."),
     ] = ",".join(USUAL_SOURCES),
     size: Annotated[int, at_least(1, "Demonstrations per source.")] = USUAL_SIZE,
+    predicted: Annotated[
+        bool,
+        typer.Option(
+            "--predicted",
+            help=f"The {MOST} most similar by what each does to the target, added to --demos. It has seen "
+            "the target: to explain, not to choose.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """List candidate demonstrations for a user; --prescore MODEL scores them on probes."""
     with opened() as store, service_engine(store) as engine:
         found = offered(engine, request, sources.split(","), size)
+        added = effects_of_pool(engine, request, [d["id"] for d in found]) if predicted else None
+    if added is not None:
+        effects = added["effects"]
+        found = [{**d, "predicted": effects.get(d["id"])} for d in found]
+        found = [found[place] for place in best([d["predicted"] for d in found])]
     if json:
-        output.as_json({"demonstrations": found})
+        output.as_json({"demonstrations": found, **({} if added is None else {"predicted": added})})
         return
-    rows = [[d["id"], d["source"], d["similarity"], d.get("prescore"), d["answer"]["title"]] for d in found]
-    output.table(rows, "demonstration", "source", "similarity", "effect on probes (nats)", "answer")
+    shown = {"effect on probes (nats)": "prescore"}
+    if added is not None:
+        shown = {f"predicted effect ({UNITS[added['measure']]})": "predicted", **shown}
+    output.table(
+        [
+            [d["id"], d["source"], d["similarity"], *map(d.get, shown.values()), d["answer"]["title"]]
+            for d in found
+        ],
+        *("demonstration", "source", "similarity", *shown, "answer"),
+    )
+    if added is not None:
+        output.line(f"{of_pool(added)} {SEEN}")
 
 
 @app.command(epilog="Example: dualens spread -d simulated -u s0412 --kinds weights:0.5,order --json")

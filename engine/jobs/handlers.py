@@ -23,6 +23,7 @@ from engine.tasks.baseline_lists import baseline_lists
 from engine.tasks.effects import effects
 from engine.tasks.forward_tuning import ITERATIONS, forward
 from engine.tasks.pool import USUAL_SIZE, USUAL_SOURCES, pool
+from engine.tasks.predicted import predicted
 from engine.tasks.public import add_public_model, fetched_data, public_model, published
 from engine.tasks.rank import rank
 from engine.tasks.setup import setup_workspace
@@ -67,6 +68,12 @@ def pool_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
     request = RunRequest.from_json(payload["request"])
     sources = payload.get("sources") or USUAL_SOURCES
     return {"demonstrations": pool(engine, request, sources, int(payload.get("size", USUAL_SIZE)), report)}
+
+
+def predicted_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, demonstrations, measure}` -> what adding each of these ids to the request's prompt does."""
+    request, ids = RunRequest.from_json(payload["request"]), payload["demonstrations"]
+    return predicted(engine, request, ids, payload.get("measure", "margin"), report)
 
 
 def preview_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -239,6 +246,7 @@ _OF_KINDS: dict[str, Handler] = {
     "rank": rank_job,
     "effects": effects_job,
     "pool": pool_job,
+    "predicted": predicted_job,
     "template": template_job,
     "preview": preview_job,
     "import": import_job,

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from db.errors import OutOfMemory
-from engine.benchmarks import bank, effects, intervals, models, prompts, ranking
+from engine.benchmarks import bank, effects, intervals, models, pool_order, prompts, ranking
 from engine.benchmarks.timing import Written, flops, sample, whole
 from engine.llm.explain.effects import demonstration_effects
+from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.per_demo_cache import single_losses
 from engine.llm.scoring.ranking import Task, prepare, rank_candidates
 from engine.prompts import Example
@@ -115,6 +116,25 @@ def test_ratios_of_ranking_and_bank() -> None:
     assert pooled["faster_than_batched"] == pooled["faster_than_one_by_one"] == 1.0
     assert pooled["flops_without_over_with"] > 1.2
     assert not any(threshold["holds"] for threshold in pooled["bars"])
+
+
+def test_orders_of_a_pool_are_compared_with_what_each_really_does() -> None:
+    loaded, pool = make_loaded("llama"), tuple(Example(TITLES[b : b + 2], TITLES[b + 3]) for b in range(5))
+    task = replace(TASK, demos=DEMOS[:1], weights=(0.5,))
+    truth = list(pool_order.written(loaded, task, pool, PrefillCache()))
+    backwards = {pool_order.SIMILARITY: [-effect for effect in truth], pool_order.RANDOM: [0.0] * 5}
+    user = pool_order.compared(loaded, task, pool, backwards)
+    assert user["truth"] == pytest.approx(truth, abs=1e-6)
+    found = pool_order.summed([user, user], 0)
+    rows = {row["order"]: row for row in found["rows"]}
+    assert rows[pool_order.ADDED]["spearman"] == pytest.approx(1)
+    assert rows[pool_order.ADDED]["effect_of_its_first"] == pytest.approx(max(truth), abs=1e-4)
+    assert rows[pool_order.SIMILARITY]["spearman"] == pytest.approx(-1)
+    assert rows[pool_order.SIMILARITY]["effect_of_its_first"] == pytest.approx(min(truth), abs=1e-4)
+    assert pool_order.RANDOM not in rows, "all equal: no order"
+    assert -1 <= rows[pool_order.SLOPES]["spearman"] < 1
+    assert {pool_order.ALONE, pool_order.LOSS} <= rows.keys()
+    assert found["bars"][0]["holds"]
 
 
 def test_coverage_is_of_the_estimate_against_all_coalitions(monkeypatch: pytest.MonkeyPatch) -> None:

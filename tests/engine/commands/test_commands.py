@@ -130,6 +130,17 @@ def test_runs_are_marked_filtered_deleted_and_brought_back(shop: Callable[..., A
         shop("annotate", two, "--restore", "--delete")
 
 
+def test_a_pool_in_the_order_of_what_each_would_do(shop: Callable[..., Any]) -> None:
+    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--demos", "neighbours:2", "--candidates", "6")
+    plain = shop("pool", *words, "--sources", "random", "--size", "4")
+    assert all("predicted" not in row for row in plain["demonstrations"])
+    found = shop("pool", *words, "--sources", "random", "--size", "4", "--predicted")
+    effects = [row["predicted"] for row in found["demonstrations"] if row["predicted"] is not None]
+    assert effects == sorted(effects, reverse=True)
+    assert {row["id"] for row in found["demonstrations"]} == {row["id"] for row in plain["demonstrations"]}
+    assert sorted(found["predicted"]["effects"].values(), reverse=True) == effects
+
+
 def test_the_whole_catalogue_and_a_baseline(shop: Callable[..., Any]) -> None:
     words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--demos", "neighbours:2")
     found = shop("recommend", *words, "--top", "5")

@@ -18,16 +18,19 @@ from engine import progress
 from engine.context import EMBEDDED, Engine
 from engine.jobs import reporter, worker
 from engine.jobs.reporter import Reporter
+from engine.tasks.pool import pool
 from tests.toys import toy_columns
 
 ASKED = RunRequest(dataset="toy", user="u8", model="embedded", demos="neighbours:3", candidates=8)
 WITH = {"request": ASKED.to_json()}
 TUNING = {"dataset": "toy", "base": "embedded", "steps": 3, "batch_tokens": 400, "name": "tuned"}
+POOL: list[str] = []  # ids of demonstrations, in every store that is made here
 WORK: dict[str, tuple[str, dict[str, Any]]] = {
     "direct effects": ("effects", {**WITH, "mode": "direct", "leave_one_out": True}),
     "total effects": ("effects", {**WITH, "mode": "total", "estimator": "kriging"}),
     "reprompted effects": ("effects", {**WITH, "mode": "reprompt"}),
     "gradients": ("effects", {**WITH, "estimator": "aumann"}),
+    "effects of a pool": ("predicted", {**WITH, "demonstrations": POOL}),
     "spread": ("spread", {**WITH, "kinds": ["weights", "dropout"], "draws": 2}),
     "forward tuning": ("forward", {**WITH, "iterations": 2}),
     "catalogue": ("catalogue", {"request": replace(ASKED, scoring="calibrated").to_json(), "top": 5}),
@@ -52,6 +55,7 @@ def engine_at(home: Path, lay_store: Callable[[Settings], None]) -> worker.Beat:
     datasets.insert(store, "toy", columns, kind="generic", source="test", fingerprint="toy", report={})
     engine = Engine(store, settings)
     engine.register("embedded", str(EMBEDDED))
+    POOL[:] = [row["id"] for row in pool(engine, ASKED, ["random"], 6)]
     return worker.Beat(store, "here:1:cpu", engine)
 
 
@@ -255,7 +259,8 @@ def test_the_clock_of_a_job_stands_still_while_another_runs(monkeypatch: pytest.
     assert clock.seconds == 1
 
 
-COUNTED = [name for name, (kind, _) in WORK.items() if kind in ("effects", "spread", "forward", "catalogue")]
+REPORTING = ("effects", "predicted", "spread", "forward", "catalogue")
+COUNTED = [name for name, (kind, _) in WORK.items() if kind in REPORTING]
 
 
 @pytest.mark.parametrize("name", COUNTED)

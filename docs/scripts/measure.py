@@ -70,7 +70,7 @@ def _rows() -> dict[str, str]:
     rows["pool-simulated"] = "bench pool --users 40"
     rows["pool-simulated-4"] = "bench pool --users 40 --demos neighbours:4"
     rows["pool-movielens-smollm2"] = (
-        "bench pool -d movielens -m smollm2 --users 10 --candidates 10 --history 5"
+        "bench pool -d movielens -m smollm2 --users 12 --pool 24 --candidates 10 --history 5"
     )
     rows["precision-movielens-smollm2"] = "bench precision -d movielens -m smollm2 --users 100"
     return rows

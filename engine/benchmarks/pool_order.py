@@ -6,7 +6,7 @@ of the prompt without it (`rank_candidates`). It is also the slowest way, which 
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from engine.lrgd.agreement import spearman
 from engine.prompts import Example
 from engine.tasks.inputs import gather
 from engine.tasks.pool import USUAL_SIZE
-from engine.tasks.predicted import MOST, most_similar
+from engine.tasks.predicted import most_similar
 
 ADDED = "each added"
 ALONE = "each alone"
@@ -50,11 +50,13 @@ def pool_order(
     seed: int,
     candidates: int,
     history: int,
+    size: int,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
     """Spearman of each order with the effects truly measured, over users, and seconds per pool.
 
-    demos: what stands in the prompt already. Raises what `rank` raises.
+    demos: what stands in the prompt already; size: of a pool, the most similar ones. Raises what `rank`
+    raises.
     """
     engine.local(model)
     info = datasets.get(engine.store, dataset)
@@ -68,7 +70,7 @@ def pool_order(
         inputs = gather(context)
         shown = {entry.demonstration.id for entry in inputs.chosen}
         offered = selection.pool(engine.store, info, context.query, list(SOURCES), USUAL_SIZE, seed)
-        pool = most_similar(offered, MOST, shown)
+        pool = most_similar(offered, size, shown)
         examples = [context.example(entry) for entry in pool]
         scores = {SIMILARITY: [entry.similarity for entry in pool], RANDOM: _drawn(len(pool), user, seed)}
         found.append(compared(context.loaded, inputs.task(), examples, scores))
@@ -85,7 +87,7 @@ def pool_order(
 
 
 def compared(
-    loaded: LoadedModel, task: Task, pool: Sequence[Example], scores: dict[str, Scores]
+    loaded: LoadedModel, task: Task, pool: Sequence[Example], scores: Mapping[str, Scores]
 ) -> dict[str, Any]:
     """One user: `{pool, truth, scores, seconds}`, by order; `scores` are those that cost nothing."""
     ways: dict[str, Callable[[PrefillCache], Scores]] = {

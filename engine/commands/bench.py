@@ -15,6 +15,7 @@ from engine.benchmarks.store_speed import INTERACTIONS, store_speed
 from engine.commands import output
 from engine.commands.options import Dataset, Json, at_least, opened, seeded, service_engine, template_named
 from engine.studies.table_cells import interval
+from engine.tasks.predicted import MOST
 
 app = typer.Typer()
 bench = typer.Typer(
@@ -158,6 +159,7 @@ def pool(
     users: Annotated[int, at_least(2, "Users whose pools are measured.")] = 40,
     candidates: Annotated[int, at_least(2, "Candidates.", "--candidates", "-c")] = 20,
     history: Annotated[int, at_least(1, "Purchases in the query.")] = 10,
+    size: Annotated[int, at_least(2, "Demonstrations of a pool, the most similar ones.", "--pool")] = MOST,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
@@ -165,7 +167,7 @@ def pool(
     from engine.benchmarks.pool_order import pool_order
 
     with opened() as store, service_engine(store) as engine:
-        done = pool_order(engine, dataset, model, demos, users, seed, candidates, history, output.aside)
+        done = pool_order(engine, dataset, model, demos, users, seed, candidates, history, size, output.aside)
     _print_measured(done, json)
     if not json:
         output.line(

@@ -9,6 +9,7 @@ target's score), so that a changed weight changes the list; no model is involved
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from db import datasets, demonstrations, jobs, models, runs, workers
@@ -73,6 +74,15 @@ def pool(store: Store, request: RunRequest, size: int = 12) -> list[dict[str, An
     views += [demo_view(store, info, request.user, "proximal", position) for position in (2, 3)]
     unique = {view["id"]: view for view in views}
     return list(unique.values())
+
+
+def predicted(store: Store, request: RunRequest, ids: list[str]) -> dict[str, Any]:
+    """Effects of adding these, in which the last of them is the best and the first has no room."""
+    effects: dict[str, float | None] = {name: place / 10 - 0.25 for place, name in enumerate(ids)}
+    effects[ids[0]] = None
+    run = rank(store, request)
+    shown = len(run.result["demonstrations"])
+    return {"run": run.key, "measure": "margin", "value": -1.0, "effects": effects, "added_to": shown}
 
 
 def demonstrations_of(store: Store, request: RunRequest) -> list[dict[str, Any]]:
@@ -323,6 +333,14 @@ def template(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+OF_REQUESTS: dict[str, Callable[[Store, RunRequest, dict[str, Any]], dict[str, Any]]] = {
+    "pool": lambda store, asked, given: {"demonstrations": pool(store, asked, given["size"])},
+    "predicted": lambda store, asked, given: predicted(store, asked, given["demonstrations"]),
+    "catalogue": lambda store, asked, given: catalogue(store, asked, given["top"]),
+    "spread": lambda store, asked, given: spread(store, asked, given["kinds"], given["draws"]),
+}
+
+
 def answer(store: Store, job: Job) -> dict[str, Any]:
     """The result of one job."""
     if job.kind in ("rank", "effects"):
@@ -333,17 +351,11 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
             "run": run.key,
             "effects": effects(store, run, job.payload.get("mode", "direct"), job.payload["measure"]),
         }
-    if job.kind == "pool":
-        return {
-            "demonstrations": pool(store, RunRequest.from_json(job.payload["request"]), job.payload["size"])
-        }
+    if job.kind in OF_REQUESTS:
+        asked = RunRequest.from_json(job.payload["request"])
+        return OF_REQUESTS[job.kind](store, asked, job.payload)
     if job.kind == "peers":
         return peers(runs.get(store, job.payload["run"]))
-    if job.kind == "catalogue":
-        return catalogue(store, RunRequest.from_json(job.payload["request"]), job.payload["top"])
-    if job.kind == "spread":
-        asked = RunRequest.from_json(job.payload["request"])
-        return spread(store, asked, job.payload["kinds"], job.payload["draws"])
     if job.kind == "forward":
         return forward(job.payload["iterations"])
     if job.kind == "register_model":

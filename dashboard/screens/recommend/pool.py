@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.screens.recommend import target_marks, writing
+from dashboard.screens.recommend import predicted, target_marks, writing
 from dashboard.state import demonstrations, session, widgets
 from dashboard.state.view import MOST_DEMONSTRATIONS, View
 from dashboard.state.waiting import Answer, ask
@@ -74,7 +74,7 @@ def _offered(
     try:
         request = replace(request, demonstrations=None, demos="none", exclude_target_item=False)
         payload = {"request": request.to_json(), "sources": list(SOURCES), "size": SIZE}
-        answer = _asked(payload)
+        answer = _asked("pool", payload)
     except DualensError as error:
         problem(str(error))
         return
@@ -88,16 +88,16 @@ def known_when(info: DatasetInfo) -> str:
     return "all from before the target's moment" if info.has_timestamps else "without the purchases held out"
 
 
-def _asked(payload: dict[str, Any]) -> Answer:
+def _asked(kind: str, payload: dict[str, Any]) -> Answer:
     """The answer to this question, asked once however often the dialog is drawn again."""
-    known = st.session_state.get("pool_job")
+    known = st.session_state.get(f"{kind}_job")
     if known is not None and known[0] == payload:
         answer = Answer(jobs.get(session.store(), known[1]))
         if answer.error is None:
             return answer
     with st.skeleton(height=ROOM_PX):
-        answer = ask(session.store(), "pool", payload, WAIT_S)
-    st.session_state.pool_job = (payload, answer.job.id)
+        answer = ask(session.store(), kind, payload, WAIT_S)
+    st.session_state[f"{kind}_job"] = (payload, answer.job.id)
     return answer
 
 
@@ -116,11 +116,26 @@ def _table(answer: Answer, view: View, info: DatasetInfo, words: Domain, past: S
         st.caption("Everything the pool holds for this user is on the desk already.")
         return
     target = target_marks.known_target(view, past, None)
+    predicted.shown(
+        view, free, target, _asked, lambda effects: _rows(free, effects, target, len(on_desk), info, words)
+    )
+
+
+def _rows(
+    free: Sequence[Mapping[str, Any]],
+    effects: Mapping[str, float | None],
+    target: Interaction | None,
+    taken: int,
+    info: DatasetInfo,
+    words: Domain,
+) -> None:
+    """The table to pick from, and what can be done with what is picked. `taken`: places of the desk."""
+    free = predicted.ordered(free, effects)
     places = [target_marks.place(row, target) for row in free]
     if shown := sum(where is not None for where in places):
         st.caption(f":yellow[Gold: {plural(shown, 'row')} with the target's item, as the first column says.]")
     event = st.dataframe(
-        target_marks.styled(table(free, words), places, colours()),
+        target_marks.styled(predicted.with_column(table(free, words), free, effects), places, colours()),
         # A table of its own for every pool: rows ticked in the one before mean other demonstrations.
         key=widgets.drafting("pool-table", tuple(view["id"] for view in free)),
         hide_index=True,
@@ -128,13 +143,16 @@ def _table(answer: Answer, view: View, info: DatasetInfo, words: Domain, past: S
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
+            predicted.COLUMN: st.column_config.NumberColumn(
+                format="%+.2f", width="small", help=predicted.ABOUT
+            ),
             "similarity": st.column_config.NumberColumn(format="%.2f", width="small"),
             "shared": st.column_config.NumberColumn(width="small", help="items in common with this user"),
         },
         alt="Pool of demonstrations; select rows to add",
     )
     picked = [free[index] for index in event.selection.rows if index < len(free)]
-    room = MOST_DEMONSTRATIONS - len(on_desk)
+    room = MOST_DEMONSTRATIONS - taken
     if len(picked) > room:
         st.caption(f"The desk has room for {room} more.")
     with st.container(horizontal=True, key="pool-actions"):

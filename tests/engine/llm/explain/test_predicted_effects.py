@@ -8,6 +8,7 @@ import torch
 from db.errors import BadInput
 from engine.llm.explain import predicted_effects
 from engine.llm.explain.predicted_effects import added, side_by_side, slopes
+from engine.llm.scoring.measures import Measure
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import RankResult, Task, rank_candidates
 from engine.prompts import Example
@@ -25,14 +26,14 @@ def with_it(task: Task, demo: Example) -> Task:
     return replace(task, demos=(*task.demos, demo), weights=weights)
 
 
-def value(ranked: RankResult, measure: str) -> float:
+def value(ranked: RankResult, measure: Measure) -> float:
     """Higher is better."""
     found = ranked.margin if measure == "margin" else ranked.loss
     assert found is not None
     return found if measure == "margin" else -found
 
 
-def naive(loaded, task: Task, measure: str = "margin") -> list[float]:
+def naive(loaded, task: Task, measure: Measure = "margin") -> list[float]:
     """From prompts written with each one."""
     before = value(rank_candidates(loaded, task), measure)
     return [value(rank_candidates(loaded, with_it(task, demo)), measure) - before for demo in POOL]
@@ -51,7 +52,7 @@ def test_alone_it_is_what_the_prompt_written_with_it_gives(family: str, scoring:
 
 @pytest.mark.parametrize("measure", ["margin", "loss"])
 @pytest.mark.parametrize("weights", [None, (0.5, 2.0, 1.0)])
-def test_behind_others_it_is_added_last_and_at_weight_one(weights, measure: str, demos) -> None:
+def test_behind_others_it_is_added_last_and_at_weight_one(weights, measure: Measure, demos) -> None:
     loaded = make_loaded("llama", "chat")
     task = replace(BARE, demos=demos, weights=weights, hint=TITLES[:2])
     found = added(loaded, task, POOL, measure)
@@ -96,7 +97,7 @@ def test_a_changed_weight_computes_no_demonstration_again(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("measure", ["margin", "loss"])
 @pytest.mark.parametrize("family", ["gpt_neox", "opt"])  # others normalize in float32 whatever their format
-def test_slopes_are_those_of_small_changes_of_weights(family: str, measure: str, demos) -> None:
+def test_slopes_are_those_of_small_changes_of_weights(family: str, measure: Measure, demos) -> None:
     loaded = make_loaded(family, dtype=torch.float64)
     task = replace(BARE, demos=demos, weights=(1.0, 0.5, 2.0))
     prompts = predicted_effects._Prompts(loaded, task, POOL, measure, PrefillCache())

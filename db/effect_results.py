@@ -112,11 +112,12 @@ def of_pool(found: Result) -> str:
     place = f"behind the {many} in the prompt" if many > 1 else "behind the one there" if many else "alone"
     if not effects:
         return "None of the pool has room in the prompt."
-    helps, unit, best = sum(effect >= FELT for effect in effects), UNITS[found["measure"]], max(effects)
-    return (
-        f"Added {place}, {helps} of {len(effects)} bring the target up by {FELT:g} or more; the best changes "
-        f"it by {best:+.2f} ({unit})."
-    )
+    helps, unit = sum(effect >= FELT for effect in effects), UNITS[found["measure"]]
+    share = f" Its share is {math.exp(found['value']):.0%} without." if found["measure"] == "margin" else ""
+    felt = f"the target by {FELT:g} ({unit}) or more"
+    if not helps:
+        return f"Added {place}, none of {len(effects)} helps {felt}.{share}"
+    return f"Added {place}, {helps} of {len(effects)} help {felt}, the best by {max(effects):+.2f}.{share}"
 
 
 def current(result: Result, options: Result) -> dict[str, Any]:

@@ -143,9 +143,7 @@ def _rows(
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
-            predicted.COLUMN: st.column_config.NumberColumn(
-                format="%+.2f", width="small", help=predicted.ABOUT
-            ),
+            predicted.COLUMN: st.column_config.NumberColumn(format="%+.2f", width=130, help=predicted.ABOUT),
             "similarity": st.column_config.NumberColumn(format="%.2f", width="small"),
             "shared": st.column_config.NumberColumn(width="small", help="items in common with this user"),
         },

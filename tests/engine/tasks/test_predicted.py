@@ -57,7 +57,14 @@ def test_each_effect_is_that_of_the_run_with_it_added_last(
         grown = rank(engine, replace(request_, demonstrations=(*shown, Chosen(name, 1.0))))
         gained = grown.result["margin"] - run.result["margin"]
         assert found["effects"][name] == pytest.approx(gained, abs=1e-4)
-    assert f"of {len(names)} bring the target up" in of_pool(found)
+    said = of_pool({**found, "value": -0.1, "effects": {"a": 0.4, "b": 0.06, "c": -1.0, "d": None}})
+    assert said == (
+        "Added behind the 2 in the prompt, 2 of 3 help the target by 0.05 (log-share) or more, the best by "
+        "+0.40. Its share is 90% without."
+    )
+    none = of_pool({**found, "measure": "loss", "effects": {"a": -0.2, "b": None}})
+    assert none == "Added behind the 2 in the prompt, none of 1 helps the target by 0.05 (nats) or more."
+    assert of_pool({**found, "effects": {"a": None}}) == "None of the pool has room in the prompt."
 
 
 def test_it_is_stored_and_served_again(

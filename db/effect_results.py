@@ -113,11 +113,17 @@ def of_pool(found: Result) -> str:
     if not effects:
         return "None of the pool has room in the prompt."
     helps, unit = sum(effect >= FELT for effect in effects), UNITS[found["measure"]]
-    share = f" Its share is {math.exp(found['value']):.0%} without." if found["measure"] == "margin" else ""
+    share = (
+        f" Its share is {_percent(math.exp(found['value']))} without." if found["measure"] == "margin" else ""
+    )
     felt = f"the target by {FELT:g} ({unit}) or more"
     if not helps:
         return f"Added {place}, none of {len(effects)} helps {felt}.{share}"
     return f"Added {place}, {helps} of {len(effects)} help {felt}, the best by {max(effects):+.2f}.{share}"
+
+
+def _percent(share: float) -> str:
+    return "over 99%" if share > 0.995 else "under 1%" if share < 0.005 else f"{share:.0%}"
 
 
 def current(result: Result, options: Result) -> dict[str, Any]:

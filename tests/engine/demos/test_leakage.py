@@ -6,6 +6,7 @@ changes nothing; the strategies run with a target that must not be looked at.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from db.choices import SOURCES, STRATEGIES
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.store import Store
-from engine.demos import windows
+from engine.demos import selection, windows
 from engine.demos.query import PoolEntry, Query, at, build
 from engine.demos.selection import choose, pool
 from engine.demos.sources import neighbours
@@ -71,6 +72,16 @@ class Unseen:
 
     def __getattribute__(self, name: str) -> Any:
         raise AssertionError(f"the target's {name} was read")
+
+
+def test_nothing_that_chooses_knows_the_order_that_has_seen_the_target() -> None:
+    root = Path(selection.__file__).parents[1]
+    choosing = [file for part in ("demos", "optimize", "studies") for file in (root / part).rglob("*.py")]
+    assert len(choosing) > 40
+    for file in choosing:
+        text = file.read_text(encoding="utf-8")
+        assert "predicted_effects" not in text, file
+        assert "tasks.predicted" not in text, file
 
 
 @given(data=histories(), target=TARGETS, seed=SEEDS)

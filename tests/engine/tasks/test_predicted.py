@@ -62,6 +62,7 @@ def test_each_effect_is_that_of_the_run_with_it_added_last(
         "Added behind the 2 in the prompt, 2 of 3 help the target by 0.05 (log-share) or more, the best by "
         "+0.40. Its share is 90% without."
     )
+    assert "Its share is over 99% without." in of_pool({**found, "value": -0.001})
     none = of_pool({**found, "measure": "loss", "effects": {"a": -0.2, "b": None}})
     assert none == "Added behind the 2 in the prompt, none of 1 helps the target by 0.05 (nats) or more."
     assert of_pool({**found, "effects": {"a": None}}) == "None of the pool has room in the prompt."

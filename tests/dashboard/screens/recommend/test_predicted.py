@@ -12,8 +12,8 @@ from db.effect_results import SEEN, of_pool
 from db.requests import RunRequest
 from db.store import Store
 from tests.support import shop
-from tests.support.fake_engine import FakeEngine, effects, pool, rank
-from tests.support.reading import button, texts, until
+from tests.support.fake_engine import HELD, FakeEngine, effects, pool, rank
+from tests.support.reading import button, later, texts, until
 
 Open = Callable[..., AppTest]
 USER = "shopper 0026"
@@ -28,9 +28,13 @@ def stocked(store: Store) -> Store:
     return store
 
 
+def tables(app: AppTest) -> list[Any]:
+    return [frame.value for frame in app.dataframe if "source" in frame.value.columns]
+
+
 def offered(app: AppTest) -> Any:
     """The pool's table."""
-    return next(frame.value for frame in app.dataframe if "source" in frame.value.columns)
+    return tables(app)[0]
 
 
 def switch(app: AppTest) -> Any:
@@ -43,7 +47,7 @@ def test_the_pool_is_sorted_by_it_and_says_that_it_has_seen_the_target(
     with FakeEngine(stocked):
         app = open_page(**LINK)
         app.button(key="add").click().run()
-        until(app, "Gold:")
+        later(app, lambda: tables(app), "the pool")
         before = offered(app)
         assert predicted.COLUMN not in before.columns
         assert not jobs.listing(stocked, kinds=["predicted"]), "measured only where a person asks for it"
@@ -65,17 +69,32 @@ def test_the_pool_is_sorted_by_it_and_says_that_it_has_seen_the_target(
     assert not app.exception
 
 
-def test_what_is_sorted_by_it_is_added_by_it(open_page: Open, stocked: Store) -> None:
-    """A ticked row is the demonstration that stands in it, and is asked for once."""
+def test_it_is_asked_for_once_however_often_the_page_is_drawn(open_page: Open, stocked: Store) -> None:
     with FakeEngine(stocked):
         app = open_page(**LINK)
         app.button(key="add").click().run()
-        until(app, "Gold:")
+        later(app, lambda: tables(app), "the pool")
         switch(app).set_value(True).run()
         until(app, SEEN[:40])
         app.run()
         app.run()
     assert len(jobs.listing(stocked, kinds=["predicted"])) == 1
+
+
+def test_a_pool_that_takes_long_is_drawn_in_two_steps(open_page: Open, stocked: Store) -> None:
+    with FakeEngine(stocked, delay_s={"pool": HELD, "predicted": HELD}) as engine:
+        app = open_page(**LINK)
+        app.button(key="add").click().run()
+        until(app, "Collecting the pool")
+        engine.delay_s["pool"] = 0.0
+        later(app, lambda: tables(app), "the pool")
+        switch(app).set_value(True).run()
+        until(app, "Adding each of the pool to the prompt")
+        assert not tables(app), "no row to tick yet"
+        engine.delay_s["predicted"] = 0.0
+        until(app, SEEN[:40])
+    assert predicted.COLUMN in offered(app).columns
+    assert not app.exception
 
 
 def test_without_a_known_target_it_is_not_offered(open_page: Open, stocked: Store) -> None:
@@ -89,7 +108,7 @@ def test_without_a_known_target_it_is_not_offered(open_page: Open, stocked: Stor
         button(app, "Run").click().run()
         until(app, "In one sentence")
         app.button(key="add").click().run()
-        until(app, "Gold:")
+        later(app, lambda: tables(app), "the pool")
         assert not switch(app).disabled
     assert not app.exception
 
@@ -98,7 +117,7 @@ def test_a_refusal_is_said_and_the_pool_stays(open_page: Open, stocked: Store) -
     with FakeEngine(stocked, errors={"predicted": "The context has no <b>room</b>."}):
         app = open_page(**LINK)
         app.button(key="add").click().run()
-        until(app, "Gold:")
+        later(app, lambda: tables(app), "the pool")
         switch(app).set_value(True).run()
         until(app, "The context has no <b>room</b>.")
     assert len(offered(app)) > 0

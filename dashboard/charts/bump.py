@@ -1,20 +1,19 @@
-"""What moved where between two ranked lists: the curves that join each item to itself."""
+"""What moved where between two ranked lists: the curves that join each item to itself, as SVG.
+
+No Plotly: its figure of the same took most of the time between a slider's answer and its list on the screen.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-
-from dashboard.charts.base import bare
 from dashboard.text.formats import number
-from dashboard.text.literal import plain, svg
-from dashboard.ui.theme import Palette
+from dashboard.text.literal import html, plain
 
 ROW_PX = 20  # height of one rank
 HEAD_PX, FOOT_PX = 26, 6
-SIDE_PX = 36  # half a dot, and what the titles beside reach over (style.css, "Two lists")
-STEPS = 24
+DOT_PX = 3.5  # half of a dot
+WIDTHS = {"same": 1.2, "down": 1.2, "up": 1.6, "target": 3.0}  # of curves, pixels; later ones lie on top
 
 
 @dataclass(frozen=True)
@@ -85,28 +84,24 @@ def _place(rank: int | None, most: int) -> float:
     return most + 1.0 if rank is None else float(min(rank, most + 1))
 
 
-def _curves(rows: Sequence[Row], most: int) -> tuple[list[float | None], list[float | None]]:
-    """Smooth steps from the left rank to the right one; None separates the items."""
-    xs: list[float | None] = []
-    ys: list[float | None] = []
-    for row in rows:
-        start, end = _place(row.left, most), _place(row.right, most)
-        for step in range(STEPS + 1):
-            t = step / STEPS
-            xs.append(t)
-            ys.append(start + (end - start) * t * t * (3 - 2 * t))
-        xs.append(None)
-        ys.append(None)
-    return xs, ys
+def _y(rank: int | None, most: int) -> float:
+    """Pixels from the top to the middle of a rank's line."""
+    return HEAD_PX + (_place(rank, most) - 0.5) * ROW_PX
+
+
+def _curve(row: Row, most: int) -> str:
+    """A smooth step from the left rank to the right one; the width counts as 1."""
+    start, end = _y(row.left, most), _y(row.right, most)
+    return f"M0 {start:g}C.333 {start:g} .667 {end:g} 1 {end:g}"
 
 
 def _hover(row: Row, heads: tuple[str, str]) -> str:
-    lines = [f"<b>{svg(row.title, 160)}</b>" + ("  ·  the target" if row.is_target else "")]
+    lines = [html(row.title, 160) + (" · the target" if row.is_target else "")]
     for head, rank, score in ((heads[0], row.left, row.left_score), (heads[1], row.right, row.right_score)):
         place = f"rank {rank}" if rank is not None else "not in this list"
         value = f", score {number(score)}" if score is not None else ""
-        lines.append(f"{svg(head)}: {place}{value}")
-    return "<br>".join(lines)
+        lines.append(f"{html(head)}: {place}{value}")
+    return "\n".join(lines)
 
 
 def places(rows: Sequence[Row], most: int) -> int:
@@ -125,43 +120,38 @@ def listed(rows: Sequence[Row], side: str, most: int) -> list[tuple[int, Row]]:
 
 def bump(
     rows: Sequence[Row],
-    palette: Palette,
     heads: tuple[str, str] = ("without", "with demonstrations"),
     most: int = 20,
-) -> go.Figure:
-    """What joins two lists: rank 1 on top, a curve per item, the target in gold on top of all.
+) -> str:
+    """What joins two lists: rank 1 on top, a curve per item, the target on top of all.
 
-    The titles stand beside the figure (ui/two_lists.py), one line of `ROW_PX` pixels per rank. Lists longer
-    than `most` show their first `most` ranks; items from below come from one line under them.
+    SVG as wide as its place, `height(places(rows, most))` pixels high; the class of a curve or dot is the
+    `kind` of its rows. The titles stand beside it (ui/two_lists.py), one line of `ROW_PX` pixels per rank.
+    Lists longer than `most` show their first `most` ranks; items from below come from one line under them.
     """
     lines = places(rows, most)
-    most = min(most, lines)
+    most, tall = min(most, lines), height(lines)
     inside = [
         row
         for row in rows
         if _place(row.left, most) <= most or _place(row.right, most) <= most or row.is_target
     ]
-    figure = go.Figure(
-        layout=bare(palette, height(lines), {"l": SIDE_PX, "r": SIDE_PX, "t": HEAD_PX, "b": FOOT_PX})
+    curves = {name: "".join(_curve(row, most) for row in inside if kind(row) == name) for name in WIDTHS}
+    paths = [
+        f'<path class="{name}" d="{curve}" stroke-width="{WIDTHS[name]}"/>'
+        for name, curve in curves.items()
+        if curve
+    ]
+    dots = [
+        f'<circle class="point {kind(row)}" cx="{x}" cy="{_y(rank, most):g}" r="{DOT_PX}">'
+        f"<title>{_hover(row, heads)}</title></circle>"
+        for x, side in (("0", "left"), ("100%", "right"))
+        for rank, row in listed(inside, side, most)
+    ]
+    return (
+        f'<svg role="img" aria-label="{html(describe(rows, heads))}" width="100%" height="{tall}">'
+        f'<svg viewBox="0 0 1 {tall}" preserveAspectRatio="none">{"".join(paths)}</svg>{"".join(dots)}</svg>'
     )
-    for name, width in (("same", 1.2), ("down", 1.2), ("up", 1.6), ("target", 3.0)):
-        xs, ys = _curves([row for row in inside if kind(row) == name], most)
-        line = {"color": getattr(palette, name), "width": width}
-        figure.add_scatter(x=xs, y=ys, mode="lines", line=line, opacity=0.85, hoverinfo="skip")
-    for x, side in ((0.0, "left"), (1.0, "right")):
-        named = listed(inside, side, most)
-        figure.add_scatter(
-            x=[x] * len(named),
-            y=[_place(rank, most) for rank, _ in named],
-            mode="markers",
-            marker={"size": 7, "color": [getattr(palette, kind(row)) for _, row in named]},
-            hovertext=[_hover(row, heads) for _, row in named],
-            hoverinfo="text",
-            cliponaxis=False,
-        )
-    figure.update_xaxes(range=[0, 1])
-    figure.update_yaxes(range=[lines + 0.5, 0.5])
-    return figure
 
 
 def describe(rows: Sequence[Row], heads: tuple[str, str] = ("without", "with demonstrations")) -> str:

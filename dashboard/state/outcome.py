@@ -86,15 +86,32 @@ def _earlier(request: RunRequest) -> Run | None:
     return runs.earlier(store, request, datasets.get(store, request.dataset).id)
 
 
-def asked(view: View) -> Outcome:
-    """The run of this view from the engine if it is quick, else a job to watch."""
+def file(view: View) -> Job | None:
+    """Ask the engine for the run of this view, without waiting: it computes while the page is drawn. The job,
+    if this page's question is a new one; None where it was asked before, or makes no question."""
+    request = view.request()
+    if request is None:
+        return None
+    question = "rank", request_digest(session.store(), request)
+    if question in _filed():
+        return None
+    let_go("effects")
+    return _asked(question, {"request": request.to_json()}, 0.0).job
+
+
+def asked(view: View, new: Job | None = None) -> Outcome:
+    """The run of this view from the engine if it is quick, else a job to watch. `new`: its job, if it was
+    filed a moment ago (`file`); another one has been waited for before."""
     request = view.request()
     if request is None:
         return Outcome()
     digest = request_digest(session.store(), request)
     before = _before(view)
-    let_go("effects")
-    answer = _asked(("rank", digest), {"request": request.to_json()}, RANK_WAIT_S)
+    if new is None:
+        let_go("effects")
+        answer = _asked(("rank", digest), {"request": request.to_json()}, RANK_WAIT_S)
+    else:
+        answer = wait(session.store(), new, RANK_WAIT_S)
     if answer.error:
         return Outcome(run=before, problem=answer.error)
     st.session_state.asked = (digest, answer.job.created_at - CLOCK_S)

@@ -3,14 +3,27 @@
 from collections.abc import Iterator, Sequence
 
 import streamlit as st
+from streamlit.components.v2 import component
 
-from dashboard.charts.base import CONFIG
-from dashboard.charts.bump import Row, bump, describe, listed, mark, places
+from dashboard.charts.bump import WIDTHS, Row, bump, height, listed, mark, places
 from dashboard.text.literal import html
-from dashboard.ui.notices import colours
+from dashboard.ui.theme import DARK, LIGHT
 from dashboard.ui.titles import whole
 
 HEADS = ("without", "with demonstrations")
+COLOURS = "".join(
+    f".{kind} {{ color: light-dark({vars(LIGHT)[kind]}, {vars(DARK)[kind]}) }}" for kind in WIDTHS
+)
+STYLE = f"""
+.curves > svg {{ display: block; overflow: visible; margin: 0 36px; width: calc(100% - 72px) }}
+path {{ fill: none; stroke: currentColor; opacity: 0.85; vector-effect: non-scaling-stroke }}
+.point {{ fill: currentColor }}
+{COLOURS}
+"""
+# `st.html` would leave an SVG out.
+DRAW = (
+    "export default ({ data, parentElement }) => { parentElement.querySelector('.curves').innerHTML = data }"
+)
 
 
 def two_lists(
@@ -25,8 +38,8 @@ def two_lists(
         left, middle, right = st.columns((1, 0.75, 1.2), gap=None)
         left.html(_list(heads[0], "left", lines(rows, "left", most)))
         with middle:
-            figure = bump(rows, colours(), heads, most)
-            st.plotly_chart(figure, key=key, theme=None, config=CONFIG, alt=describe(rows, heads))
+            curves = component("dualens_bump", html='<div class="curves"></div>', css=STYLE, js=DRAW)
+            curves(key=key, data=bump(rows, heads, most), height=height(places(rows, most)))
         right.html(_list(heads[1], "right", lines(rows, "right", most), run))
 
 

@@ -162,7 +162,7 @@ def _numbers(run: Run) -> Any:
         delta_arrow="off",
     )
 
-    return cells[2]
+    return cells[2].empty()
 
 
 def ties_help(metrics: Mapping[str, Any]) -> str | None:

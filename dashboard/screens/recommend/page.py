@@ -18,7 +18,7 @@ from dashboard.screens.recommend.desk import finish, start
 from dashboard.screens.recommend.history import newest, target_card, timeline
 from dashboard.screens.recommend.lists_card import board, total_effect
 from dashboard.state import demonstrations, session
-from dashboard.state.outcome import asked, known, measure
+from dashboard.state.outcome import asked, file, known, measure
 from dashboard.state.view import View
 from dashboard.text import domain
 from dashboard.text.literal import md
@@ -112,6 +112,7 @@ def bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
 def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     view, words = session.view(), domain.of(info.kind)
     outcome = known(view)
+    filed = file(view) if outcome is None else None
     marks = outdated.places()
     outdated.mark(marks[outdated.DESK], outdated.DESK, view)
     if outcome is None:
@@ -125,13 +126,15 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     with desk_card:
         # Before anything that waits: what a person moves meanwhile belongs to the demonstrations on the desk.
         desk = start(view, outcome, info, past)
-    outcome = outcome or asked(view)
+    outcome = outcome or asked(view, filed)
     target_card(gold, view, past, words, revealed=outcome.run is not None)
     with list_card:
         total = board(view, outcome, words.past)
     outdated.shown(outcome.run)
     if outcome.current or outcome.run is None:
         marks[outdated.LIST].empty()
+    if outcome.run is not None and not runs.effects(session.store(), outcome.run.key):
+        total_effect(total, outcome.run, None)
     # The list is on the screen by now; the effects may take a moment longer.
     measured_now = measure(outcome.run if outcome.current else None)
     if outcome.run is not None:

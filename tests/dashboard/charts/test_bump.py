@@ -1,14 +1,24 @@
 """The bump chart: what is drawn, in which colour, and that titles cannot draw anything themselves."""
 
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from dashboard.charts import bump
 from dashboard.charts.bump import Row
 from dashboard.ui import two_lists
-from dashboard.ui.theme import DARK, LIGHT, Palette
+from dashboard.ui.theme import DARK, LIGHT
 from tests.support.shop import HOSTILE
+
+
+def drawn(rows: list[Row], most: int = 20) -> ElementTree.Element:
+    """The picture, which must be well-formed."""
+    return ElementTree.fromstring(bump.bump(rows, most=most))
+
+
+def tall(rows: list[Row], most: int = 20) -> int:
+    return int(drawn(rows, most).attrib["height"])
 
 
 def entry(item: str, rank: int, target: bool = False, title: str | None = None) -> dict[str, Any]:
@@ -45,31 +55,29 @@ def test_items_of_one_list_only_are_new_or_gone() -> None:
     rows = bump.pair([entry("old", 1)], [entry("young", 1)])
     assert [bump.mark(row) for row in rows] == ["new", "gone"]
     room = bump.height(2)  # a line under the list for what came and went
-    assert bump.bump(rows, LIGHT).layout.height == room
+    assert tall(rows) == room
 
 
-@pytest.mark.parametrize("palette", [LIGHT, DARK])
-def test_the_target_is_the_thick_gold_line(rows: list[Row], palette: Palette) -> None:
-    figure = bump.bump(rows, palette)
-    gold = [trace for trace in figure.data if trace.mode == "lines" and trace.line.color == palette.target]
-    assert len(gold) == 1
-    assert gold[0].line.width == max(trace.line.width for trace in figure.data if trace.mode == "lines")
-    assert (gold[0].y[0], gold[0].y[-2]) == (3, 1)
+def test_the_target_is_the_thickest_line_and_lies_on_top(rows: list[Row]) -> None:
+    curves = list(drawn(rows).iter("path"))
+    assert [curve.attrib["class"] for curve in curves] == ["same", "down", "target"]
+    assert max(curves, key=lambda curve: float(curve.attrib["stroke-width"])) is curves[-1]
+    left, right = (bump.HEAD_PX + (rank - 0.5) * bump.ROW_PX for rank in (3, 1))
+    assert curves[-1].attrib["d"] == f"M0 {left:g}C.333 {left:g} .667 {right:g} 1 {right:g}"
 
 
 def test_every_rank_of_a_short_list_is_named(rows: list[Row]) -> None:
     assert [rank for rank, _ in bump.listed(rows, "left", 20)] == [1, 2, 3, 4]
     assert [row.item for _, row in bump.listed(rows, "right", 20)] == ["t", "a", "b", "c"]
-    figure = bump.bump(rows, LIGHT)
-    assert figure.layout.height == bump.height(4)
-    assert [len(trace.x) for trace in figure.data if trace.mode == "markers"] == [4, 4]
+    assert tall(rows) == bump.height(4)
+    assert [dot.attrib["cx"] for dot in drawn(rows).iter("circle")] == ["0"] * 4 + ["100%"] * 4
 
 
 def test_long_lists_show_the_top_and_always_the_target() -> None:
     left = [entry(f"i{rank}", rank, target=rank == 90) for rank in range(1, 101)]
     right = [entry(f"i{rank}", 101 - rank, target=rank == 90) for rank in range(1, 101)]
     rows = bump.pair(left, right)
-    assert bump.bump(rows, LIGHT, most=20).layout.height == bump.height(21)
+    assert tall(rows) == bump.height(21)
     named = bump.listed(rows, "left", 20)
     assert [rank for rank, _ in named] == [*range(1, 21), 90], "the target's old rank stands below the top 20"
     assert named[-1][1].is_target
@@ -78,7 +86,8 @@ def test_long_lists_show_the_top_and_always_the_target() -> None:
 @pytest.mark.parametrize("title", HOSTILE)
 def test_titles_cannot_draw(title: str) -> None:
     rows = bump.pair([entry("a", 1, title=title or " ")], [entry("a", 1, title=title or " ")])
-    texts = [text for trace in bump.bump(rows, LIGHT).data for text in trace.hovertext or []]
+    assert {part.tag for part in drawn(rows).iter()} == {"svg", "path", "circle", "title"}
+    texts = [bump.bump(rows)]
     texts += [line for side in ("left", "right") for line in two_lists.lines(rows, side, 20)]
     for text in texts:
         assert "<script" not in text
@@ -93,10 +102,15 @@ def test_a_list_has_a_line_for_every_rank_of_the_chart() -> None:
     assert "new" in list(two_lists.lines(rows, "right", 3))[1]
 
 
-def test_figures_of_both_themes_differ_in_colour_only(rows: list[Row]) -> None:
-    light, dark = bump.bump(rows, LIGHT), bump.bump(rows, DARK)
-    assert light.layout.font.color != dark.layout.font.color
-    assert [len(trace.y) for trace in light.data] == [len(trace.y) for trace in dark.data]
+def test_a_dot_says_both_ranks_and_scores(rows: list[Row]) -> None:
+    said = [dot.findtext("title") for dot in drawn(rows).iter("circle")]
+    first = "Title t · the target\nwithout: rank 3, score −3.00\nwith demonstrations: rank 1, score −1.00"
+    assert [said[2], said[4]] == [first] * 2
+
+
+def test_every_kind_has_a_colour_in_both_themes() -> None:
+    for kind in bump.WIDTHS:
+        assert f".{kind} {{ color: light-dark({vars(LIGHT)[kind]}, {vars(DARK)[kind]}) }}" in two_lists.STYLE
 
 
 def test_bump_describes_itself(rows: list[Row]) -> None:

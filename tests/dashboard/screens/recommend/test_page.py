@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.recommend import history
-from dashboard.state import live, waiting
+from dashboard.screens.recommend import history, lists_card
+from dashboard.state import live, outcome, waiting
 from db import datasets, jobs, models, runs
 from db.requests import Chosen, RunRequest, request_digest
 from db.store import Store
 from tests.support import shop
-from tests.support.fake_engine import FakeEngine, effects, pool, rank
+from tests.support.fake_engine import HELD, FakeEngine, effects, pool, rank
 from tests.support.reading import button, later, read, texts, until
 
 Open = Callable[..., AppTest]
@@ -79,6 +80,44 @@ def test_a_changed_weight_is_ranked_and_measured_again(open_page: Open, stocked:
     assert not app.exception
     assert [each.weight for each in newest.request.demonstrations or ()] == [2.0, 1.0, 1.0, 1.0]
     assert "*2," in app.query_params["set"]
+
+
+def test_the_engine_computes_while_the_page_is_drawn(
+    open_page: Open, stocked: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed: list[list[str]] = []
+    drawn = history.timeline
+
+    def timeline(*given: Any) -> Any:
+        filed.append([job.kind for job in jobs.listing(stocked)])
+        return drawn(*given)
+
+    monkeypatch.setattr(history, "timeline", timeline)
+    app = open_page(**LINK)
+    app.slider[0].set_value(2.0).run()
+    assert filed == [[], ["rank"]]
+    assert [job.kind for job in jobs.listing(stocked)] == ["rank"]
+
+
+def test_the_total_follows_the_list_before_the_effects_are_measured(
+    open_page: Open, stocked: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    def noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given: steps.append(name) or function(*given)
+
+    monkeypatch.setattr(lists_card, "total_effect", noting("total", lists_card.total_effect))
+    monkeypatch.setattr(outcome, "measure", noting("measure", outcome.measure))
+    app = open_page(**LINK)
+    assert steps == ["measure", "total"], "stored effects are shown at once"
+    with FakeEngine(stocked, {"effects": HELD}):
+        app.slider[0].set_value(2.0).run()
+        later(app, lambda: len(runs.listing(stocked)) == 2, "the second run")
+        steps.clear()
+        app.run()
+    assert steps == ["total", "measure", "total"]
+    assert len([metric for metric in app.metric if metric.label == "Total effect"]) == 1
 
 
 def test_nothing_is_computed_before_run_is_pressed(open_page: Open, stocked: Store) -> None:

@@ -19,7 +19,8 @@ from engine.evaluation.users import drawn_users
 from engine.llm.generation.beam_search import Found, search
 from engine.llm.generation.prefix_tree import TitleTree, build
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.log_probs import Prefix, answer_logprobs, prefill
+from engine.llm.scoring.log_probs import Prefix, Row, prefill
+from engine.llm.scoring.packed import Prompt, read
 from engine.prompts import PLAIN, fit
 from engine.tasks.catalogue import recommend
 from engine.tasks.inputs import chosen_for
@@ -120,7 +121,11 @@ def proven_list(loaded: LoadedModel, prompt: Prefix, tree: TitleTree) -> Found:
 
 def scored_one_by_one(loaded: LoadedModel, prompt: Prefix, tree: TitleTree) -> list[int]:
     """The best items by the likelihood of every title of the catalogue."""
-    scores = answer_logprobs(loaded, prompt, [tree.row(row).tolist() for row in range(len(tree))])
+    titles = [tuple(tree.row(row).tolist()) for row in range(len(tree))]
+    # Its last token is read again: it predicts the first one of every title.
+    base = prompt.cut(len(prompt) - 1)
+    asked = Prompt(prompt.ids[-1:], (-1,), tuple(Row(ids, len(ids)) for ids in titles), base)
+    scores = read(loaded, [asked])[0].logprobs.tolist()
     rows = sorted(range(len(tree)), key=lambda row: (-scores[row], int(tree.items_of(row)[0])))
     return [int(item) for row in rows[:TOP] for item in tree.items_of(row)][:TOP]
 

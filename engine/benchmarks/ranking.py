@@ -16,7 +16,8 @@ from engine.benchmarks.timing import (
     whole,
 )
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.ranking import RankResult, Task, prepare, rank_candidates
+from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.ranking import Task, answers, asked_of, prepare
 from engine.prompts.segments import title_answer
 
 TOKENS = 1000  # of the prompt, as near as whole demonstrations come
@@ -89,19 +90,19 @@ def floor(loaded: LoadedModel, task: Task) -> float:
 
 def _timed(loaded: LoadedModel, task: Task, most: int) -> dict[str, float]:
     few, times = sample(prompts(loaded, task), most)
-    results: list[RankResult] = []
+    question, fitted, _, _ = prepare(loaded, task)
+    asked = asked_of(question, fitted, task)
     seconds = in_turn(
         {
             "whole": lambda: whole(loaded, few, False),
             "whole_stock": lambda: whole(loaded, few, True),
-            "shared": lambda: results.append(rank_candidates(loaded, task)),
+            "shared": lambda: answers(loaded, [asked], PrefillCache()),
         },
         loaded.device,
     )
-    spent = results[0].timings_ms
     return {
-        "tokens": results[0].tokens,
-        "ms": spent["prefill"] + spent["score"],
+        "tokens": len(fitted.encoded),
+        "ms": 1000 * seconds["shared"],
         "whole_ms": 1000 * seconds["whole"] * times,
         "whole_stock_ms": 1000 * seconds["whole_stock"] * times,
         "flops": floor(loaded, task),

@@ -21,7 +21,7 @@ from engine.demos.dislikes import disliked_for
 from engine.demos.query import PoolEntry
 from engine.evaluation.metrics import ndcg, standing
 from engine.llm.scoring.perturbed_prompts import draws_of
-from engine.llm.scoring.ranking import Task, rank_candidates
+from engine.llm.scoring.ranking import Task, rank_all
 from engine.lrgd.perturb import robust
 from engine.optimize import validation_purchases
 from engine.optimize.choose import Set
@@ -60,7 +60,7 @@ class ModelUtility:
 
     def ranking_gains(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
         """NDCG@10 [P] of each probe among its candidates, less that without demonstrations."""
-        gains = []
+        tasks = []
         for trial, hides in zip(self._trials, self._hidden(chosen), strict=True):
             shown = [n for n, hides_one in enumerate(hides) if not hides_one]
             task = Task(
@@ -72,11 +72,13 @@ class ModelUtility:
                 weights=tuple(float(weights[n]) for n in shown),
                 template=self._template,
             )
-            ranked = rank_candidates(self._loaded, task, self._cache)
-            gains.append(
+            tasks.append(task)
+        return np.array(
+            [
                 ndcg(standing(ranked.scores, 0), 10) - ndcg(standing(ranked.scores_zero_shot, 0), 10)
-            )
-        return np.array(gains)
+                for ranked in rank_all(self._loaded, tasks, self._cache)
+            ]
+        )
 
     def fits(self, chosen: Set) -> bool:
         return self._costs.fits(self._examples(chosen))

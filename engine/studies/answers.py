@@ -125,11 +125,12 @@ def scores(
 
     asking: how the model is asked.
     """
-    from engine.llm.scoring.ranking import rank_candidates
+    from engine.llm.scoring.ranking import rank_all
 
     found: dict[str, Any] = {"scores": {}, "shown": {}, "copies": {name: {} for name in COPIES}}
-    for column, row in entries.items():
-        result = rank_candidates(asking.loaded, _task(asking, asked, row), cache)
+    tasks = [_task(asking, asked, row) for row in entries.values()]
+    results = rank_all(asking.loaded, tasks, cache)
+    for (column, row), result in zip(entries.items(), results, strict=True):
         found["scores"][ZERO_SHOT] = asked.plain(result.scores_zero_shot)
         found["scores"][column] = asked.plain(result.scores)
         found["shown"][column] = len(result.kept)

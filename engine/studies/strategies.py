@@ -116,22 +116,20 @@ def asked(
     demonstrations of the request's `control_of` that the prompt has room for.
     """
     gather(context)  # draws the candidate list, which no strategy's time is to hold
-    known: dict[tuple[Any, ...], tuple[list[int], tuple[int, ...]]] = {}
     of = context.request.control_of
     value: dict[str, Any] = {part: {} for part in (*PARTS, "placebos")} | {"guard": None}
+    gathered: dict[str, Inputs] = {}
     for place, name in enumerate(names):
         checkpoint.further(place / len(names))
         clock = Clock()
         spec = Spec(of if name in COPIES else name, k)
-        inputs = gather(context.asking(replace(context.request, demos=str(spec))))
+        gathered[name] = gather(context.asking(replace(context.request, demos=str(spec))))
         value["seconds"][name] = round(clock.seconds, 4)
-        if name in COPIES:
-            stands, kept = counted(name, inputs)
-        else:
-            same = (tuple(entry.demonstration.id for entry in inputs.chosen), inputs.weights)
-            if same not in known:
-                known[same] = ranked(inputs, cache)
-            stands, kept = known[same]
+    asks = {name: same_ranking(inputs) for name, inputs in gathered.items() if name not in COPIES}
+    different = {ask: gathered[name] for name, ask in asks.items()}
+    known = dict(zip(different, ranked(list(different.values()), cache), strict=True))
+    for name, inputs in gathered.items():
+        stands, kept = counted(name, inputs) if name in COPIES else known[asks[name]]
         value["standing"][name], value["shown"][name] = stands, len(kept)
         value["target_shown"][name] = any(shows_target(inputs.chosen[b], inputs.query) for b in kept)
         value["excluded"][name] = inputs.excluded
@@ -142,12 +140,25 @@ def asked(
     return value
 
 
-def ranked(inputs: Inputs, cache: PrefillCache) -> tuple[list[int], tuple[int, ...]]:
-    """How many candidates stand above and level with the target, and which demonstrations had room."""
-    from engine.llm.scoring.ranking import rank_candidates
+def same_ranking(inputs: Inputs) -> tuple[Any, ...]:
+    """What decides a ranking of one user: strategies that choose the same share one."""
+    return tuple(entry.demonstration.id for entry in inputs.chosen), inputs.weights
 
-    ranking = rank_candidates(inputs.context.loaded, inputs.task(), cache)
-    return _stands(ranking.scores, inputs), ranking.kept
+
+def ranked(many: Sequence[Inputs], cache: PrefillCache) -> list[tuple[list[int], tuple[int, ...]]]:
+    """Of each how many candidates stand above and level with the target, and which demonstrations had room;
+    all prompts are read side by side."""
+    from engine.llm.scoring.ranking import answers, asked_of, prepare
+
+    loaded, asked = many[0].context.loaded, []
+    for inputs in many:
+        question, fitted, _, _ = prepare(loaded, inputs.task())
+        asked.append(asked_of(question, fitted, inputs.task()))
+    found = answers(loaded, asked, cache)
+    return [
+        (_stands(one.scores, inputs), ask.fitted.kept)
+        for one, inputs, ask in zip(found, many, asked, strict=True)
+    ]
 
 
 def counted(name: str, inputs: Inputs) -> tuple[list[int], tuple[int, ...]]:

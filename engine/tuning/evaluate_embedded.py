@@ -34,7 +34,7 @@ from engine.evaluation.metrics import metrics, standing
 from engine.evaluation.statistics import interval, paired_tests, together
 from engine.evaluation.users import drawn_users
 from engine.llm.loading.load import LoadedModel, load
-from engine.llm.scoring.ranking import Scoring, Task, rank_candidates
+from engine.llm.scoring.ranking import Scoring, Task, rank_all
 from engine.prompts import Example
 
 EMBEDDED = Path(__file__).parents[1] / "embedded"
@@ -66,13 +66,14 @@ def evaluate(
             store, dataset, query.user, query.target_position, "random", CANDIDATES, seed
         ).items
         place = listed.index(query.target.item)
-        zero_shot: Sequence[float] = ()
-        for spec in specs:
-            task = replace(_task(store, dataset, columns, query, spec, listed, seed), scoring=scoring)
-            result = rank_candidates(loaded, task)
+        tasks = [
+            replace(_task(store, dataset, columns, query, spec, listed, seed), scoring=scoring)
+            for spec in specs
+        ]
+        results = rank_all(loaded, tasks)
+        for spec, result in zip(specs, results, strict=True):
             table[spec].append(_ndcg(result.scores, place))
-            zero_shot = result.scores_zero_shot
-        table["none"].append(_ndcg(zero_shot, place))
+        table["none"].append(_ndcg(results[-1].scores_zero_shot, place))
         table["item-kNN"].append(
             _ndcg(
                 knn.scores([i.item for i in query.history], listed, before=query.target.timestamp).tolist(),

@@ -15,7 +15,7 @@ from engine.demos import selection
 from engine.evaluation.metrics import metrics, standing
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.memory import PrefillCache
-from engine.llm.scoring.ranking import Scoring, Task, rank_candidates
+from engine.llm.scoring.ranking import Scoring, Task, rank_all
 from engine.prompts import Example
 from engine.tuning.phases import Phases
 from engine.tuning.samples import Sampler
@@ -58,9 +58,10 @@ def judged(
             candidates=tuple(titles[item].title for item in offered),
         )
         place = offered.index(query.target.item)
-        for way in WAYS:
-            scores = rank_candidates(loaded, replace(task, scoring=way), cache).scores
-            ndcg[way].append(metrics(standing(scores, place))["ndcg10"])
+        for way, ranked in zip(
+            WAYS, rank_all(loaded, [replace(task, scoring=w) for w in WAYS], cache), strict=True
+        ):
+            ndcg[way].append(metrics(standing(ranked.scores, place))["ndcg10"])
     return {way: round(sum(values) / max(1, len(values)), 4) for way, values in ndcg.items()}
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ from engine.llm.attention.attend import (
 )
 from engine.progress import give_way
 
+AnyPass = TypeVar("AnyPass", bound="Followed")
 NAME = "dualens"
 _BAND = 512  # queries per block where a sliding window binds; keeps the mask at _BAND x (_BAND + window)
 
@@ -89,20 +91,52 @@ class Pass:
         Of the row's own keys alone (n = D + S), or of all (n = T + D + S) where a sliding window binds.
         """
         if window not in self._masks and self.branches is not None and self.depths is not None:
-            self._masks[window] = _branched(shared, self.branches, self.depths, window, like)
+            self._masks[window] = branched(shared, self.branches, self.depths, window, like)
         elif window not in self._masks:
             between = self.row_keys[0].shape[2] if self.row_keys else 0
             binds = window is not None and shared + between + own > window
             shown, window_here = (shared, window) if binds else (0, None)
-            self._masks[window] = _causal(shown, own, window_here, like, between, self.row_lengths)
+            self._masks[window] = causal(shown, own, window_here, like, between, self.row_lengths)
         return self._masks[window]
 
+    def attend(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None
+    ) -> Tensor:
+        """query [R, H, S, d], key and value [R, Hkv, S, d]; returns [R, S, H, dv]."""
+        if self.keep and layer in self.keys:
+            raise not_told_apart()
+        if self.keep:
+            self.keys[layer], self.values[layer] = key, value
+        if self.row_keys:
+            key = torch.cat([self.row_keys[layer], key], dim=2)
+            value = torch.cat([self.row_values[layer], value], dim=2)
+        special = self.prefix_keys or self.row_keys or self.branches is not None
+        if not special and self.log_alpha is None:
+            output, seen = plain(query, key, value, scale, window), None
+            keys, values = key, value
+        else:
+            output, seen = _shared(self, layer, query, key, value, scale, window)
+            keys, values = _whole(self, layer, key, value) if self.observe else (key, value)
+        if self.observe:
+            self.observe(Seen(layer, query, keys, values, output, seen, scale, window))
+        return output.transpose(1, 2)
 
-_active: ContextVar[Pass | None] = ContextVar("dualens_pass", default=None)
+
+class Followed(Protocol):
+    """A pass that the lens can follow."""
+
+    def attend(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None
+    ) -> Tensor:
+        """One layer's output [R, S, H, dv]: query [R, H, S, d], key and value [R, Hkv, S, d]."""
+        ...
+
+
+_active: ContextVar[Followed | None] = ContextVar("dualens_pass", default=None)
 
 
 @contextmanager
-def looking(current: Pass) -> Iterator[Pass]:
+def looking(current: AnyPass) -> Iterator[AnyPass]:
     """Makes `current` the pass that the lens follows inside the block."""
     token = _active.set(current)
     try:
@@ -111,7 +145,7 @@ def looking(current: Pass) -> Iterator[Pass]:
         _active.reset(token)
 
 
-def _causal(
+def causal(
     shared: int,
     own: int,
     window: int | None,
@@ -132,7 +166,7 @@ def _causal(
     return torch.zeros(hidden.shape, dtype=like.dtype, device=device).masked_fill_(hidden, float("-inf"))
 
 
-def _branched(shared: int, branches: Tensor, depths: Tensor, window: int | None, like: Tensor) -> Tensor:
+def branched(shared: int, branches: Tensor, depths: Tensor, window: int | None, like: Tensor) -> Tensor:
     """[1, S, S], or [1, S, T + S] where a sliding window binds: 0 where a token of the tree may look."""
     hidden = ~branches
     if window is not None and shared + int(depths.max()) + 1 > window:
@@ -178,28 +212,19 @@ def attention(
             "The lens attends over whole unpadded suffixes; call it without a mask and with use_cache=False."
         )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    current = _active.get() or Pass()
     layer = getattr(module, "layer_idx", None)
-    if layer is None or (current.keep and layer in current.keys):
-        raise ModelError(
-            "This model's layers do not each attend once, so the lens cannot tell them apart. Choose a model "
-            "with plain softmax attention."
-        )
-    if current.keep:
-        current.keys[layer], current.values[layer] = key, value
-    if current.row_keys:
-        key = torch.cat([current.row_keys[layer], key], dim=2)
-        value = torch.cat([current.row_values[layer], value], dim=2)
-    special = current.prefix_keys or current.row_keys or current.branches is not None
-    if not special and current.log_alpha is None:
-        output, weights = _plain(query, key, value, scale, sliding_window), None
-        keys, values = key, value
-    else:
-        output, weights = _shared(current, layer, query, key, value, scale, sliding_window)
-        keys, values = _whole(current, layer, key, value) if current.observe else (key, value)
-    if current.observe:
-        current.observe(Seen(layer, query, keys, values, output, weights, scale, sliding_window))
-    return output.transpose(1, 2).contiguous(), None
+    if layer is None:
+        raise not_told_apart()
+    current = _active.get() or Pass()
+    return current.attend(layer, query, key, value, scale, sliding_window).contiguous(), None
+
+
+def not_told_apart() -> ModelError:
+    """For a model with layers that attend twice, or that do not say which they are."""
+    return ModelError(
+        "This model's layers do not each attend once, so the lens cannot tell them apart. Choose a model "
+        "with plain softmax attention."
+    )
 
 
 def _whole(current: Pass, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
@@ -213,7 +238,7 @@ def _whole(current: Pass, layer: int, key: Tensor, value: Tensor) -> tuple[Tenso
     )
 
 
-def _plain(query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None) -> Tensor:
+def plain(query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None) -> Tensor:
     """Causal SDPA without a T x T mask; where a sliding window binds, block by block."""
     grouped = query.shape[1] != key.shape[1]
     length = query.shape[2]

@@ -1,9 +1,9 @@
 """Log-probabilities of answers after a prompt whose keys and values are computed once.
 
 `prefill` runs a prompt's shared part, `extend` lengthens it (with a gate on the demonstrations, if asked),
-`answer_logprobs` scores many answers as rows over it, `suffix_logprobs` scores whole suffixes under many
-gates at once, differentiable in the gate, and `tree_logprobs` does so for suffixes that begin alike. Only the
-logits that are asked for are computed.
+`suffix_logprobs` scores whole suffixes under many gates at once, differentiable in the gate, and
+`tree_logprobs` does so for suffixes that begin alike. Only the logits that are asked for are computed. Many
+prompts at once are the business of `packed`.
 Knows token ids only: no titles, no templates.
 """
 
@@ -87,7 +87,7 @@ class Row:
 
 def prefill(loaded: LoadedModel, ids: Sequence[int], owners: Sequence[int]) -> Prefix:
     """Runs a prompt from its start through SDPA's causal kernel; nothing of size T x T is built."""
-    _check_length(loaded, len(ids))
+    check_length(loaded, len(ids))
     check_room(loaded, len(ids), len(ids))
     return _run(loaded, None, ids, owners, None)
 
@@ -100,7 +100,7 @@ def extend(
     log_alpha: Tensor | None = None,
 ) -> Prefix:
     """Appends tokens to a prefix. log_alpha [k] gates edges from tokens outside b to tokens of b."""
-    _check_length(loaded, len(base.ids) + len(ids))
+    check_length(loaded, len(base.ids) + len(ids))
     check_room(loaded, len(base.ids) + len(ids), min(len(ids), _CHUNK))
     built, done = base, None
     for start in range(0, len(ids), _CHUNK):
@@ -110,30 +110,6 @@ def extend(
     if done is None:
         raise ValueError("nothing to extend the prefix with")
     return done
-
-
-def answer_logprobs(
-    loaded: LoadedModel,
-    prefix: Prefix,
-    answers: Sequence[Sequence[int]],
-    log_alpha: Tensor | None = None,
-) -> list[float]:
-    """Sum of token log-probabilities (nats) of each answer after the prefix, all under one gate [k].
-
-    The first token comes from the prefix's own prediction and the last one is never fed, so an answer of n
-    tokens costs n - 1.
-    """
-    first = prefix.next_logprobs[[answer[0] for answer in answers]].tolist()
-    rows = [Row(tuple(answer), len(answer) - 1) for answer in answers]
-    gate = None if log_alpha is None else log_alpha[None]
-    long = [i for i, row in enumerate(rows) if row.scored]
-    total = list(first)
-    if long:
-        with torch.no_grad():
-            rest = suffix_logprobs(loaded, prefix.head(), [rows[i] for i in long], gate).tolist()
-        for i, value in zip(long, rest, strict=True):
-            total[i] += value
-    return total
 
 
 def suffix_logprobs(
@@ -169,7 +145,7 @@ def suffix_logprobs(
     between = 0 if behind is None else max(len(head.ids) for head in behind)
     if behind is not None and starts is None:
         starts = [len(base.ids) + len(head.ids) for head in behind]
-    _check_length(loaded, (len(base.ids) if starts is None else max(starts)) + longest)
+    check_length(loaded, (len(base.ids) if starts is None else max(starts)) + longest)
     elements = elements_per_row(loaded, len(base.ids) + between, longest, _scored(rows))
     size = rows_at_once(loaded.device, elements)
     groups = _alike(order, [len(row.ids) for row in rows], _PASS.get(loaded.device.type, 64))
@@ -192,7 +168,7 @@ def tree_logprobs(
     for all answers, and answers as branches behind it. owners: as there. Differentiable in log_alpha if
     gradients are enabled. Raises ModelError where a row is too long, OutOfMemory.
     """
-    _check_length(loaded, len(base.ids) + max(len(row.ids) for row in rows))
+    check_length(loaded, len(base.ids) + max(len(row.ids) for row in rows))
     many = 1 if log_alpha is None else len(log_alpha)
     order, parts = [], []
     for chosen in groves([row.ids for row in rows], _width(loaded)):
@@ -309,7 +285,7 @@ def _padded(loaded: LoadedModel, rows: Sequence[Sequence[int]]) -> Tensor:
 def continuations(loaded: LoadedModel, base: Head, rows: Sequence[Sequence[int]]) -> list[Head]:
     """Keys and values of each row of tokens right after the base, without the base's own; in batches."""
     longest = max(len(ids) for ids in rows)
-    _check_length(loaded, len(base.ids) + longest)
+    check_length(loaded, len(base.ids) + longest)
 
     def work(chosen: Sequence[Sequence[int]]) -> list[Head]:
         tokens = _padded(loaded, chosen)
@@ -415,7 +391,7 @@ def _stacked(parts: Sequence[Tensor]) -> Tensor:
     return made
 
 
-def _check_length(loaded: LoadedModel, tokens: int) -> None:
+def check_length(loaded: LoadedModel, tokens: int) -> None:
     if tokens > loaded.context_length:
         raise ModelError(
             f"The prompt has {tokens} tokens and {loaded.name} takes {loaded.context_length}. Use fewer "

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -42,18 +42,25 @@ class PrefillCache:
         found: dict[Hashable, T] = {}
         for key in keys:
             if key in self._kept:
-                self.hits += 1
-                self._kept.move_to_end(key)
-                found[key] = self._kept[key][0]  # type: ignore[assignment]
+                found[key] = self.known(key)
         if missing := [key for key in dict.fromkeys(keys) if key not in found]:
             self.misses += len(missing)
             # Collected before any is kept, as a full cache forgets some of them at once.
             found.update(zip(missing, make(missing), strict=True))
         for key in missing:
-            self._keep(key, found[key], size(found[key]))
+            self.keep(key, found[key], size(found[key]))
         return [found[key] for key in keys]
 
-    def _keep(self, key: Hashable, value: object, size: int) -> None:
+    def known(self, key: Hashable) -> Any:
+        """The value kept under `key`, None where there is none."""
+        if key not in self._kept:
+            return None
+        self.hits += 1
+        self._kept.move_to_end(key)
+        return self._kept[key][0]
+
+    def keep(self, key: Hashable, value: object, size: int) -> None:
+        """Keeps a value of `size` bytes under `key`, and forgets the oldest where they are too many."""
         self._drop(key)  # making another may have kept it already
         self._kept[key] = (value, size)
         self.nbytes += size

@@ -5,28 +5,24 @@ sum, mean, calibrated (likelihood of the title), yes_no (pointwise) and listwise
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from db.errors import ModelError
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.log_probs import (
-    Prefix,
-    Row,
-    answer_logprobs,
-    extend,
-    prefill,
-    suffix_logprobs,
-)
+from engine.llm.scoring.log_probs import Row
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.packed import Prompt, read
 from engine.prompts import PieceEncoder, Template, encode, render
 from engine.prompts.segments import label_answer, title_answer
 
 PERMUTATIONS = 4  # orders of the list a listwise score is averaged over
 LISTWISE_LIMIT = 200  # candidates in one list
+_NUMBER = 8  # bytes
 
 
 @dataclass(frozen=True)
@@ -71,15 +67,13 @@ def longest_tail(encoder: PieceEncoder, question: Question) -> int:
     return max(len(row.ids) for row in candidate_rows(encoder, question))
 
 
-def ask(
-    loaded: LoadedModel,
-    prompt: Prefix,
-    question: Question,
-    log_alpha: Tensor | None,
-    cache: PrefillCache,
-) -> Answers:
-    """Scores all candidates after a prompt that ends with the query, under one gate [k] or none."""
-    return _ASK[question.scoring](loaded, prompt, question, log_alpha, cache)
+def answered(question: Question, logprobs: Tensor, norms: Tensor | None) -> Answers:
+    """Scores and loss from the log-probabilities [R] of `candidate_rows`; norms [C]: see `Norms`."""
+    found = logprobs.double()[None]
+    scores = candidate_scores(question, found, norms)[0].tolist()
+    if question.target is None:
+        return Answers(scores, None)
+    return Answers(scores, float(combine(question, found[:, target_rows(question)])[0]))
 
 
 def loss_rows(encoder: PieceEncoder, question: Question) -> list[Row]:
@@ -144,71 +138,64 @@ def candidate_scores(question: Question, logprobs: Tensor, norms: Tensor | None)
     return logprobs / norms if question.scoring == "mean" else logprobs - norms
 
 
+class Norms:
+    """What titles' log-likelihoods are compared with, for many questions at once.
+
+    For `mean` the titles' numbers of tokens, for `calibrated` their log-likelihoods after the prompt with
+    neither history nor demonstrations, nothing for the other modes. `prompts` are those to be read for it,
+    with the titles that the cache does not know; give `told` what they tell, then `of` has every question's.
+    """
+
+    def __init__(self, loaded: LoadedModel, questions: Sequence[Question], cache: PrefillCache) -> None:
+        self._loaded, self._cache = loaded, cache
+        missing: dict[tuple[int, ...], dict[tuple[int, ...], None]] = {}  # titles by the prompt before them
+        for question in questions:
+            if question.scoring == "calibrated":
+                before = self._before(question)
+                unknown = [ids for ids in self._titles(question) if self._key(before, ids) not in cache]
+                missing.setdefault(before, {}).update(dict.fromkeys(unknown))
+        self.prompts = [
+            Prompt(before, (-1,) * len(before), tuple(Row(ids, len(ids)) for ids in titles))
+            for before, titles in missing.items()
+            if titles
+        ]
+
+    def told(self, logprobs: Sequence[Tensor]) -> None:
+        """The log-probabilities [R] of each of `prompts`' rows."""
+        for prompt, found in zip(self.prompts, logprobs, strict=True):
+            for row, value in zip(prompt.rows, found.tolist(), strict=True):
+                self._cache.keep(self._key(prompt.line, row.ids), value, _NUMBER)
+
+    def of(self, question: Question) -> Tensor | None:
+        """[C], float64; None where scores are not compared with anything."""
+        if question.scoring not in ("mean", "calibrated"):
+            return None
+        titles = self._titles(question)
+        if question.scoring == "mean":
+            values = [float(len(ids)) for ids in titles]
+        else:
+            before = self._before(question)
+            keys = [self._key(before, ids) for ids in titles]
+            values = self._cache.get_all(keys, partial(self._priors, before), lambda _: _NUMBER)
+        return torch.tensor(values, dtype=torch.float64, device=self._loaded.device)
+
+    def _priors(self, before: tuple[int, ...], keys: list[Hashable]) -> list[float]:
+        rows = tuple(Row(key[-1], len(key[-1])) for key in keys)  # type: ignore[index]
+        return read(self._loaded, [Prompt(before, (-1,) * len(before), rows)])[0].logprobs.tolist()
+
+    def _key(self, before: tuple[int, ...], title: tuple[int, ...]) -> Hashable:
+        return (self._loaded.key, "prior", before, title)
+
+    def _titles(self, question: Question) -> list[tuple[int, ...]]:
+        return [self._loaded.encoder.joined(title_answer(title)) for title in question.candidates]
+
+    def _before(self, question: Question) -> tuple[int, ...]:
+        return encode(self._loaded.encoder, render(question.template, question.scoring, [], [])).ids
+
+
 def norms_of(loaded: LoadedModel, question: Question, cache: PrefillCache) -> Tensor | None:
-    """What titles' log-likelihoods are compared with [C], float64: for `mean` their numbers of tokens, for
-    `calibrated` their log-likelihoods after the prompt with neither history nor demonstrations."""
-    if question.scoring not in ("mean", "calibrated"):
-        return None
-    answers = [loaded.encoder.joined(title_answer(title)) for title in question.candidates]
-    if question.scoring == "mean":
-        values = [float(len(answer)) for answer in answers]
-    else:
-        values = _prior(loaded, question, answers, cache)
-    return torch.tensor(values, dtype=torch.float64, device=loaded.device)
-
-
-def _titles(
-    loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
-) -> Answers:
-    answers = [loaded.encoder.joined(title_answer(title)) for title in question.candidates]
-    found = answer_logprobs(loaded, prompt, answers, log_alpha)
-    logprobs = torch.tensor([found], dtype=torch.float64, device=loaded.device)
-    scores = candidate_scores(question, logprobs, norms_of(loaded, question, cache))[0].tolist()
-    return Answers(scores, None if question.target is None else -found[question.target])
-
-
-def _prior(
-    loaded: LoadedModel, question: Question, answers: list[tuple[int, ...]], cache: PrefillCache
-) -> list[float]:
-    """Log-likelihood of each title after the prompt with neither history nor demonstrations."""
-    empty = encode(loaded.encoder, render(question.template, question.scoring, [], []))
-
-    def make() -> list[float]:
-        return answer_logprobs(loaded, prefill(loaded, empty.ids, empty.owners()), answers)
-
-    key = (loaded.key, "prior", empty.ids, tuple(answers))
-    return cache.get(key, make, lambda found: 8 * len(found))
-
-
-def _yes_no(
-    loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
-) -> Answers:
-    rows = candidate_rows(loaded.encoder, question)
-    gate = None if log_alpha is None else log_alpha[None]
-    with torch.no_grad():
-        found = suffix_logprobs(loaded, prompt.head(), rows, gate)[None]
-    scores = candidate_scores(question, found, None)[0].tolist()
-    if question.target is None:
-        return Answers(scores, None)
-    return Answers(scores, float(combine(question, found[:, target_rows(question)])[0]))
-
-
-def _listwise(
-    loaded: LoadedModel, prompt: Prefix, question: Question, log_alpha: Tensor | None, cache: PrefillCache
-) -> Answers:
-    count = len(question.candidates)
-    labels = _labels(loaded.encoder, count)
-    found: list[float] = []
-    for order in question.orders:
-        listed = _listed(loaded.encoder, question, order)
-        shown = extend(loaded, prompt.head(), listed, [-1] * len(listed), log_alpha)
-        by_place = answer_logprobs(loaded, shown, labels, log_alpha)
-        found += [by_place[order.index(candidate)] for candidate in range(count)]
-    scores = candidate_scores(question, torch.tensor([found], dtype=torch.float64), None)[0].tolist()
-    return Answers(scores, None if question.target is None else -scores[question.target])
-
-
-_ASK = {"sum": _titles, "mean": _titles, "calibrated": _titles, "yes_no": _yes_no, "listwise": _listwise}
+    """`Norms` of one question [C], float64."""
+    return Norms(loaded, [question], cache).of(question)
 
 
 def _ask_pieces(question: Question, titles: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.draw import Draw
 from engine.llm.scoring.ensemble import averaged
 from engine.llm.scoring.memory import PrefillCache
-from engine.llm.scoring.ranking import RankResult, Task, rank_candidates
+from engine.llm.scoring.ranking import RankResult, Task, rank_all
 from engine.registry import implementation
 
 DRAWS = 8  # of a random edit that a ranking averages; the first is the prompt as it stands
@@ -49,5 +49,4 @@ def rank_perturbed(
     """
     cache = cache or PrefillCache()
     draws = draws_of(task, edits, seed, range(DRAWS if drawn(edits) else 1), disliked)
-    results = [rank_candidates(loaded, draw.task, cache) for draw in draws]
-    return averaged(results, task.target)
+    return averaged(rank_all(loaded, [draw.task for draw in draws], cache), task.target)

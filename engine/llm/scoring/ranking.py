@@ -1,6 +1,6 @@
 """Ranking candidates with and without demonstrations: titles in, numbers out. Losses are in nats."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -9,17 +9,20 @@ import torch
 from db.errors import BadInput
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import log_gate
-from engine.llm.scoring.log_probs import Prefix, extend, prefill
+from engine.llm.scoring.log_probs import Prefix, Row, prefill
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.modes import (
     LISTWISE_LIMIT,
     Answers,
+    Norms,
     Question,
-    ask,
+    answered,
+    candidate_rows,
     cyclic_orders,
     longest_tail,
 )
-from engine.progress import Clock, plan
+from engine.llm.scoring.packed import Prompt, read
+from engine.progress import Clock
 from engine.prompts import PLAIN, Dropped, Example, Fitted, PieceEncoder, Template, fit
 
 Scoring = Literal["sum", "mean", "calibrated", "yes_no", "listwise"]
@@ -81,33 +84,137 @@ class RankResult:
 def rank_candidates(loaded: LoadedModel, task: Task, cache: PrefillCache | None = None) -> RankResult:
     """Scores every candidate once with the demonstrations at their weights, and once without any.
 
-    The prompt's keys and values are computed once and shared by all candidates; pass the same cache again and
-    a changed weight recomputes only the query and the candidates. Raises BadInput, ModelError, OutOfMemory.
+    Prompt and candidates are read together; pass the same cache again and a changed weight reads only the
+    query and the candidates again. Raises BadInput, ModelError, OutOfMemory.
+    """
+    return rank_all(loaded, [task], cache)[0]
+
+
+def rank_all(
+    loaded: LoadedModel, tasks: Sequence[Task], cache: PrefillCache | None = None
+) -> list[RankResult]:
+    """The rankings of many tasks, whose prompts are read side by side: far sooner than one by one.
+
+    Each has its share of the time, by tokens. The same scores as one by one, but for the model's arithmetic:
+    sums of numbers in another order.
     """
     cache = cache or PrefillCache()
     clock = Clock()
-    question, fitted, zero, room = prepare(loaded, task)
-    answers_tokens = len(task.candidates) * (loaded.context_length - room) // 2  # about: half of the longest
-    plan(loaded.layers * (len(fitted.encoded) + len(zero.encoded) + 2 * answers_tokens))
-    with clock("prefill"):
-        head = demo_head(loaded, fitted, cache, task.edits)
-    with clock("score"):
-        answers = _answers(loaded, fitted, head, question, kept_weights(task, fitted), cache)
-    with clock("zero_shot"):
-        bare = answers if not fitted.kept else _zero_shot(loaded, zero, question, cache)
-    return RankResult(
-        scores=answers.scores,
-        scores_zero_shot=bare.scores,
-        loss=answers.loss,
-        loss_zero_shot=bare.loss,
-        margin=log_share(answers.scores, task.target),
-        margin_zero_shot=log_share(bare.scores, task.target),
-        tokens=len(fitted.encoded),
-        text=loaded.encoder.text(fitted.segments),
-        kept=fitted.kept,
-        dropped=fitted.dropped,
-        dropped_zero_shot=zero.dropped,
-        timings_ms=clock.read(),
+    prompts = [_Both(*prepare(loaded, task), task) for task in tasks]
+    with clock("rank"):
+        found = answers(loaded, [asked for both in prompts for asked in both.asked], cache)
+    lengths = [sum(len(asked.fitted.encoded) for asked in both.asked) for both in prompts]
+    results = []
+    for both, length in zip(prompts, lengths, strict=True):
+        told, bare = found[0], found[len(both.asked) - 1]
+        found = found[len(both.asked) :]
+        results.append(
+            RankResult(
+                scores=told.scores,
+                scores_zero_shot=bare.scores,
+                loss=told.loss,
+                loss_zero_shot=bare.loss,
+                margin=log_share(told.scores, both.task.target),
+                margin_zero_shot=log_share(bare.scores, both.task.target),
+                tokens=len(both.fitted.encoded),
+                text=loaded.encoder.text(both.fitted.segments),
+                kept=both.fitted.kept,
+                dropped=both.fitted.dropped,
+                dropped_zero_shot=both.zero.dropped,
+                timings_ms={"rank": round(clock.parts["rank"] * length / max(sum(lengths), 1), 3)},
+            )
+        )
+    return results
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question behind its prompt. weights: of the demonstrations that are in it. edits: see `Task`.
+    lasting: whether the answers are kept, as many tasks ask the same (the prompt without demonstrations)."""
+
+    question: Question
+    fitted: Fitted
+    weights: tuple[float, ...] = ()
+    edits: "tuple[Edit, ...]" = ()
+    lasting: bool = False
+
+
+@dataclass(frozen=True)
+class _Both:
+    """A task's prompts: with demonstrations, and without."""
+
+    question: Question
+    fitted: Fitted
+    zero: Fitted
+    room: int
+    task: Task
+
+    @property
+    def asked(self) -> list[Asked]:
+        """What is to be read: one where the task has no demonstrations that fit."""
+        first = asked_of(self.question, self.fitted, self.task)
+        bare = Asked(self.question, self.zero, lasting=True)
+        if self.fitted.kept:
+            return [first, bare]
+        same = self.fitted.encoded.ids == self.zero.encoded.ids and not self.task.edits
+        return [bare if same else first]
+
+
+def asked_of(question: Question, fitted: Fitted, task: Task) -> Asked:
+    """The task's question behind the prompt with its demonstrations (`prepare` gives question and prompt)."""
+    return Asked(question, fitted, tuple(kept_weights(task, fitted)), task.edits)
+
+
+def answers(loaded: LoadedModel, asked: Sequence[Asked], cache: PrefillCache) -> list[Answers]:
+    """What the model answers to each, read side by side. Raises ModelError, OutOfMemory."""
+    keys = [
+        (loaded.key, "zero", one.fitted.encoded.ids, one.question) if one.lasting else (n,)
+        for n, one in enumerate(asked)
+    ]
+    found = {key: cache.known(key) for key in keys}
+    waiting = {key: one for key, one in zip(keys, asked, strict=True) if found[key] is None}
+    for (key, one), answer in zip(waiting.items(), _read(loaded, list(waiting.values()), cache), strict=True):
+        found[key] = answer
+        if one.lasting:
+            cache.keep(key, answer, 8 * len(answer.scores))
+    return [found[key] for key in keys]
+
+
+def _read(loaded: LoadedModel, asked: Sequence[Asked], cache: PrefillCache) -> list[Answers]:
+    prompts = [_prompt(loaded, one, cache) for one in asked]
+    norms = Norms(loaded, [one.question for one in asked], cache)
+    told = read(loaded, [*prompts, *norms.prompts])
+    norms.told([found.logprobs for found in told[len(asked) :]])
+    for one, found in zip(asked, told, strict=False):
+        if found.prefix is not None:
+            cache.keep(_head_key(loaded, one.fitted), found.prefix, found.prefix.nbytes)
+    return [
+        answered(one.question, found.logprobs, norms.of(one.question))
+        for one, found in zip(asked, told, strict=False)
+    ]
+
+
+def _prompt(loaded: LoadedModel, one: Asked, cache: PrefillCache) -> Prompt:
+    """What is to be read: nothing whose keys and values are kept or were edited."""
+    encoded, part = one.fitted.encoded, one.fitted.encoded.before("query")
+    base, key = None, _head_key(loaded, one.fitted)
+    if one.edits or (part.ids and key in cache):
+        base = demo_head(loaded, one.fitted, cache, one.edits).head()
+    start = 0 if base is None else len(part)
+    rows = candidate_rows(loaded.encoder, one.question)
+    gate, stop = None, len(encoded)
+    if any(weight != 1 for weight in one.weights):
+        # What the query sees is gated, so it stands at the beginning of every row.
+        gate = log_gate(torch.tensor(one.weights, dtype=torch.float64, device=loaded.device))
+        stop = len(part)
+        rows = [Row((*encoded.ids[stop:], *row.ids), row.scored) for row in rows]
+    return Prompt(
+        line=encoded.ids[start:stop],
+        owners=tuple(encoded.owners()[start:stop]),
+        rows=tuple(rows),
+        base=base,
+        log_alpha=gate,
+        kept=0 if base is not None or one.lasting else len(part),
     )
 
 
@@ -179,38 +286,19 @@ def kept_weights(task: Task, fitted: Fitted) -> list[float]:
 def demo_head(loaded: LoadedModel, fitted: Fitted, cache: PrefillCache, edits: Sequence[Edit] = ()) -> Prefix:
     """Keys and values of everything before the query, kept, as they do not depend on the weights; edited."""
     part = fitted.encoded.before("query")
-    key = (loaded.key, "prefill", part.ids, tuple(part.owners()))
-    head = cache.get(key, lambda: prefill(loaded, part.ids, part.owners()), lambda prefix: prefix.nbytes)
+    head = cache.get(
+        _head_key(loaded, fitted),
+        lambda: prefill(loaded, part.ids, part.owners()),
+        lambda prefix: prefix.nbytes,
+    )
     for edit in edits:
         head = edit(loaded, head, cache)
     return head
 
 
-def _answers(
-    loaded: LoadedModel,
-    fitted: Fitted,
-    head: Prefix,
-    question: Question,
-    weights: Sequence[float],
-    cache: PrefillCache,
-) -> Answers:
-    query = fitted.encoded.ids[len(head) :]
-    gate = None
-    if any(weight != 1 for weight in weights):
-        gate = log_gate(torch.tensor(weights, dtype=torch.float64, device=loaded.device))
-    prompt = extend(loaded, head.head(), query, [-1] * len(query), gate)
-    return ask(loaded, prompt, question, gate, cache)
-
-
-def _zero_shot(loaded: LoadedModel, zero: Fitted, question: Question, cache: PrefillCache) -> Answers:
-    """Scores after the prompt written without demonstrations; the same for every demonstration set."""
-
-    def computed() -> Answers:
-        prompt = prefill(loaded, zero.encoded.ids, zero.encoded.owners())
-        return ask(loaded, prompt, question, None, cache)
-
-    key = (loaded.key, "zero", zero.encoded.ids, question)
-    return cache.get(key, computed, lambda answers: 8 * len(answers.scores))
+def _head_key(loaded: LoadedModel, fitted: Fitted) -> Hashable:
+    part = fitted.encoded.before("query")
+    return (loaded.key, "prefill", part.ids, tuple(part.owners()))
 
 
 def log_share(scores: Sequence[float], target: int | None) -> float | None:

@@ -154,13 +154,14 @@ def test_one_candidate_list_serves_all_cells(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
-    rank = ranking.rank_candidates
+    rank = ranking.rank_all
 
-    def watched(loaded: Any, task: Any, *rest: Any) -> Any:
-        asked.setdefault(task.history, set()).add(task.candidates)
-        return rank(loaded, task, *rest)
+    def watched(loaded: Any, tasks: Any, *rest: Any) -> Any:
+        for task in tasks:
+            asked.setdefault(task.history, set()).add(task.candidates)
+        return rank(loaded, tasks, *rest)
 
-    monkeypatch.setattr(ranking, "rank_candidates", watched)
+    monkeypatch.setattr(ranking, "rank_all", watched)
     recicl(engine, PAYLOAD, reports())
     assert len(asked) == PAYLOAD["users"]
     assert all(len(lists) == 1 for lists in asked.values())

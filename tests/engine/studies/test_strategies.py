@@ -94,10 +94,10 @@ def test_the_numbers_are_those_of_single_runs_on_held_out_targets(
 def test_equal_choices_share_one_ranking_and_one_zero_shot(
     engine: Engine, reports: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ranks, zeros = [], []
-    rank, zero = ranking.rank_candidates, ranking.prefill
-    monkeypatch.setattr(ranking, "rank_candidates", lambda *given: ranks.append(1) or rank(*given))
-    monkeypatch.setattr(ranking, "prefill", lambda *given: zeros.append(given[1]) or zero(*given))
+    together, prompts = [], []
+    answers, read = ranking.answers, ranking.read
+    monkeypatch.setattr(ranking, "answers", lambda *given: together.append(len(given[1])) or answers(*given))
+    monkeypatch.setattr(ranking, "read", lambda *given: prompts.extend(given[1]) or read(*given))
 
     def same(context: Context[RunRequest]) -> Inputs:
         """All strategies but none choose what random chooses; neighbours weights it otherwise."""
@@ -109,8 +109,9 @@ def test_equal_choices_share_one_ranking_and_one_zero_shot(
 
     monkeypatch.setattr(module, "gather", same)
     found = strategies(engine, PAYLOAD, reports())
-    assert len(ranks) == 4 * 3
-    assert len(zeros) == len(set(zeros))  # nothing is read twice
+    assert together == [3] * 4  # of each user, all side by side
+    whole = [(prompt.line, tuple(row.ids for row in prompt.rows)) for prompt in prompts]
+    assert len(whole) == len(set(whole))  # nothing is read twice
     rows = found["strategies"]
     assert rows["random"]["ndcg10"] == rows["bm25"]["ndcg10"]
     assert rows["bm25"]["p_random"] == 1

@@ -32,7 +32,7 @@ def test_a_short_tuning_on_a_slow_machine_keeps_its_limit(
         monkeypatch.setattr(module, "worked", lambda: now[0])
     monkeypatch.setattr(trainer, "answer_losses", slow(trainer.answer_losses, 0.1))
     monkeypatch.setattr(loading, "load", slow(loading.load, 0.8))
-    monkeypatch.setattr(judge, "rank_candidates", slow(judge.rank_candidates, 0.3))
+    monkeypatch.setattr(judge, "rank_all", slow(judge.rank_all, 0.6))
     monkeypatch.setattr("engine.tuning.tune.REPORT_EVERY_S", 0.0)
     reported: Reported = []
     limit = 8.0

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from db.errors import ModelError, OutOfMemory
-from engine.llm.attention import lens
 from engine.llm.scoring import gates, log_probs, memory
 from engine.llm.scoring.gates import WeightedPrompt
 from engine.llm.scoring.measures import reading
@@ -119,32 +118,6 @@ def test_prefill_and_extension_predict_what_the_whole_prompt_predicts(
             assert torch.allclose(ours, theirs, atol=1e-10)
 
 
-def test_a_batch_that_does_not_fit_is_halved_and_the_scores_stay(demos, monkeypatch) -> None:
-    loaded = make_loaded("llama")
-    whole = rank_candidates(loaded, task(demos, "sum")).scores
-    sizes: list[int] = []
-    honest = log_probs._score
-
-    def small(loaded, base, rows, *rest):
-        sizes.append(len(rows))
-        if len(rows) > 2:
-            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
-        return honest(loaded, base, rows, *rest)
-
-    monkeypatch.setattr(log_probs, "_score", small)
-    assert rank_candidates(loaded, task(demos, "sum")).scores == pytest.approx(whole, abs=1e-5)
-    assert sizes[:2] == [5, 2]
-
-
-def test_one_row_that_does_not_fit_is_a_clear_error(demos, monkeypatch) -> None:
-    def never(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(log_probs, "_score", never)
-    with pytest.raises(OutOfMemory, match="one row at a time"):
-        rank_candidates(make_loaded("llama"), task(demos, "sum"))
-
-
 @pytest.mark.parametrize("way", ["value", "gradient"])
 def test_losses_and_gradients_halve_what_does_not_fit(way: str, demos, monkeypatch) -> None:
     """A graph keeps what its rows take: then the gradient's own batch is halved, not only those inside it."""
@@ -201,46 +174,10 @@ def test_rows_are_scored_in_small_batches_and_come_back_in_order(demos, monkeypa
     assert rank_candidates(loaded, task(demos, "sum")).scores == pytest.approx(whole, abs=1e-5)
 
 
-def test_only_the_logits_that_are_asked_for_are_computed(demos, monkeypatch) -> None:
-    loaded = make_loaded("llama")
-    sizes: list[int] = []
-    head = loaded.model.get_output_embeddings()
-    handle = head.register_forward_hook(lambda module, args, out: sizes.append(out.numel() // out.shape[-1]))
-    rank_candidates(loaded, Task(demos, HISTORY, CANDIDATES[:2]))
-    handle.remove()
-    answers = [len(loaded.encoder.joined(title_answer(c))) - 1 for c in CANDIDATES[:2]]
-    # head, query, answers with demonstrations; prompt, answers without
-    assert sizes == [1, 1, sum(answers), 1, sum(answers)]
-
-
 def test_a_prompt_past_the_context_is_refused() -> None:
     loaded = make_loaded("gpt2")
     with pytest.raises(ModelError, match=f"takes {CONTEXT}"):
         log_probs.prefill(loaded, [5] * (CONTEXT + 1), [-1] * (CONTEXT + 1))
-
-
-def test_the_prompt_is_fed_once_for_all_candidates(demos, monkeypatch) -> None:
-    """Counts the tokens that pass through the first layer."""
-    loaded = make_loaded("llama")
-    fed: list[int] = []
-    honest = lens._shared, lens._plain
-
-    def shared(current, layer, query, *rest):
-        fed.extend([query.shape[0] * query.shape[2]] * (layer == 0))
-        return honest[0](current, layer, query, *rest)
-
-    def plain(query, *rest):
-        fed.append(query.shape[0] * query.shape[2])
-        return honest[1](query, *rest)
-
-    monkeypatch.setattr(lens, "_shared", shared)
-    monkeypatch.setattr(lens, "_plain", plain)
-    many = tuple(f"{a} {b}" for a in TITLES for b in TITLES)
-    result = rank_candidates(loaded, Task(demos, HISTORY, many))
-    shown = len(encode(loaded.encoder, render(PLAIN, "sum", demos, HISTORY)))
-    assert result.tokens == shown
-    one_by_one = len(many) * shown
-    assert sum(fed) < one_by_one / 3
 
 
 def test_rows_of_like_length_run_together_and_none_is_lost() -> None:

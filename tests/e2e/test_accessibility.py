@@ -91,6 +91,13 @@ def edit_template(page: Any) -> None:
     page.locator(".prompt").wait_for()
 
 
+def add_by_effect(page: Any) -> None:
+    """The pool in the order of its effects on the target."""
+    press("Add…")(page)
+    page.get_by_text("By predicted effect").click()
+    page.get_by_text("This order has seen the target").wait_for()
+
+
 def look(page: Any) -> None:
     """Nothing to open: the page as it is."""
 
@@ -115,6 +122,7 @@ PLACES = (
             "user": click(".st-key-user-search button"),
             "fill": press("Fill by"),
             "add": press("Add…"),
+            "add by effect": add_by_effect,
             "other lists": press("Other lists"),
             "history": press("All"),
             "optimize": press("Optimize"),

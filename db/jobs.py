@@ -55,6 +55,7 @@ PRIORITY = {
     "optimize": STARTED,
     "spread": STARTED,
     "forward": STARTED,
+    "attribution": STARTED,
     "import": STARTED,
     "purge": STARTED,
     "setup": STARTED,

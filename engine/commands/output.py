@@ -185,6 +185,61 @@ def effects(view: dict[str, Any]) -> None:
     notes(view["notes"])
 
 
+COMPARED = ("rank", "rank_zero_shot", "margin", "ndcg10", "loss", "loss_zero_shot", "seconds")
+"""Numbers of runs that are compared."""
+
+
+def comparison(view: dict[str, Any]) -> None:
+    """Runs beside the first: their numbers with differences, the inputs that differ, and which did it."""
+    rows = view["runs"]
+    table([[name.replace("_", " "), *_against(name, rows)] for name in COMPARED], "", *_names(rows))
+    if view["changed"]:
+        asked = [[each["label"], *(_short(value) for value in each["values"])] for each in view["changed"]]
+        table(asked, "input", *(row["run"][:12] for row in rows))
+    else:
+        line("All inputs are the same.")
+    if why := view.get("why"):
+        attribution(why)
+    notes(view["notes"])
+
+
+def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
+    first, *others = (row["run"][:12] for row in rows)
+    return [first, *(name for other in others for name in (other, "difference"))]
+
+
+def _against(name: str, rows: Sequence[dict[str, Any]]) -> list[Any]:
+    first, *others = (row[name] for row in rows)
+    cells = [first]
+    for other in others:
+        cells += [other, None if None in (first, other) else f"{other - first:+.4g}"]
+    return cells
+
+
+def _short(value: Any) -> str:
+    text = cell(value) if not isinstance(value, list) else ", ".join(_short(each) for each in value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def attribution(why: dict[str, Any]) -> None:
+    """How much of a change each input is answerable for (`engine.tasks.attribution`)."""
+    readings = list(why["readings"])
+    whole = all(row["shapley"] for row in why["inputs"])
+    for name in readings:
+        change = why["readings"][name]
+        line(f"{name}: {change['a']:.4g} to {change['b']:.4g}, a change of {change['change']:+.4g}")
+        parts = [
+            [row["label"], *([f"{row['shapley'][name]:+.4g}"] if whole else []), *_alone(row, name)]
+            for row in why["inputs"]
+        ]
+        table(parts, "input", *(["its part"] if whole else []), "swapped alone", "swapped last")
+    notes(why["notes"])
+
+
+def _alone(row: dict[str, Any], name: str) -> list[str]:
+    return [f"{row[way][name]:+.4g}" for way in ("alone", "last")]
+
+
 def _effect(row: dict[str, Any]) -> list[Any]:
     """An effect, its interval, and what leaving out that one alone costs."""
     interval = row["interval"]

@@ -1,4 +1,4 @@
-"""Commands about stored runs: list them, mark, delete and restore them."""
+"""Commands about stored runs: list them, mark, delete and restore them, compare them."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -10,14 +10,17 @@ from db.choices import ORDERS
 from db.errors import BadInput
 from db.store import Store
 from engine.commands import output
-from engine.commands.options import Json, Limit, listing, opened
+from engine.commands.options import Json, Limit, listing, opened, service_engine
 from engine.tasks import results
+from engine.tasks.attribution import attribution
+from engine.tasks.comparison import comparison
 
 app = typer.Typer()
 
 SHOWN = ("run", "dataset", "user", "model", "strategy", "demonstrations", "target", "rank_zero_shot", "rank")
 SHOWN += ("margin", "ndcg10", "seconds", "starred", "tags", "note")
 """Columns of a table on a terminal."""
+MOST_COMPARED = 4
 
 Keys = Annotated[list[str], typer.Argument(help="Runs: keys, or their first 6 digits or more.")]
 
@@ -101,6 +104,30 @@ def _print(found: Sequence[runs.RunSummary], *, json: bool, narrowed: bool = Fal
         rows = [{**row, "tags": ", ".join(row["tags"])} for row in rows]
         rows = [{name: row[name] for name in SHOWN} for row in rows]
     listing(rows, "runs", json=json, width={"run": 12}, narrowed=narrowed)
+
+
+@app.command(epilog="Example: dualens compare 3f9a2c 81bd04 --why")
+def compare(
+    keys: Annotated[list[str], typer.Argument(help="2 to 4 runs: keys, or their first 6 digits or more.")],
+    why: Annotated[
+        bool,
+        typer.Option(
+            "--why",
+            help="Of two runs: swap one differing input at a time, up to 4 in all combinations, and say how "
+            "much of the change each is answerable for. Makes up to 14 runs, which are stored.",
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Compare stored runs: numbers beside those of the first, the inputs that differ, and which did it."""
+    if not 2 <= len(keys) <= MOST_COMPARED or (why and len(keys) > 2):
+        raise BadInput(f"Compare 2 to {MOST_COMPARED} runs; --why takes exactly 2.")
+    with opened() as store, service_engine(store) as engine:
+        chosen = [runs.get(store, key) for key in keys]
+        view = comparison(chosen)
+        if why:
+            view["why"] = attribution(engine, chosen[0].key, chosen[1].key)
+    output.as_json(view) if json else output.comparison(view)
 
 
 def _change(

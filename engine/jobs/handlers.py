@@ -19,6 +19,7 @@ from engine.optimize import optimize
 from engine.progress import Report
 from engine.registry import implementation
 from engine.tasks.add_endpoint import add_endpoint
+from engine.tasks.attribution import attribution
 from engine.tasks.baseline_lists import baseline_lists
 from engine.tasks.effects import effects
 from engine.tasks.forward_tuning import ITERATIONS, forward
@@ -207,6 +208,11 @@ def forward_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
     )
 
 
+def attribution_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{a, b}` -> which of the inputs two runs differ in did it (`engine.tasks.attribution`)."""
+    return attribution(engine, payload["a"], payload["b"], report)
+
+
 def baseline_lists_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{run}` -> what baselines make of the run's candidates (`engine.tasks.baseline_lists`)."""
     return baseline_lists(engine, runs.get(engine.store, payload["run"]), report)
@@ -258,6 +264,7 @@ _OF_KINDS: dict[str, Handler] = {
     "peers": baseline_lists_job,
     "spread": spread_job,
     "forward": forward_job,
+    "attribution": attribution_job,
     "catalogue": catalogue_job,
     "optimize": optimize_job,
 }

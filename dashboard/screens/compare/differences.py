@@ -9,6 +9,7 @@ import pandas as pd
 from dashboard.text import values, words
 from dashboard.text.formats import number, rank, seconds, signed
 from dashboard.text.literal import md, plain
+from db.comparable import both, lists_obstacle, losses_obstacle
 from db.effect_results import UNITS
 from db.requests import RunRequest
 from db.requests.fields import described, field_of
@@ -62,43 +63,11 @@ def _unit(effects: Effects) -> str:
     return UNITS[effects["measure"] if effects else "margin"]
 
 
-def lists_obstacle(a: Run, b: Run) -> str | None:
-    """Why ranks in A and in B cannot be compared; None where they can. Markdown."""
-    if a.request.dataset != b.request.dataset:
-        return f"The runs belong to different data sets: {_both(a.request.dataset, b.request.dataset)}."
-    if a.request.user != b.request.user:
-        return f"The runs belong to different users: {_both(a.request.user, b.request.user)}."
-    if a.result["target"]["item"] != b.result["target"]["item"]:
-        titles = (run.result["target"]["title"] for run in (a, b))
-        return f"The runs have different targets: {_both(*titles)}."
-    if a.result["candidates"]["fingerprint"] != b.result["candidates"]["fingerprint"]:
-        return "The candidate lists differ: each run ranked its target among other items."
-    return None
-
-
 COMPUTED_BY = ("dtype", "device", "libraries")
 # Only runs of earlier versions do not name their libraries.
 OTHER_VERSION = (
     "One of the runs is of an earlier version of Dualens, which computed some numbers in another way."
 )
-
-
-def losses_obstacle(a: Run, b: Run) -> str | None:
-    """Why losses of A and B cannot be compared where their targets are the same; None where they can.
-    Markdown."""
-    models = [run.result["model"] for run in (a, b)]
-    if models[0]["revision"] != models[1]["revision"]:
-        if a.model != b.model:  # as they are registered: the folders of all tuned models are called alike
-            return f"The models differ ({_both(a.model, b.model)}): so do their loss scales."
-        name, old = md(a.model), any("libraries" not in model for model in models)
-        # Runs that do not name their libraries are of versions that read only samples of large files.
-        part = ", or an earlier version read only a part of its files" if old else ""
-        return f"The model {name} was replaced between the runs{part}: its revision differs."
-    if a.request.scoring != b.request.scoring:
-        return "The scoring modes differ: scores and losses are on different scales."
-    if None in (a.result["loss"], b.result["loss"]):
-        return "Free text has no likelihoods, and so no losses."
-    return None
 
 
 def warnings(a: Run, b: Run) -> list[str]:
@@ -107,13 +76,13 @@ def warnings(a: Run, b: Run) -> list[str]:
     reasons = [
         lists_obstacle(a, b),
         losses_obstacle(a, b),
-        f"The runs used different number formats ({_both(*formats)})." if formats[0] != formats[1] else None,
-        f"The runs used different devices ({_both(*devices)})." if _known_to_differ(*devices) else None,
-        f"The runs used different libraries ({_both(*libraries)})." if _known_to_differ(*libraries) else None,
+        f"The runs used different number formats ({both(*formats)})." if formats[0] != formats[1] else None,
+        f"The runs used different devices ({both(*devices)})." if _known_to_differ(*devices) else None,
+        f"The runs used different libraries ({both(*libraries)})." if _known_to_differ(*libraries) else None,
         OTHER_VERSION if None in libraries and libraries[0] != libraries[1] else None,
         *_prompt_notes(a.request, b.request),
     ]
-    return [reason for reason in reasons if reason]
+    return [md(reason) for reason in reasons if reason]
 
 
 PROMPT = {
@@ -124,10 +93,10 @@ PROMPT = {
 
 def _prompt_notes(a: RunRequest, b: RunRequest) -> list[str]:
     fields = [field_of(RunRequest, name) for name in PROMPT]
-    both = [(field, *(getattr(request, field.name) for request in (a, b))) for field in fields]
+    asked = [(field, *(getattr(request, field.name) for request in (a, b))) for field in fields]
     return [
-        PROMPT[field.name].format(_both(values.shown(field, before), values.shown(field, after)))
-        for field, before, after in both
+        PROMPT[field.name].format(both(values.shown(field, before), values.shown(field, after)))
+        for field, before, after in asked
         if before != after
     ]
 
@@ -135,10 +104,6 @@ def _prompt_notes(a: RunRequest, b: RunRequest) -> list[str]:
 def _known_to_differ(a: object, b: object) -> bool:
     """Runs of earlier versions do not say."""
     return None not in (a, b) and a != b
-
-
-def _both(a: object, b: object) -> str:
-    return f"{md(a, 60)} and {md(b, 60)}"
 
 
 def comparable(a: Run, b: Run) -> frozenset[str]:

@@ -8,7 +8,6 @@ from dashboard.screens.compare.differences import (
     changes,
     demonstrations_table,
     list_table,
-    lists_obstacle,
     numbers_table,
     sentence,
     warnings,
@@ -21,6 +20,7 @@ from dashboard.text.literal import md
 from dashboard.ui import effects_offer
 from dashboard.ui.notices import card, heading, told
 from dashboard.ui.two_lists import two_lists
+from db.comparable import lists_obstacle
 from db.runs import Run
 
 HEADS = ("A, with its demonstrations", "B, with its demonstrations")

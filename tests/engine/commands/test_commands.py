@@ -19,7 +19,7 @@ from tests.toys import toy_columns
 COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
 COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool", "forward"]
 COMMANDS += ["optimize", "lasting", "bench", "check", "backup", "restore"]
-COMMANDS += ["annotate", "templates", "rate", "explain", "summarize"]
+COMMANDS += ["annotate", "compare", "templates", "rate", "explain", "summarize"]
 
 
 @pytest.fixture
@@ -139,6 +139,25 @@ def test_a_pool_in_the_order_of_what_each_would_do(shop: Callable[..., Any]) -> 
     assert effects == sorted(effects, reverse=True)
     assert {row["id"] for row in found["demonstrations"]} == {row["id"] for row in plain["demonstrations"]}
     assert sorted(found["predicted"]["effects"].values(), reverse=True) == effects
+
+
+def test_runs_are_compared_and_the_differences_divided(shop: Callable[..., Any]) -> None:
+    words = ("rank", "-d", "toy", "-u", "u8", "-m", "tiny", "--candidates", "6", "--demos")
+    one, two = shop(*words, "recent:3")["run"], shop(*words, "neighbours:3", "--history", "3")["run"]
+    view = shop("compare", one, two, "--why")
+    assert [row["run"] for row in view["runs"]] == [one, two]
+    assert {row["field"]: row["values"] for row in view["changed"]} == {
+        "demos": ["recent:3", "neighbours:3"],
+        "history": [10, 3],
+    }
+    assert len(view["why"]["inputs"]) == 2
+    parts = [row["shapley"]["margin"] for row in view["why"]["inputs"]]
+    assert sum(parts) == pytest.approx(view["why"]["readings"]["margin"]["change"])
+    said = CliRunner().invoke(cli.app, ["compare", one, two, one, "--why"])
+    assert isinstance(said.exception, BadInput)
+    printed = CliRunner().invoke(cli.app, ["compare", one, two, "--why"], catch_exceptions=False).output
+    assert "history items in the prompt" in printed
+    assert "swapped alone" in printed
 
 
 def test_the_whole_catalogue_and_a_baseline(shop: Callable[..., Any]) -> None:

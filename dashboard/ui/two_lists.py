@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 import streamlit as st
 from streamlit.components.v2 import component
 
-from dashboard.charts.bump import WIDTHS, Row, bump, height, listed, mark, places
+from dashboard.charts.bump import HEADS, WIDTHS, Row, bump, height, listed, mark, places
 from dashboard.text.literal import html
 from dashboard.ui.theme import DARK, LIGHT
 from dashboard.ui.titles import whole
 
-HEADS = ("without", "with demonstrations")
 COLOURS = "".join(
     f".{kind} {{ color: light-dark({vars(LIGHT)[kind]}, {vars(DARK)[kind]}) }}" for kind in WIDTHS
 )
@@ -18,6 +17,7 @@ STYLE = f"""
 .curves > svg {{ display: block; overflow: visible; margin: 0 36px; width: calc(100% - 72px) }}
 path {{ fill: none; stroke: currentColor; opacity: 0.85; vector-effect: non-scaling-stroke }}
 .point {{ fill: currentColor }}
+text {{ font: 0.87rem "Source Sans", sans-serif; fill: light-dark({LIGHT.muted}, {DARK.muted}) }}
 {COLOURS}
 """
 # `st.html` would leave an SVG out.
@@ -27,20 +27,21 @@ DRAW = (
 
 
 def two_lists(
-    rows: Sequence[Row], key: str, heads: tuple[str, str] = HEADS, most: int = 20, run: str = ""
+    rows: Sequence[Row], key: str, heads: Sequence[str] = HEADS, most: int = 20, run: str = ""
 ) -> None:
-    """Draw both lists and what joins them. The right list also says how far each item moved.
+    """Draw the first and the last list and what joins them, with the lists between on the way. The right list
+    also says how far each item moved.
 
     `run`: whose list the right one is; the page's source names it, for those who wait for it.
     """
     most = min(most, places(rows, most))
     with st.container(key=f"{key}-lists"):
-        left, middle, right = st.columns((1, 0.75, 1.2), gap=None)
+        left, middle, right = st.columns((1, 0.75 * (len(heads) - 1), 1.2), gap=None)
         left.html(_list(heads[0], "left", lines(rows, "left", most)))
         with middle:
             curves = component("dualens_bump", html='<div class="curves"></div>', css=STYLE, js=DRAW)
             curves(key=key, data=bump(rows, heads, most), height=height(places(rows, most)))
-        right.html(_list(heads[1], "right", lines(rows, "right", most), run))
+        right.html(_list(heads[-1], "right", lines(rows, "right", most), run))
 
 
 def _list(head: str, side: str, items: Iterator[str], run: str = "") -> str:
@@ -50,7 +51,8 @@ def _list(head: str, side: str, items: Iterator[str], run: str = "") -> str:
 
 def lines(rows: Sequence[Row], side: str, most: int) -> Iterator[str]:
     """One line of HTML per rank, empty where nothing stands; the one under the last is for the target."""
-    by_line = {min(rank, most + 1): (rank, row) for rank, row in listed(rows, side, most)}
+    at = 0 if side == "left" else -1
+    by_line = {min(rank, most + 1): (rank, row) for rank, row in listed(rows, at, most)}
     for line in range(1, max(by_line, default=0) + 1):
         if line not in by_line:
             yield "<li></li>"

@@ -58,6 +58,13 @@ def fingerprints(store: Store) -> list[str]:
         return list(connection.execute(sa.select(datasets.c.fingerprint).distinct()).scalars())
 
 
+def fingerprint_of(store: Store, dataset_id: int | None) -> str | None:
+    """The fingerprint of a data set, in the bin or not; None where it was purged."""
+    query = sa.select(datasets.c.fingerprint).where(datasets.c.id == dataset_id)
+    with store.read() as connection:
+        return connection.execute(query).scalar_one_or_none()
+
+
 def get(store: Store, name: str) -> DatasetInfo:
     """The data set of this name. Raises NotFound, naming near matches."""
     with store.read() as connection:

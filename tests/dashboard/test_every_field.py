@@ -88,7 +88,7 @@ def test_compare_tells_every_field_of_a_run(store: Store, field: RequestField) -
         views = [{**view, "weight": weight} for view, weight in zip(views, value, strict=True)]
     a = rank(store, PLAIN)
     b = replace(a, request=changed, result={**a.result, "demonstrations": views})
-    table = differences.changes(a, b)
+    table = differences.changes((a, b))
     if field.name in ("demonstrations", "weights"):
         assert any("number" in label or field.asked.label in label for label in table.index)
         return

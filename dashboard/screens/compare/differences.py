@@ -1,11 +1,15 @@
-"""What differs between two stored runs, as tables and as warnings. No Streamlit, no store."""
+"""What differs between two to four stored runs, as tables and as warnings. No Streamlit, no store.
 
-from collections.abc import Callable, Mapping
+Runs are called A, B, C and D; all others are held against A.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from dashboard.charts.bump import Row
 from dashboard.text import values, words
 from dashboard.text.formats import number, rank, seconds, signed
 from dashboard.text.literal import md, plain
@@ -17,6 +21,9 @@ from db.runs import Run
 
 Effects = Mapping[str, Any] | None
 LETTERS = 200  # of a title in a table, which wraps
+
+NAMES = "ABCD"
+DASH = "–"
 
 LISTS, LOSSES = "lists", "losses"
 """What two runs must have in common before a number of one is better than that of the other."""
@@ -70,17 +77,32 @@ OTHER_VERSION = (
 )
 
 
-def warnings(a: Run, b: Run) -> list[str]:
-    """Why a difference in the numbers may have another cause than the demonstrations. Markdown."""
+RANKS_APART = " Neither ranks nor metrics compare."
+LOSSES_APART = " Ranks compare; losses do not."
+WORDING = " Ranks compare; the wording is one of the differences."
+
+
+def warnings(a: Run, b: Run, data: tuple[str | None, str | None] = (None, None)) -> list[str]:
+    """Why a difference in the numbers may have another cause than the demonstrations, and what compares
+    nevertheless. Markdown.
+
+    data: fingerprints of the data sets as the runs saw them, None where not known.
+    """
     formats, devices, libraries = ([run.result["model"].get(fact) for run in (a, b)] for fact in COMPUTED_BY)
+    lists, losses = lists_obstacle(a, b), losses_obstacle(a, b)
+    replaced = a.request.dataset == b.request.dataset and _known_to_differ(*data)
     reasons = [
-        lists_obstacle(a, b),
-        losses_obstacle(a, b),
+        lists + RANKS_APART if lists else None,
+        losses + ("" if lists else LOSSES_APART) if losses else None,
+        f"The data set {a.request.dataset} was replaced between the runs: its content differs, and so may "
+        "histories and demonstrations of the same name."
+        if replaced
+        else None,
         f"The runs used different number formats ({both(*formats)})." if formats[0] != formats[1] else None,
         f"The runs used different devices ({both(*devices)})." if _known_to_differ(*devices) else None,
         f"The runs used different libraries ({both(*libraries)})." if _known_to_differ(*libraries) else None,
         OTHER_VERSION if None in libraries and libraries[0] != libraries[1] else None,
-        *_prompt_notes(a.request, b.request),
+        *(note + ("" if lists else WORDING) for note in _prompt_notes(a.request, b.request)),
     ]
     return [md(reason) for reason in reasons if reason]
 
@@ -113,23 +135,62 @@ def comparable(a: Run, b: Run) -> frozenset[str]:
     return frozenset(name for name, holds in same.items() if holds)
 
 
-def numbers_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
-    """Metrics of both runs and B minus A, Markdown in the cells. No difference is shown where the numbers do
-    not compare, and none is better or worse where the lists do not."""
-    same = comparable(a, b)
-    rows = []
-    for row in NUMBERS:
-        before, after = row.read(a, effects_a), row.read(b, effects_b)
-        # A rank where candidates are tied is a mean, such as 4.5.
-        digits = row.digits or int(any(value % 1 for value in (before, after) if value is not None))
-        difference = "–"
-        if before is not None and after is not None and (row.needs in same or row.more_is_better is None):
-            difference = _verdict(after - before, digits, row.more_is_better if LISTS in same else None)
-        show = signed if row.label.startswith("Total effect") else number
-        rows.append((row.label, show(before, digits), show(after, digits), difference))
-    times = [_total(run) for run in (a, b)]
-    rows.append(("Time, first computed", seconds(times[0]), seconds(times[1]), ""))
-    return pd.DataFrame(rows, columns=["", "A", "B", "B − A"]).set_index("")
+def numbers_table(
+    runs: Sequence[Run], effects: Sequence[Effects], *, only_changed: bool = False
+) -> pd.DataFrame:
+    """Metrics of the runs, and of each but the first its difference from A; Markdown in the cells.
+
+    No difference is shown where the numbers do not compare, and none is better or worse where the lists do
+    not. `only_changed`: without the rows in which all runs read the same.
+    """
+    same = [comparable(runs[0], run) for run in runs]
+    rows = [
+        _number_row(row, [row.read(run, found) for run, found in zip(runs, effects, strict=True)], same)
+        for row in NUMBERS
+    ]
+    times = [seconds(_total(run)) for run in runs]
+    rows.append(["Time, first computed", times[0], *(cell for time in times[1:] for cell in (time, ""))])
+    columns = [NAMES[0], *(name for at in range(1, len(runs)) for name in (NAMES[at], f"{NAMES[at]} − A"))]
+    table = pd.DataFrame(rows, columns=["", *columns]).set_index("")
+    return _changed(table, list(NAMES[: len(runs)])) if only_changed else table
+
+
+def _number_row(row: Number, values: Sequence[float | None], same: Sequence[frozenset[str]]) -> list[str]:
+    """A row: what A has, then what each other run has and its difference."""
+    # A rank where candidates are tied is a mean, such as 4.5.
+    digits = row.digits or int(any(value % 1 for value in values if value is not None))
+    show = signed if row.label.startswith("Total effect") else number
+    cells = [row.label, show(values[0], digits)]
+    for value, shared in zip(values[1:], same[1:], strict=True):
+        difference = DASH
+        if (
+            values[0] is not None
+            and value is not None
+            and (row.needs in shared or row.more_is_better is None)
+        ):
+            judged = row.more_is_better if LISTS in shared else None
+            difference = _verdict(value - values[0], digits, judged)
+        cells += [show(value, digits), difference]
+    return cells
+
+
+def _changed(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The rows that do not read the same in all of these columns."""
+    return table[[len(set(row)) > 1 for row in table[list(columns)].to_numpy().tolist()]]
+
+
+def timings_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Seconds of each step, where any run has it, and tokens of the prompt."""
+    steps = list(dict.fromkeys(step for run in runs for step in run.timings_ms if step != "total"))
+    rows = [[step.replace("_", " "), *(_step(run, step) for run in runs)] for step in (*steps, "total")]
+    tokens = [run.result.get("prompt", {}).get("tokens") for run in runs]
+    rows.append(["tokens of the prompt", *(number(value, 0) for value in tokens)])
+    return pd.DataFrame(rows, columns=["", *NAMES[: len(runs)]]).set_index("")
+
+
+def _step(run: Run, step: str) -> str:
+    value = run.timings_ms.get(step)
+    return DASH if value is None else seconds(value / 1000)
 
 
 def _total(run: Run) -> float | None:
@@ -145,57 +206,66 @@ def _verdict(difference: float, digits: int, more_is_better: bool | None) -> str
     return f":{'blue' if better else 'orange'}[**{text}** {'better' if better else 'worse'}]"
 
 
-def changes(a: Run, b: Run) -> pd.DataFrame:
-    """The fields of the requests that differ, then how the demonstrations do; Markdown-safe."""
-    custom = any(run.request.demonstrations is not None for run in (a, b))
+def changes(runs: Sequence[Run], *, only_changed: bool = True) -> pd.DataFrame:
+    """The fields of the requests, by default those that differ, then how the demonstrations do; Markdown."""
+    custom = any(run.request.demonstrations is not None for run in runs)
     below = {"demonstrations", "weights", *(("demos",) if custom else ())}  # what the model saw says more
     rows = []
     for field in described(RunRequest):
-        before, after = (getattr(run.request, field.name) for run in (a, b))
-        if before != after and field.name not in below:
-            rows.append((field.asked.label, md(values.shown(field, before)), md(values.shown(field, after))))
-    return pd.DataFrame([*rows, *_moves(a, b)], columns=["", "A", "B"]).set_index("")
+        values_of = [getattr(run.request, field.name) for run in runs]
+        differ = any(value != values_of[0] for value in values_of)
+        if (differ or not only_changed) and field.name not in below:
+            rows.append([field.asked.label, *(md(values.shown(field, value)) for value in values_of)])
+    rows += _moves(runs)
+    return pd.DataFrame(rows, columns=["", *NAMES[: len(runs)]]).set_index("")
 
 
-def _moves(a: Run, b: Run) -> list[tuple[str, str, str]]:
+def _moves(runs: Sequence[Run]) -> list[list[str]]:
     """Demonstrations that came and went, their weights and their order."""
-    rows: list[tuple[str, str, str]] = []
-    before, after = ({view["id"]: view["weight"] for view in run.result["demonstrations"]} for run in (a, b))
-    added, gone = after.keys() - before.keys(), before.keys() - after.keys()
-    if added or gone:
-        rows.append(
-            ("demonstrations", f"{len(before)}", f"{len(after)} ({len(added)} new, {len(gone)} gone)")
-        )
-    for at, name in enumerate(before, start=1):
-        if name in after and before[name] != after[name]:
-            rows.append((f"weight of number {at}", f"{before[name]:g}", f"{after[name]:g}"))
-    if not added and not gone and list(before) != list(after):
-        places = [str(list(before).index(name) + 1) for name in after]
-        rows.append(
-            ("order of demonstrations", md(", ".join(sorted(places, key=int))), md(", ".join(places)))
-        )
+    weights = [{view["id"]: view["weight"] for view in run.result["demonstrations"]} for run in runs]
+    first, others = weights[0], weights[1:]
+    rows: list[list[str]] = []
+    if any(other.keys() != first.keys() for other in others):
+        rows.append(["demonstrations", f"{len(first)}", *(_came(first, other) for other in others)])
+    for at, name in enumerate(first, start=1):
+        if any(name in other and other[name] != first[name] for other in others):
+            cells = [f"{other[name]:g}" if name in other else DASH for other in weights]
+            rows.append([f"weight of number {at}", *cells])
+    if any(other.keys() == first.keys() and list(other) != list(first) for other in others):
+        numbers = {name: str(at) for at, name in enumerate(first, start=1)}
+        orders = [", ".join(numbers.get(name, "new") for name in other) for other in weights]
+        rows.append(["order of demonstrations", *(md(order) for order in orders)])
     return rows
 
 
-def demonstrations_table(a: Run, b: Run, effects_a: Effects, effects_b: Effects) -> pd.DataFrame:
-    """One row per demonstration of either run, in A's order, then B's own; Markdown."""
-    sides = [
-        (
-            {view["id"]: view for view in run.result["demonstrations"]},
-            {entry["id"]: entry["effect"] for entry in effects["demonstrations"]} if effects else {},
-        )
-        for run, effects in ((a, effects_a), (b, effects_b))
+def _came(first: Mapping[str, float], other: Mapping[str, float]) -> str:
+    added, gone = len(other.keys() - first.keys()), len(first.keys() - other.keys())
+    return f"{len(other)} ({added} new, {gone} gone)" if added or gone else f"{len(other)}"
+
+
+def demonstrations_table(
+    runs: Sequence[Run], effects: Sequence[Effects], *, only_changed: bool = False
+) -> pd.DataFrame:
+    """One row per demonstration of any run, in A's order, then those of the others; Markdown.
+
+    `only_changed`: those that do not stand in all runs with the same weight.
+    """
+    views = [{view["id"]: view for view in run.result["demonstrations"]} for run in runs]
+    measured = [
+        {entry["id"]: entry["effect"] for entry in found["demonstrations"]} if found else {}
+        for found in effects
     ]
-    (in_a, effect_a), (in_b, effect_b) = sides
     rows = []
-    for name in [*in_a, *(name for name in in_b if name not in in_a)]:
-        view = in_a.get(name) or in_b[name]
-        weights = [side[name]["weight"] if name in side else None for side in (in_a, in_b)]
-        measured = [effects.get(name) for effects in (effect_a, effect_b)]
-        cells = [*(number(weight, 1) for weight in weights), *(signed(effect) for effect in measured)]
+    for name in dict.fromkeys(name for side in views for name in side):
+        view = next(side[name] for side in views if name in side)
+        weights = [side[name]["weight"] if name in side else None for side in views]
+        if only_changed and all(weight == weights[0] for weight in weights):
+            continue
+        cells = [*(number(weight, 1) for weight in weights), *(signed(side.get(name)) for side in measured)]
         rows.append((md(words.short(view, LETTERS)), md(words.source_line(view)), *cells))
-    units = [f"effect {name}, {_unit(effects)}" for name, effects in (("A", effects_a), ("B", effects_b))]
-    names = ["demonstration", "source", "weight A", "weight B", *units]
+    letters = NAMES[: len(runs)]
+    units = [f"effect {name}, {_unit(found)}" for name, found in zip(letters, effects, strict=True)]
+    names = ["demonstration", "source", *(f"weight {name}" for name in letters), *units]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -209,19 +279,30 @@ def list_table(run: Run, most: int = 20) -> pd.DataFrame:
     return pd.DataFrame({"rank": [str(item["rank"]) for item in rows], "item": titles})
 
 
-def sentence(a: Run, b: Run) -> str:
-    """What changed for the target between two runs, as far as they compare. Plain text."""
+def ranks_table(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
+    """Rank of each item in each list, for those who read rather than look; Markdown."""
+    titles = [f"**{md(row.title)}** :gray[target]" if row.is_target else md(row.title) for row in rows]
+    ranks = [[DASH if rank is None else str(rank) for rank in row.ranks] for row in rows]
+    return pd.DataFrame(ranks, columns=list(names), index=titles)
+
+
+def sentence(a: Run, b: Run, name: str = "B") -> str:
+    """What changed for the target from A to another run, as far as they compare. Plain text."""
     same = comparable(a, b)
     target = plain(b.result["target"]["title"], 60)
     if LISTS not in same:
         places = [f"{rank(run.result['metrics'])} of {len(run.result['items'])}" for run in (a, b)]
-        said = f"A ranks its target {places[0]}, B {places[1]}; the two lists do not compare"
+        said = f"A ranks its target {places[0]}, {name} {places[1]}; the two lists do not compare"
     else:
         before, after = (run.result["metrics"] for run in (a, b))
-        said = f"From A to B the target, {target}, {words.movement(before, after, len(b.result['items']))}"
+        said = (
+            f"From A to {name} the target, {target}, {words.movement(before, after, len(b.result['items']))}"
+        )
     if LOSSES not in same:
         return f"{said}. Their losses do not compare." if LISTS in same else f"{said}, nor do their losses."
     saved = a.result["loss"] - b.result["loss"]
     if abs(saved) < 0.005:
         return f"{said}. The loss of the target is the same."
-    return f"{said}. B's loss of the target is {abs(saved):.2f} nats {'lower' if saved > 0 else 'higher'}."
+    return (
+        f"{said}. {name}'s loss of the target is {abs(saved):.2f} nats {'lower' if saved > 0 else 'higher'}."
+    )

@@ -1,105 +1,173 @@
-"""Compare: two stored runs side by side, what moved, what differs, and what forbids comparing."""
+"""Compare: two to four stored runs side by side, what moved, what differs, and what forbids comparing."""
+
+from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard.charts.bump import pair
-from dashboard.screens.compare import template_texts
+from dashboard.charts.bump import joined
+from dashboard.screens.compare import prompts, template_texts, why
+from dashboard.screens.compare.choice import choose
 from dashboard.screens.compare.differences import (
+    NAMES,
     changes,
     demonstrations_table,
     list_table,
     numbers_table,
+    ranks_table,
     sentence,
+    timings_table,
     warnings,
 )
-from dashboard.screens.compare.pair_picker import choose
+from dashboard.state import session
 from dashboard.state.measuring import let_go_of_others
 from dashboard.state.outcome import effects_of
 from dashboard.text.formats import plural
 from dashboard.text.literal import md
 from dashboard.ui import effects_offer
 from dashboard.ui.notices import card, heading, told
+from dashboard.ui.remembered import remembered
 from dashboard.ui.two_lists import two_lists
+from db import datasets
 from db.comparable import lists_obstacle
 from db.runs import Run
 
-HEADS = ("A, with its demonstrations", "B, with its demonstrations")
 MOST = 20  # ranks shown of lists that do not compare
 
 
 def page() -> None:
     """Draw the page for the runs in the address bar, or for two of the newest."""
-    pair_of_runs = choose()
-    if pair_of_runs is None:
+    chosen = choose()
+    if chosen is None:
         return
-    let_go_of_others(*pair_of_runs)
+    let_go_of_others(*chosen)
     with st.container(key="run-results"):
-        compare(*pair_of_runs)
+        compare(chosen)
 
 
-def compare(a: Run, b: Run) -> None:
-    """All cards of the two runs."""
-    if reasons := warnings(a, b):
-        with card("careful", stretch=False):
-            for reason in reasons:
-                st.markdown(f"**Careful:** {reason}")
+def compare(chosen: Sequence[Run]) -> None:
+    """All cards of the runs."""
+    careful(chosen)
+    only_changed = remembered(
+        st.toggle,
+        "Only what changed",
+        "compare-only-changed",
+        False,
+        "value",
+        help="Hides rows that are alike.",
+    )
     left, right = st.columns((1.13, 1), gap="small")
     with left, card("lists"):
-        lists(a, b)
+        lists(chosen)
     with right, card("numbers"):
-        numbers(a, b)
+        numbers(chosen, only_changed)
     with card("demos", stretch=False):
-        demonstrations(a, b)
-    if template_texts.wanted(a, b):
+        demonstrations(chosen, only_changed)
+    a, other, name = chosen[0], *_detailed(chosen)
+    with card("why", stretch=False):
+        why.draw(a, other, name)
+    with card("prompts", stretch=False):
+        prompts.draw(a, other, name)
+    if template_texts.wanted(a, other):
         with card("templates", stretch=False):
-            template_texts.draw(a, b)
-    heading("In one sentence", md(sentence(a, b)))
+            template_texts.draw(a, other, name)
+    said = [sentence(a, run, NAMES[at]) for at, run in enumerate(chosen) if at]
+    heading("In one sentence" if len(said) == 1 else "In a sentence each", md(" ".join(said)))
 
 
-def lists(a: Run, b: Run) -> None:
-    """The two lists as a bump chart; as two tables where a rank in one says nothing about the other."""
-    if lists_obstacle(a, b) is not None:
+def _detailed(chosen: Sequence[Run]) -> tuple[Run, str]:
+    """The run that is held against A in the cards about two runs, and its name."""
+    names = NAMES[1 : len(chosen)]
+    if len(names) == 1:
+        return chosen[1], names
+    name = remembered(
+        st.segmented_control,
+        "In detail, against A",
+        "compare-detail",
+        names[0],
+        options=list(names),
+        required=True,
+    )
+    return chosen[NAMES.index(name)], name
+
+
+def careful(chosen: Sequence[Run]) -> None:
+    """Loudly, what forbids comparing a run with A or parts of it."""
+    fingerprints = [datasets.fingerprint_of(session.store(), run.dataset_id) for run in chosen]
+    reasons = [
+        (NAMES[at], reason)
+        for at, run in enumerate(chosen)
+        if at
+        for reason in warnings(chosen[0], run, (fingerprints[0], fingerprints[at]))
+    ]
+    if reasons:
+        with card("careful", stretch=False):
+            for name, reason in reasons:
+                which = "" if len(chosen) == len("AB") else f" {name} against A."
+                st.markdown(f"**Careful:**{which} {reason}")
+
+
+def lists(chosen: Sequence[Run]) -> None:
+    """The lists that compare with A's as a bump chart; the others as tables, as their ranks say nothing."""
+    named = list(zip(NAMES, chosen, strict=False))
+    alike = [(name, run) for name, run in named if lists_obstacle(chosen[0], run) is None]
+    others = [(name, run) for name, run in named if (name, run) not in alike] if len(alike) > 1 else named
+    if len(alike) > 1:
+        names = [name for name, _ in alike]
+        way = f"{names[0]} (left)" + "".join(f", {name}" for name in names[1:-1]) + f" to {names[-1]} (right)"
+        heading("Recommendations", f"Rank of each candidate in run {way}. Gold is the target.")
+        heads = [f"{name}, with its demonstrations" for name in names]
+        rows = joined(*(run.result["items"] for _, run in alike))
+        two_lists(rows, "bump-ab", heads)
+        if len(alike) > len("AB"):
+            with st.expander("Ranks as a table"):
+                st.table(ranks_table(rows, names), border="horizontal")
+    if others:
         heading("Recommendations", "Each run's own list. Ranks in different lists do not compare.")
-        for cell, name, run in zip(st.columns(2, gap="small"), "AB", (a, b), strict=True):
+        for cell, (name, run) in zip(st.columns(len(others), gap="small"), others, strict=True):
             with cell:
                 st.markdown(f"**Run {name}** :gray[{plural(len(run.result['items']), 'candidate')}]")
                 st.table(list_table(run, MOST), border="horizontal", hide_index=True)
-        return
-    heading(
-        "Recommendations", "Rank of each candidate in run A (left) and run B (right). Gold is the target."
-    )
-    two_lists(pair(a.result["items"], b.result["items"]), "bump-ab", HEADS)
 
 
-def numbers(a: Run, b: Run) -> None:
-    """Metrics of both, then only what changed between the requests."""
-    heading("Numbers", "The last column is B minus A; a dash where the two do not compare.")
-    effects = [effects_of(run.key) for run in (a, b)]
-    st.table(numbers_table(a, b, effects[0], effects[1]), border="horizontal")
-    changed = changes(a, b)
-    heading("Only what changed", "Everything else about the two runs is the same.")
+def numbers(chosen: Sequence[Run], only_changed: bool) -> None:
+    """Metrics of all, the inputs of the requests, and how long each step took."""
+    heading("Numbers", "Differences are from run A; a dash where the two do not compare.")
+    effects = [effects_of(run.key) for run in chosen]
+    st.table(numbers_table(chosen, effects, only_changed=only_changed), border="horizontal")
+    changed = changes(chosen)
+    heading("Inputs that differ", "Everything else about the runs is the same.")
     if changed.empty:
-        st.caption("Nothing. Both requests are the same.")
+        st.caption("None. The requests are the same.")
     else:
         st.table(changed, border="horizontal")
+    if not only_changed:
+        with st.expander("All inputs"):
+            st.table(changes(chosen, only_changed=False), border="horizontal")
+    with st.expander("Time and tokens"):
+        st.table(timings_table(chosen), border="horizontal")
 
 
-def demonstrations(a: Run, b: Run) -> None:
-    """The demonstrations of both, joined by identity, with weights and effects."""
+def demonstrations(chosen: Sequence[Run], only_changed: bool) -> None:
+    """The demonstrations of all, joined by identity, with weights and effects."""
     heading(
         "Demonstrations",
-        "Weight in either run, and effect if you turn it down. A dash where there is none.",
+        "Weight in each run, and effect if you turn it down. A dash where there is none.",
     )
-    effects = [effects_of(run.key) for run in (a, b)]
-    table = demonstrations_table(a, b, *effects)
-    if table.empty:
-        st.caption("Neither run has demonstrations.")
+    if not any(run.result["demonstrations"] for run in chosen):
+        st.caption("Neither run has demonstrations." if len(chosen) == len("AB") else "No run has any.")
         return
+    effects = [effects_of(run.key) for run in chosen]
     with st.container(horizontal=True, vertical_alignment="center", key="measure", gap="small"):
-        for name, run, measured in zip("AB", (a, b), effects, strict=True):
-            if measured is None and run.result["demonstrations"] and (name == "A" or run.key != a.key):
+        known: set[str] = set()
+        for name, run, measured in zip(NAMES, chosen, effects, strict=False):
+            if measured is None and run.result["demonstrations"] and run.key not in known:
                 effects_offer.draw(run, f"Measure effects of {name}", whose=f"Run {name}: ")
-    st.table(table, border="horizontal", hide_index=True)
+            known.add(run.key)
+    table = demonstrations_table(chosen, effects, only_changed=only_changed)
+    if table.empty:
+        st.caption("All runs have the same demonstrations with the same weights.")
+    else:
+        st.table(table, border="horizontal", hide_index=True)
 
 
 with told():

@@ -39,10 +39,10 @@ class Row(NamedTuple):
         return self.a == self.b
 
 
-def draw(a: Run, b: Run) -> None:
-    """What is written otherwise, and on demand the texts."""
+def draw(a: Run, b: Run, name: str = "B") -> None:
+    """What is written otherwise in another run than A, and on demand the texts."""
     heading("Prompt templates", "How the words around the items differ between the two runs.")
-    st.markdown(turns(a.request, b.request))
+    st.markdown(turns(a.request, b.request, name))
     names = a.request.template, b.request.template
     if names[0] == names[1]:
         st.caption("Both runs used the same template.")
@@ -59,13 +59,13 @@ def _written(request: RunRequest) -> tuple[str, str]:
     return request.template, request.turns
 
 
-def turns(a: RunRequest, b: RunRequest) -> str:
+def turns(a: RunRequest, b: RunRequest, name: str = "B") -> str:
     """Template and turns of each run, in a sentence each. Markdown."""
     template, stand = (field_of(RunRequest, name) for name in ("template", "turns"))
     said = [
         f"**{side}**: {md(values.shown(template, request.template), 60)}, demonstrations in "
         f"{md(values.shown(stand, request.turns))}."
-        for side, request in (("A", a), ("B", b))
+        for side, request in (("A", a), (name, b))
     ]
     return "  \n".join(said)
 

@@ -67,8 +67,8 @@ def test_the_target_is_the_thickest_line_and_lies_on_top(rows: list[Row]) -> Non
 
 
 def test_every_rank_of_a_short_list_is_named(rows: list[Row]) -> None:
-    assert [rank for rank, _ in bump.listed(rows, "left", 20)] == [1, 2, 3, 4]
-    assert [row.item for _, row in bump.listed(rows, "right", 20)] == ["t", "a", "b", "c"]
+    assert [rank for rank, _ in bump.listed(rows, 0, 20)] == [1, 2, 3, 4]
+    assert [row.item for _, row in bump.listed(rows, -1, 20)] == ["t", "a", "b", "c"]
     assert tall(rows) == bump.height(4)
     assert [dot.attrib["cx"] for dot in drawn(rows).iter("circle")] == ["0"] * 4 + ["100%"] * 4
 
@@ -78,7 +78,7 @@ def test_long_lists_show_the_top_and_always_the_target() -> None:
     right = [entry(f"i{rank}", 101 - rank, target=rank == 90) for rank in range(1, 101)]
     rows = bump.pair(left, right)
     assert tall(rows) == bump.height(21)
-    named = bump.listed(rows, "left", 20)
+    named = bump.listed(rows, 0, 20)
     assert [rank for rank, _ in named] == [*range(1, 21), 90], "the target's old rank stands below the top 20"
     assert named[-1][1].is_target
 
@@ -118,3 +118,17 @@ def test_bump_describes_itself(rows: list[Row]) -> None:
         "Ranks without and with demonstrations: 4 items, 1 move up, 2 move down."
     )
     assert "goes from rank 3 to 1" in bump.describe(rows)
+
+
+def test_several_lists_are_joined_station_by_station() -> None:
+    lists = [[entry("a", 1), entry("t", 2, target=True)], [entry("t", 1, target=True), entry("a", 2)]]
+    rows = bump.joined(lists[0], lists[1], lists[0])
+    assert by_name(rows)["t"].ranks == (2, 1, 2)
+    picture = ElementTree.fromstring(bump.bump(rows, ("A", "B", "C")))
+    assert [dot.attrib["cx"] for dot in picture.iter("circle")] == ["0"] * 2 + ["50%"] * 2 + ["100%"] * 2
+    assert [text.text for text in picture.iter("text")] == ["B"], "the others have theirs beside"
+    low, high = (bump.HEAD_PX + (rank - 0.5) * bump.ROW_PX for rank in (2, 1))
+    curve = next(path.attrib["d"] for path in picture.iter("path") if path.attrib["class"] == "target")
+    assert curve == f"M0 {low:g}C.167 {low:g} .333 {high:g} .5 {high:g}C.667 {high:g} .833 {low:g} 1 {low:g}"
+    assert "goes from rank 2 to 1 to 2" in picture.attrib["aria-label"]
+    assert "A, B and C" in picture.attrib["aria-label"]

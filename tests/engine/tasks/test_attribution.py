@@ -93,17 +93,17 @@ def test_a_stopped_one_makes_only_the_missing_runs(engine: Engine, monkeypatch: 
 
     monkeypatch.setattr(module, "rank", stopping)
     with pytest.raises(KeyboardInterrupt):
-        attribution(engine, *ends)
+        attribution(engine, ends[0], ends[1])
     monkeypatch.setattr(module, "rank", lambda *words: made.append(rank(*words)) or made[-1])
     made.clear()
-    attribution(engine, *ends)
+    attribution(engine, ends[0], ends[1])
     assert [run.cached for run in made] == [True, True, True, False]
 
 
 def test_more_inputs_are_swapped_one_at_a_time(engine: Engine) -> None:
     b = replace(B, scoring="mean", forward=1)
     ends = [rank(engine, request).key for request in (replace(A, scoring="sum"), b)]
-    found = attribution(engine, *ends)
+    found = attribution(engine, ends[0], ends[1])
     assert len(found["inputs"]) == 6
     assert len(found["runs"]) == 14
     assert all(row["shapley"] is None for row in found["inputs"])

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.compare import differences, template_texts
+from dashboard.screens.compare import attribution_text, differences, template_texts, word_diff
 from dashboard.ui import run_picker
-from db import runs, templates
+from db import jobs, runs, templates
+from db import texts as stored_texts
 from db.requests import Chosen, RunRequest
 from db.requests.fields import field_of
 from db.runs import Run
@@ -166,22 +167,26 @@ def test_a_deleted_run_in_the_link_is_named(open_page: Open, store: Store, two: 
 
 
 def test_only_what_changed_is_listed(two: tuple[Run, Run]) -> None:
-    table = differences.changes(*two)
+    table = differences.changes(two)
     assert list(table.index) == ["demonstrations", "weight of number 1"]
     assert list(table.loc["weight of number 1"]) == ["1", "2"]
-    assert differences.changes(two[0], two[0]).empty
+    assert differences.changes((two[0], two[0])).empty
 
 
 def test_numbers_say_better_or_worse_with_sign_and_word(two: tuple[Run, Run]) -> None:
     a, b = two
     better = Run(**{**vars(b), "result": {**b.result, "loss": a.result["loss"] - 1.0}})
-    table = differences.numbers_table(a, better, None, None)
+    table = differences.numbers_table((a, better), (None, None))
     assert table.loc["Loss of the target, nats", "B − A"] == ":blue[**−1.00** better]"
-    table = differences.numbers_table(better, a, None, None)
+    table = differences.numbers_table((better, a), (None, None))
     assert table.loc["Loss of the target, nats", "B − A"] == ":orange[**+1.00** worse]"
     assert table.loc["Prompt, tokens", "B − A"].startswith(":gray[")
     elsewhere = replace(better, result={**better.result, "target": {**b.result["target"], "item": "other"}})
-    assert not differences.numbers_table(a, elsewhere, None, None)["B − A"].str.contains("better|worse").any()
+    assert (
+        not differences.numbers_table((a, elsewhere), (None, None))["B − A"]
+        .str.contains("better|worse")
+        .any()
+    )
 
 
 def test_the_sentence_compares_only_what_can_be_compared(two: tuple[Run, Run]) -> None:
@@ -207,7 +212,7 @@ def test_losses_of_different_models_are_neither_better_nor_worse(two: tuple[Run,
     big = replace(
         b, result={**b.result, "loss": 1.0, "model": {**b.result["model"], "name": "big", "revision": "r2"}}
     )
-    table = differences.numbers_table(a, big, None, None)
+    table = differences.numbers_table((a, big), (None, None))
     assert table.loc["Loss of the target, nats", "B − A"] == "–"
     assert table.loc["Target's rank", "B − A"] != "–", "one list ranked by two models does compare"
 
@@ -216,13 +221,13 @@ def test_total_effects_are_the_same_quantity_in_both_runs(store: Store, two: tup
     """Of one run effects of turning down are measured, which add up to another number than the lists say."""
     a, b = (replace(run, result={**run.result, "margin_zero_shot": -2.0, "margin": -0.5}) for run in two)
     turned = runs.effects(store, a.key)[-1].result | {"measure": "margin", "effect_total": 1.1}
-    table = differences.numbers_table(a, b, turned, None)
+    table = differences.numbers_table((a, b), (turned, None))
     assert list(table.loc["Total effect, log-share"])[:2] == ["+1.50", "+1.50"]
 
 
 def test_the_demonstrations_of_both_are_joined(store: Store, two: tuple[Run, Run]) -> None:
     found = [runs.effects(store, run.key)[-1].result for run in two]
-    table = differences.demonstrations_table(*two, *found)
+    table = differences.demonstrations_table(two, found)
     assert len(table) == 3
     assert list(table["weight A"]) == ["1.0", "1.0", "1.0"]
     assert list(table["weight B"]) == ["2.0", "1.0", "–"]
@@ -259,7 +264,7 @@ def test_models_are_called_as_they_are_registered(two: tuple[Run, Run]) -> None:
         replace(run, model=name, result={**run.result, "model": {**FACTS, "name": "model", "revision": name}})
         for run, name in ((a, "shop-single"), (b, "shop-recicl"))
     ]
-    said = [read(warning) for warning in differences.warnings(*tuned)]
+    said = [read(warning) for warning in differences.warnings(tuned[0], tuned[1])]
     assert any("models differ (shop-single and shop-recicl)" in warning for warning in said)
     assert differences.warnings(a, replace(b, model="another-name")) == []
 
@@ -286,7 +291,7 @@ def test_requests_that_forbid_comparing(two: tuple[Run, Run], field: str, value:
     altered = replace(b, request=replace(b.request, **{field: value}))
     assert any(said in read(warning) for warning in differences.warnings(a, altered))
     if field != "user":
-        assert field_of(RunRequest, field).asked.label in differences.changes(a, altered).index
+        assert field_of(RunRequest, field).asked.label in differences.changes((a, altered)).index
 
 
 def test_texts_of_templates_stand_side_by_side() -> None:
@@ -333,3 +338,139 @@ def test_two_templates_are_compared_line_by_line_on_demand(
         assert "Both runs used the same template." in texts(app)
         assert template_texts.SHOW not in [each.label for each in app.toggle]
     assert "Prompt templates" not in texts(open_page("compare", a=two[0].key, b=two[1].key))
+
+
+@pytest.fixture
+def four(store: Store, two: tuple[Run, Run]) -> list[Run]:
+    """Those two, and two of other strategies."""
+    return [*two, *(rank(store, replace(BASE, demos=demos)) for demos in ("none", "bm25:2"))]
+
+
+def test_four_runs_are_held_against_the_first(open_page: Open, four: list[Run]) -> None:
+    app = open_page("compare", **{side: run.key for side, run in zip("abcd", four, strict=True)})
+    assert not app.exception
+    said = texts(app)
+    assert all(f"From A to {name} the target" in said for name in "BCD")
+    numbers = next(table.value for table in app.table if "D − A" in table.value.columns)
+    assert list(numbers.columns) == ["A", "B", "B − A", "C", "C − A", "D", "D − A"]
+    ranks = next(table.value for table in app.table if list(table.value.columns) == ["A", "B", "C", "D"])
+    assert len(app.get("plotly_chart")) == 1
+    assert not ranks.empty
+    button(app, "Drop run D").click().run()
+    assert "d" not in app.query_params
+    assert "From A to D" not in texts(app)
+    button(app, "Add a run").click().run()
+    assert app.query_params["d"] == four[3].key, "the newest of the same user that is not there yet"
+
+
+def test_a_run_of_another_list_stands_apart_and_is_warned_of(
+    open_page: Open, store: Store, two: tuple[Run, Run]
+) -> None:
+    other = rank(store, replace(BASE, seed=7))
+    app = open_page("compare", a=two[0].key, b=two[1].key, c=other.key)
+    assert not app.exception
+    assert "C against A. The candidate lists differ" in texts(app)
+    assert "Neither ranks nor metrics compare." in texts(app)
+    assert "Run C" in texts(app)
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_only_what_changed_hides_rows_that_are_alike(open_page: Open, two: tuple[Run, Run]) -> None:
+    app = open_page("compare", a=two[0].key, b=two[1].key)
+    before = [len(table.value) for table in app.table]
+    next(toggle for toggle in app.toggle if toggle.label == "Only what changed").set_value(True).run()
+    assert not app.exception
+    after = [len(table.value) for table in app.table]
+    assert sum(after) < sum(before)
+    table = differences.demonstrations_table(two, (None, None), only_changed=True)
+    assert list(table["weight A"]) == ["1.0", "1.0"], "the one of equal weight is left out"
+
+
+def test_replaced_data_are_said_loudly(two: tuple[Run, Run]) -> None:
+    said = differences.warnings(*two, ("f1", "f2"))
+    assert "was replaced between the runs" in read(said[0])
+    assert differences.warnings(*two, ("f1", None)) == []
+
+
+def test_words_that_differ_are_marked_and_markup_is_inert() -> None:
+    found = word_diff.words("The red <b>car</b> stops", "The blue <b>car</b> stops now")
+    assert "<del>red</del><ins>blue</ins>" in found
+    assert "&lt;" in found
+    assert "<b>" not in found
+    assert found.endswith("<ins> now</ins>")
+    lines = [f"line {number}" for number in range(50)]
+    shown = word_diff.html("\n".join(lines), "\n".join([*lines[:25], "new", *lines[25:]]), "x")
+    assert shown.count(word_diff.GAP) == 2
+    assert "line 3<" not in shown
+    assert word_diff.html("a", "a", "x") == "<p>Word for word the same.</p>"
+    assert "<ins>" in word_diff.words("a " * 4_000, "b")
+
+
+def test_the_prompts_of_two_runs_word_by_word(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
+    with store.write() as connection:
+        hashes = [stored_texts.put(connection, f"Buys {word}.") for word in ("red", "blue")]
+    results = [
+        {**run.result, "prompt": {"hash": key, "tokens": 3}} for run, key in zip(two, hashes, strict=True)
+    ]
+    keys = [
+        runs.save(store, replace(run, key=sign * 64, request_digest=sign, result=result)).key
+        for run, sign, result in zip(two, "ab", results, strict=True)
+    ]
+    app = open_page("compare", a=keys[0], b=keys[1])
+    next(toggle for toggle in app.toggle if toggle.label == "Show how the prompts differ").set_value(
+        True
+    ).run()
+    assert not app.exception
+    assert any("<del>red</del><ins>blue</ins>" in part.value for part in app.html)
+
+
+FOUND = {
+    "readings": {name: {"a": 5.0, "b": 2.0, "change": -3.0} for name in ("rank", "margin", "ndcg10")},
+    "inputs": [
+        {
+            "label": label,
+            "fields": ["demos"],
+            "parts": [],
+            **{
+                way: dict.fromkeys(("rank", "margin", "ndcg10"), part) for way in ("shapley", "alone", "last")
+            },
+        }
+        for label, part in (("strategy", -2.5), ("<b>k</b>", -0.5))
+    ],
+    "runs": [],
+    "notes": ["one note"],
+}
+
+
+def test_which_difference_did_it(open_page: Open, store: Store, two: tuple[Run, Run]) -> None:
+    other = rank(store, replace(BASE, demos="bm25:2", history=5))
+    app = open_page("compare", a=two[0].key, b=other.key)
+    assert "2 runs at most" in texts(app)
+    button(app, "Find out which difference did it").click().run()
+    [job] = jobs.listing(store, kinds=["attribution"])
+    assert job.payload == {"a": two[0].key, "b": other.key}
+    assert "Swapping inputs" in texts(app)
+    jobs.claim(store, "test", job_id=job.id)
+    jobs.finish(store, job.id, "test", FOUND)
+    app = open_page("compare", a=two[0].key, b=other.key)
+    assert "Of the change of the margin, −3.00, most is due to strategy: −2.50." in texts(app)
+    assert "one note" in texts(app)
+    table = next(table.value for table in app.table if "its part of rank" in table.value.columns)
+    assert list(table.index) == ["strategy", r"\<b\>k\<\/b\>", "**whole change**"]
+    assert "better" in table["its part of rank"].iloc[0]
+    assert "worse" in table["its part of margin"].iloc[0]
+
+
+def test_more_inputs_than_are_divided_are_shown_from_both_ends() -> None:
+    alone = {**FOUND, "inputs": [{**row, "shapley": None} for row in FOUND["inputs"]]}
+    assert next(iter(attribution_text.table(alone, "C"))) == "C's in A: rank"
+    assert "Swapped alone, strategy changes the margin most" in attribution_text.sentence(alone)
+
+
+def test_there_is_nothing_to_divide_between_different_lists(
+    open_page: Open, store: Store, two: tuple[Run, Run]
+) -> None:
+    other = rank(store, replace(BASE, seed=7))
+    app = open_page("compare", a=two[0].key, b=other.key)
+    assert "cannot be swapped" in texts(app)
+    assert not any(each.label == "Find out which difference did it" for each in app.button)

@@ -50,7 +50,7 @@ PAGES: list[Page] = [
         "compare",
         "Compare",
         "Prove",
-        "Compare two stored runs: lists, numbers, settings and demonstrations.",
+        "Compare two to four stored runs, and find out which of their differences did it.",
         "compare",
     ),
     Page(

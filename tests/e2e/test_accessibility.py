@@ -134,6 +134,9 @@ PLACES = (
     Place("explain?run={key}", "All numbers"),
     Place("compare?a={other}&b={key}", "From A to B"),
     Place("compare?a={unlike}&b={key}", "do not compare"),
+    Place("compare?a={other}&b={key}&c={other}&d={key}", "From A to D"),
+    Place("runs", "that rank a target"),
+    Place("runs?deleted=yes&q=nothing", "0 deleted runs match"),
     Place("studies", "Start study", {"page": look, "options": press("More options")}),
     Place("tune", "Start tuning", {"page": look, "options": press("More options")}),
     Place(
@@ -147,6 +150,7 @@ EMPTY = (
     Place("", "yet"),
     Place("explain", "yet"),
     Place("compare", "yet"),
+    Place("runs", "yet"),
     Place("studies", "yet"),
     Place("tune", "yet"),
     Place("library", "Import"),

@@ -176,7 +176,7 @@ def _number_row(row: Number, values: Sequence[float | None], same: Sequence[froz
 
 def _changed(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """The rows that do not read the same in all of these columns."""
-    return table[[len(set(row)) > 1 for row in table[list(columns)].to_numpy().tolist()]]
+    return table.loc[[len(set(row)) > 1 for row in table[list(columns)].to_numpy().tolist()]]
 
 
 def timings_table(runs: Sequence[Run]) -> pd.DataFrame:

@@ -55,10 +55,12 @@ def compare(chosen: Sequence[Run]) -> None:
         "value",
         help="Hides rows that are alike.",
     )
-    left, right = st.columns((1.13, 1), gap="small")
-    with left, card("lists"):
+    # Of more than two runs both take the width of the page.
+    two = len(chosen) == len("AB")
+    left, right = st.columns((1.13, 1), gap="small") if two else (st.container(), st.container())
+    with left, card("lists", stretch=two):
         lists(chosen)
-    with right, card("numbers"):
+    with right, card("numbers", stretch=two):
         numbers(chosen, only_changed)
     with card("demos", stretch=False):
         demonstrations(chosen, only_changed)
@@ -115,7 +117,7 @@ def lists(chosen: Sequence[Run]) -> None:
         names = [name for name, _ in alike]
         way = f"{names[0]} (left)" + "".join(f", {name}" for name in names[1:-1]) + f" to {names[-1]} (right)"
         heading("Recommendations", f"Rank of each candidate in run {way}. Gold is the target.")
-        heads = [f"{name}, with its demonstrations" for name in names]
+        heads = [f"{name}, with its demonstrations" if len(names) == len("AB") else name for name in names]
         rows = joined(*(run.result["items"] for _, run in alike))
         two_lists(rows, "bump-ab", heads)
         if len(alike) > len("AB"):

@@ -33,6 +33,9 @@ def draw(a: Run, other: Run, name: str) -> None:
     if not inputs:
         st.caption("Nothing to divide: both requests have the same inputs.")
         return
+    if len(inputs) == 1:
+        st.caption(f"They differ in {md(inputs[0].label)} alone: it is answerable for the whole change.")
+        return
     job = _newest(a, other)
     if job is not None and job.state not in ENDED:
         progress.watch(job, "Swapping inputs")

@@ -104,7 +104,9 @@ def _curve(row: Row, most: int) -> str:
     legs = len(stations) - 1
     parts = [f"M0 {stations[0]:g}"]
     for at, (start, end) in enumerate(pairwise(stations)):
-        third, two_thirds, stop = (f"{(at + part) / legs:.3g}".removeprefix("0") for part in (1 / 3, 2 / 3, 1))
+        third, two_thirds, stop = (
+            f"{(at + part) / legs:.3g}".removeprefix("0") for part in (1 / 3, 2 / 3, 1)
+        )
         parts.append(f"C{third} {start:g} {two_thirds} {end:g} {stop} {end:g}")
     return "".join(parts)
 
@@ -140,8 +142,9 @@ def bump(
     """What joins lists: rank 1 on top, a curve per item, the target on top of all.
 
     SVG as wide as its place, `height(places(rows, most))` pixels high; the class of a curve or dot is the
-    `kind` of its rows: where they moved from the first list to the last. The titles stand beside it (ui/two_lists.py), one line of `ROW_PX` pixels per rank.
-    Lists longer than `most` show their first `most` ranks; items from below come from one line under them.
+    `kind` of its rows: where they moved from the first list to the last. The titles stand beside it
+    (ui/two_lists.py), one line of `ROW_PX` pixels per rank. Lists longer than `most` show their first `most`
+    ranks; items from below come from one line under them.
     """
     lines = places(rows, most)
     most, tall = min(most, lines), height(lines)
@@ -164,9 +167,10 @@ def bump(
         f'<text x="{x}" y="17" text-anchor="middle">{html(head, 12)}</text>'
         for x, head in list(zip(across, heads, strict=True))[1:-1]
     ]
+    points = "".join(dots + named)
     return (
         f'<svg role="img" aria-label="{html(describe(rows, heads))}" width="100%" height="{tall}">'
-        f'<svg viewBox="0 0 1 {tall}" preserveAspectRatio="none">{"".join(paths)}</svg>{"".join(dots + named)}</svg>'
+        f'<svg viewBox="0 0 1 {tall}" preserveAspectRatio="none">{"".join(paths)}</svg>{points}</svg>'
     )
 
 

@@ -46,7 +46,7 @@ def test_picked_runs_are_compared_in_one_chart_with_a_name(
         page.get_by_role("link", name="Compare 3 runs").click()
         page.get_by_text("From A to C the target").first.wait_for()
         until(page, lambda: all(run.key in page.url for run in stored), "the link does not name the runs")
-        chart = page.locator(".stPlotlyChart[aria-label*='goes from rank']").first
+        chart = page.locator("svg[role=img][aria-label*='goes from rank']").first
         chart.wait_for()
         assert "Ranks A, B and C: 20 items" in chart.get_attribute("aria-label")
         page.get_by_text("Ranks as a table").click()

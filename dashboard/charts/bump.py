@@ -14,6 +14,7 @@ from dashboard.text.literal import html, plain
 ROW_PX = 20  # height of one rank
 HEAD_PX, FOOT_PX = 26, 6
 DOT_PX = 3.5  # half of a dot
+SIDES = "margin: 0 36px; width: calc(100% - 72px)"  # half a dot, and what the titles beside reach over
 WIDTHS = {"same": 1.2, "down": 1.2, "up": 1.6, "target": 3.0}  # of curves, pixels; later ones lie on top
 
 
@@ -151,7 +152,7 @@ def bump(
     inside = [row for row in rows if row.is_target or any(_place(rank, most) <= most for rank in row.ranks)]
     curves = {name: "".join(_curve(row, most) for row in inside if kind(row) == name) for name in WIDTHS}
     paths = [
-        f'<path class="{name}" d="{curve}" stroke-width="{WIDTHS[name]}"/>'
+        f'<path class="{name}" d="{curve}" stroke-width="{WIDTHS[name]}" vector-effect="non-scaling-stroke"/>'
         for name, curve in curves.items()
         if curve
     ]
@@ -164,13 +165,14 @@ def bump(
     ]
     # The lists at the sides have their heads beside the picture.
     named = [
-        f'<text x="{x}" y="17" text-anchor="middle">{html(head, 12)}</text>'
+        f'<text class="muted" x="{x}" y="17" text-anchor="middle" font-size="0.87rem">{html(head, 12)}</text>'
         for x, head in list(zip(across, heads, strict=True))[1:-1]
     ]
     points = "".join(dots + named)
     return (
-        f'<svg role="img" aria-label="{html(describe(rows, heads))}" width="100%" height="{tall}">'
-        f'<svg viewBox="0 0 1 {tall}" preserveAspectRatio="none">{"".join(paths)}</svg>{points}</svg>'
+        f'<svg role="img" aria-label="{html(describe(rows, heads))}" height="{tall}" style="{SIDES}">'
+        f'<svg viewBox="0 0 1 {tall}" preserveAspectRatio="none" opacity="0.85">{"".join(paths)}</svg>'
+        f"{points}</svg>"
     )
 
 

@@ -3,27 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 import streamlit as st
-from streamlit.components.v2 import component
 
-from dashboard.charts.bump import HEADS, WIDTHS, Row, bump, height, listed, mark, places
+from dashboard.charts.bump import HEADS, Row, bump, height, listed, mark, places
 from dashboard.text.literal import html
-from dashboard.ui.theme import DARK, LIGHT
+from dashboard.ui.drawing import draw
 from dashboard.ui.titles import whole
-
-COLOURS = "".join(
-    f".{kind} {{ color: light-dark({vars(LIGHT)[kind]}, {vars(DARK)[kind]}) }}" for kind in WIDTHS
-)
-STYLE = f"""
-.curves > svg {{ display: block; overflow: visible; margin: 0 36px; width: calc(100% - 72px) }}
-path {{ fill: none; stroke: currentColor; opacity: 0.85; vector-effect: non-scaling-stroke }}
-.point {{ fill: currentColor }}
-text {{ font: 0.87rem "Source Sans", sans-serif; fill: light-dark({LIGHT.muted}, {DARK.muted}) }}
-{COLOURS}
-"""
-# `st.html` would leave an SVG out.
-DRAW = (
-    "export default ({ data, parentElement }) => { parentElement.querySelector('.curves').innerHTML = data }"
-)
 
 
 def two_lists(
@@ -39,8 +23,7 @@ def two_lists(
         left, middle, right = st.columns((1, 0.75 * (len(heads) - 1), 1.2), gap=None)
         left.html(_list(heads[0], "left", lines(rows, "left", most)))
         with middle:
-            curves = component("dualens_bump", html='<div class="curves"></div>', css=STYLE, js=DRAW)
-            curves(key=key, data=bump(rows, heads, most), height=height(places(rows, most)))
+            draw(bump(rows, heads, most), key, height(places(rows, most)))
         right.html(_list(heads[-1], "right", lines(rows, "right", most), run))
 
 

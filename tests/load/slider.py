@@ -85,6 +85,7 @@ TAKE = """
 }
 """
 LAST = "document.querySelector('.st-key-bump-lists .ranks.right')?.dataset.run ?? null"
+PAINTED = "new Promise(then => requestAnimationFrame(() => setTimeout(then)))"
 IDLE = "document.querySelector('[data-test-script-state]')?.dataset.testScriptState === 'notRunning'"
 
 STEPS = {
@@ -141,6 +142,7 @@ class Desk:
             wanted = expected(self.store, address)
             shown = self.page.evaluate(LAST)
             if wanted is not None and shown == wanted:
+                self.page.evaluate(PAINTED)  # and noted as shown
                 return address, wanted
             self.page.wait_for_timeout(20)
         raise TimeoutError(f"the list of {self.page.url} was never drawn")

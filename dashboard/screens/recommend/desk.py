@@ -7,9 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.screens.recommend import fill, optimize_dialog, pool, target_marks, writing
-from dashboard.screens.recommend.effects_chart import Bar, describe, effects
+from dashboard.screens.recommend.effects_chart import Bar, effects
 from dashboard.state import demonstrations, session, widgets
 from dashboard.state import live as looking
 from dashboard.state.outcome import MEASURE, REPROMPT, Measured, Outcome, forget
@@ -18,10 +17,9 @@ from dashboard.state.waiting import seen
 from dashboard.text import values, words
 from dashboard.text.formats import signed
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, effects_offer, live, progress, titles
+from dashboard.ui import dialogs, drawing, effects_offer, live, progress, titles
 from dashboard.ui.notices import (
     HEAD_PX,
-    colours,
     empty,
     problem,
 )
@@ -222,8 +220,8 @@ def _chart(view: View, rows: Sequence[Mapping[str, Any]], found: Mapping[str, An
         memory = {}  # another user's or another model's
     bars = [_bar(words.short(row), memory.get(row["id"], {}), UNITS[measure]) for row in rows]
     guess = found is not None and found.get("estimator") == "gradient"
-    figure = effects(bars, colours(), ROW_PX, stale=found is None, tentative=guess)
-    st.plotly_chart(figure, key="effects", theme=None, config=CONFIG, alt=describe(bars))
+    picture = effects(bars, ROW_PX, stale=found is None, tentative=guess)
+    drawing.draw(picture, "effects", ROW_PX * len(bars))
 
 
 def _bar(title: str, entry: Mapping[str, Any], unit: str) -> Bar:

@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import plotly.graph_objects as go
-
-from dashboard.charts.base import bare
 from dashboard.text.formats import signed
-from dashboard.text.literal import svg
-from dashboard.ui.theme import Palette
+from dashboard.text.literal import html
 
 NUMBER_PX = 52  # room for the signed number at the right
 BAR = 13  # pixels
+PALE = 0.4  # opacity of a first guess
 
 
 @dataclass(frozen=True)
@@ -39,21 +35,21 @@ class Bar:
 def _hover(bar: Bar) -> str:
     if bar.effect is None:
         return "not measured yet"
-    lines = [f"<b>{svg(bar.title, 120)}</b>", f"effect {signed(bar.effect, 3)} {bar.unit}"]
+    lines = [html(bar.title, 120), f"effect {signed(bar.effect, 3)} {html(bar.unit)}"]
     if bar.whisker:
         lines.append(f"95 % interval {' to '.join(signed(end, 3) for end in bar.whisker)}")
     if bar.removal is not None:
-        lines.append(f"that one alone left out {signed(bar.removal, 3)} {bar.unit}")
-    lines += [svg(note, 80) for note in bar.notes]
+        lines.append(f"that one alone left out {signed(bar.removal, 3)} {html(bar.unit)}")
+    lines += [html(note, 80) for note in bar.notes]
     if bar.mass is not None:
         lines.append(f"{bar.mass * 100:.1f} % of the attention")
-    return "<br>".join(lines)
+    return "\n".join(lines)
 
 
 def _number(bar: Bar, tentative: bool) -> str:
     if bar.effect is None:
         return "…"
-    return f"≈ {signed(bar.effect, 1)}" if tentative else f"<b>{signed(bar.effect)}</b>"
+    return f"≈ {signed(bar.effect, 1)}" if tentative else signed(bar.effect)
 
 
 def span(bars: Sequence[Bar]) -> tuple[float, float]:
@@ -72,104 +68,54 @@ def span(bars: Sequence[Bar]) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _whisker(ends: tuple[float, float], row: int, palette: Palette) -> dict[str, Any]:
-    """An interval, as `add_scatter` takes it."""
-    return {
-        "x": list(ends),
-        "y": [row, row],
-        "mode": "lines+markers",
-        "line": {"color": palette.muted, "width": 1.5},
-        "marker": {"symbol": "line-ns", "size": 7, "line": {"width": 1.5, "color": palette.muted}},
-        "hoverinfo": "skip",
-        "cliponaxis": False,
-    }
-
-
-PALE = 0.4  # opacity of a first guess
-
-
-def effects(
-    bars: Sequence[Bar], palette: Palette, row_px: int, *, stale: bool = False, tentative: bool = False
-) -> go.Figure:
-    """Bars in desk order, one per row of `row_px` pixels.
+def effects(bars: Sequence[Bar], row_px: int, *, stale: bool = False, tentative: bool = False) -> str:
+    """Bars in desk order as SVG, one per row of `row_px` pixels.
 
     `stale` draws all in grey (measured again now), `tentative` pale: a first guess, of unknown error.
     """
-    figure = go.Figure(
-        layout=bare(palette, row_px * max(1, len(bars)), {"l": 2, "r": NUMBER_PX, "t": 0, "b": 0})
-    )
-    rows = list(range(len(bars)))
-    values = [bar.effect or 0.0 for bar in bars]
+    low, high = span(bars)
 
-    def colour(value: float, up: str, down: str, none: str) -> str:
+    def x(value: float) -> str:
+        return f"{100 * (value - low) / (high - low):.2f}%"
+
+    def kind(bar: Bar, up: str, down: str, none: str) -> str:
+        value = bar.effect or 0.0
         return none if stale or not round(value, 2) else up if value > 0 else down
 
-    figure.add_bar(
-        x=values,
-        y=rows,
-        orientation="h",
-        width=BAR / row_px,
-        marker={
-            "color": [colour(v, palette.up, palette.down, palette.same) for v in values],
-            "line": {"width": 0},
-            "opacity": PALE if tentative else 1.0,
-        },
-        hovertext=[_hover(bar) for bar in bars],
-        hoverinfo="text",
-    )
-    ticks = [(bar.removal, row) for bar, row in zip(bars, rows, strict=True) if bar.removal is not None]
-    figure.add_scatter(
-        x=[value for value, _ in ticks],
-        y=[row for _, row in ticks],
-        mode="markers",
-        marker={
-            "symbol": "line-ns",
-            "size": 11,
-            "line": {"width": 2.2, "color": palette.muted if stale else palette.text},
-        },
-        hoverinfo="skip",
-        cliponaxis=False,
-    )
-    for row, bar in enumerate(bars):
+    def upright(value: float, y: float, half: float, width: float, name: str) -> str:
+        place = f'x1="{x(value)}" x2="{x(value)}" y1="{y - half:g}" y2="{y + half:g}"'
+        return f'<line class="{name}" {place} stroke-width="{width}"/>'
+
+    def row(at: int, bar: Bar) -> str:
+        y, effect = (at + 0.5) * row_px, bar.effect or 0.0
+        size = 100 * abs(effect) / (high - low)
+        parts = [
+            f"<title>{_hover(bar)}</title>",
+            f'<rect y="{at * row_px}" width="100%" height="{row_px}" opacity="0"/>',  # all of it is hovered
+            f'<rect class="{kind(bar, "up", "down", "same")}" x="{x(min(effect, 0.0))}" y="{y - BAR / 2:g}" '
+            f'width="{size:.2f}%" height="{BAR}" opacity="{PALE if tentative else 1}"/>',
+        ]
+        if bar.removal is not None:
+            parts.append(upright(bar.removal, y, 5.5, 2.2, "muted" if stale else "text"))
         if bar.whisker is not None:
-            figure.add_scatter(**_whisker(bar.whisker, row, palette))
-    figure.update_layout(  # all at once: figures check what they hold at every change
-        template={},  # three quarters of what is sent otherwise, and nothing here is drawn by it
-        xaxis_range=list(span(bars)),
-        yaxis_range=[len(bars) - 0.5, -0.5],
-        shapes=[
-            {
-                "type": "line",
-                "xref": "x",
-                "yref": "y domain",
-                "x0": 0,
-                "x1": 0,
-                "y0": 0,
-                "y1": 1,
-                "line": {"color": palette.border, "width": 1},
-                "layer": "below",
-            }
-        ],
-        annotations=[
-            {
-                "x": 1.0,
-                "xref": "paper",
-                "xanchor": "right",
-                "xshift": NUMBER_PX - 2,
-                "y": row,
-                "text": _number(bar, tentative),
-                "showarrow": False,
-                "font": {
-                    "color": palette.muted
-                    if tentative
-                    else colour(bar.effect or 0.0, palette.up_text, palette.down_text, palette.muted),
-                    "size": 14,
-                },
-            }
-            for row, bar in enumerate(bars)
-        ],
-    )
-    return figure
+            start, end = bar.whisker
+            line = f'x1="{x(start)}" x2="{x(end)}" y1="{y:g}" y2="{y:g}"'
+            parts.append(f'<line class="muted" {line} stroke-width="1.5"/>')
+            parts += [upright(value, y, 3.5, 1.5, "muted") for value in bar.whisker]
+        ink = "muted" if tentative else kind(bar, "up_text", "down_text", "muted")
+        heavy = "" if tentative or bar.effect is None else ' font-weight="700"'
+        parts.append(
+            f'<text class="{ink}" x="100%" y="{y:g}" dx="{NUMBER_PX - 2}" text-anchor="end" '
+            f'dominant-baseline="central" font-size="14"{heavy}>{_number(bar, tentative)}</text>'
+        )
+        return f"<g>{''.join(parts)}</g>"
+
+    tall = row_px * max(1, len(bars))
+    zero = f'<line class="border" x1="{x(0)}" x2="{x(0)}" y1="0" y2="{tall}" stroke-width="1"/>'
+    sides = f"margin: 0 {NUMBER_PX}px 0 2px; width: calc(100% - {NUMBER_PX + 2}px)"
+    rows = "".join(row(at, bar) for at, bar in enumerate(bars))
+    head = f'<svg role="img" aria-label="{html(describe(bars))}" height="{tall}" style="{sides}">'
+    return f"{head}{zero}{rows}</svg>"
 
 
 def describe(bars: Sequence[Bar]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from dashboard.charts import bump
 from dashboard.charts.bump import Row
-from dashboard.ui import two_lists
+from dashboard.ui import drawing, two_lists
 from dashboard.ui.theme import DARK, LIGHT
 from tests.support.shop import HOSTILE
 
@@ -110,7 +110,7 @@ def test_a_dot_says_both_ranks_and_scores(rows: list[Row]) -> None:
 
 def test_every_kind_has_a_colour_in_both_themes() -> None:
     for kind in bump.WIDTHS:
-        assert f".{kind} {{ color: light-dark({vars(LIGHT)[kind]}, {vars(DARK)[kind]}) }}" in two_lists.STYLE
+        assert f".{kind} {{ color: light-dark({vars(LIGHT)[kind]}, {vars(DARK)[kind]}) }}" in drawing.STYLE
 
 
 def test_bump_describes_itself(rows: list[Row]) -> None:

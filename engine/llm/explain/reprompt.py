@@ -1,21 +1,23 @@
 """Margins and losses of the prompt written again with only some of its demonstrations: the second truth.
 
 The first, `removal`, leaves every position as it was and later demonstrations as they read; here what comes
-after a demonstration that is left out moves up and never saw it. A prompt shares its keys and values with the
-longest shorter one that it begins with, so all 2^k take one reading of a demonstration and one of query and
-answer each.
+after a demonstration that is left out moves up and never saw it. Coalitions form a tree by what they begin
+with: each reads its last demonstration behind the keys and values of the one before it, and all that have as
+many are read side by side. So all 2^k take one reading of a demonstration and one of query and answers each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import log_gate
-from engine.llm.scoring.log_probs import Head, Prefix, extend, prefill
+from engine.llm.scoring.log_probs import Head, Prefix, prefill
 from engine.llm.scoring.measures import Reading
 from engine.llm.scoring.memory import PrefillCache
+from engine.llm.scoring.packed import Prompt, read
 from engine.llm.scoring.ranking import Edit
 from engine.prompts import Fitted
 
@@ -42,7 +44,7 @@ class Reprompts:
         ids = fitted.encoded.ids
         demos = [span for span in fitted.encoded.spans if span.kind == "demo"]
         self._demos = [ids[span.start : span.stop] for span in demos]
-        self._rows = reading.behind(ids[len(head) :])
+        self._query = ids[len(head) :]
         # Whatever the full prompt begins with is there already.
         stops = [len(fitted.encoded.before("demo")), *(span.stop for span in demos)]
         if edits:
@@ -51,13 +53,39 @@ class Reprompts:
         self._heads = {tuple(range(count)): head.cut(stop) for count, stop in enumerate(stops, first)}
         self._opening = ids[: len(fitted.encoded.before("demo"))]
 
+    @torch.no_grad()
     def costs(self, alpha: Tensor) -> Tensor:
         """[m, 1 or 2] at weightings alpha [m, k]: the reading's cost, then the loss where that is another."""
-        costs = torch.zeros(len(alpha), self._reading.columns, dtype=torch.float64, device=alpha.device)
-        # Shorter ones first: longer ones begin with them.
-        for row in sorted(range(len(alpha)), key=lambda row: int((alpha[row] > 0).sum())):
-            costs[row] = self._cost(alpha[row])
-        return costs
+        members = [tuple(torch.nonzero(row > 0)[:, 0].tolist()) for row in alpha]
+        logprobs: dict[int, Tensor] = {}
+        for rows, begun in self._rounds(members):
+            asked = [self._asked(members[row], alpha[row]) for row in rows]
+            places: dict[tuple[int, ...], int] = {}
+            for some in begun:
+                place = next((n for n, row in enumerate(rows) if members[row] == some), len(asked))
+                if place == len(asked):
+                    asked.append(self._behind(some, None))
+                asked[place] = replace(asked[place], kept=len(self._demos[some[-1]]))
+                places[some] = place
+            told = read(self._loaded, asked)
+            logprobs.update({row: found.logprobs for row, found in zip(rows, told, strict=False)})
+            for some, place in places.items():
+                prefix = told[place].prefix
+                assert prefix is not None
+                self._heads[some] = prefix.head()
+        return self._reading.costs(torch.stack([logprobs[row] for row in range(len(alpha))]))
+
+    def _rounds(self, members: list[tuple[int, ...]]) -> Iterator[tuple[list[int], list[tuple[int, ...]]]]:
+        """What is read side by side: places of coalitions, and what longer ones begin with and is to be kept.
+
+        Edited keys and values cannot be built on: each coalition is read by itself then.
+        """
+        if self._edits:
+            yield list(range(len(members))), []
+            return
+        for size in range(len(self._demos) + 1):
+            begun = {some[:size] for some in members if len(some) > size} - self._heads.keys()
+            yield [row for row, some in enumerate(members) if len(some) == size], sorted(begun)
 
     def value(self, alpha: Tensor) -> Tensor:
         """Costs [m] at weightings alpha [m, k]."""
@@ -67,31 +95,19 @@ class Reprompts:
         """Not defined."""
         raise ValueError("a rewritten prompt has no gradient in its demonstrations' weights")
 
-    @torch.no_grad()
-    def _cost(self, alpha: Tensor) -> Tensor:
-        members = tuple(torch.nonzero(alpha > 0)[:, 0].tolist())
-        gate = log_gate(alpha)[None] if bool((alpha[list(members)] != 1).any()) else None
-        found = self._reading.logprobs(self._loaded, self._head(members), self._rows, gate)
-        return self._reading.costs(found)[0]
-
-    @torch.no_grad()
-    def _head(self, members: tuple[int, ...]) -> Head:
-        """Keys and values of the prompt with these demonstrations, from the longest beginning known."""
-        if members not in self._heads and self._edits:
+    def _asked(self, members: tuple[int, ...], alpha: Tensor) -> Prompt:
+        """The prompt of one coalition with its answers, to be read from the longest beginning known."""
+        if self._edits and members not in self._heads:
             self._heads[members] = self._edited(members)
-        elif members not in self._heads:
-            known = next(size for size in range(len(members) - 1, -1, -1) if members[:size] in self._heads)
-            more: Sequence[tuple[int, int]] = [
-                (token, b) for b in members[known:] for token in self._demos[b]
-            ]
-            whole = extend(
-                self._loaded, self._heads[members[:known]], [t for t, _ in more], [b for _, b in more]
-            )
-            start = len(whole)
-            for size in range(len(members), known, -1):  # shorter ones that it begins with, for others
-                self._heads[members[:size]] = whole.cut(start)
-                start -= len(self._demos[members[size - 1]])
-        return self._heads[members]
+        gate = log_gate(alpha) if bool((alpha[list(members)] != 1).any()) else None
+        return self._reading.asked(self._behind(members, gate), self._query)
+
+    def _behind(self, members: tuple[int, ...], gate: Tensor | None) -> Prompt:
+        """The same up to the query."""
+        known = next(size for size in range(len(members), -1, -1) if members[:size] in self._heads)
+        more = [(token, b) for b in members[known:] for token in self._demos[b]]
+        line, owners = tuple(token for token, _ in more), tuple(b for _, b in more)
+        return Prompt(line, owners, (), self._heads[members[:known]], gate)
 
     def _edited(self, members: tuple[int, ...]) -> Head:
         tokens = [(token, -1) for token in self._opening]
@@ -116,11 +132,9 @@ def reprompt_costs(
     base = Head(
         base.keys, base.values, torch.tensor(owners[:same], device=loaded.device, dtype=torch.long), base.ids
     )
-    if same < len(part):
-        base = extend(loaded, base, ids[same : len(part)], owners[same : len(part)]).head()
     gate = None
-    if weights:
-        gate = log_gate(torch.tensor([list(weights)], dtype=torch.float64, device=loaded.device))
-    with torch.no_grad():
-        found = reading.logprobs(loaded, base, reading.behind(ids[len(part) :]), gate)
-    return reading.costs(found)[0]
+    if any(weight != 1 for weight in weights):
+        gate = log_gate(torch.tensor(list(weights), dtype=torch.float64, device=loaded.device))
+    shared = Prompt(ids[same : len(part)], tuple(owners[same : len(part)]), (), base, gate)
+    found = read(loaded, [reading.asked(shared, ids[len(part) :])])[0].logprobs
+    return reading.costs(found[None])[0]

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from db.errors import BadInput
-from engine.llm.explain import reprompt
 from engine.llm.explain.effects import demonstration_effects
 from engine.llm.explain.reprompt import Reprompts
-from engine.llm.scoring.measures import Reading, reading
+from engine.llm.scoring.measures import reading
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.lrgd.shapley import coalitions
@@ -37,43 +36,59 @@ def test_every_coalition_is_the_prompt_written_with_it(family: str, demos) -> No
         assert float(found[place]) == pytest.approx(-answer_logprob(loaded, prompt.ids, answer), abs=2e-4)
 
 
-def test_a_coalition_reads_only_what_no_shorter_one_has_read(demos, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 2^k prompts each adds one demonstration; beginnings of the whole prompt cost nothing."""
-    loaded, read, losses = make_loaded("llama"), [], []
-    extend, score = reprompt.extend, Reading.logprobs
-    monkeypatch.setattr(reprompt, "extend", lambda *given: read.append(given[2]) or extend(*given))
-    monkeypatch.setattr(Reading, "logprobs", lambda *given: losses.append(1) or score(*given))
-    ask = asked(loaded, demos)
-    ask.value(coalitions(3, torch.ones(3)).flip(0))  # whatever the order they are asked in
+def read_by(loaded, work) -> list[int]:
+    """Tokens that go through the model in each pass of `work`."""
+    tokens: list[int] = []
+    handle = loaded.model.get_input_embeddings().register_forward_hook(
+        lambda module, args, out: tokens.append(out.shape[0] * out.shape[1])
+    )
+    work()
+    handle.remove()
+    return tokens
+
+
+def lengths(loaded, demos: tuple[Example, ...]) -> tuple[list[int], int]:
+    """Tokens of each demonstration, and of the query with the answer but for its last."""
     _, fitted, _, _ = prepare(loaded, Task(demos, HISTORY, CANDIDATES, 2))
-    spans = [span for span in fitted.encoded.spans if span.kind == "demo"]
-    alone = {tuple(fitted.encoded.ids[span.start : span.stop]) for span in spans}
-    assert len(read) == 2**3 - 4  # none, the first, the first two and all three are there already
-    assert all(tuple(ids) in alone for ids in read)
-    assert len(losses) == 8
+    of_demos = [span.stop - span.start for span in fitted.encoded.spans if span.kind == "demo"]
+    query = len(fitted.encoded) - len(fitted.encoded.before("query"))
+    return of_demos, query + len(loaded.encoder.joined(title_answer(CANDIDATES[2]))) - 1
 
 
-def test_one_left_out_alone_reads_what_follows_in_one_go(demos, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded, read = make_loaded("gpt2", dtype=torch.float64), []
-    extend = reprompt.extend
-    monkeypatch.setattr(reprompt, "extend", lambda *given: read.append(1) or extend(*given))
-    found = asked(loaded, demos).value(1 - torch.eye(3, dtype=torch.float64))
-    assert len(read) == 2
+def test_a_coalition_reads_only_what_no_shorter_one_has_read(demos) -> None:
+    """Of 2^k prompts each adds its last demonstration; beginnings of the whole prompt cost nothing. All that
+    have as many are read in one pass."""
+    loaded = make_loaded("llama")
+    ask, of_demos = asked(loaded, demos), lengths(loaded, demos)[0]
+    rows = coalitions(3, torch.ones(3)).flip(0)  # whatever the order they are asked in
+    tokens = read_by(loaded, lambda: ask.value(rows))
+    # none, the first, the first two and all three are there already
+    alone = of_demos[1] + 3 * of_demos[2]
+    assert sum(tokens) == alone + 8 * lengths(loaded, demos)[1]
+    assert len(tokens) == 4
+
+
+def test_one_left_out_alone_reads_what_follows_it(demos) -> None:
+    loaded = make_loaded("gpt2", dtype=torch.float64)
+    of_demos, end = lengths(loaded, demos)
+    found, ask = [], asked(loaded, demos)
+    tokens = read_by(loaded, lambda: found.append(ask.value(1 - torch.eye(3, dtype=torch.float64))))
+    assert sum(tokens) == of_demos[1] + 2 * of_demos[2] + 3 * end
     every = asked(loaded, demos).value(coalitions(3, torch.ones(3, dtype=torch.float64)))
-    assert torch.allclose(found, every[[6, 5, 3]], atol=1e-12)
+    assert torch.allclose(found[0], every[[6, 5, 3]], atol=1e-12)
 
 
-def test_a_long_coalition_leaves_the_shorter_ones_that_it_begins_with(
-    demos, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_coalition_leaves_the_shorter_ones_that_it_begins_with(demos) -> None:
     """So that the order in which coalitions are asked about costs nothing."""
-    loaded, read = make_loaded("gpt2", dtype=torch.float64), []
-    extend = reprompt.extend
-    monkeypatch.setattr(reprompt, "extend", lambda *given: read.append(len(given[2])) or extend(*given))
+    loaded = make_loaded("gpt2", dtype=torch.float64)
     ask, rows = asked(loaded, demos), coalitions(3, torch.ones(3, dtype=torch.float64))
-    late_first = torch.cat([ask.value(rows[[row]]) for row in (6, 4, 2, 5)])  # {1, 2}, {2}, {1}, {0, 2}
-    assert len(read) == 3, "{1} was read on the way to {1, 2}"
-    assert torch.allclose(late_first, asked(loaded, demos).value(rows)[[6, 4, 2, 5]], atol=1e-12)
+    of_demos, end = lengths(loaded, demos)
+    first = read_by(loaded, lambda: ask.value(rows[[6]]))  # {1, 2}
+    assert sum(first) == of_demos[1] + of_demos[2] + end
+    found = []
+    later = read_by(loaded, lambda: found.append(ask.value(rows[[2]])))  # {1}, which was read on the way
+    assert sum(later) == end
+    assert torch.allclose(found[0], asked(loaded, demos).value(rows)[[2]], atol=1e-12)
 
 
 @pytest.mark.parametrize("mode", ["direct", "reprompt"])

@@ -86,10 +86,10 @@ def _offered(asked: Asked, name: str, label: str, table: Mapping[str, Choice]) -
 
 
 def _either(asked: Asked, name: str, label: str, words: Mapping[bool, str]) -> None:
-    labels = {None: "any", **words}
-    _select(
-        label, f"runs-{name}", labels, getattr(asked.filter, name), lambda on: _narrow(asked, **{name: on})
-    )
+    flags = {ANY: None, **{word: flag for flag, word in words.items()}}
+    shown = next(word for word, flag in flags.items() if flag == getattr(asked.filter, name))
+    labels = {word: word or "any" for word in flags}
+    _select(label, f"runs-{name}", labels, shown, lambda word: _narrow(asked, **{name: flags[word]}))
 
 
 def _select(

@@ -85,6 +85,20 @@ def test_the_address_narrows_and_sorts(open_page: Open, stored: list[Run]) -> No
     assert "0 runs match" in texts(app)
 
 
+def test_stars_and_targets_are_filtered(open_page: Open, store: Store, stored: list[Run]) -> None:
+    runs.annotate(store, stored[0].key, starred=True)
+    app = open_page("runs")
+    named(app.selectbox, "runs-starred").select("with").run()
+    assert list(table(app)["k"]) == [0]
+    assert app.query_params == {"star": "yes"}
+    named(app.selectbox, "runs-starred").select("without").run()
+    assert list(table(app)["k"]) == [4, 2]
+    named(app.selectbox, "runs-has_target").select("not known").run()
+    assert "0 runs match" in texts(app)
+    named(app.selectbox, "runs-starred").select("").run()
+    assert app.query_params == {"target": "no"}
+
+
 def test_a_link_to_what_is_gone_shows_no_run_and_a_way_back(open_page: Open, stored: list[Run]) -> None:
     app = open_page("runs", model="gone", tag=HOSTILE, sort="colour", after="nothing")
     assert not app.exception

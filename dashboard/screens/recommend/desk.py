@@ -130,7 +130,8 @@ def finish(
         found = measured.result if outcome.current else None
         with cell:
             if measured.pending is None or found is not None:
-                _chart(view, rows, found)
+                with st.container():  # as deep as in a part of its own: the browser keeps the picture
+                    _chart(view, rows, found)
             else:
                 job, key = measured.pending.id, outcome.run.key if outcome.run else ""
                 live.part(_growing, job, key, view, rows, look=looking.of_message, of=(job,), job=job)

@@ -13,7 +13,7 @@ from db import jobs
 from db.requests import RunRequest
 from db.store import Store
 from tests.support import shop
-from tests.support.fake_engine import rank
+from tests.support.fake_engine import effects, rank
 from tests.support.reading import button, texts
 
 Open = Callable[..., AppTest]
@@ -83,3 +83,26 @@ def test_bars_grow_while_effects_are_measured(open_page: Open, store: Store) -> 
         opacities = {bar.attrib["opacity"] for bar in drawn(app).iter("rect")}
         assert opacities == {"0", str(PALE) if estimator == "gradient" else "1"}
     assert "95 % interval +0.250 to +0.750" in (drawn(app).findtext(".//title") or "")
+
+
+def depth(block: Any, at: int = 0) -> int | None:
+    """How many blocks hold the picture of effects."""
+    for child in getattr(block, "children", {}).values():
+        if child.type == "bidi_component" and "effects" in child.proto.id:
+            return at
+        if (found := depth(child, at + 1)) is not None:
+            return found
+    return None
+
+
+def test_the_picture_keeps_its_place_when_the_effects_are_there(open_page: Open, store: Store) -> None:
+    """The browser makes a part anew whose place in the page differs, and shows nothing meanwhile."""
+    shop.stock(store)
+    run = rank(store, RunRequest("simulated", "shopper 0012"))
+    app = open_page(**LINK)
+    button(app, "Run").click().run()
+    growing = depth(app.main)
+    effects(store, run)
+    app.run()
+    assert growing is not None
+    assert depth(app.main) == growing

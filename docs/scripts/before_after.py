@@ -40,15 +40,16 @@ def _lines(model: str, users: int) -> dict[str, Any]:
 
     from db.settings import Settings
     from engine.benchmarks.effects import rivals
-    from engine.benchmarks.models import measured
     from engine.benchmarks.prompts import shop, tasks
     from engine.benchmarks.ranking import cut, floor, prompts
     from engine.benchmarks.timing import rate, sample, whole
     from engine.llm.explain.effects import demonstration_effects
+    from engine.llm.loading.load import load
     from engine.llm.scoring.memory import PrefillCache
     from engine.llm.scoring.ranking import rank_candidates
 
-    loaded = measured(model, Settings(home=Path(tempfile.gettempdir())))
+    settings = Settings()
+    loaded = load(model, settings.device, settings.dtype)
 
     def ms(work: Callable[[], object]) -> float:
         start = time.perf_counter()

@@ -132,7 +132,8 @@ def _table(before: list[dict], after: list[dict]) -> str:
     def line(name: str) -> str:
         old, new = (statistics.median(run["lines"][name] for run in runs) for runs in (before, after))
         better = old / new if NAMES[name].endswith("ms") else new / old
-        return f"| {NAMES[name]} | {old:.4g} | {new:.4g} | {better:.2f} |"
+        written = (f"{value:,.1f}" if value >= 10 else f"{value:.2f}" for value in (old, new, better))
+        return f"| {NAMES[name]} | {' | '.join(written)} |"
 
     return "\n".join(["| what | before | after | times better |", "|---|---|---|---|", *map(line, NAMES)])
 

@@ -68,7 +68,7 @@ def read(loaded: LoadedModel, prompts: Sequence[Prompt]) -> list[Told]:
 
 def _tried(loaded: LoadedModel, chosen: Sequence["_LaidOut"]) -> list[Told]:
     """One pass; a prompt that is alone in it and too large has its rows taken in parts."""
-    alone = len(chosen) == 1 and len(chosen[0].prompt.rows) > 1
+    alone = len(chosen) == 1 and len(set(chosen[0].prompt.rows)) > 1
     if alone and chosen[0].asked > _asked_at_once(loaded):
         return [_by_halves(loaded, chosen[0].prompt)]
     try:
@@ -87,11 +87,13 @@ def _by_halves(loaded: LoadedModel, prompt: Prompt) -> Told:
         line, owners = prompt.line[prompt.kept :], prompt.owners[prompt.kept :]
         rest = replace(prompt, base=head.prefix.head(), line=line, owners=owners, kept=0)
         return Told(_by_halves(loaded, rest).logprobs, head.prefix)
-    order = sorted(range(len(prompt.rows)), key=lambda r: prompt.rows[r].ids)
-    half = (len(order) + 1) // 2
-    parts = [tuple(prompt.rows[r] for r in some) for some in (order[:half], order[half:])]
-    found = torch.cat([read(loaded, [replace(prompt, rows=rows)])[0].logprobs for rows in parts])
-    return Told(found[torch.tensor(order, device=found.device).argsort()], None)
+    # Rows that are the same are read once: their log-probabilities are one number, a tie.
+    rows = sorted(set(prompt.rows), key=lambda row: (row.ids, row.scored))
+    half = len(rows) // 2
+    parts = [read(loaded, [replace(prompt, rows=tuple(some))])[0] for some in (rows[:half], rows[half:])]
+    place = {row: n for n, row in enumerate(rows)}
+    found = torch.cat([part.logprobs for part in parts])
+    return Told(found[[place[row] for row in prompt.rows]], None)
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ class _LaidOut:
 def _laid_out(loaded: LoadedModel, prompt: Prompt) -> _LaidOut:
     rows = [row.ids for row in prompt.rows]
     check_length(loaded, prompt.before + max(map(len, rows), default=0))
+    if not prompt.line and any(row.scored == len(row.ids) for row in prompt.rows):
+        raise ValueError("nothing before a row predicts its first token")
     width = int(loaded.model.config.get_text_config().hidden_size)
     trees = [(chosen, grown([rows[r] for r in chosen])) for chosen in groves(rows, width)] if rows else []
     tokens = len(prompt.line) + sum(len(tree.tokens) for _, tree in trees)
@@ -154,12 +158,9 @@ def _pass(loaded: LoadedModel, chosen: Sequence[_LaidOut]) -> list[Told]:
             use_cache=False,
             logits_to_keep=torch.tensor(kept, device=loaded.device),
         ).logits[0]
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    total = torch.logsumexp(logits, dim=1)
+    logprobs = torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
     row_of = {place: n for n, place in enumerate(kept)}
-    return [
-        _told(loaded, one, packet, logits, total, row_of) for one, packet in zip(chosen, packets, strict=True)
-    ]
+    return [_told(loaded, one, packet, logprobs, row_of) for one, packet in zip(chosen, packets, strict=True)]
 
 
 def _packet(loaded: LoadedModel, one: _LaidOut, start: int) -> tuple[Packet, list[int], Tensor]:
@@ -204,24 +205,23 @@ def _told(
     loaded: LoadedModel,
     one: _LaidOut,
     packet: Packet,
-    logits: Tensor,
-    total: Tensor,
+    logprobs: Tensor,
     row_of: dict[int, int],
 ) -> Told:
     prompt = one.prompt
     places = [row_of[place] for place in _asked(one, packet)]
-    prefix = _prefix(loaded, prompt, packet, logits[places.pop()]) if prompt.kept else None
+    prefix = _prefix(loaded, prompt, packet, logprobs[places.pop()]) if prompt.kept else None
     order = [r for chosen, _ in one.trees for r in chosen]
     wanted = [token for r in order for token in prompt.rows[r].ids[-prompt.rows[r].scored :]]
     owner = [r for r in order for _ in range(prompt.rows[r].scored)]
     at, token, row = (
         torch.tensor(x, device=loaded.device, dtype=torch.long) for x in (places, wanted, owner)
     )
-    picked = logits[at, token] - total[at]
+    picked = logprobs[at, token]
     return Told(picked.new_zeros(len(prompt.rows)).index_add(0, row, picked), prefix)
 
 
-def _prefix(loaded: LoadedModel, prompt: Prompt, packet: Packet, logits: Tensor) -> Prefix:
+def _prefix(loaded: LoadedModel, prompt: Prompt, packet: Packet, next_logprobs: Tensor) -> Prefix:
     keys, values = packet.keys, packet.values
     ids, owners = prompt.line[: prompt.kept], list(prompt.owners[: prompt.kept])
     own = torch.tensor(owners, device=loaded.device, dtype=torch.long)
@@ -229,4 +229,4 @@ def _prefix(loaded: LoadedModel, prompt: Prompt, packet: Packet, logits: Tensor)
         keys = [torch.cat(pair, dim=2) for pair in zip(prompt.base.keys, keys, strict=True)]
         values = [torch.cat(pair, dim=2) for pair in zip(prompt.base.values, values, strict=True)]
         own, ids = torch.cat([prompt.base.owners, own]), (*prompt.base.ids, *ids)
-    return Prefix(tuple(ids), tuple(keys), tuple(values), own, torch.log_softmax(logits, dim=-1))
+    return Prefix(tuple(ids), tuple(keys), tuple(values), own, next_logprobs.clone())

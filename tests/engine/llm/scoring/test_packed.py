@@ -104,6 +104,8 @@ def test_what_does_not_fit_is_halved_and_the_answers_stay(most: int, monkeypatch
     for told, before in zip(read(loaded, asked), whole, strict=True):
         assert told.logprobs.tolist() == pytest.approx(before.logprobs.tolist(), abs=1e-5)
         assert (told.prefix is None) == (before.prefix is None)
+    same = read(loaded, asked[:1])[0].logprobs
+    assert same[2] == same[4]
 
 
 def test_a_prompt_with_more_answers_than_are_held_at_once_takes_them_in_parts(monkeypatch) -> None:
@@ -135,6 +137,13 @@ def test_a_prompt_past_the_context_is_refused_before_anything_is_read(monkeypatc
     fits = Prompt(line(5, 0), (-1,) * 5, ROWS)
     with pytest.raises(ModelError, match=f"takes {CONTEXT}"):
         read(loaded, [fits, Prompt(line(CONTEXT - 2, 0), (-1,) * (CONTEXT - 2), ROWS)])
+
+
+def test_a_row_whose_first_token_nothing_predicts_is_refused() -> None:
+    loaded = make_loaded("llama")
+    base = prefill(loaded, line(40, 1), (-1,) * 40).head()
+    with pytest.raises(ValueError, match="predicts its first token"):
+        read(loaded, [Prompt((), (), ROWS, base)])
 
 
 @pytest.mark.parametrize("scoring", ["sum", "mean", "calibrated", "yes_no", "listwise"])

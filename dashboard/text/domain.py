@@ -43,6 +43,7 @@ WORK = {
     "spread": "perturbation spread",
     "forward": "forward tuning",
     "peers": "other recommenders",
+    "attribution": "which difference did it",
     "catalogue": "whole catalogue",
     "preview": "preview of files",
     "import": "import",

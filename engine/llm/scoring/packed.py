@@ -54,10 +54,14 @@ class Told:
 
 
 @torch.no_grad()
-def read(loaded: LoadedModel, prompts: Sequence[Prompt]) -> list[Told]:
-    """What each prompt tells. Raises ModelError where one is too long, OutOfMemory."""
+def read(loaded: LoadedModel, prompts: Sequence[Prompt], planned: bool = True) -> list[Told]:
+    """What each prompt tells. Raises ModelError where one is too long, OutOfMemory.
+
+    planned: whether the caller has said how much work this is (`engine.progress.plan`); else it is said here.
+    """
     laid = [_laid_out(loaded, prompt) for prompt in prompts]
-    plan(loaded.layers * sum(one.tokens for one in laid))
+    if not planned:
+        plan(loaded.layers * sum(one.tokens for one in laid))
     told: list[Told] = []
     for some in _passes(loaded, laid):
         check_room(loaded, max(one.prompt.before for one in some), sum(one.tokens for one in some))

@@ -183,7 +183,7 @@ def answers(loaded: LoadedModel, asked: Sequence[Asked], cache: PrefillCache) ->
 def _read(loaded: LoadedModel, asked: Sequence[Asked], cache: PrefillCache) -> list[Answers]:
     prompts = [_prompt(loaded, one, cache) for one in asked]
     norms = Norms(loaded, [one.question for one in asked], cache)
-    told = read(loaded, [*prompts, *norms.prompts])
+    told = read(loaded, [*prompts, *norms.prompts], planned=False)
     norms.told([found.logprobs for found in told[len(asked) :]])
     for one, found in zip(asked, told, strict=False):
         if found.prefix is not None:

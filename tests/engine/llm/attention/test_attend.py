@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from engine.llm.attention import attend
-from engine.llm.attention.lens import _causal
+from engine.llm.attention.lens import causal
 
 ROWS, HEADS, KV, OWN, SHARED, SIZE = 5, 4, 2, 6, 9, 8
 OWNERS = torch.tensor([-1, 0, 0, 0, 1, 1, 1, -1, 1])
@@ -64,8 +64,8 @@ GATES = torch.tensor(
 def test_parts_add_up(limit: int, gate: Tensor | None, window: int | None, monkeypatch) -> None:
     monkeypatch.setitem(attend._PART, "cpu", limit)
     t = tensors()
-    mask = _causal(SHARED, OWN, window, t["query"])
-    found = in_parts(t, gate, mask if window else _causal(0, OWN, None, t["query"]))
+    mask = causal(SHARED, OWN, window, t["query"])
+    found = in_parts(t, gate, mask if window else causal(0, OWN, None, t["query"]))
     for ours, truth in zip(found, written_out(t, gate, mask), strict=True):
         torch.testing.assert_close(ours, truth, atol=1e-13, rtol=1e-12)
 
@@ -75,12 +75,12 @@ def test_slopes_are_autograds(limit: int, monkeypatch) -> None:
     monkeypatch.setitem(attend._PART, "cpu", limit)
     gate, t = GATES.double(), tensors()
     leaves = [t["query"], t["key"], t["value"], gate]
-    mask = _causal(0, OWN, None, t["query"])
+    mask = causal(0, OWN, None, t["query"])
     push = torch.randn(
         ROWS, HEADS, OWN, SIZE, generator=torch.Generator().manual_seed(4), dtype=torch.float64
     )
     slopes = []
-    for way, covered in ((in_parts, mask), (written_out, _causal(SHARED, OWN, None, mask))):
+    for way, covered in ((in_parts, mask), (written_out, causal(SHARED, OWN, None, mask))):
         for leaf in leaves:
             leaf.requires_grad_(True)
         output = way(t, gate, covered)[1]
@@ -94,8 +94,8 @@ def test_single_precision_through_quick_products_is_as_near(monkeypatch) -> None
     monkeypatch.setitem(attend._PART, "cpu", 100)
     t = tensors(torch.float32)
     t["shared_value"] = t["shared_value"].transpose(0, 1).contiguous().transpose(0, 1)
-    found = in_parts(t, GATES, _causal(0, OWN, None, t["query"]))
-    truth = written_out(tensors(), GATES.double(), _causal(SHARED, OWN, None, tensors()["query"]))
+    found = in_parts(t, GATES, causal(0, OWN, None, t["query"]))
+    truth = written_out(tensors(), GATES.double(), causal(SHARED, OWN, None, tensors()["query"]))
     for ours, exact in zip(found, truth, strict=True):
         torch.testing.assert_close(ours, exact.float(), atol=1e-5, rtol=1e-5)
     removed = found[0][3][..., :SHARED][..., OWNERS >= 0]
@@ -105,7 +105,7 @@ def test_single_precision_through_quick_products_is_as_near(monkeypatch) -> None
 def test_each_row_may_have_its_own_mask(monkeypatch) -> None:
     monkeypatch.setitem(attend._PART, "cpu", 100)
     t = tensors()
-    mask = _causal(SHARED, OWN, None, t["query"]).repeat(ROWS, 1, 1)
+    mask = causal(SHARED, OWN, None, t["query"]).repeat(ROWS, 1, 1)
     mask[torch.arange(ROWS), :, torch.arange(ROWS)] = float("-inf")
     for ours, truth in zip(in_parts(t, None, mask), written_out(t, None, mask[:, None]), strict=True):
         torch.testing.assert_close(ours, truth, atol=1e-13, rtol=1e-12)
@@ -122,10 +122,10 @@ def test_half_precision_keeps_its_scores_in_single() -> None:
     """As on a GPU: values in bfloat16, scores in float32, forward and back."""
     t = tensors(torch.float32)
     t["value"], t["shared_value"] = t["value"].bfloat16(), t["shared_value"].bfloat16()
-    mask = _causal(0, OWN, None, t["query"])
+    mask = causal(0, OWN, None, t["query"])
     t["query"].requires_grad_(True)
     found = in_parts(t, GATES, mask)[1]
-    truth = written_out(tensors(), GATES.double(), _causal(SHARED, OWN, None, tensors()["query"]))[1]
+    truth = written_out(tensors(), GATES.double(), causal(SHARED, OWN, None, tensors()["query"]))[1]
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.double(), truth, atol=0.03, rtol=0.03)
     (slope,) = torch.autograd.grad(found.float().sum(), t["query"])

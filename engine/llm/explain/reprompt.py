@@ -17,7 +17,7 @@ from engine.llm.scoring.gates import log_gate
 from engine.llm.scoring.log_probs import Head, Prefix, prefill
 from engine.llm.scoring.measures import Reading
 from engine.llm.scoring.memory import PrefillCache
-from engine.llm.scoring.packed import Prompt, read
+from engine.llm.scoring.packed import Prompt, ending, read
 from engine.llm.scoring.ranking import Edit
 from engine.prompts import Fitted
 
@@ -100,7 +100,7 @@ class Reprompts:
         if self._edits and members not in self._heads:
             self._heads[members] = self._edited(members)
         gate = log_gate(alpha) if bool((alpha[list(members)] != 1).any()) else None
-        return self._reading.asked(self._behind(members, gate), self._query)
+        return ending(self._behind(members, gate), self._query, self._reading.rows)
 
     def _behind(self, members: tuple[int, ...], gate: Tensor | None) -> Prompt:
         """The same up to the query."""
@@ -136,5 +136,5 @@ def reprompt_costs(
     if any(weight != 1 for weight in weights):
         gate = log_gate(torch.tensor(list(weights), dtype=torch.float64, device=loaded.device))
     shared = Prompt(ids[same : len(part)], tuple(owners[same : len(part)]), (), base, gate)
-    found = read(loaded, [reading.asked(shared, ids[len(part) :])])[0].logprobs
+    found = read(loaded, [ending(shared, ids[len(part) :], reading.rows)])[0].logprobs
     return reading.costs(found[None])[0]

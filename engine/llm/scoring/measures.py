@@ -6,7 +6,7 @@ they can move apart. The margin takes the answers of all candidates, which stand
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -24,7 +24,6 @@ from engine.llm.scoring.modes import (
     norms_of,
     target_rows,
 )
-from engine.llm.scoring.packed import Prompt
 
 Measure = Literal["margin", "loss"]
 SIGNS = {"margin": -1.0, "loss": 1.0}  # a measure's value from its cost, which is lower where it is better
@@ -51,14 +50,6 @@ class Reading:
     def behind(self, ids: Sequence[int]) -> list[Row]:
         """The rows with these tokens before them."""
         return [Row((*ids, *row.ids), row.scored) for row in self.rows]
-
-    def asked(self, before: Prompt, query: Sequence[int]) -> Prompt:
-        """A prompt that ends with the query, and the rows behind it. Under a gate the query stands at the
-        beginning of every row, as what it sees is gated."""
-        if before.log_alpha is not None:
-            return replace(before, rows=tuple(self.behind(query)))
-        line, owners = (*before.line, *query), (*before.owners, *[-1] * len(query))
-        return replace(before, line=line, owners=owners, rows=self.rows)
 
     def logprobs(
         self,

@@ -45,6 +45,15 @@ class Prompt:
         return len(self.line) + (len(self.base.ids) if self.base else 0)
 
 
+def ending(before: Prompt, query: Sequence[int], rows: Sequence[Row]) -> Prompt:
+    """The prompt with the query at its end and these rows behind it. Under a gate the query stands at the
+    beginning of every row, as what it sees is gated."""
+    if before.log_alpha is not None:
+        return replace(before, rows=tuple(Row((*query, *row.ids), row.scored) for row in rows))
+    line, owners = (*before.line, *query), (*before.owners, *[-1] * len(query))
+    return replace(before, line=line, owners=owners, rows=tuple(rows))
+
+
 @dataclass(frozen=True)
 class Told:
     """Log-probabilities [R] (nats, float32 or better) of a prompt's rows, and what was to be kept."""

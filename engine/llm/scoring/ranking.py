@@ -9,7 +9,7 @@ import torch
 from db.errors import BadInput
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import log_gate
-from engine.llm.scoring.log_probs import Prefix, Row, prefill
+from engine.llm.scoring.log_probs import Prefix, prefill
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.modes import (
     LISTWISE_LIMIT,
@@ -21,7 +21,7 @@ from engine.llm.scoring.modes import (
     cyclic_orders,
     longest_tail,
 )
-from engine.llm.scoring.packed import Prompt, read
+from engine.llm.scoring.packed import Prompt, ending, read
 from engine.progress import Clock
 from engine.prompts import PLAIN, Dropped, Example, Fitted, PieceEncoder, Template, fit
 
@@ -200,22 +200,13 @@ def _prompt(loaded: LoadedModel, one: Asked, cache: PrefillCache) -> Prompt:
     base, key = None, _head_key(loaded, one.fitted)
     if one.edits or (part.ids and key in cache):
         base = demo_head(loaded, one.fitted, cache, one.edits).head()
-    start = 0 if base is None else len(part)
-    rows = candidate_rows(loaded.encoder, one.question)
-    gate, stop = None, len(encoded)
+    gate = None
     if any(weight != 1 for weight in one.weights):
-        # What the query sees is gated, so it stands at the beginning of every row.
         gate = log_gate(torch.tensor(one.weights, dtype=torch.float64, device=loaded.device))
-        stop = len(part)
-        rows = [Row((*encoded.ids[stop:], *row.ids), row.scored) for row in rows]
-    return Prompt(
-        line=encoded.ids[start:stop],
-        owners=tuple(encoded.owners()[start:stop]),
-        rows=tuple(rows),
-        base=base,
-        log_alpha=gate,
-        kept=0 if base is not None or one.lasting else len(part),
-    )
+    line, owners = (part.ids, tuple(part.owners())) if base is None else ((), ())
+    kept = 0 if base is not None or one.lasting else len(part)
+    before = Prompt(line, owners, (), base, gate, kept)
+    return ending(before, encoded.ids[len(part) :], candidate_rows(loaded.encoder, one.question))
 
 
 class Reader(Protocol):

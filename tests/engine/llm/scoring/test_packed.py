@@ -163,6 +163,17 @@ def test_rankings_side_by_side_are_those_one_by_one(scoring: str, demos: tuple[E
             assert getattr(together, name) == pytest.approx(getattr(alone, name), abs=2e-5)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("weights", [None, (0.5, 0.0, 2.0)])
+def test_half_the_bits_give_nearly_the_same(family: str, weights: tuple[float, ...] | None, demos) -> None:
+    task = Task(demos, HISTORY, CANDIDATES, 2, weights=weights)
+    whole, half = (
+        rank_candidates(make_loaded(family, dtype=dtype), task) for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert half.scores == pytest.approx(whole.scores, abs=0.2)
+    assert half.scores_zero_shot == pytest.approx(whole.scores_zero_shot, abs=0.2)
+
+
 def test_every_token_is_read_once_and_only_what_is_asked_is_predicted(demos) -> None:
     """Demonstrations, query, titles' common beginnings; and the same titles behind the bare prompt."""
     loaded, cache = make_loaded("llama"), PrefillCache()

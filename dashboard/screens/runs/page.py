@@ -94,7 +94,7 @@ def _table(shown: Sequence[RunSummary]) -> None:
     keys = [run.key for run in shown]
     key = f"runs-table-{digest(keys)[:12]}"
     columns = st.column_config
-    numbers = {"rank": "%g", "without": "%g", "margin": "%.2f", "NDCG@10": "%.3f", "seconds": "%.2f"}
+    numbers = {"rank": "%g", "without": "%g", "margin": "%.3g", "NDCG@10": "%.3f", "seconds": "%.2f"}
     helps = {
         "rank": "Rank of the target with demonstrations",
         "without": "Rank of the target without demonstrations",

@@ -83,9 +83,12 @@ def sentence(runs: Sequence[RunSummary]) -> str:
     ranks = [run.metrics["rank"] for run in runs if run.metrics.get("rank") is not None]
     if not ranks:
         return "None of the runs shown ranks a target."
-    hits = sum(rank <= HIT for rank in ranks)
     middle = rank_number(float(median(ranks)))
+    if len(ranks) == 1:
+        return f"The only run shown that ranks a target has it at rank {middle}."
+    hits = sum(rank <= HIT for rank in ranks)
+    have = "has" if hits == 1 else "have"
     return (
-        f"Of the {plural(len(ranks), 'run')} shown that rank a target, {hits} have it among the first {HIT}; "
-        f"its median rank is {middle}."
+        f"Of the {plural(len(ranks), 'run')} shown that rank a target, {hits} {have} it among the first "
+        f"{HIT}; its median rank is {middle}."
     )

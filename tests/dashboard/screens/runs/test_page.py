@@ -196,6 +196,18 @@ def test_a_run_without_target_or_time_has_empty_cells(store: Store, stored: list
     assert sentence([bare]) == "None of the runs shown ranks a target."
 
 
+def test_the_sentence_counts_as_one_speaks(store: Store, stored: list[Run]) -> None:
+    def ranked(*ranks: int) -> str:
+        metrics = [{"metrics": {"rank": float(rank)}} for rank in ranks]
+        return sentence([runs.summary(replace(stored[0], result=result)) for result in metrics])
+
+    assert ranked(3) == "The only run shown that ranks a target has it at rank 3."
+    assert ranked(3, 15) == (
+        "Of the 2 runs shown that rank a target, 1 has it among the first 10; its median rank is 9."
+    )
+    assert "2 have it among the first 10" in ranked(3, 4)
+
+
 TEXT = st.text(min_size=1, max_size=8).map(clean_text).filter(lambda text: text.strip())
 ASKED = st.builds(
     Asked,

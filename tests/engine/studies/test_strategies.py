@@ -96,8 +96,12 @@ def test_equal_choices_share_one_ranking_and_one_zero_shot(
 ) -> None:
     together, prompts = [], []
     answers, read = ranking.answers, ranking.read
-    monkeypatch.setattr(ranking, "answers", lambda *given: together.append(len(given[1])) or answers(*given))
-    monkeypatch.setattr(ranking, "read", lambda *given: prompts.extend(given[1]) or read(*given))
+    monkeypatch.setattr(
+        ranking, "answers", lambda *given, **how: together.append(len(given[1])) or answers(*given, **how)
+    )
+    monkeypatch.setattr(
+        ranking, "read", lambda *given, **how: prompts.extend(given[1]) or read(*given, **how)
+    )
 
     def same(context: Context[RunRequest]) -> Inputs:
         """All strategies but none choose what random chooses; neighbours weights it otherwise."""

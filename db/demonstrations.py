@@ -119,6 +119,11 @@ def demonstration_id(
     return digest(content)[:16]
 
 
+def set_digest(shown: Iterable[tuple[str, float]]) -> str:
+    """16 hexadecimal digits over demonstrations in prompt order: (id, weight) of each."""
+    return digest([[name, float(weight)] for name, weight in shown])[:16]
+
+
 def save_many(store: Store, demonstrations: Iterable[Demonstration]) -> None:
     """Store these; an existing one stays unchanged."""
     rows = list(demonstrations)

@@ -21,6 +21,7 @@ from db.errors import Damaged, DualensError, StoreAway
 from db.patience import Patience
 from db.schema import datasets as dataset_table
 from db.schema import (
+    demonstration_set_versions,
     demonstrations,
     interactions,
     items,
@@ -42,6 +43,7 @@ _JSON = {
     run_table: ("request", "result", "summary", "timings_ms", "tags"),
     effect_table: ("options", "result", "timings_ms"),
     demonstrations: ("history", "merged"),
+    demonstration_set_versions: ("demonstrations",),
     optimizations: ("result",),
     jobs: ("payload", "result", "partial"),
 }
@@ -50,6 +52,7 @@ _ADVICE = {
     "effects": "Measure them again; their runs are as they were.",
     "texts": "It is the wording of a prompt or of a demonstration written by hand.",
     "demonstrations": "Sets that name it lose it.",
+    "demonstration_set_versions": "Save the set again.",
     "optimizations": "Optimize again, or ask for the pool's effects again.",
     "jobs": "Its record cannot be shown.",
 }

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0009"
+REVISION = "0010"
 
 metadata = MetaData(
     naming_convention={
@@ -193,6 +193,42 @@ templates = Table(
     Column("deleted_at", Double),
 )
 
+_KEPT = text("deleted_at IS NULL")
+
+# `user_id`: the user a set was made for; NULL for one that all users of the data set share. `digest`: of its
+# current version; the others stay, as runs name them.
+demonstration_sets = Table(
+    "demonstration_sets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dataset_id", Integer, ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("user_id", Text),
+    Column("note", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    Column("deleted_at", Double),
+    Index(
+        "uq_demonstration_sets_name",
+        "dataset_id",
+        "name",
+        unique=True,
+        sqlite_where=_KEPT,
+        postgresql_where=_KEPT,
+    ),
+    sqlite_autoincrement=True,
+)
+
+demonstration_set_versions = Table(
+    "demonstration_set_versions",
+    metadata,
+    Column("set_id", Integer, ForeignKey("demonstration_sets.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("saved_at", Double, nullable=False),
+    Column("demonstrations", Text, nullable=False),
+)
+
 # The wide columns come last: a listing reads past none of them.
 runs = Table(
     "runs",
@@ -241,7 +277,11 @@ run_index = Table(
     Column("template", Text, nullable=False),
     Column("tags", Text, nullable=False),
     Column("folded", Text, nullable=False),
+    Column("margin_gain", Double),  # what the demonstrations added: margin in nats, NDCG@10
+    Column("ndcg10_gain", Double),
+    Column("set_digest", Text),  # of the demonstrations shown (`db.sets`); None for none
     Index("uq_run_index_run_key", "run_key", unique=True),
+    Index("ix_run_index_set_digest", "set_digest"),
     sqlite_with_rowid=False,
 )
 

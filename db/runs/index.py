@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from db.demonstrations import set_digest
 from db.names import fold
 from db.requests import RunRequest
 from db.schema import run_index as table
@@ -56,8 +57,26 @@ def row(
         "ndcg10": metrics.get("ndcg10"),
         "margin": result.get("margin"),
         "seconds": None if total is None else total / 1000,
+        "margin_gain": _gain(result.get("margin_zero_shot"), result.get("margin")),
+        "ndcg10_gain": _gain(metrics.get("zero_shot", {}).get("ndcg10"), metrics.get("ndcg10")),
+        "set_digest": shown_set(result),
         **{name: kept[name] for name in ("user_id", "model", "created_at", "starred", "tags", "folded")},
     }
+
+
+def shown_set(result: Mapping[str, Any]) -> str | None:
+    """The digest of the demonstrations that a run was shown, or of the stored set that it took them from, of
+    which it may have left some out. None for none, and for several prompts, each with a set of its own."""
+    if used := result.get("set"):
+        return used["digest"]
+    shown = result.get("demonstrations", ())
+    if not shown or result.get("prompts"):
+        return None
+    return set_digest((one["id"], one.get("weight", 1.0)) for one in shown)
+
+
+def _gain(before: float | None, now: float | None) -> float | None:
+    return None if before is None or now is None else now - before
 
 
 def words(dataset: str, user_id: str, model: str, title: str, note: str, tags: Sequence[str]) -> str:

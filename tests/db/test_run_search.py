@@ -198,7 +198,8 @@ def test_an_older_store_gets_the_index(store: Store, many: list[Run]) -> None:
     with store.read() as connection:
         before = [tuple(row) for row in connection.execute(kept)]
     with store.write() as connection:
-        connection.execute(sa.text("DROP TABLE run_index"))
+        for table in ("run_index", "demonstration_set_versions", "demonstration_sets"):
+            connection.execute(sa.text(f"DROP TABLE {table}"))
         damaged = "UPDATE runs SET result = '{' WHERE key = :key"
         connection.execute(sa.text(damaged), {"key": many[16].key})
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0008'"))

@@ -417,6 +417,7 @@ def _program(
 def command_line() -> typer.Typer:
     """The commands of `dualens`: those of `python -m engine`, the dashboard, `--version`, completion."""
     from dashboard.__main__ import EXAMPLE, dashboard
+    from dashboard.report import command
     from engine.__main__ import ABOUT, groups
     from engine.commands.options import Commands
 
@@ -429,6 +430,7 @@ def command_line() -> typer.Typer:
     app.command(epilog=EXAMPLE)(dashboard)
     for group in groups:
         app.add_typer(group.app)
+    app.command(epilog=command.EXAMPLE)(command.report)
     app.callback(help=app.info.help)(_program)
     return app
 

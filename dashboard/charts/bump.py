@@ -112,7 +112,8 @@ def _curve(row: Row, most: int) -> str:
     return "".join(parts)
 
 
-def _hover(row: Row, heads: Sequence[str]) -> str:
+def hover(row: Row, heads: Sequence[str]) -> str:
+    """An item's title, ranks and scores in all lists, a line each, as HTML."""
     lines = [html(row.title, 160) + (" · the target" if row.is_target else "")]
     for head, rank, score in zip(heads, row.ranks, row.scores, strict=True):
         place = f"rank {rank}" if rank is not None else "not in this list"
@@ -159,7 +160,7 @@ def bump(
     across = [f"{100 * at / (len(heads) - 1):.4g}%" if at else "0" for at in range(len(heads))]
     dots = [
         f'<circle class="point {kind(row)}" cx="{x}" cy="{_y(rank, most):g}" r="{DOT_PX}">'
-        f"<title>{_hover(row, heads)}</title></circle>"
+        f"<title>{hover(row, heads)}</title></circle>"
         for at, x in enumerate(across)
         for rank, row in listed(inside, at, most)
     ]

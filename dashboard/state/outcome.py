@@ -13,7 +13,8 @@ import streamlit as st
 
 from dashboard.state import session, waiting
 from dashboard.state.view import View
-from dashboard.state.waiting import ENDED, Answer, ask, wait
+from dashboard.state.waiting import Answer, ask, wait
+from dashboard.state.work import ENDED
 from db import datasets, jobs, models, runs, workers
 from db.effect_results import together
 from db.errors import DualensError
@@ -228,12 +229,5 @@ def _margins(key: str, mode: str) -> Mapping[str, Any] | None:
 
 
 def _stored(key: str, mode: str, measure: str) -> Mapping[str, Any] | None:
-    """Those with a local model beside them first, then those checked by leave-one-out."""
-    stored = [
-        each
-        for each in runs.effects(session.store(), key)
-        if each.result["mode"] == mode and each.result["measure"] == measure
-    ]
-    checked = [each for each in stored if "proxy" in each.result]
-    checked = checked or [each for each in stored if each.options.get("leave_one_out")] or stored
-    return checked[-1].result if checked else None
+    found = runs.shown_effects(session.store(), key, mode, measure)
+    return None if found is None else found.result

@@ -10,18 +10,10 @@ from typing import Any
 
 from dashboard.state import live
 from dashboard.state.live import WANTED_S
+from dashboard.state.work import ENDED
 from db import jobs
 from db.jobs import Job
 from db.store import Store
-
-ENDED = frozenset({"COMPLETED", "STOPPED", "ERROR"})
-STATES = {  # in the words of pages
-    "QUEUED": "waiting",
-    "RUNNING": "running",
-    "COMPLETED": "done",
-    "STOPPED": "stopped",
-    "ERROR": "failed",
-}
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.state.waiting import ENDED, STATES
 from dashboard.text.formats import ago
 from db.jobs import Job
+
+ENDED = frozenset({"COMPLETED", "STOPPED", "ERROR"})
+STATES = {  # in the words of pages
+    "QUEUED": "waiting",
+    "RUNNING": "running",
+    "COMPLETED": "done",
+    "STOPPED": "stopped",
+    "ERROR": "failed",
+}
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("studies", "Studies"),
         ("tune", "Tune"),
         ("library", "Library"),
+        ("present", "Report and present"),
     ),
     "Bring your own": (
         ("data", "Your data"),

@@ -7,7 +7,8 @@ import streamlit as st
 
 from dashboard.state import live as looking
 from dashboard.state import session
-from dashboard.state.waiting import ENDED, STATES, Answer, seen
+from dashboard.state.waiting import Answer, seen
+from dashboard.state.work import ENDED, STATES
 from dashboard.text.formats import seconds
 from dashboard.text.literal import md
 from dashboard.ui import dialogs, live, rights

@@ -11,10 +11,12 @@ from db.runs.effects import (
     effects_of_model,
     find_effects,
     save_effects,
+    shown_effects,
 )
 from db.runs.index import CUSTOM_SET
 from db.runs.lasting import LASTING, content
 from db.runs.records import (
+    SHORTEST_PREFIX,
     Run,
     annotate,
     answer,
@@ -41,6 +43,7 @@ from db.runs.search import (
 __all__ = [
     "CUSTOM_SET",
     "LASTING",
+    "SHORTEST_PREFIX",
     "Effects",
     "Filter",
     "Page",
@@ -64,6 +67,7 @@ __all__ = [
     "restore",
     "save",
     "save_effects",
+    "shown_effects",
     "summary",
     "values",
 ]

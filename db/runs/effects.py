@@ -54,6 +54,19 @@ def effects(store: Store, key: str) -> list[Effects]:
         return [_effects(row) for row in rows]
 
 
+def shown_effects(store: Store, key: str, mode: str, measure: str) -> Effects | None:
+    """The effects that pages show of a run, in this mode and on this measure: those with a local model beside
+    them first, then those checked by leaving one out. None without any."""
+    stored = [
+        each
+        for each in effects(store, key)
+        if each.result["mode"] == mode and each.result["measure"] == measure
+    ]
+    checked = [each for each in stored if "proxy" in each.result]
+    checked = checked or [each for each in stored if each.options.get("leave_one_out")] or stored
+    return checked[-1] if checked else None
+
+
 def effects_of_model(store: Store, dataset: str, model: str) -> list[tuple[str, Effects]]:
     """User and effects of every run of a model on a data set that is not deleted, newest first."""
     query = (

@@ -54,17 +54,17 @@ def commands() -> str:
     """Every command with its options, in the order of the command line's own help."""
     from typer.main import get_command
 
-    from engine.__main__ import app
+    from dualens import command_line
 
     lines = [
         "# Commands",
         "",
-        f"`{PROGRAM}` without arguments opens the dashboard. In a checkout, `python -m engine COMMAND` does "
-        f"the same as `{PROGRAM} COMMAND`. Each has `--help`. `--json` prints JSON instead of tables.",
+        f"`{PROGRAM}` without arguments opens the dashboard. In a checkout, `python -m {PROGRAM} COMMAND` "
+        f"does the same as `{PROGRAM} COMMAND`. Each has `--help`. `--json` prints JSON instead of tables.",
         "",
-        MADE.format(source="the command line (`engine/commands/`)"),
+        MADE.format(source="the command line (`engine/commands/`, `dashboard/__main__.py`)"),
     ]
-    root = get_command(app)
+    root = get_command(command_line())
     found = list(_commands(root, PROGRAM))
     lines += ["", "| command | what it does |", "|---|---|"]
     lines += [f"| [`{name}`](#{_slug(name)}) | {_cell(command.help)} |" for name, command in found]

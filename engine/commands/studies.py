@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from db import jobs
 from db.choices import STUDIES, StudyChoice
 from db.errors import BadInput
 from db.requests import StudyRequest
@@ -81,7 +82,10 @@ def _run(request: StudyRequest, json: bool) -> None:
     """Run the study as a job of this process. If it is stopped or killed, the same command resumes it."""
     with opened() as store, service_engine(store) as engine:
         result = run_here(engine, "study", request.to_json(), output.aside)
+        stored = jobs.about(store, "study", request.to_json(), limit=1)
     output.as_json(result) if json else _print(request, result)
+    if stored and not json:
+        output.line(f"Stored as study {stored[0].id}: `dualens report {stored[0].id} --out study.html`")
 
 
 def _print(request: StudyRequest, result: dict[str, Any]) -> None:

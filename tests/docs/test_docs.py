@@ -149,9 +149,10 @@ def resolved(dotted: str) -> object:
 def test_commands_in_the_texts_exist(path: Path) -> None:
     from typer.main import get_command
 
-    from engine.__main__ import app
+    from dualens import command_line
 
-    known = {words.removeprefix("dualens ") for words, _ in generate._commands(get_command(app), "dualens")}
+    root = get_command(command_line())
+    known = {words.removeprefix("dualens ") for words, _ in generate._commands(root, "dualens")}
     text = path.read_text(encoding="utf-8")
     code = "\n".join([*_FENCE.findall(text), *re.findall(r"`(dualens [^`]+)`", text)])
     for words in _COMMAND.findall(code):

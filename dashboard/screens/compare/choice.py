@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard.state import links, session
-from dashboard.ui import address, run_picker
+from dashboard.ui import address, run_picker, sharing
 from dashboard.ui.notices import RECOMMEND, empty, problem
 from db import runs
 from db.errors import NotFound
@@ -103,6 +103,8 @@ def _pickers(known: run_picker.Listed, chosen: Chosen) -> None:
         if len(found) == len(chosen):
             st.button("Swap A and B", on_click=_show, args=(keys | {"a": keys["b"], "b": keys["a"]},))
             _more_or_fewer(known, keys, found)
+            if len({run.key for run in found}) == len(found):
+                sharing.draw(*(run.key for run in found))
 
 
 def _more_or_fewer(known: run_picker.Listed, keys: dict[str, str | None], found: Sequence[Run]) -> None:

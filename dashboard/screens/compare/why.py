@@ -4,7 +4,8 @@ import streamlit as st
 
 from dashboard.screens.compare import attribution_text
 from dashboard.state import session
-from dashboard.state.waiting import ENDED, Answer
+from dashboard.state.waiting import Answer
+from dashboard.state.work import ENDED
 from dashboard.text.formats import plural
 from dashboard.text.literal import md
 from dashboard.ui import progress

@@ -9,7 +9,7 @@ from dashboard.state.outcome import DIRECT, REPROMPT, effects_of
 from dashboard.state.view import from_request
 from dashboard.text import words
 from dashboard.text.literal import md
-from dashboard.ui import address, opening, run_picker
+from dashboard.ui import address, opening, run_picker, sharing
 from dashboard.ui.notices import (
     RECOMMEND,
     card,
@@ -129,7 +129,9 @@ def picker(known: run_picker.Listed, run: Run | None) -> None:
     with cells[2]:
         if st.button("Open in Recommend", disabled=run is None, width="stretch") and run is not None:
             opening.in_recommend(from_request(run.request))
-    run_picker.summary(PAGE, known)
+    with run_picker.summary(PAGE, known):
+        if run is not None:
+            sharing.draw(run.key)
 
 
 def _picked(key: str | None) -> None:

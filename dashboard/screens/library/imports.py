@@ -11,7 +11,8 @@ from dashboard.screens.library.import_columns import answer, asked, columns_form
 from dashboard.screens.library.import_report import findings, preview_table, summary
 from dashboard.screens.library.offers import data_offer
 from dashboard.state import links, session
-from dashboard.state.waiting import ENDED, ask
+from dashboard.state.waiting import ask
+from dashboard.state.work import ENDED
 from dashboard.text.formats import count
 from dashboard.text.literal import md, plain
 from dashboard.ui import opening, progress, rights

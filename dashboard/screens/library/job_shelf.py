@@ -8,8 +8,7 @@ import streamlit as st
 
 from dashboard.state import live as looking
 from dashboard.state import session
-from dashboard.state.waiting import ENDED
-from dashboard.state.work import Work
+from dashboard.state.work import ENDED, Work
 from dashboard.text.claims import claim_of
 from dashboard.text.domain import WORK
 from dashboard.text.formats import seconds

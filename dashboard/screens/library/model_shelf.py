@@ -11,7 +11,7 @@ from dashboard.screens.library import tables
 from dashboard.screens.library.model_memory import Machine, machine, needs
 from dashboard.screens.library.offers import model_offers
 from dashboard.state import session
-from dashboard.state.waiting import ENDED
+from dashboard.state.work import ENDED
 from dashboard.text import values
 from dashboard.text.formats import count, parameters, size
 from dashboard.text.literal import md, plain

@@ -17,7 +17,7 @@ from dashboard.state.waiting import seen
 from dashboard.text import values, words
 from dashboard.text.formats import signed
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, drawing, effects_offer, live, progress, titles
+from dashboard.ui import dialogs, drawing, effects_offer, live, progress, sharing, titles
 from dashboard.ui.notices import (
     HEAD_PX,
     empty,
@@ -349,6 +349,8 @@ def _actions(view: View, outcome: Outcome) -> None:
                 label="Compare with before",
                 query_params={"a": outcome.previous, "b": outcome.run.key},
             )
+        if outcome.run is not None and outcome.current:
+            sharing.draw(outcome.run.key)
     optimize_dialog.status(view)
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.state import session, widgets
 from dashboard.state.view import from_request, to_params
 from dashboard.text.formats import plural
-from dashboard.ui import rights
+from dashboard.ui import rights, sharing
 from db import runs
 from db.runs import Run
 
@@ -69,7 +69,9 @@ def _kept(chosen: Sequence[str]) -> None:
         st.page_link(
             "screens/compare/page.py", label=f"Compare {many} runs", query_params=params, width="content"
         )
-    elif many > MOST:
+    if 1 <= len(found) == many:
+        sharing.draw(*(run.key for run in found))
+    if many > MOST:
         st.caption(f"At most {MOST} runs are compared at once.", width="content")
     rights.change_button(
         "Delete", key="delete-picked", on_click=_delete, args=(list(chosen),), help=WHAT_GOES

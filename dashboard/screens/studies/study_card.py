@@ -13,7 +13,7 @@ from dashboard.screens.studies.study_result import (
 )
 from dashboard.screens.studies.study_text import Study, measured, so_far
 from dashboard.text.literal import md
-from dashboard.ui import progress, rights, watched
+from dashboard.ui import progress, rights, sharing, watched
 from dashboard.ui.notices import HEAD_PX, empty, problem
 from db import jobs
 from db.jobs import Job
@@ -48,6 +48,7 @@ def _one(study: Study) -> None:
         st.subheader(md(study.title), anchor=False, width="stretch")
         if study.job.state == "COMPLETED":
             take_away(study)
+            sharing.draw(str(study.job.id))
         else:
             _button(study.job)
     room = LINE_PX if study.open else "content"

@@ -1,0 +1,49 @@
+"""The command `dualens report`: a story of the store as one HTML file.
+
+What tells stories loads pandas, which the other commands do not wait for.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from db.errors import DualensError
+from db.paths import typed
+from db.patience import Patience
+from db.settings import Settings
+from db.store import Store
+
+EXAMPLE = "Example: dualens report 3f9a2c 81bd04 --out monday.html"
+
+
+def report(
+    ids: Annotated[
+        list[str],
+        typer.Argument(help="1 to 4 runs (keys, or their first 6 digits or more), or the number of a study."),
+    ],
+    out: Annotated[Path, typer.Option(help="The HTML file to write; one that is there is replaced.")],
+) -> None:
+    """Write a run, a comparison of runs or a study as one HTML file that opens offline and prints."""
+    from dashboard.report.document import document
+    from dashboard.report.kinds import story
+
+    settings = Settings()
+    with Store.open(settings, Patience(settings.store_wait)) as store:
+        text = document(story(store, ids), time.time())
+    size = write(text, typed(out))
+    typer.echo(f"{out}: {size / 1000:,.0f} kB. It opens offline, in any browser.")
+
+
+def write(text: str, path: Path) -> int:
+    """Write a report; its bytes. Raises DualensError where it cannot be written."""
+    content = text.encode("utf-8", errors="replace")
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise DualensError(
+            f"The report cannot be written to {path}: {error.strerror or error}. Nothing was changed. Name "
+            "another file with --out."
+        ) from error
+    return len(content)

@@ -68,6 +68,8 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from engine.policy.deployed import Policy
+
 
 def _check_packages() -> None:
     """Raise ImportError where another package stands before one of ours on `sys.path`."""
@@ -97,7 +99,16 @@ from db.version import VERSION as __version__  # noqa: E402
 
 # The engine is imported where it is used: `dualens` opens the dashboard without it, and it takes a second.
 
-__all__ = ["DualensError", "Effects", "Optimization", "Ranking", "Workspace", "__version__", "open"]
+__all__ = [
+    "DualensError",
+    "Effects",
+    "Optimization",
+    "Ranking",
+    "Workspace",
+    "__version__",
+    "load_policy",
+    "open",
+]
 
 
 @dataclass(frozen=True)
@@ -169,6 +180,33 @@ def open(
         database_url = "sqlite:///{home}/dualens.db"
     given = {"home": home, "database_url": database_url, "device": device, "dtype": dtype}
     return Workspace(Settings(**{name: value for name, value in given.items() if value is not None}))
+
+
+def load_policy(
+    path: str | Path,
+    *,
+    workspace: Workspace | None = None,
+    titles: Mapping[str, str] | None = None,
+    model: str | Path | None = None,
+) -> Policy:
+    """Read a policy file; `policy.prompt(history)` then writes prompts as the engine does.
+
+    workspace: where a strategy that chooses for each user reads; None: the usual one, opened when it is
+    needed. titles: title by item id, so that histories can be ids. model: folder of the model's tokenizer,
+    where it is elsewhere than the file says. Reading a file runs nothing of it. Raises DualensError for a
+    file that is no policy, is damaged, or is newer.
+    """
+    from db.policies import load
+    from engine.policy.deployed import Policy
+
+    kept = [workspace] if workspace is not None else []
+
+    def engine() -> Any:
+        kept.extend([] if kept else [open()])
+        return kept[0]._engine
+
+    source = None if model is None else str(model)
+    return Policy(load(path), engine, titles, source, opened=workspace is not None)
 
 
 class Workspace:
@@ -380,6 +418,20 @@ class Workspace:
             path=_frame(result["path"]),
             details=result,
         )
+
+    def policy(
+        self, dataset: str, user: str, path: str | Path, *, fixed: bool | None = None, **options: Any
+    ) -> Path:
+        """Write a policy file, which `load_policy` reads, for what `rank` would do; returns its path.
+
+        fixed: the demonstrations chosen for this user, for everybody; False: the strategy, which chooses for
+        each user; None: fixed where options name demonstrations or a strategy that optimizes.
+        """
+        from engine.policy.made import policy_of
+
+        made = policy_of(self._engine, self._request(dataset, user, options), fixed)
+        Path(path).write_text(made.text(), encoding="utf-8")
+        return Path(path)
 
     def _request(self, dataset: str, user: str, options: Mapping[str, Any]) -> RunRequest:
         chosen = options.get("demonstrations")

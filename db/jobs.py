@@ -51,6 +51,7 @@ PRIORITY = {
     "catalogue": VIEWED,
     "preview": VIEWED,
     "template": VIEWED,
+    "export": VIEWED,
     "register_model": VIEWED,
     "optimize": STARTED,
     "spread": STARTED,

@@ -19,6 +19,7 @@ from db.errors import DualensError
 from engine.commands import (
     baselines,
     bench,
+    deploying,
     keeping,
     methods,
     optimizing,
@@ -47,6 +48,7 @@ groups = (
     preferences,
     methods,
     prompting,
+    deploying,
     bench,
 )
 app = typer.Typer(

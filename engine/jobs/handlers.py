@@ -16,6 +16,7 @@ from engine.context import Engine
 from engine.data import importing, kept
 from engine.data.confinement import confined
 from engine.optimize import optimize
+from engine.policy.made import export
 from engine.progress import Report
 from engine.registry import implementation
 from engine.tasks.add_endpoint import add_endpoint
@@ -101,6 +102,11 @@ def template_job(engine: Engine, payload: dict[str, Any], report: Report) -> dic
         return {"reference": save(engine.store, payload["save_as"], payload["text"]).reference}
     request = RunRequest.from_json(payload["request"])
     return preview(engine, request, payload.get("text"), payload.get("wanted"))
+
+
+def export_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, fixed}` -> `{prompts, policy, snippet}`: what a service needs (`engine.policy.made`)."""
+    return export(engine, RunRequest.from_json(payload["request"]), payload.get("fixed"))
 
 
 def _import_options(payload: dict[str, Any]) -> importing.ImportOptions:
@@ -254,6 +260,7 @@ _OF_KINDS: dict[str, Handler] = {
     "pool": pool_job,
     "predicted": predicted_job,
     "template": template_job,
+    "export": export_job,
     "preview": preview_job,
     "import": import_job,
     "purge": purge_job,

@@ -18,10 +18,11 @@ from engine.llm.scoring.gates import log_gate
 from engine.llm.scoring.log_probs import Head, Prefix, extend, prefill
 from engine.llm.scoring.measures import Measure, reading
 from engine.llm.scoring.memory import PrefillCache
-from engine.llm.scoring.modes import Question, cyclic_orders
+from engine.llm.scoring.modes import Question
 from engine.llm.scoring.ranking import Edit
 from engine.prompts import Example, Template, encode, render
 from engine.prompts.encode import Encoded
+from engine.prompts.orders import cyclic_orders
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ adds before a text (a BOS, a [CLS]) and a chat template's header are determined 
 how a text must be cut for the pieces' tokens to be those of the whole: see `CUTS`.
 """
 
+from __future__ import annotations
+
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from db.errors import BadInput, ModelError
 from db.names import quoted
@@ -18,6 +19,9 @@ from engine.prompts.parse import built_in
 from engine.prompts.probes import prompts
 from engine.prompts.segments import ANSWERED, ASKED, BLANK, HEAD, INTRO, TAIL, Kind, Pieces, Segment
 from engine.prompts.template import Template
+
+if TYPE_CHECKING:  # a second to import, which texts of prompts do not need
+    from transformers import PreTrainedTokenizerBase
 
 _REMEMBERED = 500_000  # pieces; about 100 MB of short id tuples
 _DAY = datetime(2024, 7, 26, tzinfo=UTC)  # what Llama's templates write where they do not know the day
@@ -45,6 +49,12 @@ class Cut:
         if text.endswith("\n\n") and (self.parted or not self.blank):
             return (text[:-1], *self.blank)
         return (text,)
+
+    def text(self, piece: str, head: str = "", tail: str = "") -> str:
+        """A piece as text, turns' marks aside. head, tail: what the chat template writes around a prompt."""
+        if piece.startswith(INTRO):
+            return head + "".join(self.intro(piece.removeprefix(INTRO)))
+        return {HEAD: head, TAIL: tail, BLANK: "".join(self.blank)}.get(piece, piece)
 
 
 AS_TUNED = "pieces"  # the only one before there were others: models tuned then go on with it
@@ -83,7 +93,7 @@ class Encoded:
         counts = ((span.index if span.kind == "demo" else -1, span.stop - span.start) for span in self.spans)
         return [owner for owner, count in counts for _ in range(count)]
 
-    def before(self, kind: Kind) -> "Encoded":
+    def before(self, kind: Kind) -> Encoded:
         """The part of the prompt before the first segment of a kind; a hint counts as part of the query, as
         it is the user's own."""
         stops = (kind, "hint") if kind == "query" else (kind,)
@@ -164,12 +174,9 @@ class PieceEncoder:
         return "".join(map(self._text_of, pieces))
 
     def _text_of(self, piece: str) -> str:
-        cut = CUTS[self.cut]
-        if piece.startswith(INTRO):
-            return self._head_text + "".join(cut.intro(piece.removeprefix(INTRO)))
         if piece in (ASKED, ANSWERED):
             return self.turns[piece == ANSWERED]
-        return {HEAD: self._head_text, TAIL: self._tail_text, BLANK: "".join(cut.blank)}.get(piece, piece)
+        return CUTS[self.cut].text(piece, self._head_text, self._tail_text)
 
     @property
     def turns(self) -> tuple[str, str]:

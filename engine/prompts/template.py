@@ -124,17 +124,25 @@ class Form:
 
         faults: (line of an earlier answer, what is wrong with it), shown behind the list.
         """
-        values: dict[str, Any] = {"count": str(len(titles)), "candidates": [clean(title) for title in titles]}
-        if titles:
-            values["title"] = values["review"] = clean(titles[0])
-        return tuple(_written(self.asked, values, faults))
+        return tuple(_written(self.asked, self._asked_values(titles), faults))
+
+    def query_lines(self, history: Sequence[str]) -> Iterator[tuple[bool, Pieces]]:
+        """The pieces of `query` line by line, and whether the line shows the user's items."""
+        values = _own(history)
+        for line in self.shared:
+            yield bool(_of_list(line) & (LISTS.keys() | VALUES.keys())), tuple(_written((line,), values))
+
+    def ask_lines(self, titles: Sequence[str]) -> Iterator[tuple[bool, Pieces]]:
+        """The pieces of `ask` line by line, and whether the line shows a candidate."""
+        values = self._asked_values(titles)
+        for line in self.asked:
+            yield bool(_of_list(line) & {"candidates", "title", "review"}), tuple(_written((line,), values))
 
     def purchase(self, title: str) -> Pieces:
         """An item as the history shows it, with what stands before the first; its text is the last piece."""
         written: list[str] = []
         for line in self.shared:
-            names = {part.name.removesuffix(INLINE) for part in line if isinstance(part, Value)}
-            own = names & (LISTS.keys() | VALUES.keys())
+            own = _of_list(line) & (LISTS.keys() | VALUES.keys())
             only = tuple(part for part in line if not isinstance(part, Value) or part.name not in LISTS)
             written += _written((line if own else only,), {name: [clean(title)] for name in own})
             if own:
@@ -148,6 +156,12 @@ class Form:
     def rating_answer(self, value: float) -> Pieces:
         """The answer that says a rating."""
         return (f" {value:g}\n",)
+
+    def _asked_values(self, titles: Sequence[str]) -> dict[str, Any]:
+        values: dict[str, Any] = {"count": str(len(titles)), "candidates": [clean(title) for title in titles]}
+        if titles:
+            values["title"] = values["review"] = clean(titles[0])
+        return values
 
     def _answered(self, example: Example) -> str:
         if self.section == "yes_no":
@@ -302,6 +316,11 @@ def cut(text: str) -> tuple[str, str]:
     of it is the second part."""
     before, blank, rest = text.rpartition(" ")
     return (before, blank + rest) if blank else ("", text)
+
+
+def _of_list(line: Line) -> set[str]:
+    """The placeholders of a line, without how their items are joined."""
+    return {name.removesuffix(INLINE) for name in names_in(line)}
 
 
 def names_in(line: Line) -> set[str]:

@@ -4,7 +4,6 @@ Knows prompts and token log-probabilities; the modes are
 sum, mean, calibrated (likelihood of the title), yes_no (pointwise) and listwise (by label).
 """
 
-import random
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,6 @@ from engine.llm.scoring.packed import Prompt, read
 from engine.prompts import PieceEncoder, Template, encode, render
 from engine.prompts.segments import label_answer, title_answer
 
-PERMUTATIONS = 4  # orders of the list a listwise score is averaged over
 LISTWISE_LIMIT = 200  # candidates in one list
 _NUMBER = 8  # bytes
 
@@ -47,15 +45,6 @@ class Answers:
 
     scores: list[float]
     loss: float | None
-
-
-def cyclic_orders(count: int, seed: int, permutations: int = PERMUTATIONS) -> tuple[tuple[int, ...], ...]:
-    """Evenly spaced rotations of one seeded shuffle: each candidate stands at spread-out places."""
-    base = list(range(count))
-    random.Random(seed).shuffle(base)
-    turns = min(permutations, count)
-    starts = [i * count // turns for i in range(turns)]
-    return tuple(tuple(base[s:] + base[:s]) for s in starts)
 
 
 def longest_tail(encoder: PieceEncoder, question: Question) -> int:

@@ -18,12 +18,12 @@ from engine.llm.scoring.modes import (
     Question,
     answered,
     candidate_rows,
-    cyclic_orders,
     longest_tail,
 )
 from engine.llm.scoring.packed import Prompt, ending, read
 from engine.progress import Clock
 from engine.prompts import PLAIN, Dropped, Example, Fitted, PieceEncoder, Template, fit
+from engine.prompts.orders import cyclic_orders
 
 Scoring = Literal["sum", "mean", "calibrated", "yes_no", "listwise"]
 # (model, keys and values of prefix and demonstrations, cache) -> the same prefix, edited

@@ -20,6 +20,7 @@ COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects",
 COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool", "forward"]
 COMMANDS += ["optimize", "lasting", "bench", "check", "backup", "restore"]
 COMMANDS += ["annotate", "compare", "templates", "rate", "explain", "summarize"]
+COMMANDS += ["export", "policy", "prompt"]
 
 
 @pytest.fixture
@@ -316,3 +317,20 @@ def test_a_file_of_a_template_is_taken_wherever_a_template_is_named(
     assert own["tokens"] != shop("summarize", "Sturdy.", *model)["tokens"]
     kept = {row["template"].partition("@")[0] for row in shop("templates")["templates"]}
     assert files.keys() <= kept
+
+
+def test_a_run_becomes_a_policy_whose_prompts_are_the_runs(shop: Callable[..., Any], tmp_path: Path) -> None:
+    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--candidates", "6", "--demos", "neighbours:2")
+    ranked = shop("rank", *words)
+    [exported] = shop("export", ranked["run"][:8])["prompts"]
+    for options, strategy in (((), "neighbours:2"), (("--fixed",), "fixed")):
+        file = tmp_path / f"{strategy[:5]}.json"
+        assert shop("policy", ranked["run"], str(file), *options)["strategy"] == strategy
+        [prompt] = shop("prompt", str(file), "--user", "u8")["prompts"]
+        assert prompt["tokens"]["ids"] == exported["tokens"]["ids"]
+    plain = CliRunner().invoke(cli.app, ["export", ranked["run"]], catch_exceptions=False)
+    assert plain.stdout.removesuffix("\n") == exported["text"].removesuffix("\n")
+    messages = CliRunner().invoke(cli.app, ["prompt", str(file), "Tetris", "--form", "messages"])
+    assert json.loads(messages.stdout)[0]["content"].endswith("- Tetris\nNext:\n")
+    with pytest.raises(BadInput, match="exists already"):
+        shop("policy", ranked["run"], str(file))

@@ -7,9 +7,9 @@ from db.errors import ModelError, OutOfMemory
 from engine.llm.scoring import gates, log_probs, memory
 from engine.llm.scoring.gates import WeightedPrompt
 from engine.llm.scoring.measures import reading
-from engine.llm.scoring.modes import cyclic_orders
 from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.prompts import PLAIN, Example, encode, render
+from engine.prompts.orders import cyclic_orders
 from engine.prompts.segments import label_answer, title_answer
 from tests.engine.conftest import CONTEXT, FAMILIES, TITLES, make_loaded
 from tests.engine.llm.reference import answer_logprob, stock_logprobs

@@ -7,11 +7,11 @@ import torch
 
 from db.errors import BadInput
 from engine.llm.explain.effects import demonstration_effects
-from engine.llm.scoring import modes
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.modes import longest_tail
 from engine.llm.scoring.ranking import Task, prepare, rank_candidates
 from engine.prompts import Example
+from engine.prompts.orders import cyclic_orders
 from tests.engine.conftest import TITLES, make_loaded
 
 HISTORY = TITLES[2:6]
@@ -126,7 +126,7 @@ def test_the_order_of_a_list_is_drawn_by_the_seed_and_averaged_out(demos) -> Non
     )
     assert first == again
     assert first != other
-    orders = modes.cyclic_orders(5, 0)
+    orders = cyclic_orders(5, 0)
     assert len(set(orders)) == 4
     assert all(sorted(order) == list(range(5)) for order in orders)
     assert len({order[0] for order in orders}) == 4

@@ -16,9 +16,9 @@ from db.choices import TEMPLATES
 from db.datasets import Interaction
 from db.ratings import FIVE_STARS
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.modes import cyclic_orders
 from engine.llm.scoring.ranking import Scoring, Task, rank_candidates
 from engine.prompts import built_in
+from engine.prompts.orders import cyclic_orders
 from engine.prompts.parse import BUILT_IN
 from tests.engine.conftest import TITLES, make_loaded
 from tests.engine.llm.reference import answer_logprob

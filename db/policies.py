@@ -21,7 +21,7 @@ FORMAT = 1
 LARGEST = 4_000_000  # bytes of a file
 MOST_DEMONSTRATIONS = 64
 FIXED = "fixed"
-"""The strategy of a policy whose demonstrations are the same for everybody."""
+"""The strategy of a policy whose demonstrations are the same for all users."""
 
 Short = Field(max_length=500)
 _AGAIN = "Write it again with `dualens policy`."

@@ -42,13 +42,13 @@ from engine.llm.loading import forms, sources, trial
 from engine.llm.loading.digests import Digests
 from engine.llm.loading.health import fault
 from engine.llm.loading.identity import ENCODERS, Identity
+from engine.prompts import Example, Form, Template, built_in, read
+from engine.prompts.segments import written
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
     from engine.llm.loading.loaded_models import Models
     from engine.llm.scoring.memory import PrefillCache
-    from engine.prompts import Example, Form, Template
-
 _DIGESTS = "digests.json"
 REMOTE = "remote"  # dtype and device of a model behind an endpoint: whatever its server uses
 EMBEDDED = Path(__file__).parent / "embedded"  # the model that ships with the project
@@ -235,8 +235,6 @@ class Engine:
 
     def template(self, name: str) -> Template:
         """The prompt template of a name or reference. Raises NotFound."""
-        from engine.prompts import built_in, read  # with a tokenizer library, which the store does not need
-
         if name in TEMPLATES:
             return built_in(name)
         kept = templates.get(self.store, name)
@@ -443,8 +441,6 @@ class Context(Generic[Request]):
         return pooled_states(self.loaded, titles, prefills)
 
     def _tokens(self, entry: PoolEntry) -> int:
-        from engine.prompts.segments import written
-
         shown = self.form.demo(self.example(entry))
         if (endpoint := self.model.endpoint) is not None:
             return round(len(written(shown).encode()) / endpoint.ways.bytes_per_token)

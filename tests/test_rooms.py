@@ -78,6 +78,7 @@ LAYERS = (
     "optimize",
     "tuning",
     "tasks",
+    "policy",
     "studies",
     "jobs",
     "benchmarks",

@@ -36,6 +36,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("data", "Your data"),
         ("models", "Your models"),
         ("templates", "Your prompts"),
+        ("production", "Prompts in production"),
         ("deploy", "GPU, several machines, PostgreSQL"),
         ("people", "Several people"),
     ),

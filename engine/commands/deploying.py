@@ -10,6 +10,10 @@ from db.canonical import canonical_json
 from db.errors import BadInput
 from engine.commands import output
 from engine.commands.options import Json, opened, service_engine
+from engine.context import Engine
+from engine.policy.deployed import Policy
+from engine.policy.made import export as exported
+from engine.policy.made import policy_of
 
 app = typer.Typer()
 
@@ -23,8 +27,6 @@ Run = Annotated[str, typer.Argument(help="A run: its key, or the first 6 digits 
 @app.command(epilog="Example: dualens export 3f9a2c --form messages")
 def export(run: Run, form: Form = "text", json: Json = False) -> None:
     """Print the prompt of a stored run, as a service would send it."""
-    from engine.policy.made import export as exported
-
     with opened() as store, service_engine(store) as engine:
         shown = exported(engine, runs.get(store, run).request, fixed=True)
     if shown["why"]:
@@ -40,15 +42,13 @@ def policy(
         bool | None,
         typer.Option(
             "--each/--fixed",
-            help="Let the run's strategy choose for each user, or keep its demonstrations for everybody. By "
+            help="Let the run's strategy choose for each user, or keep its demonstrations for all users. By "
             "default each, unless the run names demonstrations or its strategy optimizes.",
         ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Write a policy file for what a stored run does: `dualens.load_policy` and `dualens prompt` read it."""
-    from engine.policy.made import policy_of
-
     if file.exists():
         raise BadInput(f"{file} exists already. Give a new name, or remove it.")
     with opened() as store, service_engine(store) as engine:
@@ -79,9 +79,6 @@ def prompt(
     json: Json = False,
 ) -> None:
     """Write a prompt by a policy file; a fixed set needs no workspace."""
-    from engine.context import Engine
-    from engine.policy.deployed import Policy
-
     loaded = policies.load(file)
     if loaded.fixed and user is None and not ids:
         _written(Policy(loaded, _no_workspace), history, candidate, user, "json" if json else form)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from db import datasets
 from db.datasets import DatasetInfo, Interaction, UserInfo
@@ -16,9 +15,7 @@ from db.demonstrations import Demonstration
 from db.errors import BadInput
 from db.store import Store
 from engine.data.splits import MIN_HISTORY, held_out
-
-if TYPE_CHECKING:
-    from engine.prompts import Example
+from engine.prompts import Example
 
 HISTORY = 10
 
@@ -75,8 +72,6 @@ class PoolEntry:
     @property
     def example(self) -> Example:
         """The demonstration in the form of a prompt."""
-        from engine.prompts import Example  # with a tokenizer library, which choosing does not need
-
         return Example(tuple(row.title for row in self.history), self.answer.title, self.liked)
 
 

@@ -16,17 +16,16 @@ from db.errors import BadInput
 from db.policies import Policy as PolicyFile
 from db.policies import Purchase
 from db.ratings import Scale
+from engine.context import Engine
 from engine.policy.paper import Paper
-from engine.prompts import Example, Template, fit, read, render
+from engine.policy.workspace import anonymous, chosen, dataset_of, items, listed, of_user
+from engine.prompts import Example, Fitted, Template, fit, read, render
 from engine.prompts.orders import cyclic_orders
 from engine.prompts.parts import Asked, Part, parts, readings
 from engine.prompts.segments import Pieces
 
 if TYPE_CHECKING:
-    from engine.context import Engine
     from engine.demos.query import Query
-    from engine.prompts import Fitted
-
 ANSWER_ROOM = 64  # tokens kept for an answer where no candidates say how long it can be
 Item = str | Mapping[str, Any]
 
@@ -209,8 +208,6 @@ class Policy:
             examples = [self._example(list(map(_purchase, d.history)), _purchase(d.answer)) for d in shown]
             return examples, tuple(d.weight for d in shown)
         assert query is not None
-        from engine.policy.workspace import chosen
-
         entries = chosen(self._engine(), self._dataset, self.file, self._template, query)
         return [self._example(e.history, e.answer) for e in entries], (1.0,) * len(entries)
 
@@ -223,8 +220,6 @@ class Policy:
             return None
         if history is None and user is None:
             raise BadInput("history: give the titles of what was bought, oldest first, or a user.")
-        from engine.policy.workspace import anonymous, of_user
-
         store, dataset = self._engine().store, self._dataset
         if user is None:
             purchases = self._purchases(history)
@@ -236,8 +231,6 @@ class Policy:
 
     @cached_property
     def _dataset(self) -> DatasetInfo:
-        from engine.policy.workspace import dataset_of
-
         return dataset_of(self._engine().store, self.file)
 
     def _purchases(self, history: Sequence[Item] | None) -> list[Interaction]:
@@ -256,8 +249,6 @@ class Policy:
         self, candidates: Sequence[Item] | None, query: Query | None, user: str | None
     ) -> tuple[str, ...]:
         if candidates is None and user is not None and query is not None:
-            from engine.policy.workspace import listed
-
             return listed(self._engine().store, self._dataset, self.file, query)
         given = [_given("candidates", item).title for item in _items("candidates", candidates or ())]
         if not given and self.file.scoring in ("yes_no", "listwise", "free"):
@@ -275,8 +266,6 @@ class Policy:
             }
         if self.file.fixed and not self._opened:
             return {}
-        from engine.policy.workspace import items
-
         return items(self._engine().store, self._dataset, named)
 
 

@@ -46,7 +46,7 @@ NEUTRAL: dict[str, tuple[Any, str]] = {
 
 
 def policy_of(engine: Engine, request: RunRequest, fixed: bool | None = None) -> Policy:
-    """The policy that writes a request's prompts for everybody.
+    """The policy that writes a request's prompts for all users.
 
     fixed: its demonstrations as they are for this user, in full text; False: the strategy, which chooses for
     each user; None: fixed where the request names demonstrations or a strategy that optimizes. Raises

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from db.canonical import digest
 from db.errors import BadInput, ModelError
 from db.policies import Model
+from engine.context import EMBEDDED as FOLDER
 from engine.endpoint.text import TextEncoder, messages, shown
 from engine.prompts.encode import CUTS, PieceEncoder
 from engine.prompts.parse import built_in
@@ -90,7 +91,6 @@ class Paper:
         return TextEncoder(self.model.cut != "no blank lines", self.model.writes)
 
     def _wording(self) -> Wording:
-        from engine.context import EMBEDDED as FOLDER
         from engine.llm.loading.load import wording
 
         try:

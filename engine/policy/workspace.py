@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from db import datasets
 from db.datasets import DatasetInfo, Interaction
@@ -15,15 +14,13 @@ from db.policies import Policy
 from db.requests import RunRequest
 from db.requests.strategy_spec import parse_spec
 from db.store import Store
+from engine.context import Engine, resolve
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
 from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
-
-if TYPE_CHECKING:
-    from engine.context import Engine
-    from engine.prompts import Template
+from engine.prompts import Template
 
 NOBODY = -1
 """The user number of somebody who is not in the data set."""
@@ -108,7 +105,6 @@ def chosen(
 
 def _reader(engine: Engine, dataset: DatasetInfo, policy: Policy, template: Template, query: Query) -> Reader:
     """Vectors and lengths by the policy's model, which is looked up when a strategy asks for them."""
-    from engine.context import resolve
 
     def reader() -> Reader:
         request = RunRequest(

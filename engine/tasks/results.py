@@ -16,6 +16,8 @@ from engine.demos.query import PoolEntry
 from engine.demos.windows import places
 from engine.evaluation.metrics import metrics, order, standing
 from engine.progress import counted
+from engine.prompts import Dropped
+from engine.prompts.segments import written
 from engine.tasks.edits import described
 from engine.tasks.inputs import Choice, Inputs
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from engine.llm.explain.identity import Check
     from engine.llm.loading.load import LoadedModel
     from engine.llm.scoring.ranking import RankResult
-    from engine.prompts import Dropped
-
 NOTICED = 0.005  # two values that differ by less are written alike
 
 
@@ -90,8 +90,6 @@ def ranked(inputs: Inputs, scores: list[float]) -> list[dict[str, Any]]:
 
 def demonstration(entry: PoolEntry, weight: float, context: Context[RunRequest]) -> dict[str, Any]:
     """One demonstration as it stands in the prompt, and where it comes from."""
-    from engine.prompts.segments import written
-
     demo = entry.demonstration
     return {
         "id": demo.id,

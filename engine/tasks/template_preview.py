@@ -15,14 +15,14 @@ from db.endpoints import IN_CHAT
 from db.requests import RunRequest
 from db.requests.settled import automatic
 from engine.context import Context, Engine, resolve
+from engine.endpoint.text import shown, text_of
+from engine.prompts import Fitted, Template, fit, read
 from engine.tasks.inputs import Inputs, gather
 from engine.tasks.templates import ranking
 from engine.tasks.title_lines import SPARE
 
 if TYPE_CHECKING:
     from engine.llm.scoring.ranking import Reader, Task
-    from engine.prompts import Fitted, Template
-
 REVIEW = "Arrived on time and works, but the lid leaks."
 """Stands for a review in [summary]: a request names none."""
 
@@ -52,8 +52,6 @@ def preview(
     the answer that is scored; of a text that the model writes there is none. Raises BadInput, NotFound and
     ModelError.
     """
-    from engine.prompts import read
-
     draft = None if text is None else read(text, "draft")
     request, wanted = _meant(engine, request, draft, wanted)
     context = resolve(engine, request, draft)
@@ -109,7 +107,6 @@ def _paper(context: Context[RunRequest], wanted: str) -> _Paper:
         return _Paper(words, lambda ids: str(words.tokenizer.decode(list(ids))), "token")
     from engine.endpoint.answers import system_of
     from engine.endpoint.scoring import layout, way_of
-    from engine.endpoint.text import shown
 
     system, template = "", context.template
     if wanted in ranking(template):
@@ -141,7 +138,6 @@ def _parts(
     """The fitted prompt, and the ids of what is asked behind it and of the answer that is scored."""
     from engine.llm.scoring.modes import candidate_rows
     from engine.llm.scoring.ranking import prepare
-    from engine.prompts import fit
     from engine.tasks.free_answers import TOKENS
     from engine.tasks.rating import ratings_of
 
@@ -178,8 +174,6 @@ def _shared(paper: _Paper, fitted: Fitted, places: Sequence[int]) -> Iterator[di
 def _length(paper: _Paper, ids: Sequence[int]) -> int:
     if paper.unit == "token":
         return len(ids)
-    from engine.endpoint.text import text_of
-
     return len(text_of(ids))  # without the names of roles
 
 

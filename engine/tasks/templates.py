@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from db import templates
 from db.choices import SCORINGS, TEMPLATES
@@ -11,15 +10,12 @@ from db.errors import BadInput
 from db.names import quoted
 from db.store import Store
 from db.templates import StoredTemplate
-
-if TYPE_CHECKING:
-    from engine.prompts import Template
+from engine.prompts import Template, read
+from engine.prompts.parse import BUILT_IN
 
 
 def text_of(store: Store, reference: str) -> str:
     """The text of a template. Raises NotFound."""
-    from engine.prompts.parse import BUILT_IN
-
     if reference in TEMPLATES:
         return (BUILT_IN / f"{reference}.toml").read_text(encoding="utf-8")
     return templates.get(store, reference).text
@@ -27,8 +23,6 @@ def text_of(store: Store, reference: str) -> str:
 
 def save(store: Store, name: str, text: str) -> StoredTemplate:
     """Check a text and keep it under a name. Raises BadInput with what is wrong and where."""
-    from engine.prompts import read
-
     templates.check_free(name)
     return templates.save(store, name, text, ranking(read(text, name)))
 

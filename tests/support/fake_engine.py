@@ -21,7 +21,7 @@ from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.store import Store
 from db.workers import Worker
-from tests.support import fake_optimize, fake_study, fake_template, fake_tuning, shop
+from tests.support import fake_export, fake_optimize, fake_study, fake_template, fake_tuning, shop
 
 OWNER = "fake engine"
 HELD = 1e9  # seconds: a job that waits until the test lets it go
@@ -365,6 +365,8 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
         return {"model": job.payload["name"]}
     if job.kind == "template":
         return template(store, job.payload)
+    if job.kind == "export":
+        return fake_export.export(job.payload)
     if job.kind == "preview":
         return preview(job.payload)
     if job.kind == "import":

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.screens.recommend import fill, optimize_dialog, pool, target_marks, writing
+from dashboard.screens.recommend import export_dialog, fill, optimize_dialog, pool, target_marks, writing
 from dashboard.screens.recommend.effects_chart import Bar, effects
 from dashboard.state import demonstrations, session, widgets
 from dashboard.state import live as looking
@@ -341,6 +341,8 @@ def _actions(view: View, outcome: Outcome) -> None:
         fill.popover(view)
         if session.endpoint(view.model) is None:
             optimize_dialog.opener(view)
+        if outcome.run is not None and outcome.current:
+            export_dialog.opener(outcome.run)
         if outcome.run is not None and outcome.current and outcome.run.result["demonstrations"]:
             st.page_link("screens/explain/page.py", label="Explain", query_params={"run": outcome.run.key})
         if outcome.run is not None and outcome.current and outcome.previous:

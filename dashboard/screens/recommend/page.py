@@ -5,6 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard.screens.recommend import (
+    export_dialog,
     optimize_dialog,
     other_lists,
     outdated,
@@ -147,6 +148,7 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     pool.shown(view, info, words, past)
     writing.shown(info, words)
     other_lists.shown()
+    export_dialog.shown()
     optimize_dialog.shown(view, words)
     template_editor.shown(view)
 

@@ -212,11 +212,16 @@ def test_a_fixed_set_needs_neither_store_nor_weights(tiny: Engine, tmp_path: Pat
     assert not nowhere.exists()
 
 
-@pytest.mark.parametrize("scoring", ["sum", "yes_no", "listwise"])
-def test_the_snippet_beside_export_runs(tiny: Engine, tmp_path: Path, scoring: str) -> None:
-    shown = export(tiny, asked(demos="neighbours:2", scoring=scoring), True)
+@pytest.mark.parametrize(
+    ("scoring", "fixed"), [("sum", True), ("yes_no", True), ("listwise", True), ("sum", False)]
+)
+def test_the_snippet_beside_export_runs(
+    tiny: Engine, tmp_path: Path, settings: Settings, scoring: str, fixed: bool
+) -> None:
+    shown = export(tiny, asked(demos="neighbours:2", scoring=scoring), fixed)
     (tmp_path / "policy.json").write_text(shown["policy"], encoding="utf-8")
-    environment = {**os.environ, "DUALENS_HOME": str(tmp_path / "none"), "PYTHONPATH": str(ROOT)}
+    home = tmp_path / "none" if fixed else settings.home
+    environment = {**os.environ, "DUALENS_HOME": str(home), "PYTHONPATH": str(ROOT)}
     code = [sys.executable, "-c", shown["snippet"]]
     done = subprocess.run(code, env=environment, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

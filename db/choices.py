@@ -210,6 +210,14 @@ STRATEGIES: dict[str, StrategyChoice] = _table(
     ),
 )
 
+SET = StrategyChoice(
+    "set", "named set", "The demonstrations of a stored set, in its order and with its weights"
+)
+"""Written `set:NAME` where a strategy is; it chooses nothing and takes no number."""
+
+FILLED_BY: dict[str, StrategyChoice] = {**STRATEGIES, SET.name: SET}
+"""Whatever a request's demonstrations can come from."""
+
 COPIES: dict[str, Choice] = _table(
     Choice(
         "copy",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from db import texts
+from db import datasets, texts
 from db.canonical import canonical_json, digest
 from db.datasets import DatasetInfo
 from db.errors import BadInput
@@ -122,6 +122,23 @@ def demonstration_id(
 def set_digest(shown: Iterable[tuple[str, float]]) -> str:
     """16 hexadecimal digits over demonstrations in prompt order: (id, weight) of each."""
     return digest([[name, float(weight)] for name, weight in shown])[:16]
+
+
+def titles(store: Store, stored: Iterable[Demonstration]) -> dict[str, list[tuple[str, str]]]:
+    """(item id, title) of what each demonstration shows, by its id: the history, then the answer.
+
+    A title that a person wrote has no item. The demonstrations are of one data set.
+    """
+    found = list(stored)
+    wanted = sorted({item for one in found for item in (*one.history, one.answer) if item})
+    names = datasets.item_by_ids(store, found[0].dataset_id, wanted) if found else {}
+
+    def shown(one: Demonstration) -> list[tuple[str, str]]:
+        if one.text_override:
+            return [("", line) for line in one.text_override.splitlines()]
+        return [(item, names[item].title if item in names else item) for item in (*one.history, one.answer)]
+
+    return {one.id: shown(one) for one in found}
 
 
 def save_many(store: Store, demonstrations: Iterable[Demonstration]) -> None:

@@ -12,7 +12,6 @@ import streamlit as st
 from dashboard.state import session
 from db import datasets, demonstrations
 from db.datasets import DatasetInfo
-from db.demonstrations import Demonstration
 from db.requests import Chosen
 
 
@@ -60,26 +59,20 @@ def _titles(info: DatasetInfo) -> list[tuple[str, str]]:
 
 
 def _from_store(ids: Sequence[str], info: DatasetInfo) -> list[dict[str, Any]]:
-    stored = demonstrations.get_many(session.store(), ids, info.id).values()
-    wanted = {item for demo in stored for item in (*demo.history, demo.answer)}
-    titles = datasets.item_by_ids(session.store(), info.id, sorted(wanted))
-
-    def named(item: str) -> dict[str, str]:
-        return {"item": item, "title": titles[item].title if item in titles else item}
-
-    def shown(demo: Demonstration) -> list[dict[str, str]]:
-        if demo.text_override:  # a person's own words: one title a line, the answer last
-            return [{"item": "", "title": line} for line in demo.text_override.splitlines()]
-        return [named(item) for item in (*demo.history, demo.answer)]
-
+    stored = demonstrations.get_many(session.store(), ids, info.id)
+    titles = demonstrations.titles(session.store(), stored.values())
     return [
         {
             "id": demo.id,
             "source": demo.source,
             "user": demo.user_id,
-            "history": shown(demo)[:-1],
-            "answer": shown(demo)[-1],
+            "history": [_named(*shown) for shown in titles[demo.id][:-1]],
+            "answer": _named(*titles[demo.id][-1]),
             "timestamp": demo.timestamp,
         }
-        for demo in stored
+        for demo in stored.values()
     ]
+
+
+def _named(item: str, title: str) -> dict[str, str]:
+    return {"item": item, "title": title}

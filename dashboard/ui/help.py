@@ -24,6 +24,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
     "": (("index", "Start"),),
     "Pages": (
         ("recommend", "Recommend"),
+        ("sets", "Sets"),
         ("explain", "Explain"),
         ("compare", "Compare"),
         ("runs", "Runs"),

@@ -23,7 +23,15 @@ from db.requests.fields import (
     described,
 )
 from db.requests.settled import settled
-from db.requests.strategy_spec import Spec, is_derived, left_out, parse_spec, shortfall, written_size
+from db.requests.strategy_spec import (
+    Spec,
+    is_derived,
+    left_out,
+    parse_spec,
+    reference_of,
+    shortfall,
+    written_size,
+)
 from db.store import Store
 from db.version import ENGINE_VERSION
 
@@ -61,7 +69,8 @@ class RunOptions(Request):
     demos: Annotated[
         str,
         Asked(
-            "none, STRATEGY:K for K demonstrations, or STRATEGY:Tt for as many as fit in T tokens",
+            "none, STRATEGY:K for K demonstrations, STRATEGY:Tt for as many as fit in T tokens, or set:NAME "
+            "for a stored set (see `sets`)",
             "strategy",
             names="STRATEGIES",
         ),
@@ -219,11 +228,21 @@ class RunOptions(Request):
             _check_weight("weights", weight)
         if self.demonstrations is not None:
             self._check_named(self.demonstrations)
+        elif reference_of(self.demos):
+            self._check_set()
         elif self.weights is not None and len(self.weights) != size:
             raise BadInput(
                 f"weights: {len(self.weights)} given, but demos is {self.demos}; "
                 "give one weight per demonstration."
             )
+
+    def _check_set(self) -> None:
+        if self.weights is not None:
+            raise BadInput("weights: a stored set has its own weights; leave this out.")
+        if self.prompts > 1:
+            raise BadInput(f"prompts: {self.demos} fills one prompt. Ask for one, or for a strategy.")
+        if self.prescore is not None:
+            raise BadInput("prescore: a model pre-scores what a strategy finds, not a stored set.")
 
     def _check_named(self, demonstrations: tuple[Chosen, ...]) -> None:
         if self.weights is not None:

@@ -1,5 +1,5 @@
 """What a request leaves open, settled: its scoring, the text of its template, how its demonstrations stand,
-the encoder of its titles.
+the version of a stored set, the encoder of its titles.
 
 A run stores the settled request, so that it says what was done whatever is the default later.
 """
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from db import templates
+from db import datasets, sets, templates
 from db.choices import STRATEGIES
 from db.models import ModelInfo
-from db.requests.strategy_spec import parse_spec
+from db.requests.strategy_spec import parse_spec, reference_of
 from db.store import Store
 
 Asked = TypeVar("Asked", bound=Any)
@@ -21,10 +21,10 @@ STATES = "states"  # instead of an encoder: the ranking model's own hidden state
 
 
 def settled(store: Store, request: Asked, model: ModelInfo) -> Asked:
-    """A run's or an optimization's request with its template named by its reference, its scoring and turns no
-    longer auto, and its sentence encoder, where it needs one.
+    """A run's or an optimization's request with its template and its stored set named by their references,
+    its scoring and turns no longer auto, and its sentence encoder, where it needs one.
 
-    Raises NotFound for a template that is not there, BadInput for a scoring that the model has not.
+    Raises NotFound for a template or a set that is not there, BadInput for a scoring that the model has not.
     """
     reference, scorings = templates.named(store, request.template)
     scoring = model.scoring_for(request.scoring)
@@ -32,9 +32,19 @@ def settled(store: Store, request: Asked, model: ModelInfo) -> Asked:
         scoring = automatic(model, scorings, request.turns)
     turns = model.turns_for(request.turns)
     request = replace(request, template=reference, scoring=scoring, turns=turns)
+    if getattr(request, "demonstrations", ()) is None:
+        request = replace(request, demos=settled_demos(store, request.dataset, request.demos))
     if getattr(request, "embedding", STATES) is None and compares_titles(request):
         request = replace(request, embedding=default_encoder(store))
     return request
+
+
+def settled_demos(store: Store, dataset: str, written: str) -> str:
+    """A written strategy, a stored set in it named by the version that is its newest now. Raises NotFound."""
+    reference = reference_of(written)
+    if reference is None:
+        return written
+    return f"set:{sets.get(store, datasets.get(store, dataset).id, reference).reference}"
 
 
 def automatic(model: ModelInfo, scorings: Sequence[str], turns: str) -> str:

@@ -1,4 +1,7 @@
-"""How a strategy is written: `none`, `NAME:K` (K demonstrations) or `NAME:Tt` (what fits in T tokens)."""
+"""How a strategy is written: `none`, `NAME:K` (K demonstrations) or `NAME:Tt` (what fits in T tokens).
+
+Where a strategy is written, `set:NAME` takes a stored set instead, and `set:NAME@DIGEST` one version of it.
+"""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +12,9 @@ from db.errors import BadInput
 MOST = 64
 """The maximum number of demonstrations of a strategy: no prompt holds more."""
 
-_FORM = re.compile(r"none|[a-z][a-z0-9_-]*:(?:(\d{1,3})|\d{1,5}t)")
+_FORM = re.compile(
+    r"none|set:(?P<set>[^:@,]+(?:@[0-9a-f]{16})?)|[a-z][a-z0-9_-]*:(?:(?P<size>\d{1,3})|\d{1,5}t)"
+)
 
 MOST_TOKENS = 99_999
 SHORT = 16
@@ -20,14 +25,18 @@ SHORT = 16
 class Spec:
     """A strategy and how many demonstrations it chooses; `str(spec)` is its canonical spelling.
 
-    `tokens`: the token budget of all demonstrations, None where only their number counts.
+    `tokens`: the token budget of all demonstrations, None where only their number counts. `reference`: of the
+    stored set that holds them, which says how many there are.
     """
 
     name: str
     size: int
     tokens: int | None = None
+    reference: str | None = None
 
     def __str__(self) -> str:
+        if self.name == choices.SET.name:
+            return f"{self.name}:{self.reference}"
         if self.name == "none":
             return self.name
         return f"{self.name}:{self.size}" if self.tokens is None else f"{self.name}:{self.tokens}t"
@@ -35,15 +44,25 @@ class Spec:
     @property
     def choice(self) -> choices.StrategyChoice:
         """The row of its strategy."""
-        return choices.STRATEGIES[self.name]
+        return choices.FILLED_BY[self.name]
 
     def times(self, prompts: int) -> "Spec":
-        """The size for several prompts. Raises BadInput where it is too large."""
+        """The size for several prompts. Raises BadInput where it is too large, and for a set."""
+        if self.reference and prompts > 1:
+            raise BadInput(f"prompts: {self} fills one prompt. Ask for one, or for a strategy.")
+        if self.reference or prompts == 1:
+            return self
         if self.size * prompts > MOST and self.tokens is None:
             raise BadInput(f"prompts: {prompts} times {self} is more than {MOST} demonstrations.")
         if self.tokens is None:
             return Spec(self.name, self.size * prompts)
         return _budget(self.name, self.tokens * prompts)
+
+
+def reference_of(written: str) -> str | None:
+    """The stored set that is written where a strategy is, as NAME or NAME@DIGEST; None for a strategy."""
+    form = _FORM.fullmatch(written)
+    return form["set"] if form else None
 
 
 def is_derived(written: str) -> bool:
@@ -83,25 +102,35 @@ def left_out(excluded: int, chosen: int) -> str:
 
 
 def written_size(spec: str) -> int | None:
-    """The number of demonstrations in a written strategy; None for a token budget.
+    """The number of demonstrations in a written strategy; None for a token budget and for a stored set.
 
     Checks the form only, so that a stored request stays readable when a strategy is gone. Raises BadInput.
     """
     form = _FORM.fullmatch(spec)
     if form is None:
         raise BadInput(
-            "demos: expected `none`, NAME:K such as neighbours:4 or NAME:Tt (tokens) such as "
-            f"neighbours:300t, got {spec!r}."
+            "demos: expected `none`, NAME:K such as neighbours:4, NAME:Tt (tokens) such as neighbours:300t, "
+            f"or set:NAME for a stored set, got {spec!r}."
         )
-    return None if spec.endswith("t") else int(form.group(1) or 0)
+    return None if form["set"] or spec.endswith("t") else int(form["size"] or 0)
 
 
 def parse_spec(spec: str) -> Spec:
-    """`none`, `NAME:K` with K from 0 to 64 or `NAME:Tt`. BadInput says what is wrong, with the choices."""
+    """`none`, `NAME:K` with K from 0 to 64, `NAME:Tt` or `set:NAME`. BadInput says what is wrong, with the
+    choices."""
     name, colon, size = spec.strip().partition(":")
+    if name == choices.SET.name:
+        if (reference := reference_of(spec.strip())) is None:
+            raise BadInput(
+                f"demos is {spec!r}: write set:NAME with the name of a stored set (see `sets list`), or "
+                "set:NAME@DIGEST for one version of it."
+            )
+        return Spec(name, MOST, reference=reference)
     ways = ", ".join(f"{way}:K" for way in choices.STRATEGIES if way != "none")
     if name not in choices.STRATEGIES:
-        raise BadInput(f"demos is {spec!r}: unknown strategy {name!r}. Write none or one of {ways}.")
+        raise BadInput(
+            f"demos is {spec!r}: unknown strategy {name!r}. Write none, one of {ways}, or set:NAME."
+        )
     if name == "none":
         if colon:
             raise BadInput(f"demos is {spec!r}: none takes no number. Write none.")

@@ -57,6 +57,8 @@ def _of_strategy(a: RunRequest, b: RunRequest, label: str) -> list[Input]:
         one, other = _spec(a), _spec(b)
     except BadInput:  # of a strategy that is gone
         return [Input(label, ("demos",))]
+    if one.reference or other.reference:
+        return [Input(label, ("demos",))]
     if "none" in (one.name, other.name) or _size(one) == _size(other) or one.name == other.name:
         return [Input(label if one.name != other.name else "k", ("demos",))]
     return [Input(label, parts=("name",)), Input("k", parts=("size", "tokens"))]

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,15 @@ def check_free(name: str) -> str:
     return name
 
 
+def left_out(kept: NamedSet, unknown: int, user: str) -> str:
+    """Why a user gets fewer demonstrations than the set has, in one sentence."""
+    were, they = ("was", "it is") if unknown == 1 else ("were", "they are")
+    return (
+        f"{unknown} of the {len(kept.members)} demonstrations of the set {kept.name!r} {were} left out: "
+        f"{they} not known yet when the next purchase of {user!r} is predicted."
+    )
+
+
 def members(shown: Iterable[Any]) -> tuple[Member, ...]:
     """Members of dictionaries or objects with `id`, `weight` and perhaps `locked`."""
 
@@ -112,9 +121,9 @@ def save(
     user: whom it is for, None for all users. Raises BadInput for an unusable name and for demonstrations that
     cannot stand in one prompt, NotFound for one that the data set does not have.
     """
-    check_free(name)
     kept = tuple(shown)
-    _check(store, dataset, kept)
+    check(name, kept, note)
+    _check_known(store, dataset, [one.id for one in kept])
     digest = demonstrations.set_digest((one.id, one.weight) for one in kept)
     now = time.time()
     fresh = {"user_id": user, "note": _note(note), "digest": digest, "changed_at": now}
@@ -222,7 +231,11 @@ def _change(store: Store, kept: NamedSet, **values: Any) -> None:
             raise NotFound(f"The set {quoted(kept.name)} was deleted meanwhile. Nothing was changed.")
 
 
-def _check(store: Store, dataset: DatasetInfo, kept: tuple[Member, ...]) -> None:
+def check(name: str, kept: Sequence[Member], note: str = "") -> None:
+    """Raises BadInput for a name or a note that no set can have, and for demonstrations that cannot stand
+    together."""
+    check_free(name)
+    _note(note)
     if not 1 <= len(kept) <= MOST:
         raise BadInput(f"A set holds 1 to {MOST} demonstrations, not {len(kept)}. Nothing was saved.")
     ids = [one.id for one in kept]
@@ -234,6 +247,9 @@ def _check(store: Store, dataset: DatasetInfo, kept: tuple[Member, ...]) -> None
                 f"The weight of demonstration {one.id!r} is {one.weight}: a weight is a number from 0 up. "
                 "Nothing was saved."
             )
+
+
+def _check_known(store: Store, dataset: DatasetInfo, ids: Sequence[str]) -> None:
     known = demonstrations.get_many(store, ids, dataset.id)
     for name in ids:
         if name not in known:

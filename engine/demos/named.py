@@ -1,17 +1,31 @@
-"""Demonstrations by id: read from the store, rejected where they are not known yet at the query."""
+"""Demonstrations by id or by the stored set they are in: read from the store, and rejected, or left out of a
+set, where they are not known yet at the query."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from db import demonstrations
+from db import choices, demonstrations, sets
 from db.datasets import DatasetInfo
 from db.demonstrations import Demonstration
 from db.errors import BadInput, NotFound
+from db.sets import NamedSet
 from db.store import Store
-from engine.demos import selection
 from engine.demos.query import PoolEntry, Query
 from engine.demos.sources import aggregated, hand_written, neighbours, proximal
 from engine.demos.strategies import placebo
 from engine.demos.windows import Offer, Window, entries, load_stored, shared_part
+from engine.registry import implementation
+
+
+@dataclass(frozen=True)
+class OfSet:
+    """What of a stored set a query may know: offers in prompt order with their weights. `unknown`: ids of the
+    demonstrations that were left out, as they are not known yet when the target is predicted."""
+
+    kept: NamedSet
+    offers: list[Offer]
+    weights: tuple[float, ...]
+    unknown: tuple[str, ...]
 
 
 def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) -> list[PoolEntry]:
@@ -20,31 +34,63 @@ def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) 
     NotFound for an id the data set does not have. BadInput for one that is not known yet at the query: what
     is valid for one query can reveal the target of another.
     """
+    offers = _offers(store, dataset, query, ids)
+    for name, offer in zip(ids, offers, strict=True):
+        if offer is None:
+            whose = demonstrations.get_many(store, [name], dataset.id)[name].user_id
+            raise BadInput(
+                f"Demonstration {name!r} (a window of user {whose!r}) is not known yet when the next "
+                f"purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
+            )
+    return entries(store, dataset, query, [offer for offer in offers if offer is not None])
+
+
+def of_set(store: Store, dataset: DatasetInfo, query: Query, reference: str) -> OfSet:
+    """The demonstrations of a stored set that are known at the query. Raises NotFound.
+
+    A set serves many users: what is not known yet for one of them is left out for that one alone.
+    """
+    kept = sets.get(store, dataset.id, reference)
+    offers = _offers(store, dataset, query, [member.id for member in kept.members])
+    pairs = [(offer, member) for offer, member in zip(offers, kept.members, strict=True)]
+    return OfSet(
+        kept,
+        [offer for offer, _ in pairs if offer is not None],
+        tuple(member.weight for offer, member in pairs if offer is not None),
+        tuple(member.id for offer, member in pairs if offer is None),
+    )
+
+
+def _offers(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) -> list[Offer | None]:
+    """Each of these demonstrations; None for one that is not known yet at the query. Raises NotFound."""
     stored = demonstrations.get_many(store, ids, dataset.id)
     for name in ids:
         if name not in stored:
             raise NotFound(
                 f"{dataset.name!r} has no demonstration {name!r}. Choose one from the query's pool."
             )
-    found = [_window(store, dataset, query, stored[name]) for name in ids]
-    rated = _similarities(store, dataset, query, found)
-    offers = [
-        Offer(source, window, similarity, stored[name] if source == hand_written.SOURCE else None)
-        for name, (source, window), similarity in zip(ids, found, rated, strict=True)
-    ]
-    return entries(store, dataset, query, offers)
+    windows = {name: _window(store, dataset, query, stored[name]) for name in ids}
+    found = {name: window for name, window in windows.items() if window is not None}
+    rated = dict(zip(found, _similarities(store, dataset, query, list(found.values())), strict=True))
+
+    def offer(name: str) -> Offer | None:
+        if name not in found:
+            return None
+        source, window = found[name]
+        written = stored[name] if source == hand_written.SOURCE else None
+        return Offer(source, window, rated[name], written)
+
+    return [offer(name) for name in ids]
 
 
 def _window(
     store: Store, dataset: DatasetInfo, query: Query, demonstration: Demonstration
-) -> tuple[str, Window]:
-    """The window of a stored demonstration and its source relative to this query."""
+) -> tuple[str, Window] | None:
+    """The window of a stored demonstration and its source relative to this query; None where it is not known
+    yet."""
     windows = load_stored(store, dataset, query, demonstration)
     if windows is None:
-        raise BadInput(
-            f"Demonstration {demonstration.id!r} (a window of user {demonstration.user_id!r}) is not known "
-            f"yet when the next purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
-        )
+        return None
     if demonstration.source == hand_written.SOURCE:
         return hand_written.SOURCE, hand_written.window(store, dataset, demonstration)
     if demonstration.source == placebo.SOURCE:
@@ -65,7 +111,8 @@ def _similarities(
         if name == placebo.SOURCE:
             values = [shared_part(query, window) for window in windows]
         else:
-            values = selection.source(name).similarities(store, dataset, query, windows)
+            source = implementation("engine.demos.sources", choices.SOURCES[name])
+            values = source.similarities(store, dataset, query, windows)
         rated |= dict(zip(places, values, strict=True))
     return [rated[place] for place in range(len(found))]
 

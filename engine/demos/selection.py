@@ -1,10 +1,10 @@
 """Which demonstrations go before a query: those a strategy chooses, or the pool that sources offer.
 
 A strategy is written `none`, `NAME:K` (K demonstrations) or `NAME:Tt` (as many of the best as fit in T tokens
-of the model). Its code is the file that its row of `db.choices` names: in `engine.demos.sources` where the
-strategy takes what one source offers, else in `engine.demos.strategies`. Optimized strategies run a model on
-past purchases; they are in `engine.optimize.optimized_strategies`. Derived ones change what another strategy
-chose.
+of the model); `set:NAME` takes a stored set. Its code is the file that its row of `db.choices` names: in
+`engine.demos.sources` where the strategy takes what one source offers, else in `engine.demos.strategies`.
+Optimized strategies run a model on past purchases (`engine.optimize.optimized_strategies`). Derived
+ones change what another strategy chose.
 """
 
 from bisect import bisect_right
@@ -18,6 +18,7 @@ from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.requests.strategy_spec import MOST, Spec, parse_spec
 from db.store import Store
+from engine.demos.named import of_set
 from engine.demos.query import PoolEntry, Query
 from engine.demos.reader import Reader
 from engine.demos.windows import Offer, Place, entries
@@ -77,6 +78,8 @@ def _offers(
         raise BadInput(
             f"demos is {str(wanted)!r}, which optimizes for one user with a model: not possible here."
         )
+    if wanted.reference is not None:
+        return of_set(store, dataset, query, wanted.reference).offers[::-1]
     find = strategy(wanted.name).find
     if wanted.choice.embeds:
         return find(store, dataset, query, wanted.size, seed, _required(reader, wanted).embed)

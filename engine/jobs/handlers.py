@@ -5,6 +5,7 @@ The dashboard files these jobs; the command line calls the same functions in its
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from db import datasets, runs
@@ -12,6 +13,7 @@ from db.choices import STUDIES
 from db.endpoints import is_address
 from db.errors import BadInput
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
+from db.requests.settled import settled_demos
 from engine.context import Engine
 from engine.data import importing, kept
 from engine.data.confinement import confined
@@ -184,6 +186,8 @@ def tune_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[st
 def study_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """A `StudyRequest` -> tables or series, tests and notes (`engine.studies`)."""
     request = StudyRequest.from_json(payload)
+    # One version of a stored set for all users, whatever is saved under its name meanwhile.
+    request = replace(request, demos=settled_demos(engine.store, request.dataset, request.demos))
     study = implementation("engine.studies", STUDIES[request.study])
     return study.run(engine, request, report, getattr(report, "before", None))
 

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from db import datasets
+from db import datasets, sets
 from db.choices import COPIES
 from db.datasets import DatasetInfo
 from db.requests import RunRequest, StudyRequest
-from db.requests.strategy_spec import parse_spec
+from db.requests.strategy_spec import Spec, parse_spec
 from db.store import Store
 from engine.data.candidates import candidate_list
 from engine.demos import query as queries
@@ -75,12 +75,13 @@ class Shown:
     """The demonstrations of a question by condition, in prompt order, placebos of the fresh ones among them.
 
     `placebos`: how near each placebo is to what it stands for; `excluded`: demonstrations of all conditions
-    that were left out because they show the target's item.
+    that were left out because they show the target's item. `weights`: by id, of those that do not weigh 1.
     """
 
     entries: dict[str, list[PoolEntry]]
     placebos: dict[str, dict[str, float]]
     excluded: int
+    weights: dict[str, float]
 
 
 def shown(
@@ -101,17 +102,29 @@ def shown(
         return selection.choose(store, dataset, query, wanted, request.seed, reader, spec.name)
 
     entries = {column: chosen(spec.name, until) for column, until in moments.items()}
+    weights = _weights(store, dataset, spec)
     fresh, placebos = entries[FRESH][::-1], {}
     for name in PLACEBOS:
         entries[name] = chosen(name, None)
+        for entry, derived in zip(fresh, entries[name][::-1], strict=False):
+            if (weight := weights.get(entry.demonstration.id)) is not None:
+                weights[derived.demonstration.id] = weight
         placebos[name] = selection.strategy(name).measured(fresh, entries[name][::-1], reader)
     if not request.exclude_target_item:
-        return Shown(entries, placebos, 0)
+        return Shown(entries, placebos, 0, weights)
     kept = {
         column: [entry for entry in row if shows_target(entry, asked.query) is None]
         for column, row in entries.items()
     }
-    return Shown(kept, placebos, sum(len(entries[column]) - len(kept[column]) for column in entries))
+    excluded = sum(len(entries[column]) - len(kept[column]) for column in entries)
+    return Shown(kept, placebos, excluded, weights)
+
+
+def _weights(store: Store, dataset: DatasetInfo, spec: Spec) -> dict[str, float]:
+    """Of a stored set's demonstrations, by id; what a strategy chooses weighs 1."""
+    if spec.reference is None:
+        return {}
+    return {member.id: member.weight for member in sets.get(store, dataset.id, spec.reference).members}
 
 
 def scores(
@@ -119,16 +132,17 @@ def scores(
     asked: Asked,
     entries: Mapping[str, Sequence[PoolEntry]],
     cache: PrefillCache,
+    weights: Mapping[str, float],
 ) -> dict[str, Any]:
     """`{scores, shown, copies}` of the prompts with these demonstrations and of the one without any: scores
     per condition, target first; how many demonstrations had room; what copies of those score.
 
-    asking: how the model is asked.
+    asking: how the model is asked. weights: by id, of demonstrations that do not weigh 1.
     """
     from engine.llm.scoring.ranking import rank_all
 
     found: dict[str, Any] = {"scores": {}, "shown": {}, "copies": {name: {} for name in COPIES}}
-    tasks = [_task(asking, asked, row) for row in entries.values()]
+    tasks = [_task(asking, asked, row, weights) for row in entries.values()]
     results = rank_all(asking.loaded, tasks, cache)
     for (column, row), result in zip(entries.items(), results, strict=True):
         found["scores"][ZERO_SHOT] = asked.plain(result.scores_zero_shot)
@@ -137,7 +151,7 @@ def scores(
         if column not in PLACEBOS:
             kept = [row[b] for b in result.kept]
             for name in COPIES:
-                counts = copied(name, kept, [1.0] * len(kept), asked.items)
+                counts = copied(name, kept, _of(kept, weights), asked.items)
                 found["copies"][name][column] = asked.plain(counts)
     return found
 
@@ -148,11 +162,18 @@ def _finite(score: float, missing: float) -> float:
     return float(f"{bounded:.{_DIGITS}g}")
 
 
-def _task(asking: Context[RunRequest], asked: Asked, chosen: Sequence[PoolEntry]) -> Task:
+def _of(entries: Sequence[PoolEntry], weights: Mapping[str, float]) -> list[float]:
+    return [weights.get(entry.demonstration.id, 1.0) for entry in entries]
+
+
+def _task(
+    asking: Context[RunRequest], asked: Asked, chosen: Sequence[PoolEntry], weights: Mapping[str, float]
+) -> Task:
     from engine.llm.scoring.ranking import Task
 
     return Task(
         demos=tuple(asking.example(entry) for entry in chosen),
+        weights=tuple(_of(chosen, weights)) if weights else None,
         history=asking.history(asked.query.history),
         candidates=asked.titles,
         scoring=asking.request.scoring,  # type: ignore[arg-type]  # checked with the request

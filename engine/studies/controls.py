@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.choices import COMPARED, COPIES, STRATEGIES
+from db.choices import COMPARED, COPIES, FILLED_BY
 from engine.demos import selection
 from engine.evaluation.statistics import better, paired_tests, together
 from engine.studies import table_cells
@@ -39,7 +39,7 @@ def notes(names: Sequence[str], of: str, measured: Sequence[Mapping[str, Mapping
     if not any(name in names for name in (*COPIES, *PLACEBOS)):
         return []
     said = [
-        f"Controls take the demonstrations of {STRATEGIES[of].label}: copies count, without a model, those "
+        f"Controls take the demonstrations of {FILLED_BY[of].label}: copies count, without a model, those "
         "that the prompt has room for; placebos stand in their place."
     ]
     for name in PLACEBOS:

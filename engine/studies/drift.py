@@ -258,7 +258,7 @@ def by_user(plan: Plan, values: Mapping[str, NDArray[np.float64]]) -> dict[str, 
 def added(request: StudyRequest, plan: Plan, values: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
     """What the LLM with fresh demonstrations adds to copies of them, and they to their placebos."""
     means = by_user(plan, values)
-    model, label = f"llm_{FRESH}", STRATEGIES[parse_spec(request.demos).name].label
+    model, label = f"llm_{FRESH}", parse_spec(request.demos).choice.label
     cells = {name: {METRIC: means[name]} for name in (model, *COPIED)}
     cells |= {name: {METRIC: means[f"llm_{name}"]} for name in PLACEBOS}
     blind = request.exclude_target_item

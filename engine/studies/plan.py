@@ -160,7 +160,7 @@ def measure_row(
         asked = look_up(engine.store, plan.dataset, question, request, request.history)
         found = shown(engine.store, plan.dataset, asked, request, plan.moments(question), reader)
         return {
-            **scores(asking, asked, found.entries, cache),
+            **scores(asking, asked, found.entries, cache, found.weights),
             "placebos": found.placebos,
             "excluded": found.excluded,
         }

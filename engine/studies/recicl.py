@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db import datasets
-from db.choices import COPIES, STRATEGIES
+from db.choices import COPIES
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import StudyRequest, TuneRequest
@@ -188,7 +188,7 @@ def result(
 
 def added(request: StudyRequest, rows: list[str], values: Values) -> dict[str, Any]:
     """What each row's model with fresh demonstrations adds to copies of them, and they to their placebos."""
-    label, blind = STRATEGIES[parse_spec(request.demos).name].label, request.exclude_target_item
+    label, blind = parse_spec(request.demos).choice.label, request.exclude_target_item
     found: dict[str, Any] = {"of": [], "tests": [], "said": []}
     for row in rows:
         cells = {row: values[row, FRESH]} | {name: values[name, FRESH] for name in COPIES}

@@ -23,8 +23,9 @@ from engine.context import Context
 from engine.data.candidates import candidate_list
 from engine.demos import history_selection, selection
 from engine.demos.dislikes import disliked_for
-from engine.demos.named import named
+from engine.demos.named import OfSet, named, of_set
 from engine.demos.query import PoolEntry, Query
+from engine.demos.windows import entries as entries_of
 from engine.optimize.optimized_strategies import is_optimized, optimized
 from engine.tasks.hints import Hint, hint_for
 from engine.tasks.proxy_scoring import prescored
@@ -51,6 +52,7 @@ class Inputs:
     disliked: tuple[str, ...] = ()  # titles the user disliked, where an edit takes them
     control: Control | None = None  # of what the demonstrations are a placebo, if they are one
     excluded: int = 0  # demonstrations left out because they show the target's item
+    of_set: OfSet | None = None  # the stored set that the demonstrations are of
 
     @property
     def request(self) -> RunRequest:
@@ -80,7 +82,7 @@ class Inputs:
     @property
     def choice(self) -> Choice:
         """The demonstrations, as they were chosen."""
-        return Choice(self.chosen, self.weights, self.optimization, self.control, self.excluded)
+        return Choice(self.chosen, self.weights, self.optimization, self.control, self.excluded, self.of_set)
 
     def task(self) -> Task:
         """The request in titles, as the language model's side takes it."""
@@ -129,7 +131,8 @@ class Control(NamedTuple):
 class Choice(NamedTuple):
     """Demonstrations in prompt order, a weight for each, and the optimization that found them, if one did.
 
-    `control`: where they are placebos; `excluded`: how many were left out as they show the target's item.
+    `control`: where they are placebos; `excluded`: how many were left out as they show the target's item;
+    `of_set`: the stored set they are of.
     """
 
     entries: tuple[PoolEntry, ...]
@@ -137,6 +140,7 @@ class Choice(NamedTuple):
     optimization: dict[str, Any] | None = None
     control: Control | None = None
     excluded: int = 0
+    of_set: OfSet | None = None
 
 
 def chosen_for(context: Context[RunRequest]) -> Choice:
@@ -174,6 +178,9 @@ def _chosen(context: Context[RunRequest]) -> Choice:
         entries = named(store, dataset, query, [choice.id for choice in request.demonstrations])
         return Choice(tuple(entries), tuple(choice.weight for choice in request.demonstrations))
     spec = request.spec.times(request.prompts)
+    if spec.reference is not None:
+        found = of_set(store, dataset, query, spec.reference)
+        return Choice(tuple(entries_of(store, dataset, query, found.offers)), found.weights, of_set=found)
     if is_optimized(spec):
         return Choice(*optimized(context, spec))
     if context.proxy is not None:
@@ -241,4 +248,5 @@ def gather(context: Context[RunRequest]) -> Inputs:
         optimization=choice.optimization,
         control=choice.control,
         excluded=choice.excluded,
+        of_set=choice.of_set,
     )

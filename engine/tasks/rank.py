@@ -126,5 +126,6 @@ def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
             "forward": request.forward,
             "control": [inputs.control.name, inputs.control.of] if inputs.control else None,
             "excluded": inputs.excluded,
+            **({"set": inputs.of_set.kept.reference} if inputs.of_set else {}),
         }
     )

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from db import sets
 from db.datasets import Interaction
 from db.demonstrations import HAND_WRITTEN
 from db.effect_results import redundant
 from db.requests import RunRequest, request_notes
 from db.requests.strategy_spec import left_out
 from db.runs import CUSTOM_SET, Effects, Run, RunSummary
+from engine.demos.named import OfSet
 from engine.demos.query import PoolEntry
 from engine.demos.windows import places
 from engine.evaluation.metrics import metrics, order, standing
@@ -70,6 +72,19 @@ def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: 
         **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
         **({"prompts": list(inputs.prompts)} if len(inputs.prompts) > 1 else {}),
         **({"excluded": inputs.excluded} if inputs.excluded else {}),
+        **({"set": used_set(inputs.of_set)} if inputs.of_set else {}),
+    }
+
+
+def used_set(found: OfSet) -> dict[str, Any]:
+    """Which stored set, which version of it, and the ids of its demonstrations that were left out."""
+    kept = found.kept
+    return {
+        "name": kept.name,
+        "digest": kept.digest,
+        "shared": kept.shared,
+        "size": len(kept.members),
+        "unknown": list(found.unknown),
     }
 
 
@@ -155,6 +170,8 @@ def notes(inputs: Inputs, loaded: LoadedModel, result: RankResult) -> list[str]:
         sentences.append(described(inputs.request.edits))
     if inputs.control is not None:
         sentences.append(inputs.control.said)
+    if (of := inputs.of_set) is not None and of.unknown:
+        sentences.append(sets.left_out(of.kept, len(of.unknown), inputs.query.user_id))
     return sentences
 
 

@@ -12,11 +12,13 @@ import pytest
 from db import datasets, runs
 from db.demonstrations import hand_written
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest, request_digest
+from db.sets import NamedSet
 from db.settings import Settings
 from db.store import Store
 from engine import libraries
 from engine.baselines import fitting
 from engine.context import Engine, resolve
+from engine.demos.named import OfSet
 from engine.llm.embedding import sentence_encoder
 from engine.llm.loading.identity import Identity
 from engine.llm.loading.load import LoadedModel
@@ -125,6 +127,10 @@ def test_all_that_is_gathered_counts(engine: Engine) -> None:
         "candidates": [replace(inputs, candidates=replace(inputs.candidates, fingerprint="x"))],
         "control": [replace(inputs, control=Control("placebo", "neighbours", {}))],
         "excluded": [replace(inputs, excluded=1)],
+        "of_set": [
+            replace(inputs, of_set=OfSet(NamedSet(1, 1, name, None, "", digest, (), 0.0, 0.0), [], (), ()))
+            for name, digest in (("mine", "0" * 16), ("mine", "1" * 16), ("other", "1" * 16))
+        ],
         "hint": [replace(inputs, hint=hint), replace(inputs, hint=replace(hint, titles=("Another",)))],
     }
     assert {field.name for field in fields(Inputs)} == changed.keys() | READ_BY_KEY

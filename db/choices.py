@@ -514,6 +514,16 @@ EFFECT_MODES: dict[str, Choice] = _table(
     ),
 )
 
+EXPLANATIONS: dict[str, Choice] = _table(
+    Choice(
+        "tokens",
+        "tokens and heads",
+        "What each token of each demonstration contributes, in each layer and head",
+        paper="arXiv 1703.01365",
+    ),
+)
+"""What can be measured about one run's demonstrations, besides their effects."""
+
 EDITS: dict[str, EditChoice] = _table(
     EditChoice(
         "weights",
@@ -765,6 +775,7 @@ TABLES: dict[str, Table] = {
     "Measures of effects": MEASURES,
     "Estimators of effects": ESTIMATORS,
     "What removal means": EFFECT_MODES,
+    "Looking inside a run": EXPLANATIONS,
     "Edits of the dual model": EDITS,
     "Studies": STUDIES,
     "What can be tuned": TUNE_KINDS,

@@ -57,6 +57,7 @@ PRIORITY = {
     "spread": STARTED,
     "forward": STARTED,
     "attribution": STARTED,
+    "explain": STARTED,
     "import": STARTED,
     "purge": STARTED,
     "setup": STARTED,

@@ -79,6 +79,7 @@ LAYERS = (
     "tuning",
     "tasks",
     "policy",
+    "explanations",
     "studies",
     "jobs",
     "benchmarks",

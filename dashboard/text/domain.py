@@ -44,6 +44,7 @@ WORK = {
     "forward": "forward tuning",
     "peers": "other recommenders",
     "attribution": "which difference did it",
+    "explain": "looking inside a run",
     "catalogue": "whole catalogue",
     "preview": "preview of files",
     "import": "import",

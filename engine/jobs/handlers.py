@@ -17,6 +17,7 @@ from db.requests.settled import settled_demos
 from engine.context import Engine
 from engine.data import importing, kept
 from engine.data.confinement import confined
+from engine.explanations.asking import explained
 from engine.optimize import optimize
 from engine.policy.made import export
 from engine.progress import Report
@@ -218,6 +219,11 @@ def forward_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict
     )
 
 
+def explain_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{part, request, run}` -> one explanation of the run's demonstrations (`engine.explanations`)."""
+    return explained(engine, payload["part"], RunRequest.from_json(payload["request"]), report)
+
+
 def attribution_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{a, b}` -> which of the inputs two runs differ in did it (`engine.tasks.attribution`)."""
     return attribution(engine, payload["a"], payload["b"], report)
@@ -276,6 +282,7 @@ _OF_KINDS: dict[str, Handler] = {
     "spread": spread_job,
     "forward": forward_job,
     "attribution": attribution_job,
+    "explain": explain_job,
     "catalogue": catalogue_job,
     "optimize": optimize_job,
 }

@@ -21,7 +21,15 @@ from db.requests import RunRequest, request_digest
 from db.runs import Run
 from db.store import Store
 from db.workers import Worker
-from tests.support import fake_export, fake_optimize, fake_study, fake_template, fake_tuning, shop
+from tests.support import (
+    fake_explain,
+    fake_export,
+    fake_optimize,
+    fake_study,
+    fake_template,
+    fake_tuning,
+    shop,
+)
 
 OWNER = "fake engine"
 HELD = 1e9  # seconds: a job that waits until the test lets it go
@@ -337,6 +345,7 @@ OF_REQUESTS: dict[str, Callable[[Store, RunRequest, dict[str, Any]], dict[str, A
     "pool": lambda store, asked, given: {"demonstrations": pool(store, asked, given["size"])},
     "predicted": lambda store, asked, given: predicted(store, asked, given["demonstrations"]),
     "catalogue": lambda store, asked, given: catalogue(store, asked, given["top"]),
+    "explain": lambda store, asked, given: fake_explain.explain(store, rank(store, asked), given["part"]),
     "spread": lambda store, asked, given: spread(store, asked, given["kinds"], given["draws"]),
 }
 

@@ -1,8 +1,11 @@
 """Explain: what each demonstration of a stored run does, how sure that is and how stable."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import streamlit as st
 
-from dashboard.screens.explain import cards
+from dashboard.screens.explain import effects_cards, stability_cards, tokens_card
 from dashboard.state import links, session
 from dashboard.state.measuring import let_go_of_others
 from dashboard.state.outcome import DIRECT, REPROMPT, effects_of
@@ -18,6 +21,7 @@ from dashboard.ui.notices import (
     problem,
     told,
 )
+from dashboard.ui.remembered import remembered
 from db import runs
 from db.effect_results import together
 from db.endpoints import Endpoint
@@ -55,10 +59,30 @@ def page() -> None:
 
 
 def explain(run: Run) -> None:
-    """All cards of one run."""
+    """The section that was picked; nothing of the others is read or asked for."""
     if (endpoint := session.endpoint(run.request.model)) is not None:
         explain_remote(run, endpoint)
         return
+    SECTIONS[_section()].draw(run)
+
+
+def _section() -> str:
+    """The name of the section shown: picked last in this session, else of the address, else the first."""
+    asked = st.query_params.get("part")
+    return remembered(
+        st.segmented_control,
+        "Section",
+        "explain-section",
+        asked if asked in SECTIONS else next(iter(SECTIONS)),
+        options=list(SECTIONS),
+        required=True,
+        format_func=lambda name: SECTIONS[name].label,
+        label_visibility="collapsed",
+    )
+
+
+def effects_section(run: Run) -> None:
+    """What each demonstration adds, how far to trust that, and what it shares with the user."""
     direct, dropped = effects_of(run.key), effects_of(run.key, REPROMPT)
     both = None
     if direct is not None and dropped is not None and direct["measure"] == dropped["measure"]:
@@ -66,23 +90,53 @@ def explain(run: Run) -> None:
     left, right = st.columns((1.13, 1), gap="small")
     with left, card("effects"):
         heading("Effects", EFFECTS)
-        mode = cards.mode_of(DIRECT if dropped is None else REPROMPT)
+        mode = effects_cards.mode_of(DIRECT if dropped is None else REPROMPT)
         effects = {DIRECT: direct, REPROMPT: dropped}.get(mode) or effects_of(run.key, mode)
-        cards.effects_card(run, effects, mode, both)
+        effects_cards.effects_card(run, effects, mode, both)
     with right, card("trust"):
-        cards.trust_card(run, effects)
+        effects_cards.trust_card(run, effects)
+    if effects is not None:
+        with card("all-effects"):
+            effects_cards.table_card(run, effects)
+    heading("In one sentence", md(words.recommend(run.result, dropped or direct)))
+
+
+def tokens_section(run: Run) -> None:
+    """Token by token, layer by layer, head by head."""
+    tokens_card.draw(run, effects_of(run.key))
+
+
+def pairs_section(run: Run) -> None:
+    """Which demonstrations teach the same."""
+    effects = effects_of(run.key, REPROMPT) or effects_of(run.key)
+    with card("pairs"):
+        if effects is not None:
+            effects_cards.pairs_card(run, effects)
+
+
+def stability_section(run: Run) -> None:
+    """Perturbations, and more readings of the demonstrations."""
     left, right = st.columns((1.13, 1), gap="small")
     with left, card("spread"):
-        cards.spread_card(run, direct)
+        stability_cards.spread_card(run, effects_of(run.key))
     with right, card("forward"):
-        cards.forward_card(run)
-    if effects is not None:
-        left, right = st.columns((0.62, 1), gap="small")
-        with left, card("pairs"):
-            cards.pairs_card(run, effects)
-        with right, card("all-effects"):
-            cards.table_card(run, effects)
-    heading("In one sentence", md(words.recommend(run.result, dropped or direct)))
+        stability_cards.forward_card(run)
+
+
+class Section(NamedTuple):
+    """Its label, and what draws it."""
+
+    label: str
+    draw: Callable[[Run], None]
+
+
+# The most important first; each is drawn when it is picked.
+SECTIONS = {
+    "effects": Section("Effects", effects_section),
+    "tokens": Section("Tokens", tokens_section),
+    "pairs": Section("Pairs", pairs_section),
+    "stability": Section("Stability", stability_section),
+}
 
 
 def explain_remote(run: Run, endpoint: Endpoint) -> None:
@@ -91,16 +145,16 @@ def explain_remote(run: Run, endpoint: Endpoint) -> None:
     left, right = st.columns((1.13, 1), gap="small")
     with left, card("effects"):
         heading("Effects", EFFECTS)
-        cards.effects_card(run, effects, REPROMPT)
+        effects_cards.effects_card(run, effects, REPROMPT)
     with right, card("trust"):
-        cards.trust_card(run, effects)
-        cards.proxy(run, effects, endpoint)
+        effects_cards.trust_card(run, effects)
+        effects_cards.proxy(run, effects, endpoint)
     if effects is not None:
         left, right = st.columns((0.62, 1), gap="small")
         with left, card("pairs"):
-            cards.pairs_card(run, effects)
+            effects_cards.pairs_card(run, effects)
         with right, card("all-effects"):
-            cards.table_card(run, effects)
+            effects_cards.table_card(run, effects)
     heading("In one sentence", md(words.recommend(run.result, effects)))
 
 

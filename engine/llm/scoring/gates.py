@@ -4,7 +4,7 @@ Demonstrations come first and are causal, so in `direct` mode their keys and val
 they are computed once, and many weightings of the suffix (query, ask, answers) run as rows of one batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -79,27 +79,38 @@ class WeightedPrompt:
         """lam_b [k] at the positions that predict the answer, averaged over layers, heads and rows."""
         if not self._kept:
             return weights.new_zeros(0)
-        totals: list[Tensor] = []
-        question = self._reading.question
-        for answer in loss_rows(self._loaded.encoder, question):
+        places = torch.tensor(self._prompt_owners(), device=weights.device)
+        table = torch.nn.functional.one_hot(places + 1, self._kept + 1)[:, 1:].to(weights.dtype)
+        return self.attention(weights).mean((0, 1)) @ table
+
+    @torch.no_grad()
+    def attention(self, weights: Tensor) -> Tensor:
+        """[layers, H, n]: attention on each token of the prompt, averaged over the positions that predict the
+        answer and over rows."""
+        length = len(self._base.ids) + len(self._suffix)
+        rows: list[Tensor] = []
+        for answer in loss_rows(self._loaded.encoder, self._reading.question):
             row = Row((*self._suffix, *answer.ids), answer.scored)
-            owners = self._base.owners.tolist()
-            own = list(self._owners or []) + [-1] * (len(row.ids) - 1 - len(self._owners or []))
-            place = torch.tensor(owners + own, device=weights.device)
-            table = torch.nn.functional.one_hot(place + 1, self._kept + 1)[:, 1:].to(weights.dtype)
+            layers: dict[int, Tensor] = {}
 
-            def note(seen: Seen, scored: int = row.scored, table: Tensor = table) -> None:
+            def note(seen: Seen, scored: int = row.scored, layers: dict[int, Tensor] = layers) -> None:
                 if seen.weights is not None:
-                    mass = seen.weights[:, :, -scored:].to(table.dtype) @ table  # [1, H, scored, k]
-                    totals.append(mass.mean((0, 1, 2)))
+                    layers[seen.layer] = seen.weights[0, :, -scored:, :length].to(weights.dtype).mean(1)
 
-            gate = log_gate(weights)[None]
+            gate = log_gate(weights)[None] if self._kept else None
             suffix_logprobs(self._loaded, self._base, [row], gate, owners=self._owners, observe=note)
-        return torch.stack(totals).mean(0)
+            rows.append(torch.stack([layers[at] for at in sorted(layers)]))
+        return torch.stack(rows).mean(0)
 
-    def _costs(self, alpha: Tensor) -> Tensor:
-        if not self._kept:  # every weighting is the same
-            found = self._reading.logprobs(self._loaded, self._base, self._rows, None, self._owners)
-            return self._reading.costs(found).expand(len(alpha), -1)
-        found = self._reading.logprobs(self._loaded, self._base, self._rows, log_gate(alpha), self._owners)
-        return self._reading.costs(found)
+    def watched(self, alpha: Tensor, observe: Callable[[Seen], None]) -> Tensor:
+        """`costs` with a graph, where one is wanted; `observe` sees each layer while they are computed."""
+        return self._costs(alpha, observe)
+
+    def _prompt_owners(self) -> list[int]:
+        """Demonstration of each token of the prompt, or -1."""
+        return [*self._base.owners.tolist(), *(self._owners or [-1] * len(self._suffix))]
+
+    def _costs(self, alpha: Tensor, observe: Callable[[Seen], None] | None = None) -> Tensor:
+        gate = log_gate(alpha) if self._kept else None  # without demonstrations every weighting is the same
+        found = self._reading.logprobs(self._loaded, self._base, self._rows, gate, self._owners, observe)
+        return self._reading.costs(found).expand(len(alpha), -1)

@@ -161,6 +161,7 @@ def tree_logprobs(
     rows: Sequence[Row],
     log_alpha: Tensor | None = None,
     owners: Sequence[int] | None = None,
+    observe: Callable[[lens.Seen], None] | None = None,
 ) -> Tensor:
     """Summed log-probabilities [G, R] of the scored tokens of every row under every gate [G, k] (None: one).
 
@@ -177,7 +178,7 @@ def tree_logprobs(
 
         def work(gates: Sequence[int], tree: Tree = tree, some: Sequence[Row] = some) -> Tensor:
             gate = None if log_alpha is None else log_alpha[list(gates)]
-            return _score_tree(loaded, base, tree, some, len(gates), gate, owners)
+            return _score_tree(loaded, base, tree, some, len(gates), gate, owners, observe)
 
         asked = len(
             {node for row, path in zip(some, tree.paths, strict=True) for node in path[-row.scored :]}
@@ -204,6 +205,7 @@ def _score_tree(
     many: int,
     gate: Tensor | None,
     owners: Sequence[int] | None,
+    observe: Callable[[lens.Seen], None] | None,
 ) -> Tensor:
     """[G, R] of one tree under some of the gates."""
     tokens = torch.tensor(tree.tokens, device=loaded.device).expand(many, -1)
@@ -213,7 +215,7 @@ def _score_tree(
     asked = sorted(set(nodes))
     keep = torch.zeros(many, len(tree.tokens), dtype=torch.bool, device=loaded.device)
     keep[:, asked] = True
-    logits = _forward(loaded, base, tokens, owners, gate, keep, tree=tree)[0]
+    logits = _forward(loaded, base, tokens, owners, gate, keep, observe=observe, tree=tree)[0]
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32)).view(many, len(asked), -1)
     place = {node: n for n, node in enumerate(asked)}
     at = torch.tensor([place[node] for node in nodes], device=loaded.device)

@@ -5,13 +5,14 @@ they can move apart. The margin takes the answers of all candidates, which stand
 (`log_probs.tree_logprobs`), and the target's loss comes with it from the same passes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from engine.llm.attention.lens import Seen
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.log_probs import Head, Row, suffix_logprobs, tree_logprobs
 from engine.llm.scoring.memory import PrefillCache
@@ -58,14 +59,15 @@ class Reading:
         rows: Sequence[Row],
         log_alpha: Tensor | None,
         owners: Sequence[int] | None = None,
+        observe: Callable[[Seen], None] | None = None,
     ) -> Tensor:
         """Log-probabilities [G, R] of `behind`'s rows under gates [G, k], None: one."""
         if self.measure == "margin":
-            return tree_logprobs(loaded, base, rows, log_alpha, owners)
+            return tree_logprobs(loaded, base, rows, log_alpha, owners, observe)
         many = 1 if log_alpha is None else len(log_alpha)
         each = [row for _ in range(many) for row in rows]
         gates = [gate for gate in range(many) for _ in rows]
-        return suffix_logprobs(loaded, base, each, log_alpha, gates, owners).view(many, -1)
+        return suffix_logprobs(loaded, base, each, log_alpha, gates, owners, observe).view(many, -1)
 
     def costs(self, logprobs: Tensor) -> Tensor:
         """[m, 1 or 2], float64, from log-probabilities [m, R]; lower is better: minus the margin, then the

@@ -21,6 +21,7 @@ COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spre
 COMMANDS += ["optimize", "lasting", "sets", "bench", "check", "backup", "restore"]
 COMMANDS += ["annotate", "compare", "templates", "rate", "explain", "summarize"]
 COMMANDS += ["export", "policy", "prompt"]
+COMMANDS += ["inspect"]
 
 
 @pytest.fixture

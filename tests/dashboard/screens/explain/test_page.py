@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.charts.dots import dots
 from dashboard.screens.explain import explain_text
-from dashboard.screens.explain.cards import no_pairs
+from dashboard.screens.explain.effects_cards import no_pairs
 from dashboard.screens.explain.forward_chart import describe, forward
 from dashboard.state.measuring import newest
 from dashboard.state.outcome import effects_of
@@ -22,7 +22,7 @@ from db.runs import Run
 from db.store import Store
 from tests.support import fake_engine, shop
 from tests.support.fake_engine import FakeEngine, effects, rank
-from tests.support.reading import button, read, texts, until
+from tests.support.reading import button, named, read, texts, until
 
 Open = Callable[..., AppTest]
 
@@ -34,6 +34,11 @@ def run(store: Store) -> Run:
     found = rank(store, RunRequest("simulated", "shopper 0012"))
     effects(store, found)
     return found
+
+
+def section(app: AppTest, name: str) -> None:
+    """Pick a section of the page."""
+    named(app.segmented_control, "explain-section").set_value(name).run()
 
 
 def demonstration(name: str, title: str = "x") -> dict[str, Any]:
@@ -61,15 +66,15 @@ def test_it_opens_on_the_newest_run_and_says_how_effects_were_measured(open_page
     seen = read(texts(app))
     assert "Shapley values from the 16 passes of all subsets" in seen
     assert "agrees with (+1.00) the order by leaving each one out alone" in seen
-    assert "Not measured yet" in seen
     assert len(app.table[0].value) == 4
+    assert "Perturbation spread" not in seen, "other sections are drawn when they are picked"
 
 
 def test_results_of_another_run_are_not_shown_and_its_jobs_are_let_go(
     open_page: Open, store: Store, run: Run
 ) -> None:
     other = rank(store, RunRequest("simulated", "shopper 0012", demos="proximal:2"))
-    app = open_page("explain", run=run.key)
+    app = open_page("explain", run=run.key, part="stability")
     button(app, "Run perturbations").click().run()
     (job,) = jobs.listing(store, kinds=["spread"])
     assert "Running perturbations" in texts(app)
@@ -93,6 +98,9 @@ def test_a_run_whose_model_was_replaced_is_not_given_the_new_models_effects(
     app = open_page("explain")
     assert "has changed since this run" in texts(app)
     assert all(each.label != "Measure effects" for each in app.button)
+    section(app, "tokens")
+    assert button(app, "Measure tokens").disabled
+    section(app, "stability")
     assert button(app, "Run perturbations").disabled
     assert button(app, "Run forward tuning").disabled
 
@@ -123,12 +131,14 @@ def test_it_follows_the_run_shown_last_until_one_is_picked(open_page: Open, stor
 
 def test_what_was_set_outlives_the_page(open_page: Open, store: Store, run: Run) -> None:
     app = open_page("explain")
-    app.number_input(key="spread-draws").set_value(32).run()
     app.segmented_control(key="explain-mode").set_value("reprompt").run()
+    section(app, "stability")
+    app.number_input(key="spread-draws").set_value(32).run()
     app.switch_page("screens/compare/page.py").run()
     app.switch_page("screens/explain/page.py").run()
     assert app.number_input[0].value == 32
-    assert app.segmented_control[0].value == "reprompt"
+    section(app, "effects")
+    assert named(app.segmented_control, "explain-mode").value == "reprompt"
 
 
 def test_without_a_run_it_says_what_to_do(open_page: Open, store: Store) -> None:
@@ -183,7 +193,7 @@ def test_spread_and_forward_tuning_from_the_press_to_the_sentence(
     open_page: Open, store: Store, run: Run
 ) -> None:
     with FakeEngine(store):
-        app = open_page("explain")
+        app = open_page("explain", part="stability")
         button(app, "Run perturbations").click().run()
         until(app, "do not rely on number 4")
         button(app, "Run forward tuning").click().run()
@@ -196,13 +206,13 @@ def test_spread_and_forward_tuning_from_the_press_to_the_sentence(
     kinds = {job.kind: job.payload for job in jobs.listing(store)}
     assert kinds["spread"]["kinds"] == ["weights", "dropout", "order"]
     assert kinds["forward"]["request"] == run.request.to_json()
-    again = open_page("explain")
+    again = open_page("explain", part="stability")
     assert "2 iterations" in texts(again), "a result is found again by whoever opens the page"
 
 
 def test_what_fails_says_why_as_plain_text(open_page: Open, store: Store, run: Run) -> None:
     with FakeEngine(store, errors={"spread": "no <i>luck</i> with $x$"}):
-        app = open_page("explain")
+        app = open_page("explain", part="stability")
         button(app, "Run perturbations").click().run()
         until(app, "no <i>luck</i> with $x$")
 

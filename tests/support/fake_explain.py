@@ -1,0 +1,51 @@
+"""Explanations of the fake engine: numbers made from digests, in the shapes of the real one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from db import explanations, texts
+from db.runs import Run
+from db.store import Store
+
+LAYERS, HEADS = 3, 4
+WORDS = ("Bought", ":", "\n", "-", " <b>Rose</b>", " $Oil$", "\n", "Next:", " Soap")
+
+
+def tokens(store: Store, run: Run) -> dict[str, Any]:
+    """Every demonstration has the same nine tokens; contributions add up to 0.1 per demonstration."""
+    views = run.result["demonstrations"]
+    own = [0.0, 0.0, 0.0, 0.01, 0.2, -0.15, 0.0, 0.0, 0.04]
+    segments: list[dict[str, Any]] = [{"kind": "prefix", "tokens": ["Purchases", " in", " order", "\n"]}]
+    for at in range(len(views)):
+        shares = [0.01] * len(own)
+        segments.append(
+            {"kind": "demo", "index": at, "tokens": list(WORDS), "effect": own, "attention": shares}
+        )
+    segments.append({"kind": "query", "tokens": ["Bought", ":", "\n", "Next", ":"]})
+    single = np.resize(np.array(own, dtype=np.float16), (LAYERS, HEADS, len(own) * len(views)))
+    with store.write() as connection:
+        detail = texts.put(connection, explanations.written(explanations.Heads(single, single)))
+    grid = [[0.05 * (layer - head) for head in range(HEADS)] for layer in range(LAYERS)]
+    return {
+        "measure": "margin",
+        "segments": segments,
+        "parts": [{"id": view["id"], "effect": 0.1, "attention": 0.09} for view in views],
+        "heads": {"effect": grid, "attention": [[0.1] * HEADS] * LAYERS},
+        "detail": detail,
+        "value_zero_shot": -2.0,
+        "value": -1.6,
+        "error": 0.001,
+        "passes": 12,
+        "said": "All tokens add up to +0.40 log-share.",
+    }
+
+
+PARTS: dict[str, Callable[[Store, Run], dict[str, Any]]] = {"tokens": tokens}
+
+
+def explain(store: Store, run: Run, part: str) -> dict[str, Any]:
+    """One explanation."""
+    names = [view["id"] for view in run.result["demonstrations"]]
+    return {"part": part, "demonstrations": names, "model": run.model, **PARTS[part](store, run)}

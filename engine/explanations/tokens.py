@@ -15,6 +15,7 @@ from db import explanations, texts
 from db.effect_results import UNITS
 from engine.explanations.asking import MEASURE, Asked, listed, short, signed
 from engine.progress import Report, counted
+from engine.prompts.token_texts import token_texts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,8 +99,6 @@ def _detail(found: TokenParts) -> str:
 
 def _segments(asked: Asked, found: TokenParts) -> list[dict[str, Any]]:
     """The prompt's segments with their tokens, and the numbers of those that are demonstrations."""
-    from engine.prompts.token_texts import token_texts
-
     effect = found.effect.sum((0, 1)).tolist()
     attention = found.attention.mean((0, 1)).tolist()
     numbers = {place: (effect[n], attention[n]) for n, place in enumerate(found.places.tolist())}

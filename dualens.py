@@ -488,11 +488,12 @@ def command_line() -> typer.Typer:
 
 
 def main() -> NoReturn:
-    """The command `dualens`: without arguments the dashboard, else one of the commands."""
-    if len(sys.argv) == 1 and "_DUALENS_COMPLETE" not in os.environ:  # the variable of typer's completion
-        from dashboard.__main__ import app  # without the engine, so that the page is there sooner
+    """The command `dualens`: without a command the dashboard, else one of the commands."""
+    if "_DUALENS_COMPLETE" not in os.environ:  # the variable of typer's completion
+        from dashboard.__main__ import app, takes  # without the engine, so that the page is there sooner
 
-        sys.exit(app(prog_name="dualens"))
+        if all(takes(word) for word in sys.argv[1:2]):
+            sys.exit(app(prog_name="dualens"))
     from engine import stopping, streams
 
     streams.prepare()

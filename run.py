@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> None:
         call(PYTHON, "-m", "pytest", *arguments[1:])
         return
     install(".")
-    call(PYTHON, "-m", "engine", "setup")
+    if "--read-only" not in arguments:
+        call(PYTHON, "-m", "engine", "setup")
     if arguments[:1] != ["setup"]:
         call(PYTHON, "-m", "dashboard", *arguments)
 

@@ -123,6 +123,13 @@ def dashboard(
         bool,
         typer.Option("--allow-changes", help="With --insecure: everyone may delete and stop things."),
     ] = False,
+    read_only: Annotated[
+        bool,
+        typer.Option(
+            "--read-only",
+            help="Only show what is stored: no engine, no model, nothing is written, wherever it is stored.",
+        ),
+    ] = False,
 ) -> None:
     """Open the dashboard and start its engine. Ctrl-C stops both."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with Ctrl-C ignored
@@ -134,8 +141,9 @@ def dashboard(
         doors = rules.decide(
             host, names, data_folder or [], file, insecure=insecure, allow_changes=allow_changes
         )
-        os.environ.update(rules.environment(doors))
-        settings = Settings()
+        os.environ.update(rules.environment(doors) | ({"DUALENS_READ_ONLY": "true"} if read_only else {}))
+        settings = Settings()  # which the environment may have made read-only as well
+        no_worker = no_worker or settings.read_only
         with Store.open(settings, Patience(settings.store_wait, say=_aside)) as store:
             if not no_worker and not datasets.listing(store):
                 jobs.submit(store, "setup", {})
@@ -145,6 +153,8 @@ def dashboard(
     worker = None if no_worker else start_worker()
     page = start_page(doors, port, upload_limit, open_browser=not no_browser)
     print(f"Dualens is at {rules.url(host, port)} (Ctrl-C stops it)", flush=True)
+    if settings.read_only:
+        print("Read only: nothing is written, no model is loaded.", flush=True)
     if said := rules.warning(doors):
         print(f"Insecure: {said}", flush=True)
     try:
@@ -160,6 +170,14 @@ def _interrupt(number: int, _: object) -> None:
 
 def _aside(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def takes(word: str) -> bool:
+    """Whether a word of the command line is an option of the dashboard, its value after = or not."""
+    options = [
+        name for each in typer.main.get_command(app).params for name in (*each.opts, *each.secondary_opts)
+    ]
+    return word.partition("=")[0] in options
 
 
 EXAMPLE = "Example: dualens dashboard --port 9000 --no-browser"

@@ -15,7 +15,7 @@ if str(ROOT) not in sys.path:
 
 from dashboard import pages  # noqa: E402
 from dashboard.state import links  # noqa: E402
-from dashboard.ui import callbacks, engine_status, gate, help, notices  # noqa: E402
+from dashboard.ui import callbacks, engine_status, gate, help, notices, rights  # noqa: E402
 from dashboard.ui.style import css  # noqa: E402
 
 st.set_page_config(
@@ -25,11 +25,12 @@ st.html(css(st.context.theme.type))
 if not gate.passed():
     st.stop()
 
+shown = pages.shown(read_only=rights.reads_only())
 drawn = {
-    page: st.Page(page.script, title=page.title, url_path=page.name, default=page is pages.PAGES[0])
-    for page in pages.PAGES
+    page: st.Page(page.script, title=page.title, url_path=page.name, default=page is shown[0])
+    for page in shown
 }
-sections = pages.sections(pages.PAGES)
+sections = pages.sections(shown)
 current = st.navigation(
     {section: [drawn[page] for page in group] for section, group in sections.items()}, position="hidden"
 )
@@ -41,7 +42,7 @@ with st.sidebar:
         st.caption(section.upper())
         for page in group:
             st.page_link(drawn[page], width="stretch", query_params=links.kept(page.name) or None)
-    help.page_link(next(page for page in pages.PAGES if page.title == current.title))
+    help.page_link(next(page for page in shown if page.title == current.title))
 
 with notices.told():
     callbacks.show(current.title)

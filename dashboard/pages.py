@@ -16,13 +16,15 @@ SCREENS = Path(__file__).with_name("screens")
 @dataclass(frozen=True)
 class Page:
     """One page. `name`: its folder and its address. `about`: what it is for, in one sentence. `docs`: its
-    page of the documentation, empty without one. `screens`: where its folder stands."""
+    page of the documentation, empty without one. `reads`: it shows what is stored, and so stays where nothing
+    may change. `screens`: where its folder stands."""
 
     name: str
     title: str
     section: str
     about: str
     docs: str = ""
+    reads: bool = False
     screens: Path = SCREENS
 
     @property
@@ -45,6 +47,7 @@ PAGES: list[Page] = [
         "Explore",
         "See what each demonstration of a run does, how sure that is and how stable.",
         "explain",
+        reads=True,
     ),
     Page(
         "compare",
@@ -52,6 +55,7 @@ PAGES: list[Page] = [
         "Prove",
         "Compare two to four stored runs, and find out which of their differences did it.",
         "compare",
+        reads=True,
     ),
     Page(
         "runs",
@@ -59,6 +63,7 @@ PAGES: list[Page] = [
         "Prove",
         "Find stored runs again; star, tag and annotate them, compare or delete them.",
         "runs",
+        reads=True,
     ),
     Page(
         "studies",
@@ -66,12 +71,18 @@ PAGES: list[Page] = [
         "Prove",
         "Evaluate a setup over many users, with intervals and paired tests.",
         "studies",
+        reads=True,
     ),
     Page("tune", "Tune", "Manage", "Tune a model or fit a recommender on a data set.", "tune"),
     Page("library", "Library", "Manage", "Manage data sets, models, jobs and storage.", "library"),
-    Page("guide", "Guide", "Read", "Read the documentation."),
+    Page("guide", "Guide", "Read", "Read the documentation.", reads=True),
 ]
 """In the order of the navigation; the first opens without an address."""
+
+
+def shown(*, read_only: bool) -> list[Page]:
+    """The pages of a dashboard; `read_only`: of one that only shows what is stored."""
+    return [page for page in PAGES if page.reads or not read_only]
 
 
 def sections(pages: Sequence[Page]) -> dict[str, list[Page]]:

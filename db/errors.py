@@ -37,6 +37,10 @@ class Damaged(DualensError):
     """The store lacks a part, or a part of it cannot be read."""
 
 
+class ReadOnly(DualensError):
+    """Nothing may be written: the process was started to show what is stored."""
+
+
 class StoreAway(DualensError):
     """The store cannot be used now and may be usable again by itself: away, locked, or its disk is full.
 

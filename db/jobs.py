@@ -254,8 +254,10 @@ def look(store: Store, job: Job, owner: str, kinds: list[str]) -> tuple[bool, bo
 def want(store: Store, job_id: int, seconds: float) -> None:
     """Want an open job for `seconds` more; writes only when less than half of them is left.
 
-    A job that is wanted for good stays so.
+    A job that is wanted for good stays so. Who only reads the store wants nothing.
     """
+    if store.read_only:
+        return
     now = time.time()
     due = sa.and_(table.c.id == job_id, _open(), table.c.wanted_until < now + seconds / 2)
     with store.read() as connection:
@@ -267,6 +269,8 @@ def want(store: Store, job_id: int, seconds: float) -> None:
 
 def let_go(store: Store, job_id: int) -> None:
     """Want a job no longer: it is dropped in `GRACE_S` seconds unless someone else wants it or for good."""
+    if store.read_only:
+        return
     until = time.time() + GRACE_S
     update = sa.update(table).where(table.c.id == job_id, _open(), table.c.wanted_until > until)
     with store.write() as connection:

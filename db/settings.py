@@ -1,8 +1,8 @@
 """Where the workspace is and which device the engine asks for.
 
 Boundary: environment variables (`DUALENS_HOME`, `DUALENS_DATABASE_URL`, `DUALENS_DEVICE`, `DUALENS_DTYPE`,
-`DUALENS_STORE_WAIT`, `DUALENS_FOLDERS`, `DUALENS_CHANGES`) in, one typed object out. Nothing is created until
-`prepare` is called.
+`DUALENS_STORE_WAIT`, `DUALENS_FOLDERS`, `DUALENS_CHANGES`, `DUALENS_READ_ONLY`) in, one typed object out.
+Nothing is created until `prepare` is called.
 """
 
 import os
@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     or a name that torch understands (`cpu`, `cuda:0`; `float32`, `bfloat16`). `store_wait`: seconds that a
     command waits for a store that is away; a worker waits for as long as it takes. `folders`: where jobs may
     read the paths they name (None: anywhere); `changes`: whether pages may delete and stop things. The
-    command that starts the dashboard sets both.
+    command that starts the dashboard sets both. `read_only`: nothing is written, created or migrated.
     """
 
     model_config = SettingsConfigDict(env_prefix="DUALENS_", env_ignore_empty=True, extra="ignore")
@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     dtype: str = "auto"
     folders: tuple[Path, ...] | None = None
     changes: bool = True
+    read_only: bool = False
     store_wait: float = Field(60.0, ge=0)
 
     def __init__(self, **given: Any) -> None:

@@ -15,6 +15,7 @@ from db.errors import DualensError
 from db.patience import as_away
 
 _LOGS = ("-wal", "-shm", "-journal")
+_READING = ("cache_size = -32768", "temp_store = MEMORY")
 _made: set[Path] = set()  # databases that this process has connections to
 
 BUSY_S = 1.0  # how long SQLite itself waits for a lock; `Patience` waits longer, and lets signals in between
@@ -49,6 +50,35 @@ def make(path: Path) -> None:
             "content. Nothing was changed. `dualens restore FILE` reads a backup; to begin anew, delete the "
             "file."
         )
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """A connection that can only read, to a file that nobody here may have to write to.
+
+    Where the folder cannot be written to either, the log that a writer shares with its readers cannot be
+    made: the file is then read as one that nobody changes. Raises DualensError where it is not there, or
+    where its log holds what cannot be read that way.
+    """
+    path = path.resolve()
+    if not path.is_file():
+        raise DualensError(
+            f"The database file {path} is not there, and with --read-only none is made. Nothing was changed. "
+            "Point DUALENS_HOME at a workspace, or start Dualens once without --read-only."
+        )
+    log, shared = (path.with_name(path.name + suffix) for suffix in _LOGS[:2])
+    fixed = not os.access(path.parent, os.W_OK) and not (log.exists() and shared.exists())
+    if fixed and log.exists() and log.stat().st_size:
+        raise DualensError(
+            f"The database file {path} has changes in its log {log.name}, which cannot be read in a folder "
+            "that may not be written to. Nothing was changed. Copy the folder to where you may write, or "
+            "start Dualens once where it may."
+        )
+    uri = f"{path.as_uri()}?mode=ro{'&immutable=1' if fixed else ''}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, check_same_thread=False)
+    connection.isolation_level = None
+    for pragma in ("query_only = ON", *_READING):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
 
 
 def is_ours(path: str | os.PathLike[str]) -> bool:
@@ -105,13 +135,7 @@ def prepare(connection: Any, _record: Any = None) -> None:
     if not connection.execute("PRAGMA page_count").fetchone()[0]:
         # Can only be set on a new file: see `Store.compact`.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    for pragma in (
-        "foreign_keys = ON",
-        "synchronous = NORMAL",
-        "cache_size = -32768",
-        "temp_store = MEMORY",
-        "journal_size_limit = 67108864",
-    ):
+    for pragma in ("foreign_keys = ON", "synchronous = NORMAL", *_READING, "journal_size_limit = 67108864"):
         connection.execute(f"PRAGMA {pragma}")
     _use_wal(connection)
 

@@ -33,12 +33,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 
 from db import backup, migrations, sqlite_file
 from db.database_errors import explained, too_large
-from db.errors import BadInput, Damaged, DualensError
+from db.errors import BadInput, Damaged, DualensError, ReadOnly
 from db.paths import typed
 from db.patience import Patience
 from db.schema import REVISION
 from db.settings import Settings
 
+READ_ONLY = "This Dualens only reads what is stored (--read-only). Nothing was changed."
 NO_ROOM_BYTES = 1 << 20
 _REWRITTEN_BYTES = 1 << 30
 _PAGES_PER_STEP = 4096
@@ -67,21 +68,29 @@ class Store:
         the store is away; by default it is waited for as long as the settings say, in silence. `migrate`:
         False opens a damaged one, to look at what is left of it. Raises DualensError where the database is
         missing and cannot be made, is no database, is damaged, or comes from a newer version, and StoreAway
-        where it stays away.
+        where it stays away. Where the settings say `read_only`, nothing is created, migrated or written, not
+        even a lock; an older store is refused then.
         """
-        settings = (settings or Settings()).prepare()
+        settings = settings or Settings()
+        if not settings.read_only:
+            settings.prepare()
         patience = patience or Patience(settings.store_wait)
         url = _parse(settings.database_url)
-        if url.get_backend_name() == "sqlite":
+        if url.get_backend_name() == "sqlite" and not settings.read_only:
             patience.keep_trying(lambda: sqlite_file.make(Path(url.database or "")))
-        store = cls(_engine(url), settings, patience)
+        store = cls(_engine(url, read_only=settings.read_only), settings, patience)
         try:
             if migrate:
-                store.again(store._migrate)
+                store.again(store._check_revision if settings.read_only else store._migrate)
         except BaseException:
             store.close()
             raise
         return store
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be written."""
+        return self.settings.read_only
 
     @property
     def dialect(self) -> str:
@@ -96,7 +105,11 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A connection in a write transaction: committed at the end, rolled back on any error."""
+        """A connection in a write transaction: committed at the end, rolled back on any error.
+
+        Raises ReadOnly where nothing may be written."""
+        if self.read_only:
+            raise ReadOnly(READ_ONLY)
         with self._clear_errors(), self._begun(writes=True) as connection, _given_up(connection):
             token = _writing.set(True)
             try:
@@ -118,7 +131,9 @@ class Store:
 
     def locked(self) -> bool:
         """Whether another program keeps everybody from writing at this moment (SQLite)."""
-        return self.dialect == "sqlite" and sqlite_file.locked(Path(self._engine.url.database or ""))
+        if self.dialect != "sqlite" or self.read_only:
+            return False
+        return sqlite_file.locked(Path(self._engine.url.database or ""))
 
     def raw(self) -> Any:
         """A connection of the driver, outside any transaction; the caller closes it."""
@@ -200,6 +215,21 @@ class Store:
                 backup.before_migration(Path(self._where()), before)
             migrations.upgrade(connection)
 
+    def _check_revision(self) -> None:
+        """Raises DualensError where the store would have to be created or migrated first."""
+        revision = self._revision()
+        if revision is None:
+            raise DualensError(
+                f"The database {self._where()} holds no store yet, and with --read-only none is made. "
+                "Nothing was changed. Start Dualens once without --read-only."
+            )
+        if revision != REVISION:
+            raise DualensError(
+                f"The database {self._where()} was written by an earlier Dualens (migration {revision}; this "
+                f"one reads {REVISION}). Nothing was changed. Start Dualens once without --read-only: it "
+                "updates the store and keeps a copy."
+            )
+
     def _revision(self) -> str | None:
         """The migration the database is at, None for an empty one. Raises DualensError if it is unknown."""
         with self.read() as connection:
@@ -269,10 +299,16 @@ def _parse(database_url: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, *, read_only: bool = False) -> Engine:
     try:
         if url.get_backend_name() == "postgresql":
-            return sa.create_engine(url, pool_pre_ping=True)
+            how = {"postgresql_readonly": True} if read_only else {}
+            return sa.create_engine(url, pool_pre_ping=True, execution_options=how)
+        if read_only:
+            path = Path(url.database or "")
+            engine = sa.create_engine(url, creator=lambda: sqlite_file.reader(path))
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
         engine = sa.create_engine(
             url, connect_args={"timeout": sqlite_file.BUSY_S, "check_same_thread": False}
         )

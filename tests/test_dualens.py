@@ -145,7 +145,7 @@ def test_the_command_prints_its_version() -> None:
 def test_the_shell_completes_commands_and_options() -> None:
     asked = {"_DUALENS_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
     said = run(COMP_WORDS="dualens r", **asked).stdout.split()
-    assert said == ["restore", "rank", "recommend", "runs", "rate"]
+    assert said == ["report", "restore", "rank", "recommend", "runs", "rate"]
     asked["COMP_CWORD"] = "2"
     assert run(COMP_WORDS="dualens dashboard --p", **asked).stdout.split() == ["--port"]
     # Asked for by name: the shell that started the tests may be another one, or none.
@@ -161,7 +161,7 @@ def test_every_command_of_the_engine_is_a_command_of_dualens() -> None:
     def names(of: typer.Typer) -> set[str]:
         return set(typer.main.get_command(of).commands)  # type: ignore[attr-defined]
 
-    assert names(dualens.command_line()) == names(app) | {"dashboard"}
+    assert names(dualens.command_line()) == names(app) | {"dashboard", "report"}
 
 
 def test_an_error_is_one_line_and_status_2(store: Store, settings: Settings) -> None:
@@ -179,12 +179,17 @@ def test_help_says_what_happens_without_a_command() -> None:
     assert "--install-completion" in said
 
 
-def test_without_a_command_the_dashboard_opens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "port"), [([], 8501), (["--port", "9000"], 9000), (["--port=9001", "--no-browser"], 9001)]
+)
+def test_without_a_command_the_dashboard_opens(
+    words: list[str], port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from dashboard import __main__ as dashboard
 
     monkeypatch.setenv("DUALENS_HOME", str(tmp_path))
     monkeypatch.delenv("DUALENS_DATABASE_URL", raising=False)
-    monkeypatch.setattr(sys, "argv", ["dualens"])
+    monkeypatch.setattr(sys, "argv", ["dualens", *words])
     opened: list[tuple] = []
     monkeypatch.setattr(dashboard, "start_worker", lambda: None)
     monkeypatch.setattr(dashboard, "start_page", lambda *place, **options: opened.append((place, options)))
@@ -193,5 +198,5 @@ def test_without_a_command_the_dashboard_opens(monkeypatch: pytest.MonkeyPatch, 
         dualens.main()
     assert ended.value.code == 0
     (doors, *place), options = opened[0]
-    assert (doors.address, *place) == ("127.0.0.1", 8501, 4096)
-    assert options == {"open_browser": True}
+    assert (doors.address, *place) == ("127.0.0.1", port, 4096)
+    assert options == {"open_browser": "--no-browser" not in words}

@@ -27,12 +27,13 @@ from db.settings import Settings
 from db.store import Store
 
 WAIT_S = 3.0  # a page waits so long for a store that is away; then it says so, and tries again by itself
+DECIDE = ("DUALENS_HOME", "DUALENS_DATABASE_URL", "DUALENS_READ_ONLY")  # which store, and how it is opened
 TRAIL = 12  # runs of this session that "compare with the previous run" can reach
 
 
 @st.cache_resource(show_spinner=False)
-def _open(home: str | None, database_url: str | None) -> Store:
-    given = {"home": home, "database_url": database_url}
+def _open(home: str | None, database_url: str | None, read_only: str | None) -> Store:
+    given = {"home": home, "database_url": database_url, "read_only": read_only}
     settings = Settings(**{name: value for name, value in given.items() if value})
     return Store.open(settings, Patience(WAIT_S))
 
@@ -40,7 +41,7 @@ def _open(home: str | None, database_url: str | None) -> Store:
 def store() -> Store:
     """The store of this process's settings, opened once and shared by all sessions."""
     # By the variables that decide, not by the settings that they make: a page asks for its store many times.
-    return _open(os.environ.get("DUALENS_HOME"), os.environ.get("DUALENS_DATABASE_URL"))
+    return _open(*(os.environ.get(name) for name in DECIDE))
 
 
 def endpoint(model: str | None) -> Endpoint | None:

@@ -7,7 +7,7 @@ from dashboard.state.measuring import file_effects, newest, obstacle
 from dashboard.state.outcome import DIRECT
 from dashboard.state.waiting import Answer
 from dashboard.text.literal import md
-from dashboard.ui import progress
+from dashboard.ui import progress, rights
 from dashboard.ui.notices import problem
 from db.endpoints import calls
 from db.runs import Run
@@ -34,4 +34,4 @@ def draw(run: Run, label: str, mode: str = DIRECT, whose: str = "") -> None:
             "without a demonstration and each answer asked for."
         )
     key = f"measure-effects-{mode}-{run.key[:12]}"
-    st.button(label, key=key, type="primary", on_click=file_effects, args=(run, mode))
+    rights.work_button(label, key=key, type="primary", on_click=file_effects, args=(run, mode))

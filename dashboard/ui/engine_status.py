@@ -12,7 +12,7 @@ from dashboard.state.live import Look
 from dashboard.text.domain import busy_with
 from dashboard.text.formats import count, parameters
 from dashboard.text.literal import md
-from dashboard.ui import live, theme_switch
+from dashboard.ui import live, rights, theme_switch
 from db import datasets, workers
 from db.errors import DualensError
 from db.workers import Worker
@@ -35,6 +35,10 @@ def _look(look: Look) -> Hashable:
 
 def _foot() -> None:
     with st.container(key="engine-foot", gap="xxsmall"):
+        if rights.reads_only():
+            for line in READ_ONLY:
+                st.caption(line)
+            return
         try:
             look = looking.now(session.store())
             lines = state(look.workers, model_sizes(), time.time(), looking.of_engine(look))
@@ -45,6 +49,7 @@ def _foot() -> None:
             st.caption(md(str(error)))
 
 
+READ_ONLY = ("○ **read only**", "Shows what is stored. Nothing is computed, nothing changes.")
 GONE = {  # by how the engine stands
     workers.SILENT: [":orange[○] **engine gives no sign**", "Its process is there."],
     workers.LOCKED: [":orange[○] **store busy**", "Another program holds it. Work resumes by itself."],

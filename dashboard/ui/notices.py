@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.text.literal import md
+from dashboard.ui import rights
 from dashboard.ui.theme import Palette, palette
 from db.errors import DualensError, StoreAway
 
@@ -51,7 +52,7 @@ def empty(text: str, what_to_do: str, height: int | None = None, way: tuple[str,
     with box:
         st.markdown(f"**{text}**", text_alignment="center")
         st.caption(what_to_do, text_alignment="center")
-        if way is not None:
+        if way is not None and not rights.reads_only():
             with st.container(key="empty-way", width="content"):
                 st.page_link(way[0], label=way[1], width="content")
 

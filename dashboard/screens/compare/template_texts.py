@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard.state import asking, session
 from dashboard.text import values
 from dashboard.text.literal import block, md
-from dashboard.ui import progress
+from dashboard.ui import progress, rights
 from dashboard.ui.notices import heading, problem
 from db import templates
 from db.choices import TEMPLATES
@@ -46,6 +46,8 @@ def draw(a: Run, b: Run, name: str = "B") -> None:
     names = a.request.template, b.request.template
     if names[0] == names[1]:
         st.caption("Both runs used the same template.")
+    elif rights.reads_only() and any(name in TEMPLATES for name in names):
+        st.caption(f"{rights.READS_ONLY} The engine, which knows the texts, is not running.")
     elif st.toggle(SHOW, key=f"template-texts-{names[0]}-{names[1]}"):
         _texts(*names)
 

@@ -8,7 +8,7 @@ from dashboard.state.waiting import Answer
 from dashboard.state.work import ENDED
 from dashboard.text.formats import plural
 from dashboard.text.literal import md
-from dashboard.ui import progress
+from dashboard.ui import progress, rights
 from dashboard.ui.notices import heading, problem
 from db import jobs
 from db.comparable import lists_obstacle
@@ -51,7 +51,8 @@ def draw(a: Run, other: Run, name: str) -> None:
             f"They differ in {', '.join(md(each.label) for each in inputs)}: {plural(many, 'run')} at most, "
             "which are stored like any other."
         )
-        st.button(START, key=f"why-{a.key[:12]}-{other.key[:12]}", on_click=_start, args=(a.key, other.key))
+        key = f"why-{a.key[:12]}-{other.key[:12]}"
+        rights.work_button(START, key=key, on_click=_start, args=(a.key, other.key))
 
 
 def _found(result: dict, name: str) -> None:

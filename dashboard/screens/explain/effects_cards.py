@@ -22,7 +22,7 @@ from dashboard.state.outcome import REPROMPT
 from dashboard.state.waiting import Answer
 from dashboard.text import words
 from dashboard.text.literal import md
-from dashboard.ui import effects_offer, forms, progress
+from dashboard.ui import effects_offer, forms, progress, rights
 from dashboard.ui.notices import colours, empty, heading
 from dashboard.ui.remembered import remembered
 from db.choices import EFFECT_MODES
@@ -121,7 +121,7 @@ def proxy(run: Run, effects: Result | None, endpoint: Endpoint) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = forms.model("Local model beside it", "explain-proxy", session.local_models())
-        st.button(
+        rights.work_button(
             "Measure beside it",
             key=f"proxy-go-{run.key[:12]}",
             disabled=name is None or obstacle(run) is not None,

@@ -12,7 +12,7 @@ from dashboard.state import session
 from dashboard.state.measuring import file, obstacle
 from dashboard.state.waiting import Answer
 from dashboard.text.literal import md
-from dashboard.ui import progress
+from dashboard.ui import progress, rights
 from dashboard.ui.notices import empty, problem
 from db import jobs
 from db.jobs import Job
@@ -59,7 +59,7 @@ def draw(
         height=height, border=False, vertical_alignment="center", horizontal_alignment="center"
     ):
         empty("Not measured yet", what)
-        st.button(
+        rights.work_button(
             verb,
             key=f"explain-{part}-go",
             type="primary",

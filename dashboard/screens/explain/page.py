@@ -12,7 +12,7 @@ from dashboard.state.outcome import DIRECT, REPROMPT, effects_of
 from dashboard.state.view import from_request
 from dashboard.text import words
 from dashboard.text.literal import md
-from dashboard.ui import address, opening, run_picker, sharing
+from dashboard.ui import address, opening, rights, run_picker, sharing
 from dashboard.ui.notices import (
     RECOMMEND,
     card,
@@ -181,7 +181,11 @@ def picker(known: run_picker.Listed, run: Run | None) -> None:
     with cells[1]:
         run_picker.search(PAGE)
     with cells[2]:
-        if st.button("Open in Recommend", disabled=run is None, width="stretch") and run is not None:
+        if (
+            not rights.reads_only()
+            and st.button("Open in Recommend", disabled=run is None, width="stretch")
+            and run is not None
+        ):
             opening.in_recommend(from_request(run.request))
     with run_picker.summary(PAGE, known):
         if run is not None:

@@ -14,7 +14,7 @@ from dashboard.state.measuring import file, newest, obstacle
 from dashboard.state.waiting import Answer
 from dashboard.text import values
 from dashboard.text.literal import md
-from dashboard.ui import progress
+from dashboard.ui import progress, rights
 from dashboard.ui.notices import colours, empty, heading, problem
 from dashboard.ui.remembered import remembered
 from db.choices import EDITS
@@ -58,7 +58,7 @@ def _number(label: str, name: str, start: float | None, **how: Any) -> Any:
 def _run(label: str, kind: str, run: Run, options: Mapping[str, Any], *, disabled: bool = False) -> None:
     """A button that files a job about the run."""
     reason = obstacle(run)
-    st.button(
+    rights.work_button(
         label,
         key=f"{kind}-go",
         disabled=disabled or reason is not None,

@@ -51,7 +51,7 @@ def page() -> None:
             _table(found.runs)
             picks.draw(asked.filter.deleted)
             if not rights.may_change():
-                st.caption(f"{rights.NO_CHANGES} Stars, tags and notes are read only here.")
+                st.caption(f"{rights.why_not()} Stars, tags and notes are read only here.")
     if found.runs:
         heading("In one sentence", md(sentence(found.runs)))
 

@@ -79,12 +79,13 @@ def _kept(chosen: Sequence[str]) -> None:
 
 
 def _open(run: Run) -> None:
-    st.page_link(
-        "screens/recommend/page.py",
-        label="Open on the desk",
-        query_params=to_params(from_request(run.request)),
-        width="content",
-    )
+    if not rights.reads_only():
+        st.page_link(
+            "screens/recommend/page.py",
+            label="Open on the desk",
+            query_params=to_params(from_request(run.request)),
+            width="content",
+        )
     st.page_link(
         "screens/explain/page.py", label="Explain this run", query_params={"run": run.key}, width="content"
     )

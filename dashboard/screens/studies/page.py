@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard.screens.studies import study_card, study_form
 from dashboard.state import session
+from dashboard.ui import rights
 from dashboard.ui.notices import (
     LIBRARY,
     card,
@@ -12,6 +13,8 @@ from dashboard.ui.notices import (
     told,
 )
 from db import datasets, models
+from db.datasets import DatasetInfo
+from db.models import ModelInfo
 
 
 def page() -> None:
@@ -23,20 +26,27 @@ def page() -> None:
         empty("No data set yet", about, 200, LIBRARY)
         return
     current = study_card.SHELF.shown(everything)
-    left, right = st.columns((1, 2.1), gap="small")
-    with left, card("study-form"):
-        heading("New study", "Evaluate one setup over many users, with intervals and paired tests.")
-        if known and known_models:
-            study_form.form(known, known_models, study_card.SHELF.pick)
-        else:
-            missing = "model" if known else "data set"
-            st.caption(f"A study needs a {missing}. Add one in the Library.")
+    if rights.reads_only():
+        right = st.container()
+    else:
+        left, right = st.columns((1, 2.1), gap="small")
+        with left, card("study-form"):
+            _form(known, known_models)
     with right, card("study"):
         study_card.one(current)
     with card("studies", stretch=False):
         heading("All studies", "Newest first. Select a row to see it above.")
         study_card.listing(everything, current)
     study_card.SHELF.follow(current)
+
+
+def _form(known: list[DatasetInfo], known_models: list[ModelInfo]) -> None:
+    heading("New study", "Evaluate one setup over many users, with intervals and paired tests.")
+    if known and known_models:
+        study_form.form(known, known_models, study_card.SHELF.pick)
+    else:
+        missing = "model" if known else "data set"
+        st.caption(f"A study needs a {missing}. Add one in the Library.")
 
 
 with told():

@@ -89,7 +89,7 @@ def _button(job: Job) -> None:
         return
     if job.state in (jobs.STOPPED, jobs.ERROR):
         again = f"again-study-{job.id}"
-        st.button("Resume study", key=again, type="primary", on_click=SHELF.resume, args=(job.id,))
+        rights.work_button("Resume study", key=again, type="primary", on_click=SHELF.resume, args=(job.id,))
 
 
 def _so_far(study: Study) -> None:

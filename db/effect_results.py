@@ -5,7 +5,8 @@ fields: `measure`; `value_zero_shot` and `value`, whose difference is `effect_to
 to; `demonstrations[]` with `id`, `effect`, `interval` ([low, high], 95 %, or null where the estimator knows
 nothing of its error), `leave_one_out`, `loss_effect` (nats, the second reading) and `mass`;
 `spearman_leave_one_out`, its rank correlation with the effects; `interactions` (of every two, or null) and
-`redundant` (the pair that teaches the same, or null).
+`redundant` (the pair that teaches the same, or null). Where dropping is to be told from them: `costs` of
+`direct`, who takes part ("101": the first and the third) -> minus the margin or the loss, and the loss.
 """
 
 import math
@@ -24,6 +25,8 @@ smaller of their effects: of two equal ones it takes away twice as much, of stra
 FELT = 0.05
 """Below this, in the measure's unit, nothing is said of an effect's sign or of a pair."""
 
+NARROW = 0.1
+"""Half an interval, as a share of the largest effect, from which an estimate is as good as needed."""
 
 FEW_USERS = 10
 """Below so many users an interval of their mean agreement is no more than a hint."""

@@ -6,6 +6,7 @@ computes must agree (largest difference of scores: 1e-3), or the run ends with s
 """
 
 import argparse
+import inspect
 import json
 import os
 import statistics
@@ -30,6 +31,7 @@ NAMES = {
     "exact": "effects, exact, k = 4, turned down, margin of 20, ms",
     "plain": "one plain pass of that prompt, ms",
     "dropped": "effects, exact, k = 6, by new prompts, loss, ms",
+    "told": "the same once those by turning down are there, as `auto` does it, ms",
     "ablations": "64 whole prompts with half of them dropped, ms",
 }
 
@@ -85,11 +87,22 @@ def _lines(model: str, users: int) -> dict[str, Any]:
         for line, task, rival, most in (("plain", four, "plain", 1), ("ablations", six, "ablations", 6)):
             some, times = sample(rivals(loaded, task)[rival], most)
             found[line].append(times * ms(lambda some=some: whole(loaded, some, True)))
-        found["dropped"].append(
-            ms(lambda t=six: demonstration_effects(loaded, t, "exact", mode="reprompt", measure="loss"))
-        )
+        dropping = {"mode": "reprompt", "measure": "loss"}
+        found["dropped"].append(ms(lambda t=six: demonstration_effects(loaded, t, "exact", **dropping)))
+        found["told"].append(_told(loaded, six, dropping, ms))
     medians = {name: statistics.median(values) for name, values in found.items()}
     return {"lines": medians, "scores": scores}
+
+
+def _told(loaded: Any, task: Any, dropping: dict[str, Any], ms: Callable[..., float]) -> float:
+    """What dropping takes behind turning down; exactly, where the version does not tell one from the other."""
+    from engine.llm.explain.effects import demonstration_effects
+
+    more: dict[str, Any] = {"estimator": "exact"}
+    if "known" in inspect.signature(demonstration_effects).parameters:
+        turned = demonstration_effects(loaded, task, "difference", measure=dropping["measure"])
+        more = {"estimator": "difference", "known": turned.costs}
+    return ms(lambda: demonstration_effects(loaded, task, **dropping, **more))
 
 
 def _study(loaded: object, users: int) -> float:

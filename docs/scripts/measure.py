@@ -64,7 +64,7 @@ def _rows() -> dict[str, str]:
     rows["speed-effects"] = "bench effects"
     rows["coverage"] = "bench intervals --users 130"
     rows["coverage-6"] = "bench intervals --users 130 --k 6"
-    rows["coverage-dropped"] = "bench intervals --users 100 --mode reprompt"
+    rows["coverage-difference"] = "bench intervals --users 130 --k 6 --mode difference"
     rows["speed-runs"] = "bench store --runs 100000"
     rows["speed-bank"] = "bench bank"
     rows["pool-simulated"] = "bench pool --users 40"

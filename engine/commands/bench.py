@@ -79,7 +79,8 @@ def intervals(
     items: Annotated[int, at_least(1, "Purchases in the query and in a demonstration.")] = 3,
     candidates: Annotated[int, at_least(2, "Candidates.", "--candidates", "-c")] = 10,
     mode: Annotated[
-        Literal["direct", "total", "reprompt"], typer.Option(help="What leaving one out means.")
+        Literal["direct", "total", "reprompt", "difference"],
+        typer.Option(help="What leaving one out means; difference: dropping, told from turning down."),
     ] = "direct",
     seed: Seed = 0,
     json: Json = False,

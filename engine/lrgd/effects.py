@@ -17,7 +17,7 @@ from engine.lrgd.objective import Effects, Objective
 from engine.lrgd.shapley import exact
 
 EXACT_UP_TO = 6  # demonstrations for which `auto` takes all 2^k costs
-Estimator = Literal["auto", "exact", "kriging", "aumann"]
+Estimator = Literal["auto", "exact", "kriging", "aumann", "difference"]
 ESTIMATORS: dict[str, Callable[[Objective, Tensor], Effects]] = {
     "exact": exact,
     "kriging": kriging,

@@ -71,32 +71,23 @@ def _pairs(k: int) -> list[tuple[int, ...]]:
     return list(dict.fromkeys((min(pair), max(pair)) for pair in turned))
 
 
-def continued(members: Tensor, costs: Tensor) -> Effects:
+def continued(members: Tensor, costs: Tensor, doubt: float = 0.0) -> Effects:
     """Shapley values [k] of the continuation of costs [n] of coalitions.
 
-    members [n, k]: rows of 0 and 1: none, all, and at least k more that tell the demonstrations apart.
+    members [n, k]: rows of 0 and 1: none, all, and at least k more that tell the demonstrations apart. doubt:
+    fields whose log-likelihood falls short of the best one's by no more than this count too: an interval
+    reaches as far as any of theirs.
     """
-    n, k = members.shape
-    middle = (members.sum(1) - k / 2).abs() < k / 2 - 2  # the random ones
-    mean = torch.cat([torch.ones(n, 1, dtype=torch.float64), members], dim=1)  # [n, 1 + k]
+    mean = torch.cat([torch.ones(len(members), 1, dtype=torch.float64), members], dim=1)  # [n, 1 + k]
     apart = torch.cdist(members, members, p=1)  # in how many two coalitions differ
     gains = costs[0] - costs
     fits = [_Field(rho, mean, apart, gains) for rho in _RHO]
-    field = max(fits, key=lambda fit: fit.likelihood)
-    variance = field.variance
-    if bool(middle.any()):
-        off = (field.pull @ gains)[middle] / field.pull.diagonal()[middle].sqrt()
-        variance = max(variance, float(off.square().mean()))
-    own = torch.eye(k + 1, dtype=torch.float64)[1:]  # Shapley values of the mean's parts [k, 1 + k]
-    across = _shapley_of_kernel(field.rho, members)  # [k, n]
-    linear = own @ field.steady + across @ field.pull  # gains -> effects [k, n]
-    rest = own - across @ field.solved_mean
-    spread = (
-        _prior(field.rho, k)
-        - torch.einsum("bn,nm,bm->b", across, field.inverse, across)
-        + torch.einsum("bi,ij,bj->b", rest, field.mean_inverse, rest)
-    ).clamp_min(0.0)
-    reach = float(stats.t.ppf((1 + SURE) / 2, n - k - 1)) * (max(variance, _NOTHING) * spread).sqrt()
+    likeliest = max(fits, key=lambda fit: fit.likelihood)
+    linear, reach = _values(likeliest, members, gains)
+    for fit in fits:
+        if fit is not likeliest and fit.likelihood >= likeliest.likelihood - doubt:
+            other, its_reach = _values(fit, members, gains)
+            reach = torch.maximum(reach, its_reach + ((other - linear) @ gains).abs())
     linear_of_costs = -linear
     linear_of_costs[:, 0] += linear.sum(1)
     return Effects(
@@ -104,10 +95,31 @@ def continued(members: Tensor, costs: Tensor) -> Effects:
         cost_off=float(costs[0]),
         cost_on=float(costs[1]),
         estimator="kriging",
-        passes=n,
+        passes=len(members),
         reach=reach,
         noisy=linear_of_costs.square().sum(1).sqrt(),
     )
+
+
+def _values(field: "_Field", members: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
+    """Of one field: gains -> effects [k, n], and half the width of each one's interval [k]."""
+    n, k = members.shape
+    middle = (members.sum(1) - k / 2).abs() < k / 2 - 2  # the random ones
+    variance = field.variance
+    if bool(middle.any()):
+        off = (field.pull @ gains)[middle] / field.pull.diagonal()[middle].sqrt()
+        variance = max(variance, float(off.square().mean()))
+    own = torch.eye(k + 1, dtype=torch.float64)[1:]  # Shapley values of the mean's parts [k, 1 + k]
+    across = _shapley_of_kernel(field.rho, members)  # [k, n]
+    linear = own @ field.steady + across @ field.pull
+    rest = own - across @ field.solved_mean
+    spread = (
+        _prior(field.rho, k)
+        - torch.einsum("bn,nm,bm->b", across, field.inverse, across)
+        + torch.einsum("bi,ij,bj->b", rest, field.mean_inverse, rest)
+    ).clamp_min(0.0)
+    reach = float(stats.t.ppf((1 + SURE) / 2, n - k - 1)) * (max(variance, _NOTHING) * spread).sqrt()
+    return linear, reach
 
 
 class _Field:

@@ -4,7 +4,7 @@ The players are the k demonstrations; demonstration b scales between weight 0 (r
 cost is lower where the target is better off: its loss, or minus its margin.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -91,6 +91,10 @@ class Remembered:
         other._known, other._column = self._known, number
         return other
 
+    def table(self) -> dict[str, list[float]]:
+        """The costs known so far, of every reading, by who takes part: "101" is the first and the third."""
+        return {_who(alpha): costs.reshape(-1).tolist() for alpha, costs in self._known.items()}
+
     def value(self, alpha: Tensor) -> Tensor:
         """Costs [m]; only weightings not seen before are computed, in one batch."""
         names = [tuple(row) for row in alpha.tolist()]
@@ -107,3 +111,24 @@ class Remembered:
         if self._column:
             raise ValueError("only the first reading has a gradient")
         return self._objective.gradient(alpha)
+
+
+class Tabled:
+    """An Objective of one reading of a table (`Remembered.table`), for weightings that are in it."""
+
+    def __init__(self, table: Mapping[str, Sequence[float]], column: int = 0) -> None:
+        self._table, self._column = table, column
+
+    def value(self, alpha: Tensor) -> Tensor:
+        """Costs [m], double. Raises KeyError for a weighting that the table does not hold."""
+        costs = [self._table[_who(row)][self._column] for row in alpha.tolist()]
+        return torch.tensor(costs, dtype=torch.float64, device=alpha.device)
+
+    def gradient(self, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        """Not known."""
+        del alpha
+        raise ValueError("a table has no gradient")
+
+
+def _who(alpha: Sequence[float]) -> str:
+    return "".join("1" if weight > 0 else "0" for weight in alpha)

@@ -43,7 +43,8 @@ def effects(
 
     `measure`: margin (the target's log-share among the candidates) or loss (nats of the target's answer).
     `estimator`: auto, exact (Shapley values from all 2^k weightings), kriging (from some of them, with
-    intervals) or aumann (Aumann-Shapley's, over weights).
+    intervals), difference (of dropping, from turning down and how the two differ) or aumann
+    (Aumann-Shapley's, over weights).
     `mode`: what leaving one out means: direct (query and answer do not see it), total (later demonstrations
     do not either), reprompt (the prompt is written without it), or auto: direct, which is stored as soon as
     it is there, and then reprompt, whose effects are returned with both in them
@@ -87,10 +88,13 @@ def effects(
 def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], report: Report) -> Effects:
     """The effects in one mode, from the store where it has them."""
     store = context.store
-    for richer in (options, {**options, "leave_one_out": True}):
-        stored = runs.find_effects(store, effects_key(run, richer))
-        if stored:
-            return stored
+    for way in dict.fromkeys((options["estimator"], *_also(options))):
+        for lost in (options["leave_one_out"], True):
+            same = {**options, "estimator": way, "leave_one_out": lost}
+            stored = runs.find_effects(store, effects_key(run, same))
+            if stored:
+                return stored
+    known = _turned_down(context, run, options)
 
     from engine.llm.explain.effects import Estimate, demonstration_effects
 
@@ -113,9 +117,36 @@ def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], r
                 **options,
                 cache=context.engine.prefills,
                 told=told,
+                known=known,
             )
+        if measured.estimator == "difference":  # not what is asked for as exact
+            options = {**options, "estimator": measured.estimator}
         result = results.effects_result(inputs, measured, run)
     return runs.save_effects(store, run.key, effects_key(run, options), options, result, measured.timings_ms)
+
+
+def _also(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Estimators that `auto` may have taken, under whose name effects are stored."""
+    return ("difference",) if options["estimator"] == "auto" and options["mode"] == "reprompt" else ()
+
+
+def _turned_down(
+    context: Context[RunRequest], run: Run, options: Mapping[str, Any]
+) -> dict[str, list[float]] | None:
+    """The costs in mode direct, from which dropping is told, where they are stored. Raises BadInput where
+    nothing else would do."""
+    if options["mode"] != "reprompt" or options["estimator"] not in ("auto", "difference"):
+        return None
+    for stored in runs.effects(context.store, run.key):
+        found = stored.result
+        if found["mode"] == "direct" and found["measure"] == options["measure"] and "costs" in found:
+            return found["costs"]
+    if options["estimator"] == "difference":
+        raise BadInput(
+            "estimator: difference starts from what turning each demonstration down does, which is not "
+            "measured yet. Use mode auto."
+        )
+    return None
 
 
 def _remote(

@@ -107,6 +107,11 @@ def check_remote(context: Context[RunRequest], estimator: str, mode: str) -> Non
         )
     if estimator == "aumann":
         raise BadInput("estimator: aumann takes gradients, and an endpoint gives none. Use auto or exact.")
+    if estimator == "difference":
+        raise BadInput(
+            "estimator: difference starts from turning demonstrations down, which an endpoint cannot. Use "
+            "auto or exact."
+        )
     if context.request.scoring == "free":
         raise BadInput(
             "scoring: effects are on likelihoods, and free text has none. The endpoint of "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from db import sets
 from db.datasets import Interaction
 from db.demonstrations import HAND_WRITTEN
-from db.effect_results import redundant
+from db.effect_results import FELT, NARROW, redundant
 from db.requests import RunRequest, request_notes
 from db.requests.strategy_spec import left_out
 from db.runs import CUSTOM_SET, Effects, Run, RunSummary
@@ -248,7 +248,13 @@ def effects_result(inputs: Inputs, result: EffectsResult, run: Run) -> dict[str,
         "redundant": redundant(rows, pairs),
         "notes": effect_notes(result, run.result.get(result.measure), inputs.weights),
         "target": inputs.request.target,
+        **({} if result.costs is None else {"costs": _rounded(result.costs)}),
     }
+
+
+def _rounded(costs: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """Float32 in as few digits as tell it exactly."""
+    return {who: [float(f"{cost:.9g}") for cost in row] for who, row in costs.items()}
 
 
 def estimate(inputs: Inputs, found: Estimate, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -313,6 +319,12 @@ def effect_notes(result: EffectsResult, listed: float | None, weights: Sequence[
         sentences.append(
             f"Each of the {count} effects is what is lost when that one alone is left out: all subsets of so "
             "many would take too many calls. They do not add up to the change between the two lists."
+        )
+    elif result.estimator == "difference":
+        sentences.append(
+            f"{result.passes} of {2**count:,} prompts were read, until every effect was known to within "
+            f"{NARROW:.0%} of the largest or {FELT:g}: what dropping does was told from what turning down "
+            "does and how the two differ. Interactions of pairs take all prompts and are not given."
         )
     elif result.estimator != "exact":
         sentences.append(

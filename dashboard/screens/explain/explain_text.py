@@ -118,6 +118,10 @@ def estimator(effects: Result) -> str:
     how = {
         "exact": f"Shapley values from the {losses} of all subsets of these demonstrations.",
         "kriging": f"Shapley values from the {losses} of some subsets, continued to all others.",
+        "difference": (
+            "Shapley values from those of turning down and from how the two differ in the "
+            f"{losses} of some subsets."
+        ),
         "leave_one_out": f"What is lost when each one alone is left out, from {losses}.",
         "aumann": f"An integral while all weights grow from 0 to 1, from {losses} (Aumann-Shapley).",
     }.get(str(effects.get("estimator")), f"Measured from {losses}.")

@@ -1,12 +1,13 @@
 """What each demonstration of a prompt does to its target's margin or loss: titles in, effects out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from db.effect_results import FELT, NARROW
 from db.errors import BadInput
 from engine.llm.explain.arithmetic import error_of_one
 from engine.llm.explain.reprompt import Reprompts, reprompt_costs
@@ -17,8 +18,8 @@ from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task, demo_head, kept_weights, prepare
 from engine.lrgd import agreement
 from engine.lrgd.effects import Estimator, chosen, effects, weightings
-from engine.lrgd.gradual import first, gradually
-from engine.lrgd.objective import Effects, Remembered
+from engine.lrgd.gradual import beside, differing, first, gradually
+from engine.lrgd.objective import Effects, Remembered, Tabled
 from engine.lrgd.shapley import EXACT_LIMIT
 from engine.progress import Clock, plan
 from engine.prompts import Dropped, Fitted
@@ -50,7 +51,8 @@ class EffectsResult:
     interactions [k][k]: Shapley interactions, None where not all coalitions were taken. mass: attention of
     the answer's positions that goes to b, averaged over layers and heads, None where it is not
     seen. passes: weightings used, for aumann gradients. arithmetic: standard error of one value through the
-    model's precision, 0 from float32 on.
+    model's precision, 0 from float32 on. costs: of every coalition taken, as `Remembered.table` writes them,
+    where dropping can be told from them (`demonstration_effects`), else None.
     """
 
     measure: Measure
@@ -69,13 +71,14 @@ class EffectsResult:
     tokens: int
     kept: tuple[int, ...]
     dropped: tuple[Dropped, ...]
+    costs: dict[str, list[float]] | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Effects before they are exact, one per demonstration asked for. estimator: gradient (one, at the
-    weights themselves, without intervals) or kriging (from `passes` of `of` weightings, with 95 %
+    weights themselves, without intervals), kriging or difference (from `passes` of `of` weightings, with 95 %
     intervals)."""
 
     effects: list[float]
@@ -94,23 +97,27 @@ def demonstration_effects(
     measure: Measure = "margin",
     cache: PrefillCache | None = None,
     told: Callable[[Estimate], None] | None = None,
+    known: Mapping[str, Sequence[float]] | None = None,
 ) -> EffectsResult:
     """The effect of each demonstration on the target at the task's weights (engine/lrgd/effects.py).
 
     mode `direct` gates what query and answer see of a demonstration; `total` also what later demonstrations
     see of it; `reprompt` rewrites the prompt without those left out. `told` hears estimates where the work
-    takes seconds: of one gradient, where the mode has one, then after every few weightings. Raises BadInput
-    where there is no target, exact is asked for more than 8 demonstrations, or a mode cannot be had of this
-    estimator or task.
+    takes seconds: of one gradient, where the mode has one, then after every few weightings. `known`: the
+    costs of this task in mode direct, of its result. With them `difference` measures mode reprompt, and so
+    does `auto` where the work takes seconds. Raises BadInput where there is no target, exact is asked for
+    more than 8 demonstrations, or a mode cannot be had of this estimator or task.
     """
     cache = cache or PrefillCache()
     clock = Clock()
     question, fitted, zero, _ = prepare(loaded, task)
     check_effects(task, len(fitted.kept), estimator, mode)
     ask = reading(loaded, question, measure, cache)
+    asked, estimator = estimator, "auto" if estimator == "difference" else estimator
     tokens = _tokens(fitted, zero, ask, estimator, mode)
     plan(loaded.layers * tokens)
     slow = tokens * loaded.parameters > SLOW.get(loaded.device.type, SLOW_ELSEWHERE)
+    apart = asked == "difference" or (asked == "auto" and slow)
     with clock("prefill"):
         head = demo_head(loaded, fitted, cache, task.edits)
     gated = WeightedPrompt(loaded, fitted, head, ask, "total" if mode == "total" else "direct")
@@ -118,11 +125,12 @@ def demonstration_effects(
     objective = Remembered(played, ask.columns)
     weights = torch.tensor(kept_weights(task, fitted), dtype=gated.dtype, device=loaded.device)
     with clock("effects"):
-        if told is not None and slow and fitted.kept:
-            measured = _told(objective, weights, estimator, mode, told, task, fitted)
+        told = told if slow and fitted.kept else None
+        if apart and mode == "reprompt" and known is not None:
+            measured, losses = _from_difference(objective, ask, weights, known, told, task, fitted)
         else:
-            measured = effects(objective, weights, estimator)
-        losses = _losses(objective, ask, weights, estimator)
+            measured = _told(objective, weights, estimator, mode, told, task, fitted)
+            losses = _losses(objective, ask, weights, estimator)
         noise = error_of_one(played, weights) if loaded.dtype.itemsize < 4 else 0.0
         mass = gated.attention_mass(weights)
     with clock("zero_shot"):
@@ -133,7 +141,8 @@ def demonstration_effects(
     if leave_one_out:
         with clock("leave_one_out"):
             lost = agreement.removal(objective, weights).tolist()
-    return result_of(task, fitted, ask, mode, measured, losses, noise, bare, mass, lost, clock.read())
+    found = result_of(task, fitted, ask, mode, measured, losses, noise, bare, mass, lost, clock.read())
+    return replace(found, costs=objective.table() if apart and mode == "direct" else None)
 
 
 def _told(
@@ -141,11 +150,45 @@ def _told(
     weights: Tensor,
     estimator: Estimator,
     mode: EffectMode,
-    told: Callable[[Estimate], None],
+    told: Callable[[Estimate], None] | None,
     task: Task,
     fitted: Fitted,
 ) -> Effects:
     """The effects, and every estimate before them told."""
+    if told is None:
+        return effects(objective, weights, estimator)
+    tell = _teller(told, task, fitted)
+    if mode != "reprompt" and chosen(weights.numel(), estimator) != "aumann":
+        tell(first(objective, weights), weightings(weights.numel(), estimator))
+    return gradually(objective, weights, estimator, tell)
+
+
+def _from_difference(
+    objective: Remembered,
+    ask: Reading,
+    weights: Tensor,
+    known: Mapping[str, Sequence[float]],
+    told: Callable[[Estimate], None] | None,
+    task: Task,
+    fitted: Fitted,
+) -> tuple[Effects, Effects]:
+    """The effects of dropping and those on the loss, from the costs of turning down; every estimate told."""
+    tell = (lambda *_: None) if told is None else _teller(told, task, fitted)
+    measured = beside(objective, Tabled(known), weights, narrow, tell)
+    last, loss = ask.columns - 1, objective.column(ask.columns - 1)
+    if measured.estimator != "difference":
+        return measured, effects(loss, weights)
+    return measured, differing(loss, Tabled(known, last), weights, measured.passes)
+
+
+def narrow(found: Effects) -> bool:
+    """Whether the intervals are as narrow as needed: NARROW of the largest effect, or FELT."""
+    assert found.reach is not None
+    return float(found.reach.max()) <= max(NARROW * float(found.effects.abs().max()), FELT)
+
+
+def _teller(told: Callable[[Estimate], None], task: Task, fitted: Fitted) -> Callable[[Effects, int], None]:
+    """Tells effects of the demonstrations in the prompt as those of all asked for."""
     count = len(task.demos)
 
     def tell(found: Effects, of: int) -> None:
@@ -156,9 +199,7 @@ def _told(
             ends = [(value - half, value + half) for value, half in zip(values, halves, strict=True)]
         told(Estimate(values, ends, found.estimator, found.passes, of))
 
-    if mode != "reprompt" and chosen(weights.numel(), estimator) != "aumann":
-        tell(first(objective, weights), weightings(weights.numel(), estimator))
-    return gradually(objective, weights, estimator, tell)
+    return tell
 
 
 def _spread(kept: list[float], fitted: Fitted, count: int) -> list[float]:
@@ -190,6 +231,8 @@ def check_effects(task: Task, count: int, estimator: Estimator, mode: EffectMode
         raise BadInput("Effects need a target: say which candidate is the right one.")
     if mode == "total" and task.edits:
         raise BadInput(f"Mode {mode} computes the demonstrations again, which would undo their edits.")
+    if mode == "total" and estimator == "difference":
+        raise BadInput("Estimator difference is of dropping demonstrations. Use mode auto with it.")
     if mode == "reprompt" and estimator == "aumann":
         raise BadInput("Mode reprompt has no gradient. Use exact or kriging with it.")
     if estimator == "exact" and count > EXACT_LIMIT:

@@ -146,6 +146,11 @@ def test_coverage_is_of_the_estimate_against_all_coalitions(monkeypatch: pytest.
     told = [(row["measure"], row["passes"]) for row in found["rows"]]
     assert told == [(measure, taken) for measure in ("margin", "loss") for taken in passes]
     assert all(row["covered"]["mean"] >= 0.5 and row["width_mean"] > 0 for row in found["rows"])
+    told = intervals.intervals(loaded, [task], "difference")
+    steps, ends = told["rows"][:-2], told["rows"][-2:]
+    assert [row["passes"] for row in steps] == passes * 2
+    assert [row["measure"] for row in ends] == ["margin", "loss"]
+    assert all(row["passes"] in {step["passes"] for step in steps} | {64} for row in ends)
     # Teeth: intervals of no width hold nothing, and the bar says so.
     honest = intervals._off
     flat = lambda near, true: honest(replace(near, reach=0 * near.reach), true)  # noqa: E731

@@ -1,12 +1,16 @@
 """Effects that are told before they are exact: what is told, from how many costs, and the last word."""
 
+import json
+
 import pytest
 import torch
 from torch import Tensor
 
 from engine.lrgd.effects import Estimator, effects, weightings
-from engine.lrgd.gradual import first, gradually
-from engine.lrgd.objective import Differentiable, Effects, Objective, Remembered
+from engine.lrgd.gradual import DOUBT, beside, first, gradually
+from engine.lrgd.kriging import continued, design
+from engine.lrgd.objective import Differentiable, Effects, Objective, Remembered, Tabled
+from engine.lrgd.shapley import exact
 from tests.engine.lrgd.losses import ones, steep
 
 
@@ -92,3 +96,68 @@ def test_the_first_estimate_is_the_slope_times_the_weight() -> None:
 def test_integrals_over_weights_have_nothing_to_tell_before_they_end() -> None:
     heard, last = told(steep(3), 3, "aumann")
     assert (heard, last.estimator) == ([], "aumann")
+
+
+def nearby(k: int, seed: int) -> tuple[Objective, Objective]:
+    """A game and another that differs from it a little, in the parts and in pairs."""
+    game, draw = steep(k, seed), torch.Generator().manual_seed(seed)
+    slope = 0.3 * torch.randn(k, generator=draw, dtype=torch.float64)
+    pairs = 0.03 * torch.randn(k, k, generator=draw, dtype=torch.float64)
+    return Differentiable(lambda a: game.value(a) + a @ slope + ((a @ pairs) * a).sum(1)), game
+
+
+def known(game: Objective, k: int) -> Tabled:
+    """Its costs as they are stored."""
+    remembered = Remembered(game)
+    effects(remembered, ones(k))
+    return Tabled(json.loads(json.dumps(remembered.table())))
+
+
+@pytest.mark.parametrize("k", [4, 6, 8])
+def test_a_game_beside_a_known_one_takes_few_costs_and_its_intervals_hold(k: int) -> None:
+    held: list[bool] = []
+    for seed in range(40):
+        game, other = nearby(k, seed)
+        counted = Counted(game)
+        found = beside(Remembered(counted), known(other, k), ones(k), lambda _: True, lambda *_: None)
+        true = exact(game, ones(k))
+        assert (found.estimator, found.passes) == ("difference", counted.rows)
+        assert found.passes == (2 * k + 2 if k <= 6 else 4 * k + 2)
+        assert found.total == pytest.approx(true.total, abs=1e-9)
+        assert float(found.effects.sum()) == pytest.approx(true.total, abs=1e-5)
+        assert found.reach is not None
+        held += ((found.effects - true.effects).abs() <= found.reach + 1e-9).tolist()
+    assert sum(held) / len(held) >= 0.9
+
+
+def test_what_is_not_enough_is_told_and_in_the_end_all_costs_are_taken() -> None:
+    game, other = steep(6, 1), steep(6, 2)
+    counted, heard = Counted(game), []
+    found = beside(
+        Remembered(counted), known(other, 6), ones(6), lambda _: False, lambda *said: heard.append(said)
+    )
+    assert [(near.passes, of) for near, of in heard] == [(n, 64) for n in (14, 26, 38, 50)]
+    assert (found.estimator, found.passes, counted.rows) == ("exact", 64, 64)
+    assert torch.equal(found.effects, exact(game, ones(6)).effects)
+
+
+def test_a_demonstration_of_weight_zero_is_in_the_table_either_way() -> None:
+    weights = torch.tensor([0.0, 1.0, 2.0, 0.5], dtype=torch.float64)
+    remembered = Remembered(steep(4))
+    effects(remembered, weights)
+    table = Tabled(remembered.table())
+    assert len(remembered.table()) == 8
+    assert torch.equal(exact(table, weights).effects, exact(steep(4), weights).effects)
+
+
+def test_doubt_about_the_field_widens_intervals_and_never_narrows_them() -> None:
+    members, wider = torch.tensor(design(6)[:14], dtype=torch.float64), []
+    for seed in range(10):
+        costs = steep(6, seed).value(members)
+        sure, doubtful = continued(members, costs), continued(members, costs, DOUBT)
+        assert torch.equal(sure.effects, doubtful.effects)
+        assert sure.reach is not None
+        assert doubtful.reach is not None
+        assert bool((doubtful.reach >= sure.reach).all())
+        wider.append(float(doubtful.reach.max()) > float(sure.reach.max()))
+    assert sum(wider) >= 5

@@ -175,6 +175,29 @@ def test_both_answers_come_by_default_and_each_is_stored(
     assert effects(engine, request_)[1].result == found.result, "the richer measurement serves"
 
 
+def test_dropping_told_from_turning_down_is_stored_under_its_own_name(
+    engine: Engine, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.llm.explain import effects as explaining
+
+    asked = replace(request_, demos="neighbours:4")
+    with pytest.raises(BadInput, match="Use mode auto"):
+        effects(engine, asked, estimator="difference", mode="reprompt")
+    monkeypatch.setattr(explaining, "narrow", lambda _: True)
+    _, told = effects(engine, asked, estimator="difference")
+    assert (told.result["estimator"], told.result["passes"]) == ("difference", 10)
+    assert any("10 of 16 prompts were read" in note for note in told.result["notes"])
+    _, true = effects(engine, asked, estimator="exact")
+    assert (true.result["estimator"], true.result["passes"]) == ("exact", 16)
+    for near, far in zip(told.result["demonstrations"], true.result["demonstrations"], strict=True):
+        assert near["interval"][0] <= far["effect"] <= near["interval"][1]
+    assert effects(engine, asked, mode="reprompt")[1].effects_key == told.effects_key, (
+        "auto takes what is there"
+    )
+    with pytest.raises(BadInput, match="Use mode auto"):
+        effects(engine, asked, estimator="difference", mode="total")
+
+
 def test_what_is_known_of_effects_that_take_long_is_reported_meanwhile(
     engine: Engine, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

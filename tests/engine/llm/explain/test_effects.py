@@ -220,3 +220,42 @@ def test_an_estimate_counts_a_demonstration_that_did_not_fit_as_nothing(
     for one in heard:
         assert len(one.effects) == len(many.demos)
         assert all(one.effects[b] == 0 for b in range(len(many.demos)) if b not in found.kept)
+
+
+def test_dropping_is_told_from_turning_down_with_fewer_prompts(
+    demos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explaining, "narrow", lambda _: True)  # a random model's intervals are wide
+    loaded = make_loaded("llama", dtype=torch.float64)
+    asked = task((*demos, *demos[:1]), weights=(0.5, 1.0, 2.0, 1.0))
+    turned = demonstration_effects(loaded, asked, "difference")
+    assert (turned.estimator, len(turned.costs or {})) == ("exact", 16)
+    assert demonstration_effects(loaded, asked).costs is None, "nothing to save where it is there at once"
+    true = demonstration_effects(loaded, asked, mode="reprompt", leave_one_out=True)
+    found = demonstration_effects(
+        loaded, asked, "difference", mode="reprompt", known=turned.costs, leave_one_out=True
+    )
+    assert (found.estimator, found.passes) == ("difference", 10)
+    assert all(
+        low <= effect <= high for effect, (low, high) in zip(true.effects, found.intervals or [], strict=True)
+    )
+    assert found.leave_one_out == pytest.approx(true.leave_one_out, abs=1e-9)
+    for name, gain in found.gains.items():
+        assert gain.total == pytest.approx(true.gains[name].total, abs=1e-9)
+    assert found.second == pytest.approx(true.second, abs=0.1)
+    assert sum(found.second or []) == pytest.approx(found.gains["loss"].total, abs=1e-6)
+    assert found.interactions is None
+
+
+def test_auto_tells_dropping_from_turning_down_where_it_takes_seconds(
+    demos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = make_loaded("llama", dtype=torch.float64)
+    asked = task((*demos, *demos[:1]))
+    monkeypatch.setattr(explaining, "narrow", lambda _: True)
+    monkeypatch.setitem(explaining.SLOW, "cpu", 0)
+    costs = demonstration_effects(loaded, asked).costs
+    assert demonstration_effects(loaded, asked, mode="reprompt", known=costs).estimator == "difference"
+    assert demonstration_effects(loaded, asked, "exact", mode="reprompt", known=costs).estimator == "exact"
+    monkeypatch.setitem(explaining.SLOW, "cpu", 1e18)
+    assert demonstration_effects(loaded, asked, mode="reprompt", known=costs).estimator == "exact"

@@ -78,6 +78,7 @@ def _lines(model: str, users: int) -> dict[str, Any]:
     few, times = sample(prompts(loaded, short[4][0]), 6)
     found["loop"] = [1000 / (times * ms(lambda: whole(loaded, few, True)))]
     found["study"] = [_study(loaded, 4 * users)]
+    dropping: dict[str, Any] = {"mode": "reprompt", "measure": "loss"}
     for four, six in zip(short[4], short[6], strict=True):
         effects = []
         found["exact"].append(
@@ -87,7 +88,6 @@ def _lines(model: str, users: int) -> dict[str, Any]:
         for line, task, rival, most in (("plain", four, "plain", 1), ("ablations", six, "ablations", 6)):
             some, times = sample(rivals(loaded, task)[rival], most)
             found[line].append(times * ms(lambda some=some: whole(loaded, some, True)))
-        dropping = {"mode": "reprompt", "measure": "loss"}
         found["dropped"].append(ms(lambda t=six: demonstration_effects(loaded, t, "exact", **dropping)))
         found["told"].append(_told(loaded, six, dropping, ms))
     medians = {name: statistics.median(values) for name, values in found.items()}
@@ -95,7 +95,7 @@ def _lines(model: str, users: int) -> dict[str, Any]:
 
 
 def _told(loaded: Any, task: Any, dropping: dict[str, Any], ms: Callable[..., float]) -> float:
-    """What dropping takes behind turning down; exactly, where the version does not tell one from the other."""
+    """What dropping takes behind turning down; exactly, in a version that does not tell it from that."""
     from engine.llm.explain.effects import demonstration_effects
 
     more: dict[str, Any] = {"estimator": "exact"}

@@ -40,6 +40,7 @@ OTHERS: dict[str, Any] = {
     "embedding": "/models/encoder",
     "perturb": "ridge:0.2",
     "prescore": "second",
+    "keep": "0123456789abcdef*0.5@2",
     "template": "films",
     "single": "second",
     "recicl": "second",

@@ -64,6 +64,19 @@ WithoutTarget = Annotated[
 """A field of runs and of studies alike."""
 
 
+Keep = Annotated[
+    str | None,
+    Asked(
+        "These stay while the others are chosen, ID*WEIGHT@PLACE,... (places in prompt order from 1); they "
+        "count among the demonstrations asked for",
+        "locked demonstrations",
+        nothing="none",
+        guide="recommend#locks",
+        later=True,
+    ),
+]
+"""A field of runs and of optimizations alike (`db.requests.keep`)."""
+
 TemplateName = Annotated[
     str,
     Asked(

@@ -7,7 +7,8 @@ from pydantic.dataclasses import dataclass
 
 from db.requests import edits
 from db.requests.base import STRICT, Request
-from db.requests.fields import LONGEST_SEED, Asked, TemplateName, Turns
+from db.requests.fields import LONGEST_SEED, Asked, Keep, TemplateName, Turns
+from db.requests.keep import check_room
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -140,6 +141,7 @@ class OptimizeRequest(Request):
         ),
     ] = "margin"
     turns: Turns = "auto"
+    keep: Keep = None
 
     @property
     def edits(self) -> tuple[edits.Edit, ...]:
@@ -149,3 +151,4 @@ class OptimizeRequest(Request):
     def _check_together(self) -> None:
         if self.perturb is not None:
             edits.parse(self.perturb)
+        check_room(self.keep, self.size, "size")

@@ -16,12 +16,14 @@ from db.requests.base import STRICT, Request
 from db.requests.fields import (
     LONGEST_SEED,
     Asked,
+    Keep,
     RequestField,
     TemplateName,
     Turns,
     WithoutTarget,
     described,
 )
+from db.requests.keep import check_room
 from db.requests.settled import settled
 from db.requests.strategy_spec import (
     Spec,
@@ -194,6 +196,7 @@ class RunOptions(Request):
     ] = "neighbours"
     exclude_target_item: WithoutTarget = False
     turns: Turns = "auto"
+    keep: Keep = None
 
     @property
     def spec(self) -> Spec:
@@ -226,6 +229,8 @@ class RunOptions(Request):
             raise BadInput("prescore: a model pre-scores what a strategy finds, not named demonstrations.")
         for weight in self.weights or ():
             _check_weight("weights", weight)
+        if self.keep is not None:
+            self._check_kept(size)
         if self.demonstrations is not None:
             self._check_named(self.demonstrations)
         elif reference_of(self.demos):
@@ -235,6 +240,15 @@ class RunOptions(Request):
                 f"weights: {len(self.weights)} given, but demos is {self.demos}; "
                 "give one weight per demonstration."
             )
+
+    def _check_kept(self, size: int | None) -> None:
+        if self.demonstrations is not None or reference_of(self.demos):
+            raise BadInput("keep: demonstrations are kept beside what a strategy chooses; leave this out.")
+        if self.weights is not None or self.prompts > 1:
+            raise BadInput("keep: leave out weights and prompts; what is chosen has weight 1, in one prompt.")
+        if is_derived(self.demos):
+            raise BadInput(f"keep: {self.demos} changes all that {self.control_of} chose; leave this out.")
+        check_room(self.keep, size, self.demos)
 
     def _check_set(self) -> None:
         if self.weights is not None:

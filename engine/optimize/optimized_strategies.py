@@ -51,6 +51,7 @@ def optimized(
         turns=request.turns,
         scoring=request.scoring,
         seed=request.seed,
+        keep=request.keep,
         size=min(spec.size, 16),
         tokens=spec.tokens,
         **PRESETS[spec.name],

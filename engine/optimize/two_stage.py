@@ -18,15 +18,18 @@ from db.canonical import digest
 from db.datasets import DatasetInfo
 from db.optimizations import Optimization
 from db.requests import OptimizeRequest
+from db.requests.keep import Kept, read_kept
 from db.store import Store
 from db.version import ENGINE_VERSION
 from engine.context import Context, Engine, resolve
 from engine.demos import selection
 from engine.demos.dislikes import disliked_for
+from engine.demos.named import named
 from engine.demos.query import PoolEntry, Query
 from engine.optimize import calibration, validation_purchases
 from engine.optimize.choose import Search, Set, Step, choose
 from engine.optimize.guard import Verdict, better, expectation, judge
+from engine.optimize.stay import Stay
 from engine.optimize.validation_purchases import Target
 from engine.progress import Clock, Report, counted, quiet
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 SAME = 0.02
 """How far from 1 a weight must be to count as another weight."""
+
+LOCKED = "The locked demonstrations stay in any case, and gains are gains over them alone."
 
 TRIES = 2
 """Demonstrations of the pool that are tried at each step of the search."""
@@ -93,7 +98,8 @@ class _Work:
     def result(self) -> dict[str, Any]:
         """Both stages and the verdict."""
         self.report(None, "choosing validation purchases and demonstrations")
-        self._tell(0, "zero-shot", (), (), 0.0, 0, "No demonstrations: the baseline of every gain.")
+        alone = "The locked demonstrations alone" if self.kept else "No demonstrations"
+        self._tell(0, "zero-shot", (), (), 0.0, 0, f"{alone}: the baseline of every gain.")
         base, refused = expectation(self.expected)
         if refused and self.request.guard:
             chosen, weights, verdict = (), (), refused
@@ -102,6 +108,8 @@ class _Work:
         else:
             chosen, weights, verdict = (), (), judge(np.zeros(0), None, np.zeros(0))
         last = self.path[-1]["objective"] if chosen else 0.0
+        if self.kept:
+            verdict = replace(verdict, reason=f"{verdict.reason} {LOCKED}")
         self._tell(3, "guard", chosen, weights, last, 0, verdict.reason)
         return {
             "measure": self.request.measure,
@@ -110,7 +118,7 @@ class _Work:
             "path": self.path,
             "chosen": [
                 {"id": self.pool[place].demonstration.id, "weight": weight}
-                for place, weight in zip(chosen, weights, strict=True)
+                for place, weight in zip(*self.stay.around(chosen, weights), strict=True)
             ],
             "guard": verdict.to_json(),
         }
@@ -144,14 +152,39 @@ class _Work:
 
     @cached_property
     def starts(self) -> dict[str, list[PoolEntry]]:
-        """What the plain strategies choose, in prompt order."""
+        """What the plain strategies choose beside what is kept, in prompt order."""
         if not self.request.start:
             return {}
-        ask = self.request
-        return {
+        ask, kept = self.request, {one.id for one in self.kept}
+        chosen = {
             name: selection.choose(*self._where, f"{name}:{ask.size}", ask.seed)
             for name in calibration.STARTS
         }
+        others = {
+            name: [entry for entry in entries if entry.demonstration.id not in kept]
+            for name, entries in chosen.items()
+        }
+        return {name: entries[-self._free :] for name, entries in others.items()}
+
+    @cached_property
+    def kept(self) -> tuple[Kept, ...]:
+        """What the request keeps."""
+        return read_kept(self.request.keep)
+
+    @property
+    def _free(self) -> int:
+        """How many demonstrations may be chosen."""
+        return self.request.size - len(self.kept)
+
+    @cached_property
+    def stay(self) -> Stay:
+        """What the request keeps, as places of the pool, whose last entries they are."""
+        first = len(self.pool) - len(self.kept)
+        return Stay(
+            tuple(range(first, len(self.pool))),
+            tuple(one.place for one in self.kept),
+            tuple(one.weight for one in self.kept),
+        )
 
     @cached_property
     def expected(self) -> dict[str, np.ndarray]:
@@ -163,11 +196,14 @@ class _Work:
 
     @cached_property
     def pool(self) -> list[PoolEntry]:
-        """Every demonstration looked at, each once: of the starts, then source by source."""
+        """Every demonstration looked at, each once: of the starts, source by source, then what is kept."""
         ask = self.request
         started = [entry for entries in self.starts.values() for entry in entries]
         offered = selection.pool(*self._where, ask.sources, ask.pool, ask.seed)
-        return list({entry.demonstration.id: entry for entry in [*started, *offered]}.values())
+        stay = named(*self._where, [one.id for one in self.kept])
+        ids = {one.id for one in self.kept}
+        found = {entry.demonstration.id: entry for entry in [*started, *offered]}
+        return [*(entry for name, entry in found.items() if name not in ids), *stay]
 
     @cached_property
     def tokens(self) -> list[int]:
@@ -187,11 +223,12 @@ class _Work:
     def _utility_on(self, among: Sequence[Target]) -> ModelUtility:
         from engine.optimize.utility import ModelUtility
 
-        return ModelUtility(self.context, self.pool, among)
+        return ModelUtility(self.context, self.pool, among, self.stay)
 
     def _allowed(self, chosen: Set) -> bool:
         budget = self.request.tokens
-        if budget is not None and sum(self.tokens[place] for place in chosen) > budget:
+        whole, _ = self.stay.around(chosen)
+        if budget is not None and sum(self.tokens[place] for place in whole) > budget:
             return False
         return self.utility.fits(chosen)
 
@@ -200,11 +237,12 @@ class _Work:
         search = Search(
             self.utility,
             validation_purchases.share(self.choosing),
-            self.request.size,
+            self._free,
             self._allowed,
             self._took,
         )
-        order = sorted(range(len(self.pool)), key=lambda n: -self.pool[n].similarity)
+        others = range(len(self.pool) - len(self.kept))
+        order = sorted(others, key=lambda n: -self.pool[n].similarity)
         beam = self.request.beam if self.request.perturb is None else max(2, self.request.beam)
         return choose(search, starts, base, order, beam, TRIES)
 
@@ -283,13 +321,14 @@ class _Work:
         if self.judging and self.request.guard:
             gains = self.held_out_utility.weighted(chosen, weights) if chosen else np.zeros(len(self.judging))
             held_out = float(validation_purchases.share(self.judging) @ gains)
+        whole, given = self.stay.around(chosen, weights)
         self.path.append(
             {
                 "stage": stage,
                 "step": len(self.path),
                 "action": action,
-                "demonstrations": [self.pool[place].demonstration.id for place in chosen],
-                "weights": list(weights),
+                "demonstrations": [self.pool[place].demonstration.id for place in whole],
+                "weights": given,
                 "objective": objective,
                 "held_out": held_out,
                 "tried": tried,

@@ -1,5 +1,8 @@
 """The utility of sets of a pool on probes, by a model: in a measure for the search, in NDCG@10 for the guard.
 
+Where demonstrations are kept, every set stands around them, and gains are those over them alone: to the
+search and the guard they are part of the prompt.
+
 Boundary: places of the pool in, gains per probe out. What is judged are prompts really written: a
 demonstration that would give a probe away does not stand in its prompt, and a set is compared with the prompt
 without any. Only which one to drop or replace next is proposed by turning each down (`without`), which is
@@ -9,6 +12,7 @@ quick; the set that comes of it is written and judged like any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -26,6 +30,7 @@ from engine.lrgd.perturb import robust
 from engine.optimize import validation_purchases
 from engine.optimize.choose import Set
 from engine.optimize.objective import ProbeCosts, Trial
+from engine.optimize.stay import NOTHING, Stay
 from engine.optimize.validation_purchases import Target
 from engine.prompts import Example
 
@@ -34,11 +39,15 @@ class ModelUtility:
     """`engine.optimize.choose.Utility` for the sets of a pool on some of the probes."""
 
     def __init__(
-        self, context: Context[OptimizeRequest], pool: Sequence[PoolEntry], among: Sequence[Target]
+        self,
+        context: Context[OptimizeRequest],
+        pool: Sequence[PoolEntry],
+        among: Sequence[Target],
+        stay: Stay = NOTHING,
     ) -> None:
         request, query = context.request, context.query
         self._request, self._query = request, query
-        self._pool, self._among = pool, among
+        self._pool, self._among, self._stay = pool, among, stay
         self._template, self._shown = context.template, [context.example(entry) for entry in pool]
         self._loaded, self._cache = context.loaded, context.engine.prefills
         listed = validation_purchases.candidates(context.store, context.dataset, query, among, request.seed)
@@ -54,12 +63,21 @@ class ModelUtility:
             request.measure,  # type: ignore[arg-type]  # checked with the request
             self._cache,
         )
-        self._zero = self._costs.costs([])[0].numpy()
+        self._zero = self._baseline()
         self._edits = request.edits
         self._disliked = disliked_for(context.store, context.dataset, query, self._edits)
 
     def ranking_gains(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
-        """NDCG@10 [P] of each probe among its candidates, less that without demonstrations."""
+        """NDCG@10 [P] of each probe among its candidates, less that without the chosen."""
+        gains = self._ranked(*self._stay.around(chosen, weights))
+        return gains - self._kept_gains if self._stay.places else gains
+
+    @cached_property
+    def _kept_gains(self) -> np.ndarray:
+        """Of what is kept alone, over no demonstrations at all [P]."""
+        return self._ranked(*self._stay.around((), ()))
+
+    def _ranked(self, chosen: Set, weights: Sequence[float]) -> np.ndarray:
         tasks = []
         for trial, hides in zip(self._trials, self._hidden(chosen), strict=True):
             shown = [n for n, hides_one in enumerate(hides) if not hides_one]
@@ -81,7 +99,7 @@ class ModelUtility:
         )
 
     def fits(self, chosen: Set) -> bool:
-        return self._costs.fits(self._examples(chosen))
+        return self._costs.fits(self._examples(self._stay.around(chosen)[0]))
 
     def gains(self, chosen: Set) -> np.ndarray:
         """[P]."""
@@ -99,8 +117,10 @@ class ModelUtility:
     def robust(self, chosen: Set) -> float:
         ask = self._request
         numbers = range(ask.draws if drawn(self._edits) else 1)
-        task = Task(self._examples(chosen), (), (), template=self._template)
-        hidden = torch.from_numpy(self._hidden(chosen))
+        whole, weights = self._stay.around(chosen)
+        given = tuple(weights) if self._stay.places else None
+        task = Task(self._examples(whole), (), (), weights=given, template=self._template)
+        hidden = torch.from_numpy(self._hidden(whole))
         gains = []
         for draw in draws_of(task, self._edits, ask.seed, numbers, self._disliked):
             weights = None if draw.task.weights is None else torch.tensor([draw.task.weights])
@@ -111,15 +131,33 @@ class ModelUtility:
 
     def slope(self, chosen: Set, share: np.ndarray) -> Callable[[Tensor], tuple[float, Tensor]]:
         """weights [k] -> cost over the probes and its gradient [k]."""
-        mask = torch.from_numpy(self._hidden(chosen))
-        return lambda alpha: self._costs.gradient(
-            self._examples(chosen), alpha, mask, torch.from_numpy(share)
-        )
+        whole, _ = self._stay.around(chosen)
+        mask, examples = torch.from_numpy(self._hidden(whole)), self._examples(whole)
+
+        def cost(alpha: Tensor) -> tuple[float, Tensor]:
+            found, slope = self._costs.gradient(
+                examples, self._stay.weights(alpha[None])[0], mask, torch.from_numpy(share)
+            )
+            return found, slope[self._stay.free(len(whole))]
+
+        return cost
 
     def _gained(self, chosen: Set, weights: Tensor | None) -> np.ndarray:
         """Gains [m, P] at weightings [m, k]; None: one, all at 1."""
-        mask = torch.from_numpy(self._hidden(chosen))
-        return self._zero - self._costs.costs(self._examples(chosen), weights, mask).numpy()
+        whole, _ = self._stay.around(chosen)
+        if self._stay.places:
+            given = torch.ones(1, len(chosen), dtype=torch.float64) if weights is None else weights
+            weights = self._stay.weights(given)
+        mask = torch.from_numpy(self._hidden(whole))
+        return self._zero - self._costs.costs(self._examples(whole), weights, mask).numpy()
+
+    def _baseline(self) -> np.ndarray:
+        """The costs [P] of the prompts that every gain is a gain over."""
+        whole, weights = self._stay.around(())
+        if not whole:
+            return self._costs.costs([])[0].numpy()
+        mask, alpha = torch.from_numpy(self._hidden(whole)), torch.tensor([weights], dtype=torch.float64)
+        return self._costs.costs(self._examples(whole), alpha, mask)[0].numpy()
 
     def _hidden(self, chosen: Set) -> np.ndarray:
         return validation_purchases.hidden(self._among, [self._pool[n] for n in chosen], self._query)

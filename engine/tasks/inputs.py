@@ -18,6 +18,7 @@ from db.demonstrations import shows
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest
+from db.requests.keep import around, read_kept
 from db.requests.strategy_spec import Spec
 from engine.context import Context
 from engine.data.candidates import candidate_list
@@ -189,6 +190,8 @@ def _chosen(context: Context[RunRequest]) -> Choice:
         entries = selection.choose(
             store, dataset, query, spec, request.seed, context.reader, request.control_of
         )
+    if request.keep is not None:
+        return _around_kept(context, spec, entries)
     weights = request.weights or (1.0,) * len(entries)
     if len(weights) != len(entries):
         raise BadInput(
@@ -196,6 +199,25 @@ def _chosen(context: Context[RunRequest]) -> Choice:
             "this user. Give one weight for each, in prompt order."
         )
     return Choice(tuple(entries), weights, control=_control(context, spec, entries))
+
+
+def _around_kept(context: Context[RunRequest], spec: Spec, entries: Sequence[PoolEntry]) -> Choice:
+    """What the request keeps, each at its place with its weight, and around it the best of what was chosen
+    otherwise, so many that there are as many as were asked for."""
+    kept = read_kept(context.request.keep)
+    stay = named(context.store, context.dataset, context.query, [one.id for one in kept])
+    taken = {one.id for one in kept}
+    best_first = [entry for entry in entries[::-1] if entry.demonstration.id not in taken]
+    if spec.tokens is None:
+        free = best_first[: spec.size - len(kept)]
+    else:
+        tokens = context.reader.tokens
+        free = selection.within(best_first, spec.tokens - sum(map(tokens, stay)), tokens)
+    pairs = around(
+        [(entry, 1.0) for entry in free[::-1]],
+        [(one.place, (entry, one.weight)) for one, entry in zip(kept, stay, strict=True)],
+    )
+    return Choice(tuple(entry for entry, _ in pairs), tuple(weight for _, weight in pairs))
 
 
 def _control(context: Context[RunRequest], spec: Spec, entries: Sequence[PoolEntry]) -> Control | None:

@@ -54,6 +54,8 @@ def other(field: RequestField, store: Store) -> Any:
     if field.name == "demonstrations":
         first, second = (view["id"] for view in pool(store, PLAIN)[:2])
         return (Chosen(second, 2.0), Chosen(first))
+    if field.name == "keep":
+        return f"{pool(store, PLAIN)[0]['id']}*0.5@2"
     if field.name in OTHERS:
         return OTHERS[field.name]
     if field.choices:

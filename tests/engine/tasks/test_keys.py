@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from db import datasets, runs
-from db.demonstrations import hand_written
+from db.demonstrations import hand_written, save_many
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest, request_digest
 from db.sets import NamedSet
 from db.settings import Settings
@@ -57,6 +57,7 @@ CHANGED: dict[str, Any] = {
     "exclude_target_item": True,
     "control_of": "bm25",
     "turns": "chat",
+    "keep": "0123456789abcdef*0.5@2",
 }
 # They act through which demonstrations and history they choose, and these are in the run's key.
 CHOOSERS = {"embedding", "prescore", "exclude_target_item", "control_of"}
@@ -84,7 +85,11 @@ def engine(
         yield made
 
 
-def another(field: str) -> RunRequest:
+def another(field: str, engine: Engine | None = None) -> RunRequest:
+    if field == "keep" and engine is not None:
+        first = gather(resolve(engine, ASKED)).chosen[0].demonstration
+        save_many(engine.store, [first])
+        return replace(ASKED, keep=f"{first.id}*0.5@2")
     return replace(ASKED, **{field: CHANGED[field]})
 
 
@@ -97,7 +102,7 @@ def test_another_value_of_a_field_is_another_question_and_another_run(
     engine: Engine, field: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sentence_encoder, "encoder_revision", lambda folder, digests: folder)
-    asked, changed = resolve(engine, ASKED), resolve(engine, another(field))
+    asked, changed = resolve(engine, ASKED), resolve(engine, another(field, engine))
     digests = [asked_here(context) for context in (asked, changed)]
     assert digests[0] != digests[1]
     if field not in CHOOSERS:

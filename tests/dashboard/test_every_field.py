@@ -123,6 +123,7 @@ NOT_ON_THE_PAGE: dict[type, dict[str, str]] = {
             ("pool", "steps", "ridge", "noise", "kappa", "draws", "calibrate", "start"),
             "for research on the optimizer: on the command line",
         ),
+        "keep": "locked on the desk",
     },
     TuneRequest: {
         "periods": "fixed, so that models tuned up to one period compare",

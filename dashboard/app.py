@@ -27,13 +27,15 @@ if not gate.passed():
 
 shown = pages.shown(read_only=rights.reads_only())
 drawn = {
-    page: st.Page(page.script, title=page.title, url_path=page.name, default=page is shown[0])
+    page: st.Page(page.script, title=page.title, url_path=page.name, default=page is pages.PAGES[0])
     for page in shown
 }
 sections = pages.sections(shown)
-current = st.navigation(
-    {section: [drawn[page] for page in group] for section, group in sections.items()}, position="hidden"
-)
+known = {section: [drawn[page] for page in group] for section, group in sections.items()}
+if pages.PAGES[0] not in shown:  # what opens without an address is a page of its own: its links keep theirs
+    first = next(page for page in shown if page.name == pages.READS_FIRST)
+    known[""] = [st.Page(first.script, title=first.title, url_path="start", default=True)]
+current = st.navigation(known, position="hidden")
 
 with st.sidebar:
     st.title("Dualens", anchor=False)

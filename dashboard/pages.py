@@ -73,11 +73,21 @@ PAGES: list[Page] = [
         "studies",
         reads=True,
     ),
+    Page(
+        "present",
+        "Present",
+        "Prove",
+        "Show a run, a comparison or a study step by step, to other people.",
+        "present",
+        reads=True,
+    ),
     Page("tune", "Tune", "Manage", "Tune a model or fit a recommender on a data set.", "tune"),
     Page("library", "Library", "Manage", "Manage data sets, models, jobs and storage.", "library"),
     Page("guide", "Guide", "Read", "Read the documentation.", reads=True),
 ]
-"""In the order of the navigation; the first opens without an address."""
+"""In the order of the navigation; the first opens without an address, or else `READS_FIRST`."""
+
+READS_FIRST = "present"
 
 
 def shown(*, read_only: bool) -> list[Page]:

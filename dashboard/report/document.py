@@ -31,7 +31,7 @@ def document(story: Story, now: float) -> str:
         *(_step(at, step) for at, step in enumerate(story.steps, start=1)),
         _section("Method", _items(story.method)),
         _section("Limits", _items(story.limits)),
-        _section("Everything else", *(_table(each) for each in story.tables), *map(_text, story.texts)),
+        _section("Everything else", *(table(each) for each in story.tables), *map(_text, story.texts)),
         _reproduce(story),
         f"<footer>Written {moment(now)} UTC. This file is complete: it loads nothing.</footer>",
     ]
@@ -78,7 +78,7 @@ def _step(at: int, step: Step) -> str:
     return (
         f'<section id="step-{at}"><h2>{at}. {html(step.title)}</h2>'
         f'<p class="finding">{html(step.finding)}</p>'
-        f"{about}{figures}{_items(step.more)}{''.join(_table(each) for each in step.tables)}</section>"
+        f"{about}{figures}{_items(step.more)}{''.join(table(each) for each in step.tables)}</section>"
     )
 
 
@@ -91,18 +91,19 @@ def _items(sentences: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{html(each)}</li>' for each in sentences)}</ul>" if sentences else ""
 
 
-def _table(table: Table) -> str:
-    numeric = [_is_numeric([row[at] for row in table.rows]) for at in range(len(table.head))]
+def table(shown: Table, level: int = 3) -> str:
+    """A table under a heading of this level; one of many rows is folded."""
+    numeric = [_is_numeric([row[at] for row in shown.rows]) for at in range(len(shown.head))]
 
     def row(cells: Sequence[str], tag: str) -> str:
         return "<tr>" + "".join(_cell(cell, tag, n) for cell, n in zip(cells, numeric, strict=True)) + "</tr>"
 
-    head, body = row(table.head, "th"), "".join(row(cells, "td") for cells in table.rows)
+    head, body = row(shown.head, "th"), "".join(row(cells, "td") for cells in shown.rows)
     whole = f"<div class='scroll'><table><thead>{head}</thead><tbody>{body}</tbody></table></div>"
-    title = html(table.title)
-    if len(table.rows) > MANY_ROWS:
-        return f"<details><summary>{title} ({len(table.rows)} rows)</summary>{whole}</details>"
-    return f"<h3>{title}</h3>{whole}"
+    title = html(shown.title)
+    if len(shown.rows) > MANY_ROWS:
+        return f"<details><summary>{title} ({len(shown.rows)} rows)</summary>{whole}</details>"
+    return f"<h{level}>{title}</h{level}>{whole}"
 
 
 def _cell(cell: str, tag: str, numeric: bool) -> str:

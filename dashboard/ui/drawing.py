@@ -25,6 +25,18 @@ export default ({ data, parentElement }) => { parentElement.querySelector(".pict
 """
 
 
+WIDE_STYLE = f"""{STYLE}
+.picture > svg {{ width: 100%; height: auto; max-height: 66vh }}
+.picture:has(.item:hover) .item:not(:hover) {{ opacity: 0.25 }}
+"""
+
+
+def draw_wide(svg: str, key: str) -> None:
+    """Draw a picture that scales to the width of the page, and no higher than the window leaves room for."""
+    picture = component("dualens_wide_picture", html='<div class="picture"></div>', css=WIDE_STYLE, js=DRAW)
+    picture(key=key, data=svg, height="content")
+
+
 def draw(svg: str, key: str, height: int) -> None:
     """Draw a picture of `height` pixels; the class of a part is its colour's name in the palette."""
     picture = component("dualens_picture", html='<div class="picture"></div>', css=STYLE, js=DRAW)

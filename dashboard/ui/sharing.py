@@ -1,4 +1,4 @@
-"""Ways to show other people what a page shows: the report as a file."""
+"""Ways to show other people what a page shows: the report as a file, and step by step on Present."""
 
 import time
 from functools import partial
@@ -14,7 +14,7 @@ HELP = "Downloads one HTML file that opens offline and prints."
 
 
 def draw(*ids: str) -> None:
-    """The button for the report of these runs, or of this study. It is written when the button is pressed."""
+    """The report of these runs, or of this study, written when its button is pressed; and Present."""
     short = [each[:12] for each in ids]
     st.download_button(
         "Report",
@@ -25,6 +25,10 @@ def draw(*ids: str) -> None:
         on_click="ignore",
         help=HELP,
     )
+    with st.container(key=f"present-{'-'.join(short)}", width="content"):
+        st.page_link(
+            "screens/present/page.py", label="Present", query_params={"of": ",".join(ids)}, width="content"
+        )
 
 
 def _written(store: Store, ids: tuple[str, ...]) -> str:

@@ -142,6 +142,9 @@ PLACES = (
     Place(
         "library", "Who", {"data": look, "models": tab("Models"), "jobs": tab("Jobs"), "bin": tab("Storage")}
     ),
+    Place("present", "Starred ones first"),
+    *(Place(f"present?of={{key}}&step={step}", f"{step} of 5") for step in range(1, 6)),
+    Place("present?of={unlike},{key}&step=1", "do not compare"),
     Place("guide", "Dualens"),
     Place("guide?doc=choices", "Choices"),
     Place("guide?doc=commands", "Commands"),

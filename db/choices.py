@@ -534,6 +534,12 @@ EXPLANATIONS: dict[str, Choice] = _table(
         "What each token of each demonstration contributes, in each layer and head",
         paper="arXiv 1703.01365",
     ),
+    Choice(
+        "orders",
+        "order map",
+        "The same demonstrations in other orders, and the target at every place of a listwise prompt",
+        paper="arXiv 2405.02778",
+    ),
 )
 """What can be measured about one run's demonstrations, besides their effects."""
 

@@ -31,7 +31,7 @@ def found(part: str, run: Run) -> Job | None:
 def draw(
     part: str,
     run: Run,
-    verb: str,
+    verb: tuple[str, str],
     what: str,
     show: Callable[[Result], None],
     *,
@@ -39,7 +39,8 @@ def draw(
 ) -> None:
     """The result of this part; else a button and what it will show, how far it is, or why it failed.
 
-    verb: what the button says, such as "Measure tokens". what: what will be here and what it takes.
+    verb: what the button says and what is said meanwhile ("Measure tokens", "Measuring tokens"). what: what
+    will be here and what it takes.
     """
     job = found(part, run)
     answer = None if job is None else Answer(job)
@@ -49,7 +50,7 @@ def draw(
             st.caption(f":orange[Note:] {md(note, 400)}")
         return
     if answer is not None and answer.pending:
-        progress.watch(answer.job, verb)
+        progress.watch(answer.job, verb[1])
         st.skeleton(height=height)
         return
     if answer is not None and answer.error:
@@ -60,7 +61,7 @@ def draw(
     ):
         empty("Not measured yet", what)
         rights.work_button(
-            verb,
+            verb[0],
             key=f"explain-{part}-go",
             type="primary",
             disabled=reason is not None,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from dashboard.screens.explain import effects_cards, stability_cards, tokens_card
+from dashboard.screens.explain import effects_cards, orders_card, stability_cards, tokens_card
 from dashboard.state import links, session
 from dashboard.state.measuring import let_go_of_others
 from dashboard.state.outcome import DIRECT, REPROMPT, effects_of
@@ -134,6 +134,7 @@ class Section(NamedTuple):
 SECTIONS = {
     "effects": Section("Effects", effects_section),
     "tokens": Section("Tokens", tokens_section),
+    "orders": Section("Order", orders_card.draw),
     "pairs": Section("Pairs", pairs_section),
     "stability": Section("Stability", stability_section),
 }

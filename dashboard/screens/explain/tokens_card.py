@@ -35,7 +35,7 @@ def draw(run: Run, effects: Result | None) -> None:
     looking.draw(
         "tokens",
         run,
-        "Measure tokens",
+        ("Measure tokens", "Measuring tokens"),
         "The prompt with every token shaded by its contribution, and a map of layers and heads. It takes "
         "about a dozen passes forward and back.",
         lambda result: _shown(result, run, effects),

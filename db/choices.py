@@ -540,6 +540,18 @@ EXPLANATIONS: dict[str, Choice] = _table(
         "The same demonstrations in other orders, and the target at every place of a listwise prompt",
         paper="arXiv 2405.02778",
     ),
+    Choice(
+        "pairs",
+        "pairs",
+        "The interaction of every two demonstrations: which teach the same, which need each other",
+        paper="Grabisch and Roubens 1999",
+    ),
+    Choice(
+        "step",
+        "second reading",
+        "How far the dual model's own loss falls through each demonstration's part of its step",
+        paper="arXiv 2504.04386, reconstructed",
+    ),
 )
 """What can be measured about one run's demonstrations, besides their effects."""
 

@@ -69,6 +69,22 @@ def interactions(costs: Tensor) -> Tensor:
     return found
 
 
+def last_interactions(objective: Objective, weights: Tensor) -> Tensor:
+    """What two lose together beyond what each loses alone, the others being there [k, k]; 0 on the diagonal.
+
+    The interaction in the whole set, v(N) - v(N-a) - v(N-b) + v(N-a-b), from 1 + k + k (k - 1) / 2 costs:
+    where all coalitions are too many. Below 0 where they teach the same.
+    """
+    k = weights.numel()
+    keep = 1 - torch.eye(k, dtype=weights.dtype, device=weights.device)
+    first, second = torch.triu_indices(k, k, 1, device=weights.device)
+    costs = objective.value(torch.cat([weights[None], keep * weights, keep[first] * keep[second] * weights]))
+    alone, both = costs[1 : k + 1], costs[k + 1 :]
+    found = costs.new_zeros(k, k)
+    found[first, second] = found[second, first] = alone[first] + alone[second] - costs[0] - both
+    return found
+
+
 def _weights(k: int) -> list[tuple[int, float]]:
     """What a marginal contribution to a coalition of each size counts."""
     return [(s, math.factorial(s) * math.factorial(k - s - 1) / math.factorial(k)) for s in range(k)]

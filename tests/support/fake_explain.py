@@ -1,6 +1,7 @@
 """Explanations of the fake engine: numbers made from digests, in the shapes of the real one."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,34 @@ def orders(store: Store, run: Run) -> dict[str, Any]:
     }
 
 
-PARTS: dict[str, Callable[[Store, Run], dict[str, Any]]] = {"tokens": tokens, "orders": orders}
+def pairs(store: Store, run: Run) -> dict[str, Any]:
+    """Neighbours in the prompt teach the same."""
+    ids = [view["id"] for view in run.result["demonstrations"]]
+    rows = [{"first": a, "second": b, "interaction": -0.2} for a, b in pairwise(ids)]
+    said = "Number 1 and number 2 teach the same most: −0.20 log-share."
+    return {"measure": "margin", "interactions": rows, "of": "last", "passes": 7, "said": said}
+
+
+def step(store: Store, run: Run) -> dict[str, Any]:
+    """Equal shares in three layers, of which the first sees no demonstration."""
+    views = run.result["demonstrations"]
+    share = 1 / len(views)
+    return {
+        "rows": [{"id": view["id"], "share": share, "effect": 0.1} for view in views],
+        "layers": [[None] * len(views), *([[share] * len(views)] * (LAYERS - 1))],
+        "kept": list(range(len(views))),
+        "spearman": None,
+        "measure": "margin",
+        "said": "25 % of the step is number 1 (x).",
+    }
+
+
+PARTS: dict[str, Callable[[Store, Run], dict[str, Any]]] = {
+    "tokens": tokens,
+    "orders": orders,
+    "pairs": pairs,
+    "step": step,
+}
 
 
 def explain(store: Store, run: Run, part: str) -> dict[str, Any]:

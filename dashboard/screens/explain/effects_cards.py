@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.screens.explain.effects_chart import AXES, effect_chart
 from dashboard.screens.explain.explain_text import (
     agreement,
@@ -14,8 +13,6 @@ from dashboard.screens.explain.explain_text import (
     effect_table,
     estimator,
 )
-from dashboard.screens.explain.pairs_chart import describe as describe_pairs
-from dashboard.screens.explain.pairs_chart import pairs
 from dashboard.state import session
 from dashboard.state.measuring import file_effects, newest, obstacle
 from dashboard.state.outcome import REPROMPT
@@ -23,7 +20,7 @@ from dashboard.state.waiting import Answer
 from dashboard.text import words
 from dashboard.text.literal import md
 from dashboard.ui import effects_offer, forms, progress, rights
-from dashboard.ui.notices import colours, empty, heading
+from dashboard.ui.notices import empty, heading
 from dashboard.ui.remembered import remembered
 from db.choices import EFFECT_MODES
 from db.effect_results import proxied
@@ -61,34 +58,6 @@ def effects_card(run: Run, effects: Result | None, mode: str, other: Result | No
         st.caption(f":orange[Note:] {md(said)}")
     for note in effects.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")
-
-
-def pairs_card(run: Run, effects: Result) -> None:
-    """Which demonstrations teach the same and which need each other."""
-    heading(
-        "Pairs",
-        "Interaction of every two. Below zero (orange) they teach the same: beside one, the other adds less. "
-        "Above (blue) they need each other.",
-    )
-    if not effects.get("interactions"):
-        empty(*no_pairs(effects), 120)
-        return
-    titles = [str(demo["answer"]["title"]) for demo in run.result["demonstrations"]]
-    st.plotly_chart(
-        pairs(effects, titles, colours()),
-        key=f"explain-pairs-{run.key}-{effects['mode']}",
-        theme=None,
-        config=CONFIG,
-        alt=describe_pairs(effects),
-    )
-    st.markdown(md(words.redundancy(effects) or "No pair plainly teaches the same."))
-
-
-def no_pairs(effects: Result) -> tuple[str, str]:
-    """Why there is no picture of pairs."""
-    if len(effects["demonstrations"]) < 2:
-        return "No pair", "There is one demonstration."
-    return "Not measured", "Pairs take all subsets: exact effects have them, and effects are exact up to 6."
 
 
 def trust_card(run: Run, effects: Result | None) -> None:

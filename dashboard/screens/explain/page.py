@@ -5,7 +5,14 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from dashboard.screens.explain import effects_cards, orders_card, stability_cards, tokens_card
+from dashboard.screens.explain import (
+    effects_cards,
+    inside_cards,
+    orders_card,
+    pairs_card,
+    stability_cards,
+    tokens_card,
+)
 from dashboard.state import links, session
 from dashboard.state.measuring import let_go_of_others
 from dashboard.state.outcome import DIRECT, REPROMPT, effects_of
@@ -106,14 +113,6 @@ def tokens_section(run: Run) -> None:
     tokens_card.draw(run, effects_of(run.key))
 
 
-def pairs_section(run: Run) -> None:
-    """Which demonstrations teach the same."""
-    effects = effects_of(run.key, REPROMPT) or effects_of(run.key)
-    with card("pairs"):
-        if effects is not None:
-            effects_cards.pairs_card(run, effects)
-
-
 def stability_section(run: Run) -> None:
     """Perturbations, and more readings of the demonstrations."""
     left, right = st.columns((1.13, 1), gap="small")
@@ -135,8 +134,9 @@ SECTIONS = {
     "effects": Section("Effects", effects_section),
     "tokens": Section("Tokens", tokens_section),
     "orders": Section("Order", orders_card.draw),
-    "pairs": Section("Pairs", pairs_section),
+    "pairs": Section("Pairs", pairs_card.draw),
     "stability": Section("Stability", stability_section),
+    "inside": Section("Inside the model", inside_cards.draw),
 }
 
 
@@ -151,10 +151,9 @@ def explain_remote(run: Run, endpoint: Endpoint) -> None:
         effects_cards.trust_card(run, effects)
         effects_cards.proxy(run, effects, endpoint)
     if effects is not None:
-        left, right = st.columns((0.62, 1), gap="small")
-        with left, card("pairs"):
-            effects_cards.pairs_card(run, effects)
-        with right, card("all-effects"):
+        if effects.get("interactions"):
+            pairs_card.draw(run)
+        with card("all-effects"):
             effects_cards.table_card(run, effects)
     heading("In one sentence", md(words.recommend(run.result, effects)))
 

@@ -14,6 +14,7 @@ from db.effect_results import UNITS
 CELL_PX, MOST_PX = 44, 380
 MARGIN = {"l": 34, "r": 14, "t": 8, "b": 40}
 PALE = 0.55  # so that the numbers can be read on the strongest colour, in both themes
+NUMBERED = 9  # demonstrations up to which cells carry their numbers
 LEAST = 0.1  # the scale is never so fine that noise has colour
 
 
@@ -58,7 +59,7 @@ def pairs(effects: Mapping[str, Any], titles: Sequence[str], palette: Palette) -
     )
     for row, line in enumerate(cells):
         for column, value in enumerate(line):
-            if value is not None:
+            if value is not None and count <= NUMBERED:
                 figure.add_annotation(
                     x=numbers[column],
                     y=numbers[row],

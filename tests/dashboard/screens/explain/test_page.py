@@ -11,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.charts.dots import dots
 from dashboard.screens.explain import explain_text
-from dashboard.screens.explain.effects_cards import no_pairs
 from dashboard.screens.explain.forward_chart import describe, forward
 from dashboard.state.measuring import newest
 from dashboard.state.outcome import effects_of
@@ -303,8 +302,3 @@ def test_the_forward_curve_rings_its_best_pass() -> None:
         "target's loss by 0.60 nats."
     )
     assert explain_text.forward_sentence({"curve": curve[:1]}) == "Nothing was iterated."
-
-
-def test_why_there_is_no_picture_of_pairs() -> None:
-    assert no_pairs({"demonstrations": [{}]}) == ("No pair", "There is one demonstration.")
-    assert "exact effects have them" in no_pairs({"demonstrations": [{}] * 7})[1]

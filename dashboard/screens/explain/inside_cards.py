@@ -1,0 +1,65 @@
+"""Inside the model: what the dual model's step is made of, and how exactly it equals attention."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts.base import CONFIG
+from dashboard.screens.explain import looking
+from dashboard.screens.explain.explain_text import LABEL_LETTERS
+from dashboard.screens.explain.step_chart import describe, step_map
+from dashboard.text.formats import signed
+from dashboard.text.literal import md
+from dashboard.ui.notices import card, colours, heading
+from db.runs import Run
+
+Result = Mapping[str, Any]
+
+
+def draw(run: Run) -> None:
+    """The cards of this section."""
+    with card("step", stretch=False):
+        step_card(run)
+
+
+def step_card(run: Run) -> None:
+    """The second reading of LRGD's metric, beside effects."""
+    heading(
+        "Second reading",
+        "How far the dual model's own loss falls through each demonstration's part of its one gradient step. "
+        "A reconstruction of LRGD's metric: it knows neither query nor target, so it cannot say what helps.",
+    )
+    looking.draw(
+        "step",
+        run,
+        ("Measure the step", "Measuring the step"),
+        "What the step is made of, layer by layer, and whether its order is that of measured effects.",
+        lambda result: _step(result, run),
+    )
+
+
+def _step(result: Result, run: Run) -> None:
+    titles = [str(demo["answer"]["title"]) for demo in run.result["demonstrations"]]
+    left, right = st.columns(2, gap="small")
+    with left:
+        st.plotly_chart(
+            step_map(result, titles, colours()),
+            key=f"step-{run.key[:12]}",
+            theme=None,
+            config=CONFIG,
+            alt=describe(result),
+        )
+    with right:
+        table = pd.DataFrame(
+            {
+                "": [str(at) for at in range(1, len(titles) + 1)],
+                "demonstration": [md(title, LABEL_LETTERS) for title in titles],
+                "share of the step": [f"**{100 * row['share']:.1f} %**" for row in result["rows"]],
+                "effect": [signed(row["effect"]) for row in result["rows"]],
+            }
+        )
+        st.table(table, border="horizontal", hide_index=True)
+        st.markdown(md(result["said"]))
+        st.caption("Shares are means over layers and heads and add up to 100 %. Effect: if you turn it down.")

@@ -19,6 +19,7 @@ from db.canonical import digest
 from db.choices import COMPARED, COPIES
 from db.errors import BadInput
 from db.models import ModelInfo
+from db.outcomes import HELPED, HURT, MOST_USERS, SAME
 from db.requests import RunRequest, StudyRequest
 from db.requests.strategy_spec import Spec
 from engine.context import Context, Engine
@@ -185,7 +186,8 @@ def result(
     seconds: float,
 ) -> dict[str, Any]:
     """The table as JSON, from what was measured per user."""
-    values = {name: per_user([Standing(*user["standing"][name]) for user in users]) for name in names}
+    standings = {name: [Standing(*user["standing"][name]) for user in users] for name in names}
+    values = {name: per_user(standings[name]) for name in names}
     strategies = {name: values[name] for name in plain(names)}
     best = best_of(strategies)
     tested = pairwise(strategies, best, request.seed)
@@ -213,6 +215,7 @@ def result(
         "order": list(names),
         "strategies": table,
         "best": best,
+        **({"turned": turned(standings)} if NONE in standings else {}),
         "tests": tested,
         **({"guard": guard} if guard else {}),
         **({"controls": compared} if compared else {}),
@@ -247,6 +250,21 @@ def corrected(strategies: int) -> str:
         f"Holm: p corrected for all {pairs} pairs of the {strategies} strategies, by measure; that also "
         "covers having picked the best on the same users. Intervals are of single differences, uncorrected."
     )
+
+
+def turned(standings: Mapping[str, Sequence[Standing]]) -> dict[str, str]:
+    """For each strategy a mark of `db.outcomes` per user, of the last `MOST_USERS`: what it did to the target's
+    rank against no demonstrations."""
+
+    def mark(with_: Standing, without: Standing) -> str:
+        gained = without.rank - with_.rank
+        return SAME if not gained else HELPED if gained > 0 else HURT
+
+    return {
+        name: "".join(map(mark, standings[name], standings[NONE]))[-MOST_USERS:]
+        for name in plain(list(standings))
+        if name != NONE
+    }
 
 
 def per_user(standings: Sequence[Standing]) -> dict[str, NDArray[np.float64]]:

@@ -164,6 +164,7 @@ def strategies(asked: dict[str, Any]) -> dict[str, Any]:
         "k": asked.get("k", 4),
         "strategies": dict(sorted(found.items())),
         "best": max(worth, key=lambda name: worth[name]),
+        "turned": {name: ("+-=+" * asked["users"])[: asked["users"]] for name in names if name != "none"},
         "tests": tested,
         "guard": {"two-stage": 12, "zero-shot": 6, "stage 1": 2},
         "controls": controls(asked),

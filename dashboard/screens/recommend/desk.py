@@ -7,7 +7,15 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.screens.recommend import export_dialog, fill, optimize_dialog, pool, target_marks, writing
+from dashboard.screens.recommend import (
+    export_dialog,
+    fill,
+    optimize_dialog,
+    pool,
+    target_marks,
+    usual,
+    writing,
+)
 from dashboard.screens.recommend.effects_chart import Bar, effects
 from dashboard.state import demonstrations, session, widgets
 from dashboard.state import live as looking
@@ -136,7 +144,7 @@ def finish(
                 job, key = measured.pending.id, outcome.run.key if outcome.run else ""
                 live.part(_growing, job, key, view, rows, look=looking.of_message, of=(job,), job=job)
     _actions(view, outcome)
-    _verdict(outcome, measured)
+    _verdict(view, outcome, measured)
 
 
 def _mark(
@@ -352,11 +360,11 @@ def _actions(view: View, outcome: Outcome) -> None:
                 query_params={"a": outcome.previous, "b": outcome.run.key},
             )
         if outcome.run is not None and outcome.current:
-            sharing.draw(outcome.run.key)
+            sharing.report(outcome.run.key)
     optimize_dialog.status(view)
 
 
-def _verdict(outcome: Outcome, measured: Measured) -> None:
+def _verdict(view: View, outcome: Outcome, measured: Measured) -> None:
     """How far to trust the effects, and the page's sentence. Keeps its height while effects are measured."""
     run = outcome.run
     if run is None or not outcome.current:
@@ -366,6 +374,7 @@ def _verdict(outcome: Outcome, measured: Measured) -> None:
             _trust(run, measured)
         st.subheader("In one sentence", anchor=False)
         st.markdown(md(words.recommend(run.result, measured.result)))
+        usual.draw(view)
 
 
 def _trust(run: Run, measured: Measured) -> None:

@@ -262,3 +262,21 @@ def test_what_is_left_out_is_counted_once_though_copies_count_the_same_demonstra
     [said] = module.left_out(request, [user, user])
     assert "2 of 8 in all" in said
     assert module.left_out(replace(request, exclude_target_item=False), [user]) == []
+
+
+def test_it_notes_what_each_strategy_did_for_each_user(engine: Engine, reports: Callable[..., Any]) -> None:
+    """A mark per user, in the order measured; none of the strategy they are held against, nor of controls."""
+    found = strategies(engine, {**PAYLOAD, "only": ["none", "bm25", "copy"]}, reports())
+    assert list(found["turned"]) == ["bm25"]
+    assert len(found["turned"]["bm25"]) == PAYLOAD["users"]
+    assert "turned" not in strategies(engine, {**PAYLOAD, "only": ["bm25", "random"]}, reports())
+
+
+def test_a_better_rank_helped() -> None:
+    standings = {
+        "none": [Standing(3), Standing(0), Standing(2), Standing(1, 2)],
+        "bm25": [Standing(1), Standing(4), Standing(2), Standing(2)],
+        "copy": [Standing(0)] * 4,
+    }
+    assert module.turned(standings) == {"bm25": "+-=="}, "tied with two others, rank 3 is expected"
+    assert module.turned({name: found * 100 for name, found in standings.items()})["bm25"] == "+-==" * 50

@@ -26,6 +26,8 @@ from db.schema import (
     interactions,
     items,
     jobs,
+    judging_pairs,
+    judgings,
     metadata,
     occurrences,
     optimizations,
@@ -45,6 +47,8 @@ _JSON = {
     demonstrations: ("history", "merged"),
     demonstration_set_versions: ("demonstrations",),
     optimizations: ("result",),
+    judgings: ("left_out",),
+    judging_pairs: ("shown",),
     jobs: ("payload", "result", "partial"),
 }
 _ADVICE = {
@@ -54,6 +58,8 @@ _ADVICE = {
     "demonstrations": "Sets that name it lose it.",
     "demonstration_set_versions": "Save the set again.",
     "optimizations": "Optimize again, or ask for the pool's effects again.",
+    "judgings": "How many pairs it left out is not known any more.",
+    "judging_pairs": "Create the blind comparison again; what people said of other pairs is as it was.",
     "jobs": "Its record cannot be shown.",
 }
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0010"
+REVISION = "0011"
 
 metadata = MetaData(
     naming_convention={
@@ -315,6 +315,64 @@ optimizations = Table(
     Column("created_at", Double, nullable=False),
     Column("result", Text, nullable=False),
     Index("ix_optimizations_dataset_id_user_id", "dataset_id", "user_id"),
+)
+
+
+def _judging() -> Column:
+    """A reference to a blind comparison; what hangs on it goes with it."""
+    return Column("judging_id", Integer, ForeignKey("judgings.id", ondelete="CASCADE"), primary_key=True)
+
+
+# Blind comparisons (`db.judging`). `token`: what the judges' link names. Nothing refers to a run: a pair
+# keeps what is shown of its runs, and outlives them.
+judgings = Table(
+    "judgings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("label_a", Text, nullable=False),
+    Column("label_b", Text, nullable=False),
+    Column("length", Integer, nullable=False),  # titles of each list
+    Column("seed", BigInteger, nullable=False),
+    Column("left_out", Text, nullable=False),  # JSON: reason -> pairs
+    Column("created_at", Double, nullable=False),
+    Column("deleted_at", Double),
+    Index("uq_judgings_token", "token", unique=True),
+    sqlite_autoincrement=True,
+)
+
+judging_pairs = Table(
+    "judging_pairs",
+    metadata,
+    _judging(),
+    Column("pair", Integer, primary_key=True),
+    Column("shown", Text, nullable=False),
+)
+
+judges = Table(
+    "judges",
+    metadata,
+    _judging(),
+    Column("judge", Integer, primary_key=True),  # in the order in which they came, from 0
+    Column("name", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("joined_at", Double, nullable=False),
+    Index("uq_judges_folded", "judging_id", "folded", unique=True),
+)
+
+# `choice`: a, b or tie; `left_side`: which of a and b stood on the left.
+judgements = Table(
+    "judgements",
+    metadata,
+    _judging(),
+    Column("judge", Integer, primary_key=True),
+    Column("pair", Integer, primary_key=True),
+    Column("choice", Text, nullable=False),
+    Column("left_side", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("judged_at", Double, nullable=False),
 )
 
 _OPEN_JOB = text("state IN ('QUEUED', 'RUNNING') AND NOT stop_asked")

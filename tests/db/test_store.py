@@ -95,6 +95,10 @@ def test_an_older_store_is_brought_up_to_date_with_its_jobs(store: Store) -> Non
             "run_index",
             "demonstration_set_versions",
             "demonstration_sets",
+            "judgements",
+            "judges",
+            "judging_pairs",
+            "judgings",
         ):
             connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("ALTER TABLE demonstrations DROP COLUMN merged"))

@@ -100,8 +100,11 @@ def _told(loaded: Any, task: Any, dropping: dict[str, Any], ms: Callable[..., fl
 
     more: dict[str, Any] = {"estimator": "exact"}
     if "known" in inspect.signature(demonstration_effects).parameters:
+        from db.effect_results import FELT, NARROW
+        from engine.llm.explain.effects import Known
+
         turned = demonstration_effects(loaded, task, "difference", measure=dropping["measure"])
-        more = {"estimator": "difference", "known": turned.costs}
+        more = {"estimator": "difference", "known": Known(turned.costs or {}, NARROW, FELT)}
     return ms(lambda: demonstration_effects(loaded, task, **dropping, **more))
 
 

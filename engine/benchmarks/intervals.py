@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from db.effect_results import FELT, NARROW
 from engine.benchmarks.timing import bar
 from engine.evaluation.statistics import estimate
-from engine.llm.explain.effects import narrow
+from engine.llm.explain.effects import Known
 from engine.llm.explain.reprompt import Reprompts
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.gates import WeightedPrompt
@@ -52,7 +53,9 @@ def intervals(
             for near in told:
                 found[measure].setdefault(near.passes, []).append(_off(near, true))
             if known is not None:
-                ended[measure].append(next((near for near in told if narrow(near)), true))
+                ended[measure].append(
+                    next((near for near in told if Known({}, NARROW, FELT).narrow(near)), true)
+                )
                 off[measure].append(_off(ended[measure][-1], true))
     rows = [_row(measure, passes, users) for measure, by in found.items() for passes, users in by.items()]
     if mode == "difference":

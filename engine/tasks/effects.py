@@ -9,7 +9,7 @@ from typing import Any
 from db import runs
 from db.canonical import digest
 from db.choices import EFFECT_MODES, ESTIMATORS, MEASURES
-from db.effect_results import together
+from db.effect_results import FELT, NARROW, together
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import Chosen, RunRequest
@@ -96,7 +96,7 @@ def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], r
                 return stored
     known = _turned_down(context, run, options)
 
-    from engine.llm.explain.effects import Estimate, demonstration_effects
+    from engine.llm.explain.effects import Estimate, Known, demonstration_effects
 
     inputs = gather(context)
     report(None, f"loading {context.model.name}")
@@ -117,7 +117,7 @@ def _measured(context: Context[RunRequest], run: Run, options: dict[str, Any], r
                 **options,
                 cache=context.engine.prefills,
                 told=told,
-                known=known,
+                known=None if known is None else Known(known, NARROW, FELT),
             )
         if measured.estimator == "difference":  # not what is asked for as exact
             options = {**options, "estimator": measured.estimator}

@@ -7,7 +7,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from db.effect_results import FELT, NARROW
 from db.errors import BadInput
 from engine.llm.explain.arithmetic import error_of_one
 from engine.llm.explain.reprompt import Reprompts, reprompt_costs
@@ -88,6 +87,21 @@ class Estimate:
     of: int
 
 
+@dataclass(frozen=True)
+class Known:
+    """The costs of mode direct (`EffectsResult.costs`), and when effects told from them are near enough: half
+    of every interval is at most `share` of the largest effect, or `least` in the measure's unit."""
+
+    costs: Mapping[str, Sequence[float]]
+    share: float
+    least: float
+
+    def narrow(self, found: Effects) -> bool:
+        """Whether they are."""
+        assert found.reach is not None
+        return float(found.reach.max()) <= max(self.share * float(found.effects.abs().max()), self.least)
+
+
 def demonstration_effects(
     loaded: LoadedModel,
     task: Task,
@@ -97,15 +111,15 @@ def demonstration_effects(
     measure: Measure = "margin",
     cache: PrefillCache | None = None,
     told: Callable[[Estimate], None] | None = None,
-    known: Mapping[str, Sequence[float]] | None = None,
+    known: Known | None = None,
 ) -> EffectsResult:
     """The effect of each demonstration on the target at the task's weights (engine/lrgd/effects.py).
 
     mode `direct` gates what query and answer see of a demonstration; `total` also what later demonstrations
     see of it; `reprompt` rewrites the prompt without those left out. `told` hears estimates where the work
-    takes seconds: of one gradient, where the mode has one, then after every few weightings. `known`: the
-    costs of this task in mode direct, of its result. With them `difference` measures mode reprompt, and so
-    does `auto` where the work takes seconds. Raises BadInput where there is no target, exact is asked for
+    takes seconds: of one gradient, where the mode has one, then after every few weightings. `known`: what
+    was measured of this task in mode direct. With it `difference` measures mode reprompt, and so does `auto`
+    where the work takes seconds. Raises BadInput where there is no target, exact is asked for
     more than 8 demonstrations, or a mode cannot be had of this estimator or task.
     """
     cache = cache or PrefillCache()
@@ -167,24 +181,18 @@ def _from_difference(
     objective: Remembered,
     ask: Reading,
     weights: Tensor,
-    known: Mapping[str, Sequence[float]],
+    known: Known,
     told: Callable[[Estimate], None] | None,
     task: Task,
     fitted: Fitted,
 ) -> tuple[Effects, Effects]:
     """The effects of dropping and those on the loss, from the costs of turning down; every estimate told."""
     tell = (lambda *_: None) if told is None else _teller(told, task, fitted)
-    measured = beside(objective, Tabled(known), weights, narrow, tell)
+    measured = beside(objective, Tabled(known.costs), weights, known.narrow, tell)
     last, loss = ask.columns - 1, objective.column(ask.columns - 1)
     if measured.estimator != "difference":
         return measured, effects(loss, weights)
-    return measured, differing(loss, Tabled(known, last), weights, measured.passes)
-
-
-def narrow(found: Effects) -> bool:
-    """Whether the intervals are as narrow as needed: NARROW of the largest effect, or FELT."""
-    assert found.reach is not None
-    return float(found.reach.max()) <= max(NARROW * float(found.effects.abs().max()), FELT)
+    return measured, differing(loss, Tabled(known.costs, last), weights, measured.passes)
 
 
 def _teller(told: Callable[[Estimate], None], task: Task, fitted: Fitted) -> Callable[[Effects, int], None]:

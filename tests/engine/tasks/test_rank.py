@@ -183,7 +183,7 @@ def test_dropping_told_from_turning_down_is_stored_under_its_own_name(
     asked = replace(request_, demos="neighbours:4")
     with pytest.raises(BadInput, match="Use mode auto"):
         effects(engine, asked, estimator="difference", mode="reprompt")
-    monkeypatch.setattr(explaining, "narrow", lambda _: True)
+    monkeypatch.setattr(explaining.Known, "narrow", lambda *_: True)
     _, told = effects(engine, asked, estimator="difference")
     assert (told.result["estimator"], told.result["passes"]) == ("difference", 10)
     assert any("10 of 16 prompts were read" in note for note in told.result["notes"])

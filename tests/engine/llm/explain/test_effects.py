@@ -9,7 +9,7 @@ import torch
 from db.errors import BadInput
 from engine.llm.attention import lens
 from engine.llm.explain import effects as explaining
-from engine.llm.explain.effects import Estimate, demonstration_effects
+from engine.llm.explain.effects import EffectsResult, Estimate, Known, demonstration_effects
 from engine.llm.scoring.ranking import Task, rank_candidates
 from engine.prompts import PLAIN, Example, encode, render
 from engine.prompts.segments import title_answer
@@ -222,10 +222,12 @@ def test_an_estimate_counts_a_demonstration_that_did_not_fit_as_nothing(
         assert all(one.effects[b] == 0 for b in range(len(many.demos)) if b not in found.kept)
 
 
-def test_dropping_is_told_from_turning_down_with_fewer_prompts(
-    demos, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(explaining, "narrow", lambda _: True)  # a random model's intervals are wide
+def wide(turned: EffectsResult) -> Known:
+    """A random model's intervals are wide: all of them are narrow enough."""
+    return Known(turned.costs or {}, 0.0, 1e9)
+
+
+def test_dropping_is_told_from_turning_down_with_fewer_prompts(demos) -> None:
     loaded = make_loaded("llama", dtype=torch.float64)
     asked = task((*demos, *demos[:1]), weights=(0.5, 1.0, 2.0, 1.0))
     turned = demonstration_effects(loaded, asked, "difference")
@@ -233,7 +235,7 @@ def test_dropping_is_told_from_turning_down_with_fewer_prompts(
     assert demonstration_effects(loaded, asked).costs is None, "nothing to save where it is there at once"
     true = demonstration_effects(loaded, asked, mode="reprompt", leave_one_out=True)
     found = demonstration_effects(
-        loaded, asked, "difference", mode="reprompt", known=turned.costs, leave_one_out=True
+        loaded, asked, "difference", mode="reprompt", known=wide(turned), leave_one_out=True
     )
     assert (found.estimator, found.passes) == ("difference", 10)
     assert all(
@@ -252,10 +254,9 @@ def test_auto_tells_dropping_from_turning_down_where_it_takes_seconds(
 ) -> None:
     loaded = make_loaded("llama", dtype=torch.float64)
     asked = task((*demos, *demos[:1]))
-    monkeypatch.setattr(explaining, "narrow", lambda _: True)
     monkeypatch.setitem(explaining.SLOW, "cpu", 0)
-    costs = demonstration_effects(loaded, asked).costs
-    assert demonstration_effects(loaded, asked, mode="reprompt", known=costs).estimator == "difference"
-    assert demonstration_effects(loaded, asked, "exact", mode="reprompt", known=costs).estimator == "exact"
+    known = wide(demonstration_effects(loaded, asked))
+    assert demonstration_effects(loaded, asked, mode="reprompt", known=known).estimator == "difference"
+    assert demonstration_effects(loaded, asked, "exact", mode="reprompt", known=known).estimator == "exact"
     monkeypatch.setitem(explaining.SLOW, "cpu", 1e18)
-    assert demonstration_effects(loaded, asked, mode="reprompt", known=costs).estimator == "exact"
+    assert demonstration_effects(loaded, asked, mode="reprompt", known=known).estimator == "exact"

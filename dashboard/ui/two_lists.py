@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 import streamlit as st
 
 from dashboard.charts.bump import HEADS, Row, bump, height, listed, mark, places
+from dashboard.report import pictures
 from dashboard.text.literal import html
 from dashboard.ui.drawing import draw
+from dashboard.ui.saving import downloads
 from dashboard.ui.titles import whole
 
 
@@ -25,6 +27,17 @@ def two_lists(
         with middle:
             draw(bump(rows, heads, most), key, height(places(rows, most)))
         right.html(_list(heads[-1], "right", lines(rows, "right", most), run))
+    downloads(key, "recommendations", table(rows, heads), pictures.lists(rows, heads, most))
+
+
+def table(rows: Sequence[Row], heads: Sequence[str]) -> list[dict[str, object]]:
+    """The items with their ranks and scores in every list."""
+    return [
+        {"item": row.item, "title": row.title, "target": row.is_target}
+        | {f"rank {head}": rank for head, rank in zip(heads, row.ranks, strict=True)}
+        | {f"score {head}": score for head, score in zip(heads, row.scores, strict=True)}
+        for row in rows
+    ]
 
 
 def _list(head: str, side: str, items: Iterator[str], run: str = "") -> str:

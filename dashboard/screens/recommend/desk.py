@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.report import pictures
 from dashboard.screens.recommend import (
     export_dialog,
     fill,
@@ -25,7 +26,7 @@ from dashboard.state.waiting import seen
 from dashboard.text import values, words
 from dashboard.text.formats import signed
 from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, drawing, effects_offer, live, progress, sharing, titles
+from dashboard.ui import dialogs, drawing, effects_offer, live, progress, saving, sharing, titles
 from dashboard.ui.notices import (
     HEAD_PX,
     empty,
@@ -231,6 +232,15 @@ def _chart(view: View, rows: Sequence[Mapping[str, Any]], found: Mapping[str, An
     guess = found is not None and found.get("estimator") == "gradient"
     picture = effects(bars, ROW_PX, stale=found is None, tentative=guess)
     drawing.draw(picture, "effects", ROW_PX * len(bars))
+    whole = found is not None and not guess and all(row["id"] in memory for row in rows)
+    named = [(words.short(row), memory[row["id"]]) for row in rows] if whole else []
+    saving.downloads("effects", "effects", _numbers(named), pictures.effects(named, UNITS[measure]))
+
+
+def _numbers(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Effects of demonstrations as a table."""
+    plain = ("effect", "interval", "leave_one_out", "loss_effect", "mass")
+    return [{"demonstration": title, **{name: row.get(name) for name in plain}} for title, row in named]
 
 
 def _bar(title: str, entry: Mapping[str, Any], unit: str) -> Bar:

@@ -6,7 +6,6 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.screens.recommend import optimize_form
 from dashboard.screens.recommend.optimize_text import (
     Optimization,
@@ -29,6 +28,7 @@ from dashboard.text.domain import Domain
 from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
 from dashboard.ui import dialogs, live, notices, progress, rights, watched
+from dashboard.ui.chart import chart, data_of
 from dashboard.ui.notices import colours, empty, problem
 from db import jobs
 from db.requests import Chosen
@@ -221,7 +221,7 @@ def _looked_at(name: str, key: str) -> None:
 
 
 def _chart(steps: Sequence[Step], at: int, key: str) -> None:
-    st.plotly_chart(path(steps, at, colours()), key=key, theme=None, config=CONFIG, alt=describe(steps))
+    chart(path(steps, at, colours()), key, describe(steps), "optimization path", data_of(steps))
 
 
 def _step(current: Optimization, steps: Sequence[Step], at: int) -> None:

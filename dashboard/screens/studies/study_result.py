@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.charts.dots import Dot, dots
 from dashboard.charts.dots import describe as describe_dots
 from dashboard.screens.studies.comparison_tables import (
@@ -34,6 +33,7 @@ from dashboard.screens.studies.study_text import (
 from dashboard.text import cells
 from dashboard.text.literal import md
 from dashboard.ui import forms
+from dashboard.ui.chart import chart, data_of
 from dashboard.ui.notices import colours, empty
 from dashboard.ui.remembered import remembered
 
@@ -114,16 +114,11 @@ def _choice(label: str, key: str, options: Sequence[str], names: dict[str, str] 
 
 def _series(study: Study, measure: str) -> None:
     series, name = study.found["series"], measured(measure)
-    st.plotly_chart(
-        drift(series, name, colours()),
-        key=f"drift-{study.job.id}",
-        theme=None,
-        config=CONFIG,
-        alt=describe(series, name),
-    )
+    figure, table = drift(series, name, colours()), points(study.found)
+    chart(figure, f"drift-{study.job.id}", describe(series, name), name, table.to_dict("records"))
     with st.popover("All numbers", key="study-points"):
         st.dataframe(
-            points(study.found),
+            table,
             hide_index=True,
             height=320,
             width=620,
@@ -135,13 +130,8 @@ def _series(study: Study, measure: str) -> None:
 def _dots(
     rows: list[Dot], measure: str, key: str, line: float | None = None, most: float | None = None
 ) -> None:
-    st.plotly_chart(
-        dots(rows, measure, colours(), line, most),
-        key=key,
-        theme=None,
-        config=CONFIG,
-        alt=describe_dots(rows, measure),
-    )
+    figure = dots(rows, measure, colours(), line, most)
+    chart(figure, key, describe_dots(rows, measure), measure, data_of(rows))
 
 
 def _strategies(study: Study, measure: str) -> None:

@@ -4,7 +4,6 @@ import time
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.screens.tune.curve_chart import HEIGHT_PX, curve, describe
 from dashboard.screens.tune.tuning_text import (
     Tuning,
@@ -16,6 +15,7 @@ from dashboard.screens.tune.tuning_text import (
 from dashboard.state import session
 from dashboard.text.literal import md, plain
 from dashboard.ui import opening, progress, rights, watched
+from dashboard.ui.chart import chart
 from dashboard.ui.notices import (
     colours,
     empty,
@@ -127,13 +127,9 @@ def _curve(tuning: Tuning) -> None:
     if not points:
         empty("No learning curve", "It ended before the first validation.", HEIGHT_PX)
         return
-    st.plotly_chart(
-        curve(points, tuning.what.measure, colours()),
-        key=f"curve-{tuning.job.id}",
-        theme=None,
-        config=CONFIG,
-        alt=describe(points, tuning.what.measure),
-    )
+    measure = tuning.what.measure
+    figure, alt = curve(points, measure, colours()), describe(points, measure)
+    chart(figure, f"curve-{tuning.job.id}", alt, "tuning curve", points)
 
 
 def listing(all_of_them: list[Tuning], current: Tuning | None) -> None:

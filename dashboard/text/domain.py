@@ -37,6 +37,7 @@ WORK = {
     "setup": "setting up",
     "rank": "ranking",
     "effects": "effects",
+    "export": "rendering a prompt",
     "pool": "pool of demonstrations",
     "predicted": "effects of a pool",
     "optimize": "choosing demonstrations",

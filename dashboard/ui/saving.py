@@ -21,7 +21,7 @@ _HTML = """
 """
 _STYLE = (
     f"""{STYLE}
-.picture {{ position: absolute; left: -9999px; width: 1000px; visibility: hidden }}
+.picture {{ position: absolute; left: -9999px; width: 1000px }}
 .picture text {{ font-family: "Source Sans", sans-serif }}
 """
     + """
@@ -37,6 +37,7 @@ _SCRIPT = """
 const KEPT = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap",
   "fill-opacity", "opacity", "font-family", "font-size", "font-weight", "font-style", "text-anchor",
   "dominant-baseline", "visibility", "display", "white-space"]
+const MARGIN = 24  // px; without the page's font, letters are wider
 const NAMESPACE = "http://www.w3.org/2000/svg"
 
 // All SVG elements inside, those of components included, outermost only.
@@ -61,17 +62,25 @@ const drawn = (root) => {
   const plot = root?.querySelector(".js-plotly-plot")
   const layers = plot ? [...plot.querySelectorAll(".main-svg")] : root ? pictures(root).slice(0, 1) : []
   if (!layers.length) return null
-  const { width, height } = layers[0].getBoundingClientRect()
+  const inner = layers[0].getBoundingClientRect()
+  const [width, height] = [inner.width + 2 * MARGIN, inner.height + 2 * MARGIN]
   const whole = document.createElementNS(NAMESPACE, "svg")
   whole.setAttribute("xmlns", NAMESPACE)
   whole.setAttribute("width", width)
   whole.setAttribute("height", height)
-  whole.setAttribute("viewBox", `0 0 ${width} ${height}`)
+  whole.setAttribute("viewBox", `${-MARGIN} ${-MARGIN} ${width} ${height}`)
   const ground = document.createElementNS(NAMESPACE, "rect")
+  ground.setAttribute("x", -MARGIN)
+  ground.setAttribute("y", -MARGIN)
   ground.setAttribute("width", "100%")
   ground.setAttribute("height", "100%")
   ground.setAttribute("fill", getComputedStyle(document.querySelector(".stApp")).backgroundColor)
-  whole.append(ground, ...layers.map(alone))
+  const copies = layers.map(alone)
+  for (const copy of copies) {
+    copy.setAttribute("width", inner.width)
+    copy.setAttribute("height", inner.height)
+  }
+  whole.append(ground, ...copies)
   return { text: new XMLSerializer().serializeToString(whole), width, height }
 }
 

@@ -38,3 +38,8 @@ def test_the_unguarded_export_of_streamlit_is_hidden() -> None:
     assert "`Download as CSV`" in table.read_text(encoding="utf-8")
     hidden = '[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }'
     assert hidden in style.css("light")
+
+
+def test_rows_are_guarded_like_a_table() -> None:
+    rows = [{"title": "=1+1", "rank": 2, "=head": None}, {"title": 'a "b"\nc', "rank": -0.5, "=head": True}]
+    assert cells.rows_csv(rows) == '"title","rank","\'=head"\n"\'=1+1",2,""\n"a ""b""\nc",-0.5,True\n'

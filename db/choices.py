@@ -552,6 +552,16 @@ EXPLANATIONS: dict[str, Choice] = _table(
         "How far the dual model's own loss falls through each demonstration's part of its step",
         paper="arXiv 2504.04386, reconstructed",
     ),
+    Choice(
+        "build",
+        "build-up",
+        "The margin as demonstrations are added one by one, and as all their weights grow from 0 to 2",
+    ),
+    Choice(
+        "evidence",
+        "shared items",
+        "Which items of the user's history each demonstration shows, in words; takes no model",
+    ),
 )
 """What can be measured about one run's demonstrations, besides their effects."""
 

@@ -32,6 +32,7 @@ class Asked:
     engine: Engine
     inputs: Inputs
     task: Task
+    report: Report = quiet
 
     @property
     def context(self) -> Context[RunRequest]:
@@ -41,6 +42,7 @@ class Asked:
     @cached_property
     def loaded(self) -> LoadedModel:
         """The model in memory."""
+        self.report(None, f"loading {self.context.model.name}")
         return self.context.loaded
 
     @property
@@ -80,8 +82,7 @@ def explained(engine: Engine, part: str, request: RunRequest, report: Report = q
     inputs = gather(context)
     if not inputs.chosen:
         raise BadInput("demos: there are no demonstrations to explain. Choose some.")
-    report(None, f"loading {context.model.name}")
-    asked = Asked(engine, inputs, edited(inputs.request, inputs.task(), inputs.disliked))
+    asked = Asked(engine, inputs, edited(inputs.request, inputs.task(), inputs.disliked), report)
     result = implementation("engine.explanations", EXPLANATIONS[part]).explained(asked, report)
     return {"part": part, "demonstrations": asked.ids, "model": context.model.name, **result}
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from dashboard.screens.explain.effects_chart import AXES, effect_chart
 from dashboard.screens.explain.explain_text import (
+    LABEL_LETTERS,
     agreement,
     disagreement,
     effect_dots,
@@ -26,6 +28,7 @@ from db.choices import EFFECT_MODES
 from db.effect_results import proxied
 from db.endpoints import Endpoint
 from db.runs import Run
+from db.shared_items import evidence, summary
 
 Result = Mapping[str, Any]
 
@@ -98,6 +101,24 @@ def proxy(run: Run, effects: Result | None, endpoint: Endpoint) -> None:
             args=(run, REPROMPT, name),
             help=f"The local model's effects of the same demonstrations, without calls to {endpoint.served}.",
         )
+
+
+def shared_card(run: Run) -> None:
+    """Which items of the user's history each demonstration shows, in words."""
+    heading(
+        "What they share with the user", "Items of the history in the prompt that a demonstration shows too."
+    )
+    rows = evidence(run.result)
+    titles = [demo["answer"]["title"] for demo in run.result["demonstrations"]]
+    table = pd.DataFrame(
+        {
+            "": [str(row.number) for row in rows],
+            "demonstration": [md(title, LABEL_LETTERS) for title in titles],
+            "evidence": [md(row.sentence) for row in rows],
+        }
+    )
+    st.table(table, border="horizontal", hide_index=True)
+    st.markdown(md(summary(rows)))
 
 
 def table_card(run: Run, effects: Result) -> None:

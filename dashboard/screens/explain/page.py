@@ -6,6 +6,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from dashboard.screens.explain import (
+    build_card,
     effects_cards,
     inside_cards,
     orders_card,
@@ -102,6 +103,8 @@ def effects_section(run: Run) -> None:
         effects_cards.effects_card(run, effects, mode, both)
     with right, card("trust"):
         effects_cards.trust_card(run, effects)
+    with card("shared"):
+        effects_cards.shared_card(run)
     if effects is not None:
         with card("all-effects"):
             effects_cards.table_card(run, effects)
@@ -135,6 +138,7 @@ SECTIONS = {
     "tokens": Section("Tokens", tokens_section),
     "orders": Section("Order", orders_card.draw),
     "pairs": Section("Pairs", pairs_card.draw),
+    "build": Section("Build-up", build_card.draw),
     "stability": Section("Stability", stability_section),
     "inside": Section("Inside the model", inside_cards.draw),
 }
@@ -150,9 +154,11 @@ def explain_remote(run: Run, endpoint: Endpoint) -> None:
     with right, card("trust"):
         effects_cards.trust_card(run, effects)
         effects_cards.proxy(run, effects, endpoint)
+    if effects is not None and effects.get("interactions"):
+        pairs_card.draw(run)
+    with card("shared"):
+        effects_cards.shared_card(run)
     if effects is not None:
-        if effects.get("interactions"):
-            pairs_card.draw(run)
         with card("all-effects"):
             effects_cards.table_card(run, effects)
     heading("In one sentence", md(words.recommend(run.result, effects)))

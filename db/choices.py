@@ -548,7 +548,7 @@ EXPLANATIONS: dict[str, Choice] = _table(
     ),
     Choice(
         "step",
-        "second reading",
+        "the dual model's step",
         "How far the dual model's own loss falls through each demonstration's part of its step",
         paper="arXiv 2504.04386, reconstructed",
     ),

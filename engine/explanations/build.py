@@ -56,7 +56,7 @@ def _along(path: Sequence[dict[str, Any]]) -> str:
     half = next(point["weight"] for point in path if abs(point["margin"] - start) >= abs(own - start) / 2)
     beyond = double - own
     more = f"twice the weight adds {signed(beyond)}" if abs(beyond) >= FELT else "more weight changes little"
-    return f"Half of what the weights do is reached at weight {half:g}; {more}."
+    return f"Half of what the weights do is reached by weight {half:g}; {more}."
 
 
 def tables(result: dict[str, Any]) -> list[tuple[list[str], list[list[Any]]]]:

@@ -48,19 +48,22 @@ class LayerCheck:
     zero_shot_gap: float
 
 
-def check_layer(record: LayerRecord, owners: Tensor, demonstrations: int) -> LayerCheck:
+def check_layer(
+    record: LayerRecord, owners: Tensor, demonstrations: int, alpha: Tensor | None = None
+) -> LayerCheck:
     """Rebuilds a layer's output from its dual model, one per KV head, tested at each of its query heads.
 
-    owners [n]: demonstration of each token or -1. Computed in float64 whatever the model's dtype, so the
+    owners [n]: demonstration of each token or -1. alpha [k]: the sample weights under which the output was
+    recorded, None: all 1. Computed in float64 whatever the model's dtype, so the
     error is the kernel's own rounding.
     """
     parts = split(record, owners, demonstrations)
     truth = record.output.double()
     return LayerCheck(
         layer=record.layer,
-        form_a=relative(dual.output_a(parts), truth),
-        form_b=relative(dual.output_b(parts), truth),
-        form_c=relative(dual.output_c(parts), truth),
+        form_a=relative(dual.output_a(parts, alpha), truth),
+        form_b=relative(dual.output_b(parts, alpha), truth),
+        form_c=relative(dual.output_c(parts, alpha), truth),
         zero_shot_gap=relative(parts.out_rest, record.zero_shot.double()),
     )
 

@@ -24,7 +24,14 @@ def curve(
     figure = go.Figure(layout=framed(palette, HEIGHT_PX, MARGIN))
     axis = figure.layout.yaxis.to_plotly_json()
     figure.update_layout(
-        yaxis2={**axis, "overlaying": "y", "side": "right", "showgrid": False, "autorange": "reversed"}
+        yaxis2={
+            **axis,
+            "overlaying": "y",
+            "side": "right",
+            "showgrid": False,
+            "autorange": "reversed",
+            "tickmode": "auto",
+        }
     )
     places = [point[along] for point in points]
     lines = (

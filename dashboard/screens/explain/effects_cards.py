@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard.screens.explain.effects_chart import AXES, effect_chart
 from dashboard.screens.explain.explain_text import (
-    LABEL_LETTERS,
     agreement,
     disagreement,
     effect_dots,
@@ -109,15 +107,7 @@ def shared_card(run: Run) -> None:
         "What they share with the user", "Items of the history in the prompt that a demonstration shows too."
     )
     rows = evidence(run.result)
-    titles = [demo["answer"]["title"] for demo in run.result["demonstrations"]]
-    table = pd.DataFrame(
-        {
-            "": [str(row.number) for row in rows],
-            "demonstration": [md(title, LABEL_LETTERS) for title in titles],
-            "evidence": [md(row.sentence) for row in rows],
-        }
-    )
-    st.table(table, border="horizontal", hide_index=True)
+    st.markdown("\n".join(f"{row.number}. {md(row.sentence)}" for row in rows))
     st.markdown(md(summary(rows)))
 
 

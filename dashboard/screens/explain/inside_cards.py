@@ -27,9 +27,10 @@ def draw(run: Run) -> None:
 def step_card(run: Run) -> None:
     """The second reading of LRGD's metric, beside effects."""
     heading(
-        "Second reading",
+        "The dual model's step",
         "How far the dual model's own loss falls through each demonstration's part of its one gradient step. "
-        "A reconstruction of LRGD's metric: it knows neither query nor target, so it cannot say what helps.",
+        "A second reconstruction of LRGD's metric, beside effects: it knows neither query nor target, so it "
+        "cannot say what helps.",
     )
     looking.draw(
         "step",

@@ -4,6 +4,7 @@ Runs the prompt once through the model's SDPA kernel and once with the demonstra
 each layer saw to engine/lrgd/verify.py (arXiv 2504.04386; reconstruction of LRGD).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from db.errors import BadInput
 from engine.llm.attention import lens
 from engine.llm.loading.load import LoadedModel
+from engine.llm.scoring.gates import log_gate
 from engine.lrgd.verify import TOLERANCE, LayerCheck, LayerRecord, check_layer
 from engine.prompts import PLAIN, Encoded, Example, Segment, encode, fit
 from engine.prompts.segments import title_answer
@@ -56,8 +58,21 @@ def check_model(
         raise BadInput(f"No demonstration fits into the {loaded.context_length} tokens {loaded.name} takes.")
     shown = Segment("answer", 0, title_answer(answer))
     prompt = encode(loaded.encoder, [*fitted.segments, shown])
-    start = len(prompt.before("query"))
-    hidden = _outputs_without(loaded, prompt, start, len(fitted.kept))
+    return check_prompt(loaded, prompt, len(fitted.kept), len(prompt.before("query")))
+
+
+@torch.no_grad()
+def check_prompt(
+    loaded: LoadedModel, prompt: Encoded, demonstrations: int, start: int, weights: Sequence[float] = ()
+) -> Check:
+    """Checks the identities at the tokens of a prompt from `start` on, all behind its demonstrations.
+
+    weights: sample weights of the demonstrations, whose gate is then part of what is checked; none: all 1.
+    """
+    alpha = None
+    if any(weight != 1 for weight in weights):
+        alpha = torch.tensor(list(weights), dtype=torch.float64, device=loaded.device)
+    hidden = _outputs(loaded, prompt, start, torch.zeros(demonstrations, device=loaded.device))
     owners = torch.tensor(prompt.owners(), device=loaded.device)
     positions = torch.arange(start, len(prompt), device=loaded.device)
     found: list[LayerCheck] = []
@@ -74,9 +89,9 @@ def check_model(
             scale=seen.scale,
             window=seen.window,
         )
-        found.append(check_layer(record, owners, len(fitted.kept)))
+        found.append(check_layer(record, owners, demonstrations, alpha))
 
-    _look(loaded, prompt, lens.Pass(observe=note))
+    _look(loaded, prompt, note, alpha)
     tolerance = TOLERANCE[loaded.dtype]
     worst = max(max(layer.form_a, layer.form_b, layer.form_c) for layer in found)
     return Check(
@@ -85,30 +100,29 @@ def check_model(
         tolerance=tolerance,
         ok=worst <= tolerance,
         tokens=len(prompt),
-        demonstrations=len(fitted.kept),
+        demonstrations=demonstrations,
     )
 
 
-def _outputs_without(
-    loaded: LoadedModel, prompt: Encoded, start: int, demonstrations: int
-) -> dict[int, Tensor]:
-    """Each layer's output [H, S, dv] at the query and answer when they cannot see any demonstration."""
+def _outputs(loaded: LoadedModel, prompt: Encoded, start: int, alpha: Tensor) -> dict[int, Tensor]:
+    """Each layer's output [H, S, dv] from `start` on, at sample weights alpha; 0: nothing is seen of them."""
     outputs: dict[int, Tensor] = {}
 
     def note(seen: lens.Seen) -> None:
         outputs[seen.layer] = seen.output[0, :, start:]
 
-    owners = torch.tensor(prompt.owners(), device=loaded.device)
-    gate = torch.full((1, demonstrations), float("-inf"), device=loaded.device)
-    _look(
-        loaded,
-        prompt,
-        lens.Pass(log_alpha=gate, key_owners=owners, query_owners=owners, observe=note),
-    )
+    _look(loaded, prompt, note, alpha)
     return outputs
 
 
-def _look(loaded: LoadedModel, prompt: Encoded, current: lens.Pass) -> None:
+def _look(
+    loaded: LoadedModel, prompt: Encoded, note: Callable[[lens.Seen], None], alpha: Tensor | None
+) -> None:
+    """One pass over the whole prompt, in the model's own kernel without a gate."""
+    current = lens.Pass(observe=note)
+    if alpha is not None:
+        owners = torch.tensor(prompt.owners(), device=loaded.device)
+        current.log_alpha, current.key_owners, current.query_owners = log_gate(alpha)[None], owners, owners
     ids = torch.tensor([prompt.ids], device=loaded.device)
     places = torch.arange(len(prompt), device=loaded.device)[None]
     with lens.looking(current):

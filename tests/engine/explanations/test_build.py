@@ -51,7 +51,7 @@ def test_the_sentence_names_the_largest_step_and_where_half_is_reached(
     assert told.startswith("All of them change the target's margin by +1.30 log-share; the largest step is")
     assert "number 3 (" in told
     assert "+1.50 as it is added first" in told
-    assert told.endswith("Half of what the weights do is reached at weight 0.25; more weight changes little.")
+    assert told.endswith("Half of what the weights do is reached by weight 0.25; more weight changes little.")
     still = [{**point, "margin": 0.0} for point in path]
     assert "changes the margin by 0.00" in build.said(asked, {"added": rows, "path": still})
 

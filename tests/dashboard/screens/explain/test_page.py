@@ -65,9 +65,9 @@ def test_it_opens_on_the_newest_run_and_says_how_effects_were_measured(open_page
     seen = read(texts(app))
     assert "Shapley values from the 16 passes of all subsets" in seen
     assert "agrees with (+1.00) the order by leaving each one out alone" in seen
-    assert [len(table.value) for table in app.table] == [4, 4], "evidence and numbers of each demonstration"
+    assert len(app.table[0].value) == 4
     assert "What they share with the user" in seen
-    assert all("items" in row for row in app.table[0].value["evidence"])
+    assert seen.count("in the user's history") >= 4
     assert "Perturbation spread" not in seen, "other sections are drawn when they are picked"
 
 

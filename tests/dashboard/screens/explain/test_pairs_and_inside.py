@@ -40,7 +40,7 @@ def test_the_second_reading_says_that_it_is_a_reconstruction(open_page: Open, st
         button(app, "Measure the step").click().run()
         until(app, "25 % of the step is number 1 (x).")
     assert not app.exception
-    assert "A reconstruction of LRGD's metric" in texts(app)
+    assert "A second reconstruction of LRGD's metric" in texts(app)
     assert list(app.table[0].value["share of the step"]) == ["**25.0 %**"] * 4
 
 

@@ -40,10 +40,11 @@ current = st.navigation(known, position="hidden")
 with st.sidebar:
     st.title("Dualens", anchor=False)
     st.caption("what each demonstration does")
-    for section, group in sections.items():
-        st.caption(section.upper())
-        for page in group:
-            st.page_link(drawn[page], width="stretch", query_params=links.kept(page.name) or None)
+    with st.container(gap="xsmall"):
+        for section, group in sections.items():
+            st.caption(section.upper())
+            for page in group:
+                st.page_link(drawn[page], width="stretch", query_params=links.kept(page.name) or None)
     help.page_link(next(page for page in shown if page.title == current.title))
 
 with notices.told():

@@ -10,7 +10,7 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dashboard.state import links
+from dashboard.state import links, undo
 from dashboard.state.view import (
     View,
     from_params,
@@ -22,7 +22,6 @@ from db.endpoints import Endpoint
 from db.errors import NotFound
 from db.models import ModelInfo
 from db.patience import Patience
-from db.requests import Chosen
 from db.settings import Settings
 from db.store import Store
 
@@ -68,7 +67,9 @@ def view() -> View:
 
 
 def show(new: View) -> None:
-    """Make `new` the view, because a person asked for it: it is computed at once."""
+    """Make `new` the view, because a person asked for it: it is computed at once, and can be undone where it
+    changed the desk."""
+    undo.note(view(), new)
     st.session_state.view = new
     st.session_state.follow = True
 
@@ -104,18 +105,18 @@ def went_back() -> bool:
     params = st.query_params.to_dict()
     if context is None or not context.is_history_navigation or not params:
         return False
-    st.session_state.view, st.session_state.link_notes = from_params(params)
+    new, st.session_state.link_notes = from_params(params)
+    undo.note(view(), new)
+    st.session_state.view = new
     return True
 
 
-def replace_chosen(name: str, other: str, weight: float) -> None:
-    """Put demonstration `other` in the place of `name` on the desk; behind all where `name` is not there."""
-    on_desk = [Chosen(row["id"], float(row["weight"])) for row in st.session_state.get("desk", [])]
-    kept = [demo for demo in on_desk if demo.id != other]
-    chosen = [Chosen(other, weight) if demo.id == name else demo for demo in kept]
-    if all(demo.id != other for demo in chosen):
-        chosen.append(Chosen(other, weight))
-    show(replace(view(), chosen=tuple(chosen)))
+def step(*, forward: bool) -> None:
+    """Undo the last change of the desk, or (`forward`) redo the one that was undone last."""
+    new = undo.step(view(), forward=forward)
+    if new is not None:
+        st.session_state.view = new
+        st.session_state.follow = True
 
 
 def following() -> bool:

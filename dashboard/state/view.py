@@ -14,12 +14,15 @@ from db.errors import BadInput
 from db.names import quoted
 from db.requests import Chosen, RunOptions, RunRequest
 from db.requests.fields import RequestField, described
+from db.requests.keep import read_kept
 from db.requests.run import read_chosen, write_chosen
 from db.requests.strategy_spec import parse_spec
 
 MOST_DEMONSTRATIONS = 24
 WEIGHT_MOST = 3.0
 CANDIDATE_COUNTS = (20, 50, 100)
+LOCKED = "locked"
+"""The parameter of a link that names the locked demonstrations."""
 DIGITS = 12
 """Of a number in a link, at most; every bound has fewer."""
 
@@ -30,6 +33,8 @@ class View:
     while `chosen` is None.
 
     `chosen` wins over what the options say of demonstrations, which come back when it is None again.
+    `locked`: ids of demonstrations that strategies and the optimizer leave where they are; no run depends on
+    them.
     """
 
     dataset: str | None = None
@@ -37,6 +42,7 @@ class View:
     model: str | None = None
     chosen: tuple[Chosen, ...] | None = None
     options: RunOptions = field(default_factory=RunOptions)
+    locked: tuple[str, ...] = ()
 
     def request(self) -> RunRequest | None:
         """The run this view asks for; None while data set, user or model is missing."""
@@ -44,7 +50,8 @@ class View:
             return None
         options = self.options
         if self.chosen is not None:  # in one prompt, looked through by nobody, with weights of their own
-            options = replace(options, demonstrations=self.chosen, weights=None, prompts=1, prescore=None)
+            by_hand = {"demonstrations": self.chosen, "weights": None, "prompts": 1}
+            options = replace(options, **by_hand, prescore=None, keep=None)
         return options.run(self.dataset, self.user, self.model)
 
     def asking(self, **options: Any) -> "View":
@@ -53,13 +60,20 @@ class View:
 
     def of_user(self, dataset: str | None, user: str | None) -> "View":
         """The view of another user: what was chosen and weighted by hand belongs to the one before."""
-        return replace(self.asking(weights=None), dataset=dataset, user=user, chosen=None)
+        mine = self.asking(weights=None, keep=None)
+        return replace(mine, dataset=dataset, user=user, chosen=None, locked=())
+
+    def filled(self, demos: str, locked: tuple[str, ...] = (), **options: Any) -> "View":
+        """The view whose desk a strategy or a stored set fills. Raises BadInput."""
+        usual: dict[str, Any] = {"weights": None, "prompts": 1, "prescore": None, "keep": None}
+        return replace(self.asking(demos=demos, **{**usual, **options}), chosen=None, locked=locked)
 
 
 def from_request(request: RunRequest) -> View:
     """The view that shows a stored run."""
     options = replace(request.options, demonstrations=None)
-    return View(request.dataset, request.user, request.model, request.demonstrations, options)
+    locked = tuple(kept.id for kept in read_kept(request.keep))
+    return View(request.dataset, request.user, request.model, request.demonstrations, options, locked)
 
 
 def to_params(view: View) -> dict[str, str]:
@@ -69,6 +83,8 @@ def to_params(view: View) -> dict[str, str]:
         value = _value(view, asked)
         if value is not None and (_of_view(asked) or value != asked.default):
             params[asked.link] = _written(asked, value)
+    if view.locked:
+        params[LOCKED] = ",".join(view.locked)
     return params
 
 
@@ -95,7 +111,8 @@ def from_params(params: Mapping[str, Any]) -> tuple[View, list[str]]:
                 notes.append(
                     f"The link's {asked.link}={quoted(text)} cannot be used here; {default} is shown instead."
                 )
-    return view, notes
+    locked = (_text(params.get(LOCKED)) or "").split(",")[:MOST_DEMONSTRATIONS]
+    return replace(view, locked=tuple(dict.fromkeys(filter(None, locked)))), notes
 
 
 def _of_view(asked: RequestField) -> bool:

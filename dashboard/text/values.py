@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from dashboard.text.literal import plain
-from db.choices import EDITS, SOURCES, STRATEGIES, Choice
+from db.choices import EDITS, SET, SOURCES, STRATEGIES, Choice
 from db.errors import BadInput
 from db.requests import edits
 from db.requests.fields import RequestField
+from db.requests.strategy_spec import reference_of
 
 LONGEST = 60
 
@@ -37,7 +38,9 @@ def source(name: object) -> str:
 
 
 def strategy(spec: str) -> str:
-    """4: BM25; as many as fit in 300 tokens: BM25; no demonstrations."""
+    """4: BM25; as many as fit in 300 tokens: BM25; named set good-ones; no demonstrations."""
+    if (reference := reference_of(spec)) is not None:
+        return f"{SET.label} {plain(reference.partition('@')[0], 40)}"
     name, colon, size = spec.partition(":")
     if not colon:
         return label(STRATEGIES, name)

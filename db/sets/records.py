@@ -87,11 +87,11 @@ def check_free(name: str) -> str:
     return name
 
 
-def left_out(kept: NamedSet, unknown: int, user: str) -> str:
-    """Why a user gets fewer demonstrations than the set has, in one sentence."""
+def left_out(name: str, size: int, unknown: int, user: str) -> str:
+    """Why a user gets fewer demonstrations than a set of this size has, in one sentence."""
     were, they = ("was", "it is") if unknown == 1 else ("were", "they are")
     return (
-        f"{unknown} of the {len(kept.members)} demonstrations of the set {kept.name!r} {were} left out: "
+        f"{unknown} of the {size} demonstrations of the set {name!r} {were} left out: "
         f"{they} not known yet when the next purchase of {user!r} is predicted."
     )
 

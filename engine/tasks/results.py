@@ -171,7 +171,9 @@ def notes(inputs: Inputs, loaded: LoadedModel, result: RankResult) -> list[str]:
     if inputs.control is not None:
         sentences.append(inputs.control.said)
     if (of := inputs.of_set) is not None and of.unknown:
-        sentences.append(sets.left_out(of.kept, len(of.unknown), inputs.query.user_id))
+        sentences.append(
+            sets.left_out(of.kept.name, len(of.kept.members), len(of.unknown), inputs.query.user_id)
+        )
     return sentences
 
 

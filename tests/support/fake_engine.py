@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from db import datasets, demonstrations, jobs, models, runs, workers
+from db import datasets, demonstrations, jobs, models, runs, sets, workers
 from db.canonical import digest
 from db.demonstrations import Demonstration, demonstration_id
 from db.errors import DataError, DualensError
 from db.jobs import Job
 from db.requests import RunRequest, request_digest
+from db.requests.keep import around, read_kept
+from db.requests.strategy_spec import reference_of
 from db.runs import Run
+from db.sets import NamedSet
 from db.store import Store
 from db.workers import Worker
 from tests.support import (
@@ -99,17 +102,33 @@ def demonstrations_of(store: Store, request: RunRequest) -> list[dict[str, Any]]
     if request.demonstrations is not None:
         own = written(store, [each.id for each in request.demonstrations if each.id not in known])
         return [{**(known | own)[each.id], "weight": each.weight} for each in request.demonstrations]
+    if (kept := set_of(store, request)) is not None:
+        own = written(store, [member.id for member in kept.members if member.id not in known])
+        shown = [{**(known | own)[member.id], "weight": member.weight} for member in kept.members]
+        return [view for view in shown if view["user"] != request.user]
     name, _, count = request.demos.partition(":")
     if name == "none":
         return []
-    return [view for view in known.values() if name != "proximal" or view["source"] == name][: int(count)]
+    stay = read_kept(request.keep)
+    taken = {one.id for one in stay}
+    own = written(store, [one.id for one in stay if one.id not in known])
+    free = [view for view in known.values() if name != "proximal" or view["source"] == name]
+    free = [view for view in free if view["id"] not in taken][: int(count) - len(stay)]
+    return around(free, [(one.place, {**(known | own)[one.id], "weight": one.weight}) for one in stay])
+
+
+def set_of(store: Store, request: RunRequest) -> NamedSet | None:
+    """The stored set that fills the request's desk. Here a user may not know any of their own windows."""
+    reference = None if request.demonstrations is not None else reference_of(request.demos)
+    return (reference and sets.get(store, datasets.get(store, request.dataset).id, reference)) or None
 
 
 def written(store: Store, ids: list[str]) -> dict[str, dict[str, Any]]:
-    """Demonstrations that a person wrote, as the JSON that pages read."""
-    views = {}
-    for name, one in demonstrations.get_many(store, ids).items():
-        titles = [{"item": "", "title": title} for title in (one.text_override or "").splitlines()]
+    """Stored demonstrations as the JSON that pages read."""
+    views, stored = {}, demonstrations.get_many(store, ids)
+    shown = demonstrations.titles(store, stored.values())
+    for name, one in stored.items():
+        titles = [{"item": item, "title": title} for item, title in shown[name]]
         views[name] = {"id": name, "source": one.source, "user": one.user_id, "text": ""}
         views[name] |= {"history": titles[:-1], "answer": titles[-1], "timestamp": one.timestamp}
         views[name] |= {"similarity": 0.0, "shared": 0}
@@ -197,6 +216,11 @@ def rank(store: Store, request: RunRequest) -> Run:
         "notes": [],
         **({"excluded": chosen - len(views)} if chosen > len(views) else {}),
     }
+    if (kept := set_of(store, request)) is not None:
+        shown_ids = {view["id"] for view in views}
+        result["set"] = {"name": kept.name, "digest": kept.digest, "shared": kept.shared}
+        result["set"] |= {"size": len(kept.members)}
+        result["set"] |= {"unknown": [one.id for one in kept.members if one.id not in shown_ids]}
     key = digest([result["prompt"]["hash"], info.fingerprint, [[v["id"], v["weight"]] for v in views]])
     return runs.save(
         store,

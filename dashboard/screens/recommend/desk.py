@@ -1,7 +1,7 @@
 """The mixing desk: one row per demonstration with its weight and its effect, and how to change the set."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,42 +9,39 @@ import streamlit as st
 
 from dashboard.report import pictures
 from dashboard.screens.recommend import (
+    desk_row,
     export_dialog,
     fill,
     optimize_dialog,
     pool,
+    set_dialog,
     target_marks,
     usual,
-    writing,
 )
+from dashboard.screens.recommend.desk_row import ROW_PX
 from dashboard.screens.recommend.effects_chart import Bar, effects
-from dashboard.state import demonstrations, session, widgets
+from dashboard.state import demonstrations, session, undo
+from dashboard.state import desk as on_desk
 from dashboard.state import live as looking
 from dashboard.state.outcome import MEASURE, REPROMPT, Measured, Outcome, forget
-from dashboard.state.view import MOST_DEMONSTRATIONS, WEIGHT_MOST, View
+from dashboard.state.view import MOST_DEMONSTRATIONS, View
 from dashboard.state.waiting import seen
 from dashboard.text import values, words
 from dashboard.text.formats import signed
-from dashboard.text.literal import md, plain
-from dashboard.ui import dialogs, drawing, effects_offer, live, progress, saving, sharing, titles
+from dashboard.text.literal import md
+from dashboard.ui import drawing, effects_offer, live, progress, saving, sharing
 from dashboard.ui.notices import (
     HEAD_PX,
     empty,
     problem,
 )
+from db import sets
 from db.datasets import DatasetInfo, Interaction
 from db.effect_results import UNITS
 from db.jobs import Job
-from db.requests import Chosen
+from db.requests.strategy_spec import reference_of
 from db.runs import Run
 
-ROW_PX = 78
-MOVES = {
-    "up": "Move up",
-    "down": "Move down, nearer to the query",
-    "edit": "Edit the titles",
-    "drop": "Drop",
-}
 ABOUT = (
     "Weight: 1 plain, 0 removed. Bar: what it adds to the log of the target's share (right helps, left "
     "hurts), thin: 95 % interval. Tick: that one alone left out."
@@ -98,16 +95,17 @@ def start(view: View, outcome: Outcome | None, info: DatasetInfo, past: Sequence
         horizontal=True, vertical_alignment="center", key="desk-head", height=HEAD_PX, border=False
     ):
         st.subheader("Mixing desk", anchor=False)
+        _steps(view)
     st.caption(ABOUT)
     rows, lost = rows_of(view, outcome, info, past)
-    st.session_state.desk = rows or []
+    on_desk.drawn(rows)
     notes, marks = st.container(), st.empty()
     _left_out(notes, lost)
     target = target_marks.known_target(view, past, outcome.run if outcome else None)
     if rows is None:
         # The desk of the previous question goes at once: its sliders would weigh what is no longer asked.
         body = st.empty()
-        body.skeleton(height=ROW_PX * _expected(view))
+        body.skeleton(height=ROW_PX * _expected(view, info))
         return Desk(None, notes, marks, body, None, [], False)
     marked = _mark(marks, rows, view, outcome, target)
     bars, lines = _rows(st.container(), rows, view, outcome, target)
@@ -125,10 +123,12 @@ def finish(
     """Draw what the answer brings: rows the strategy chose, effects, what to do next, the verdict."""
     rows, cell = desk.rows, desk.bars
     target = target_marks.known_target(view, past, outcome.run)
+    if view.chosen is None and outcome.run is not None and outcome.current:
+        _of_set(desk.notes, outcome.run)
     if rows is None:
         rows, lost = rows_of(view, outcome, info, past)
         _left_out(desk.notes, lost)
-        st.session_state.desk = rows or []
+        on_desk.drawn(rows)
         if rows is not None:
             cell, _ = _rows(desk.body.container(), rows, view, outcome, target)
     for row, place in zip(rows or [], desk.lines, strict=False):  # drawn before the target could be named
@@ -146,6 +146,35 @@ def finish(
                 live.part(_growing, job, key, view, rows, look=looking.of_message, of=(job,), job=job)
     _actions(view, outcome)
     _verdict(view, outcome, measured)
+
+
+def _steps(view: View) -> None:
+    """Undo, redo, and an empty desk."""
+    back, forth = undo.possible(view)
+    with st.container(horizontal=True, horizontal_alignment="right", gap=None, key="desk-steps"):
+        for label, icon, keys, count, forward in (
+            ("Undo", "undo", "Ctrl+Z", back, False),
+            ("Redo", "redo", "Ctrl+Shift+Z", forth, True),
+        ):
+            st.button(
+                label,
+                icon=f":material/{icon}:",
+                key=label.lower(),
+                type="tertiary",
+                disabled=not count,
+                help=f"{label} a change of the desk ({keys})",
+                shortcut=keys,
+                on_click=on_desk.step,
+                kwargs={"forward": forward},
+            )
+        st.button(
+            "Clear",
+            icon=":material/delete_sweep:",
+            key="desk-clear",
+            type="tertiary",
+            help="Take all but the locked ones off the desk",
+            on_click=on_desk.clear,
+        )
 
 
 def _mark(
@@ -170,8 +199,23 @@ def _left_out(notes: Any, lost: Sequence[str]) -> None:
         notes.caption(f":orange[Left out:] the store has no demonstration {md(name, 40)}.")
 
 
-def _expected(view: View) -> int:
-    """Rows to keep room for while the strategy chooses."""
+def _of_set(notes: Any, run: Run) -> None:
+    """The set that fills the desk, and what of it this user may not know."""
+    used = run.result.get("set")
+    if used is None:
+        return
+    whose = "shared by all users" if used["shared"] else "of one user"
+    said = f"The set **{md(used['name'], 60)}**, {whose}."
+    if used["unknown"]:
+        why = sets.left_out(used["name"], used["size"], len(used["unknown"]), run.user_id)
+        said += f" :orange[Left out:] {md(why)}"
+    notes.caption(said)
+
+
+def _expected(view: View, info: DatasetInfo) -> int:
+    """Rows to keep room for while the strategy, or the set, fills the desk."""
+    if (reference := reference_of(view.options.demos)) is not None:
+        return len(sets.get(session.store(), info.id, reference).members)
     count = view.options.demos.partition(":")[2]
     return min(MOST_DEMONSTRATIONS, max(2, int(count))) if count.isdigit() else 2
 
@@ -190,7 +234,12 @@ def _rows(
             left, right = st.columns((1.95, 1), gap="xsmall")
             with left, st.container(gap=None, key="desk-rows"):
                 remote = session.endpoint(view.model) is not None
-                lines = [_row(index, row, len(rows), target, remote) for index, row in enumerate(rows)]
+                lines = [
+                    desk_row.draw(
+                        index, row, len(rows), target, locked=row["id"] in view.locked, remote=remote
+                    )
+                    for index, row in enumerate(rows)
+                ]
             return right, lines
         if view.chosen is None and view.options.demos != "none":
             title = md(values.strategy(view.options.demos))
@@ -264,101 +313,13 @@ def _bar(title: str, entry: Mapping[str, Any], unit: str) -> Bar:
     )
 
 
-def _row(index: int, row: dict[str, Any], count: int, target: Interaction | None, remote: bool) -> Any:
-    """Number, last history item, answer, source; the slider; up, down, edit, drop. Always `ROW_PX` high.
-
-    Returns the place of the source, where it is marked if it shows the target.
-    """
-    with st.container(height=ROW_PX, border=False, key=f"desk-row-{index}", gap=None):
-        text, control = st.columns((1.9, 1), gap="xsmall")
-        with text, st.container(gap=None):
-            history = row.get("history") or []
-            before = history[-1]["title"] if history else "no history"
-            titles.title(f"{index + 1} … {plain(before)} →")
-            titles.title(row["answer"]["title"], strong=True)
-            last = st.empty()
-            last.caption(target_marks.line(row, target), wrap=False)
-        with control, st.container(gap=None, key=f"control-{index}"):
-            weight = float(row["weight"])
-            _weight(index, row["id"], weight, remote)
-            with st.container(horizontal=True, horizontal_alignment="center", gap=None, key=f"move-{index}"):
-                for name, icon, off, press, args in (
-                    ("up", "arrow_upward", index == 0, _move, (row["id"], -1)),
-                    ("down", "arrow_downward", index == count - 1, _move, (row["id"], 1)),
-                    ("edit", "edit", False, dialogs.show, (writing.NAME, row["id"], float(row["weight"]))),
-                    ("drop", "close", False, _move, (row["id"], 0)),
-                ):
-                    st.button(
-                        f"{MOVES[name].partition(',')[0]}: demonstration {index + 1}",
-                        icon=f":material/{icon}:",
-                        key=f"{name}-{row['id']}",
-                        type="tertiary",
-                        disabled=off,
-                        help=MOVES[name],
-                        on_click=press,
-                        args=args,
-                    )
-    return last
-
-
-def _weight(index: int, name: str, weight: float, remote: bool) -> None:
-    """The slider; a switch for a model behind an endpoint, which reads a demonstration or does not."""
-    how = {"label_visibility": "collapsed", "on_change": _weigh}
-    if remote:
-        key = widgets.showing(f"there-{name}", weight > 0)
-        st.toggle(f"Demonstration {index + 1} is in the prompt", weight > 0, key=key, args=(name, key), **how)
-        return
-    key = widgets.showing(f"weight-{name}", weight)
-    st.slider(
-        f"Weight of demonstration {index + 1}",
-        0.0,
-        WEIGHT_MOST,
-        weight,
-        step=0.1,
-        format="%.1f" if round(weight, 1) == weight else "%.2f",  # learned weights
-        key=key,
-        args=(name, key),
-        **how,
-    )
-
-
-def _on_desk() -> list[dict[str, Any]]:
-    return st.session_state.get("desk", [])
-
-
-def _show(rows: list[dict[str, Any]]) -> None:
-    """Make these rows the desk, also for the callbacks of what else was moved before the page is drawn."""
-    st.session_state.desk = rows
-    chosen = tuple(Chosen(row["id"], float(row["weight"])) for row in rows)
-    session.show(replace(session.view(), chosen=chosen))
-
-
-def _weigh(name: str, key: str) -> None:
-    weight = round(float(st.session_state[key]), 1)
-    rows = _on_desk()
-    if all(row["id"] != name for row in rows):
-        return  # a slider of the previous desk, moved while the new one was being drawn
-    _show([{**row, "weight": weight} if row["id"] == name else row for row in rows])
-
-
-def _move(name: str, step: int) -> None:
-    """Move a demonstration one place up (-1) or down (1), or drop it (0)."""
-    rows = list(_on_desk())
-    at = next((index for index, row in enumerate(rows) if row["id"] == name), None)
-    if at is None:
-        return
-    moved = rows.pop(at)
-    if step:
-        rows.insert(min(len(rows), max(0, at + step)), moved)
-    _show(rows)
-
-
 def _actions(view: View, outcome: Outcome) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="desk-actions"):
         pool.opener(view)
         fill.popover(view)
         if session.endpoint(view.model) is None:
             optimize_dialog.opener(view)
+        set_dialog.opener()
         if outcome.run is not None and outcome.current:
             export_dialog.opener(outcome.run)
         if outcome.run is not None and outcome.current and outcome.run.result["demonstrations"]:

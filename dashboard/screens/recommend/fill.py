@@ -5,11 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.state import session, widgets
+from dashboard.state import desk, session, widgets
 from dashboard.state.outcome import forget
 from dashboard.state.view import View
+from dashboard.text.formats import plural
 from dashboard.ui import forms, help
-from db.choices import STRATEGIES
+from db.choices import SET, STRATEGIES
 from db.requests import RunOptions
 from db.requests.fields import field_of
 
@@ -22,6 +23,8 @@ def popover(view: View) -> None:
     """The form. It starts from the view and keeps a draft until the desk is filled in another way."""
     with st.popover("Fill by", key="fill"):
         name, _, size = view.options.demos.partition(":")
+        if name == SET.name:  # which chooses nothing
+            name, _, size = field_of(RunOptions, "demos").default.partition(":")
         unit = TOKENS if size.endswith("t") else COUNT
         number = int(size.removesuffix("t") or USUAL[COUNT])
         _strategy(view, name)
@@ -36,6 +39,8 @@ def popover(view: View) -> None:
         if (_option("prompts", view) or 1) > 1:
             st.caption("With several prompts there are no weights and no effects.")
         _option("prescore", view)
+        if locked := len(desk.locked(view)):
+            st.caption(f"{plural(locked, 'locked demonstration')} stay and count among them.")
         st.button("Fill the desk", on_click=_filled, key="fill-go", type="primary")
 
 
@@ -77,12 +82,17 @@ def _filled() -> None:
     name, unit = widgets.current("fill-name"), widgets.current("fill-unit") or COUNT
     number = widgets.current(f"fill-{unit}")
     number = USUAL[unit] if number is None else number
-    none = name == "none" or number == 0
     forget()
-    view = session.view().asking(
-        demos="none" if none else f"{name}:{number}{'t' if unit == TOKENS else ''}",
-        weights=None,
-        prompts=1 if none else int(widgets.current("fill-prompts") or 1),
-        prescore=None if none else widgets.current("fill-prescore") or None,
+    view = session.view()
+    if name == "none" or number == 0:
+        session.show(replace(view.filled("none", view.locked), chosen=desk.chosen(desk.locked(view))))
+        return
+    session.show(
+        view.filled(
+            f"{name}:{number}{'t' if unit == TOKENS else ''}",
+            view.locked,
+            keep=desk.kept(view),
+            prompts=int(widgets.current("fill-prompts") or 1),
+            prescore=widgets.current("fill-prescore") or None,
+        )
     )
-    session.show(replace(view, chosen=() if none else None))

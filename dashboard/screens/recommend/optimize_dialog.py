@@ -21,6 +21,7 @@ from dashboard.screens.recommend.optimize_text import (
     told,
 )
 from dashboard.screens.recommend.path_chart import HEIGHT_PX, describe, path
+from dashboard.state import desk as on_desk
 from dashboard.state import live as looking
 from dashboard.state import session, widgets
 from dashboard.state.view import View
@@ -64,7 +65,8 @@ def mine(view: View) -> list[Optimization]:
 
 def _file(view: View, options: dict[str, Any]) -> None:
     """Ask the engine; an equal question that it answered before is answered from the store."""
-    job = jobs.submit(session.store(), "optimize", optimize_form.payload(view, options))
+    payload = optimize_form.payload(view, options, on_desk.kept(view))
+    job = jobs.submit(session.store(), "optimize", payload)
     st.session_state[PICKED] = job.id
 
 
@@ -191,7 +193,7 @@ class _Desk:
 
 
 def _desk() -> _Desk:
-    rows = st.session_state.get("desk", [])
+    rows = on_desk.rows()
     ids, weights = tuple(row["id"] for row in rows), tuple(float(row["weight"]) for row in rows)
     return _Desk(Step(0, "start", ids, weights, None, None, None, ""), {row["id"]: row for row in rows})
 

@@ -9,6 +9,7 @@ from dashboard.state.view import View
 from dashboard.ui import forms
 from db.requests import OptimizeRequest
 from db.requests.fields import described, field_of
+from db.requests.keep import read_kept
 
 COLUMNS = (("size", "tokens"), ("probes", "beam", "measure"), ("stages", "seed", "guard"))
 WIDE = ("sources", "perturb")  # under the columns
@@ -17,9 +18,16 @@ USUAL: dict[str, Any] = {field.name: field.default for field in described(Optimi
 HOW: dict[str, dict[str, Any]] = {"stages": {"segments": True}, "tokens": {"step": 50}}
 
 
-def payload(view: View, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The question for the view's user; the defaults of what nobody changed are the engine's."""
-    wanted = {**{name: getattr(view.options, name) for name in OF_VIEW}, **options}
+def payload(view: View, options: Mapping[str, Any], keep: str | None = None) -> dict[str, Any]:
+    """The question for the view's user; the defaults of what nobody changed are the engine's.
+
+    keep: what is locked on the desk. Where that alone is as many as nobody asked for, as many are asked for
+    beside it as usual.
+    """
+    wanted = {**{name: getattr(view.options, name) for name in OF_VIEW}, **options, "keep": keep}
+    locked = len(read_kept(keep))
+    if wanted.get("size", USUAL["size"]) == USUAL["size"] <= locked:
+        wanted["size"] = min(locked + USUAL["size"], int(field_of(OptimizeRequest, "size").high or 0))
     changed = {name: value for name, value in wanted.items() if value != USUAL[name]}
     if "sources" in changed:
         changed["sources"] = list(changed["sources"])

@@ -11,6 +11,7 @@ from dashboard.screens.recommend import (
     outdated,
     pickers,
     pool,
+    set_dialog,
     template_editor,
     template_picker,
     writing,
@@ -31,10 +32,11 @@ from dashboard.ui.notices import (
     problem,
     told,
 )
-from db import datasets, jobs, models, runs
+from db import datasets, jobs, models, runs, sets
 from db.datasets import DatasetInfo, Interaction, UserInfo
 from db.errors import NotFound
 from db.jobs import Job
+from db.requests.strategy_spec import reference_of
 
 
 def page() -> None:
@@ -73,6 +75,13 @@ def page() -> None:
 
 def without_unknown(view: View, info: DatasetInfo) -> View:
     """The view without the demonstrations that the store does not know: a run that names them would fail."""
+    if view.chosen is None and (reference := reference_of(view.options.demos)) is not None:
+        try:
+            sets.get(session.store(), info.id, reference)
+        except NotFound as error:
+            session.link_notes().append(f"{error} The desk is empty instead.")
+            session.correct(view := view.filled("none"))
+        return view
     if not view.chosen:
         return view
     outcome = known(view)
@@ -150,6 +159,7 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     other_lists.shown()
     export_dialog.shown()
     optimize_dialog.shown(view, words)
+    set_dialog.shown(view, info)
     template_editor.shown(view)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.screens.recommend import predicted, target_marks, writing
-from dashboard.state import demonstrations, session, widgets
+from dashboard.state import demonstrations, desk, session, widgets
 from dashboard.state.view import MOST_DEMONSTRATIONS, View
 from dashboard.state.waiting import Answer, ask
 from dashboard.text import values
@@ -21,7 +21,7 @@ from db import jobs
 from db.choices import SOURCES
 from db.datasets import DatasetInfo, Interaction
 from db.errors import DualensError
-from db.requests import Chosen, RunRequest
+from db.requests import RunRequest
 
 NAME = "pool"  # of the dialog
 SIZE = 12
@@ -59,7 +59,7 @@ def _choose(view: View, info: DatasetInfo, words: Domain, past: Sequence[Interac
 def _write(info: DatasetInfo, words: Domain) -> None:
     name = writing.write(info, words)
     if name is not None:
-        session.replace_chosen("", name, 1.0)
+        desk.put("", name, 1.0)
         dialogs.close()
         st.rerun()
 
@@ -107,7 +107,7 @@ def _table(answer: Answer, view: View, info: DatasetInfo, words: Domain, past: S
         return
     views = answer.result["demonstrations"]
     demonstrations.learn(views, info.name)
-    on_desk = {row["id"] for row in st.session_state.get("desk", [])}
+    on_desk = {row["id"] for row in desk.rows()}
     others = [row for row in views if row["id"] not in on_desk]
     free = target_marks.remaining(view, others, past)
     if len(free) < len(others):
@@ -179,17 +179,14 @@ def _actions(picked: Sequence[Mapping[str, Any]], room: int, info: DatasetInfo, 
         with st.container(key="pool-edit-form"):
             name = writing.edited(only, info, words)
         if name is not None:
-            session.replace_chosen("", name, 1.0)
+            desk.put("", name, 1.0)
             dialogs.close()
             st.rerun()
 
 
 def add(picked: Sequence[Mapping[str, Any]]) -> None:
     """Put demonstrations behind those on the desk, the most similar one last."""
-    view = session.view()
-    kept = [Chosen(row["id"], float(row["weight"])) for row in st.session_state.get("desk", [])]
-    new = sorted(picked, key=lambda demo: demo.get("similarity") or 0.0)
-    session.show(replace(view, chosen=(*kept, *(Chosen(demo["id"], 1.0) for demo in new))))
+    desk.add([demo["id"] for demo in sorted(picked, key=lambda demo: demo.get("similarity") or 0.0)])
 
 
 def table(views: Sequence[Mapping[str, Any]], words: Domain) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.state import demonstrations, session, widgets
+from dashboard.state import demonstrations, desk, session, widgets
 from dashboard.text.domain import Domain
 from dashboard.text.formats import plural
 from dashboard.text.literal import plain
@@ -49,7 +49,7 @@ def _edit(name: str, info: DatasetInfo, weight: float, words: Domain) -> None:
     """Change the titles; the changed demonstration takes the place and the weight of the original."""
     changed = edited(name, info, words)
     if changed is not None:
-        session.replace_chosen(name, changed, weight)
+        desk.put(name, changed, weight)
         dialogs.close()
         st.rerun()
 

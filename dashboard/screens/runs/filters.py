@@ -10,14 +10,14 @@ from dashboard.state import links, session, widgets
 from dashboard.text import values
 from dashboard.text.literal import plain
 from db import runs
-from db.choices import ORDERS, STRATEGIES, TEMPLATES, Choice
+from db.choices import FILLED_BY, ORDERS, TEMPLATES, Choice
 
 PAGE = "runs"
 ANY = ""
 OFFERED: dict[str, tuple[str, Mapping[str, Choice]]] = {
     "dataset": ("Data set", {}),
     "model": ("Model", {}),
-    "strategy": ("Strategy", STRATEGIES),
+    "strategy": ("Strategy", FILLED_BY),
     "template": ("Prompt template", TEMPLATES),
     "tag": ("Tag", {}),
 }

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from db import datasets, texts
 from db.canonical import canonical_json, digest
-from db.datasets import DatasetInfo
+from db.datasets import DatasetInfo, origin
 from db.errors import BadInput
 from db.schema import demonstrations as table
 from db.schema import texts as text_table
@@ -39,6 +39,14 @@ class Demonstration:
     text_override: str | None = None
     merged: tuple[tuple[str, int], ...] = ()
 
+    @property
+    def places(self) -> tuple[tuple[str, int], ...]:
+        """(user id, position of the answer) of the windows it was made of, in histories as imported; none for
+        one written freely."""
+        if self.merged:
+            return self.merged
+        return () if self.position is None else ((self.user_id, self.position),)
+
 
 HAND_WRITTEN = "hand-written"
 """The source of demonstrations written or edited by hand."""
@@ -63,14 +71,12 @@ def hand_written(
         raise BadInput(
             f"A demonstration shows 1 to {MOST_TITLES} history items and an answer, not {len(history)}."
         )
-    of = edited or Demonstration("", dataset.id, HAND_WRITTEN, "", (), "", None, None)
+    of = edited or Demonstration("", dataset.origin_id, HAND_WRITTEN, "", (), "", None, None)
     ids = of.history if len(of.history) == len(history) else ("",) * len(history)
     text = "\n".join(titles)
     return replace(
         of,
-        id=demonstration_id(
-            dataset.fingerprint, of.user_id, ids, of.answer, of.position, text, merged=of.merged
-        ),
+        id=demonstration_id(dataset.origin, of.user_id, ids, of.answer, of.position, text, merged=of.merged),
         source=HAND_WRITTEN,
         history=ids,
         text_override=text,
@@ -173,7 +179,7 @@ def get_many(store: Store, ids: Iterable[str], dataset_id: int | None = None) ->
     wanted, found = list(dict.fromkeys(ids)), {}
     query = sa.select(table, text_table.c.text).outerjoin(text_table).order_by(table.c.dataset_id)
     if dataset_id is not None:
-        query = query.where(table.c.dataset_id == dataset_id)
+        query = query.where(table.c.dataset_id == origin(dataset_id))
     with store.read() as connection:
         for start in range(0, len(wanted), _PER_QUERY):
             part = query.where(table.c.id.in_(wanted[start : start + _PER_QUERY]))
@@ -187,7 +193,7 @@ def written(store: Store, dataset_id: int, limit: int) -> list[Demonstration]:
     query = (
         sa.select(table, text_table.c.text)
         .outerjoin(text_table)
-        .where(table.c.dataset_id == dataset_id, table.c.source == HAND_WRITTEN)
+        .where(table.c.dataset_id == origin(dataset_id), table.c.source == HAND_WRITTEN)
         .order_by(table.c.id)
         .limit(limit)
     )

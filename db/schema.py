@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0011"
+REVISION = "0012"
 
 metadata = MetaData(
     naming_convention={
@@ -62,9 +62,12 @@ datasets = Table(
     Column("report", Text, nullable=False),
     # Until when its writer may still be at work; NULL once it is complete. Such a data set counts as deleted.
     Column("writing_until", Double),
-    Column(
-        "content", Text
-    ),  # SHA-256 of the rows (`db.datasets.columns.content`); NULL before migration 0007
+    # SHA-256 of the rows (`db.datasets.columns.content`); NULL before migration 0007
+    Column("content", Text),
+    # While something is forgotten (`db.forgotten`): the data set that is read in this one's place; and, of
+    # that one, which counts as deleted, the one in whose place it is read.
+    Column("layer", Integer),
+    Column("layer_of", Integer),
     Index(
         "uq_datasets_name",
         "name",
@@ -227,6 +230,17 @@ demonstration_set_versions = Table(
     Column("digest", Text, primary_key=True),
     Column("saved_at", Double, nullable=False),
     Column("demonstrations", Text, nullable=False),
+)
+
+# Policy files as they were written (`db.policies`), to tell which of them show something.
+policies = Table(
+    "policies",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("dataset_id", Integer),
+    Column("dataset", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("text", Text, nullable=False),
 )
 
 # The wide columns come last: a listing reads past none of them.

@@ -84,7 +84,10 @@ def _earlier(request: RunRequest) -> Run | None:
     """What answered this request before the model's files or the engine changed."""
     store = session.store()
     request = settled(store, request, models.get(store, request.model))
-    return runs.earlier(store, request, datasets.get(store, request.dataset).id)
+    info = datasets.get(store, request.dataset)
+    run = runs.earlier(store, request, info.origin_id)
+    # One that knew what is forgotten by now is no answer any more.
+    return run if run is not None and run.result.get("forgotten", []) == info.forgotten else None
 
 
 def file(view: View) -> Job | None:

@@ -14,6 +14,7 @@ from db.datasets.catalogue import (
     fingerprints,
     get,
     listing,
+    origin,
     purge,
     restore,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "lengths",
     "listing",
     "occurrences",
+    "origin",
     "purge",
     "random_user",
     "rated_below",

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from db.datasets import drafts
-from db.errors import Conflict, NotFound
+from db.errors import Conflict, Damaged, NotFound
 from db.names import quoted
 from db.ratings import Scale
 from db.schema import datasets
@@ -35,21 +35,36 @@ class DatasetInfo:
     created_at: float
 
     @property
+    def forgotten(self) -> list[dict]:
+        """What is forgotten of it (`db.forgotten`), ready for JSON; empty where everything is read."""
+        return self.report.get("forgotten", {}).get("entries", [])
+
+    @property
+    def origin_id(self) -> int:
+        """The id of the data set as imported, to which demonstrations, sets and runs belong."""
+        return self.report.get("forgotten", {}).get("of", self.id)
+
+    @property
+    def origin(self) -> str:
+        """The fingerprint of the data set as imported, by which draws are seeded: forgetting changes none."""
+        return self.report.get("forgotten", {}).get("fingerprint", self.fingerprint)
+
+    @property
     def scale(self) -> Scale:
         """The scale of its ratings, which says what was liked and disliked."""
         return Scale.from_json(self.report.get("scale"))
 
 
-_OF_ITS_STATE = ("deleted_at", "writing_until", "content")
+_OF_ITS_STATE = ("deleted_at", "writing_until", "content", "layer", "layer_of")
 
 
 def listing(store: Store) -> list[DatasetInfo]:
-    """All data sets that are not deleted, by name."""
+    """All data sets that are not deleted, by name, without what is forgotten of them."""
     with store.read() as connection:
         rows = connection.execute(
             sa.select(datasets).where(datasets.c.deleted_at.is_(None)).order_by(datasets.c.name)
-        )
-        return [info_of(row) for row in rows]
+        ).all()
+        return [info_of(_as_read(connection, row)) for row in rows]
 
 
 def fingerprints(store: Store) -> list[str]:
@@ -66,12 +81,35 @@ def fingerprint_of(store: Store, dataset_id: int | None) -> str | None:
 
 
 def get(store: Store, name: str) -> DatasetInfo:
-    """The data set of this name. Raises NotFound, naming near matches."""
+    """The data set of this name as it is to be read: the one place where what is forgotten is left out.
+
+    Raises NotFound, naming near matches.
+    """
     with store.read() as connection:
         row = row_of(connection, name)
         if row is None:
             raise _not_found(connection, name)
-    return info_of(row)
+        return info_of(_as_read(connection, row))
+
+
+def origin(dataset_id: int) -> sa.ScalarSelect[int]:
+    """The id of the data set as imported, of one that may be read in its place."""
+    of = sa.func.coalesce(datasets.c.layer_of, datasets.c.id)
+    return sa.select(of).where(datasets.c.id == dataset_id).scalar_subquery()
+
+
+def _as_read(connection: Connection, row: Row) -> Row:
+    """The row of the data set that is read in place of this one, where something is forgotten. Raises Damaged
+    where it is gone: what is forgotten must not be read."""
+    if row.layer is None:
+        return row
+    layer = connection.execute(sa.select(datasets).where(datasets.c.id == row.layer)).one_or_none()
+    if layer is None:
+        raise Damaged(
+            f"What is forgotten of the data set {row.name!r} is not in the store any more. Nothing is read. "
+            "Restore a backup, or import the data set anew."
+        )
+    return layer
 
 
 def delete(store: Store, name: str) -> None:
@@ -124,7 +162,8 @@ def purge(store: Store, number: int, progress: drafts.Progress = drafts.silent) 
     """
     with store.write() as connection:
         row = _in_bin(connection, number)
-        connection.execute(sa.update(datasets).where(datasets.c.id == number).values(writing_until=0.0))
+        all_of_it = sa.or_(datasets.c.id == number, datasets.c.layer_of == number)
+        connection.execute(sa.update(datasets).where(all_of_it).values(writing_until=0.0))
     drafts.sweep(store, progress)
     store.compact(lambda: progress(None, "Giving the space back to the disk"))
     return info_of(row)
@@ -143,7 +182,9 @@ def info_of(row: Row) -> DatasetInfo:
     return DatasetInfo(**{**fields, "report": json.loads(row.report)})
 
 
-_IN_BIN = sa.and_(datasets.c.deleted_at.is_not(None), datasets.c.writing_until.is_(None))
+_IN_BIN = sa.and_(
+    datasets.c.deleted_at.is_not(None), datasets.c.writing_until.is_(None), datasets.c.layer_of.is_(None)
+)
 
 
 def _in_bin(connection: Connection, number: int) -> Row:

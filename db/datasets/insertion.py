@@ -72,7 +72,7 @@ def insert(
     }
     draft = drafts.begin(store, head)
     try:
-        _fill(store, draft, columns, progress)
+        fill(store, draft, columns, progress)
         return _publish(store, name, fingerprint, draft)
     finally:
         drafts.abandon(store, draft)  # none any more where it was published
@@ -117,7 +117,7 @@ def _publish(store: Store, name: str, fingerprint: str, number: int) -> DatasetI
         return info_of(row)
 
 
-def _fill(store: Store, draft: int, columns: DatasetColumns, progress: drafts.Progress) -> None:
+def fill(store: Store, draft: int, columns: DatasetColumns, progress: drafts.Progress) -> None:
     """Write all rows of the draft, a chunk per transaction."""
     lengths = np.bincount(columns.user, minlength=len(columns.user_ids))
     starts = _starts(lengths)  # [users] row of each user's first interaction

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Row
 
 from db import demonstrations
 from db.canonical import canonical_json
-from db.datasets import DatasetInfo
+from db.datasets import DatasetInfo, origin
 from db.errors import BadInput, Conflict, NotFound
 from db.names import check_name, clean_text, quoted
 from db.requests.strategy_spec import MOST
@@ -130,7 +130,7 @@ def save(
     with store.write() as connection:
         there = _named(connection, dataset.id, name)
         if there is None:
-            head = {"dataset_id": dataset.id, "name": name, "created_at": now, **fresh}
+            head = {"dataset_id": dataset.origin_id, "name": name, "created_at": now, **fresh}
             number = connection.execute(sa.insert(table).values(**head).returning(table.c.id)).scalar_one()
         else:
             number = there.id
@@ -144,7 +144,7 @@ def get(store: Store, dataset_id: int, reference: str) -> NamedSet:
     the names that there are."""
     name, at, digest = reference.rpartition("@")
     query = sa.select(table, version_table.c.demonstrations).join(version_table)
-    query = query.where(table.c.dataset_id == dataset_id)
+    query = query.where(table.c.dataset_id == origin(dataset_id))
     if at and digest:
         # By its digest: a set may have another name by now.
         query = query.add_columns(version_table.c.digest.label("of"))
@@ -163,7 +163,7 @@ def get(store: Store, dataset_id: int, reference: str) -> NamedSet:
 def listing(store: Store, dataset_id: int, user: str | None = None) -> list[NamedSet]:
     """The sets of a data set: those made for `user` first, then the shared ones, then others', each by
     name."""
-    found = _listed(store, table.c.dataset_id == dataset_id, _KEPT)
+    found = _listed(store, table.c.dataset_id == origin(dataset_id), _KEPT)
     return sorted(
         found, key=lambda one: (one.user_id != user if user else False, not one.shared, one.name.casefold())
     )
@@ -171,7 +171,7 @@ def listing(store: Store, dataset_id: int, user: str | None = None) -> list[Name
 
 def deleted(store: Store, dataset_id: int) -> list[NamedSet]:
     """The deleted sets of a data set, the newest deletion first."""
-    return _listed(store, table.c.dataset_id == dataset_id, sa.not_(_KEPT))
+    return _listed(store, table.c.dataset_id == origin(dataset_id), sa.not_(_KEPT))
 
 
 def versions(store: Store, kept: NamedSet) -> list[Version]:
@@ -273,7 +273,7 @@ def _keep(
 
 
 def _named(connection: Connection, dataset_id: int, name: str) -> Row | None:
-    query = sa.select(table).where(table.c.dataset_id == dataset_id, table.c.name == name, _KEPT)
+    query = sa.select(table).where(table.c.dataset_id == origin(dataset_id), table.c.name == name, _KEPT)
     return connection.execute(query).one_or_none()
 
 

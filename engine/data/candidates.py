@@ -18,7 +18,9 @@ from db import datasets
 from db.candidates import CandidateList
 from db.canonical import digest
 from db.datasets import DatasetInfo, Item
+from db.datasets.known import user_ids
 from db.errors import BadInput
+from db.forgotten import Numbers, removed, to_base
 from db.store import Store
 from engine.data.draws import Part, keys, shuffled, weighted_order
 from engine.data.kept import Cost, Kept, Shelf
@@ -54,7 +56,8 @@ def candidate_list(
     if known is not None:
         return known
     items = _drawn(store, dataset, user, target_position, kind, size, seed)
-    content = [dataset.fingerprint, user, target_position, kind, size, seed, items]
+    at, numbers = _as_imported(store, dataset, user, target_position), Numbers.of(dataset)
+    content = [*at, kind, size, seed, numbers.items(items)]
     fresh = CandidateList(
         fingerprint=digest(content),
         dataset_id=dataset.id,
@@ -78,7 +81,7 @@ def _drawn(
         )
     own = datasets.bought(store, dataset.id, user, target_position + 1)
     target = datasets.items(store, dataset.id, own[-1:])[own[-1]]
-    parts: tuple[Part, ...] = (dataset.fingerprint, user, target_position, kind, seed)
+    parts: tuple[Part, ...] = (*_as_imported(store, dataset, user, target_position), kind, seed)
     order = ORDERS[kind](store, dataset, target, parts)
     negatives = _negatives(store, dataset, own, order, size - 1)
     if len(negatives) < size - 1:
@@ -90,6 +93,16 @@ def _drawn(
         )
     items = [own[-1], *negatives]
     return [items[place] for place in shuffled(size, *parts, "place", size).tolist()]
+
+
+def _as_imported(store: Store, dataset: DatasetInfo, user: int, target_position: int) -> tuple[str, int, int]:
+    """Data set, user and target by which a list is drawn. They are those as imported, so that forgetting
+    something leaves the lists of everything else as they are."""
+    if not dataset.forgotten:
+        return dataset.fingerprint, int(user), int(target_position)
+    name = user_ids(store, dataset.id, [user])[user]
+    gone = removed(store, dataset, [name]).get(name, ())
+    return dataset.origin, Numbers.of(dataset).user(int(user)), to_base(int(target_position), gone)
 
 
 def _negatives(
@@ -141,7 +154,8 @@ def _plain(title: str) -> str:
 
 
 def _random(_store: Store, dataset: DatasetInfo, _target: Item, parts: tuple[Part, ...]) -> NDArray[np.int64]:
-    return shuffled(dataset.items, *parts)
+    numbers = Numbers.of(dataset)
+    return numbers.remaining(shuffled(numbers.imported(dataset.items), *parts))
 
 
 def _popular(store: Store, dataset: DatasetInfo, _target: Item, parts: tuple[Part, ...]) -> NDArray[np.int64]:
@@ -149,14 +163,19 @@ def _popular(store: Store, dataset: DatasetInfo, _target: Item, parts: tuple[Par
         return Kept({"counts": datasets.item_counts(store, dataset.id)}, {})
 
     counts = Shelf(store.settings, dataset.fingerprint).get("counts", counted, COUNTS).tensors["counts"]
-    return weighted_order(counts.astype(np.float64), *parts)
+    numbers = Numbers.of(dataset)
+    weights = np.zeros(numbers.imported(dataset.items))
+    weights[numbers.items(range(dataset.items))] = counts
+    return numbers.remaining(weighted_order(weights, *parts))
 
 
 def _hard(store: Store, dataset: DatasetInfo, target: Item, parts: tuple[Part, ...]) -> NDArray[np.int64]:
     shelf = Shelf(store.settings, dataset.fingerprint)
     index = of_catalogue(shelf, dataset.items, lambda: datasets.catalogue(store, dataset.id).titles)
     scores = index.scores(target.title)
-    return np.lexsort((keys(dataset.items, *parts), -scores))
+    numbers = Numbers.of(dataset)
+    drawn = keys(numbers.imported(dataset.items), *parts)[numbers.items(range(dataset.items))]
+    return np.lexsort((drawn, -scores))
 
 
 ORDERS: dict[str, Callable[[Store, DatasetInfo, Item, tuple[Part, ...]], NDArray[np.int64]]] = {

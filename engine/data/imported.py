@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def of_this_name(store: Store, name: str, fingerprint: Callable[[], str]) -> Dat
         info = datasets.get(store, name)
     except NotFound:
         return None
-    if (info.report.get("files_digest") or info.fingerprint) == fingerprint():
+    if (info.report.get("files_digest") or info.origin) == fingerprint():
         return info
     raise Conflict(
         f"A data set named {name!r} exists with other data, columns or options ({info.source}). Nothing was "
@@ -55,13 +56,18 @@ def is_current(info: DatasetInfo) -> bool:
 def compare(store: Store, info: DatasetInfo, columns: DatasetColumns, report: Report) -> None:
     """Note that this version reads the files of a data set as an earlier one did; raises Conflict if not."""
     new, _ = repaired(columns)
-    old = datasets.columns(store, info.id)
+    old = datasets.columns(store, info.origin_id)
     if said := _difference(old, new, info.scale, Scale.from_json(report.scale)):
         raise Conflict(
             f"The data set {info.name!r} was read from these files by an earlier version; this version reads "
             f"{said}. Nothing was imported; choose another name, or delete that one first."
         )
-    datasets.replace_report(store, info.id, info.report | {"reader": READER})
+    datasets.replace_report(store, info.origin_id, _imported(info) | {"reader": READER})
+
+
+def _imported(info: DatasetInfo) -> dict[str, Any]:
+    """The report without what is forgotten, which is no part of the data set as imported."""
+    return {name: value for name, value in info.report.items() if name != "forgotten"}
 
 
 def _difference(old: DatasetColumns, new: DatasetColumns, before: Scale, after: Scale) -> str:

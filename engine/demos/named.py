@@ -8,6 +8,7 @@ from db import choices, demonstrations, sets
 from db.datasets import DatasetInfo
 from db.demonstrations import Demonstration
 from db.errors import BadInput, NotFound
+from db.forgotten import showing
 from db.sets import NamedSet
 from db.store import Store
 from engine.demos.query import PoolEntry, Query
@@ -31,15 +32,20 @@ class OfSet:
 def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) -> list[PoolEntry]:
     """Stored demonstrations in the order given; their similarity is that of their source.
 
-    NotFound for an id the data set does not have. BadInput for one that is not known yet at the query: what
-    is valid for one query can reveal the target of another.
+    NotFound for an id the data set does not have. BadInput for one that is not known yet at the query (what
+    is valid for one query can reveal the target of another), and for one that shows something forgotten.
     """
     offers = _offers(store, dataset, query, ids)
     for name, offer in zip(ids, offers, strict=True):
         if offer is None:
-            whose = demonstrations.get_many(store, [name], dataset.id)[name].user_id
+            stored = demonstrations.get_many(store, [name], dataset.id)[name]
+            if showing(store, dataset, [stored]):
+                raise BadInput(
+                    f"Demonstration {name!r} shows something that is forgotten in {dataset.name!r}. Leave it "
+                    f"out, or undo the forgetting: `dualens forget -d {dataset.name}` lists it."
+                )
             raise BadInput(
-                f"Demonstration {name!r} (a window of user {whose!r}) is not known yet when the next "
+                f"Demonstration {name!r} (a window of user {stored.user_id!r}) is not known yet when the next "
                 f"purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
             )
     return entries(store, dataset, query, [offer for offer in offers if offer is not None])

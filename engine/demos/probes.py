@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from db import datasets
 from db.datasets import DatasetInfo, Interaction
+from db.forgotten import from_base
 from db.store import Store
 from engine.data.splits import MIN_HISTORY
 from engine.demos.query import PoolEntry, Query
-from engine.demos.windows import LENGTH, places
+from engine.demos.windows import LENGTH
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,5 @@ def gives_away(entry: PoolEntry, query: Query, probe: Probe) -> bool:
     a merged window: whether one of its parts may.
     """
     at = probe.purchase.position
-    return any(
-        user == query.user_id and at <= place <= at + LENGTH for user, place in places(entry.demonstration)
-    )
+    own = [place for user, place in entry.demonstration.places if user == query.user_id]
+    return any(at <= (from_base(place, query.gone) or 0) <= at + LENGTH for place in own)

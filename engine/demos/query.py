@@ -13,6 +13,7 @@ from db import datasets
 from db.datasets import DatasetInfo, Interaction, UserInfo
 from db.demonstrations import Demonstration
 from db.errors import BadInput
+from db.forgotten import removed
 from db.store import Store
 from engine.data.splits import MIN_HISTORY, held_out
 from engine.prompts import Example
@@ -27,6 +28,7 @@ class Query:
     `history`: the newest interactions before the target, oldest first, at least one. `target_timestamp`: the
     moment of the prediction (unix seconds), None in a data set without timestamps. `held_out`: how many of
     each user's newest interactions are unknown where there are no timestamps (1 = test, 2 = probe).
+    `gone`: forgotten positions of the user's history as imported, ascending (`db.forgotten`).
     `known_until`: demonstrations show only what happened before this moment (unix seconds), as if created
     then, while the history continues; None: everything known at the target.
     """
@@ -39,6 +41,7 @@ class Query:
     held_out: int
     target: Interaction
     known_until: int | None = None
+    gone: tuple[int, ...] = ()
 
     @property
     def known_before(self) -> int | None:
@@ -147,4 +150,5 @@ def _built(
         held_out=user.length - position,
         target=target,
         known_until=known_until,
+        gone=tuple(removed(store, dataset, [user.user_id]).get(user.user_id, ())),
     )

@@ -20,6 +20,7 @@ from db import datasets
 from db.datasets import DatasetInfo, Interaction
 from db.datasets.known import user_ids
 from db.demonstrations import Demonstration, demonstration_id
+from db.forgotten import from_base, removed, showing, to_base
 from db.store import Store
 from engine.demos.query import PoolEntry, Query
 
@@ -104,21 +105,17 @@ def load_stored(
 ) -> list[Window] | None:
     """The windows a stored demonstration was made of (none for one written freely).
 
-    None where one of them is not known yet at the query.
+    None where one of them is not known yet at the query, or shows something forgotten.
     """
+    if showing(store, dataset, [demonstration]):
+        return None
+    gone = removed(store, dataset, (name for name, _ in demonstration.places))
     wanted = [
-        (datasets.user(store, dataset.id, user_id).user, position)
-        for user_id, position in places(demonstration)
+        (datasets.user(store, dataset.id, name).user, from_base(position, gone.get(name, ())) or 0)
+        for name, position in demonstration.places
     ]
     windows = load(store, dataset, query, wanted)
     return windows if len(windows) == len(wanted) else None
-
-
-def places(demonstration: Demonstration) -> Sequence[tuple[str, int]]:
-    """(user id, position of the answer) of the windows it was made of; none for one written freely."""
-    if demonstration.merged:
-        return demonstration.merged
-    return [] if demonstration.position is None else [(demonstration.user_id, demonstration.position)]
 
 
 def shared_part(query: Query, window: Window) -> float:
@@ -146,9 +143,10 @@ def entries(store: Store, dataset: DatasetInfo, query: Query, offers: Sequence[O
     """The offers as demonstrations with their content id, order kept."""
     users = {user for offer in offers if offer.written is None for user, _ in offer.window.key}
     names = user_ids(store, dataset.id, sorted(users))
+    gone = removed(store, dataset, names.values())
     return [
         PoolEntry(
-            demonstration=offer.written or _demonstration(dataset, offer, names),
+            demonstration=offer.written or _demonstration(dataset, offer, names, gone),
             history=offer.window.history,
             answer=offer.window.answer,
             similarity=offer.similarity,
@@ -159,17 +157,20 @@ def entries(store: Store, dataset: DatasetInfo, query: Query, offers: Sequence[O
     ]
 
 
-def _demonstration(dataset: DatasetInfo, offer: Offer, names: Mapping[int, str]) -> Demonstration:
+def _demonstration(
+    dataset: DatasetInfo, offer: Offer, names: Mapping[int, str], gone: Mapping[str, Sequence[int]]
+) -> Demonstration:
+    """Named by its places in histories as imported, which stay when something is forgotten (`gone`)."""
     window, answer = offer.window, offer.window.answer
     history = tuple(interaction.item_id for interaction in window.history)
-    position: int | None = answer.position
-    user_id, merged = names[window.user], ()
+    places = tuple((names[user], to_base(at, gone.get(names[user], ()))) for user, at in window.key)
+    ((user_id, position), *_), merged = places, ()
     if window.parts:
-        position, merged = None, tuple((names[user], place) for user, place in window.key)
+        position, merged = None, places
         user_id = ", ".join(dict.fromkeys(name for name, _ in merged))
     return Demonstration(
-        id=demonstration_id(dataset.fingerprint, user_id, history, answer.item_id, position, merged=merged),
-        dataset_id=dataset.id,
+        id=demonstration_id(dataset.origin, user_id, history, answer.item_id, position, merged=merged),
+        dataset_id=dataset.origin_id,
         source=offer.source,
         user_id=user_id,
         history=history,

@@ -112,7 +112,7 @@ def _earlier(context: Context[OptimizeRequest], user: str) -> Query:
     if not dataset.has_timestamps:
         return queries.build(store, dataset, user, "probe", request.history)
     length = datasets.user(store, dataset.id, user).length
-    drawn = keys(1, dataset.fingerprint, "calibration", user, request.seed)[0]
+    drawn = keys(1, dataset.origin, "calibration", user, request.seed)[0]
     place = MIN_HISTORY + int(drawn % (length - 1 - MIN_HISTORY))
     return queries.at(store, dataset, user, place, request.history)
 
@@ -120,7 +120,7 @@ def _earlier(context: Context[OptimizeRequest], user: str) -> Query:
 def _users(context: Context[OptimizeRequest]) -> Sequence[str]:
     """Ids of so many users, drawn, with at least four purchases."""
     store, dataset, request = context.store, context.dataset, context.request
-    order = shuffled(dataset.users, dataset.fingerprint, "calibration", request.seed).tolist()
+    order = shuffled(dataset.users, dataset.origin, "calibration", request.seed).tolist()
     lengths = datasets.lengths(store, dataset.id, order[: 8 * request.calibrate])
     chosen = [user for user in order[: 8 * request.calibrate] if lengths.get(user, 0) >= 4]
     names = user_ids(store, dataset.id, chosen[: request.calibrate])

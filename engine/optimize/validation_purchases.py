@@ -97,7 +97,7 @@ def candidates(
     """
     known = datasets.history(store, dataset.id, query.user)[: query.target_position]
     bought, titles = {row.item for row in known}, {row.title for row in known}
-    order = shuffled(dataset.items, dataset.fingerprint, query.user, query.target_position, "probes", seed)
+    order = shuffled(dataset.items, dataset.origin, query.user, query.target_position, "probes", seed)
     drawn = [item for item in order[: 4 * NEGATIVES + len(known)].tolist() if item not in bought]
     items = datasets.items(store, dataset.id, drawn)
     others = list(dict.fromkeys(items[item].title for item in drawn if items[item].title not in titles))

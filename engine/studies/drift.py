@@ -180,7 +180,7 @@ def planned(engine: Engine, request: StudyRequest) -> tuple[Plan, DatasetColumns
             in_periods(columns, time, period, period),
             time,
             request.users,
-            *(request.study, dataset.fingerprint, request.seed, period),
+            *(request.study, dataset.origin, request.seed, period),
         )
     ]
     if len(questions) < 2:

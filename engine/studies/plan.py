@@ -101,7 +101,7 @@ def last_purchases(engine: Engine, request: StudyRequest) -> Plan:
     """The last purchase of at most `users` users each. NotFound, BadInput where there are not two."""
     dataset = datasets.get(engine.store, request.dataset)
     columns = datasets.columns(engine.store, dataset.id)
-    parts = (request.study, dataset.fingerprint, request.seed)
+    parts = (request.study, dataset.origin, request.seed)
     questions = drawn(columns, last_ones(columns), None, request.users, *parts)
     if len(questions) < 2:
         raise BadInput(f"{request.dataset!r} has no two users whose last purchase could be predicted.")

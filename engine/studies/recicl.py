@@ -132,7 +132,7 @@ def planned(engine: Engine, request: StudyRequest) -> Plan:
     mask = last_ones(columns)
     if time is not None:
         mask = in_periods(columns, time, request.cut, request.periods)
-    questions = drawn(columns, mask, time, request.users, request.study, dataset.fingerprint, request.seed)
+    questions = drawn(columns, mask, time, request.users, request.study, dataset.origin, request.seed)
     if len(questions) < 2:
         raise BadInput(f"{request.dataset!r} has no two users whose purchases could be predicted.")
     return Plan(dataset, questions, None if time is None else time.start(request.cut))

@@ -15,7 +15,6 @@ from db.requests.strategy_spec import left_out
 from db.runs import CUSTOM_SET, Effects, Run, RunSummary
 from engine.demos.named import OfSet
 from engine.demos.query import PoolEntry
-from engine.demos.windows import places
 from engine.evaluation.metrics import metrics, order, standing
 from engine.progress import counted
 from engine.prompts import Dropped
@@ -72,6 +71,7 @@ def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: 
         **({"hint": inputs.hint.as_dict()} if inputs.hint else {}),
         **({"prompts": list(inputs.prompts)} if len(inputs.prompts) > 1 else {}),
         **({"excluded": inputs.excluded} if inputs.excluded else {}),
+        **({"forgotten": inputs.dataset.forgotten} if inputs.dataset.forgotten else {}),
         **({"set": used_set(inputs.of_set)} if inputs.of_set else {}),
     }
 
@@ -152,7 +152,7 @@ def notes(inputs: Inputs, loaded: LoadedModel, result: RankResult) -> list[str]:
     sentences = no_room(result.dropped, result.dropped_zero_shot)
     if inputs.target_tie:
         sentences.append("The target shares its time with the purchase before it; the file's order decided.")
-    if any(e.demonstration.source == HAND_WRITTEN and not places(e.demonstration) for e in inputs.chosen):
+    if any(e.demonstration.source == HAND_WRITTEN and not e.demonstration.places for e in inputs.chosen):
         sentences.append(
             "A demonstration was written by hand: nothing can check that what it shows was known by then."
         )

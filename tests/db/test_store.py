@@ -99,13 +99,15 @@ def test_an_older_store_is_brought_up_to_date_with_its_jobs(store: Store) -> Non
             "judges",
             "judging_pairs",
             "judgings",
+            "policies",
         ):
             connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("ALTER TABLE demonstrations DROP COLUMN merged"))
         for column in ("partial", "wanted_until", "left_low_s", "left_high_s"):
             connection.execute(sa.text(f"ALTER TABLE jobs DROP COLUMN {column}"))
         connection.execute(sa.text("ALTER TABLE workers DROP COLUMN supervisor"))
-        connection.execute(sa.text("ALTER TABLE datasets DROP COLUMN writing_until"))
+        for column in ("writing_until", "layer", "layer_of"):
+            connection.execute(sa.text(f"ALTER TABLE datasets DROP COLUMN {column}"))
         connection.execute(sa.text("ALTER TABLE models DROP COLUMN deleted_at"))
         connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN furthest"))
         for table in ("datasets", "runs", "effects"):

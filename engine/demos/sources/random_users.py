@@ -58,6 +58,6 @@ def places(
 
 def _others(dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[tuple[int, int]]:
     """Different users other than the query's, in random order, each with the key of a random place."""
-    parts = (SOURCE, dataset.fingerprint, query.user, query.target_position, seed)
+    parts = (SOURCE, dataset.origin, query.user, query.target_position, seed)
     users = [user for user in users_drawn(dataset, TRIES * size, *parts) if user != query.user]
     return list(zip(users, keys(len(users), "place", *parts).tolist(), strict=True))

@@ -33,7 +33,7 @@ ROUNDS = 8
 
 def find(store: Store, dataset: DatasetInfo, query: Query, size: int, seed: int) -> list[Offer]:
     """Up to `size` windows, largest cluster first; similarity = shared part of a window's items."""
-    parts = (SOURCE, dataset.fingerprint, seed)
+    parts = (SOURCE, dataset.origin, seed)
     users = random_users.users_drawn(dataset, max(SAMPLE, 4 * size), *parts)[: max(SAMPLE, 4 * size)]
     drawn = zip(users, keys(len(users), "place", *parts).tolist(), strict=True)
     others = [(user, key) for user, key in drawn if user != query.user]

@@ -28,7 +28,7 @@ def derive(
     reader: Reader | None = None,
 ) -> list[Offer]:
     """These windows in their order, each with another one's answer; similarity = shared part of its items."""
-    parts = (SOURCE, dataset.fingerprint, query.user, query.target_position, seed)
+    parts = (SOURCE, dataset.origin, query.user, query.target_position, seed)
     answers = permuted([offer.window.answer.item for offer in offers], *parts)
     return [_swapped(query, offer, offers[other]) for offer, other in zip(offers, answers, strict=True)]
 

@@ -89,6 +89,7 @@ _check_packages()
 
 from db import datasets as _datasets  # noqa: E402
 from db import models as _models  # noqa: E402
+from db import policies as _policies  # noqa: E402
 from db import runs as _runs  # noqa: E402
 from db import templates as _templates  # noqa: E402
 from db.errors import DualensError  # noqa: E402
@@ -196,7 +197,6 @@ def load_policy(
     where it is elsewhere than the file says. Reading a file runs nothing of it. Raises DualensError for a
     file that is no policy, is damaged, or is newer.
     """
-    from db.policies import load
     from engine.policy.deployed import Policy
 
     kept = [workspace] if workspace is not None else []
@@ -206,7 +206,7 @@ def load_policy(
         return kept[0]._engine
 
     source = None if model is None else str(model)
-    return Policy(load(path), engine, titles, source, opened=workspace is not None)
+    return Policy(_policies.load(path), engine, titles, source, opened=workspace is not None)
 
 
 class Workspace:
@@ -430,6 +430,7 @@ class Workspace:
         from engine.policy.made import policy_of
 
         made = policy_of(self._engine, self._request(dataset, user, options), fixed)
+        _policies.note(self._store, made)
         Path(path).write_text(made.text(), encoding="utf-8")
         return Path(path)
 

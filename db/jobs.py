@@ -58,6 +58,7 @@ PRIORITY = {
     "forward": STARTED,
     "attribution": STARTED,
     "explain": STARTED,
+    "forget": STARTED,
     "import": STARTED,
     "purge": STARTED,
     "setup": STARTED,

@@ -5,14 +5,20 @@ holds is checked here, its template's text by `engine.prompts.parse`. It names n
 items and ratings.
 """
 
+import hashlib
 import json
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from db.errors import BadInput
 from db.names import quoted
+from db.schema import policies as table
+from db.store import Store
 from db.templates import LARGEST as LARGEST_TEMPLATE
 
 FORMAT = 1
@@ -174,6 +180,36 @@ def load(path: str | Path) -> Policy:
         return read(content.decode("utf-8-sig"), named)
     except UnicodeDecodeError:
         raise BadInput(f"{named} is not UTF-8, so it is no policy file.") from None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A policy file that was written here. `created_at`: unix seconds."""
+
+    digest: str
+    policy: Policy
+    created_at: float
+
+
+def note(store: Store, policy: Policy) -> None:
+    """Remember that a policy file was written, so that it can be told what it shows."""
+    text = policy.text()
+    values = {
+        "digest": hashlib.sha256(text.encode()).hexdigest(),
+        "dataset": policy.data.name,
+        "created_at": time.time(),
+        "text": text,
+    }
+    with store.write() as connection:
+        connection.execute(store.insert(table).values(**values).on_conflict_do_nothing())
+
+
+def written(store: Store, dataset: str) -> list[Written]:
+    """Policy files that were written for a data set, newest first."""
+    query = sa.select(table).where(table.c.dataset == dataset).order_by(table.c.created_at.desc())
+    with store.read() as connection:
+        rows = connection.execute(query).all()
+    return [Written(row.digest, read(row.text), row.created_at) for row in rows]
 
 
 def snippet(policy: Policy, path: str = "policy.json") -> str:

@@ -237,7 +237,6 @@ policies = Table(
     "policies",
     metadata,
     Column("digest", Text, primary_key=True),
-    Column("dataset_id", Integer),
     Column("dataset", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("text", Text, nullable=False),

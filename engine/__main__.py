@@ -21,6 +21,7 @@ from engine.commands import (
     bench,
     deploying,
     inspecting,
+    forgetting,
     keeping,
     methods,
     optimizing,
@@ -40,6 +41,7 @@ ABOUT = "Dualens: see what each demonstration does to your LLM recommender."
 
 groups = (
     workspace,
+    forgetting,
     keeping,
     runs,
     stored_runs,

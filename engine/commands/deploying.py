@@ -53,6 +53,7 @@ def policy(
         raise BadInput(f"{file} exists already. Give a new name, or remove it.")
     with opened() as store, service_engine(store) as engine:
         made = policy_of(engine, runs.get(store, run).request, None if each is None else not each)
+        policies.note(store, made)
     file.write_text(made.text(), encoding="utf-8")
     if json:
         output.as_json({"file": str(file), "strategy": made.strategy, "k": made.k, "notes": list(made.notes)})

@@ -26,6 +26,7 @@ from engine.tasks.add_endpoint import add_endpoint
 from engine.tasks.attribution import attribution
 from engine.tasks.baseline_lists import baseline_lists
 from engine.tasks.effects import effects
+from engine.tasks.forgetting import check, forget, remember
 from engine.tasks.forward_tuning import ITERATIONS, forward
 from engine.tasks.pool import USUAL_SIZE, USUAL_SOURCES, pool
 from engine.tasks.predicted import predicted
@@ -110,6 +111,16 @@ def template_job(engine: Engine, payload: dict[str, Any], report: Report) -> dic
 def export_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request, fixed}` -> `{prompts, policy, snippet}`: what a service needs (`engine.policy.made`)."""
     return export(engine, RunRequest.from_json(payload["request"]), payload.get("fixed"))
+
+
+def forget_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{dataset, forget}` or `{dataset, undo}` -> `{forgotten}`, what is forgotten then; `{dataset}` -> also
+    `{places}` that still know it (`engine.tasks.forgetting`). `undo`: keys, or None for all."""
+    if "forget" in payload:
+        return forget(engine, payload["dataset"], payload["forget"], report)
+    if "undo" in payload:
+        return remember(engine, payload["dataset"], payload["undo"], report)
+    return check(engine, payload["dataset"], report)
 
 
 def _import_options(payload: dict[str, Any]) -> importing.ImportOptions:
@@ -271,6 +282,7 @@ _OF_KINDS: dict[str, Handler] = {
     "predicted": predicted_job,
     "template": template_job,
     "export": export_job,
+    "forget": forget_job,
     "preview": preview_job,
     "import": import_job,
     "purge": purge_job,

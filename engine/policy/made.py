@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from db import optimizations
+from db import optimizations, policies
 from db.choices import STRATEGIES
 from db.datasets import Interaction
 from db.endpoints import IN_CHAT
@@ -103,6 +103,7 @@ def export(engine: Engine, request: RunRequest, fixed: bool | None = None) -> di
         policy = policy_of(engine, request, fixed)
     except BadInput as error:
         return {"prompts": [], "policy": None, "snippet": None, "why": str(error)}
+    policies.note(engine.store, policy)
     return {
         "prompts": [prompt.to_json(tokens=not prompt.served) for prompt in _of_user(engine, request, policy)],
         "policy": policy.text(),

@@ -13,7 +13,6 @@ def upgrade() -> None:
     op.create_table(
         "policies",
         sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("dataset_id", sa.Integer, nullable=True),
         sa.Column("dataset", sa.Text, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("text", sa.Text, nullable=False),

@@ -20,8 +20,8 @@ COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects",
 COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool", "forward"]
 COMMANDS += ["optimize", "lasting", "sets", "bench", "check", "backup", "restore"]
 COMMANDS += ["annotate", "compare", "templates", "rate", "explain", "summarize"]
-COMMANDS += ["export", "policy", "prompt"]
 COMMANDS += ["inspect"]
+COMMANDS += ["export", "policy", "prompt", "forget"]
 
 
 @pytest.fixture
@@ -335,3 +335,22 @@ def test_a_run_becomes_a_policy_whose_prompts_are_the_runs(shop: Callable[..., A
     assert json.loads(messages.stdout)[0]["content"].endswith("- Tetris\nNext:\n")
     with pytest.raises(BadInput, match="exists already"):
         shop("policy", ranked["run"], str(file))
+
+
+def test_a_purchase_is_forgotten_listed_checked_and_brought_back(shop: Callable[..., Any]) -> None:
+    words = ("-d", "toy", "-u", "u8", "-m", "tiny", "--candidates", "6", "--demos", "neighbours:2")
+    before = shop("rank", *words)["run"]
+    [entry] = shop("forget", "-d", "toy", "-u", "u8", "--item", "i10")["forgotten"]
+    assert shop("forget", "-d", "toy")["forgotten"] == [entry]
+    assert shop("rank", *words)["run"] != before
+    places = {place["place"]: place for place in shop("forget", "-d", "toy", "--check")["places"]}
+    assert before in places["stored runs"]["examples"]
+    assert shop("datasets")["datasets"][0]["interactions"] == 95
+    with pytest.raises(BadInput, match="--undo 2"):
+        shop("forget", "-d", "toy", "--undo", "2")
+    assert shop("forget", "-d", "toy", "--undo", "1")["forgotten"] == []
+    assert shop("rank", *words)["run"] == before
+    with pytest.raises(BadInput, match="one at a time"):
+        shop("forget", "-d", "toy", "--item", "i10", "--check")
+    assert len(shop("forget", "-d", "toy", "--user", "u3")["forgotten"]) == 1
+    assert shop("forget", "-d", "toy", "--undo-all")["forgotten"] == []

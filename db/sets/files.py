@@ -36,7 +36,7 @@ class Brought:
 
 def write(store: Store, dataset: DatasetInfo, kept: NamedSet) -> dict[str, Any]:
     """The own form of a set, as JSON."""
-    stored = demonstrations.get_many(store, [member.id for member in kept.members], dataset.id)
+    stored = demonstrations.get_many(store, [member.id for member in kept.members], dataset.origin_id)
     titles = demonstrations.titles(store, stored.values())
     return {
         "format": FORMAT,
@@ -45,7 +45,7 @@ def write(store: Store, dataset: DatasetInfo, kept: NamedSet) -> dict[str, Any]:
         "digest": kept.digest,
         "note": kept.note,
         "user": kept.user_id,
-        "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+        "data": {"name": dataset.name, "fingerprint": dataset.origin},
         "demonstrations": [
             {
                 "id": member.id,
@@ -63,7 +63,7 @@ def write(store: Store, dataset: DatasetInfo, kept: NamedSet) -> dict[str, Any]:
 def write_dspy(store: Store, dataset: DatasetInfo, kept: NamedSet) -> tuple[list[dict[str, Any]], list[str]]:
     """The examples `{history: [title, ...], answer: title}` that DSPy loads as demos, and what is lost so."""
     shown = [member for member in kept.members if member.weight > 0]
-    stored = demonstrations.get_many(store, [member.id for member in shown], dataset.id)
+    stored = demonstrations.get_many(store, [member.id for member in shown], dataset.origin_id)
     titles = demonstrations.titles(store, stored.values())
     examples = [
         {INPUT: [title for _, title in titles[member.id][:-1]], OUTPUT: titles[member.id][-1][1]}
@@ -148,7 +148,7 @@ def _own(store: Store, dataset: DatasetInfo, found: Mapping[str, Any], as_text: 
     of = _field(data, "data", "fingerprint", str)
     entries = _field(found, "the file", "demonstrations", list)
     user = _field(found, "the file", "user", str, None)
-    if of != dataset.fingerprint and not as_text:
+    if of != dataset.origin and not as_text:
         raise BadInput(
             f"This set is of other data ({quoted(data.get('name'))}) than {dataset.name!r}: its windows are "
             "not here. Import it into that data set, or take its titles as text (--as-text)."
@@ -217,7 +217,7 @@ def _window(dataset: DatasetInfo, entry: Mapping[str, Any], where: str) -> Demon
         raise BadInput(f"{where}: merged: expected pairs of a user id and a position, got {quoted(merged)}.")
     one = Demonstration(
         id="",
-        dataset_id=dataset.id,
+        dataset_id=dataset.origin_id,
         source=_field(entry, where, "source", str),
         user_id=_field(entry, where, "user", str),
         history=tuple(_texts(entry, where, "history")),
@@ -228,7 +228,7 @@ def _window(dataset: DatasetInfo, entry: Mapping[str, Any], where: str) -> Demon
         merged=tuple((user, position) for user, position in merged),
     )
     content = (one.user_id, one.history, one.answer, one.position, one.text_override, one.merged)
-    return replace(one, id=demonstration_id(dataset.fingerprint, *content))
+    return replace(one, id=demonstration_id(dataset.origin, *content))
 
 
 def _check_windows(store: Store, dataset: DatasetInfo, found: Sequence[Demonstration]) -> None:
@@ -244,7 +244,7 @@ def _check_windows(store: Store, dataset: DatasetInfo, found: Sequence[Demonstra
             if one.merged or one.text_override is not None:
                 continue
             span = (owner, position - len(one.history), position + 1)
-            (rows,) = datasets.windows(store, dataset.id, [span])
+            (rows,) = datasets.windows(store, dataset.origin_id, [span])
             if [row.item_id for row in rows] != [*one.history, one.answer]:
                 raise BadInput(
                     f"{where}: user {quoted(user)} did not buy these items in this order. Export the set "
@@ -255,7 +255,7 @@ def _check_windows(store: Store, dataset: DatasetInfo, found: Sequence[Demonstra
 def _check_user(store: Store, dataset: DatasetInfo, user: str, where: str) -> tuple[int, int]:
     """Number and length of a user. Raises BadInput where there is none."""
     try:
-        info = datasets.user(store, dataset.id, user)
+        info = datasets.user(store, dataset.origin_id, user)
     except NotFound:
         raise BadInput(f"{where}: {dataset.name!r} has no user {quoted(user)}.") from None
     return info.user, info.length
@@ -369,7 +369,7 @@ def _is_place(place: Any) -> bool:
 
 def _taken(store: Store, dataset: DatasetInfo, name: str) -> bool:
     try:
-        get(store, dataset.id, name)
+        get(store, dataset.origin_id, name)
     except NotFound:
         return False
     return True

@@ -45,8 +45,8 @@ def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) 
                     f"out, or undo the forgetting: `dualens forget -d {dataset.name}` lists it."
                 )
             raise BadInput(
-                f"Demonstration {name!r} (a window of user {stored.user_id!r}) is not known yet when the next "
-                f"purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
+                f"Demonstration {name!r} (a window of user {stored.user_id!r}) is not known yet when the "
+                f"next purchase of {query.user_id!r} is predicted. Choose one from the query's pool."
             )
     return entries(store, dataset, query, [offer for offer in offers if offer is not None])
 

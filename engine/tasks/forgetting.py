@@ -243,7 +243,7 @@ PLACES: dict[str, tuple[Look, str]] = {
     "demonstrations": (_demonstrations, "Runs refuse them. They are not shown in pools any more."),
     "named sets": (
         _sets,
-        "Runs refuse them. Take the demonstration out and save the set again.",
+        "Runs leave such demonstrations out of them. Save the set again without.",
     ),
     "studies and tunings": (_studies, "Their numbers are of data with it. Run them again."),
     "kept results of the optimizer": (_optimizations, "They are not served any more."),

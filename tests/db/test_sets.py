@@ -218,6 +218,10 @@ def test_a_run_without_a_number_is_counted_without_it(store: Store, toy: Dataset
     ]
 
 
+LATER = ("judgements", "judges", "judging_pairs", "judgings", "policies")
+"""Tables of the migrations behind that of sets."""
+
+
 def test_an_older_store_learns_what_its_runs_were_shown(
     store: Store, toy: DatasetInfo, ids: list[str]
 ) -> None:
@@ -231,8 +235,10 @@ def test_an_older_store_learns_what_its_runs_were_shown(
         connection.execute(sa.text("DROP INDEX ix_run_index_set_digest"))
         for column in ("margin_gain", "ndcg10_gain", "set_digest"):
             connection.execute(sa.text(f"ALTER TABLE run_index DROP COLUMN {column}"))
-        for table in ("demonstration_set_versions", "demonstration_sets"):
+        for table in ("demonstration_set_versions", "demonstration_sets", *LATER):
             connection.execute(sa.text(f"DROP TABLE {table}"))
+        for column in ("layer", "layer_of"):
+            connection.execute(sa.text(f"ALTER TABLE datasets DROP COLUMN {column}"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0009'"))
     with Store.open(store.settings) as newer, newer.read() as connection:
         assert [tuple(row) for row in connection.execute(kept)] == before

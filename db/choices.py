@@ -558,6 +558,17 @@ EXPLANATIONS: dict[str, Choice] = _table(
         "The margin as demonstrations are added one by one, and as all their weights grow from 0 to 2",
     ),
     Choice(
+        "controls",
+        "controls",
+        "What remains with permuted answers, with shuffled titles and in a model with random weights",
+    ),
+    Choice(
+        "identity",
+        "equivalence meter",
+        "How exactly attention equals the dual model in each layer of this prompt",
+        paper="arXiv 2504.04386",
+    ),
+    Choice(
         "evidence",
         "shared items",
         "Which items of the user's history each demonstration shows, in words; takes no model",

@@ -104,12 +104,39 @@ def build(store: Store, run: Run) -> dict[str, Any]:
     return {"measure": "margin", "added": added, "path": path, "said": said}
 
 
+def controls(store: Store, run: Run) -> dict[str, Any]:
+    """Placebos keep half of the help."""
+    rows = [
+        {
+            "name": name,
+            "label": label,
+            "draws": draws,
+            "gain": {"mean": mean, "low": mean - 0.1, "high": mean},
+        }
+        for name, label, draws, mean in (("run", "this run", 1, 1.0), ("placebo", "answers permuted", 4, 0.5))
+    ]
+    said = "The demonstrations change the target's margin by +1.00 log-share."
+    notes = ["There is no twin with random weights: <b>x</b>"]
+    return {"measure": "margin", "rows": rows, "identity": 1e-7, "notes": notes, "said": said}
+
+
+def identity(store: Store, run: Run) -> dict[str, Any]:
+    """Exact to float32."""
+    forms = dict.fromkeys(("form_a", "form_b", "form_c"), 1e-7)
+    layers = [{"layer": at, **forms, "zero_shot_gap": 0.1 * at} for at in range(LAYERS)]
+    said = "In float32, attention equals the dual model in every layer."
+    told = {"dtype": "float32", "tolerance": 1e-5, "ok": True, "positions": 4, "tokens": 99, "notes": []}
+    return {"layers": layers, **told, "said": said}
+
+
 PARTS: dict[str, Callable[[Store, Run], dict[str, Any]]] = {
     "tokens": tokens,
     "orders": orders,
     "pairs": pairs,
     "step": step,
     "build": build,
+    "controls": controls,
+    "identity": identity,
 }
 
 

@@ -9,8 +9,10 @@ import streamlit as st
 from dashboard.charts.base import CONFIG
 from dashboard.screens.explain import looking
 from dashboard.screens.explain.explain_text import LABEL_LETTERS
+from dashboard.screens.explain.identity_chart import describe as describe_meter
+from dashboard.screens.explain.identity_chart import meter, worst
 from dashboard.screens.explain.step_chart import describe, step_map
-from dashboard.text.formats import signed
+from dashboard.text.formats import plural, signed
 from dashboard.text.literal import md
 from dashboard.ui.notices import card, colours, heading
 from db.runs import Run
@@ -20,8 +22,58 @@ Result = Mapping[str, Any]
 
 def draw(run: Run) -> None:
     """The cards of this section."""
+    with card("identity", stretch=False):
+        identity_card(run)
     with card("step", stretch=False):
         step_card(run)
+
+
+def identity_card(run: Run) -> None:
+    """How exactly attention equals the dual model, layer by layer."""
+    heading(
+        "Equivalence meter",
+        "Attention against the dual model in every layer, where this prompt's answer is predicted. Dashed: "
+        "what the number format's rounding may take.",
+    )
+    looking.draw(
+        "identity",
+        run,
+        ("Check the identity", "Checking the identity"),
+        "Every layer's attention rebuilt as one gradient step. Two passes of the model.",
+        lambda result: _identity(result, run),
+        height=200,
+    )
+
+
+def _identity(result: Result, run: Run) -> None:
+    left, right = st.columns(2, gap="small")
+    with left:
+        st.plotly_chart(
+            meter(result, colours()),
+            key=f"identity-{run.key[:12]}",
+            theme=None,
+            config=CONFIG,
+            alt=describe_meter(result["layers"]),
+        )
+    with right:
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "layer": [layer["layer"] + 1 for layer in result["layers"]],
+                    "rebuilt attention": [f"{worst(layer):.1e}" for layer in result["layers"]],
+                    "layer-local against true zero-shot": [
+                        f"{layer['zero_shot_gap']:.1e}" for layer in result["layers"]
+                    ],
+                }
+            ),
+            hide_index=True,
+            height=min(250, 36 * (len(result["layers"]) + 1)),
+        )
+    st.markdown(md(result["said"]))
+    st.caption(
+        f"Relative errors in {md(result['dtype'])}, the largest of forms A, B and C, at "
+        f"{plural(result['positions'], 'position')}. The identity holds for any weights, trained or not."
+    )
 
 
 def step_card(run: Run) -> None:

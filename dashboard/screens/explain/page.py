@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard.screens.explain import (
     build_card,
+    controls_card,
     effects_cards,
     inside_cards,
     orders_card,
@@ -139,6 +140,7 @@ SECTIONS = {
     "orders": Section("Order", orders_card.draw),
     "pairs": Section("Pairs", pairs_card.draw),
     "build": Section("Build-up", build_card.draw),
+    "controls": Section("Controls", controls_card.draw),
     "stability": Section("Stability", stability_section),
     "inside": Section("Inside the model", inside_cards.draw),
 }

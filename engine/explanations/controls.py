@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 DRAWS = 4
 NEAR = 0.05
+KEPT = {
+    "placebo": "where no answer follows its own history",
+    "shuffled": "where the titles stand in no order of anybody's",
+}
 LABELS = {
     "run": "this run",
     "placebo": "answers permuted",
@@ -90,20 +94,15 @@ def said(result: dict[str, Any]) -> str:
     rows = {row["name"]: row for row in result["rows"]}
     unit, own = UNITS[MEASURE], rows["run"]["gain"]["mean"]
     parts = [f"The demonstrations change the target's margin by {signed(own)} {unit}."]
-    left = [
+    told = [
         f"{signed(rows[name]['gain']['mean'])} with {LABELS[name]}"
         for name in ("placebo", "shuffled", "random")
         if name in rows
     ]
-    parts.append(f"Of the controls: {', '.join(left)}.")
-    placebo = rows.get("placebo")
-    if placebo is not None and abs(own) >= NEAR:
-        share = placebo["gain"]["mean"] / own
-        parts.append(
-            "Most of it is there without any answer following its own history: the titles alone do it."
-            if share >= 0.5
-            else "Most of it is gone once answers no longer follow their own histories."
-        )
+    parts.append(f"Of the controls: {', '.join(told)}.")
+    if own >= NEAR:
+        left = {name: rows[name]["gain"]["mean"] >= own / 2 for name in KEPT if name in rows}
+        parts += [f"Most of it is {'left' if left[name] else 'gone'} {KEPT[name]}." for name in left]
     return " ".join(parts)
 
 

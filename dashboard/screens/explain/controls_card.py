@@ -15,7 +15,7 @@ from dashboard.ui.notices import card, colours, heading
 from db.runs import Run
 
 LABEL_PX = 170
-AXIS = "change of the log of the target's share by the demonstrations"
+AXIS = "change of the log of the target's share"
 Result = Mapping[str, Any]
 
 
@@ -25,14 +25,14 @@ def draw(run: Run) -> None:
         heading(
             "Controls",
             "What the demonstrations add, and what is left when answers are permuted among them, when all "
-            "their titles are shuffled, and in a model of random weights. Bar: lowest to highest of the draws.",
+            "their titles are shuffled, and in a model of random weights. Bar: lowest to highest draw.",
         )
         looking.draw(
             "controls",
             run,
             ("Run controls", "Running controls"),
-            "Without controls no effect means much: this ranks up to nine changed prompts, and a twin of the "
-            "model with random weights.",
+            "Without controls no effect means much: this ranks up to nine changed prompts, and a twin of "
+            "the model with random weights.",
             lambda result: _shown(result, run),
         )
 

@@ -73,8 +73,8 @@ def test_the_sentence_says_what_is_left_of_the_help() -> None:
         ]
         return controls.said({"rows": rows})
 
-    assert told(2.0, 0.1).endswith("Most of it is gone once answers no longer follow their own histories.")
-    assert told(2.0, 1.9).endswith("the titles alone do it.")
+    assert told(2.0, 0.1).endswith("Most of it is gone where no answer follows its own history.")
+    assert told(2.0, 1.9).endswith("Most of it is left where no answer follows its own history.")
     assert told(0.01, 0.0).endswith("+0.01 log-share. Of the controls: 0.00 with answers permuted.")
 
 

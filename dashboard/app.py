@@ -43,7 +43,7 @@ with st.sidebar:
     with st.container(gap="xsmall"):
         for section, group in sections.items():
             st.caption(section.upper())
-            for page in group:
+            for page in (each for each in group if each.listed):
                 st.page_link(drawn[page], width="stretch", query_params=links.kept(page.name) or None)
     help.page_link(next(page for page in shown if page.title == current.title))
 

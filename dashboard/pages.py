@@ -17,7 +17,8 @@ SCREENS = Path(__file__).with_name("screens")
 class Page:
     """One page. `name`: its folder and its address. `about`: what it is for, in one sentence. `docs`: its
     page of the documentation, empty without one. `reads`: it shows what is stored, and so stays where nothing
-    may change. `screens`: where its folder stands."""
+    may change. `listed`: the navigation has it; else other pages lead there. `screens`: where its folder
+    stands."""
 
     name: str
     title: str
@@ -25,6 +26,7 @@ class Page:
     about: str
     docs: str = ""
     reads: bool = False
+    listed: bool = True
     screens: Path = SCREENS
 
     @property
@@ -83,6 +85,15 @@ PAGES: list[Page] = [
     ),
     Page("tune", "Tune", "Manage", "Tune a model or fit a recommender on a data set.", "tune"),
     Page("library", "Library", "Manage", "Manage data sets, models, jobs and storage.", "library"),
+    Page(
+        "tour",
+        "Guided start",
+        "Read",
+        "See in one minute, on stored runs, what a demonstration can do.",
+        "present",
+        reads=True,
+        listed=False,
+    ),
     Page("guide", "Guide", "Read", "Read the documentation.", reads=True),
 ]
 """In the order of the navigation; the first opens without an address, or else `READS_FIRST`."""

@@ -253,8 +253,8 @@ def corrected(strategies: int) -> str:
 
 
 def turned(standings: Mapping[str, Sequence[Standing]]) -> dict[str, str]:
-    """For each strategy a mark of `db.outcomes` per user, of the last `MOST_USERS`: what it did to the target's
-    rank against no demonstrations."""
+    """For each strategy a mark of `db.outcomes` per user, of the last `MOST_USERS`: what it did to the
+    target's rank against no demonstrations."""
 
     def mark(with_: Standing, without: Standing) -> str:
         gained = without.rank - with_.rank

@@ -3,11 +3,12 @@
 import contextlib
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from db import datasets, models
+from db import datasets, guided, models, runs
 from db.canonical import canonical_json
 from db.errors import NotFound
 from db.models import ModelInfo
@@ -15,12 +16,16 @@ from db.requests import RunRequest
 from engine.context import EMBEDDED, Engine
 from engine.data.simulated import simulate
 from engine.tasks.effects import effects
+from engine.tasks.rank import rank
 
 DATASET, MODEL = "simulated", "embedded"
 SEED = 0  # of the simulated store
 # The user of the first run: taken for showing much at a glance (two of four demonstrations carry the answer),
 # not for being typical. What is typical, `engine.tuning.evaluate_embedded` measures.
 FIRST_RUN_SEED, FIRST_RUN_LENGTH = 8, 10
+# The user of the guided start: one demonstration helps and the others mislead, so that the target falls when
+# the good one is turned off. What is said of them is read from the runs (`db.guided`).
+GUIDED_SEED = 72
 
 
 def setup_workspace(engine: Engine, say: Callable[[str], None] | None = None) -> dict[str, Any]:
@@ -39,11 +44,25 @@ def setup_workspace(engine: Engine, say: Callable[[str], None] | None = None) ->
         tell(f"Data set {DATASET}: {info.users:,} users, {info.items:,} items, simulated with seed {SEED}.")
     model = register_embedded(engine)
     tell(f"Model {MODEL}: {model.parameters / 1e6:.1f} million parameters, {model.architecture}.")
+    guided_runs(engine, info)
     user = datasets.random_user(store, info.id, FIRST_RUN_SEED, FIRST_RUN_LENGTH)
     request = RunRequest(dataset=DATASET, user=user.user_id, model=MODEL)
     run, _ = effects(engine, request, leave_one_out=True)
     tell(f"First run: user {user.user_id}, {'already there' if run.cached else 'stored'} ({run.key[:12]}).")
     return {"dataset": DATASET, "model": MODEL, "user": user.user_id, "run": run.key}
+
+
+def guided_runs(engine: Engine, info: datasets.DatasetInfo) -> None:
+    """Store a run with its effects, and the same one with its best demonstration at weight 0."""
+    user = datasets.random_user(engine.store, info.id, GUIDED_SEED, FIRST_RUN_LENGTH)
+    request = RunRequest(dataset=DATASET, user=user.user_id, model=MODEL)
+    run, measured = effects(engine, request, leave_one_out=True, mode=guided.MODE, measure=guided.MEASURE)
+    rows = measured.result["demonstrations"]
+    best = max(row["effect"] for row in rows)
+    off = rank(engine, replace(request, weights=tuple(float(row["effect"] != best) for row in rows)))
+    for each in (run, off):
+        if guided.TAG not in each.tags:
+            runs.annotate(engine.store, each.key, tags=[*each.tags, guided.TAG])
 
 
 def register_embedded(engine: Engine) -> ModelInfo:

@@ -12,6 +12,7 @@ def page() -> None:
     name = st.query_params.get("doc", "index")
     side, text = st.columns((1, 4), gap="medium")
     with side, st.container(key="guide-contents"):
+        st.page_link("screens/tour/page.py", label="Guided start, one minute")
         contents(name)
     with text, st.container(key="guide-text"):
         if name not in help.TITLES:

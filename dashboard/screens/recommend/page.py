@@ -14,6 +14,7 @@ from dashboard.screens.recommend import (
     set_dialog,
     template_editor,
     template_picker,
+    welcome,
     writing,
 )
 from dashboard.screens.recommend.desk import finish, start
@@ -58,6 +59,7 @@ def page() -> None:
     session.correct(view := template_picker.exact(view, session.store()))
     if info is not None:
         view = without_unknown(view, info)
+    welcome.draw()
     pickers.row(view, stocked, known_models, info)
     for trouble in (model.trouble for model in known_models if model.name == view.model and model.broken):
         st.warning(md(trouble))

@@ -63,7 +63,9 @@ def sentence(found: Outcomes, dataset: str, model: str) -> str:
             ("did nothing for", found.same),
         )
     ]
+    which = values.strategy(found.strategy)
+    where = f"{plain(model, 40)} on {plain(dataset, 40)}"
     return (
-        f"Over the last {plural(found.users, 'user')} measured with {plain(model, 40)} on "
-        f"{plain(dataset, 40)}, demonstrations ({values.strategy(found.strategy)}) {counts[0]}, {counts[1]} and {counts[2]}."
+        f"Over the last {plural(found.users, 'user')} measured with {where}, demonstrations "
+        f"({which}) {counts[0]}, {counts[1]} and {counts[2]}."
     )

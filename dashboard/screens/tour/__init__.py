@@ -1,0 +1,1 @@
+"""Guided start: a minute on stored runs, for who comes first."""

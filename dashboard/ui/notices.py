@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.text.literal import md
-from dashboard.ui import rights
+from dashboard.ui import help, rights
 from dashboard.ui.theme import Palette, palette
 from db.errors import DualensError, StoreAway
 
@@ -55,6 +55,15 @@ def empty(text: str, what_to_do: str, height: int | None = None, way: tuple[str,
         if way is not None and not rights.reads_only():
             with st.container(key="empty-way", width="content"):
                 st.page_link(way[0], label=way[1], width="content")
+
+
+def looks(page: str) -> None:
+    """What a page that is empty will look like: its picture in the documentation, in this theme."""
+    theme = st.context.theme.type or "light"
+    name = f"{page}-{theme}.webp"
+    if (help.FOLDER / "img" / name).is_file():
+        picture = help.FOLDER / "img" / name
+        st.image(picture, caption="An example, from the documentation.", alt=f"The page {page}")
 
 
 def problem(text: str) -> None:

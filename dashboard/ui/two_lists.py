@@ -1,6 +1,7 @@
 """Two ranked lists side by side: titles at both sides of a bump chart, each as wide as the window allows."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -30,7 +31,7 @@ def two_lists(
     downloads(key, "recommendations", table(rows, heads), pictures.lists(rows, heads, most))
 
 
-def table(rows: Sequence[Row], heads: Sequence[str]) -> list[dict[str, object]]:
+def table(rows: Sequence[Row], heads: Sequence[str]) -> list[dict[str, Any]]:
     """The items with their ranks and scores in every list."""
     return [
         {"item": row.item, "title": row.title, "target": row.is_target}

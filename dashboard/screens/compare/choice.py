@@ -1,19 +1,28 @@
 """Which two to four runs the Compare page shows: its pickers, its address, what it proposes at first."""
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 
 import streamlit as st
 
 from dashboard.state import links, session
-from dashboard.ui import address, run_picker, sharing
-from dashboard.ui.notices import RECOMMEND, empty, problem
-from db import runs
+from dashboard.state.waiting import Answer, ask
+from dashboard.state.work import ENDED
+from dashboard.ui import address, progress, rights, run_picker, sharing
+from dashboard.ui.notices import RECOMMEND, empty, looks, problem
+from db import jobs, runs
 from db.errors import NotFound
+from db.requests import RunRequest
 from db.runs import Run, RunSummary
 
 PAGE = "compare"
 SIDES = "abcd"
 NEEDED = "ab"
+_OF_DEMONSTRATIONS = (
+    *("demonstrations", "weights", "keep", "prompts", "perturb", "prescore", "forward", "control_of"),
+    "exclude_target_item",
+)
+_SECOND = "compare-second"  # the job of a second run, where the only one was to get company
 
 Chosen = dict[str, Run | None]
 """By side; None where nothing is chosen yet."""
@@ -39,10 +48,39 @@ def choose() -> list[Run] | None:
 def _too_few(stored: int) -> None:
     if stored == 0:
         about = "Every run on Recommend is stored and can be compared here."
-        empty("No stored runs yet", about, 200, RECOMMEND)
+        empty("No stored runs yet", about, way=RECOMMEND)
     else:
-        about = "Change a demonstration, a weight or an option on Recommend and run again."
-        empty("Only one run is stored so far", about, 200, RECOMMEND)
+        (only,) = runs.listing(session.store())
+        _second(runs.get(session.store(), only.key))
+    looks(PAGE)
+
+
+def _second(run: Run) -> None:
+    """A second run to compare the only one with: the same without what it has, or with it."""
+    bare = not run.result["demonstrations"]
+    other = _with(run.request, "neighbours:4" if bare else "none")
+    about = "Change a demonstration, a weight or an option on Recommend and run again. Or start here:"
+    empty("Only one run is stored so far", about)
+    with st.container(horizontal_alignment="center", key="second-run"):
+        if (known := st.session_state.get(_SECOND)) is not None:
+            job = jobs.get(session.store(), known)
+            if job.state not in ENDED:
+                progress.watch(job, "Ranking")
+                return
+            if (error := Answer(job).error) is not None:
+                problem(error)
+        words = "with neighbours' demonstrations" if bare else "without demonstrations"
+        rights.work_button(f"Run the same {words}", key="run-second", on_click=_run, args=(other,))
+
+
+def _with(request: RunRequest, demos: str) -> RunRequest:
+    """The same question with other demonstrations, chosen plainly."""
+    usual = {each.name: each.default for each in fields(RunRequest) if each.name in _OF_DEMONSTRATIONS}
+    return replace(request, **{**usual, "demos": demos})
+
+
+def _run(request: RunRequest) -> None:
+    st.session_state[_SECOND] = ask(session.store(), "rank", {"request": request.to_json()}, 0.0).job.id
 
 
 def _chosen() -> Chosen:

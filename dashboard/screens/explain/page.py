@@ -22,7 +22,7 @@ from dashboard.state.view import from_request
 from dashboard.text import words
 from dashboard.text.literal import md
 from dashboard.ui import address, opening, rights, run_picker, sharing
-from dashboard.ui.notices import (
+from dashboard.ui.notices import looks, (
     RECOMMEND,
     card,
     empty,
@@ -48,7 +48,8 @@ def page() -> None:
     """Draw the page for the run of the address bar, else for the one shown last, else for the newest."""
     known = run_picker.listed(PAGE, with_demonstrations=True)
     if not known.total and not known.words:
-        empty("No run with demonstrations yet", "Run one on Recommend to explain it here.", 200, RECOMMEND)
+        empty("No run with demonstrations yet", "Run one on Recommend to explain it here.", way=RECOMMEND)
+        looks("explain")
         return
     run = chosen()
     picker(known, run)

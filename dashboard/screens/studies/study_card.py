@@ -14,7 +14,7 @@ from dashboard.screens.studies.study_result import (
 from dashboard.screens.studies.study_text import Study, measured, so_far
 from dashboard.text.literal import md
 from dashboard.ui import progress, rights, sharing, watched
-from dashboard.ui.notices import HEAD_PX, empty, problem
+from dashboard.ui.notices import HEAD_PX, empty, looks, problem
 from db import jobs
 from db.jobs import Job
 
@@ -35,8 +35,8 @@ def one(study: Study | None) -> None:
         empty(
             "No study yet",
             "Choose a study on the left and start it. Its table fills while it is measured.",
-            ROOM_PX + LINE_PX,
         )
+        looks("studies")
         return
     SHELF.card(study, _one)
 

@@ -16,7 +16,7 @@ from dashboard.state import session
 from dashboard.text.literal import md, plain
 from dashboard.ui import opening, progress, rights, watched
 from dashboard.ui.chart import chart
-from dashboard.ui.notices import (
+from dashboard.ui.notices import looks, (
     colours,
     empty,
     problem,
@@ -36,8 +36,8 @@ def one(tuning: Tuning | None) -> None:
         empty(
             "No tuning yet",
             "Choose a model and a data set on the left and start: the learning curve appears here.",
-            HEIGHT_PX + 2 * LINE_PX,
         )
+        looks("tune")
         return
     SHELF.card(tuning, _one)
 

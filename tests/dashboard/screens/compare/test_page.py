@@ -97,6 +97,22 @@ def test_one_run_only_says_what_to_do(open_page: Open, store: Store) -> None:
     assert len(app.selectbox) == 0, "there is nothing to choose"
 
 
+@pytest.mark.parametrize(("demos", "other"), [("neighbours:2", "none"), ("none", "neighbours:4")])
+def test_the_only_run_gets_one_to_compare_it_with(
+    open_page: Open, store: Store, demos: str, other: str
+) -> None:
+    shop.stock(store)
+    first = rank(store, replace(BASE, demos=demos, candidates=30))
+    app = open_page("compare")
+    with FakeEngine(store):
+        words = "without" if other == "none" else "with neighbours'"
+        button(app, f"Run the same {words} demonstrations").click()
+        app.run()
+        later(app, lambda: len(app.selectbox), "the second run")
+    found = {run.request.demos: run.request for key in picked(app) for run in [runs.get(store, key or "")]}
+    assert found == {demos: first.request, other: replace(first.request, demos=other)}
+
+
 def test_the_pickers_name_the_strategy_and_reach_every_run(
     open_page: Open, store: Store, two: tuple[Run, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:

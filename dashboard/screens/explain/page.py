@@ -22,11 +22,12 @@ from dashboard.state.view import from_request
 from dashboard.text import words
 from dashboard.text.literal import md
 from dashboard.ui import address, opening, rights, run_picker, sharing
-from dashboard.ui.notices import looks, (
+from dashboard.ui.notices import (
     RECOMMEND,
     card,
     empty,
     heading,
+    looks,
     problem,
     told,
 )

@@ -16,9 +16,10 @@ from dashboard.state import session
 from dashboard.text.literal import md, plain
 from dashboard.ui import opening, progress, rights, watched
 from dashboard.ui.chart import chart
-from dashboard.ui.notices import looks, (
+from dashboard.ui.notices import (
     colours,
     empty,
+    looks,
     problem,
 )
 from db import models

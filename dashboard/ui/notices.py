@@ -63,7 +63,9 @@ def looks(page: str) -> None:
     name = f"{page}-{theme}.webp"
     if (help.FOLDER / "img" / name).is_file():
         picture = help.FOLDER / "img" / name
-        st.image(picture, caption="An example, from the documentation.", alt=f"The page {page}")
+        with st.container(key="looks", gap="xxsmall"):
+            st.caption("What stands here then, as an example:", text_alignment="center")
+            st.image(picture, alt=f"The page {page}")
 
 
 def problem(text: str) -> None:

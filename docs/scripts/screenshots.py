@@ -31,7 +31,7 @@ from db.store import Store
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "img"
 WIDTH, HEIGHT = 1280, 900
-HEIGHTS = {"recommend": 960, "explain": 1060, "compare": 1120, "library": 780}
+HEIGHTS = {"recommend": 960, "explain": 960, "compare": 1120, "library": 780}
 MOST_BYTES = 150_000
 USER = "s0003"
 START_S, QUIET_S, LONGEST_S = 120.0, 3.0, 300.0
@@ -87,7 +87,7 @@ def fill(home: Path) -> tuple[str, dict[str, str]]:
     command(home, "annotate", last, "--tag", "baseline")
     return run, {
         "recommend": f"?data=simulated&user={USER}&model=embedded&demos=neighbours:4",
-        "explain": f"explain?run={run}",
+        "explain": f"explain?run={run}&part=tokens",
         "compare": f"compare?a={other}&b={run}",
         "runs": "runs?sort=margin",
         "studies": "studies",
@@ -145,8 +145,7 @@ def explain_more(store: Store, key: str) -> None:
     run = runs.by_key(store, key)
     assert run is not None
     request = run.request.to_json()
-    jobs.submit(store, "spread", {"request": request, "kinds": ["weights", "dropout", "order"], "draws": 16})
-    jobs.submit(store, "forward", {"request": request, "iterations": 8})
+    jobs.submit(store, "explain", {"part": "tokens", "request": request, "run": key})
 
 
 def take(page: Page, path: Path) -> None:

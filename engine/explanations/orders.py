@@ -192,6 +192,7 @@ def _listwise(asked: Asked, task: Task, report: Report) -> tuple[dict[str, Any] 
         question, fitted, zero, _ = prepare(asked.loaded, task)
     except DualensError as error:
         return None, f"There is no listwise prompt of this run: {error}"
+    assert task.target is not None
     others = [place for place in question.orders[0] if place != task.target]
     size = len(others) + 1
     rows = []

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from db import jobs
 from db.requests import RunRequest
 from db.store import Store
 from tests.e2e.waiting import PATIENCE_MS, NotInTime, expect, still, until
-from tests.support import shop
+from tests.support import fake_explain, shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
 pytestmark = pytest.mark.e2e
@@ -111,6 +112,17 @@ class Place:
     opened: dict[str, Step] = field(default_factory=lambda: {"page": look})
 
 
+EXPLAINED = {
+    "tokens": "All tokens add up",
+    "orders": "Over 2 orders",
+    "pairs": "measured with the effects",
+    "build": "All of them change",
+    "controls": "The demonstrations change",
+    "stability": "Perturbation spread",
+    "inside": "25 % of the step",
+}
+"""What each section of Explain says once it is drawn."""
+
 PLACES = (
     Place(
         "?{run}",
@@ -132,6 +144,7 @@ PLACES = (
     ),
     Place("compare?a=nothing", "nothing"),
     Place("explain?run={key}", "All numbers"),
+    *(Place(f"explain?run={{key}}&part={part}", words) for part, words in EXPLAINED.items()),
     Place("compare?a={other}&b={key}", "From A to B"),
     Place("compare?a={unlike}&b={key}", "do not compare"),
     Place("compare?a={other}&b={key}&c={other}&d={key}", "From A to D"),
@@ -177,6 +190,8 @@ def prepare(store: Store) -> dict[str, str]:
     unlike = rank(store, RunRequest("simulated", user, seed=7))
     run = rank(store, RunRequest("simulated", user))
     effects(store, run)
+    for part in fake_explain.PARTS:
+        jobs.submit(store, "explain", {"part": part, "request": run.request.to_json(), "run": run.key})
     keys = {"key": run.key, "other": other.key, "unlike": unlike.key}
     return {"run": "data=simulated&user=shopper+0012&model=embedded", **keys}
 

@@ -21,8 +21,8 @@ def curve(
 ) -> go.Figure:
     """`along`: the field of the horizontal axis. The margin is solid with its axis on the left, the loss
     dotted with its axis, which runs downwards, on the right: for both, up is better."""
-    figure = go.Figure(layout=framed(palette, HEIGHT_PX, MARGIN))
-    axis = figure.layout.yaxis.to_plotly_json()
+    layout: Any = framed(palette, HEIGHT_PX, MARGIN)
+    figure, axis = go.Figure(layout=layout), layout.yaxis.to_plotly_json()
     figure.update_layout(
         yaxis2={
             **axis,
@@ -54,7 +54,7 @@ def curve(
     figure.update_yaxes(range=[min(values) - pad, max(values) + pad], selector=0)
     step = max(1, len(places) // 10)
     whole = all(float(place).is_integer() for place in places)
-    figure.update_xaxes(title_text=title, **({"tickvals": places[::step]} if whole else {}))
+    figure.update_xaxes(title_text=title, tickvals=places[::step] if whole else None)
     for text, place, anchor, ink in (
         ("— margin", 0.0, "left", palette.up_text),
         ("┄ loss of the title, nats", 1.0, "right", palette.muted),

@@ -20,9 +20,10 @@ Result = Mapping[str, Any]
 
 def order_map(result: Result, titles: Sequence[str], palette: Palette) -> go.Figure:
     """`titles`: of all the run's demonstrations, for the hover."""
-    figure = go.Figure(layout=framed(palette, HEIGHT_PX, MARGIN))
+    layout: Any = framed(palette, HEIGHT_PX, MARGIN)
+    figure = go.Figure(layout=layout)
     panels = [(0.0, 0.2), (0.29, 0.6), (0.69, 1.0)] if result["places"] else [(0.0, 0.28), (0.42, 1.0)]
-    base = figure.layout.xaxis.to_plotly_json(), figure.layout.yaxis.to_plotly_json()
+    base = layout.xaxis.to_plotly_json(), layout.yaxis.to_plotly_json()
     for number, domain in enumerate(panels[1:], start=2):
         figure.update_layout({f"xaxis{number}": {**base[0], "domain": domain, "anchor": f"y{number}"}})
         figure.update_layout({f"yaxis{number}": {**base[1], "anchor": f"x{number}"}})

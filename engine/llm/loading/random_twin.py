@@ -25,7 +25,7 @@ def random_twin(loaded: LoadedModel, seed: int = 0) -> LoadedModel:
         )
     config = copy.deepcopy(loaded.model.config)
     if hasattr(config, "quantization_config"):
-        del config.quantization_config
+        delattr(config, "quantization_config")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, attn_implementation=lens.NAME)

@@ -20,7 +20,7 @@ from dashboard.text.literal import html, plain
 WIDE = 1000  # of every picture, in units of its own
 ROW, HEAD = 26, 34
 FONT = 14
-LETTER = 13.5 / 12  # letters are as much wider here as `letters` counts them
+LETTER = 15 / 12  # letters are as much wider here as `letters` counts them: other fonts, capitals, bold
 LABEL = 330  # room for the names of rows
 VALUE = 80  # room for their numbers
 AXIS = 40

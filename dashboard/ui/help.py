@@ -37,6 +37,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("data", "Your data"),
         ("models", "Your models"),
         ("templates", "Your prompts"),
+        ("forget", "Forget"),
         ("production", "Prompts in production"),
         ("deploy", "GPU, several machines, PostgreSQL"),
         ("people", "Several people"),

@@ -15,6 +15,7 @@ from dashboard.text.formats import number, rank, seconds, signed
 from dashboard.text.literal import md, plain
 from db.comparable import both, lists_obstacle, losses_obstacle
 from db.effect_results import UNITS
+from db.forgotten import Entry
 from db.requests import RunRequest
 from db.requests.fields import described, field_of
 from db.runs import Run
@@ -98,6 +99,7 @@ def warnings(a: Run, b: Run, data: tuple[str | None, str | None] = (None, None))
         "histories and demonstrations of the same name."
         if replaced
         else None,
+        *_forgotten(a, b),
         f"The runs used different number formats ({both(*formats)})." if formats[0] != formats[1] else None,
         f"The runs used different devices ({both(*devices)})." if _known_to_differ(*devices) else None,
         f"The runs used different libraries ({both(*libraries)})." if _known_to_differ(*libraries) else None,
@@ -105,6 +107,20 @@ def warnings(a: Run, b: Run, data: tuple[str | None, str | None] = (None, None))
         *(note + ("" if lists else WORDING) for note in _prompt_notes(a.request, b.request)),
     ]
     return [md(reason) for reason in reasons if reason]
+
+
+def _forgotten(a: Run, b: Run) -> list[str]:
+    """What one run was computed without and the other with."""
+    told = [
+        {Entry(**entry).key: Entry(**entry) for entry in run.result.get("forgotten", ())} for run in (a, b)
+    ]
+    return [
+        f"The {which} run was computed with {quoted} forgotten: "
+        f"{'; '.join(entry.words for entry in rest[:3])}."
+        for which, own, other in (("first", told[0], told[1]), ("other", told[1], told[0]))
+        if (rest := [entry for key, entry in own.items() if key not in other])
+        and (quoted := f"{len(rest):,} thing{'s' if len(rest) > 1 else ''}")
+    ]
 
 
 PROMPT = {

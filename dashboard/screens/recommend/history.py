@@ -1,11 +1,13 @@
 """The history as a row of cards, oldest first; the target stands last, in gold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from dashboard.screens.recommend import forgetting
 from dashboard.state.view import View
 from dashboard.text.domain import Domain
 from dashboard.text.formats import day, plural, stars
@@ -26,14 +28,18 @@ def newest(store: Store, info: DatasetInfo, user: UserInfo) -> list[Interaction]
     return datasets.windows(store, info.id, [(user.user, max(0, user.length - READ), user.length)])[0]
 
 
-def timeline(view: View, user: UserInfo, past: Sequence[Interaction], words: Domain, scale: Scale) -> Any:
+def timeline(
+    view: View, user: UserInfo, past: Sequence[Interaction], words: Domain, info: DatasetInfo
+) -> Any:
     """Draw the past items; returns the cell of the target, for `target_card` once the run is known."""
     before = past[: max(0, target_position(len(past), view.options.target))]
+    scale = info.scale
     with card("history"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             with st.container(gap=None):
                 st.subheader("History", anchor=False)
                 st.caption(about(view, user, words))
+            forgetting.listed(info)
             label = f"All {plural(user.length, 'item')}"
             if len(past) < user.length:
                 label = f"The newest {len(past):,} of {user.length:,} items"
@@ -50,7 +56,8 @@ def timeline(view: View, user: UserInfo, past: Sequence[Interaction], words: Dom
         shown = before[-CARDS:]
         for cell, entry in zip(cells, shown, strict=False):
             with cell:
-                _card(f"past-{entry.position}", entry.title, _line(entry, user.length, scale))
+                line = _line(entry, user.length, scale)
+                _card(f"past-{entry.position}", entry.title, line, partial(forgetting.opener, entry, user))
         return cells[len(shown)]
 
 
@@ -113,7 +120,10 @@ def _when(entry: Interaction, length: int) -> str:
     return day(entry.timestamp) if entry.timestamp is not None else f"{entry.position + 1} of {length}"
 
 
-def _card(key: str, title: str, line: str) -> None:
+def _card(key: str, title: str, line: str, action: Callable[[], None] | None = None) -> None:
     with st.container(border=True, key=key, gap=None):
         titles.title(title, lines=2, strong=key == "past-target")
-        st.caption(line, wrap=False)
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.caption(line, wrap=False, width="stretch")
+            if action is not None:
+                action()

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard.screens.recommend import (
     export_dialog,
+    forgetting,
     optimize_dialog,
     other_lists,
     outdated,
@@ -24,6 +25,7 @@ from dashboard.state import demonstrations, session
 from dashboard.state.outcome import asked, file, known, measure
 from dashboard.state.view import View
 from dashboard.text import domain
+from dashboard.text.formats import plural
 from dashboard.text.literal import md
 from dashboard.ui import progress
 from dashboard.ui.notices import (
@@ -34,8 +36,10 @@ from dashboard.ui.notices import (
     told,
 )
 from db import datasets, jobs, models, runs, sets
+from db import demonstrations as demos
 from db.datasets import DatasetInfo, Interaction, UserInfo
 from db.errors import NotFound
+from db.forgotten import showing
 from db.jobs import Job
 from db.requests.strategy_spec import reference_of
 
@@ -89,14 +93,29 @@ def without_unknown(view: View, info: DatasetInfo) -> View:
     outcome = known(view)
     if outcome is not None and outcome.run is not None:
         return view  # a stored run brings its demonstrations along
-    unknown = demonstrations.of(view.chosen, info)[1]
+    gone = _forgotten(view, info)
+    if gone:
+        session.link_notes().append(
+            f"{plural(len(gone), 'demonstration')} left out: what is forgotten stands in them."
+        )
+        view = replace(view, chosen=tuple(demo for demo in view.chosen or () if demo.id not in gone))
+        session.correct(view)
+    unknown = demonstrations.of(view.chosen or (), info)[1]
     if unknown:
         session.link_notes().extend(
             f"Demonstration {name[:40]!r} is not in the store; it was left out." for name in unknown
         )
-        view = replace(view, chosen=tuple(demo for demo in view.chosen if demo.id not in unknown))
+        view = replace(view, chosen=tuple(demo for demo in view.chosen or () if demo.id not in unknown))
         session.correct(view)
     return view
+
+
+def _forgotten(view: View, info: DatasetInfo) -> set[str]:
+    """Ids of the view's demonstrations that show something forgotten."""
+    if not info.forgotten or not view.chosen:
+        return set()
+    stored = demos.get_many(session.store(), [demo.id for demo in view.chosen], info.id)
+    return showing(session.store(), info, stored.values())
 
 
 def chosen_user(view: View, info: DatasetInfo | None) -> UserInfo | None:
@@ -129,7 +148,7 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     outdated.mark(marks[outdated.DESK], outdated.DESK, view)
     if outcome is None:
         outdated.mark(marks[outdated.LIST], outdated.LIST, view)
-    gold = timeline(view, user, past, words, info.scale)
+    gold = timeline(view, user, past, words, info)
     left, right = st.columns((1.08, 1), gap="small")
     with left:
         list_card = card("list")
@@ -160,6 +179,7 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     writing.shown(info, words)
     other_lists.shown()
     export_dialog.shown()
+    forgetting.shown(info)
     optimize_dialog.shown(view, words)
     set_dialog.shown(view, info)
     template_editor.shown(view)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from db import datasets, demonstrations, jobs, models, runs, sets, workers
+from db import datasets, demonstrations, forgotten, jobs, models, runs, sets, workers
 from db.canonical import digest
 from db.demonstrations import Demonstration, demonstration_id
 from db.errors import DataError, DualensError
@@ -352,6 +352,19 @@ def preview(payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def forget(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
+    """What the real one does to the data set, without looking for what still knows it."""
+    name, asked = payload["dataset"], payload.get("forget")
+    if asked is not None:
+        forgotten.forget(
+            store, name, forgotten.purchase(store, name, asked["user"], asked["item"], asked["position"])
+        )
+    elif "undo" in payload:
+        forgotten.remember(store, name, [tuple(key) for key in payload["undo"]])
+    places = [{"place": "stored <b>runs</b>", "count": 2, "examples": ["a", "b"], "advice": "Delete them."}]
+    return {"forgotten": datasets.get(store, name).forgotten, "places": places}
+
+
 def template(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
     """The text of a template, one kept, or the prompt it writes."""
     if "template" in payload:
@@ -398,6 +411,8 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
         return {"model": job.payload["name"]}
     if job.kind == "template":
         return template(store, job.payload)
+    if job.kind == "forget":
+        return forget(store, job.payload)
     if job.kind == "export":
         return fake_export.export(job.payload)
     if job.kind == "preview":

@@ -31,7 +31,7 @@ KINDS = {"purchase": "This purchase", "item": "This item, for all users"}
 
 def opener(entry: Interaction, user: UserInfo) -> None:
     """The button of one purchase in the history."""
-    with st.container(key=f"move-forget-{entry.position}"):
+    with st.container(key=f"move-forget-{entry.position}", width="content"):
         st.button(
             f"Forget purchase {entry.position + 1}",
             icon=":material/visibility_off:",
@@ -188,12 +188,18 @@ def _effects_table(before: Run, after: Run) -> None:
     rows = [
         {
             "demonstration": f"… → {demo['answer']['title']}",
-            "effect before": known_effects[0].get(name),
-            "effect now": known_effects[1].get(name),
+            "effect before": _signed(known_effects[0].get(name)),
+            "effect now": _signed(known_effects[1].get(name)),
         }
         for name, demo in shown_demos.items()
     ]
+    if rows and all(row["effect before"] == "–" for row in rows):
+        st.caption("The effects before were not measured; Explain measures those of the run before.")
     st.dataframe(rows, hide_index=True, alt="Effects of the demonstrations before and now")
+
+
+def _signed(effect: float | None) -> str:
+    return "–" if effect is None else signed(effect, 3)
 
 
 def _effects_of(run: Run) -> dict[str, float]:

@@ -123,7 +123,7 @@ def _when(entry: Interaction, length: int) -> str:
 def _card(key: str, title: str, line: str, action: Callable[[], None] | None = None) -> None:
     with st.container(border=True, key=key, gap=None):
         titles.title(title, lines=2, strong=key == "past-target")
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap=None, key=f"row-{key}"):
             st.caption(line, wrap=False, width="stretch")
             if action is not None:
                 action()

@@ -1,0 +1,45 @@
+"""Forget on Recommend: the question, list before and now, undo, and the check."""
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from db import datasets
+from db.requests import RunRequest
+from db.store import Store
+from tests.support import shop
+from tests.support.fake_engine import FakeEngine, rank
+from tests.support.reading import button, later, texts
+
+Open = Callable[..., AppTest]
+LINK = {"data": "simulated", "user": "shopper 0012", "model": "embedded"}
+
+
+@pytest.fixture
+def stocked(store: Store) -> Store:
+    shop.stock(store)
+    rank(store, RunRequest("simulated", "shopper 0012"))
+    return store
+
+
+def test_a_purchase_is_forgotten_compared_checked_and_brought_back(open_page: Open, stocked: Store) -> None:
+    before = datasets.get(stocked, "simulated")
+    user = datasets.user(stocked, before.id, "shopper 0012")
+    with FakeEngine(stocked):
+        app = open_page(**LINK)
+        button(app, f"Forget purchase {user.length - 1}").click().run()
+        assert "as if it had never been" in texts(app)
+        button(app, "Forget it").click().run()
+        later(app, lambda: "stood at rank" in texts(app) or "another one now" in texts(app), "what changed")
+        after = datasets.get(stocked, "simulated")
+        assert after.interactions == before.interactions - 1
+        assert datasets.user(stocked, after.id, "shopper 0012").length == user.length - 1
+        app = open_page(**LINK)
+        button(app, "1 forgotten").click().run()
+        button(app, "Check what still knows it").click().run()
+        later(app, lambda: any("what to do" in str(t.value.columns) for t in app.dataframe), "the places")
+        next(each for each in app.button if str(each.key) == "forget-undo-0").click().run()
+        later(app, lambda: "It is read again" in texts(app) or "stood at rank" in texts(app), "undone")
+    assert not app.exception
+    assert datasets.get(stocked, "simulated") == before

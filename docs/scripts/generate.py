@@ -8,6 +8,7 @@ put between the marks `<!-- measured: NAME -->` and `<!-- end -->` of the result
 """
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -125,7 +126,21 @@ def python() -> str:
         if inspect.isfunction(method) and not name.startswith("_")
     ]
     lines += ["", "## Workspace", "", *_table(("method", "what it does"), rows)]
+    policy = inspect.cleandoc(dualens.load_policy.__doc__ or "")
+    lines += ["", "## Policies", "", f"`load_policy{_all_arguments(dualens.load_policy)}`: {policy}", ""]
+    lines += ["More: [Prompts in production](production.md).", "", "## Notebooks", "", NOTEBOOKS, ""]
+    lines += [f"- [{title}](notebooks/{path.name})" for path, title in notebooks()]
     return "\n".join(lines) + "\n"
+
+
+NOTEBOOKS = "Examples on this interface, which the tests run from top to bottom:"
+
+
+def notebooks() -> list[tuple[Path, str]]:
+    """The notebooks and their titles."""
+    paths = sorted((FOLDER / "notebooks").glob("*.ipynb"))
+    first = [json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"][0] for path in paths]
+    return [(path, title.strip().removeprefix("# ")) for path, title in zip(paths, first, strict=True)]
 
 
 def _arguments(method: Any) -> str:
@@ -134,6 +149,10 @@ def _arguments(method: Any) -> str:
         for each in inspect.signature(method).parameters.values()
     ]
     return f"({', '.join(names[1:])})"
+
+
+def _all_arguments(function: Any) -> str:
+    return f"({', '.join(inspect.signature(function).parameters)})"
 
 
 def choices() -> str:

@@ -129,7 +129,7 @@ def _changed(info: DatasetInfo, before: str | None, forgot: bool) -> None:
     """The list and the effects before and after."""
     request = session.view().request()
     if before is None or request is None or (run := runs.by_key(session.store(), before)) is None:
-        st.markdown("Done. Press Run to rank without it." if forgot else "Done. Nothing of it is left out now.")
+        st.markdown("Done. Press Run to rank without it." if forgot else "Done. It counts as before.")
         return
     payload = {"request": request.to_json()}
     answer = asking.once("forget_rank", "rank", payload | {"of": info.fingerprint}, WAIT_S)

@@ -85,6 +85,7 @@ def _ask(info: DatasetInfo, user: str, item: str, title: str, position: int) -> 
             "forget",
         )
     )
+    _measure_before()
     st.markdown(f"**{md(title)}**, purchase {position + 1} of user {md(user)}")
     kind = st.segmented_control(
         "Forget",
@@ -106,6 +107,18 @@ def _ask(info: DatasetInfo, user: str, item: str, title: str, position: int) -> 
         on_click=_file,
         args=({"dataset": info.name, "forget": asked},),
     )
+
+
+def _measure_before() -> None:
+    """Have the effects of the shown run measured while they still can be: the same request means another run
+    afterwards."""
+    outcome = known(session.view())
+    run = None if outcome is None else outcome.run
+    if run is None or not run.result["demonstrations"] or session.endpoint(run.request.model) is not None:
+        return
+    if not runs.effects(session.store(), run.key):
+        payload = {"request": run.request.to_json(), "leave_one_out": False, "measure": MEASURE}
+        asking.once("forget_before", "effects", payload | {"of": run.key}, 0.0)
 
 
 def _file(payload: Mapping[str, Any]) -> None:
@@ -194,7 +207,7 @@ def _effects_table(before: Run, after: Run) -> None:
         for name, demo in shown_demos.items()
     ]
     if rows and all(row["effect before"] == "–" for row in rows):
-        st.caption("The effects before were not measured; Explain measures those of the run before.")
+        st.caption("The effects before were not measured.")
     st.dataframe(rows, hide_index=True, alt="Effects of the demonstrations before and now")
 
 

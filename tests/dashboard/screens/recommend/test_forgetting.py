@@ -23,6 +23,12 @@ def stocked(store: Store) -> Store:
     return store
 
 
+def effects_before(app: AppTest) -> bool:
+    """Whether the table says of every demonstration of the run before what it did."""
+    tables = [table.value for table in app.dataframe if "effect before" in table.value.columns]
+    return bool(tables) and (tables[0]["effect before"] != "–").any()
+
+
 def test_a_purchase_is_forgotten_compared_checked_and_brought_back(open_page: Open, stocked: Store) -> None:
     before = datasets.get(stocked, "simulated")
     user = datasets.user(stocked, before.id, "shopper 0012")
@@ -32,6 +38,7 @@ def test_a_purchase_is_forgotten_compared_checked_and_brought_back(open_page: Op
         assert "as if it had never been" in texts(app)
         button(app, "Forget it").click().run()
         later(app, lambda: "stood at rank" in texts(app) or "another one now" in texts(app), "what changed")
+        later(app, lambda: effects_before(app), "the effects before")
         after = datasets.get(stocked, "simulated")
         assert after.interactions == before.interactions - 1
         assert datasets.user(stocked, after.id, "shopper 0012").length == user.length - 1

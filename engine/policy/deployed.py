@@ -223,7 +223,7 @@ class Policy:
         store, dataset = self._engine().store, self._dataset
         if user is None:
             purchases = self._purchases(history)
-            return anonymous(dataset, self.file, purchases)
+            return anonymous(dataset, self.file.history, purchases)
         query = of_user(store, dataset, user, self.file.history)
         if history is None:
             return query

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from db import optimizations, policies
-from db.choices import STRATEGIES
 from db.datasets import Interaction
 from db.endpoints import IN_CHAT
 from db.errors import BadInput
@@ -25,7 +25,9 @@ from db.requests import RunRequest
 from db.requests.strategy_spec import MOST
 from db.version import VERSION
 from engine.context import EMBEDDED, Context, Engine, resolve
-from engine.policy import deployed
+from engine.demos.named import of_set
+from engine.demos.windows import entries
+from engine.policy import deployed, workspace
 from engine.policy.paper import EMBEDDED as SHIPPED
 from engine.policy.paper import digest_of
 from engine.tasks.inputs import Inputs, gather
@@ -57,14 +59,12 @@ def policy_of(engine: Engine, request: RunRequest, fixed: bool | None = None) ->
     for name, (neutral, why) in NEUTRAL.items():
         if getattr(request, name) != neutral:
             raise BadInput(f"{name}: {why}. Set it to {'none' if neutral is None else neutral}, then export.")
-    named = request.demonstrations is not None
-    optimized = not named and request.spec.choice.optimized
-    if fixed is False and (named or optimized):
-        strategy = "The desk" if named else STRATEGIES[request.spec.name].label.capitalize()
-        raise BadInput(f"{strategy} names demonstrations for one user, so the policy is a fixed set.")
-    fixed = named or optimized or request.spec.size == 0 if fixed is None else fixed
+    settled = _for_all(request)
+    if fixed is False and settled:
+        raise BadInput(f"{settled}, so the policy is a fixed set. Export it as one.")
+    fixed = bool(settled) or request.spec.size == 0 if fixed is None else fixed
     inputs = gather(context) if fixed else None
-    notes, demonstrations = _shown(inputs) if inputs else ([], None)
+    notes, demonstrations = _shown(_whole_set(context, inputs)) if inputs else ([], None)
     if request.exclude_target_item:
         notes.append("Those that show the item to predict were left out; a service does not know it.")
     return Policy(
@@ -93,6 +93,31 @@ def policy_of(engine: Engine, request: RunRequest, fixed: bool | None = None) ->
         ),
         notes=tuple(notes),
     )
+
+
+def _for_all(request: RunRequest) -> str:
+    """Why a strategy cannot choose anew for each user; "" where it can."""
+    if request.demonstrations is not None:
+        return "The request names its demonstrations"
+    if request.spec.reference is not None:
+        return "A stored set is the same for all users"
+    if request.spec.choice.optimized:
+        return f"{request.spec.choice.label.capitalize()} runs the model for each user"
+    if request.keep is not None:
+        return "The request keeps demonstrations beside those that are chosen"
+    return "The request has weights for its demonstrations" if request.weights is not None else ""
+
+
+def _whole_set(context: Context[RunRequest], inputs: Inputs) -> Inputs:
+    """With all of a stored set, where the demonstrations are one: the request's user may not know some of it
+    yet, and the users to come know all."""
+    if inputs.of_set is None:
+        return inputs
+    store, dataset = context.store, context.dataset
+    nobody = workspace.anonymous(dataset, context.request.history, inputs.query.history)
+    found = of_set(store, dataset, nobody, context.request.spec.reference or "")
+    whole = tuple(entries(store, dataset, nobody, found.offers))
+    return replace(inputs, chosen=whole, weights=found.weights)
 
 
 def export(engine: Engine, request: RunRequest, fixed: bool | None = None) -> dict[str, Any]:

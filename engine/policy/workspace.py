@@ -51,14 +51,17 @@ def of_user(store: Store, dataset: DatasetInfo, user: str, history: int) -> Quer
     return queries.build(store, dataset, user, "test", history)
 
 
-def anonymous(dataset: DatasetInfo, policy: Policy, purchases: Sequence[Interaction]) -> Query:
-    """The moment after these purchases, for somebody who is not in the data set: all of it is known."""
+def anonymous(dataset: DatasetInfo, history: int, purchases: Sequence[Interaction]) -> Query:
+    """The moment after these purchases, for somebody who is not in the data set: all of it is known.
+
+    history: how many of them a prompt shows.
+    """
     return Query(
         user=NOBODY,
         user_id="",
         target_position=len(purchases),
         target_timestamp=NOW if dataset.has_timestamps else None,
-        history=list(purchases[-policy.history :]),
+        history=list(purchases[-history:]),
         held_out=0,
         target=None,  # type: ignore[arg-type]  # nothing that chooses demonstrations reads it
     )

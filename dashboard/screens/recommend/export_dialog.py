@@ -69,7 +69,9 @@ def _fixed(request: RunRequest) -> bool:
 
 def _chooses(request: RunRequest) -> bool:
     """Whether the request's strategy can choose for each user."""
-    if request.demonstrations is not None or request.demos == "none":
+    if request.demos == "none" or any(
+        given is not None for given in (request.demonstrations, request.weights, request.keep)
+    ):
         return False
     strategy = STRATEGIES.get(request.demos.partition(":")[0])
     return strategy is not None and not strategy.optimized

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import dualens
-from db import datasets, policies, runs, texts
+from db import datasets, policies, runs, sets, texts
 from db.errors import BadInput, DualensError, ModelError, NotFound
 from db.requests import Chosen, RunRequest
 from db.settings import Settings
@@ -344,3 +344,30 @@ def test_python_writes_a_file_that_python_reads(
         with pytest.raises(DualensError):
             workspace.policy("toy", "nobody", tmp_path / "q.json", fixed=True)
     assert not (tmp_path / "q.json").exists()
+
+
+def test_a_shared_set_is_in_the_policy_whole_with_its_weights(tiny: Engine, tmp_path: Path) -> None:
+    shown = rank(tiny, asked(demos="neighbours:4", user="u11")).result["demonstrations"]
+    info = datasets.get(tiny.store, "toy")
+    members = sets.members(
+        [{**row, "weight": weight} for row, weight in zip(shown, (1, 2, 1, 1), strict=True)]
+    )
+    sets.save(tiny.store, info, "best", members)
+    request = asked(demos="set:best", user="u1")  # who bought before most of these windows
+    assert rank(tiny, request).result["set"]["unknown"], "what this user does not know yet is left out"
+    policy = policies.load(written(tiny, request, tmp_path / "policy.json"))
+    assert policy.fixed
+    assert [row.id for row in policy.demonstrations or ()] == [row["id"] for row in shown]
+    assert [row.weight for row in policy.demonstrations or ()] == [1.0, 2.0, 1.0, 1.0]
+    assert dualens.load_policy(tmp_path / "policy.json").prompt(["Tetris"]).text.count("Next:") == 5
+
+
+def test_what_a_strategy_cannot_choose_anew_becomes_a_fixed_set(tiny: Engine, tmp_path: Path) -> None:
+    kept = rank(tiny, asked(demos="neighbours:3")).result["demonstrations"][0]["id"]
+    for request in (
+        asked(demos="neighbours:3", weights=(1.0, 0.0, 1.0)),
+        asked(demos="neighbours:3", keep=f"{kept}*1@1"),
+    ):
+        assert policies.load(written(tiny, request, tmp_path / "policy.json")).fixed
+        with pytest.raises(BadInput, match="so the policy is a fixed set"):
+            policy_of(tiny, request, fixed=False)

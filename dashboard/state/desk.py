@@ -47,13 +47,19 @@ def weigh(name: str, weight: float) -> None:
 
 def move(name: str, step: int) -> None:
     """Move a demonstration one place up (-1) or down (1)."""
+    st.session_state.desk_moved = name
 
-    def moved(at: int, all_: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def placed(at: int, all_: list[dict[str, Any]]) -> list[dict[str, Any]]:
         others = all_[:at] + all_[at + 1 :]
         others.insert(min(len(others), max(0, at + step)), all_[at])
         return others
 
-    _change(name, moved)
+    _change(name, placed)
+
+
+def moved() -> str | None:
+    """The demonstration that was moved last."""
+    return st.session_state.get("desk_moved")
 
 
 def drop(name: str) -> None:

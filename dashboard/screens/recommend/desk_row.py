@@ -15,14 +15,16 @@ from db.datasets import Interaction
 
 ROW_PX = 78
 MOVES = {
-    "up": ("Move up", "arrow_upward"),
-    "down": ("Move down, nearer to the query", "arrow_downward"),
-    "lock": ("Lock: strategies and Optimize fill only the rest", "lock_open"),
+    "up": ("Move up (once moved: Alt+Up again)", "arrow_upward"),
+    "down": ("Move down, nearer to the query (once moved: Alt+Down again)", "arrow_downward"),
+    "lock": ("Lock: strategies and Optimize fill only the rest", "lock_open_right"),
     "unlock": ("Unlock", "lock"),
     "edit": ("Edit the titles", "edit"),
     "drop": ("Drop", "close"),
 }
 """What a button does, before the first punctuation mark its label, and its icon."""
+AGAIN = {"up": "Alt+Up", "down": "Alt+Down"}
+"""Keys that move the demonstration moved last: its buttons lose the browser's focus with their row."""
 
 
 def draw(
@@ -34,11 +36,11 @@ def draw(
     endpoint.
     """
     with st.container(height=ROW_PX, border=False, key=f"desk-row-{index}", gap=None):
-        text, control = st.columns((1.9, 1), gap="xsmall")
+        text, control = st.columns((1.6, 1), gap="xsmall")
         with text, st.container(gap=None):
             history = row.get("history") or []
             before = history[-1]["title"] if history else "no history"
-            titles.title(f"{index + 1} … {plain(before)} →")
+            titles.title(f"{index + 1}{' locked' if locked else ''} … {plain(before)} →")
             titles.title(row["answer"]["title"], strong=True)
             last = st.empty()
             last.caption(target_marks.line(row, target), wrap=False)
@@ -59,11 +61,12 @@ def _button(what: str, index: int, name: str, press: Callable[..., None], *args:
     """A button of a row: an icon to see, a label with the demonstration's number to hear."""
     about, icon = MOVES[what]
     st.button(
-        f"{re.split('[,:]', about)[0]}: demonstration {index + 1}",
+        f"{re.split('[,:(]', about)[0].strip()}: demonstration {index + 1}",
         icon=f":material/{icon}:",
         key=f"{what.removeprefix('un')}-{name}",
         type="tertiary",
         help=about,
+        shortcut=AGAIN.get(what) if name == desk.moved() else None,
         on_click=press,
         args=args,
         **how,

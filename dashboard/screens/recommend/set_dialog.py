@@ -43,6 +43,8 @@ def shown(view: View, info: DatasetInfo) -> None:
 @st.dialog("Sets of demonstrations", width="large", on_dismiss=dialogs.close)
 @told()
 def _dialog(view: View, info: DatasetInfo) -> None:
+    if said := st.session_state.pop("set_said", None):
+        st.success(said)
     stored, saving, reading = st.tabs(["Stored sets", "Save the desk", "From a file"], key="sets-tab")
     with stored:
         _stored(view, info)
@@ -92,7 +94,7 @@ def _table(found: Sequence[NamedSet]) -> pd.DataFrame:
             "demonstrations": [len(kept.members) for kept in found],
             "locked": [sum(member.locked for member in kept.members) for kept in found],
             "runs": [len(sets.uses(session.store(), kept, every=False)) for kept in found],
-            "note": [plain(kept.note) for kept in found],
+            "note": [plain(kept.note) if kept.note else "" for kept in found],
         }
     )
 
@@ -167,6 +169,6 @@ def _read(info: DatasetInfo) -> None:
 
 
 def _kept(kept: NamedSet, said: str) -> None:
-    """Say that a set is there now; it is the one picked in the list, once the dialog is drawn again."""
-    st.session_state.set_picked = kept.id
-    st.success(said)
+    """Draw the dialog again with a set that is there now: it is the one picked in the list."""
+    st.session_state.set_picked, st.session_state.set_said = kept.id, said
+    st.rerun()

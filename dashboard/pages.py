@@ -83,6 +83,14 @@ PAGES: list[Page] = [
         "present",
         reads=True,
     ),
+    Page(
+        "judge",
+        "Judge",
+        "Prove",
+        "Let people pick the better of two lists blindly.",
+        "judge",
+        reads=True,
+    ),
     Page("tune", "Tune", "Manage", "Tune a model or fit a recommender on a data set.", "tune"),
     Page("library", "Library", "Manage", "Manage data sets, models, jobs and storage.", "library"),
     Page(

@@ -32,6 +32,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("tune", "Tune"),
         ("library", "Library"),
         ("present", "Report and present"),
+        ("judge", "Judge"),
     ),
     "Bring your own": (
         ("data", "Your data"),

@@ -6,6 +6,7 @@ say what came out, `export` writes it for other programs.
 """
 
 from db.judging.choosing import (
+    READ,
     WITH,
     WITHOUT,
     Setting,
@@ -56,6 +57,7 @@ __all__ = [
     "LONGEST_REASON",
     "MOST",
     "QUESTION",
+    "READ",
     "TIE",
     "WITH",
     "WITHOUT",

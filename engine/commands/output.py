@@ -28,7 +28,12 @@ console = Console(highlight=False, width=None if sys.stdout and sys.stdout.isatt
 
 def as_json(value: Any) -> None:
     """Print one JSON document; titles keep their letters, so the stream is UTF-8 whatever the locale."""
-    verbatim(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+    verbatim(written(value))
+
+
+def written(value: Any) -> str:
+    """One JSON document as text, with its line end."""
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def verbatim(text: str) -> None:

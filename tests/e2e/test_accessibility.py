@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from db import jobs
+from db import jobs, judging
 from db.requests import RunRequest
 from db.store import Store
 from tests.e2e.waiting import PATIENCE_MS, NotInTime, expect, still, until
@@ -150,6 +150,10 @@ PLACES = (
     Place("compare?a={other}&b={key}&c={other}&d={key}", "From A to D"),
     Place("runs", "that rank a target"),
     Place("runs?deleted=yes&q=nothing", "0 deleted runs match"),
+    Place("judge", "New blind comparison"),
+    Place("judge?comparison={judging}", "In one sentence"),
+    Place("judge?judge={token}", "Your name"),
+    Place("judge?judge={token}&as=Ana", "Pair 1 of 1"),
     Place("studies", "Start study", {"page": look, "options": press("More options")}),
     Place("tune", "Start tuning", {"page": look, "options": press("More options")}),
     Place(
@@ -192,7 +196,12 @@ def prepare(store: Store) -> dict[str, str]:
     effects(store, run)
     for part in fake_explain.PARTS:
         jobs.submit(store, "explain", {"part": part, "request": run.request.to_json(), "run": run.key})
-    keys = {"key": run.key, "other": other.key, "unlike": unlike.key}
+    made = judging.make(store, judging.with_and_without([run.key]))
+    found, other_one = (judging.create(store, name, made) for name in ("one", "two"))
+    judging.join(store, found, "Ana")
+    judging.record(store, other_one, judging.join(store, other_one, "Ana"), 0, "b", "So.")
+    keys = {"judging": str(other_one.id), "token": found.token}
+    keys |= {"key": run.key, "other": other.key, "unlike": unlike.key}
     return {"run": "data=simulated&user=shopper+0012&model=embedded", **keys}
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.state import links, session
 from dashboard.state.waiting import Answer, ask
 from dashboard.state.work import ENDED
-from dashboard.ui import address, progress, rights, run_picker, sharing
+from dashboard.ui import address, opening, progress, rights, run_picker, sharing
 from dashboard.ui.notices import RECOMMEND, empty, looks, problem
 from db import jobs, runs
 from db.errors import NotFound
@@ -143,6 +143,7 @@ def _pickers(known: run_picker.Listed, chosen: Chosen) -> None:
             _more_or_fewer(known, keys, found)
             if len({run.key for run in found}) == len(found):
                 sharing.draw(*(run.key for run in found))
+                opening.in_judge(*(run.key for run in found))
 
 
 def _more_or_fewer(known: run_picker.Listed, keys: dict[str, str | None], found: Sequence[Run]) -> None:

@@ -10,14 +10,11 @@ from dashboard.report.story import Story
 from dashboard.screens.present import choice, slides
 from dashboard.screens.present.slides import Slide
 from dashboard.state import links, session
-from dashboard.ui import drawing
+from dashboard.ui import bare, drawing
 from dashboard.ui.notices import problem, told
 from db.errors import DualensError
 
 PAGE = "present"
-BARE = """<style>
-[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], .stAppHeader { display: none; }
-</style>"""
 
 
 def page() -> None:
@@ -37,7 +34,7 @@ def page() -> None:
 
 def present(found: Story) -> None:
     """One step over the whole width, and the keys that lead on."""
-    st.html(BARE)
+    bare.draw()
     shown = slides.of(found)
     asked = links.number(st.query_params.get("step", "")) or 1
     at = min(max(asked, 1), len(shown)) - 1

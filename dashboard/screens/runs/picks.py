@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.state import session, widgets
 from dashboard.state.view import from_request, to_params
 from dashboard.text.formats import plural
-from dashboard.ui import rights, sharing
+from dashboard.ui import opening, rights, sharing
 from db import runs
 from db.runs import Run
 
@@ -73,6 +73,7 @@ def _kept(chosen: Sequence[str]) -> None:
         sharing.draw(*(run.key for run in found))
     if many > MOST:
         st.caption(f"At most {MOST} runs are compared at once.", width="content")
+    opening.in_judge(*chosen)
     rights.change_button(
         "Delete", key="delete-picked", on_click=_delete, args=(list(chosen),), help=WHAT_GOES
     )

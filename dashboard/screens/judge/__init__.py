@@ -1,0 +1,1 @@
+"""Blind comparisons: made here, judged through a link, and what came out."""

@@ -27,7 +27,8 @@ def kappa(agreement: Mapping[str, Any] | None) -> str:
     alike = f"{percent(agreement['share'])} of answers to the same pair are alike"
     if agreement["kappa"] is None:
         return f"{alike}; kappa is not defined, as all answers are the same"
-    return f"{agreement['kind']}'s kappa {agreement['kappa']:.2f}; {alike}".replace("-", "−")
+    whose = {"Cohen": "Cohen's", "Fleiss": "Fleiss'"}[agreement["kind"]]
+    return f"{whose} kappa {agreement['kappa']:.2f}; {alike}".replace("-", "−")
 
 
 def correlation(found: Rate | None) -> str:

@@ -61,7 +61,7 @@ def judging_here(number: int) -> str | None:
 
 
 def _welcome(found: Judging, name: str) -> None:
-    with st.container(key="judge-welcome", width=640):
+    with st.container(key="judge-welcome"):
         st.header(md(found.question), anchor=False)
         st.markdown(
             f"You will see {plural(found.pairs, 'pair')} of lists, each pair for the history of one person. "
@@ -184,7 +184,7 @@ def titles(shown: Sequence[str], lines: int) -> str:
 
 
 def _thanks(found: Judging, judge: Judge, order: Sequence[tuple[int, str]]) -> None:
-    with st.container(key="judge-thanks", width=640):
+    with st.container(key="judge-thanks"):
         st.header(f"Thank you, {md(judge.name, 40)}", anchor=False)
         st.markdown(
             f"You judged all {plural(found.pairs, 'pair')}. Whoever sent you the link sees what came out. "

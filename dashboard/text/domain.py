@@ -38,6 +38,7 @@ WORK = {
     "rank": "ranking",
     "effects": "effects",
     "export": "rendering a prompt",
+    "forget": "forgetting",
     "pool": "pool of demonstrations",
     "predicted": "effects of a pool",
     "optimize": "choosing demonstrations",

@@ -53,7 +53,7 @@ def test_labels_do_not_change_as_time_passes(
     stocked(store)
     app = open_page(page)
     before, values = labels(app), {box.label: box.value for box in app.selectbox}
-    assert before or page == "library"
+    assert before or page in ("library", "present", "tour"), "these have no options"
     clock = time.time
     for later in LATER_S:
         monkeypatch.setattr(time, "time", lambda later=later: clock() + later)

@@ -191,6 +191,13 @@ def test_purging_removes_only_what_is_deleted(store: Store) -> None:
     assert not runs.save(store, make(1)).cached
 
 
+NEWER = (
+    *("run_index", "demonstration_set_versions", "demonstration_sets"),
+    *("judgements", "judges", "judging_pairs", "judgings", "policies"),
+)
+"""Tables that a store before the index has not; dependent ones first."""
+
+
 def test_an_older_store_gets_the_index(store: Store, many: list[Run]) -> None:
     runs.annotate(store, many[3].key, note="mine", tags=["t"], starred=True)
     runs.delete(store, many[4].key)
@@ -198,8 +205,10 @@ def test_an_older_store_gets_the_index(store: Store, many: list[Run]) -> None:
     with store.read() as connection:
         before = [tuple(row) for row in connection.execute(kept)]
     with store.write() as connection:
-        for table in ("run_index", "demonstration_set_versions", "demonstration_sets"):
+        for table in NEWER:
             connection.execute(sa.text(f"DROP TABLE {table}"))
+        for column in ("layer", "layer_of"):
+            connection.execute(sa.text(f"ALTER TABLE datasets DROP COLUMN {column}"))
         damaged = "UPDATE runs SET result = '{' WHERE key = :key"
         connection.execute(sa.text(damaged), {"key": many[16].key})
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0008'"))

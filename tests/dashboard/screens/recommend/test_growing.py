@@ -23,7 +23,7 @@ ME = "me"
 
 def drawn(app: AppTest) -> ElementTree.Element:
     """The picture of effects, as the browser gets it."""
-    (picture,) = [each for each in app.get("bidi_component") if "effects" in each.proto.id]
+    (picture,) = [each for each in app.get("bidi_component") if each.proto.id.endswith("-effects")]
     return ElementTree.fromstring(json.loads(picture.proto.json))
 
 
@@ -88,7 +88,7 @@ def test_bars_grow_while_effects_are_measured(open_page: Open, store: Store) -> 
 def depth(block: Any, at: int = 0) -> int | None:
     """How many blocks hold the picture of effects."""
     for child in getattr(block, "children", {}).values():
-        if child.type == "bidi_component" and "effects" in child.proto.id:
+        if child.type == "bidi_component" and child.proto.id.endswith("-effects"):
             return at
         if (found := depth(child, at + 1)) is not None:
             return found

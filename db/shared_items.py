@@ -100,10 +100,14 @@ def summary(rows: Sequence[Evidence]) -> str:
         if len(sharing) == len(rows)
         else f"{len(sharing)} of {len(rows)} demonstrations"
     )
+    alike = len(sharing) > 1 and len({len(row.shared) for row in sharing}) == 1
+    most_said = (
+        f"each {len(most.shared)}" if alike else f"number {most.number} shows most, {len(most.shared)}"
+    )
     verb = "show" if few[0].isdigit() and len(sharing) > 1 else "shows"
     return (
-        f"{told}{few} {verb} an item of the user's history; number {most.number} shows most, "
-        f"{len(most.shared)}. What is shared is why neighbours are chosen; effects measure what it does."
+        f"{told}{few} {verb} an item of the user's history; {most_said}. "
+        "What is shared is why neighbours are chosen; effects measure what it does."
     )
 
 

@@ -105,7 +105,6 @@ const raster = async ({ text, width, height }) => {
 
 export default ({ data, parentElement }) => {
   const group = parentElement.querySelector(".save"), own = parentElement.querySelector(".picture")
-  if (own.dataset.svg !== data.svg) own.innerHTML = own.dataset.svg = data.svg
   group.setAttribute("aria-label", `Save ${data.name}`)
   group.hidden = !data.csv
   for (const button of parentElement.querySelectorAll("button")) {
@@ -114,6 +113,7 @@ export default ({ data, parentElement }) => {
     button.onclick = async () => {
       const name = `dualens-${data.file}.${form}`
       if (form === "csv") return save(new Blob([data.csv], { type: "text/csv" }), name)
+      own.innerHTML = data.svg  // not before: it would be parsed with every move of a slider
       const picture = drawn(data.svg ? own : document.querySelector(`.st-key-${CSS.escape(data.target)}`))
       if (!picture) return
       const svg = new Blob([picture.text], { type: "image/svg+xml" })

@@ -2,7 +2,7 @@
 still knows it.
 
 What is read is settled in `db.forgotten`. What was computed before stays as it was, so the check lists it:
-runs, studies, kept indexes, tuned models, sets, demonstrations, policy files.
+runs, studies, kept indexes, tuned models, sets, demonstrations, policy files, blind comparisons.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from db import datasets, demonstrations, forgotten, models, policies
+from db import datasets, demonstrations, forgotten, judging, models, policies
 from db.choices import BASELINES
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.forgotten import ITEM, PURCHASE, USER, Entry
+from db.judging import Pair
 from db.schema import datasets as dataset_table
 from db.schema import demonstration_set_versions, demonstration_sets, jobs, optimizations, runs
 from db.schema import demonstrations as demonstration_table
@@ -216,6 +217,25 @@ def _policies(of: _Forgotten) -> Iterator[str]:
             yield f"{written.digest[:12]} ({written.policy.strategy}, k {written.policy.k})"
 
 
+def _judged(of: _Forgotten) -> Iterator[str]:
+    """Blind comparisons whose pairs show it, the deleted ones among them."""
+    store = of.engine.store
+    for found in (*judging.listing(store), *judging.deleted(store)):
+        pairs = [pair for pair in judging.pairs(store, found) if pair.dataset == of.info.name]
+        if any(_in_pair(pair, entry) for pair in pairs for entry in of.told):
+            yield f"{found.id} ({found.name})"
+
+
+def _in_pair(pair: Pair, entry: Entry) -> bool:
+    """Whether what judges see shows an entry; histories and targets are kept as titles."""
+    if entry.kind == USER:
+        return pair.user == entry.user
+    own = entry.title in (*pair.history, pair.target)
+    if entry.kind == PURCHASE:
+        return pair.user == entry.user and own
+    return own or any(entry.item == item for listed in pair.lists for item, _ in listed.items)
+
+
 def _rows(of: _Forgotten) -> Iterator[str]:
     """The rows as imported, from which undoing brings it back."""
     yield f"{of.info.name}, as imported: {counted(len(of.told), 'thing')} forgotten"
@@ -252,6 +272,10 @@ PLACES: dict[str, tuple[Look, str]] = {
         "They are not read any more; undoing reads them again. Delete the files to remove them.",
     ),
     "tuned models": (_models, "Weights cannot forget. Tune the model again and remove this one."),
+    "blind comparisons": (
+        _judged,
+        "They keep what judges were shown, also when deleted. Do not send their links on.",
+    ),
     "policy files": (_policies, "Write them again and replace them where they are used."),
     "the data set as imported": (
         _rows,

@@ -53,3 +53,8 @@ def test_many_shared_titles_are_counted_not_listed() -> None:
     titles = [f"Title {n}" for n in range(7)]
     [row] = evidence({**result(demo(*titles, "X")), "history": [item(title) for title in titles]})
     assert row.sentence.endswith("Title 0, Title 1, Title 2, Title 3 and 3 more.")
+
+
+def test_nobody_shows_most_where_all_show_as_many() -> None:
+    rows = evidence(result(demo("A", "X"), demo("B", "Y")))
+    assert summary(rows).startswith("Every demonstration shows an item of the user's history; each 1. What")

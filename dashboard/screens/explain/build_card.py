@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.screens.explain import looking
 from dashboard.screens.explain.build_chart import HEIGHT_PX, added, describe, path
 from dashboard.text.literal import md
+from dashboard.ui.chart import chart
 from dashboard.ui.notices import card, colours, heading
 from db.runs import Run
 
@@ -40,7 +40,8 @@ def _shown(result: Result, run: Run) -> None:
         ("path", path(result["path"], colours()), describe(result["path"], "weight")),
     )
     for cell, (name, figure, said) in zip(st.columns(2, gap="small"), pictures, strict=True):
-        cell.plotly_chart(figure, key=f"build-{name}-{run.key[:12]}", theme=None, config=CONFIG, alt=said)
+        with cell:
+            chart(figure, f"build-{name}-{run.key[:12]}", said, f"build-up, {name}")
     st.markdown(md(result["said"]))
     st.caption(
         "The two need not end at the same place on the left: without demonstrations the prompt is shorter, "

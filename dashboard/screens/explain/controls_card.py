@@ -5,12 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.charts.dots import Dot, describe, dots
 from dashboard.screens.explain import looking
 from dashboard.screens.explain.explain_text import colour
 from dashboard.text.formats import plural, signed
 from dashboard.text.literal import md
+from dashboard.ui.chart import chart, data_of
 from dashboard.ui.notices import card, colours, heading
 from db.runs import Run
 
@@ -54,12 +54,12 @@ def control_dots(result: Result) -> list[Dot]:
 
 def _shown(result: Result, run: Run) -> None:
     rows = control_dots(result)
-    st.plotly_chart(
+    chart(
         dots(rows, AXIS, colours(), 0.0, None, LABEL_PX),
         key=f"controls-{run.key[:12]}",
-        theme=None,
-        config=CONFIG,
         alt=describe(rows, AXIS),
+        name="controls",
+        rows=data_of(rows),
     )
     st.markdown(md(result["said"]))
     if result["identity"] is not None:

@@ -1,9 +1,7 @@
 """Effects as dots, drawn alike wherever Explain shows some."""
 
-import streamlit as st
-
-from dashboard.charts.base import CONFIG
 from dashboard.charts.dots import Dot, describe, dots
+from dashboard.ui.chart import chart, data_of
 from dashboard.ui.notices import colours
 
 LABEL_PX = 250
@@ -13,10 +11,10 @@ AXES = {"margin": "change of the log of the target's share", "loss": "nats off t
 
 def effect_chart(rows: list[Dot], key: str, measure: str) -> None:
     """One row per demonstration."""
-    st.plotly_chart(
+    chart(
         dots(rows, AXES[measure], colours(), 0.0, None, LABEL_PX),
         key=key,
-        theme=None,
-        config=CONFIG,
         alt=describe(rows, f"Effect: {AXES[measure]}"),
+        name="effects",
+        rows=data_of(rows),
     )

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.screens.explain import looking
 from dashboard.screens.explain.explain_text import LABEL_LETTERS
 from dashboard.screens.explain.identity_chart import describe as describe_meter
@@ -14,6 +13,7 @@ from dashboard.screens.explain.identity_chart import meter, worst
 from dashboard.screens.explain.step_chart import describe, step_map
 from dashboard.text.formats import plural, signed
 from dashboard.text.literal import md
+from dashboard.ui.chart import chart
 from dashboard.ui.notices import card, colours, heading
 from db.runs import Run
 
@@ -48,12 +48,11 @@ def identity_card(run: Run) -> None:
 def _identity(result: Result, run: Run) -> None:
     left, right = st.columns(2, gap="small")
     with left:
-        st.plotly_chart(
+        chart(
             meter(result, colours()),
             key=f"identity-{run.key[:12]}",
-            theme=None,
-            config=CONFIG,
             alt=describe_meter(result["layers"]),
+            name="equivalence",
         )
     with right:
         st.dataframe(
@@ -97,12 +96,11 @@ def _step(result: Result, run: Run) -> None:
     titles = [str(demo["answer"]["title"]) for demo in run.result["demonstrations"]]
     left, right = st.columns(2, gap="small")
     with left:
-        st.plotly_chart(
+        chart(
             step_map(result, titles, colours()),
             key=f"step-{run.key[:12]}",
-            theme=None,
-            config=CONFIG,
             alt=describe(result),
+            name="steps of the dual model",
         )
     with right:
         table = pd.DataFrame(

@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.screens.explain import looking
 from dashboard.screens.explain.orders_chart import HEIGHT_PX, describe, order_map
 from dashboard.text.formats import number, rank_number, signed
 from dashboard.text.literal import md
+from dashboard.ui.chart import chart
 from dashboard.ui.notices import card, colours, heading
 from db.runs import Run
 
@@ -39,12 +39,11 @@ def draw(run: Run) -> None:
 
 def _shown(result: Result, run: Run) -> None:
     titles = [demo["answer"]["title"] for demo in run.result["demonstrations"]]
-    st.plotly_chart(
+    chart(
         order_map(result, titles, colours()),
         key=f"orders-{run.key[:12]}",
-        theme=None,
-        config=CONFIG,
         alt=describe(result),
+        name="orders",
     )
     st.markdown(md(result["said"]))
     if result["places"] and run.request.scoring != "listwise":

@@ -5,12 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.screens.explain import looking
 from dashboard.screens.explain.pairs_chart import describe, pairs
 from dashboard.state.outcome import DIRECT, REPROMPT, effects_of
 from dashboard.text import words
 from dashboard.text.literal import md
+from dashboard.ui.chart import chart
 from dashboard.ui.notices import card, colours, empty, heading
 from db.choices import EFFECT_MODES
 from db.runs import Run
@@ -61,11 +61,10 @@ def _measured(result: Result, run: Run) -> None:
 
 def _picture(effects: Result, run: Run) -> None:
     titles = [str(demo["answer"]["title"]) for demo in run.result["demonstrations"]]
-    st.plotly_chart(
+    chart(
         pairs(effects, titles, colours()),
         key=f"explain-pairs-{run.key[:12]}",
-        theme=None,
-        config=CONFIG,
         width=PICTURE_PX,
         alt=describe(effects),
+        name="pairs",
     )

@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.screens.explain.effects_chart import effect_chart
 from dashboard.screens.explain.explain_text import forward_sentence, spread_dots, spread_sentence
 from dashboard.screens.explain.forward_chart import HEIGHT_PX, forward
@@ -15,6 +14,7 @@ from dashboard.state.waiting import Answer
 from dashboard.text import values
 from dashboard.text.literal import md
 from dashboard.ui import progress, rights
+from dashboard.ui.chart import chart
 from dashboard.ui.notices import colours, empty, heading, problem
 from dashboard.ui.remembered import remembered
 from db.choices import EDITS
@@ -128,7 +128,7 @@ def _forward(result: Result, run: Run) -> None:
     if not curve:
         empty("Nothing was measured", "The result holds no iteration.", HEIGHT_PX)
         return
-    st.plotly_chart(
+    chart(
         forward(
             curve,
             colours(),
@@ -136,9 +136,8 @@ def _forward(result: Result, run: Run) -> None:
             result.get("chosen"),
         ),
         key=f"forward-{run.key}",
-        theme=None,
-        config=CONFIG,
         alt=describe_forward(curve),
+        name="forward tuning",
     )
     st.markdown(md(forward_sentence(result)))
     st.caption(

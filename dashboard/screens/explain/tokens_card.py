@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.screens.explain import looking
 from dashboard.screens.explain.explain_text import LABEL_LETTERS
 from dashboard.screens.explain.heads_chart import describe, heads, told
@@ -14,6 +13,7 @@ from dashboard.screens.explain.token_shades import shaded
 from dashboard.state import session, widgets
 from dashboard.text.formats import signed
 from dashboard.text.literal import md
+from dashboard.ui.chart import chart
 from dashboard.ui.notices import card, colours, heading
 from dashboard.ui.remembered import remembered
 from db import explanations, texts
@@ -73,14 +73,13 @@ def _shown(result: Result, run: Run, effects: Result | None) -> None:
 def _map(result: Result, run: Run, reading: str, chosen: tuple[int, int] | None) -> None:
     values = result["heads"][reading]
     key = f"heads-{run.key[:12]}-{reading}"
-    st.plotly_chart(
+    chart(
         heads(values, reading, colours(), chosen),
         key=key,
-        theme=None,
-        config=CONFIG,
         on_select=lambda: _clicked(key, chosen),
         selection_mode="points",
         alt=describe(values, reading),
+        name="layers and heads",
     )
     ordered = sorted(
         ((layer, head) for layer, row in enumerate(values) for head in range(len(row))),

@@ -4,7 +4,6 @@ import json
 
 import streamlit as st
 
-from dashboard.charts.base import CONFIG
 from dashboard.charts.dots import describe as describe_dots
 from dashboard.charts.dots import dots
 from dashboard.screens.judge import blind, effect_chart, making, results_text
@@ -13,6 +12,7 @@ from dashboard.state import session
 from dashboard.text.formats import plural
 from dashboard.text.literal import md
 from dashboard.ui import rights
+from dashboard.ui.chart import chart, data_of
 from dashboard.ui.notices import card, colours, empty, heading
 from db import judging
 from db.judging import Judging, words
@@ -125,12 +125,12 @@ def _outcome(outcome: dict, pairs: list[judging.Pair]) -> None:
     with left, card("judge-shares"):
         heading("Preferences", "How far B was preferred, ties half, with 95 % intervals. The dashes: chance.")
         rows = results_text.share_dots(outcome)
-        st.plotly_chart(
+        chart(
             dots(rows, MEASURE, colours(), EVEN, 1.0, room=130),
             key="judge-dots",
-            theme=None,
-            config=CONFIG,
             alt=describe_dots(rows, MEASURE),
+            name="preferences",
+            rows=data_of(rows),
         )
         st.table(results_text.preferences(outcome), border="horizontal", hide_index=True)
     with right, card("judge-effects"):
@@ -139,12 +139,11 @@ def _outcome(outcome: dict, pairs: list[judging.Pair]) -> None:
         )
         points = results_text.points(pairs, outcome["by_pair"])
         if points:
-            st.plotly_chart(
+            chart(
                 effect_chart.scatter(points, colours()),
                 key="judge-effects-chart",
-                theme=None,
-                config=CONFIG,
                 alt=effect_chart.describe(points),
+                name="preferences and effects",
             )
             st.caption("Blue: effect and people say the same. Orange diamonds: the opposite.")
         else:

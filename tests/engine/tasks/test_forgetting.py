@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from db import datasets, forgotten, jobs, policies, runs, sets
+from db import datasets, forgotten, jobs, judging, policies, runs, sets
 from db.canonical import canonical_json
 from db.errors import BadInput
 from db.models import ModelInfo, register
@@ -122,6 +122,10 @@ def test_the_check_finds_every_place_that_still_knows(
     assert jobs.claim(store, "me") is not None
     jobs.finish(store, study.id, "me", {"tables": []})
 
+    pairs = [judging.make(store, judging.with_and_without([run.key])) for run in (own, shown)]
+    judged, elsewhere = (judging.create(store, name, made) for name, made in zip("ab", pairs, strict=True))
+    judging.delete(store, judged.id)
+
     answer = demo["answer"]["item"]
     forgetting.forget(engine, "toy", {**BOUGHT, "item": answer, "position": position})
     checked = forgetting.check(engine, "toy")
@@ -134,6 +138,9 @@ def test_the_check_finds_every_place_that_still_knows(
     assert found["named sets"]["examples"][0].startswith("mine@")
     assert found["tuned models"]["examples"] == ["tuned"]
     assert found["studies and tunings"]["examples"] == [f"study {study.id}"]
+    assert found["blind comparisons"]["examples"] == [f"{judged.id} (a)"], (
+        f"not {elsewhere.id}: of another user"
+    )
     assert all(place["advice"] for place in found.values())
     with pytest.raises(BadInput, match="shows something that is forgotten"):
         rank(engine, fixed)

@@ -34,7 +34,8 @@ def data_of(rows: "Sequence[DataclassInstance]") -> Rows:
 def marks(figure: go.Figure) -> Rows:
     """Place, value and words of every mark that says something to the pointer."""
     found: list[dict[str, Any]] = []
-    for trace in figure.data:
+    traces: Any = figure.data  # every kind has other attributes
+    for trace in traces:
         if trace.hoverinfo == "skip":
             continue
         if trace.type == "heatmap":

@@ -4,6 +4,7 @@ The command line's help and checks, the dashboard's pickers and the documentatio
 The engine finds the code of a choice by its `file` (`engine.registry`). A new choice is a row and a file.
 """
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -215,7 +216,7 @@ SET = StrategyChoice(
 )
 """Written `set:NAME` where a strategy is; it chooses nothing and takes no number."""
 
-FILLED_BY: dict[str, StrategyChoice] = {**STRATEGIES, SET.name: SET}
+FILLED_BY: Mapping[str, StrategyChoice] = ChainMap(STRATEGIES, {SET.name: SET})
 """Whatever a request's demonstrations can come from."""
 
 COPIES: dict[str, Choice] = _table(

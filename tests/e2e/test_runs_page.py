@@ -65,6 +65,7 @@ def test_picked_runs_are_compared_in_one_chart_with_a_name(
         for row in range(3):
             page.mouse.click(*cell(page, row, PICK_X))
             expect(page.get_by_text(f"{row + 1} run{'s' if row else ''} picked")).to_be_visible()
+        still(page)  # what else can be done with three moves the link while it is drawn
         page.get_by_role("link", name="Compare 3 runs").click()
         page.get_by_text("From A to C the target").first.wait_for()
         until(page, lambda: all(run.key in page.url for run in stored), "the link does not name the runs")

@@ -20,7 +20,8 @@ START_S = 120.0
 SCRIPT = """
 import dualens
 with dualens.open() as workspace:
-    print(dualens.__file__, len(workspace.rank("simulated", {user!r}).items), len(workspace.runs()))
+    ranked = workspace.rank("simulated", {user!r})
+    print(dualens.__file__, len(ranked.items), ranked.run)
 """
 
 
@@ -37,13 +38,14 @@ def main(dualens: Path, folder: Path) -> None:
         return done.stdout
 
     assert run(dualens, "--version").startswith("dualens ")
-    user = json.loads(run(dualens, "setup", "--json"))["user"]
+    first = json.loads(run(dualens, "setup", "--json"))
+    user = first["user"]
     asked = ("--dataset", "simulated", "--user", user, "--json")
     assert len(json.loads(run(dualens, "rank", *asked))["items"]) == 20
     assert len(json.loads(run(dualens, "effects", *asked))["demonstrations"]) == 4
-    where, items, runs = run(dualens.with_name("python"), "-c", SCRIPT.format(user=user)).split()
+    where, items, key = run(dualens.with_name("python"), "-c", SCRIPT.format(user=user)).split()
     assert Path(where).is_relative_to(dualens.parents[1]), f"imported from {where}"
-    assert (items, runs) == ("20", "1")
+    assert (items, key) == ("20", first["run"])
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -38,6 +38,7 @@ from engine.studies.provenance import doubts
 from engine.studies.questions import Question, drawn, last_ones
 
 CACHE_BYTES = 1 << 28
+SIMULATED = "Simulated data: no real shopper is in it."
 
 
 def run_of(request: StudyRequest, question: Question, demos: str) -> RunRequest:
@@ -218,7 +219,7 @@ def notes(request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> l
             f"{plan.dataset.name} has no usable times: leave-one-out instead of periods, no stale column."
         )
     if plan.dataset.simulated:
-        sentences.append("Simulated data: no real shopper is in it.")
+        sentences.append(SIMULATED)
     for row, info in rows.items():
         sentences += doubts(row, info, plan.dataset, request, plan.cut is not None)
     return sentences

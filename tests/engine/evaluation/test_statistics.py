@@ -10,8 +10,10 @@ from engine.evaluation.statistics import (
     better,
     difference,
     estimate,
+    estimates,
     holm,
     interval,
+    intervals,
     paired_tests,
     running,
     together,
@@ -44,6 +46,14 @@ def test_an_interval_lies_within_the_values_and_repeats(drawn: np.ndarray, seed:
     assert drawn.min() - 1e-9 <= low <= high <= drawn.max() + 1e-9
     assert interval(drawn, seed) == (low, high)
     assert estimate(drawn, seed)["n"] == len(drawn)
+
+
+@pytest.mark.parametrize("users", [1, 2, 7, 300])
+def test_the_intervals_of_many_rows_are_those_of_each(users: int) -> None:
+    rows = normal(2, 5, users)
+    assert np.array(intervals(rows, 3)) == pytest.approx(np.array([interval(row, 3) for row in rows]))
+    for quick, slow in zip(estimates(rows, 3), [estimate(row, 3) for row in rows], strict=True):
+        assert quick == pytest.approx(slow)
 
 
 @given(values, st.floats(-50, 50))

@@ -1,0 +1,102 @@
+"""What is said of an experiment: the sentence follows the numbers, and equal cells give equal bytes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from db.canonical import canonical_json
+from engine.studies.experiments.answer import answer, plain, tables
+from engine.studies.plan import SIMULATED
+from tests.support.grid import NOTHING_KNOWN, grid
+
+RNG = np.random.Generator(np.random.PCG64(0))
+FAR = RNG.integers(8, 21, 40)
+NEAR = RNG.integers(1, 4, 40)
+
+
+def said(rows: dict, reference: str, **more) -> dict:
+    return answer(grid(rows, seconds=0.1), NOTHING_KNOWN, reference, **more)
+
+
+def test_a_clear_difference_is_beyond_chance() -> None:
+    found = said({"none": FAR, "bm25": NEAR}, "none")
+    assert (found["best"], found["challenger"], found["correction"]) == ("bm25", "bm25", "Holm")
+    assert found["claim"].startswith("Over 40 users, Bm25 has the highest NDCG@10, 0.")
+    assert found["claim"].endswith("against None: beyond chance after Holm's correction.")
+
+
+def test_an_unclear_difference_names_what_these_users_could_have_shown() -> None:
+    found = said({"none": [*NEAR, 2, 3], "bm25": [*NEAR, 2, 2]}, "none")
+    test = found["comparisons"]["ndcg10"]["none"]["bm25"]
+    assert "not beyond chance after Holm's correction." in found["claim"]
+    assert f"a true difference of {test['detectable']:.3f} with 80% power" in found["claim"]
+    assert "if the true difference is the one seen, that takes" in found["claim"]
+
+
+def test_the_reference_can_be_the_highest() -> None:
+    found = said({"none": NEAR, "bm25": FAR}, "none")
+    assert (found["best"], found["challenger"]) == ("none", "bm25")
+    assert "has the highest NDCG@10" in found["claim"]
+    assert "it is the reference; the next, Bm25, differs by -0." in found["claim"]
+
+
+def test_rows_that_never_differ_are_said_so() -> None:
+    found = said({"none": NEAR, "bm25": NEAR}, "none")
+    assert found["claim"].endswith("The two do not differ for any user.")
+
+
+def test_one_row_stands_alone() -> None:
+    found = said({"none": NEAR}, "none")
+    assert found["challenger"] is None
+    assert found["claim"].endswith("there is no other row to compare it with.")
+    assert tables(found)
+
+
+@pytest.mark.parametrize("users", [1, 3])
+def test_a_few_users_are_enough_for_an_answer(users: int) -> None:
+    found = said({"none": FAR[:users], "bm25": NEAR[:users]}, "none")
+    assert f"Over {users} user" in found["claim"]
+    assert "not beyond chance" in found["claim"]
+    assert tables(found)
+
+
+def test_simulated_data_are_called_so() -> None:
+    found = said({"none": FAR, "bm25": NEAR}, "none", simulated=True)
+    assert found["notes"][0] == SIMULATED
+    assert found["claim"].startswith("On simulated data, over 40 users")
+    assert SIMULATED not in said({"none": FAR}, "none")["notes"]
+
+
+def test_a_reference_that_is_no_row_and_no_users_are_refused() -> None:
+    with pytest.raises(ValueError, match="'bm52' is none of the rows none, bm25"):
+        said({"none": FAR, "bm25": NEAR}, "bm52")
+    cells = grid({"none": [1]})
+    with pytest.raises(ValueError, match="no user is done"):
+        answer(type(cells)(cells.rows, (), {"none": []}), NOTHING_KNOWN, "none")
+
+
+def test_equal_cells_give_the_same_bytes_except_for_timings() -> None:
+    rows = {"none": [FAR, NEAR], "bm25": NEAR}
+    first, again = (
+        answer(grid(rows, seconds=seconds), NOTHING_KNOWN, "none", seed=3) for seconds in (0.1, 7.0)
+    )
+    assert first.pop("timings") != again.pop("timings")
+    assert canonical_json(first) == canonical_json(again)
+    assert json.loads(json.dumps(first, allow_nan=False)) == first
+
+
+def test_every_row_of_the_tables_is_as_wide_as_its_head() -> None:
+    found = tables(said({"none": FAR, "bm25": [NEAR, FAR], "recent": NEAR}, "none"))
+    for columns, rows in found:
+        assert rows
+        assert all(len(row) == len(columns) for row in rows)
+    assert [row[0] for row in found[2][1]] == ["Bm25", "Recent"]
+
+
+def test_numbers_are_plain_and_short() -> None:
+    assert plain({"a": (1 / 3, -0.0), "b": [None, True, 3]}) == {
+        "a": [0.333333333333, 0.0],
+        "b": [None, True, 3],
+    }
+    assert str(plain(-0.0)) == "0.0"

@@ -31,6 +31,7 @@ from db.schema import (
     metadata,
     occurrences,
     optimizations,
+    outside_systems,
     texts,
     users,
 )
@@ -47,6 +48,7 @@ _JSON = {
     demonstrations: ("history", "merged"),
     demonstration_set_versions: ("demonstrations",),
     optimizations: ("result",),
+    outside_systems: ("scores",),
     judgings: ("left_out",),
     judging_pairs: ("shown",),
     jobs: ("payload", "result", "partial"),
@@ -58,6 +60,7 @@ _ADVICE = {
     "demonstrations": "Sets that name it lose it.",
     "demonstration_set_versions": "Save the set again.",
     "optimizations": "Optimize again, or ask for the pool's effects again.",
+    "outside_systems": "Score its file again with `dualens lists score`.",
     "judgings": "How many pairs it left out is not known any more.",
     "judging_pairs": "Create the blind comparison again; what people said of other pairs is as it was.",
     "jobs": "Its record cannot be shown.",

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0012"
+REVISION = "0013"
 
 metadata = MetaData(
     naming_convention={
@@ -168,6 +168,22 @@ candidate_lists = Table(
     Column("seed", BigInteger, primary_key=True),
     Column("fingerprint", Text, nullable=False),
     Column("items", Text, nullable=False),
+)
+
+# What systems outside of this program scored (`db.outside`): JSON, user id -> list's fingerprint and scores.
+outside_systems = Table(
+    "outside_systems",
+    metadata,
+    _dataset(),
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("size", Integer, primary_key=True),
+    Column("seed", BigInteger, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("users", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("scores", Text, nullable=False),
 )
 
 models = Table(

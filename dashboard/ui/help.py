@@ -38,6 +38,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("data", "Your data"),
         ("models", "Your models"),
         ("templates", "Your prompts"),
+        ("outside", "Your recommender"),
         ("forget", "Forget"),
         ("production", "Prompts in production"),
         ("deploy", "GPU, several machines, PostgreSQL"),

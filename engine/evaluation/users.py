@@ -3,8 +3,24 @@
 import numpy as np
 
 from db.datasets import DatasetColumns
-from engine.data.draws import generator
+from engine.data.draws import generator, keys_of
 from engine.data.splits import target_rows
+
+ASKED = "experiment"
+"""What the draws of `asked_users` are for: a study of this name draws the same users."""
+
+
+def asked_users(
+    columns: DatasetColumns, origin: str, users: int | None, seed: int, target: str = "test"
+) -> list[str]:
+    """Ids of at most `users` users (None: all) who have the target, a pure function of data set and seed.
+
+    Nested: fewer users are the first of more. `origin`: the data set's fingerprint as imported. The same
+    draw as `engine.studies.questions.drawn` makes for a study named `ASKED`.
+    """
+    owners = columns.user[target_rows(columns.user, target)].astype(np.int64)
+    order = np.argsort(keys_of(owners, "user", ASKED, origin, seed), kind="stable")
+    return [columns.user_ids[user] for user in owners[order][:users]]
 
 
 def drawn_users(

@@ -2,7 +2,8 @@
 still knows it.
 
 What is read is settled in `db.forgotten`. What was computed before stays as it was, so the check lists it:
-runs, studies, kept indexes, tuned models, sets, demonstrations, policy files, blind comparisons.
+runs, studies, kept indexes, tuned models, sets, demonstrations, policy files, blind comparisons, scores of
+outside systems.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from db import datasets, demonstrations, forgotten, judging, models, policies
+from db import datasets, demonstrations, forgotten, judging, models, outside, policies
 from db.choices import BASELINES
 from db.datasets import DatasetInfo
 from db.errors import BadInput
@@ -236,6 +237,14 @@ def _in_pair(pair: Pair, entry: Entry) -> bool:
     return own or any(entry.item == item for listed in pair.lists for item, _ in listed.items)
 
 
+def _outside(of: _Forgotten) -> Iterator[str]:
+    """Outside systems that were scored before: the exported lists and histories showed it."""
+    first = max(entry.at for entry in of.told)
+    for system in outside.listing(of.engine.store, of.info):
+        if system.created_at < first:
+            yield f"{system.name} ({system.lists.words})"
+
+
 def _rows(of: _Forgotten) -> Iterator[str]:
     """The rows as imported, from which undoing brings it back."""
     yield f"{of.info.name}, as imported: {counted(len(of.told), 'thing')} forgotten"
@@ -275,6 +284,10 @@ PLACES: dict[str, tuple[Look, str]] = {
     "blind comparisons": (
         _judged,
         "They keep what judges were shown, also when deleted. Do not send their links on.",
+    ),
+    "outside systems": (
+        _outside,
+        "Exported lists showed it. Export and score them again, or remove the scores with `lists forget`.",
     ),
     "policy files": (_policies, "Write them again and replace them where they are used."),
     "the data set as imported": (

@@ -100,6 +100,7 @@ def test_an_older_store_is_brought_up_to_date_with_its_jobs(store: Store) -> Non
             "judging_pairs",
             "judgings",
             "policies",
+            "outside_systems",
         ):
             connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("ALTER TABLE demonstrations DROP COLUMN merged"))

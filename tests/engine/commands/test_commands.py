@@ -18,7 +18,7 @@ from tests.toys import toy_columns
 
 COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects", "verify", "recommend"]
 COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool", "forward"]
-COMMANDS += ["optimize", "lasting", "sets", "judge", "bench", "check", "backup", "restore"]
+COMMANDS += ["optimize", "lasting", "sets", "judge", "lists", "bench", "check", "backup", "restore"]
 COMMANDS += ["annotate", "compare", "templates", "rate", "explain", "summarize"]
 COMMANDS += ["inspect"]
 COMMANDS += ["export", "policy", "prompt", "forget"]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from db import datasets, forgotten, jobs, judging, policies, runs, sets
+from db import datasets, forgotten, jobs, judging, outside, policies, runs, sets
 from db.canonical import canonical_json
 from db.errors import BadInput
 from db.models import ModelInfo, register
+from db.outside import Lists, Scored
 from db.requests import Chosen, RunRequest
 from db.settings import Settings
 from db.store import Store
@@ -118,6 +119,7 @@ def test_the_check_finds_every_place_that_still_knows(
     folder = model_folder("qwen2")
     (folder / "RECIPE.json").write_text(json.dumps({"data_fingerprint": "toy"}))
     register(store, ModelInfo("tuned", str(folder), "r", "Qwen2ForCausalLM", 1, 512))
+    outside.save(store, info, Lists(), "theirs", {"u8": Scored("f", [1.0])})
     study = jobs.submit(store, "study", {"dataset": "toy", "study": "strategies"})
     assert jobs.claim(store, "me") is not None
     jobs.finish(store, study.id, "me", {"tables": []})
@@ -138,6 +140,7 @@ def test_the_check_finds_every_place_that_still_knows(
     assert found["named sets"]["examples"][0].startswith("mine@")
     assert found["tuned models"]["examples"] == ["tuned"]
     assert found["studies and tunings"]["examples"] == [f"study {study.id}"]
+    assert found["outside systems"]["examples"] == ["theirs (20 random candidates, seed 0, target test)"]
     assert found["blind comparisons"]["examples"] == [f"{judged.id} (a)"], (
         f"not {elsewhere.id}: of another user"
     )

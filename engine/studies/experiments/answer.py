@@ -6,6 +6,7 @@ Boundary: cells in, JSON out; equal cells and seed give the same bytes, except `
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from db.errors import BadInput
 from engine.evaluation.statistics import SURE
 from engine.studies.experiments.beyond_accuracy import Catalogue
 from engine.studies.experiments.cells import Cells
@@ -30,13 +31,13 @@ def answer(cells: Cells, known: Catalogue, reference: str, seed: int = 0, simula
     reference: key of the row that the others are compared with. best: key of the row with the highest
     deciding measure, challenger: of the highest other row than the reference (None of a single row).
     rows, timings: `leaderboard`; comparisons: by measure, reference and row (`comparisons`). simulated:
-    whether the data set is. Raises ValueError for a reference that is no row, and without users.
+    whether the data set is. Raises BadInput for a reference that is no row, and without users.
     """
     keys = [row.key for row in cells.rows]
     if reference not in keys:
-        raise ValueError(f"the reference {reference!r} is none of the rows {', '.join(keys)}")
+        raise BadInput(f"reference: {reference!r} is none of the rows {', '.join(keys)}.")
     if not cells.users:
-        raise ValueError("no user is done: there is nothing to conclude from")
+        raise BadInput("No user of the experiment is done: there is nothing to conclude from.")
     table = leaderboard(cells, known, seed)
     compared = comparisons(cells, seed)
     best, challenger = _highest(table["rows"]), _highest(table["rows"], reference)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.evaluation.statistics import SURE, paired_tests, together
 from engine.studies.experiments.cells import Cells
-from engine.studies.pairwise_tests import MEASURES
+from engine.studies.pairwise_tests import DECIDING, MEASURES
 
 POWER = 0.8
 LEAST = 6  # users: of fewer the sign-flip test rejects nothing
@@ -35,6 +35,11 @@ def comparisons(
     differences (None without spread); `detectable` as of `detectable`. Values are averaged over draws first.
     """
     return {measure: _compared(cells, measure, seed) for measure in measures}
+
+
+def quality(cells: Cells, row: str) -> NDArray[np.float64]:
+    """The deciding measure of each user [users], averaged over draws; every row has it."""
+    return np.array(cells.mean(row, DECIDING), dtype=np.float64)
 
 
 def detectable(sd: float, users: int) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from db.canonical import canonical_json
+from db.errors import BadInput
 from engine.studies.experiments.answer import answer, plain, tables
 from engine.studies.plan import SIMULATED
 from tests.support.grid import NOTHING_KNOWN, grid
@@ -69,10 +70,10 @@ def test_simulated_data_are_called_so() -> None:
 
 
 def test_a_reference_that_is_no_row_and_no_users_are_refused() -> None:
-    with pytest.raises(ValueError, match="'bm52' is none of the rows none, bm25"):
+    with pytest.raises(BadInput, match="'bm52' is none of the rows none, bm25"):
         said({"none": FAR, "bm25": NEAR}, "bm52")
     cells = grid({"none": [1]})
-    with pytest.raises(ValueError, match="no user is done"):
+    with pytest.raises(BadInput, match="No user of the experiment is done"):
         answer(type(cells)(cells.rows, (), {"none": []}), NOTHING_KNOWN, "none")
 
 

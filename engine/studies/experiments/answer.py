@@ -8,6 +8,10 @@ from typing import Any
 
 from db.errors import BadInput
 from engine.evaluation.statistics import SURE
+from engine.studies.experiments import frontier as costs
+from engine.studies.experiments import zones as by_zone
+from engine.studies.experiments.across_users import across_users
+from engine.studies.experiments.across_users import table as over_users
 from engine.studies.experiments.beyond_accuracy import Catalogue
 from engine.studies.experiments.cells import Cells
 from engine.studies.experiments.comparisons import POWER, comparisons, users_needed
@@ -25,13 +29,17 @@ Answer = dict[str, Any]
 
 
 def answer(cells: Cells, known: Catalogue, reference: str, seed: int = 0, simulated: bool = False) -> Answer:
-    """`{users, simulated, deciding, reference, best, challenger, correction, rows, comparisons, claim, notes,
-    timings}`, ready for JSON.
+    """`{users, simulated, deciding, reference, best, challenger, correction, rows, comparisons, zones,
+    frontier, across_users, claim, notes, timings}`, ready for JSON.
 
     reference: key of the row that the others are compared with. best: key of the row with the highest
     deciding measure, challenger: of the highest other row than the reference (None of a single row).
-    rows, timings: `leaderboard`; comparisons: by measure, reference and row (`comparisons`). simulated:
-    whether the data set is. Raises BadInput for a reference that is no row, and without users.
+    rows: `leaderboard`; comparisons: by measure, reference and row (`comparisons`); zones: from the reference
+    to the challenger, at each depth (`zones`); frontier: against tokens (`frontier`); across_users:
+    `across_users`, None where no effects were measured. timings: `seconds` by row and the `frontier` against
+    them. simulated: whether the data set is.
+
+    Raises BadInput for a reference that is no row, and without users.
     """
     keys = [row.key for row in cells.rows]
     if reference not in keys:
@@ -51,8 +59,11 @@ def answer(cells: Cells, known: Catalogue, reference: str, seed: int = 0, simula
         "correction": CORRECTION,
         "rows": table["rows"],
         "comparisons": compared,
+        "zones": [by_zone.zones(cells, reference, challenger, k) for k in by_zone.DEPTHS if challenger],
+        "frontier": costs.frontier(cells, costs.TOKENS, seed),
+        "across_users": across_users(cells, seed=seed),
         "notes": notes(len(keys), simulated),
-        "timings": table["timings"],
+        "timings": {**table["timings"], "frontier": costs.frontier(cells, costs.SECONDS, seed)},
     }
     return plain({**said, "claim": claim(said)})
 
@@ -108,9 +119,19 @@ def notes(rows: int, simulated: bool) -> list[str]:
 
 
 def tables(said: Mapping[str, Any]) -> list[Table]:
-    """For the command line: how well every row ranks, what else it has, and how it differs from the
-    reference."""
-    return [_quality(said), _rest(said), *_against(said)]
+    """For the command line: how well every row ranks, what else it has, how it differs from the reference,
+    whom that decides for, what is cheapest, and which demonstrations help many users."""
+    labels = {row["key"]: row["label"] for row in said["rows"]}
+    frontiers = [found for found in (said["frontier"], said["timings"]["frontier"]) if found]
+    across = said["across_users"]
+    return [
+        _quality(said),
+        _rest(said),
+        *_against(said, labels),
+        *(by_zone.table(found, labels) for found in said["zones"]),
+        *(costs.table(found) for found in frontiers),
+        *([over_users(across)] if across and across["demonstrations"] else []),
+    ]
 
 
 def _quality(said: Mapping[str, Any]) -> Table:
@@ -137,8 +158,7 @@ def _rest(said: Mapping[str, Any]) -> Table:
     return ["row", "coverage", *(MEASURES[name] for name in names), "shown", "s"], rows
 
 
-def _against(said: Mapping[str, Any]) -> list[Table]:
-    labels = {row["key"]: row["label"] for row in said["rows"]}
+def _against(said: Mapping[str, Any], labels: Mapping[str, str]) -> list[Table]:
     reference, measures = said["reference"], said["comparisons"]
     if not measures[DECIDING][reference]:
         return []

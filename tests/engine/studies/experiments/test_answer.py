@@ -87,6 +87,18 @@ def test_equal_cells_give_the_same_bytes_except_for_timings() -> None:
     assert json.loads(json.dumps(first, allow_nan=False)) == first
 
 
+def test_the_other_questions_are_answered_for_the_reference_and_the_highest_other_row() -> None:
+    found = answer(grid({"none": FAR, "bm25": NEAR}, tokens=200, effects={"d": 0.5}), NOTHING_KNOWN, "none")
+    assert [(part["without"], part["with"], part["k"]) for part in found["zones"]] == [
+        ("none", "bm25", 1),
+        ("none", "bm25", 10),
+    ]
+    assert found["frontier"]["best"] == "bm25"
+    assert found["across_users"]["helps"] == ["d"]
+    assert found["timings"]["frontier"] is None, "no time was measured"
+    assert len(tables(found)) == 7
+
+
 def test_every_row_of_the_tables_is_as_wide_as_its_head() -> None:
     found = tables(said({"none": FAR, "bm25": [NEAR, FAR], "recent": NEAR}, "none"))
     for columns, rows in found:

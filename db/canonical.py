@@ -21,6 +21,12 @@ def canonical_json(obj: Any) -> str:
     return json.dumps(_plain(obj, "value"), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def exact(value: float) -> str:
+    """The shortest text that reads back as this number: 1, 0.5, 0.1234567891."""
+    text = f"{value:g}"
+    return text if float(text) == value else repr(value)
+
+
 def digest(obj: Any) -> str:
     """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
     return hashlib.sha256(canonical_json(obj).encode("ascii")).hexdigest()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from db.canonical import exact
 from db.choices import STRATEGIES
 from db.errors import BadInput
 from db.names import quoted
@@ -16,10 +17,12 @@ from db.requests import Chosen, RunOptions, RunRequest
 from db.requests.fields import RequestField, described
 from db.requests.keep import read_kept
 from db.requests.run import read_chosen, write_chosen
-from db.requests.strategy_spec import parse_spec
+from db.requests.strategy_spec import MOST, parse_spec
 
 MOST_DEMONSTRATIONS = 24
+"""That are put on the desk by hand; sets and links hold more."""
 WEIGHT_MOST = 3.0
+"""That sliders and the optimizer give; stored runs and sets can have more, which the desk shows."""
 CANDIDATE_COUNTS = (20, 50, 100)
 LOCKED = "locked"
 """The parameter of a link that names the locked demonstrations."""
@@ -111,7 +114,7 @@ def from_params(params: Mapping[str, Any]) -> tuple[View, list[str]]:
                 notes.append(
                     f"The link's {asked.link}={quoted(text)} cannot be used here; {default} is shown instead."
                 )
-    locked = (_text(params.get(LOCKED)) or "").split(",")[:MOST_DEMONSTRATIONS]
+    locked = (_text(params.get(LOCKED)) or "").split(",")[:MOST]
     return replace(view, locked=tuple(dict.fromkeys(filter(None, locked)))), notes
 
 
@@ -131,7 +134,7 @@ def _written(asked: RequestField, value: Any) -> str:
         return write_chosen(value)
     if asked.kind is bool:
         return "yes" if value else "no"
-    return ",".join(f"{part:g}" for part in value) if asked.kind is tuple else str(value)
+    return ",".join(map(exact, value)) if asked.kind is tuple else str(value)
 
 
 def _read(asked: RequestField, text: str) -> Any:
@@ -162,7 +165,7 @@ def _text(value: Any) -> str | None:
 
 
 def _read_set(text: str) -> tuple[tuple[Chosen, ...], list[str]]:
-    """The demonstrations of a link that the desk can hold, and the parts that it cannot."""
+    """The demonstrations of a link that a prompt can hold, and the parts that cannot be read."""
     if text == "none":
         return (), []
     kept: dict[str, Chosen] = {}
@@ -173,8 +176,8 @@ def _read_set(text: str) -> tuple[tuple[Chosen, ...], list[str]]:
         except BadInput:
             chosen = Chosen("", math.nan)
         sound = chosen.id and len(chosen.id) <= 64 and chosen.id not in kept
-        if sound and len(kept) < MOST_DEMONSTRATIONS and 0 <= chosen.weight <= WEIGHT_MOST:
-            kept[chosen.id] = replace(chosen, weight=round(chosen.weight, 2))
+        if sound and len(kept) < MOST and 0 <= chosen.weight < math.inf:
+            kept[chosen.id] = chosen
         else:
             unread.append(part)
     return tuple(kept.values()), unread

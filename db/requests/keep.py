@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from db.canonical import exact
 from db.errors import BadInput
 from db.names import quoted
 
@@ -39,7 +40,7 @@ def read_kept(text: str | None) -> tuple[Kept, ...]:
 
 def write_kept(kept: Iterable[Kept]) -> str | None:
     """The text that `read_kept` reads; None for none."""
-    return ",".join(f"{one.id}*{one.weight:g}@{one.place}" for one in kept) or None
+    return ",".join(f"{one.id}*{exact(one.weight)}@{one.place}" for one in kept) or None
 
 
 def around(free: Sequence[Entry], kept: Iterable[tuple[int, Entry]]) -> list[Entry]:

@@ -9,8 +9,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from db import datasets, models
-from db.canonical import digest
+from db.canonical import digest, exact
 from db.errors import BadInput
+from db.names import quoted
 from db.requests import edits
 from db.requests.base import STRICT, Request
 from db.requests.fields import (
@@ -319,7 +320,7 @@ def read_chosen(text: str) -> tuple[Chosen, ...]:
 
 def write_chosen(demonstrations: Sequence[Chosen]) -> str:
     """The text that `read_chosen` reads."""
-    return ",".join(f"{chosen.id}*{chosen.weight:g}" for chosen in demonstrations) or "none"
+    return ",".join(f"{chosen.id}*{exact(chosen.weight)}" for chosen in demonstrations) or "none"
 
 
 def request_digest(store: Store, request: RunRequest, revision: str | None = None) -> str:
@@ -356,7 +357,10 @@ def _chosen(data: Any) -> Chosen:
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise BadInput(f"{name}: expected a number, got {value!r}.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise BadInput(f"{name}: {quoted(value)} is too large a number.") from None
 
 
 def _check_weight(name: str, weight: float) -> None:

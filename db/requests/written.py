@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from db.canonical import exact
 from db.requests.base import Request
 from db.requests.fields import RequestField, described
 from db.requests.run import write_chosen
@@ -35,5 +36,5 @@ def _text(field: RequestField, value: Any) -> str:
     if field.name == "demonstrations":
         return write_chosen(value)
     if field.kind is tuple:
-        return ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value)
+        return ",".join(exact(part) if isinstance(part, float) else str(part) for part in value)
     return str(value)

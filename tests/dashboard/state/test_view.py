@@ -9,7 +9,7 @@ from db.requests import Chosen, RunOptions
 
 names = st.text(min_size=1, max_size=20).filter(str.strip)
 ids = st.text("0123456789abcdef", min_size=16, max_size=16)
-weights = st.integers(0, 30).map(lambda tenth: tenth / 10)
+weights = st.integers(0, 30).map(lambda tenth: tenth / 10) | st.floats(0, 1e6)
 options = st.builds(
     RunOptions,
     demos=st.sampled_from(["none", "neighbours:4", "bm25:2"]),
@@ -62,12 +62,18 @@ def test_no_link_is_an_error(params: dict[str, str]) -> None:
 
 
 def test_what_cannot_be_read_is_named() -> None:
-    view, notes = from_params({"n": "many", "kind": "odd", "seed": "-1", "set": "abc*9,def,def,x*nan"})
+    view, notes = from_params({"n": "many", "kind": "odd", "seed": "-1", "set": "abc*-9,def,def,x*nan,y*inf"})
     assert view.options == RunOptions()
     assert [chosen.id for chosen in view.chosen or ()] == ["def"]
     told = " ".join(notes)
-    for part in ("many", "odd", "-1", "abc*9", "x*nan"):
+    for part in ("many", "odd", "-1", "abc*-9", "x*nan", "y*inf"):
         assert part in told
+
+
+def test_a_link_holds_as_many_demonstrations_as_a_prompt() -> None:
+    chosen = tuple(Chosen(f"d{number}", 1.0) for number in range(64))
+    view = View("d", "u", "m", chosen, locked=tuple(one.id for one in chosen))
+    assert from_params(to_params(view)) == (view, [])
 
 
 def test_an_incomplete_view_asks_for_nothing() -> None:

@@ -13,6 +13,8 @@ from db.datasets import DatasetInfo
 from db.errors import BadInput, NotFound
 from db.models import ModelInfo
 from db.requests import Chosen, RunRequest, request_digest
+from db.requests.run import read_chosen, write_chosen
+from db.requests.written import options
 from db.store import Store
 from tests.toys import toy_columns
 
@@ -193,3 +195,17 @@ def test_a_model_without_a_name_needs_its_revision(store: Store, toy: DatasetInf
     assert request_digest(store, request, revision="a") != request_digest(store, request, revision="b")
     with pytest.raises(NotFound, match="nothing"):
         request_digest(store, replace(request, dataset="nothing"), revision="a")
+
+
+def test_weights_are_written_as_they_are() -> None:
+    chosen = (Chosen("a", 0.1234567891), Chosen("b", 1e-9), Chosen("c", 2.0))
+    assert read_chosen(write_chosen(chosen)) == chosen
+    assert write_chosen(chosen).endswith("c*2")
+    request = RunRequest("toy", "u1", demos="bm25:2", weights=(0.1234567891, 3.0))
+    assert options(request, {}, "weights") == ["--weights", "0.1234567891,3"]
+
+
+def test_a_number_that_is_too_large_is_refused_in_words() -> None:
+    for fields in ({"weights": [10**400]}, {"demonstrations": [{"id": "a", "weight": 10**400}]}):
+        with pytest.raises(BadInput, match="is too large a number"):
+            RunRequest.from_fields({"dataset": "toy", "user": "u1", "demos": "bm25:1", **fields})

@@ -175,7 +175,7 @@ def test_what_makes_no_sense_is_refused(request_: RunRequest, change: dict, said
 
 
 def test_what_is_written_is_read() -> None:
-    kept = (Kept("a", 0.5, 1), Kept("b", 1.0, 12))
+    kept = (Kept("a", 0.1234567891, 1), Kept("b", 1.0, 12))
     assert read_kept(write_kept(kept)) == kept
     assert (read_kept(None), write_kept([])) == ((), None)
     assert around(["x"], [(5, "c"), (1, "a"), (9, "d")]) == ["a", "x", "c", "d"]

@@ -15,9 +15,11 @@ _QUOTED_LETTERS = 40
 
 def quoted(value: object) -> str:
     """A value as messages quote it. It may come from a link: no more than 40 letters of it are repeated."""
-    if isinstance(value, str):
-        return repr(value if len(value) <= _QUOTED_LETTERS else value[: _QUOTED_LETTERS - 1] + "…")
-    text = repr(value)
+    return repr(shortened(value)) if isinstance(value, str) else shortened(repr(value))
+
+
+def shortened(text: str) -> str:
+    """The first 40 letters of a text."""
     return text if len(text) <= _QUOTED_LETTERS else text[: _QUOTED_LETTERS - 1] + "…"
 
 

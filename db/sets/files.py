@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from db import datasets, demonstrations
+from db.choices import HAND_WRITTEN, SOURCES
 from db.datasets import DatasetInfo
 from db.demonstrations import Demonstration, demonstration_id, hand_written
 from db.errors import BadInput, Conflict, NotFound
@@ -22,6 +23,8 @@ from db.store import Store
 FORMAT, VERSION = "dualens-set", 1
 INPUT, OUTPUT = "history", "answer"
 """Fields of a DSPy example, unless others are named."""
+_MERGED = ("aggregated", "placebo")
+"""Sources of demonstrations that are made of several windows."""
 LARGEST = 5_000_000
 """Characters of a file."""
 
@@ -129,13 +132,26 @@ def _parsed(text: str) -> Any:
     if not storable(text):
         raise BadInput("The file holds a NUL or half a character, which no database stores. Remove it.")
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except json.JSONDecodeError as error:
         raise BadInput(
             f"The file is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise BadInput("The file is not JSON that can be read: it is nested too deeply.") from error
+        raise BadInput(
+            "The file is not JSON that can be read: it is nested too deeply, or a number in it is too long."
+        ) from error
+    if not _storable(found):
+        raise BadInput("The file writes a NUL or half a character, which no database stores. Remove it.")
+    return found
+
+
+def _storable(found: Any) -> bool:
+    """Whether the store can keep every text in it: JSON can write what it cannot."""
+    if isinstance(found, str):
+        return storable(found)
+    inside = [*found, *found.values()] if isinstance(found, dict) else found
+    return all(map(_storable, inside)) if isinstance(inside, list) else True
 
 
 def _own(store: Store, dataset: DatasetInfo, found: Mapping[str, Any], as_text: bool) -> _Read:
@@ -181,7 +197,7 @@ AS_TEXT = (
 def _entry(dataset: DatasetInfo, entry: Any, where: str, as_text: bool) -> tuple[Demonstration, Member]:
     if not isinstance(entry, dict):
         raise BadInput(f"{where}: expected an object, got {quoted(entry)}.")
-    weight = _field(entry, where, "weight", (int, float), 1.0)
+    weight = _weight(_field(entry, where, "weight", (int, float), 1.0), where)
     locked = _field(entry, where, "locked", bool, False)
     if as_text:
         one = _by_hand(dataset, _texts(entry, where, "titles"), where)
@@ -192,7 +208,14 @@ def _entry(dataset: DatasetInfo, entry: Any, where: str, as_text: bool) -> tuple
                 f"{where}: its id {quoted(entry.get('id'))} is not that of its content ({one.id}): the file "
                 "was changed by hand. Export it again, or take its titles as text (--as-text)."
             )
-    return one, Member(one.id, float(weight), locked)
+    return one, Member(one.id, weight, locked)
+
+
+def _weight(value: float, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise BadInput(f"{where}: weight: {quoted(value)} is too large a number.") from None
 
 
 def _content(one: Demonstration) -> dict[str, Any]:
@@ -237,19 +260,37 @@ def _check_windows(store: Store, dataset: DatasetInfo, found: Sequence[Demonstra
         where = f"demonstration {number}"
         if one.text_override is None and not one.merged and one.position is None:
             raise BadInput(f"{where}: it is no window and has no written titles. Export the set again.")
-        for user, position in one.merged or ([] if one.position is None else [(one.user_id, one.position)]):
+        if one.source not in (known := _sources(one)):
+            raise BadInput(
+                f"{where}: source: {quoted(one.source)} is not one of {', '.join(known)}, which such a "
+                "demonstration can have. Export the set again."
+            )
+        answers = []
+        for user, position in one.places:
             owner, length = _check_user(store, dataset, user, where)
             if not 0 < position < length:
                 raise BadInput(f"{where}: user {quoted(user)} has no purchase {position} with one before it.")
-            if one.merged or one.text_override is not None:
-                continue
-            span = (owner, position - len(one.history), position + 1)
+            alone = not one.merged and one.text_override is None
+            span = (owner, position - (len(one.history) if alone else 0), position + 1)
             (rows,) = datasets.windows(store, dataset.origin_id, [span])
-            if [row.item_id for row in rows] != [*one.history, one.answer]:
+            if alone and [row.item_id for row in rows] != [*one.history, one.answer]:
                 raise BadInput(
                     f"{where}: user {quoted(user)} did not buy these items in this order. Export the set "
                     "again, or take its titles as text (--as-text)."
                 )
+            answers.append(rows[-1].timestamp)
+        if one.timestamp not in (answers or [None]):
+            raise BadInput(
+                f"{where}: timestamp: {quoted(one.timestamp)} is not when its answer was bought. Export the "
+                "set again, or take its titles as text (--as-text)."
+            )
+
+
+def _sources(one: Demonstration) -> tuple[str, ...]:
+    """What its source can be: it says how the demonstration is read."""
+    if one.text_override is not None:
+        return (HAND_WRITTEN,)
+    return _MERGED if one.merged else tuple(name for name in SOURCES if name not in (*_MERGED, HAND_WRITTEN))
 
 
 def _check_user(store: Store, dataset: DatasetInfo, user: str, where: str) -> tuple[int, int]:

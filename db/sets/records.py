@@ -4,8 +4,8 @@ undo.
 
 import json
 import math
-import re
 import time
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +17,14 @@ from db import demonstrations
 from db.canonical import canonical_json
 from db.datasets import DatasetInfo, origin
 from db.errors import BadInput, Conflict, NotFound
-from db.names import check_name, clean_text, quoted
+from db.names import check_name, clean_text, quoted, shortened
 from db.requests.strategy_spec import MOST
 from db.schema import demonstration_set_versions as version_table
 from db.schema import demonstration_sets as table
 from db.store import Store
 
-_NAME = re.compile(r"[^\W_][\w. -]*")
+_BESIDE = frozenset("_. -")
+"""What a name may hold beside letters, their marks and digits."""
 _LONGEST_NOTE = 10_000
 _KEPT = table.c.deleted_at.is_(None)
 
@@ -77,23 +78,42 @@ class Version:
 
 
 def check_free(name: str) -> str:
-    """The name, if a set can have it: strategies write it as `set:NAME`. Raises BadInput."""
-    check_name("set", name)
-    if not _NAME.fullmatch(name):
+    """The name as it is kept, if a set can have it: strategies write it as `set:NAME`. Raises BadInput."""
+    name = _composed(check_name("set", name))
+    if not name[0].isalnum() or not all(map(_can_stand, name)):
         raise BadInput(
-            f"The set name {quoted(name)} holds characters that are not letters, digits, blanks, dots, "
-            "dashes or underscores. Choose another."
+            f"The set name {quoted(name)} cannot be used: a name begins with a letter or digit and holds "
+            "letters, digits, blanks, dots, dashes and underscores. Choose another."
         )
     return name
 
 
-def left_out(name: str, size: int, unknown: int, user: str) -> str:
-    """Why a user gets fewer demonstrations than a set of this size has, in one sentence."""
-    were, they = ("was", "it is") if unknown == 1 else ("were", "they are")
-    return (
-        f"{unknown} of the {size} demonstrations of the set {name!r} {were} left out: "
-        f"{they} not known yet when the next purchase of {user!r} is predicted."
-    )
+def _can_stand(letter: str) -> bool:
+    return letter in _BESIDE or unicodedata.category(letter)[0] in "LMN"
+
+
+def _composed(name: str) -> str:
+    """The one spelling of an accented letter: file systems and keyboards write either."""
+    return unicodedata.normalize("NFC", name)
+
+
+def left_out(name: str, size: int, unknown: int, user: str, forgotten: int = 0) -> list[str]:
+    """Why a user gets fewer demonstrations than a set of this size has: a sentence for each reason.
+
+    unknown: how many are not known yet when the user's next purchase is predicted. forgotten: how many show
+    something that is forgotten.
+    """
+
+    def said(count: int, one: str, many: str) -> str:
+        were, why = ("was", one) if count == 1 else ("were", many)
+        return f"{count} of the {size} demonstrations of the set {name!r} {were} left out: {why}."
+
+    late = f"not known yet when the next purchase of {user!r} is predicted"
+    gone = "something that is forgotten"
+    return [
+        *([said(unknown, f"it is {late}", f"they are {late}")] if unknown else []),
+        *([said(forgotten, f"it shows {gone}", f"they show {gone}")] if forgotten else []),
+    ]
 
 
 def members(shown: Iterable[Any]) -> tuple[Member, ...]:
@@ -123,6 +143,7 @@ def save(
     """
     kept = tuple(shown)
     check(name, kept, note)
+    name = check_free(name)
     _check_known(store, dataset, [one.id for one in kept])
     digest = demonstrations.set_digest((one.id, one.weight) for one in kept)
     now = time.time()
@@ -142,6 +163,7 @@ def save(
 def get(store: Store, dataset_id: int, reference: str) -> NamedSet:
     """The set of a name, or the version of `NAME@DIGEST`, deleted and renamed ones too. Raises NotFound, with
     the names that there are."""
+    reference = _composed(reference)
     name, at, digest = reference.rpartition("@")
     query = sa.select(table, version_table.c.demonstrations).join(version_table)
     query = query.where(table.c.dataset_id == origin(dataset_id))
@@ -185,20 +207,17 @@ def versions(store: Store, kept: NamedSet) -> list[Version]:
 def rename(store: Store, kept: NamedSet, name: str) -> NamedSet:
     """Give a set another name; references to the old one still lead to it. Raises BadInput, or Conflict where
     the name is taken."""
-    check_free(name)
-    _change(store, kept, name=name)
-    return get(store, kept.dataset_id, name)
+    return _change(store, kept, name=check_free(name))
 
 
 def share(store: Store, kept: NamedSet, user: str | None = None) -> NamedSet:
     """Make it a set for all users, or for one. Raises NotFound where it is gone."""
-    _change(store, kept, user_id=user)
-    return get(store, kept.dataset_id, kept.name)
+    return _change(store, kept, user_id=user)
 
 
 def duplicate(store: Store, dataset: DatasetInfo, kept: NamedSet, name: str) -> NamedSet:
     """The same demonstrations under another name. Raises BadInput, or Conflict where the name is taken."""
-    check_free(name)
+    name = check_free(name)
     with store.read() as connection:
         if _named(connection, dataset.id, name) is not None:
             raise _taken(name)
@@ -214,21 +233,23 @@ def delete(store: Store, kept: NamedSet) -> None:
 
 def restore(store: Store, kept: NamedSet) -> NamedSet:
     """Undo `delete`. Raises Conflict where the name was given away meanwhile."""
-    _change(store, kept, deleted_at=None)
-    return get(store, kept.dataset_id, kept.name)
+    return _change(store, kept, deleted_at=None)
 
 
-def _change(store: Store, kept: NamedSet, **values: Any) -> None:
-    """Write these columns of a set. Raises Conflict where its name would be taken, NotFound where it is
-    gone."""
-    name = values.get("name", kept.name)
+def _change(store: Store, kept: NamedSet, **values: Any) -> NamedSet:
+    """Write these columns of a set, whatever its name is by now; the set then. Raises Conflict where its name
+    would be taken, NotFound where it is gone."""
+    own = table.c.id == kept.id if "deleted_at" in values else sa.and_(table.c.id == kept.id, _KEPT)
     with store.write() as connection:
+        present = connection.execute(sa.select(table.c.name).where(own)).scalar_one_or_none()
+        if present is None:
+            raise NotFound(f"The set {quoted(kept.name)} was deleted meanwhile. Nothing was changed.")
+        name = values.get("name", present)
         other = _named(connection, kept.dataset_id, name)
         if other is not None and other.id != kept.id:
             raise _taken(name)
-        stays = table.c.id == kept.id if "deleted_at" in values else sa.and_(table.c.id == kept.id, _KEPT)
-        if not connection.execute(sa.update(table).where(stays).values(**values)).rowcount:
-            raise NotFound(f"The set {quoted(kept.name)} was deleted meanwhile. Nothing was changed.")
+        connection.execute(sa.update(table).where(own).values(**values))
+    return _listed(store, table.c.id == kept.id)[0]
 
 
 def check(name: str, kept: Sequence[Member], note: str = "") -> None:
@@ -302,7 +323,7 @@ def _taken(name: str) -> Conflict:
 
 
 def _missing(store: Store, dataset_id: int, reference: str) -> NotFound:
-    names = [one.name for one in listing(store, dataset_id)]
+    names = [shortened(one.name) for one in listing(store, dataset_id)]
     there = f"There are: {', '.join(names[:10])}." if names else "There is none yet; save one from the desk."
     return NotFound(f"This data set has no set {quoted(reference)}. {there}")
 

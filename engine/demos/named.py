@@ -20,13 +20,22 @@ from engine.registry import implementation
 
 @dataclass(frozen=True)
 class OfSet:
-    """What of a stored set a query may know: offers in prompt order with their weights. `unknown`: ids of the
-    demonstrations that were left out, as they are not known yet when the target is predicted."""
+    """What of a stored set a query may know: offers in prompt order with their weights.
+
+    Ids of the demonstrations that were left out: `unknown`, as they are not known yet when the target is
+    predicted; `forgotten`, as they show something that is forgotten.
+    """
 
     kept: NamedSet
     offers: list[Offer]
     weights: tuple[float, ...]
     unknown: tuple[str, ...]
+    forgotten: tuple[str, ...] = ()
+
+    def left_out(self, user: str) -> list[str]:
+        """Why `user` gets fewer than the set has, a sentence for each reason."""
+        size = len(self.kept.members)
+        return sets.left_out(self.kept.name, size, len(self.unknown), user, len(self.forgotten))
 
 
 def named(store: Store, dataset: DatasetInfo, query: Query, ids: Sequence[str]) -> list[PoolEntry]:
@@ -59,11 +68,14 @@ def of_set(store: Store, dataset: DatasetInfo, query: Query, reference: str) -> 
     kept = sets.get(store, dataset.id, reference)
     offers = _offers(store, dataset, query, [member.id for member in kept.members])
     pairs = [(offer, member) for offer, member in zip(offers, kept.members, strict=True)]
+    lost = [member.id for offer, member in pairs if offer is None]
+    gone = showing(store, dataset, demonstrations.get_many(store, lost, dataset.id).values())
     return OfSet(
         kept,
         [offer for offer, _ in pairs if offer is not None],
         tuple(member.weight for offer, member in pairs if offer is not None),
-        tuple(member.id for offer, member in pairs if offer is None),
+        tuple(name for name in lost if name not in gone),
+        tuple(name for name in lost if name in gone),
     )
 
 

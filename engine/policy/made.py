@@ -64,7 +64,10 @@ def policy_of(engine: Engine, request: RunRequest, fixed: bool | None = None) ->
         raise BadInput(f"{settled}, so the policy is a fixed set. Export it as one.")
     fixed = bool(settled) or request.spec.size == 0 if fixed is None else fixed
     inputs = gather(context) if fixed else None
-    notes, demonstrations = _shown(_whole_set(context, inputs)) if inputs else ([], None)
+    whole = _whole_set(context, inputs) if inputs else None
+    notes, demonstrations = _shown(whole) if whole else ([], None)
+    if whole and whole.of_set:
+        notes += whole.of_set.left_out(request.user)
     if request.exclude_target_item:
         notes.append("Those that show the item to predict were left out; a service does not know it.")
     return Policy(
@@ -117,7 +120,7 @@ def _whole_set(context: Context[RunRequest], inputs: Inputs) -> Inputs:
     nobody = workspace.anonymous(dataset, context.request.history, inputs.query.history)
     found = of_set(store, dataset, nobody, context.request.spec.reference or "")
     whole = tuple(entries(store, dataset, nobody, found.offers))
-    return replace(inputs, chosen=whole, weights=found.weights)
+    return replace(inputs, chosen=whole, weights=found.weights, of_set=found)
 
 
 def export(engine: Engine, request: RunRequest, fixed: bool | None = None) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from db import sets
 from db.datasets import Interaction
 from db.demonstrations import HAND_WRITTEN
 from db.effect_results import FELT, NARROW, redundant
@@ -78,6 +77,7 @@ def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: 
 
 def used_set(found: OfSet) -> dict[str, Any]:
     """Which stored set, which version of it, and the ids of its demonstrations that were left out."""
+    gone = {"forgotten": list(found.forgotten)} if found.forgotten else {}
     kept = found.kept
     return {
         "name": kept.name,
@@ -85,6 +85,7 @@ def used_set(found: OfSet) -> dict[str, Any]:
         "shared": kept.shared,
         "size": len(kept.members),
         "unknown": list(found.unknown),
+        **gone,
     }
 
 
@@ -170,10 +171,8 @@ def notes(inputs: Inputs, loaded: LoadedModel, result: RankResult) -> list[str]:
         sentences.append(described(inputs.request.edits))
     if inputs.control is not None:
         sentences.append(inputs.control.said)
-    if (of := inputs.of_set) is not None and of.unknown:
-        sentences.append(
-            sets.left_out(of.kept.name, len(of.kept.members), len(of.unknown), inputs.query.user_id)
-        )
+    if inputs.of_set is not None:
+        sentences += inputs.of_set.left_out(inputs.query.user_id)
     return sentences
 
 

@@ -206,9 +206,9 @@ def _of_set(notes: Any, run: Run) -> None:
         return
     whose = "shared by all users" if used["shared"] else "of one user"
     said = f"The set **{md(used['name'], 60)}**, {whose}."
-    if used["unknown"]:
-        why = sets.left_out(used["name"], used["size"], len(used["unknown"]), run.user_id)
-        said += f" :orange[Left out:] {md(why)}"
+    unknown, forgotten = (len(used.get(name, ())) for name in ("unknown", "forgotten"))
+    if why := sets.left_out(used["name"], used["size"], unknown, run.user_id, forgotten):
+        said += f" :orange[Left out:] {md(' '.join(why))}"
     notes.caption(said)
 
 

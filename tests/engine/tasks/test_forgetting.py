@@ -158,3 +158,25 @@ def test_forgetting_the_last_purchase_moves_the_target(engine: Engine) -> None:
     after = rank(engine, ASKED)
     assert after.result["target"]["item"] == before.result["history"][-1]["item"]
     assert forgotten.entries(datasets.get(engine.store, "toy"))[0].position == 7
+
+
+def test_a_set_says_that_what_it_leaves_out_is_forgotten(engine: Engine) -> None:
+    """Not that it is not known yet, which is something else; the policy of a set says it too."""
+    found = rank(engine, replace(ASKED, user="u9")).result["demonstrations"]
+    demo = next(one for one in found if "," not in one["user"])
+    info = datasets.get(engine.store, "toy")
+    sets.save(engine.store, info, "mine", sets.members(found))
+    forgetting.forget(
+        engine, "toy", {"kind": "purchase", "user": demo["user"], "item": demo["answer"]["item"]}
+    )
+    asked = replace(ASKED, user="u9", demos="set:mine")
+    result = rank(engine, asked).result
+    said = "were left out: they show something that is forgotten."
+    gone = result["set"]["forgotten"]
+    if len(gone) == 1:
+        said = "was left out: it shows something that is forgotten."
+    assert demo["id"] in gone
+    assert result["set"]["unknown"] == []
+    told = f"{len(gone)} of the {len(found)} demonstrations of the set 'mine' {said}"
+    assert told in result["notes"]
+    assert told in policy_of(engine, asked).notes

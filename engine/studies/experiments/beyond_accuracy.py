@@ -104,7 +104,7 @@ def diversity(cells: Cells, known: Catalogue) -> dict[str, PerUser]:
 
 
 def _apart(items: Sequence[str], alike: Callable[[str, str], float]) -> float:
-    pairs = [alike(*sorted(pair)) for pair in combinations(items, 2)]
+    pairs = [alike(first, second) for first, second in combinations(sorted(items), 2)]
     return 1 - sum(pairs) / len(pairs) if pairs else np.nan
 
 

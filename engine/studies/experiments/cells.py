@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -80,11 +81,13 @@ class Cell:
         return uauc(self.scores, 0)
 
 
+_metrics = lru_cache(maxsize=4096)(metrics)  # lists of an experiment stand at few different places
+
 PER_USER: Mapping[str, Callable[[Cell], float | None]] = {
-    "ndcg10": lambda cell: metrics(cell.standing)["ndcg10"],
-    "hr1": lambda cell: metrics(cell.standing)["hr1"],
-    "hr10": lambda cell: metrics(cell.standing)["hr10"],
-    "mrr": lambda cell: metrics(cell.standing)["mrr"],
+    "ndcg10": lambda cell: _metrics(cell.standing)["ndcg10"],
+    "hr1": lambda cell: _metrics(cell.standing)["hr1"],
+    "hr10": lambda cell: _metrics(cell.standing)["hr10"],
+    "mrr": lambda cell: _metrics(cell.standing)["mrr"],
     "uauc": lambda cell: cell.uauc,
     "effect": lambda cell: cell.effect,
     "complied": lambda cell: cell.complied,

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from engine.evaluation.statistics import SURE, paired_tests, together
 from engine.studies.experiments.cells import Cells
+from engine.studies.experiments.leaderboard import AUC, area
 from engine.studies.pairwise_tests import DECIDING, MEASURES
 
 POWER = 0.8
 LEAST = 6  # users: of fewer the sign-flip test rejects nothing
-PAIRS_AT_ONCE = 500  # bounds the memory of the tests
+PAIRS_AT_ONCE = 250  # bounds the memory of the tests
 _EQUAL = 1e-12  # differences below it are rounding
 
 Compared = dict[str, dict[str, dict[str, Any]]]
@@ -33,6 +34,8 @@ def comparisons(
     row is above the reference; p by sign flips, `p_holm` corrected for all rows that are compared with this
     reference; wins, ties and losses count users; dz is the paired effect size, mean over sd of the
     differences (None without spread); `detectable` as of `detectable`. Values are averaged over draws first.
+
+    measures: of `PER_USER`, or `auc`, whose values are what each user adds to the pooled area (`area`).
     """
     return {measure: _compared(cells, measure, seed) for measure in measures}
 
@@ -69,7 +72,7 @@ def _multiple() -> float:
 
 
 def _compared(cells: Cells, measure: str, seed: int) -> Compared:
-    means = {row.key: cells.mean(row.key, measure) for row in cells.rows}
+    means = {row.key: _per_user(cells, row.key, measure) for row in cells.rows}
     values = {key: mean for key, mean in means.items() if mean is not None}
     pairs = list(combinations(values, 2))
     tests: dict[tuple[str, str], dict[str, Any]] = {}
@@ -85,6 +88,13 @@ def _compared(cells: Cells, measure: str, seed: int) -> Compared:
         reference: dict(zip(keys, together([tests[reference, key] for key in keys]), strict=True))
         for reference, keys in others.items()
     }
+
+
+def _per_user(cells: Cells, row: str, measure: str) -> NDArray[np.float64] | None:
+    if measure != AUC:
+        return cells.mean(row, measure)
+    parts = area(cells, row)
+    return None if parts is None else parts.mean(axis=0)
 
 
 def _size(differences: NDArray[np.float64]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _said(
     if rows == 1:
         return f"{reached}; there is no other row to compare it with."
     if test is None:
-        return f"{reached}; no cheaper row is shown to keep it within {MARGIN:g}."
+        return f"{reached}; no cheaper row is shown to stay within {MARGIN:g} of it."
     return (
         f"{reached}; the cheapest row that keeps it is {cheapest['label']}, {cheapest['ndcg10']:.3f} at "
         f"{_amount(cheapest, unit)}: not inferior by a margin of {MARGIN:g}, with a difference of "

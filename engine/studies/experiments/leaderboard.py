@@ -31,6 +31,7 @@ MEASURES: Mapping[str, str] = {
 """Measures that are means over users, as people write them. The catalogue's coverage is none."""
 
 SECONDS = "seconds"
+AUC = "auc"
 
 PerUser = NDArray[np.float64]
 """A value [draws, users]."""
@@ -92,7 +93,7 @@ def _values(
 ) -> PerUser | None:
     if name in PER_USER:
         return cells.values(row, name)
-    if name == "auc":
+    if name == AUC:
         return area(cells, row)
     return popularity(cells, row, known) if name == "popularity" else diverse[row]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.evaluation.statistics import difference, holm, paired_tests
 from engine.studies.experiments import comparisons as module
 from engine.studies.experiments.comparisons import comparisons, detectable, users_needed
+from engine.studies.experiments.leaderboard import area
 from tests.support.grid import SIZE, grid
 
 few = settings(max_examples=20)
@@ -68,6 +69,17 @@ def test_sizes_worked_out_by_hand() -> None:
 def test_rows_that_are_equal_tie_everywhere_and_have_no_effect_size() -> None:
     test = comparisons(grid({"old": [2, 5, 11], "new": [2, 5, 11]}))["ndcg10"]["old"]["new"]
     assert (test["ties"], test["dz"], test["detectable"], test["p"]) == (3, None, 0, 1)
+
+
+def test_areas_are_compared_by_what_each_user_adds() -> None:
+    cells = grid({"old": [[2, 9, 11, 4, 20, 7], [1, 3, 9, 4, 20, 7]], "new": [1, 5, 1, 2, 3, 8]})
+    test = comparisons(cells, 2, ["auc"])["auc"]["old"]["new"]
+    old, new = area(cells, "old"), area(cells, "new")
+    assert old is not None
+    assert new is not None
+    alone = difference(new.mean(axis=0), old.mean(axis=0), 2)
+    assert {part: test[part] for part in alone} == pytest.approx(alone)
+    assert test["mean"] == pytest.approx(new.mean() - old.mean()), "means of the parts are the areas"
 
 
 def test_rounding_is_no_win() -> None:

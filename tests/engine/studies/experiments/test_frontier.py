@@ -59,7 +59,7 @@ def test_what_might_be_worse_does_not_count_as_keeping_quality() -> None:
 def test_no_cheaper_row_keeps_it() -> None:
     found = priced({"long": (np.ones(30, int), 800), "none": (RANKS[:30] + 8, 90)})
     assert (found["best"], found["cheapest"], found["test"]) == ("long", "long", None)
-    assert found["said"].endswith("no cheaper row is shown to keep it within 0.02.")
+    assert found["said"].endswith("no cheaper row is shown to stay within 0.02 of it.")
 
 
 def test_time_is_in_milliseconds() -> None:

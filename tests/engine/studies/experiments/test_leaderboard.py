@@ -18,7 +18,11 @@ SHOP = catalogue(
     [f"title {item}" for item in range(1, 13)],
     [12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1],
 )
-ranks = st.lists(st.integers(1, SIZE), min_size=2, max_size=12)
+drawn = st.integers(2, 12).flatmap(
+    lambda users: st.lists(
+        st.lists(st.integers(1, SIZE), min_size=users, max_size=users), min_size=2, max_size=3
+    )
+)
 
 
 def measures(rows: dict, known: Catalogue = NOTHING_KNOWN, **more) -> dict:
@@ -81,7 +85,7 @@ def test_lists_of_different_lengths_have_no_area_together() -> None:
     assert leaderboard(cells, NOTHING_KNOWN)["rows"][0]["measures"]["auc"] is None
 
 
-@given(st.lists(ranks, min_size=2, max_size=3).filter(lambda draws: len({len(row) for row in draws}) == 1))
+@given(drawn)
 def test_the_spread_over_draws_is_apart_from_that_over_users(draws: list[list[int]]) -> None:
     cells = grid({"llm": draws})
     values = cells.values("llm", "ndcg10")

@@ -39,6 +39,8 @@ from db.store import Store
 from db.version import ENGINE_VERSION
 
 FORWARD_MOST = 64
+LONGEST_DRAW = 9999
+_BETWEEN_DRAWS = 1_000_003  # a prime, so that draws of neighbouring seeds do not meet
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,16 @@ class RunOptions(Request):
     ] = "random"
     seed: Annotated[
         int, Field(ge=0, le=LONGEST_SEED), Asked("Seed of the candidate list and of random choices", "seed")
+    ] = 0
+    draw: Annotated[
+        int,
+        Field(ge=0, le=LONGEST_DRAW),
+        Asked(
+            "Which draw of random choices (random windows, orders, edits), on the same candidate list",
+            "draw",
+            guide="experiments#draws",
+            later=True,
+        ),
     ] = 0
     scoring: Annotated[
         str, Asked("How candidates are scored; auto is the model's default", "scoring", choices="SCORINGS")
@@ -208,6 +220,11 @@ class RunOptions(Request):
     def edits(self) -> tuple[edits.Edit, ...]:
         """The edits of the dual model that are asked for, in the order they act in."""
         return () if self.perturb is None else edits.parse(self.perturb)
+
+    @property
+    def choice_seed(self) -> int:
+        """Seed of all random choices but the candidate list's: another one for each draw."""
+        return self.seed if not self.draw else (self.seed + self.draw * _BETWEEN_DRAWS) % (LONGEST_SEED + 1)
 
     def run(self, dataset: str, user: str, model: str) -> "RunRequest":
         """The request of a run with these options."""

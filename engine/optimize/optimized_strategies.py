@@ -50,7 +50,7 @@ def optimized(
         template=request.template,
         turns=request.turns,
         scoring=request.scoring,
-        seed=request.seed,
+        seed=request.choice_seed,
         keep=request.keep,
         size=min(spec.size, 16),
         tokens=spec.tokens,

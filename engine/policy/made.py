@@ -83,7 +83,7 @@ def policy_of(engine: Engine, request: RunRequest, fixed: bool | None = None) ->
         scoring=request.scoring,
         turns=request.turns,  # type: ignore[arg-type]  # settled
         history=request.history,
-        seed=request.seed,
+        seed=request.choice_seed,
         candidates=CandidateSettings(
             count=request.candidates, kind=request.candidate_kind, seed=request.seed
         ),

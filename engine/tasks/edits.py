@@ -26,7 +26,7 @@ def ranker(inputs: Inputs) -> Callable[[LoadedModel, Task, PrefillCache], RankRe
     from engine.llm.scoring.perturbed_prompts import rank_perturbed
     from engine.llm.scoring.ranking import rank_candidates
 
-    edits, seed = inputs.request.edits, inputs.request.seed
+    edits, seed = inputs.request.edits, inputs.request.choice_seed
     if not edits:
         return rank_candidates
     return lambda loaded, task, cache: rank_perturbed(loaded, task, edits, seed, cache, inputs.disliked)
@@ -36,7 +36,7 @@ def edited(request: RunRequest, task: Task, disliked: tuple[str, ...]) -> Task:
     """The task under the request's edits, in none of which chance has a part (`refuse_drawn`)."""
     from engine.llm.scoring.perturbed_prompts import draws_of
 
-    return draws_of(task, request.edits, request.seed, [0], disliked)[0].task
+    return draws_of(task, request.edits, request.choice_seed, [0], disliked)[0].task
 
 
 def refuse_drawn(request: RunRequest, what: str) -> None:

@@ -100,7 +100,7 @@ class Inputs:
             weights=self.weights,
             template=self.context.template,
             target_liked=self.dataset.scale.likes(self.target.rating),
-            seed=request.seed,
+            seed=request.choice_seed,
             hint=self.hint.titles if self.hint else (),
             edits=(ForwardTuned(request.forward),) if request.forward else (),
         )
@@ -188,7 +188,7 @@ def _chosen(context: Context[RunRequest]) -> Choice:
         entries = prescored(context, spec)
     else:
         entries = selection.choose(
-            store, dataset, query, spec, request.seed, context.reader, request.control_of
+            store, dataset, query, spec, request.choice_seed, context.reader, request.control_of
         )
     if request.keep is not None:
         return _around_kept(context, spec, entries)
@@ -225,7 +225,8 @@ def _control(context: Context[RunRequest], spec: Spec, entries: Sequence[PoolEnt
     if not spec.choice.derived:
         return None
     where, request = (context.store, context.dataset, context.query), context.request
-    plain = selection.choose(*where, replace(spec, name=request.control_of), request.seed, context.reader)
+    control = replace(spec, name=request.control_of)
+    plain = selection.choose(*where, control, request.choice_seed, context.reader)
     measured = selection.strategy(spec.name).measured(plain[::-1], entries[::-1], context.reader)
     return Control(spec.name, request.control_of, measured)
 

@@ -25,7 +25,7 @@ def pool(
     nats stands with each, the best of all first.
     """
     context = resolve(engine, request)
-    store, dataset, query, seed = context.store, context.dataset, context.query, request.seed
+    store, dataset, query, seed = context.store, context.dataset, context.query, request.choice_seed
     offered = selection.pool(store, dataset, query, sources, size, seed, report)
     demonstrations.save_many(store, [entry.demonstration for entry in offered])
     rows = [results.demonstration(entry, 1.0, context) for entry in offered]

@@ -32,7 +32,7 @@ def prescored(context: Context[RunRequest], spec: Spec) -> list[PoolEntry]:
     """
     tokens = None if spec.tokens is None else spec.tokens * WIDER
     wide = Spec(spec.name, min(MOST, spec.size * WIDER), tokens)
-    reader, seed = context.reader, context.request.seed
+    reader, seed = context.reader, context.request.choice_seed
     pool = selection.choose(context.store, context.dataset, context.query, wide, seed, reader)[::-1]
     best_first = [pool[place] for place in best(effects(context, pool))]
     if spec.tokens is not None:

@@ -54,7 +54,7 @@ def perturbation_stats(
     report(None, f"loading {inputs.model.name}")
     loaded = inputs.context.loaded
     kappa, draws = KAPPA if kappa is None else kappa, DRAWS if draws is None else draws
-    seed, ids = inputs.request.seed, [entry.demonstration.id for entry in inputs.chosen]
+    seed, ids = inputs.request.choice_seed, [entry.demonstration.id for entry in inputs.chosen]
     plain, *edited = measured(
         loaded,
         inputs.task(),

@@ -23,7 +23,7 @@ from db.requests import RunOptions
 from db.requests.fields import field_of
 
 OPTIONS = (  # a column each: heading of an expander ("" for none) -> the fields of a request in it
-    {"": ("scoring", "target", "history", "history_by", "seed")},
+    {"": ("scoring", "target", "history", "history_by", "seed", "draw")},
     {
         "": ("template", "turns"),
         "Methods": ("hint", "perturb", "forward"),

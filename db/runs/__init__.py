@@ -28,6 +28,7 @@ from db.runs.records import (
     purge,
     restore,
     save,
+    save_all,
 )
 from db.runs.search import (
     Filter,
@@ -66,6 +67,7 @@ __all__ = [
     "purge",
     "restore",
     "save",
+    "save_all",
     "save_effects",
     "shown_effects",
     "summary",

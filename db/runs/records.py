@@ -6,6 +6,7 @@ The first writer of a key wins: a result that is served again keeps its original
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,18 +57,26 @@ def save(store: Store, run: Run, *asked: str) -> Run:
 
     A deleted run of the same key comes back.
     """
-    values = row(run)
+    return save_all(store, [(run, asked)])[0]
+
+
+def save_all(store: Store, found: Sequence[tuple[Run, Sequence[str]]]) -> list[Run]:
+    """The same for many runs with their questions: all of them are stored, or none."""
     with store.write() as connection:
-        insert = store.insert(table).values(**values).on_conflict_do_nothing()
-        fresh = connection.execute(insert.returning(table.c.key)).first() is not None
-        if fresh:
-            listed = index.row(run.key, run.request, run.result, run.timings_ms, values)
-            index.put(store, connection, listed)
-        else:
-            _mark(connection, (run.key,), None)
-        for question in (run.request_digest, *asked):
-            _answer(store, connection, question, run.key)
-        stored = _one(connection, run.key)
+        return [_save(store, connection, run, asked) for run, asked in found]
+
+
+def _save(store: Store, connection: Connection, run: Run, asked: Sequence[str]) -> Run:
+    values = row(run)
+    insert = store.insert(table).values(**values).on_conflict_do_nothing()
+    fresh = connection.execute(insert.returning(table.c.key)).first() is not None
+    if fresh:
+        index.put(store, connection, index.row(run.key, run.request, run.result, run.timings_ms, values))
+    else:
+        _mark(connection, (run.key,), None)
+    for question in (run.request_digest, *asked):
+        _answer(store, connection, question, run.key)
+    stored = _one(connection, run.key)
     if stored is None:
         raise NotFound(f"Run {run.key} vanished while it was stored; run it again.")
     return replace(stored, cached=not fresh)

@@ -50,8 +50,8 @@ class Asked:
         """The scores, the target's first, as finite numbers of few digits that rank as the scores do."""
         others = [*scores[: self.place], *scores[self.place + 1 :]]
         return [
-            _finite(scores[self.place], -3 * _BEYOND),
-            *(_finite(score, -2 * _BEYOND) for score in others),
+            finite(scores[self.place], -3 * _BEYOND),
+            *map(finite, others),
         ]
 
 
@@ -156,8 +156,9 @@ def scores(
     return found
 
 
-def _finite(score: float, missing: float) -> float:
-    """`missing` for NaN, which is worse than every number (`engine.evaluation.metrics.standing`)."""
+def finite(score: float, missing: float = -2 * _BEYOND) -> float:
+    """A score as a finite number of few digits; `missing` for NaN, which is worse than every number
+    (`engine.evaluation.metrics.standing`)."""
     bounded = missing if math.isnan(score) else max(-_BEYOND, min(_BEYOND, score))
     return float(f"{bounded:.{_DIGITS}g}")
 

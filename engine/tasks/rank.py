@@ -6,6 +6,7 @@ served from the store with its original timing. Prompts and attention are the bu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from db.canonical import digest
 from db.requests import RunRequest, request_digest
 from db.requests.edits import drawn
 from db.runs import Run
+from db.store import Store
 from db.version import ENGINE_VERSION
 from engine.context import Context, Engine, resolve
 from engine.progress import Clock, Report, counted, counting, quiet
@@ -37,7 +39,6 @@ def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
 def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
     """The same for a request that was looked up already."""
     store, request = context.store, context.request
-    request_key = request_digest(store, request, context.model.revision)
     question = asked_here(context)
     stored = runs.by_request(store, question)
     if stored and not request.hint:
@@ -52,23 +53,92 @@ def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
         report(None, f"loading {context.model.name}")
     loaded, ranked = _ranked(context, inputs, clock, report)
     timings = {**clock.parts, **ranked.timings_ms, "total": clock.read()["total"]}
-    demonstrations.save_many(store, [entry.demonstration for entry in inputs.chosen])
+    return _kept(store, [(inputs, loaded, ranked, timings)])[0]
+
+
+def rank_many(contexts: Sequence[Context[RunRequest]], report: Report = quiet) -> list[Run]:
+    """The same for many requests to one model, whose prompts are read side by side where they can be: far
+    sooner than one by one. What is new is stored together, all of it or none."""
+    found = [_known(context) for context in contexts]
+    new: dict[int, Inputs] = {}
+    for place, (context, run) in enumerate(zip(contexts, found, strict=True)):
+        if run is None and _plain(context):
+            refuse(context.model, context.request)
+            new[place] = gather(context)
+        elif run is None:
+            found[place] = rank_in(context, report)
+    if new:
+        for place, run in zip(new, _ranked_together(list(new.values()), report), strict=True):
+            found[place] = run
+    return [run for run in found if run is not None]
+
+
+def _known(context: Context[RunRequest]) -> Run | None:
+    """The stored answer; of a request with a hint only `rank_in` can tell whether it still holds."""
+    stored = None if context.request.hint else runs.by_request(context.store, asked_here(context))
+    return None if stored is None else _served(context, stored)
+
+
+def _plain(context: Context[RunRequest]) -> bool:
+    """Whether one prompt of a model here answers the request, read as it is."""
+    request = context.request
+    return context.model.endpoint is None and not (
+        request.hint or request.forward or request.edits or request.prompts > 1
+    )
+
+
+def _ranked_together(many: Sequence[Inputs], report: Report) -> list[Run]:
+    """New runs of one model. Requests that lead to the same prompt share one."""
+    from engine.llm.scoring.ranking import rank_all
+
+    context = many[0].context
+    loaded, prefills = context.loaded, context.engine.prefills
+    keys = [run_key(inputs, loaded) for inputs in many]
+    different = dict(zip(keys, many, strict=True))
+    with counting(report, f"ranking {counted(len(different), 'list')}"):
+        ranked = rank_all(loaded, [inputs.task() for inputs in different.values()], prefills)
+    results_ = dict(zip(different, ranked, strict=True))
+    return _kept(
+        context.store,
+        [
+            (inputs, loaded, results_[key], {**(timed := results_[key].timings_ms), "total": timed["rank"]})
+            for key, inputs in zip(keys, many, strict=True)
+        ],
+    )
+
+
+Ranked = tuple[Inputs, Any, "RankResult", dict[str, float]]
+"""What a run was made from, what answered, what that made of it, and milliseconds by step."""
+
+
+def _kept(store: Store, ranked: Sequence[Ranked]) -> list[Run]:
+    """These as stored runs: all of them, or none."""
+    demonstrations.save_many(store, [entry.demonstration for inputs, *_ in ranked for entry in inputs.chosen])
     with store.write() as connection:
-        prompt = texts.put(connection, ranked.text)
+        prompts = [texts.put(connection, answer.text) for _, _, answer, _ in ranked]
+    made = [
+        (_run(*each, prompt), (asked_here(each[0].context),))
+        for each, prompt in zip(ranked, prompts, strict=True)
+    ]
+    return runs.save_all(store, made)
+
+
+def _run(inputs: Inputs, loaded: Any, ranked: RankResult, timings: dict[str, float], prompt: str) -> Run:
+    """A run that is not stored yet. prompt: the hash of its text."""
+    context, request = inputs.context, inputs.request
     result = results.run_result(inputs, loaded, ranked, prompt)
     if context.model.endpoint is not None:
         result = accounted(result, loaded, request)
-    run = Run(
+    return Run(
         key=run_key(inputs, loaded),
         request=request,
-        request_digest=request_key,
+        request_digest=request_digest(context.store, request, context.model.revision),
         dataset_id=inputs.dataset.origin_id,
         user_id=inputs.query.user_id,
         model=context.model.name,
         result=result,
         timings_ms=timings,
     )
-    return runs.save(store, run, question)
 
 
 def _ranked(
@@ -120,7 +190,7 @@ def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
             "prompts": inputs.prompts,
             "template": inputs.context.template.key,
             "scoring": request.scoring,
-            "seed": request.seed if request.scoring == "listwise" or drawn(edits) else None,
+            "seed": request.choice_seed if request.scoring == "listwise" or drawn(edits) else None,
             "hint": inputs.hint.as_dict() if inputs.hint else None,
             "perturb": [str(edit) for edit in edits],
             "forward": request.forward,

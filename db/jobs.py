@@ -63,6 +63,7 @@ PRIORITY = {
     "purge": STARTED,
     "setup": STARTED,
     "study": BACKGROUND,
+    "experiment": BACKGROUND,
     "tune": BACKGROUND,
 }
 """The priority of each kind of job."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; `Store.open` compares it with the database before it touches anything.
-REVISION = "0013"
+REVISION = "0014"
 
 metadata = MetaData(
     naming_convention={
@@ -402,6 +402,17 @@ judgements = Table(
     Column("left_side", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("judged_at", Double, nullable=False),
+)
+
+# `setting`: digest of all that its numbers depend on (`db.experiments`)
+experiment_cells = Table(
+    "experiment_cells",
+    metadata,
+    Column("setting", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("draw", Integer, primary_key=True),
+    Column("cell", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 _OPEN_JOB = text("state IN ('QUEUED', 'RUNNING') AND NOT stop_asked")

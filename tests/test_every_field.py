@@ -12,7 +12,15 @@ import typer
 
 from db import datasets, models
 from db.models import ModelInfo
-from db.requests import Chosen, OptimizeRequest, RunRequest, StudyRequest, TuneRequest, request_digest
+from db.requests import (
+    Chosen,
+    ExperimentRequest,
+    OptimizeRequest,
+    RunRequest,
+    StudyRequest,
+    TuneRequest,
+    request_digest,
+)
 from db.requests.base import Request
 from db.requests.fields import RequestField, described
 from db.store import Store
@@ -25,7 +33,8 @@ REQUESTS: dict[type[Request], tuple[str, ...]] = {
     OptimizeRequest: ("optimize",),
     TuneRequest: ("tune",),
 }
-FIELDS = [(request, field) for request in (*REQUESTS, StudyRequest) for field in described(request)]
+OF_GROUPS = (StudyRequest, ExperimentRequest)  # commands of commands
+FIELDS = [(request, field) for request in (*REQUESTS, *OF_GROUPS) for field in described(request)]
 IDS = [f"{request.__name__}.{field.name}" for request, field in FIELDS]
 
 # Another valid value for each field whose type, bounds and choices do not give one.
@@ -49,13 +58,25 @@ OTHERS: dict[str, Any] = {
     "study": "drift",
     "sources": ("neighbours",),
     "periods": 8,
+    "reference": "none",
+    "systems": ("mine",),
+}
+# The same where a field has several.
+MANY: dict[str, Any] = {
+    "model": ("second",),
+    "demos": ("bm25:3",),
+    "template": ("films",),
+    "history": (5,),
+    "hint": ("itemknn",),
+    "perturb": ("ridge:0.2",),
 }
 
 
 def other(field: RequestField) -> Any:
     """A valid value that is not the default."""
-    if isinstance(OTHERS.get(field.name), field.kind):
-        return OTHERS[field.name]
+    for others in (OTHERS, MANY):
+        if isinstance(others.get(field.name), field.kind):
+            return others[field.name]
     if field.choices:
         name = next(name for name in field.choices if name not in (field.default, *_parts(field.default)))
         return (name,) if field.kind is tuple else name
@@ -93,7 +114,7 @@ def test_every_field_goes_through_json_and_says_what_it_asks(
 def test_every_field_is_read_from_the_command_line(request_: type[Request], field: RequestField) -> None:
     value = other(field)
     texts = {"demonstrations": "a*2,b", "weights": "1,0,2,1"}
-    given = texts.get(field.name) or (",".join(value) if isinstance(value, tuple) else value)
+    given = texts.get(field.name) or (",".join(map(str, value)) if isinstance(value, tuple) else value)
     changed = replace(least(request_), **{field.name: value})
     json = least(request_).to_json() | {field.name: read(field, given)}
     assert request_.from_json(json) == changed
@@ -114,6 +135,14 @@ def test_every_study_field_is_an_option_of_a_study() -> None:
     flags = {flag for study in studies.values() for option in study.params for flag in option.opts}
     left = {field.name for field in described(StudyRequest) if not set(field.flags) & flags}
     assert left == {"study"}  # it is the command itself
+
+
+def test_every_field_of_an_experiment_is_an_option_of_its_commands() -> None:
+    commands = typer.main.get_command(app).commands["experiment"].commands  # type: ignore[attr-defined]
+    for name in ("run", "plan"):
+        flags = {flag for option in commands[name].params for flag in option.opts}
+        for field in described(ExperimentRequest):
+            assert set(field.flags) <= flags, (name, field.name)
 
 
 @pytest.mark.parametrize("field", described(RunRequest), ids=lambda field: field.name)

@@ -55,6 +55,7 @@ WORK = {
     "register_model": "registering a model",
     "tune": "tuning",
     "study": "study",
+    "experiment": "experiment",
 }
 """Kind of a job -> what the engine does then."""
 

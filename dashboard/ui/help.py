@@ -29,6 +29,7 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("compare", "Compare"),
         ("runs", "Runs"),
         ("studies", "Studies"),
+        ("experiments", "Experiments"),
         ("tune", "Tune"),
         ("library", "Library"),
         ("present", "Report and present"),

@@ -4,6 +4,7 @@ Boundary: plain JSON in and out. Names that can be chosen are rows of `db.choice
 their meaning.
 """
 
+from db.requests.experiment import ExperimentRequest
 from db.requests.optimize import OptimizeRequest
 from db.requests.run import Chosen, RunOptions, RunRequest, request_digest, request_notes
 from db.requests.study import StudyRequest
@@ -11,6 +12,7 @@ from db.requests.tune import TuneRequest
 
 __all__ = [
     "Chosen",
+    "ExperimentRequest",
     "OptimizeRequest",
     "RunOptions",
     "RunRequest",

@@ -101,8 +101,8 @@ Turns = Annotated[
 
 @dataclass(frozen=True)
 class RequestField:
-    """One field of a request, resolved. `kind`: int, float, bool, str or tuple. `low`, `high`: bounds,
-    both included; a float without them is a positive number."""
+    """One field of a request, resolved. `kind`: int, float, bool, str or tuple; `part`: what a tuple holds.
+    `low`, `high`: bounds, both included; a float without them is a positive number."""
 
     name: str
     kind: type
@@ -111,6 +111,7 @@ class RequestField:
     low: float | None
     high: float | None
     asked: Asked
+    part: type = str
 
     @property
     def required(self) -> bool:
@@ -180,7 +181,8 @@ class RequestField:
         if self.kind is float:
             return f"expected a number from {self.low:g} to {self.high:g}{orelse}, got {quoted(value)}."
         if self.kind is tuple:
-            return f"expected a list, got {quoted(value)}."
+            what = {int: "whole numbers", float: "numbers"}.get(self.part, "names")
+            return f"expected a list of {what}{orelse}, got {quoted(value)}."
         return f"expected {self.asked.expects}{orelse}, got {quoted(value)}."
 
     def check(self, value: object) -> None:
@@ -216,6 +218,7 @@ def _described(name: str, hint: Any, default: Any) -> RequestField:
     optional = get_origin(base) in (Union, UnionType) and NoneType in get_args(base)
     parts = get_args(base) if get_origin(base) in (Union, UnionType) else (base,)
     kinds = [get_origin(part) or part for part in parts if part is not NoneType]
+    held = next((get_args(part)[0] for part in parts if get_origin(part) is tuple), str)
     bounds = [bound for part in metadata if isinstance(part, FieldInfo) for bound in part.metadata]
     return RequestField(
         name=name,
@@ -225,4 +228,5 @@ def _described(name: str, hint: Any, default: Any) -> RequestField:
         low=next((bound.ge for bound in bounds if isinstance(bound, Ge)), None),  # type: ignore[arg-type]
         high=next((bound.le for bound in bounds if isinstance(bound, Le)), None),  # type: ignore[arg-type]
         asked=next(part for part in metadata if isinstance(part, Asked)),
+        part=held,
     )

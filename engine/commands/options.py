@@ -113,7 +113,7 @@ def parameter(field: RequestField, default: Any) -> inspect.Parameter:
     """The option of a field, with its flags, bounds or choices, and help."""
     kind: Any = str if field.kind is tuple else field.kind
     if isinstance(default, tuple):
-        default = ",".join(default)
+        default = ",".join(map(str, default))
     bounds: dict[str, Any] = {"min": field.low, "max": field.high} if kind in (int, float) else {}
     if field.choices and field.kind is not tuple:
         kind = Literal[tuple(map(str, field.choices))]
@@ -132,17 +132,16 @@ def read(field: RequestField, value: Any) -> Any:
     """An option's value in the form of the request's JSON. Raises BadInput naming the option."""
     if value is None:
         return None
-    if field.name == "template":
-        return template_named(value)
     if field.kind is not tuple:
-        return int(value) if field.kind is int else value
+        named = template_named(value) if field.name == "template" else value
+        return int(named) if field.kind is int else named
     if field.name == "demonstrations":
         return list(read_chosen(value))
     parts = [part.strip() for part in value.split(",") if part.strip()]
-    if field.choices is not None:
-        return parts
+    if field.part not in (int, float):
+        return list(map(template_named, parts)) if field.name == "template" else parts
     try:
-        return [float(part) for part in parts]
+        return [field.part(part) for part in parts]
     except ValueError as error:
         raise BadInput(
             f"{field.flags[0]} takes numbers separated by commas (1,0,2,1), not {value!r}."

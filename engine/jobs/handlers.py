@@ -12,7 +12,7 @@ from db import datasets, runs
 from db.choices import STUDIES
 from db.endpoints import is_address
 from db.errors import BadInput
-from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
+from db.requests import ExperimentRequest, OptimizeRequest, RunRequest, StudyRequest, TuneRequest
 from db.requests.settled import settled_demos
 from engine.context import Engine
 from engine.data import importing, kept
@@ -22,6 +22,7 @@ from engine.optimize import optimize
 from engine.policy.made import export
 from engine.progress import Report
 from engine.registry import implementation
+from engine.studies.experiments import run as experiments
 from engine.tasks.add_endpoint import add_endpoint
 from engine.tasks.attribution import attribution
 from engine.tasks.baseline_lists import baseline_lists
@@ -204,6 +205,12 @@ def study_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[s
     return study.run(engine, request, report, getattr(report, "before", None))
 
 
+def experiment_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """An `ExperimentRequest` -> the answer of its grid (`engine.studies.experiments`)."""
+    request = ExperimentRequest.from_json(payload)
+    return experiments.run(engine, request, report, getattr(report, "before", None))
+
+
 def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request, kinds, draws, kappa, measure}` -> effects over draws of each edit."""
     return perturbation_stats(
@@ -290,6 +297,7 @@ _OF_KINDS: dict[str, Handler] = {
     "setup": setup_job,
     "tune": tune_job,
     "study": study_job,
+    "experiment": experiment_job,
     "peers": baseline_lists_job,
     "spread": spread_job,
     "forward": forward_job,

@@ -193,7 +193,7 @@ def test_purging_removes_only_what_is_deleted(store: Store) -> None:
 
 NEWER = (
     *("run_index", "demonstration_set_versions", "demonstration_sets"),
-    *("judgements", "judges", "judging_pairs", "judgings", "policies"),
+    *("judgements", "judges", "judging_pairs", "judgings", "policies", "experiment_cells"),
 )
 """Tables that a store before the index has not; dependent ones first."""
 

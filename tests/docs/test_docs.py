@@ -28,7 +28,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _NAMED = re.compile(r"`((?:engine|db|dashboard)(?:\.\w+)+)`")
 _MODULE = re.compile(r"python -m ([\w.]+)")
-_COMMAND = re.compile(r"dualens ((?:study |bench |sets |judge |lists |inspect )?[a-z]+)")
+_COMMAND = re.compile(r"dualens ((?:study |experiment |lists |bench |sets |judge |inspect )?[a-z]+)")
 _FILE = re.compile(r"`((?:engine|db|dashboard|docs|tests)/[\w./-]+)`")
 
 

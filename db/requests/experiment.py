@@ -1,0 +1,188 @@
+"""The request of an experiment: a grid of settings on the same users and candidate lists."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from math import prod
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from db.errors import BadInput
+from db.requests.base import STRICT, Request
+from db.requests.fields import LONGEST_SEED, Asked, Turns, WithoutTarget
+from db.requests.run import RunRequest
+
+AXES = ("model", "demos", "scoring", "template", "history", "history_by", "hint", "perturb")
+"""The fields that may have several values: fields of a run by the same name, in the order of the table."""
+
+OPTIONAL = ("hint", "perturb")  # where `none` stands for nothing
+MOST_SETTINGS = 200
+MOST_CELLS = 50_000_000
+
+
+def _axis(about: str, label: str, **more: Any) -> Asked:
+    return Asked(f"{about}; several, with commas between, are compared", label, **more)
+
+
+@dataclass(frozen=True, config=STRICT)
+class ExperimentRequest(Request):
+    """A grid over users: every combination of the values of `AXES`, each `draws` times where chance has a
+    part in it, and what stands beside them on the same lists."""
+
+    WHAT: ClassVar[str] = "experiment"
+
+    dataset: Annotated[
+        str, Asked("Name of a data set (see `datasets`)", "data set", flags=("--dataset", "-d"))
+    ]
+    users: Annotated[
+        int, Field(ge=2, le=10_000_000), Asked("Number of users, drawn with the seed", "users")
+    ] = 100
+    model: Annotated[tuple[str, ...], _axis("Models that are asked", "models", flags=("--model", "-m"))] = (
+        "embedded",
+    )
+    demos: Annotated[
+        tuple[str, ...],
+        _axis("Demonstrations: none, STRATEGY:K or set:NAME", "demonstrations", names="STRATEGIES"),
+    ] = ("none", "neighbours:4")
+    scoring: Annotated[tuple[str, ...], _axis("How candidates are scored", "scoring", choices="SCORINGS")] = (
+        "auto",
+    )
+    template: Annotated[tuple[str, ...], _axis("Prompt templates", "prompt templates", names="TEMPLATES")] = (
+        "plain",
+    )
+    history: Annotated[
+        tuple[int, ...], _axis("Items of the history in the prompt, at most", "history items in the prompt")
+    ] = (10,)
+    history_by: Annotated[
+        tuple[str, ...],
+        _axis("Which items of the history are in the prompt", "history chosen by", choices="HISTORY_WAYS"),
+    ] = ("recent",)
+    hint: Annotated[
+        tuple[str, ...],
+        _axis("Show this baseline's best items in the prompt, or none", "hint", names="BASELINES"),
+    ] = ("none",)
+    perturb: Annotated[
+        tuple[str, ...],
+        _axis("Edits of the dual model, such as ridge:0.2, or none", "edits", names="EDITS"),
+    ] = ("none",)
+    draws: Annotated[
+        int,
+        Field(ge=1, le=100),
+        Asked(
+            "How often random choices are drawn; what no chance has a part in is computed once",
+            "draws",
+            guide="experiments#draws",
+        ),
+    ] = 1
+    baselines: Annotated[
+        tuple[str, ...] | None,
+        Asked("Conventional recommenders that rank the same lists", "baselines", choices="BASELINES"),
+    ] = None
+    copies: Annotated[
+        tuple[str, ...] | None,
+        Asked(
+            "Copies without a model, of each setting's demonstrations",
+            "copies",
+            choices="COPIES",
+            guide="study-designs#controls",
+        ),
+    ] = None
+    systems: Annotated[
+        tuple[str, ...] | None,
+        Asked(
+            "Systems from elsewhere, whose scores of these lists were read (see `lists`)",
+            "other systems",
+            guide="experiments#bring-your-own-recommender",
+        ),
+    ] = None
+    reference: Annotated[
+        str | None,
+        Asked(
+            "The row that the others are compared with, as the table calls it",
+            "compared with",
+            nothing="the first row",
+            expects="the name of a row",
+        ),
+    ] = None
+    effects: Annotated[
+        bool,
+        Asked(
+            "Also measure the effect of each demonstration, which costs about a ranking per subset of them",
+            "effects",
+        ),
+    ] = False
+    candidates: Annotated[
+        int,
+        Field(ge=2, le=100_000),
+        Asked("Length of the candidate lists", "candidates", flags=("--candidates", "-c")),
+    ] = 20
+    candidate_kind: Annotated[
+        str, Asked("How negatives are drawn", "kind of candidates", choices="CANDIDATE_KINDS")
+    ] = "random"
+    target: Annotated[str, Asked("The purchase to predict", "target", choices="TARGETS")] = "test"
+    seed: Annotated[
+        int,
+        Field(ge=0, le=LONGEST_SEED),
+        Asked("Seed of users, candidate lists, random choices and resamples", "seed"),
+    ] = 0
+    control_of: Annotated[
+        str,
+        Asked(
+            "Strategy whose demonstrations placebos change",
+            "placebo of",
+            choices="CONTROLLED",
+            guide="study-designs#controls",
+        ),
+    ] = "neighbours"
+    exclude_target_item: WithoutTarget = False
+    turns: Turns = "auto"
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The axes with more than one value."""
+        return tuple(axis for axis in AXES if len(getattr(self, axis)) > 1)
+
+    def settings(self) -> Iterator[dict[str, Any]]:
+        """Every combination, as values of a run's fields by axis, the models slowest."""
+        for values in product(*(getattr(self, axis) for axis in AXES)):
+            yield dict(zip(AXES, values, strict=True))
+
+    def run(self, user: str, setting: Mapping[str, Any], draw: int = 0) -> RunRequest:
+        """What a person would ask for this user under a setting. Raises BadInput."""
+        values = {
+            axis: None if axis in OPTIONAL and value == "none" else value for axis, value in setting.items()
+        }
+        return RunRequest(
+            dataset=self.dataset,
+            user=user,
+            **values,
+            draw=draw,
+            candidates=self.candidates,
+            candidate_kind=self.candidate_kind,
+            target=self.target,
+            seed=self.seed,
+            control_of=self.control_of,
+            exclude_target_item=self.exclude_target_item,
+            turns=self.turns,
+        )
+
+    def _check_together(self) -> None:
+        for axis in (*AXES, "systems"):
+            values = getattr(self, axis) or ()
+            if axis in AXES and not values:
+                raise BadInput(f"{axis}: name one value at least.")
+            if repeated := [value for value in values if values.count(value) > 1]:
+                raise BadInput(f"{axis}: {repeated[0]} is named twice.")
+        number = prod(len(getattr(self, axis)) for axis in AXES)
+        if number > MOST_SETTINGS:
+            raise BadInput(
+                f"The grid has {number:,} settings; {MOST_SETTINGS} is the most. Vary less at a time."
+            )
+        if number * self.users * self.draws > MOST_CELLS:
+            raise BadInput(f"The grid has more than {MOST_CELLS:,} lists. Ask for fewer users or settings.")
+        for setting in self.settings():
+            try:
+                self.run("nobody", setting, self.draws - 1)
+            except BadInput as refusal:
+                raise BadInput(f"A setting of the grid cannot be: {refusal}") from None

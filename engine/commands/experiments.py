@@ -1,0 +1,177 @@
+"""The commands `experiment ...`: grids of settings over many users, from options or a YAML file."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from db import jobs
+from db.errors import BadInput, NotFound
+from db.jobs import Job
+from db.paths import typed
+from db.requests import ExperimentRequest
+from db.requests.experiment_file import read_file, written
+from db.requests.fields import described
+from db.store import Store
+from db.time_left import time_left
+from db.version import VERSION
+from engine.commands import output
+from engine.commands.options import Json, Limit, listing, opened, service_engine, takes
+from engine.jobs.worker import run_here
+from engine.studies.experiments.answer import tables
+from engine.studies.experiments.run import estimated
+
+KIND = "experiment"
+group = typer.Typer(
+    help="Compare any grid of settings on the same users, with intervals and paired tests.",
+    epilog="Example: dualens experiment run -d simulated --demos none,random:4,neighbours:4 --users 100",
+    no_args_is_help=True,
+)
+app = typer.Typer()
+app.add_typer(group, name="experiment")
+
+File = Annotated[
+    Path | None,
+    typer.Argument(help="YAML file of an experiment; options that are given replace its fields."),
+]
+Number = Annotated[int, typer.Argument(help="Number of an experiment (see `experiment list`).")]
+
+
+def laid_out(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each field of an experiment."""
+    return takes(ExperimentRequest)(command)
+
+
+def asked(request: ExperimentRequest, context: typer.Context, file: Path | None) -> ExperimentRequest:
+    """The experiment of a file, with the options that were given in place of its fields."""
+    if file is None:
+        return request
+    sources = {field.name: context.get_parameter_source(field.name) for field in described(ExperimentRequest)}
+    given = {
+        name: getattr(request, name)
+        for name, source in sources.items()
+        if source is not None and source.name == "COMMANDLINE"
+    }
+    return replace(read_file(typed(str(file))), **given)
+
+
+@group.command(epilog="Example: dualens experiment run docs/examples/simulated.yaml --json")
+@laid_out
+def run(request: ExperimentRequest, context: typer.Context, file: File = None, json: Json = False) -> None:
+    """Run an experiment. If it is stopped or killed, the same command resumes it; what is stored is not
+    computed again."""
+    request = asked(request, context, file)
+    with opened() as store, service_engine(store) as engine:
+        result = run_here(engine, KIND, request.to_json(), output.aside)
+        [job] = jobs.about(store, KIND, request.to_json(), limit=1)
+    if json:
+        output.as_json({"experiment": job.id, **result})
+        return
+    _print(result)
+    output.line(f"Stored as experiment {job.id}: `dualens experiment show {job.id}`")
+
+
+@group.command(epilog="Example: dualens experiment plan docs/examples/simulated.yaml")
+@laid_out
+def plan(
+    request: ExperimentRequest,
+    context: typer.Context,
+    file: File = None,
+    out: Annotated[Path | None, typer.Option(help="Write the experiment to this YAML file.")] = None,
+    units: Annotated[
+        int, typer.Option(min=0, max=100, help="Users to time; what they give is stored, as in a run.")
+    ] = 2,
+    json: Json = False,
+) -> None:
+    """Show an experiment's rows, its size, and how long it will take, from a few timed users."""
+    request = asked(request, context, file)
+    with opened() as store, service_engine(store) as engine:
+        found = estimated(engine, request, units)
+    if out is not None:
+        typed(str(out)).write_text(written(request), encoding="utf-8")
+    if json:
+        output.as_json(found)
+        return
+    output.table(
+        [[row["key"], row["label"], row["draws"]] for row in found["rows"]], "row", "setting", "draws"
+    )
+    for sentence in found["said"]:
+        output.line(sentence)
+
+
+@group.command("list", epilog="Example: dualens experiment list")
+def list_(limit: Limit = 20, json: Json = False) -> None:
+    """List the experiments, newest first."""
+    with opened() as store:
+        found = jobs.listing(store, kinds=[KIND], limit=limit)
+    rows = [
+        {
+            "experiment": job.id,
+            "state": job.state.lower(),
+            "done": round(job.progress or 0.0, 3) if job.state != jobs.COMPLETED else 1.0,
+            "data set": job.payload["dataset"],
+            "users": ExperimentRequest.from_json(job.payload).users,
+            "varied": ", ".join(ExperimentRequest.from_json(job.payload).varied) or "nothing",
+            "message": job.message,
+        }
+        for job in found
+    ]
+    if not rows and not json:
+        output.line("No experiments yet. `dualens experiment run -d simulated --users 40` runs one.")
+        return
+    listing(rows, "experiments", json=json)
+
+
+@group.command(epilog="Example: dualens experiment show 12 --json")
+def show(number: Number, json: Json = False) -> None:
+    """Show what a finished experiment says."""
+    with opened() as store:
+        job = of_number(store, number)
+    if json:
+        output.as_json({"experiment": job.id, **(job.result or {})})
+    else:
+        _print(job.result or {})
+
+
+@group.command(epilog="Example: dualens experiment export 12 --out mine.yaml")
+def export(
+    number: Number,
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+) -> None:
+    """Write an experiment as a YAML file that reproduces it."""
+    with opened() as store:
+        job = of_number(store, number, ended=False)
+    text = written(
+        ExperimentRequest.from_json(job.payload),
+        f"Experiment {job.id}, dualens {VERSION}. Run it: dualens experiment run FILE",
+    )
+    if out is None:
+        output.verbatim(text)
+        return
+    typed(str(out)).write_text(text, encoding="utf-8")
+    output.line(f"Written to {out}.")
+
+
+def of_number(store: Store, number: int, *, ended: bool = True) -> Job:
+    """An experiment. Raises NotFound; BadInput where it is to have `ended` and has not."""
+    job = jobs.get(store, number)
+    if job.kind != KIND:
+        raise NotFound(f"{number} is a {job.kind}, no experiment. `dualens experiment list` lists them.")
+    if ended and job.state != jobs.COMPLETED:
+        left = time_left(job.left_low_s, job.left_high_s)
+        state = " · ".join(filter(None, (job.state.lower(), job.message, left)))
+        raise BadInput(
+            f"Experiment {number} has not ended ({state}). What is there so far is on the page "
+            "Experiments; a stopped one is resumed there, or by the command that began it."
+        )
+    return job
+
+
+def _print(result: dict[str, Any]) -> None:
+    for columns, rows in tables(result):
+        output.table(rows, *columns)
+    output.line(result["claim"])
+    output.notes(result["notes"])
+    output.line(f"{result['users']} users, {result['seconds']:.0f} s of work")

@@ -1,0 +1,186 @@
+"""The units of an experiment: all cells of one user that are computed together.
+
+Boundary: a grid, one of its groups and a user in, cells out. The rankings are stored runs like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from db import datasets
+from db.choices import BASELINES
+from db.experiments import Place
+from db.runs import Run
+from engine.baselines.fitting import Fitted, fitted
+from engine.context import Engine
+from engine.data.candidates import candidate_list
+from engine.demos import copies
+from engine.demos import query as queries
+from engine.evaluation.metrics import order, standing
+from engine.progress import Report, quiet
+from engine.studies.answers import finite
+from engine.studies.experiments.cells import BASELINE, COPY, TOP, Cell
+from engine.studies.experiments.grid import Column, Grid
+from engine.tasks.effects import effects
+from engine.tasks.rank import rank_many
+
+Unit = Callable[[str, Report], dict[Place, Cell]]
+"""The cells of a user (an id) in one group."""
+
+
+def unit(engine: Engine, grid: Grid, group: Sequence[Column]) -> Unit:
+    """What computes a group's cells of a user. Raises what ranking raises."""
+    if group[0].row.kind == BASELINE:
+        return Baselines(engine, grid, group)
+    return lambda user, report: ranked(engine, grid, group, user, report)
+
+
+def ranked(
+    engine: Engine, grid: Grid, group: Sequence[Column], user: str, report: Report = quiet
+) -> dict[Place, Cell]:
+    """A user's cells of one model, its prompts read side by side, and of the copies beside them."""
+    asked = [(column, place) for column in group if column.row.kind != COPY for place in column.places(user)]
+    contexts = [grid.context(engine, column, user, place.draw) for column, place in asked]
+    runs = rank_many(contexts, report)
+    by_key: dict[tuple[str, int], Run] = {}
+    cells: dict[Place, Cell] = {}
+    for (column, place), run, context in zip(asked, runs, contexts, strict=True):
+        by_key[column.row.key, place.draw] = run
+        measured = None
+        if grid.request.effects and run.result["demonstrations"]:
+            _, found = effects(engine, context.request, mode="direct", report=report)
+            measured = {row["id"]: row["effect"] for row in found.result["demonstrations"]}
+        cells[place] = of_run(run, measured)
+    offered = Offered(engine, grid)
+    for column in group:
+        if column.row.kind == COPY:
+            copy = column.row.key.partition("(")[0]
+            for place in column.places(user):
+                run = by_key[str(column.row.copies), place.draw]
+                cells[place] = copied(copy, run, offered.ids(user), _target(run))
+    return cells
+
+
+def of_run(run: Run, effects_: Mapping[str, float] | None = None) -> Cell:
+    """What a stored run says of its user."""
+    result, metrics = run.result, run.result["metrics"]
+    items, tied = result["items"], metrics.get("tied", 0)
+    gone = sum(dropped["kind"] == "demo" for dropped in result["prompt"]["dropped"])
+    return Cell(
+        above=round(metrics["rank"] - 1 - tied / 2),
+        tied=tied,
+        scores=_target_first([item["score"] for item in items], _target_place(items)),
+        top=tuple(item["item"] for item in items[:TOP]),
+        shown=len(result["demonstrations"]) - gone,
+        tokens=result["prompt"]["tokens"],
+        seconds=run.timings_ms["total"] / 1000,
+        margin=result["margin"],
+        margin_zero_shot=result["margin_zero_shot"],
+        complied=_complied(result),
+        effects=effects_,
+        run=run.key,
+    )
+
+
+def of_scores(scores: Sequence[float], ids: Sequence[str], target: int, **more: Any) -> Cell:
+    """A list by its scores [candidates], in the order in which the candidates were drawn."""
+    stands = standing(scores, target)
+    best = order(scores)[:TOP]
+    return Cell(
+        above=stands.above,
+        tied=stands.tied,
+        scores=_target_first(scores, target),
+        top=tuple(ids[place] for place in best),
+        **more,
+    )
+
+
+def copied(name: str, run: Run, offered: Sequence[str], target: str) -> Cell:
+    """What a copy makes of the demonstrations in a run's prompt."""
+    gone = {lost["index"] for lost in run.result["prompt"]["dropped"] if lost["kind"] == "demo"}
+    kept = [demo for place, demo in enumerate(run.result["demonstrations"]) if place not in gone]
+    shown = [([item["item"] for item in demo["history"]], demo["answer"]["item"]) for demo in kept]
+    scores = copies.scores(name, shown, [demo["weight"] for demo in kept], offered)
+    return of_scores(scores, offered, list(offered).index(target), shown=len(kept))
+
+
+class Offered:
+    """The frozen candidate lists of an experiment."""
+
+    def __init__(self, engine: Engine, grid: Grid) -> None:
+        self.store, self.grid = engine.store, grid
+
+    def of(self, user: str) -> tuple[queries.Query, list[int]]:
+        """The query of a user and the items (numbers) on offer, in the order drawn."""
+        request, dataset = self.grid.request, self.grid.dataset
+        query = queries.build(self.store, dataset, user, request.target, history=1)
+        kind, size = request.candidate_kind, request.candidates
+        where = (self.store, dataset, query.user, query.target_position)
+        return query, list(candidate_list(*where, kind, size, request.seed).items)
+
+    def ids(self, user: str) -> list[str]:
+        """The ids of the items on offer."""
+        _, numbers = self.of(user)
+        items = datasets.items(self.store, self.grid.dataset.id, numbers)
+        return [items[number].item_id for number in numbers]
+
+
+class Baselines:
+    """A user's cells of the baselines, each of which is fitted, or loaded, once."""
+
+    def __init__(self, engine: Engine, grid: Grid, group: Sequence[Column]) -> None:
+        self.engine, self.grid, self.group = engine, grid, group
+        self.offered = Offered(engine, grid)
+        self.report: Report = quiet
+
+    @cached_property
+    def fits(self) -> dict[str, Fitted]:
+        """By name."""
+        request, dataset = self.grid.request, self.grid.dataset
+        columns = datasets.columns(self.engine.store, dataset.id)
+        fits = {}
+        for column in self.group:
+            kind = column.row.key
+            self.report(None, f"fitting {BASELINES[kind].label}")
+            fits[kind] = fitted(
+                dataset, lambda: columns, kind, request.seed, request.target, self.engine.settings
+            )
+        return fits
+
+    def __call__(self, user: str, report: Report = quiet) -> dict[Place, Cell]:
+        self.report = report
+        store, dataset = self.engine.store, self.grid.dataset
+        query, numbers = self.offered.of(user)
+        history = datasets.bought(store, dataset.id, query.user, query.target_position)
+        items = datasets.items(store, dataset.id, numbers)
+        ids, target = [items[number].item_id for number in numbers], numbers.index(query.target.item)
+        cells = {}
+        for column in self.group:
+            scores = self.fits[column.row.key].scorer.scores(history, numbers, query.target_timestamp)
+            [place] = column.places(user)
+            cells[place] = of_scores(scores.tolist(), ids, target)
+        return cells
+
+
+def _target(run: Run) -> str:
+    return run.result["target"]["item"]
+
+
+def _target_place(items: Sequence[Mapping[str, Any]]) -> int:
+    return next(place for place, item in enumerate(items) if item["is_target"])
+
+
+def _target_first(scores: Sequence[float], target: int) -> tuple[float, ...]:
+    """Finite numbers that rank as the scores do."""
+    others = [*scores[:target], *scores[target + 1 :]]
+    return (finite(scores[target], missing=-3e30), *map(finite, others))
+
+
+def _complied(result: Mapping[str, Any]) -> float:
+    """The share of what a model wrote that was asked for; likelihoods need no reading."""
+    counts = result.get("compliance")
+    if counts is None:
+        return 1.0
+    return counts["candidate"] / min(TOP, len(result["items"]))

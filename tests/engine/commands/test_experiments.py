@@ -1,0 +1,81 @@
+"""The commands `experiment ...`, in this process."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from db.settings import Settings
+from db.store import Store
+from engine.__main__ import app
+from engine.context import Engine
+from engine.tasks.setup import register_embedded, store_simulated
+
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "simulated.yaml"
+SMALL = ("--users", "3", "--draws", "1", "--candidates", "5")
+
+
+@pytest.fixture
+def workspace(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The simulated store and the embedded model, for commands to find."""
+    monkeypatch.setenv("DUALENS_HOME", str(settings.home))
+    monkeypatch.setenv("DUALENS_DATABASE_URL", settings.database_url)
+    engine = Engine(store, settings)
+    store_simulated(engine)
+    register_embedded(engine)
+    return store
+
+
+def called(*words: str, ok: bool = True) -> str:
+    found = CliRunner().invoke(app, ["experiment", *words])
+    assert (found.exit_code == 0) is ok, found.output
+    return found.stdout if ok else f"{found.output}{found.exception}"
+
+
+def test_the_example_runs_and_names_its_correction(workspace: Store, tmp_path: Path) -> None:
+    result = json.loads(called("run", str(EXAMPLE), "--json", *SMALL))
+    assert result["correction"] == "Holm"
+    assert [row["key"] for row in result["rows"]] == [
+        "none",
+        "random:4",
+        "neighbours:4",
+        "copy(random:4)",
+        "copy(neighbours:4)",
+        "popularity",
+        "itemknn",
+    ]
+    assert result["users"] == 3
+    number = str(result["experiment"])
+    assert json.loads(called("show", number, "--json"))["rows"] == result["rows"]
+    again = tmp_path / "again.yaml"
+    called("export", number, "--out", str(again))
+    anew = json.loads(called("run", str(again), "--json"))
+    assert (anew["rows"], anew["comparisons"]) == (result["rows"], result["comparisons"])
+    listed = json.loads(called("list", "--json"))["experiments"]
+    assert {row["state"] for row in listed} == {"completed"}
+    shown = called("show", number)
+    assert "copy the answers" in shown
+    assert "Holm" in shown
+
+
+def test_options_replace_the_fields_of_a_file(workspace: Store, tmp_path: Path) -> None:
+    out = tmp_path / "planned.yaml"
+    words = ("plan", str(EXAMPLE), *SMALL, "--demos", "none", "--units", "0", "--out", str(out), "--json")
+    planned = json.loads(called(*words))
+    assert (planned["users"], planned["stored"]) == (3, 0)
+    assert [row["key"] for row in planned["rows"]] == ["none", "popularity", "itemknn"]
+    assert "users: 3" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("run", "missing.yaml"), "missing.yaml cannot be read"),
+        (("run", "--demos", "magic:4"), "unknown strategy"),
+        (("run", "--history", "a,b"), "numbers separated by commas"),
+        (("show", "99"), "no job 99"),
+    ],
+)
+def test_refusals_say_what_to_correct(workspace: Store, words: tuple[str, ...], complaint: str) -> None:
+    assert complaint in called(*words, ok=False)

@@ -1,0 +1,221 @@
+"""Experiments on a tiny random model: every cell equals the run a person would ask for, and none is computed
+twice."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db import datasets, runs, sets
+from db.canonical import canonical_json
+from db.errors import BadInput
+from db.requests import ExperimentRequest
+from db.settings import Settings
+from db.store import Store
+from engine.context import Engine
+from engine.data.candidates import candidate_list
+from engine.demos import copies
+from engine.llm.scoring import ranking
+from engine.progress import quiet
+from engine.studies.experiments import run as experiments
+from engine.studies.experiments.grid import laid_out
+from engine.tasks.compared_baselines import compared
+from engine.tasks.rank import rank
+from tests.toys import toy_columns
+
+GRID = ExperimentRequest(
+    "toy",
+    users=5,
+    model=("tiny",),
+    demos=("none", "neighbours:2", "random:2"),
+    draws=2,
+    candidates=6,
+    baselines=("popularity",),
+    copies=("copy",),
+)
+
+
+@pytest.fixture
+def engine(store: Store, settings: Settings, model_folder: Callable[..., Path]) -> Engine:
+    columns = toy_columns(users=12, items=30, length=8)
+    datasets.insert(store, "toy", columns, kind="generic", source="test", fingerprint="toy", report={})
+    made = Engine(store, settings)
+    made.register("tiny", str(model_folder("llama")))
+    return made
+
+
+class Stop(Exception):
+    """Ends an experiment in its midst."""
+
+
+def bytes_of(result: dict[str, Any]) -> str:
+    """What is the same each time: all but what time it took."""
+    return canonical_json({name: part for name, part in result.items() if name not in ("timings", "seconds")})
+
+
+def test_every_cell_is_the_run_a_person_would_ask_for(engine: Engine) -> None:
+    experiments.run(engine, GRID, quiet)
+    grid = laid_out(engine, GRID)
+    cells = experiments.stored(engine, grid)
+    assert [row.draws for row in cells.rows] == [1, 1, 2, 1, 2, 1]
+    assert len(cells.users) == GRID.users
+    for column in grid.groups["tiny"][:3]:
+        for user, draws in zip(cells.users, cells.at[column.row.key], strict=True):
+            for draw, cell in enumerate(draws):
+                run = rank(engine, GRID.run(user, column.values, draw))
+                assert run.cached
+                assert run.key == cell.run
+                assert run.result["metrics"]["rank"] == cell.standing.rank
+                assert cell.margin == run.result["margin"]
+                assert cell.top == tuple(item["item"] for item in run.result["items"])[:10]
+
+
+def test_packed_rankings_are_those_of_one_at_a_time(engine: Engine, store: Store) -> None:
+    experiments.run(engine, GRID, quiet)
+    grid = laid_out(engine, GRID)
+    cells = experiments.stored(engine, grid)
+    for column in grid.groups["tiny"][:3]:
+        for user, draws in zip(cells.users, cells.at[column.row.key], strict=True):
+            run = runs.get(store, str(draws[0].run))
+            context = grid.context(engine, column, user)
+            from engine.tasks.inputs import gather
+
+            alone = ranking.rank_candidates(context.loaded, gather(context).task())
+            target = next(item["score"] for item in run.result["items"] if item["is_target"])
+            assert target == pytest.approx(alone.scores[gather(context).target_index], abs=1e-4)
+
+
+def test_draws_choose_other_demonstrations_for_the_same_list(engine: Engine, store: Store) -> None:
+    experiments.run(engine, GRID, quiet)
+    cells = experiments.stored(engine, laid_out(engine, GRID))
+    pairs = [tuple(runs.get(store, str(cell.run)).result for cell in draws) for draws in cells.at["random:2"]]
+    assert all(first["candidates"] == second["candidates"] for first, second in pairs)
+    assert any(first["demonstrations"] != second["demonstrations"] for first, second in pairs)
+
+
+def test_copies_and_baselines_rank_the_same_lists(engine: Engine, store: Store) -> None:
+    experiments.run(engine, GRID, quiet)
+    cells, dataset = experiments.stored(engine, laid_out(engine, GRID)), datasets.get(store, "toy")
+    beside = compared(engine, "toy", ["popularity"], users=5, candidates=6)
+    [ranks] = [row["ranks"] for row in beside["rows"]]
+    assert {
+        user: draws[0].standing.rank for user, draws in zip(cells.users, cells.at["popularity"], strict=True)
+    } == ranks
+    for user, draws in zip(cells.users, cells.at["copy(neighbours:2)"], strict=True):
+        run = rank(engine, GRID.run(user, {**next(GRID.settings()), "demos": "neighbours:2"}))
+        number = datasets.user(store, dataset.id, user)
+        listed = candidate_list(store, dataset, number.user, run.result["target"]["position"], "random", 6, 0)
+        ids = [datasets.items(store, dataset.id, [item])[item].item_id for item in listed.items]
+        shown = [([], demo["answer"]["item"]) for demo in run.result["demonstrations"]]
+        naive = copies.scores("copy", shown, [1.0] * len(shown), ids)
+        own = naive[ids.index(run.result["target"]["item"])]
+        assert draws[0].above == sum(score > own for score in naive)
+        assert draws[0].tied == sum(score == own for score in naive) - 1
+
+
+def test_nothing_is_computed_twice(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    plain = ranking.rank_all
+
+    def counted(loaded: Any, tasks: Any, cache: Any = None) -> Any:
+        asked.append(len(tasks))
+        return plain(loaded, tasks, cache)
+
+    monkeypatch.setattr(ranking, "rank_all", counted)
+    first = experiments.run(engine, GRID, quiet)
+    assert sum(asked) <= 5 * 4
+    asked.clear()
+    assert bytes_of(experiments.run(engine, GRID, quiet)) == bytes_of(first)
+    assert not asked
+    more = replace(GRID, users=6, demos=(*GRID.demos, "bm25:2"))
+    experiments.run(engine, more, quiet)
+    assert sum(asked) <= 5 * 1 + 1 * 5  # the new row for the five, all rows for the sixth
+
+
+@pytest.mark.parametrize("after", [1, 3, 7])
+def test_a_stopped_experiment_resumes_to_the_same_bytes(
+    engine: Engine, after: int, settings: Settings, tmp_path: Path
+) -> None:
+    reports = 0
+
+    def stopping(*_: Any) -> None:
+        nonlocal reports
+        reports += 1
+        if reports > after:
+            raise Stop
+
+    for _ in range(30):
+        reports = 0
+        try:
+            resumed = experiments.run(engine, GRID, stopping)
+            break
+        except Stop:
+            continue
+    else:
+        resumed = experiments.run(engine, GRID, quiet)
+    home = settings.model_copy(update={"home": tmp_path, "database_url": f"sqlite:///{tmp_path}/other.db"})
+    with Store.open(home) as other:
+        columns = toy_columns(users=12, items=30, length=8)
+        datasets.insert(other, "toy", columns, kind="generic", source="test", fingerprint="toy", report={})
+        anew = Engine(other, home)
+        anew.register("tiny", engine.registered("tiny").source)
+        assert bytes_of(experiments.run(anew, GRID, quiet)) == bytes_of(resumed)
+
+
+def test_effects_are_measured_where_they_are_asked_for(engine: Engine) -> None:
+    request = replace(
+        GRID, effects=True, baselines=None, copies=None, demos=("none", "neighbours:2"), draws=1
+    )
+    experiments.run(engine, request, quiet)
+    cells = experiments.stored(engine, laid_out(engine, request))
+    assert all(draws[0].effects is None for draws in cells.at["none"])
+    for [cell] in cells.at["neighbours:2"]:
+        assert cell.effects
+        assert len(cell.effects) == cell.shown
+    assert all(
+        setting not in experiments.answered(engine, laid_out(engine, request))["settings"].values()
+        for setting in (column.setting for column in laid_out(engine, GRID).columns[:2])
+    )
+
+
+def test_a_set_that_changes_meanwhile_changes_nothing(engine: Engine, store: Store) -> None:
+    dataset = datasets.get(store, "toy")
+    source = rank(engine, GRID.run("u1", {**next(GRID.settings()), "demos": "neighbours:2"}))
+    members = sets.members(source.result["demonstrations"])
+    sets.save(store, dataset, "mine", members, None, "")
+    grid = laid_out(engine, replace(GRID, demos=("none", "set:mine")))
+    sets.save(store, dataset, "mine", members[:1], None, "")
+    column = next(column for column in grid.columns if column.row.key == "set:mine")
+    assert len(rank(engine, grid.context(engine, column, "u2").request).result["demonstrations"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"reference": "nothing"}, "is no row of it"),
+        ({"scoring": ("auto", "calibrated")}, "are the same"),
+        ({"demos": ("none", "magic:2")}, "unknown strategy"),
+        ({"dataset": "elsewhere"}, "elsewhere"),
+        ({"model": ("tiny", "missing")}, "missing"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_computed(
+    engine: Engine, changes: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(Exception, match=complaint) as caught:
+        experiments.run(engine, replace(GRID, **changes), quiet)
+    assert isinstance(caught.value, BadInput) or "missing" in complaint or "elsewhere" in complaint
+    assert not runs.listing(engine.store)
+
+
+def test_the_estimate_counts_what_is_left(engine: Engine) -> None:
+    before = experiments.estimated(engine, GRID, units=0)
+    assert (before["cells"], before["stored"], before["seconds"]) == (5 * 8, 0, None)
+    timed = experiments.estimated(engine, GRID, units=1)
+    assert timed["seconds"] > 0
+    assert timed["stored"] == 2 * 8
+    experiments.run(engine, GRID, quiet)
+    after = experiments.estimated(engine, GRID)
+    assert (after["stored"], after["seconds"], after["tokens"]) == (40, 0, 0)

@@ -150,7 +150,7 @@ class ExperimentRequest(Request):
 
     def run(self, user: str, setting: Mapping[str, Any], draw: int = 0) -> RunRequest:
         """What a person would ask for this user under a setting. Raises BadInput."""
-        values = {
+        values: dict[str, Any] = {
             axis: None if axis in OPTIONAL and value == "none" else value for axis, value in setting.items()
         }
         return RunRequest(

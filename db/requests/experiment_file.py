@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
+from yaml.constructor import ConstructorError
 
 from db.errors import BadInput
 from db.names import quoted
@@ -18,13 +20,13 @@ class _Plain(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "references (*name) are not read")
+            raise ComposerError(None, None, "references (*name) are not read")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         names = [self.construct_object(key, deep=True) for key, _ in node.value]
         if twice := [name for place, name in enumerate(names) if name in names[:place]]:
-            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]!r} is there twice")
+            raise ConstructorError(None, None, f"{twice[0]!r} is there twice")
         return super().construct_mapping(node, deep)
 
 

@@ -13,6 +13,7 @@ from db.errors import BadInput, NotFound
 from db.requests import Chosen, RunRequest
 from db.runs import CUSTOM_SET, Filter, Run
 from db.store import Store
+from tests.db.newer import NEWER
 from tests.db.test_runs import keys, make
 
 STRATEGIES = ("bm25:4", "none", "neighbours:2")
@@ -189,13 +190,6 @@ def test_purging_removes_only_what_is_deleted(store: Store) -> None:
     with pytest.raises(NotFound):
         runs.restore(store, one)
     assert not runs.save(store, make(1)).cached
-
-
-NEWER = (
-    *("run_index", "demonstration_set_versions", "demonstration_sets"),
-    *("judgements", "judges", "judging_pairs", "judgings", "policies", "experiment_cells"),
-)
-"""Tables that a store before the index has not; dependent ones first."""
 
 
 def test_an_older_store_gets_the_index(store: Store, many: list[Run]) -> None:

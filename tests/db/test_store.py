@@ -20,6 +20,7 @@ from db import datasets, jobs, migrations, schema
 from db.errors import BadInput, DualensError
 from db.settings import Settings
 from db.store import Store
+from tests.db.newer import NEWER
 from tests.toys import toy_columns
 
 ROOT = Path(__file__).parents[2]
@@ -89,19 +90,7 @@ def test_the_migrated_tables_are_written_as_in_the_schema(store: Store) -> None:
 def test_an_older_store_is_brought_up_to_date_with_its_jobs(store: Store) -> None:
     job = jobs.submit(store, "rank", {"a": 1})
     with store.write() as connection:
-        for table in (
-            "optimizations",
-            "templates",
-            "run_index",
-            "demonstration_set_versions",
-            "demonstration_sets",
-            "judgements",
-            "judges",
-            "judging_pairs",
-            "judgings",
-            "policies",
-            "outside_systems",
-        ):
+        for table in ("optimizations", "templates", *NEWER):
             connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("ALTER TABLE demonstrations DROP COLUMN merged"))
         for column in ("partial", "wanted_until", "left_low_s", "left_high_s"):

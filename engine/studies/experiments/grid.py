@@ -11,21 +11,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from db import datasets, templates
+from db import datasets, outside, templates
 from db.canonical import digest
 from db.choices import BASELINES, COPIES, SET
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.experiments import Place
 from db.models import ModelInfo
+from db.outside import Lists
 from db.requests import ExperimentRequest, RunRequest
 from db.requests.edits import drawn, parse
 from db.requests.settled import settled_demos
 from db.requests.strategy_spec import parse_spec
 from db.version import ENGINE_VERSION
-from engine.baselines.ranks import users_of
+from engine.baselines.fitting import trained_until
 from engine.context import Context, Engine, context_of
-from engine.studies.experiments.cells import BASELINE, COPY, Row
+from engine.evaluation.users import asked_users
+from engine.studies.experiments.cells import BASELINE, COPY, OUTSIDE, Row
 from engine.tasks.rank import asked_here
 
 DRAWN = frozenset({"random", "placebo", "placebo-users"})
@@ -50,7 +52,7 @@ class Column:
 @dataclass(frozen=True)
 class Grid:
     """An experiment's users, in the order drawn, and its rows in groups that are computed together: those of
-    each model with the copies of their demonstrations, then the baselines."""
+    each model with the copies of their demonstrations, systems from elsewhere, the baselines."""
 
     request: ExperimentRequest
     dataset: DatasetInfo
@@ -68,6 +70,12 @@ class Grid:
         """How many cells there are in all."""
         return len(self.users) * sum(column.row.draws for column in self.columns)
 
+    @property
+    def lists(self) -> Lists:
+        """Which candidate lists all rows rank."""
+        request = self.request
+        return Lists(request.candidate_kind, request.candidates, request.seed, request.target)
+
     def context(self, engine: Engine, column: Column, user: str, draw: int = 0) -> Context[RunRequest]:
         """The run of a cell, with what was looked up once for all of them."""
         info = self.models[column.values["model"]]
@@ -79,9 +87,8 @@ def laid_out(engine: Engine, request: ExperimentRequest) -> Grid:
     dataset = datasets.get(engine.store, request.dataset)
     for written in request.demos:
         parse_spec(written)
-    columns = datasets.columns(engine.store, dataset.id)
     kinds = request.baselines or ()
-    users = users_of(dataset, columns, kinds, request.users, request.seed, request.target)
+    users = _users(engine, request, dataset)
     if len(users) < 2:
         raise BadInput(
             f"{request.dataset!r} has no two users whose {request.target} target can be predicted."
@@ -97,6 +104,8 @@ def laid_out(engine: Engine, request: ExperimentRequest) -> Grid:
             for copy in request.copies or ()
             for column in _first_of_each_choice(groups[name])
         ]
+    if request.systems:
+        groups["other systems"] = [_system_column(engine, grid, name) for name in request.systems]
     if kinds:
         groups["baselines"] = [_baseline_column(grid, kind) for kind in kinds]
     found = Grid(request, dataset, tuple(users), models, groups)
@@ -157,6 +166,27 @@ def _baseline_column(grid: Grid, kind: str) -> Column:
     lists = [request.candidates, request.candidate_kind, request.target, request.seed]
     row = Row(key=kind, label=BASELINES[kind].label, kind=BASELINE)
     return Column(row, digest([ENGINE_VERSION, grid.dataset.fingerprint, kind, *lists]), {})
+
+
+def _system_column(engine: Engine, grid: Grid, name: str) -> Column:
+    """A system from elsewhere; its cells depend on the scores that were read last under its name."""
+    scored = outside.scored(engine.store, grid.dataset, grid.lists, name)
+    if missing := [user for user in grid.users if user not in scored]:
+        raise BadInput(
+            f"systems: {name!r} has no scores for {len(missing):,} of the {len(grid.users):,} users asked, "
+            f"such as {missing[0]!r}. Export their lists with `dualens lists export --users "
+            f"{len(grid.users)}` and read its scores of them with `dualens lists score`."
+        )
+    kept = digest({user: list(scored[user]) for user in grid.users})
+    return Column(Row(key=name, label=name, kind=OUTSIDE), digest([OUTSIDE, name, kept]), {})
+
+
+def _users(engine: Engine, request: ExperimentRequest, dataset: DatasetInfo) -> list[str]:
+    """Who is asked: nested draws, and where a baseline was trained, only those whose target is later."""
+    columns = datasets.columns(engine.store, dataset.id)
+    moments = [trained_until(columns, kind, request.target) for kind in request.baselines or ()]
+    since = max((moment for moment in moments if moment is not None), default=None)
+    return asked_users(columns, dataset.origin, request.users, request.seed, request.target, since)
 
 
 def _first_of_each_choice(columns: Sequence[Column]) -> list[Column]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from db import datasets
 from db.choices import BASELINES
+from db.errors import BadInput
 from db.experiments import Place
 from db.runs import Run
 from engine.baselines.fitting import Fitted, fitted
@@ -21,9 +22,10 @@ from engine.demos import query as queries
 from engine.evaluation.metrics import order, standing
 from engine.progress import Report, quiet
 from engine.studies.answers import finite
-from engine.studies.experiments.cells import BASELINE, COPY, TOP, Cell
+from engine.studies.experiments.cells import BASELINE, COPY, OUTSIDE, TOP, Cell
 from engine.studies.experiments.grid import Column, Grid
 from engine.tasks.effects import effects
+from engine.tasks.outside_systems import scores
 from engine.tasks.rank import rank_many
 
 Unit = Callable[[str, Report], dict[Place, Cell]]
@@ -34,6 +36,8 @@ def unit(engine: Engine, grid: Grid, group: Sequence[Column]) -> Unit:
     """What computes a group's cells of a user. Raises what ranking raises."""
     if group[0].row.kind == BASELINE:
         return Baselines(engine, grid, group)
+    if group[0].row.kind == OUTSIDE:
+        return Systems(engine, grid, group)
     return lambda user, report: ranked(engine, grid, group, user, report)
 
 
@@ -125,6 +129,38 @@ class Offered:
         _, numbers = self.of(user)
         items = datasets.items(self.store, self.grid.dataset.id, numbers)
         return [items[number].item_id for number in numbers]
+
+
+class Systems:
+    """A user's cells of systems from elsewhere."""
+
+    def __init__(self, engine: Engine, grid: Grid, group: Sequence[Column]) -> None:
+        self.engine, self.grid, self.group = engine, grid, group
+        self.offered = Offered(engine, grid)
+
+    @cached_property
+    def scores(self) -> dict[str, dict[str, list[float]]]:
+        """By name and user, in the order in which the candidates were drawn."""
+        store, grid = self.engine.store, self.grid
+        return {
+            column.row.key: scores(store, grid.dataset, grid.lists, column.row.key, grid.users)
+            for column in self.group
+        }
+
+    def __call__(self, user: str, _: Report = quiet) -> dict[Place, Cell]:
+        query, numbers = self.offered.of(user)
+        ids, target = self.offered.ids(user), numbers.index(query.target.item)
+        cells = {}
+        for column in self.group:
+            [place] = column.places(user)
+            known = self.scores[column.row.key].get(user)
+            if known is None:
+                raise BadInput(
+                    f"{column.row.key!r} scored another list of {user!r} than today's. Export the "
+                    "lists and read its scores again."
+                )
+            cells[place] = of_scores(known, ids, target)
+        return cells
 
 
 class Baselines:

@@ -1,6 +1,7 @@
 """Experiments on a tiny random model: every cell equals the run a person would ask for, and none is computed
 twice."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from db import datasets, runs, sets
 from db.canonical import canonical_json
 from db.errors import BadInput
+from db.outside import Lists
 from db.requests import ExperimentRequest
 from db.settings import Settings
 from db.store import Store
@@ -22,6 +24,8 @@ from engine.progress import quiet
 from engine.studies.experiments import run as experiments
 from engine.studies.experiments.grid import laid_out
 from engine.tasks.compared_baselines import compared
+from engine.tasks.frozen_lists import export
+from engine.tasks.outside_systems import take
 from engine.tasks.rank import rank
 from tests.toys import toy_columns
 
@@ -98,11 +102,10 @@ def test_draws_choose_other_demonstrations_for_the_same_list(engine: Engine, sto
 def test_copies_and_baselines_rank_the_same_lists(engine: Engine, store: Store) -> None:
     experiments.run(engine, GRID, quiet)
     cells, dataset = experiments.stored(engine, laid_out(engine, GRID)), datasets.get(store, "toy")
-    beside = compared(engine, "toy", ["popularity"], users=5, candidates=6)
+    beside = compared(engine, "toy", ["popularity"], users=12, candidates=6)
     [ranks] = [row["ranks"] for row in beside["rows"]]
-    assert {
-        user: draws[0].standing.rank for user, draws in zip(cells.users, cells.at["popularity"], strict=True)
-    } == ranks
+    for user, draws in zip(cells.users, cells.at["popularity"], strict=True):
+        assert draws[0].standing.rank == ranks[user]
     for user, draws in zip(cells.users, cells.at["copy(neighbours:2)"], strict=True):
         run = rank(engine, GRID.run(user, {**next(GRID.settings()), "demos": "neighbours:2"}))
         number = datasets.user(store, dataset.id, user)
@@ -113,6 +116,24 @@ def test_copies_and_baselines_rank_the_same_lists(engine: Engine, store: Store) 
         own = naive[ids.index(run.result["target"]["item"])]
         assert draws[0].above == sum(score > own for score in naive)
         assert draws[0].tied == sum(score == own for score in naive) - 1
+
+
+def test_a_system_from_elsewhere_ranks_the_same_lists(engine: Engine, store: Store, tmp_path: Path) -> None:
+    dataset, lists = datasets.get(store, "toy"), Lists("random", 6, 0, "test")
+    export(store, dataset, lists, GRID.users, tmp_path / "lists.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "lists.jsonl").read_text(encoding="utf-8").splitlines()]
+    scored = [
+        {"user": row["user"], "scores": dict.fromkeys((item["item"] for item in row["candidates"]), 0.5)}
+        for row in rows
+    ]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, scored)), encoding="utf-8")
+    take(store, dataset, lists, "mine", tmp_path / "mine.jsonl")
+    request = replace(GRID, systems=("mine",))
+    experiments.run(engine, request, quiet)
+    cells = experiments.stored(engine, laid_out(engine, request))
+    assert {(draws[0].above, draws[0].tied) for draws in cells.at["mine"]} == {(0, 5)}
+    with pytest.raises(BadInput, match="no scores for 1 of the 6 users"):
+        laid_out(engine, replace(request, users=6))
 
 
 def test_nothing_is_computed_twice(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

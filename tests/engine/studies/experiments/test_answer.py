@@ -4,12 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from db.canonical import canonical_json
 from db.errors import BadInput
 from engine.studies.experiments.answer import answer, plain, tables
+from engine.studies.experiments.beyond_accuracy import catalogue
 from engine.studies.plan import SIMULATED
-from tests.support.grid import NOTHING_KNOWN, grid
+from tests.support.grid import NOTHING_KNOWN, cell, grid
 
 RNG = np.random.Generator(np.random.PCG64(0))
 FAR = RNG.integers(8, 21, 40)
@@ -97,6 +100,30 @@ def test_the_other_questions_are_answered_for_the_reference_and_the_highest_othe
     assert found["across_users"]["helps"] == ["d"]
     assert found["timings"]["frontier"] is None, "no time was measured"
     assert len(tables(found)) == 7
+
+
+lists = st.builds(
+    cell,
+    st.integers(1, 20),
+    st.integers(0, 19),
+    tokens=st.none() | st.integers(1, 900),
+    seconds=st.none() | st.floats(0, 9),
+    effects=st.none() | st.dictionaries(st.sampled_from("abc"), st.floats(-2, 2)),
+    top=st.lists(st.sampled_from("vwxyz"), unique=True).map(tuple),
+    margin=st.none() | st.floats(-9, 0),
+    margin_zero_shot=st.none() | st.floats(-9, 0),
+)
+
+
+@given(st.integers(1, 12), st.integers(1, 3), st.data())
+@settings(max_examples=15)
+def test_whatever_was_measured_there_is_an_answer(users: int, draws: int, data: st.DataObject) -> None:
+    per_user = st.lists(st.lists(lists, min_size=draws, max_size=draws), min_size=users, max_size=users)
+    rows = {name: data.draw(per_user) for name in ("none", "bm25", "random")}
+    known = catalogue(list("vwxy"), ["a b", "", "b", "c"], [4, 1, 1, 0], ["k", None, None, "k"])
+    found = answer(grid(rows), known, "none")
+    assert json.loads(canonical_json(found)) == found
+    assert all(len(row) == len(columns) for columns, rows in tables(found) for row in rows)
 
 
 def test_every_row_of_the_tables_is_as_wide_as_its_head() -> None:

@@ -28,7 +28,7 @@ from db.endpoints import Endpoint
 from db.errors import BadInput, ModelError, NotFound
 from db.models import FOLDER, LOADING, ModelInfo
 from db.public import PUBLIC_MODELS
-from db.requests import OptimizeRequest, RunRequest
+from db.requests import OptimizeRequest, RunRequest, request_digest
 from db.requests.settled import STATES, settled
 from db.settings import Settings
 from db.store import Store
@@ -357,6 +357,12 @@ class Context(Generic[Request]):
             "proxy": None if self.proxy is None else self.engine.identity(self.proxy).as_dict(),
             "encoder": self._encoder_identity(),
         }
+
+    @cached_property
+    def request_digest(self) -> str:
+        """Digest of the request wherever it is answered (`db.requests.request_digest`)."""
+        assert isinstance(self.request, RunRequest)
+        return request_digest(self.store, self.request, self.model.revision)
 
     def _encoder_identity(self) -> list[str | None] | None:
         if not isinstance(self.request, RunRequest) or self.request.embedding in (None, STATES):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from db import demonstrations, runs, texts
 from db.canonical import digest
-from db.requests import RunRequest, request_digest
+from db.requests import RunRequest
 from db.requests.edits import drawn
 from db.runs import Run
 from db.store import Store
@@ -132,7 +132,7 @@ def _run(inputs: Inputs, loaded: Any, ranked: RankResult, timings: dict[str, flo
     return Run(
         key=run_key(inputs, loaded),
         request=request,
-        request_digest=request_digest(context.store, request, context.model.revision),
+        request_digest=context.request_digest,
         dataset_id=inputs.dataset.origin_id,
         user_id=inputs.query.user_id,
         model=context.model.name,
@@ -157,16 +157,14 @@ def _ranked(
 def asked_here(context: Context[RunRequest]) -> str:
     """Digest of all that decides a run's numbers and is known without loading the model: the request, and
     the dtypes, devices, libraries and files with which this engine answers it."""
-    asked = request_digest(context.store, context.request, context.model.revision)
-    return digest([asked, context.computing])
+    return digest([context.request_digest, context.computing])
 
 
 def _served(context: Context[RunRequest], run: Run) -> Run:
     """A stored run, which pages find as the answer from now on, also where another engine answered since."""
-    asked = request_digest(context.store, context.request, context.model.revision)
-    known = runs.by_request(context.store, asked)
+    known = runs.by_request(context.store, context.request_digest)
     if known is None or known.key != run.key:
-        runs.answer(context.store, asked, run.key)
+        runs.answer(context.store, context.request_digest, run.key)
     return run
 
 

@@ -64,6 +64,7 @@ PRIORITY = {
     "setup": STARTED,
     "study": BACKGROUND,
     "experiment": BACKGROUND,
+    "experiment_selector": BACKGROUND,
     "tune": BACKGROUND,
 }
 """The priority of each kind of job."""

@@ -56,6 +56,7 @@ WORK = {
     "tune": "tuning",
     "study": "study",
     "experiment": "experiment",
+    "experiment_selector": "learning whom demonstrations help",
 }
 """Kind of a job -> what the engine does then."""
 

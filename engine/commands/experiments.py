@@ -21,7 +21,10 @@ from engine.commands import output
 from engine.commands.options import Json, Limit, listing, opened, service_engine, takes
 from engine.jobs.worker import run_here
 from engine.studies.experiments.answer import tables
+from engine.studies.experiments.cells import MODEL
+from engine.studies.experiments.gated import gated, only_row
 from engine.studies.experiments.run import estimated
+from engine.studies.experiments.selector import tables as selector_tables
 
 KIND = "experiment"
 group = typer.Typer(
@@ -152,6 +155,77 @@ def export(
         return
     typed(str(out)).write_text(text, encoding="utf-8")
     output.line(f"Written to {out}.")
+
+
+@group.command(epilog="Example: dualens experiment selector 12 --without none --with neighbours:4")
+def selector(
+    number: Number,
+    without: Annotated[str, typer.Option(help="Row without demonstrations, as the table calls it.")] = "none",
+    with_: Annotated[
+        str | None,
+        typer.Option("--with", help="Row with demonstrations (default: the best row other than --without)."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Learn from earlier purchases whom demonstrations help, and judge that rule on the last ones."""
+    with opened() as store, service_engine(store) as engine:
+        job = of_number(store, number)
+        request = ExperimentRequest.from_json(job.payload)
+        chosen = with_ or _best_with(job.result or {}, without)
+        payload = {"request": request.to_json(), "rows": [without, chosen]}
+        found = run_here(engine, "experiment_selector", payload, output.aside)
+    if json:
+        output.as_json({"experiment": number, **found})
+        return
+    for columns, rows in selector_tables(found):
+        output.table(rows, *columns)
+    output.line(found["said"])
+
+
+@group.command(epilog="Example: dualens experiment gate mine.yaml --row bm25:4 --stored 12 --max-drop 0.02")
+@laid_out
+def gate(
+    request: ExperimentRequest,
+    context: typer.Context,
+    file: File = None,
+    row: Annotated[
+        str | None,
+        typer.Option(help="The row that is judged (default: the only model's row beside the reference)."),
+    ] = None,
+    stored: Annotated[
+        int | None, typer.Option(help="Number of the experiment that --max-drop compares with.")
+    ] = None,
+    stored_row: Annotated[
+        str | None, typer.Option(help="Its row (default: the one of the same name).")
+    ] = None,
+    min_ndcg: Annotated[float | None, typer.Option(help="NDCG@10 that is asked for at least.")] = None,
+    max_drop: Annotated[
+        float | None, typer.Option(help="By how much NDCG@10 may be below the stored row's.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run an experiment and say whether it is good enough: status 0 if so, 1 on a regression, 2 where the
+    evidence is not enough to say (or the command cannot be carried out)."""
+    request = asked(request, context, file)
+    with opened() as store, service_engine(store) as engine:
+        earlier = None if stored is None else of_number(store, stored)
+        result = run_here(engine, KIND, request.to_json(), output.aside)
+        judged = row or only_row(result)
+        before = None if earlier is None else earlier.result
+        found = gated(store, result, judged, before, stored_row or judged, min_ndcg, max_drop)
+    if json:
+        output.as_json(found)
+    else:
+        for sentence in found["said"]:
+            output.line(sentence)
+    raise typer.Exit(found["exit_code"])
+
+
+def _best_with(result: dict[str, Any], without: str) -> str:
+    rows = [row for row in result["rows"] if row["kind"] == MODEL and row["key"] != without]
+    if not rows:
+        raise BadInput(f"The experiment has no row of a model beside {without!r}. Name one with --with.")
+    return max(rows, key=lambda row: row["measures"]["ndcg10"]["mean"])["key"]
 
 
 def of_number(store: Store, number: int, *, ended: bool = True) -> Job:

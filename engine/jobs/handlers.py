@@ -23,6 +23,7 @@ from engine.policy.made import export
 from engine.progress import Report
 from engine.registry import implementation
 from engine.studies.experiments import run as experiments
+from engine.studies.experiments.where_they_help import where_they_help
 from engine.tasks.add_endpoint import add_endpoint
 from engine.tasks.attribution import attribution
 from engine.tasks.baseline_lists import baseline_lists
@@ -211,6 +212,14 @@ def experiment_job(engine: Engine, payload: dict[str, Any], report: Report) -> d
     return experiments.run(engine, request, report, getattr(report, "before", None))
 
 
+def experiment_selector_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{request, rows}` -> the rule that says whom demonstrations help, for the row without and the one with
+    them (`engine.studies.experiments.where_they_help`)."""
+    without, with_ = payload["rows"]
+    request = ExperimentRequest.from_json(payload["request"])
+    return where_they_help(engine, request, without, with_, report)
+
+
 def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request, kinds, draws, kappa, measure}` -> effects over draws of each edit."""
     return perturbation_stats(
@@ -298,6 +307,7 @@ _OF_KINDS: dict[str, Handler] = {
     "tune": tune_job,
     "study": study_job,
     "experiment": experiment_job,
+    "experiment_selector": experiment_selector_job,
     "peers": baseline_lists_job,
     "spread": spread_job,
     "forward": forward_job,

@@ -33,7 +33,14 @@ def run(
     """The answer of an experiment, ready for JSON. `before`: the last partial result of an attempt that was
     cut off. Raises BadInput, NotFound, ModelError, OutOfMemory."""
     grid = laid_out(engine, request)
-    progress = Progress(engine, grid, report, (before or {}).get("seconds", 0.0))
+    seconds = computed(engine, grid, report, (before or {}).get("seconds", 0.0))
+    return {"seconds": round(seconds, 1), **answered(engine, grid)}
+
+
+def computed(engine: Engine, grid: Grid, report: Report, before: float = 0.0) -> float:
+    """Compute and store all cells of a grid that are missing. `before`: seconds that earlier attempts took;
+    seconds of all attempts."""
+    progress = Progress(engine, grid, report, before)
     for name, group in grid.groups.items():
         compute = unit(engine, grid, group)
         for number, user in enumerate(grid.users):
@@ -42,7 +49,7 @@ def run(
             message = f"{name}: user {number + 1:,} of {len(grid.users):,}"
             progress.say(message)
             progress.add(compute(user, progress.within(message)))
-    return {"seconds": round(progress.seconds, 1), **answered(engine, grid)}
+    return progress.seconds
 
 
 def estimated(engine: Engine, request: ExperimentRequest, units: int = 2) -> dict[str, Any]:

@@ -79,3 +79,19 @@ def test_options_replace_the_fields_of_a_file(workspace: Store, tmp_path: Path) 
 )
 def test_refusals_say_what_to_correct(workspace: Store, words: tuple[str, ...], complaint: str) -> None:
     assert complaint in called(*words, ok=False)
+
+
+def test_a_gate_ends_with_its_verdict(workspace: Store) -> None:
+    small = ("--users", "8", "--draws", "1", "--json")
+    ran = json.loads(called("run", str(EXAMPLE), *small))
+    [mean] = [row["measures"]["ndcg10"]["mean"] for row in ran["rows"] if row["key"] == "random:4"]
+    for bars, status in (
+        (("--min-ndcg", "0"), 0),
+        (("--stored", str(ran["experiment"]), "--max-drop", "0"), 0),
+        (("--min-ndcg", "1"), 1),
+        (("--min-ndcg", str(mean)), 2),  # part of the interval is below it
+    ):
+        words = ["experiment", "gate", str(EXAMPLE), *small, "--row", "random:4", *bars]
+        found = CliRunner().invoke(app, words)
+        assert found.exit_code == json.loads(found.stdout)["exit_code"] == status, bars
+    assert "name a bar" in called("gate", str(EXAMPLE), *small, "--row", "random:4", ok=False)

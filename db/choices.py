@@ -669,6 +669,17 @@ STUDIES: dict[str, StudyChoice] = _table(
         "turning a demonstration down; grey: other scores.",
     ),
     StudyChoice(
+        "contamination",
+        "Contamination: does the model know this catalogue?",
+        "How far a model knows titles and histories before it is asked: titles completed from their first "
+        "half, histories against shuffled ones, rankings with made-up titles",
+        paper="arXiv 2402.15938, 2505.10212",
+        asks=("demos", "candidates", "candidate_kind", "scoring", "turns", "history"),
+        users=200,
+        reads="Each line compares what is real with a control. A sign: the difference is above zero after "
+        "Holm's correction; no sign: its 95 % interval ends below what would matter.",
+    ),
+    StudyChoice(
         "drift",
         "Drift: what does a frozen model lose?",
         "A frozen model with fresh, renewed, stale and no demonstrations over the periods after it was "

@@ -6,6 +6,7 @@ now are told from those of today's. Nothing here says which candidate is the tar
 """
 
 import json
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -126,7 +127,7 @@ def delete(store: Store, info: DatasetInfo, name: str, lists: Lists | None = Non
     if not count:
         raise NotFound(
             f"{info.name!r} has no outside system {quoted(name)}. Nothing was changed. "
-            f"`dualens lists scored -d {info.name}` lists those there are."
+            f"`dualens lists scored -d {shlex.quote(info.name)}` lists those there are."
         )
     return count
 

@@ -9,10 +9,12 @@ from dashboard.report.story import Step, Story, Table, framed, joined, said, tol
 from dashboard.screens.studies import comparison_tables as tables
 from dashboard.screens.studies import drift_chart, study_text
 from dashboard.screens.studies.conclusion import added, conclusion
+from dashboard.screens.studies.evidence import evidence_table
 from dashboard.screens.studies.study_list import about
 from dashboard.screens.studies.study_text import HEADING, SHORT, Study, is_estimate, measured, named, sure
 from dashboard.text.formats import moment, plural
 from dashboard.text.literal import md, plain
+from db import contamination
 from db.choices import STUDIES
 from db.errors import DualensError
 from db.requests import StudyRequest
@@ -25,7 +27,7 @@ TESTS = (
 INTERVALS = "Means over users with 95 % intervals."
 
 
-def story(_: Store, study: Study) -> Story:
+def story(store: Store, study: Study) -> Story:
     """What is told of a study."""
     found, asked = study.found, {**study.asked, **(study.found.get("request") or {})}
     request = _request(asked)
@@ -45,6 +47,7 @@ def story(_: Store, study: Study) -> Story:
         limits=said(
             facts.SIMULATED if simulated else None,
             _state(study),
+            _known(store, asked),
             *(found.get("notes") or []),
         ),
         tables=told(_inputs(request)) if request else (),
@@ -55,6 +58,13 @@ def story(_: Store, study: Study) -> Story:
             facts.report_again([str(study.job.id)]),
         ),
     )
+
+
+def _known(store: Store, asked: Mapping[str, Any]) -> str | None:
+    """How far the model knew the data set's titles; nothing in the study that measures it."""
+    if asked.get("study") == contamination.STUDY:
+        return None
+    return contamination.line(store, str(asked.get("dataset")), str(asked.get("model") or "embedded"))
 
 
 def _request(asked: Mapping[str, Any]) -> StudyRequest | None:
@@ -131,6 +141,8 @@ def _drawn(study: Study, measure: str) -> tuple[tuple[str, ...], tuple[Table, ..
         drawn.append(pictures.dots(rows, f"{measured(measure)}, mean over users", line))
         shown += [framed("All strategies", tables.strategy_table(found))]
         shown += [framed("What choosing took", tables.strategy_details(found))]
+    if found.get("evidence"):
+        shown.append(framed("Real titles and histories beside controls", evidence_table(found)))
     if found.get("cells"):
         drawn.append(pictures.dots(cell_dots(found, measure), f"{measured(measure)}, mean over users"))
         shown += [framed(measured(each), study_text.grid(found, each)) for each in study.measures()]

@@ -1,5 +1,6 @@
 """The commands `lists ...`: frozen candidate lists out, and any system's scores of them in."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -125,7 +126,7 @@ def _again(what: str, dataset: str, lists: Lists) -> str:
     """A command about these lists; options that are the usual ones are left out."""
     flags = {"kind": "--kind", "size": "--candidates", "seed": "--seed", "target": "--target"}
     given = [f"{flags[k]} {value}" for k, value in vars(lists).items() if value != getattr(USUAL, k)]
-    return " ".join(["dualens lists", what, "-d", dataset, *given])
+    return " ".join(["dualens lists", what, "-d", shlex.quote(dataset), *given])
 
 
 def _row(system: System, found: dict[str, Any] | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The targets stay in the store: a file names users and candidates only, and what 
 """
 
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,7 +122,7 @@ def checked(
 def command(info: DatasetInfo, lists: Lists, users: int) -> str:
     """The command that writes these lists."""
     options = f"--users {users} --candidates {lists.size} --kind {lists.kind} --seed {lists.seed}"
-    return f"dualens lists export -d {info.name} {options} --target {lists.target} --out FILE"
+    return f"dualens lists export -d {shlex.quote(info.name)} {options} --target {lists.target} --out FILE"
 
 
 def _until_last(drawn: Sequence[str], there: set[str]) -> Sequence[str]:

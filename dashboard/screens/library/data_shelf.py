@@ -13,7 +13,7 @@ from dashboard.text.formats import moment
 from dashboard.text.literal import md, plain
 from dashboard.ui import live, opening, progress, rights
 from dashboard.ui.notices import empty
-from db import datasets, jobs
+from db import contamination, datasets, jobs
 from db.choices import FORMATS
 from db.datasets import DatasetInfo
 from db.jobs import Job
@@ -77,6 +77,9 @@ def _details(info: DatasetInfo) -> None:
         rights.change_button("Delete", key="delete-data", on_click=_delete, args=(info,), help=about)
     imports.report(info.report)
     st.caption(f"From {md(info.source)}")
+    known = contamination.measured(session.store(), dataset=info.name)
+    told = [f"{one.sentence} (study {one.study})" for one in known] or [contamination.not_measured(info.name)]
+    st.caption(f"How far models know this catalogue: {md(' '.join(told))}")
 
 
 def _delete(info: DatasetInfo) -> None:

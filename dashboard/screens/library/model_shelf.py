@@ -17,7 +17,7 @@ from dashboard.text.formats import count, parameters, size
 from dashboard.text.literal import md, plain
 from dashboard.ui import opening, progress, rights
 from dashboard.ui.notices import empty, problem
-from db import datasets, jobs, models, workers
+from db import contamination, datasets, jobs, models, workers
 from db.choices import SCORINGS
 from db.endpoints import (
     BUDGET,
@@ -165,6 +165,12 @@ def _details(model: ModelInfo, host: Machine) -> None:
             st.caption(f":orange[Note:] {md(note)}")
         return
     st.caption(md(needs(model, host).sentence))
+    known = [
+        f"{one.dataset}: {one.short} (study {one.study})"
+        for one in contamination.measured(session.store(), model=model.name)
+    ]
+    told = "; ".join(known) or contamination.not_measured("DATA", model.name)
+    st.caption(f"How far it knows catalogues: {md(told)}")
     if origin := model.details.get("origin"):
         st.caption(md(origin_words(origin)))
 

@@ -12,10 +12,11 @@ from dashboard.screens.studies.study_result import (
     take_away,
 )
 from dashboard.screens.studies.study_text import Study, measured, so_far
+from dashboard.state import session
 from dashboard.text.literal import md
 from dashboard.ui import progress, rights, sharing, watched
 from dashboard.ui.notices import HEAD_PX, empty, looks, problem
-from db import jobs
+from db import contamination, jobs
 from db.jobs import Job
 
 LINE_PX = 70  # which numbers these are, and how far they are
@@ -72,8 +73,17 @@ def _one(study: Study) -> None:
             st.markdown(md(short))
             if more:
                 st.caption("\n".join(f"- {md(sentence)}" for sentence in more))
+            _known(study)
     for note in study.found.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")
+
+
+def _known(study: Study) -> None:
+    """How far the model knew the data set's titles, which all other studies take for granted."""
+    if study.asked.get("study") == contamination.STUDY:
+        return
+    dataset, model = str(study.asked.get("dataset")), str(study.asked.get("model") or "embedded")
+    st.caption(md(contamination.line(session.store(), dataset, model)))
 
 
 def _button(job: Job) -> None:

@@ -23,6 +23,7 @@ from dashboard.screens.studies.comparison_tables import (
 )
 from dashboard.screens.studies.conclusion import added
 from dashboard.screens.studies.drift_chart import describe, drift
+from dashboard.screens.studies.evidence import evidence_table
 from dashboard.screens.studies.study_text import (
     Study,
     grid,
@@ -57,6 +58,9 @@ def result(study: Study) -> None:
         st.caption(study.what.reads)
     if found.get("strategies"):
         _strategies(study, measure)
+    if found.get("evidence"):
+        table(evidence_table(found))
+        st.markdown("**Rankings by titles**")
     if found.get("cells"):
         table(grid(found, measure))
     if found.get("series"):

@@ -35,6 +35,9 @@ NAMES = {  # of rows, conditions and series: as a heading, in a narrow column, i
     "zero_shot": ("zero-shot", "zero-shot", "zero-shot"),
     "stale": ("stale demonstrations", "stale", "stale"),
     "fresh": ("fresh demonstrations", "fresh", "fresh"),
+    "real": ("real titles", "real titles", "real titles"),
+    "twin": ("made-up titles", "made-up titles", "made-up titles"),
+    "demonstrations": ("with demonstrations", "with demonstrations", "with demonstrations"),
     "llm_fresh": ("LLM, fresh demonstrations", "LLM, fresh", "the LLM with fresh demonstrations"),
     "llm_renewed": (
         "LLM, demonstrations renewed each period",

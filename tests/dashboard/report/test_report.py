@@ -39,6 +39,7 @@ STUDIES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "drift": fake_study.drift,
     "strategies": fake_study.strategies,
     "faithfulness": fake_study.faithfulness,
+    "contamination": fake_study.contamination,
 }
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
@@ -12,7 +13,7 @@ from dashboard.ui import engine_status, progress
 from db import datasets, jobs, models, workers
 from db.store import Store
 from db.workers import Worker
-from tests.support import shop
+from tests.support import fake_study, shop
 from tests.support.fake_engine import FakeEngine
 from tests.support.reading import button, read, texts, until
 
@@ -264,3 +265,33 @@ def test_the_engine_says_what_it_does_in_words() -> None:
         domain.busy_with("register_model loading the weights") == "registering a model · loading the weights"
     )
     assert domain.busy_with("") == ""
+
+
+def test_a_data_set_and_a_model_say_what_the_model_knew(home: Path, store: Store) -> None:
+    info = shop.stock(store)
+    said = AppTest.from_function(_details_of, args=(info.name, "embedded")).run()
+    assert "not measured: dualens study contamination -d simulated" in texts(said)
+    asked = {"study": "contamination", "dataset": "simulated", "model": "embedded", "users": 20}
+    job = jobs.submit(store, "study", asked)
+    jobs.claim(store, "me")
+    revision = models.get(store, "embedded").revision
+    jobs.finish(store, job.id, "me", {**fake_study.contamination(asked), "model": {"revision": revision}})
+    said = AppTest.from_function(_details_of, args=(info.name, "embedded")).run()
+    assert f"embedded knows titles of simulated: it completes 40.0% of them. (study {job.id})" in read(
+        texts(said)
+    )
+    assert f"How far it knows catalogues: simulated: knows titles (study {job.id})" in read(texts(said))
+
+
+def _details_of(dataset: str, model: str) -> None:
+    """The details of a data set and of a model, as a page draws them."""
+    import psutil
+
+    from dashboard.screens.library import data_shelf, model_shelf
+    from dashboard.screens.library.model_memory import machine
+    from dashboard.state import session
+    from db import datasets, models
+
+    data_shelf._details(datasets.get(session.store(), dataset))
+    host = machine([], session.store().settings, psutil.virtual_memory().available)
+    model_shelf._details(models.get(session.store(), model), host)

@@ -524,3 +524,38 @@ def test_a_bar_is_shown_with_its_verdict() -> None:
         ":orange[**does not hold**]",
         ":blue[**holds**]",  # of an earlier version
     ]
+
+
+def known_titles(store: Store) -> Job:
+    """A study of contamination that is done."""
+    asked = {"study": "contamination", "dataset": "simulated", "model": "embedded", "users": 20}
+    found = {"study": "contamination", "dataset": "simulated", **fake_study.contamination(asked)}
+    found["model"] = {"model": "embedded", "revision": models.get(store, "embedded").revision}
+    return ended(store, "done", asked, result=found)
+
+
+def test_what_a_model_knows_is_shown_beside_its_controls(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    known_titles(store)
+    app = open_page("studies")
+    assert not app.exception
+    evidence, rankings, tested = (table.value for table in app.table)
+    assert list(evidence["says"]) == [":blue[**a sign**]", "no sign", "too few to say"]
+    assert list(evidence["n"]) == ["30"] * 3
+    assert list(rankings[""]) == ["real titles", "made\\-up titles"]
+    assert list(rankings.columns)[1:] == ["zero\\-shot", "with demonstrations"]
+    assert list(tested["against"]) == ["made\\-up titles\\, zero\\-shot"]
+    assert "embedded knows titles of simulated" in seen(app)
+    assert "How far the model knows this catalogue" not in seen(app)
+
+
+def test_other_studies_say_what_the_model_knew(open_page: Open, store: Store) -> None:
+    shop.stock(store)
+    asked = {"study": "strategies", "dataset": "simulated", "model": "embedded", "users": 20, "k": 4}
+    result = {"study": "strategies", "dataset": "simulated", **fake_study.strategies(asked)}
+    ended(store, "done", asked, result=result)
+    told = "not measured: dualens study contamination -d simulated -m embedded"
+    assert f"How far the model knows this catalogue: {told}" in seen(open_page("studies"))
+    number = known_titles(store).id
+    app = open_page("studies", study=str(number - 1))
+    assert f"it completes 40.0% of them. (study {number})" in seen(app)

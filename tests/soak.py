@@ -31,13 +31,13 @@ from db import datasets, jobs, schema, workers
 from db.errors import DualensError
 from db.integrity import check
 from db.patience import Patience
-from db.requests import RunRequest, StudyRequest
+from db.requests import ExperimentRequest, RunRequest, StudyRequest
 from db.settings import Settings
 from db.store import Store
 from tests.db import postgres
 
 ROOT = Path(__file__).resolve().parents[1]
-CLOCKS = {"seconds", "timings_ms", "seconds_per_user", "ms", "created_at", "tokens_per_second"}
+CLOCKS = {"seconds", "timings_ms", "seconds_per_user", "ms", "created_at", "tokens_per_second", "timings"}
 SHORTEST_S, LONGEST_S = 2.0, 15.0  # between two faults
 LOCKED_S, FULL_S, DOWN_S = (1.0, 90.0), (2.0, 30.0), (0.5, 10.0)
 TABLES = {  # what must be equal, by table: the columns that say what was computed
@@ -48,6 +48,7 @@ TABLES = {  # what must be equal, by table: the columns that say what was comput
     schema.demonstrations: ("id", "source", "user_id", "history", "answer"),
     schema.optimizations: ("key", "user_id", "result"),
     schema.texts: ("hash", "text"),
+    schema.experiment_cells: ("setting", "user_id", "draw", "cell"),
     schema.jobs: ("kind", "payload", "state", "result"),
 }
 
@@ -67,6 +68,16 @@ def work(home: Path, size: int) -> list[tuple[str, dict[str, Any]]]:
             }
         )
         filed.append(("study", study.to_json()))
+        grid = ExperimentRequest(
+            "simulated",
+            users=6,
+            seed=number,
+            demos=("none", "random:2"),
+            draws=2,
+            candidates=5,
+            copies=("copy",),
+        )
+        filed.append(("experiment", grid.to_json()))
         filed.append(("import", {"path": str(table(home.parents[1], number)), "name": f"shop-{number}"}))
         for user in range(6):
             user_id = f"s{(97 * number + 31 * user) % 2000:04d}"

@@ -89,17 +89,18 @@ def _plain(context: Context[RunRequest]) -> bool:
 
 def _ranked_together(many: Sequence[Inputs], report: Report) -> list[Run]:
     """New runs of one model. Requests that lead to the same prompt share one."""
+    from engine.llm.scoring.memory import PrefillCache
     from engine.llm.scoring.ranking import rank_all
 
-    context = many[0].context
-    loaded, prefills = context.loaded, context.engine.prefills
+    loaded = many[0].context.loaded
     keys = [run_key(inputs, loaded) for inputs in many]
     different = dict(zip(keys, many, strict=True))
     with counting(report, f"ranking {counted(len(different), 'list')}"):
-        ranked = rank_all(loaded, [inputs.task() for inputs in different.values()], prefills)
+        # Nothing kept from others: what is read together decides the last digits, also after a restart.
+        ranked = rank_all(loaded, [inputs.task() for inputs in different.values()], PrefillCache())
     results_ = dict(zip(different, ranked, strict=True))
     return _kept(
-        context.store,
+        many[0].context.store,
         [
             (inputs, loaded, results_[key], {**(timed := results_[key].timings_ms), "total": timed["rank"]})
             for key, inputs in zip(keys, many, strict=True)

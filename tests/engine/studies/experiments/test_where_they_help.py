@@ -1,4 +1,4 @@
-"""Whom demonstrations help, and gates, on a tiny model: learned from the earlier purchase, judged on the last."""
+"""Whom demonstrations help, and gates, on a tiny model: learned from earlier purchases only."""
 
 from dataclasses import replace
 

@@ -93,6 +93,7 @@ from db import policies as _policies  # noqa: E402
 from db import runs as _runs  # noqa: E402
 from db import templates as _templates  # noqa: E402
 from db.errors import DualensError  # noqa: E402
+from db.paths import write as _write  # noqa: E402
 from db.requests import OptimizeRequest, RunRequest  # noqa: E402
 from db.settings import STORE_WAIT, Settings, set_store_wait  # noqa: E402
 from db.store import Store  # noqa: E402
@@ -430,8 +431,8 @@ class Workspace:
         from engine.policy.made import policy_of
 
         made = policy_of(self._engine, self._request(dataset, user, options), fixed)
+        _write(path, made.text())
         _policies.note(self._store, made)
-        Path(path).write_text(made.text(), encoding="utf-8")
         return Path(path)
 
     def _request(self, dataset: str, user: str, options: Mapping[str, Any]) -> RunRequest:

@@ -15,8 +15,12 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from db.choices import CONTROLLED
 from db.errors import BadInput
 from db.names import quoted
+from db.requests.fields import LONGEST_SEED
+from db.requests.strategy_spec import MOST as MOST_DEMONSTRATIONS
+from db.requests.strategy_spec import parse_spec
 from db.schema import policies as table
 from db.store import Store
 from db.templates import LARGEST as LARGEST_TEMPLATE
@@ -25,10 +29,10 @@ FORMAT = 1
 """Of the files that are written; every one up to it is read."""
 
 LARGEST = 4_000_000  # bytes of a file
-MOST_DEMONSTRATIONS = 64
 FIXED = "fixed"
 """The strategy of a policy whose demonstrations are the same for all users."""
 
+LONGEST_TITLE = 20_000
 Short = Field(max_length=500)
 _AGAIN = "Write it again with `dualens policy`."
 
@@ -40,7 +44,7 @@ class _Part(BaseModel):
 class Purchase(_Part):
     """An item as demonstrations show it. timestamp: unix seconds."""
 
-    title: str = Field(max_length=20_000)
+    title: str = Field(max_length=LONGEST_TITLE)
     item: str = Field(default="", max_length=2_000)
     rating: float | None = None
     timestamp: int | None = None
@@ -69,7 +73,7 @@ class CandidateSettings(_Part):
 
     count: int = Field(ge=2, le=100_000)
     kind: str = Short
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, le=LONGEST_SEED)
 
 
 class Guard(_Part):
@@ -101,12 +105,22 @@ class Model(_Part):
     system: str = Field(default="", max_length=2_000)
 
 
+class RatingScale(_Part):
+    """Which ratings are likings (`db.ratings.Scale`)."""
+
+    low: float
+    high: float
+    liked: float
+    disliked: float
+    counts: bool = False
+
+
 class Data(_Part):
-    """The data set: its fingerprint, and the scale that says which ratings are likings."""
+    """The data set: its fingerprint, and its scale."""
 
     name: str = Short
     fingerprint: str = Short
-    scale: dict[str, float | bool]
+    scale: RatingScale
 
 
 class Policy(_Part):
@@ -125,7 +139,7 @@ class Policy(_Part):
     scoring: str = Short
     turns: Literal["one", "chat"]
     history: int = Field(ge=1, le=10_000)
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, le=LONGEST_SEED)
     candidates: CandidateSettings
     guard: Guard | None = None
     model: Model
@@ -163,6 +177,16 @@ def read(text: str, named: str = "The policy") -> Policy:
         raise BadInput(f"{named} cannot be used: {where[:80]}: {first['msg']}. {_AGAIN}") from None
     if policy.fixed != (policy.strategy == FIXED):
         raise BadInput(f"{named} cannot be used: strategy is {FIXED} exactly where demonstrations are given.")
+    shown = parse_spec(policy.strategy).size if policy.demonstrations is None else len(policy.demonstrations)
+    if policy.k != min(MOST_DEMONSTRATIONS, shown):
+        raise BadInput(
+            f"{named} cannot be used: k is {policy.k}, and {policy.strategy} has {shown}. {_AGAIN}"
+        )
+    if policy.control_of not in CONTROLLED:
+        raise BadInput(
+            f"{named} cannot be used: control_of is {quoted(policy.control_of)}, not one of "
+            f"{', '.join(CONTROLLED)}. {_AGAIN}"
+        )
     return policy
 
 
@@ -209,7 +233,7 @@ def written(store: Store, dataset: str) -> list[Written]:
     query = sa.select(table).where(table.c.dataset == dataset).order_by(table.c.created_at.desc())
     with store.read() as connection:
         rows = connection.execute(query).all()
-    return [Written(row.digest, read(row.text), row.created_at) for row in rows]
+    return [Written(row.digest, Policy.model_validate_json(row.text), row.created_at) for row in rows]
 
 
 def snippet(policy: Policy, path: str = "policy.json") -> str:

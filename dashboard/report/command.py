@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from db.errors import DualensError
-from db.paths import typed
+from db.paths import write
 from db.patience import Patience
 from db.settings import Settings
 from db.store import Store
@@ -32,18 +31,5 @@ def report(
     settings = Settings()
     with Store.open(settings, Patience(settings.store_wait)) as store:
         text = document(story(store, ids), time.time())
-    size = write(text, typed(out))
+    size = write(out, text)
     typer.echo(f"{out}: {size / 1000:,.0f} kB. It opens offline, in any browser.")
-
-
-def write(text: str, path: Path) -> int:
-    """Write a report; its bytes. Raises DualensError where it cannot be written."""
-    content = text.encode("utf-8", errors="replace")
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise DualensError(
-            f"The report cannot be written to {path}: {error.strerror or error}. Nothing was changed. Name "
-            "another file with --out."
-        ) from error
-    return len(content)

@@ -8,6 +8,7 @@ import typer
 from db import policies, runs
 from db.canonical import canonical_json
 from db.errors import BadInput
+from db.paths import typed, write
 from engine.commands import output
 from engine.commands.options import Json, opened, service_engine
 from engine.context import Engine
@@ -49,12 +50,12 @@ def policy(
     json: Json = False,
 ) -> None:
     """Write a policy file for what a stored run does: `dualens.load_policy` and `dualens prompt` read it."""
-    if file.exists():
+    if typed(file).exists():
         raise BadInput(f"{file} exists already. Give a new name, or remove it.")
     with opened() as store, service_engine(store) as engine:
         made = policy_of(engine, runs.get(store, run).request, None if each is None else not each)
+        write(file, made.text())
         policies.note(store, made)
-    file.write_text(made.text(), encoding="utf-8")
     if json:
         output.as_json({"file": str(file), "strategy": made.strategy, "k": made.k, "notes": list(made.notes)})
         return

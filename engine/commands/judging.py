@@ -10,7 +10,7 @@ from db import judging, runs
 from db.errors import BadInput
 from db.judging import Judging, Side, Two, words
 from db.names import quoted
-from db.paths import typed
+from db.paths import write
 from db.store import Store
 from engine.commands import output
 from engine.commands.options import Dataset, Json, at_least, listing, opened, seeded
@@ -134,11 +134,7 @@ def export(
     if out is None:
         output.verbatim(written)
         return
-    try:
-        typed(out).write_text(written, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise BadInput(f"{quoted(str(out))} cannot be written: {why}.") from error
+    write(out, written)
 
 
 @group.command(epilog="Example: dualens judge delete 1")

@@ -14,7 +14,7 @@ from db import datasets, demonstrations, runs, sets
 from db.datasets import DatasetInfo
 from db.errors import BadInput, NotFound
 from db.names import quoted
-from db.paths import typed
+from db.paths import typed, write
 from db.requests.run import read_chosen
 from db.sets import Member, NamedSet, files
 from db.store import Store
@@ -243,7 +243,7 @@ def export(
     if out is None:
         output.as_json(written)
     else:
-        _write(typed(out), written)
+        write(out, json_.dumps(written, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
     for note in notes:
         output.aside(note)
 
@@ -350,12 +350,3 @@ def _text(path: Path) -> str:
     except (OSError, ValueError) as error:  # a NUL in the path
         why = getattr(error, "strerror", None) or error
         raise BadInput(f"{quoted(str(path))} cannot be read: {why}. Nothing was changed.") from error
-
-
-def _write(path: Path, value: Any) -> None:
-    text = json_.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise BadInput(f"{quoted(str(path))} cannot be written: {why}.") from error

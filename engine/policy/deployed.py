@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from db.datasets import DatasetInfo, Interaction
 from db.errors import BadInput
+from db.names import quoted
+from db.policies import LONGEST_TITLE, Purchase
 from db.policies import Policy as PolicyFile
-from db.policies import Purchase
 from db.ratings import Scale
 from engine.context import Engine
 from engine.policy.paper import Paper
@@ -99,6 +100,8 @@ class Policy:
         *,
         opened: bool = False,
     ) -> None:
+        if titles is not None and not isinstance(titles, Mapping):
+            raise BadInput("titles: expected a mapping, the title of each item id.")
         self.file = file
         self._engine, self._titles, self._opened = engine, titles, opened
         self._paper = Paper(file.model, source or file.model.source)
@@ -108,7 +111,7 @@ class Policy:
             self._form = self._template.form(file.scoring)
         except BadInput as error:
             raise BadInput(f"The policy cannot be used: template: {error}") from error
-        self._scale = Scale.from_json(dict(file.data.scale))  # type: ignore[arg-type]
+        self._scale = Scale.from_json(file.data.scale.model_dump())
 
     def __repr__(self) -> str:
         shown = "fixed demonstrations" if self.file.fixed else self.file.strategy
@@ -204,7 +207,7 @@ class Policy:
 
     def _demonstrations(self, query: Query | None) -> tuple[list[Example], tuple[float, ...]]:
         if self.file.demonstrations is not None:
-            shown = self.file.demonstrations
+            shown = [demo for demo in self.file.demonstrations if demo.weight > 0]
             examples = [self._example(list(map(_purchase, d.history)), _purchase(d.answer)) for d in shown]
             return examples, tuple(d.weight for d in shown)
         assert query is not None
@@ -260,7 +263,7 @@ class Policy:
         """The items of these ids (or, where the workspace has to know them, of these titles)."""
         if self._titles is not None:
             return {
-                name: _purchase(Purchase(title=self._titles[name], item=name))
+                name: replace(_given("titles", self._titles[name]), item_id=name)
                 for name in named
                 if name in self._titles
             }
@@ -276,14 +279,12 @@ def _items(name: str, given: Sequence[Item]) -> list[Item]:
 
 
 def _given(name: str, item: Item) -> Interaction:
-    if isinstance(item, str):
-        return _purchase(Purchase(title=item))
     try:
-        return _purchase(Purchase.model_validate(dict(item)))
-    except ValueError as error:
+        return _purchase(Purchase.model_validate({"title": item} if isinstance(item, str) else dict(item)))
+    except (TypeError, ValueError) as error:
         raise BadInput(
-            f"{name}: an item is a title, or a mapping with title, rating, timestamp (unix seconds), "
-            f"category and brand; got {str(item)[:80]}."
+            f"{name}: an item is a title of at most {LONGEST_TITLE:,} characters, or a mapping with title, "
+            f"rating, timestamp (unix seconds), category and brand; got {quoted(item)}."
         ) from error
 
 

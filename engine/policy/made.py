@@ -17,6 +17,7 @@ from db.policies import (
     Model,
     Policy,
     Purchase,
+    RatingScale,
     Shown,
     TemplateText,
     snippet,
@@ -68,6 +69,8 @@ def policy_of(engine: Engine, request: RunRequest, fixed: bool | None = None) ->
     notes, demonstrations = _shown(whole) if whole else ([], None)
     if whole and whole.of_set:
         notes += whole.of_set.left_out(request.user)
+    if demonstrations is not None and len(demonstrations) > MOST:
+        raise BadInput(f"A policy has at most {MOST} demonstrations, not {len(demonstrations)}. Take fewer.")
     if request.exclude_target_item:
         notes.append("Those that show the item to predict were left out; a service does not know it.")
     return Policy(
@@ -92,7 +95,7 @@ def policy_of(engine: Engine, request: RunRequest, fixed: bool | None = None) ->
         data=Data(
             name=context.dataset.name,
             fingerprint=context.dataset.fingerprint,
-            scale=context.dataset.scale.to_json(),
+            scale=RatingScale(**context.dataset.scale.to_json()),
         ),
         notes=tuple(notes),
     )

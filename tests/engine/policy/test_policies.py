@@ -256,11 +256,17 @@ def test_what_is_no_history_is_refused(tiny: Engine, tmp_path: Path) -> None:
         tiny, asked(demos="neighbours:1", scoring="listwise"), tmp_path / "policy.json", fixed=True
     )
     policy = dualens.load_policy(path)
-    for history in ([], "Tetris", None, [3], [{"name": "Tetris"}], [{"title": 3}]):
+    broken: list[Any] = [[], "Tetris", None, [3], [{"name": "Tetris"}], [{"title": 3}]]
+    for history in (*broken, ["a" * 20_001], ["half a character \ud800"]):
         with pytest.raises(BadInput, match=r"^history: "):
             policy.prompt(history, ["A", "B"])  # type: ignore[arg-type]
-    with pytest.raises(BadInput, match=r"^candidates: "):
-        policy.prompt(["Tetris"])
+    for candidates in (None, ["a" * 20_001]):
+        with pytest.raises(BadInput, match=r"^candidates: "):
+            policy.prompt(["Tetris"], candidates)
+    titles: Any
+    for titles in (["Tetris"], {"i1": 3}, {"i1": "a" * 20_001}):
+        with pytest.raises(BadInput, match=r"^titles: "):
+            dualens.load_policy(path, titles=titles).prompt(["i1"], ["A", "B"])
 
 
 @pytest.fixture
@@ -285,6 +291,13 @@ BROKEN: dict[str, Callable[[dict[str, Any]], Any]] = {
         text=p["template"]["text"].replace("{history}", "{history.__class__}")
     ),
     "no scoring mode 'other'": lambda p: p.update(scoring="other"),
+    "data.scale.high: Field required": lambda p: p["data"].update(scale={"low": 1}),
+    "data.scale.x: Extra inputs": lambda p: p["data"]["scale"].update(x=1.0),
+    "k is 5, and fixed has 1": lambda p: p.update(k=5),
+    "control_of is 'other', not one of random": lambda p: p.update(control_of="other"),
+    "unknown strategy 'other'": lambda p: p.update(strategy="other:3", demonstrations=None),
+    "k is 9, and bm25:3 has 3": lambda p: p.update(strategy="bm25:3", demonstrations=None, k=9),
+    "candidates.seed: Input should be less": lambda p: p["candidates"].update(seed=10**400),
 }
 
 
@@ -319,6 +332,25 @@ def test_what_is_no_policy_file_is_refused(tmp_path: Path, content: bytes) -> No
     for path in (tmp_path, tmp_path / "none.json", "a\x00b"):
         with pytest.raises(BadInput, match="cannot be read"):
             dualens.load_policy(path)
+
+
+def test_a_demonstration_that_is_turned_off_by_hand_is_not_in_the_prompt(
+    sound: dict[str, Any], tmp_path: Path
+) -> None:
+    shown = dualens.load_policy(tmp_path / "policy.json").prompt(["Tetris"])
+    sound["demonstrations"][0]["weight"] = 0
+    (tmp_path / "policy.json").write_text(json.dumps(sound))
+    prompt = dualens.load_policy(tmp_path / "policy.json").prompt(["Tetris"])
+    answer = sound["demonstrations"][0]["answer"]["title"]
+    assert (answer in shown.text, answer in prompt.text, prompt.weights) == (True, False, ())
+
+
+def test_a_policy_that_cannot_be_written_is_said(tiny: Engine, tmp_path: Path) -> None:
+    workspace = dualens.open(tiny.settings.home, database_url=tiny.settings.database_url)
+    for path in (tmp_path / "no" / "policy.json", tmp_path, "a\0b"):
+        with pytest.raises(BadInput, match="cannot be written"):
+            workspace.policy("toy", "u8", path, model="tiny", demos="neighbours:1", candidates=6)
+    assert policies.written(tiny.store, "toy") == []
 
 
 def test_hostile_titles_stay_text(tiny: Engine, tmp_path: Path) -> None:

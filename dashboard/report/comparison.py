@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dashboard.charts.bump import joined
 from dashboard.report import facts, pictures, run
-from dashboard.report.story import Step, Story, Text, framed, said, told
+from dashboard.report.story import LONGEST_TEXT, Step, Story, Text, framed, said, told
 from dashboard.screens.compare import attribution_text, differences, word_diff
 from dashboard.screens.compare.differences import NAMES
 from dashboard.text import words
@@ -25,7 +25,7 @@ def story(store: Store, chosen: Sequence[Run]) -> Story:
     """What is told of two to four runs; all are held against the first."""
     named = dict(zip(NAMES, chosen, strict=False))
     users = dict.fromkeys(plain(each.request.user, 40) for each in chosen)
-    data = [(each.request.dataset, facts.simulated(store, each.request.dataset)) for each in chosen]
+    data = [(each.request.dataset, facts.simulated(store, each)) for each in chosen]
     measured = [run.measured(store, each) for each in chosen]
     return Story(
         kind="comparison",
@@ -195,10 +195,11 @@ def _word_diffs(store: Store, chosen: Sequence[Run]) -> list[Text]:
             before, after = texts.get(store, hashes[0]), texts.get(store, key)
         except NotFound:
             continue
+        name = NAMES[at]
         title = (
-            f"The prompts of A and {NAMES[at]}, word by word: struck through only in A, underlined only in it"
+            f"The prompts of A and {name}, word by word: struck through only in A, underlined only in {name}"
         )
-        found.append(
-            Text(title.replace("in it", f"in {NAMES[at]}"), word_diff.html(before, after, title), True)
-        )
+        if max(len(before), len(after)) > LONGEST_TEXT:
+            title += f"; their first {LONGEST_TEXT:,} letters"
+        found.append(Text(title, word_diff.html(before[:LONGEST_TEXT], after[:LONGEST_TEXT], title), True))
     return found

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from dashboard.report.story import Step, Story, Table, Text
+from dashboard.report.story import LONGEST_TEXT, Step, Story, Table, Text
 from dashboard.text import marked
 from dashboard.text.formats import moment
 from dashboard.text.literal import block, html
 from dashboard.ui.theme import DARK, LIGHT, Palette
 
 MOST_BYTES = 6_000_000
-LONGEST_TEXT = 200_000  # letters of a prompt; the rest is left out, and said
 MANY_ROWS = 30  # a longer table is folded; it is printed whole
+MOST_ROWS = 1_000  # of a table; the rest is left out, and said
 SHEET = Path(__file__).with_name("report.css")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -92,17 +92,20 @@ def _items(sentences: Sequence[str]) -> str:
 
 
 def table(shown: Table, level: int = 3) -> str:
-    """A table under a heading of this level; one of many rows is folded."""
-    numeric = [_is_numeric([row[at] for row in shown.rows]) for at in range(len(shown.head))]
+    """A table under a heading of this level; one of many rows is folded, of too many only the first stay."""
+    rows, left = shown.rows[:MOST_ROWS], len(shown.rows) - MOST_ROWS
+    numeric = [_is_numeric([row[at] for row in rows]) for at in range(len(shown.head))]
 
     def row(cells: Sequence[str], tag: str) -> str:
         return "<tr>" + "".join(_cell(cell, tag, n) for cell, n in zip(cells, numeric, strict=True)) + "</tr>"
 
-    head, body = row(shown.head, "th"), "".join(row(cells, "td") for cells in shown.rows)
+    head, body = row(shown.head, "th"), "".join(row(cells, "td") for cells in rows)
     whole = f"<div class='scroll'><table><thead>{head}</thead><tbody>{body}</tbody></table></div>"
     title = html(shown.title)
+    if left > 0:
+        whole += f"<p class='reading'>{left:,} more rows are left out.</p>"
     if len(shown.rows) > MANY_ROWS:
-        return f"<details><summary>{title} ({len(shown.rows)} rows)</summary>{whole}</details>"
+        return f"<details><summary>{title} ({len(shown.rows):,} rows)</summary>{whole}</details>"
     return f"<h{level}>{title}</h{level}>{whole}"
 
 

@@ -64,15 +64,18 @@ def data_first(names: Iterable[tuple[str, bool]]) -> list[str]:
     return [
         command("setup")
         if simulated
-        else f"# the data set {plain(name, 80)} is in the store: dualens datasets"
+        else f"# needs the data set {plain(name, 80)} in the store; this lists them: dualens datasets"
         for name, simulated in dict.fromkeys(names)
     ]
 
 
-def simulated(store: Store, dataset: str) -> bool:
-    """Whether a data set of this name is there and simulated."""
+def simulated(store: Store, run: Run) -> bool:
+    """Whether a run's data set is simulated, whatever has its name by now. A purged one is known by name."""
+    known = datasets.is_simulated(store, run.dataset_id)
+    if known is not None:
+        return known
     try:
-        return datasets.get(store, dataset).simulated
+        return datasets.get(store, run.request.dataset).simulated
     except NotFound:
         return False
 

@@ -20,7 +20,7 @@ NONE_MISLEADS = "Of the stored runs, none has a demonstration that surely mislea
 def story(store: Store, found: Guided) -> Story:
     """What is told on the way. The step at `OFF` has two pictures: with all, then without the good."""
     request = found.run.request
-    simulated = facts.SIMULATED if facts.simulated(store, request.dataset) else ""
+    simulated = facts.SIMULATED if facts.simulated(store, found.run) else ""
     return Story(
         kind="run",
         title=TITLE,

@@ -62,10 +62,12 @@ def story(store: Store, ids: Sequence[str]) -> Story:
     kinds = [kind for kind in KINDS.values() if kind.takes[0] <= len(ids) <= kind.takes[1]]
     if not kinds:
         raise BadInput(f"{len(ids)} ids are given. {HOW}")
-    if twice := [each for at, each in enumerate(ids) if each in ids[:at]]:
-        raise BadInput(f"{quoted(twice[0])} is given twice. {HOW}")
     for kind in kinds:
         found = [kind.find(store, each) for each in ids]
-        if None not in found:
-            return kind.tell(store, found)
+        if None in found:
+            continue
+        # One run can be named in two ways: by its key and by the first digits of it.
+        if twice := [each for at, each in enumerate(ids) if found[at] in found[:at]]:
+            raise BadInput(f"{quoted(twice[0])} is given twice. {HOW}")
+        return kind.tell(store, found)
     raise NotFound(f"The store holds no study and no run {quoted(ids[0])}. {HOW}")

@@ -40,7 +40,7 @@ def measured(store: Store, run: Run) -> Effects | None:
 def story(store: Store, run: Run) -> Story:
     """What is told of a run."""
     result, request, effects = run.result, run.request, measured(store, run)
-    is_simulated = facts.simulated(store, request.dataset)
+    is_simulated = facts.simulated(store, run)
     return Story(
         kind="run",
         title=f"What demonstrations do for user {plain(request.user, 40)}",
@@ -83,7 +83,8 @@ def _list_step(run: Run) -> Step:
             "without": [rank_number(row.ranks[0]) for row in rows],
             "moved": [mark(row) for row in rows],
             "item": [
-                f"**{md(row.title)}** :gray[target]" if row.is_target else md(row.title) for row in rows
+                f"**{md(row.title, LETTERS)}** :gray[target]" if row.is_target else md(row.title, LETTERS)
+                for row in rows
             ],
             "score": [number(row.scores[1]) for row in rows],
         }

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+LONGEST_TEXT = 200_000  # letters of a prompt; the rest is left out, and said
+
 
 @dataclass(frozen=True)
 class Table:

@@ -80,6 +80,13 @@ def fingerprint_of(store: Store, dataset_id: int | None) -> str | None:
         return connection.execute(query).scalar_one_or_none()
 
 
+def is_simulated(store: Store, dataset_id: int | None) -> bool | None:
+    """Whether a data set is simulated, in the bin or not; None where it was purged."""
+    query = sa.select(datasets.c.simulated).where(datasets.c.id == dataset_id)
+    with store.read() as connection:
+        return connection.execute(query).scalar_one_or_none()
+
+
 def get(store: Store, name: str) -> DatasetInfo:
     """The data set of this name as it is to be read: the one place where what is forgotten is left out.
 

@@ -71,6 +71,7 @@ def _unit(effects: Effects) -> str:
     return UNITS[effects["measure"] if effects else "margin"]
 
 
+LETTERS = 200  # of a title in a table
 COMPUTED_BY = ("dtype", "device", "libraries")
 # Only runs of earlier versions do not name their libraries.
 OTHER_VERSION = (
@@ -297,7 +298,8 @@ def list_table(run: Run, most: int = 20) -> pd.DataFrame:
 
 def ranks_table(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
     """Rank of each item in each list, for those who read rather than look; Markdown."""
-    titles = [f"**{md(row.title)}** :gray[target]" if row.is_target else md(row.title) for row in rows]
+    shown = [(md(row.title, LETTERS), row.is_target) for row in rows]
+    titles = [f"**{title}** :gray[target]" if is_target else title for title, is_target in shown]
     ranks = [[DASH if rank is None else str(rank) for rank in row.ranks] for row in rows]
     return pd.DataFrame(ranks, columns=list(names), index=titles)
 

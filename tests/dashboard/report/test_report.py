@@ -14,13 +14,14 @@ from dashboard.report.document import MOST_BYTES, POLICY, document
 from dashboard.report.kinds import KINDS, story
 from dashboard.report.story import Story
 from dashboard.text.literal import plain
-from db import jobs, runs
+from db import datasets, jobs, runs
 from db.errors import BadInput, DualensError, NotFound
 from db.requests import Chosen, RunRequest
 from db.runs import Run
 from db.store import Store
 from tests.support import fake_study, shop
 from tests.support.fake_engine import effects, pool, rank
+from tests.toys import toy_columns
 
 BASE = RunRequest("simulated", "shopper 0012")
 HOSTILE = (
@@ -207,11 +208,48 @@ def test_hostile_names_stay_words_of_the_shell(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("ids", "error"),
-    [([], BadInput), (["1"] * 5, BadInput), (["7"], NotFound), (["abcdef", "abcdef"], BadInput)],
+    [([], BadInput), (["1"] * 5, BadInput), (["7"], NotFound), (["abcdef", "abcdef"], NotFound)],
 )
 def test_what_names_nothing_is_refused(store: Store, ids: list[str], error: type[Exception]) -> None:
     with pytest.raises(error):
         story(store, ids)
+
+
+def test_a_run_is_not_compared_with_itself_however_it_is_named(store: Store, two: tuple[Run, Run]) -> None:
+    key = two[0].key
+    for ids in ([key, key], [key, key[:8]], [two[1].key, key[:10], key[:8]]):
+        with pytest.raises(BadInput, match="is given twice"):
+            story(store, ids)
+
+
+def test_simulated_data_is_called_so_when_its_name_is_free_or_given_to_other_data(store: Store) -> None:
+    shop.stock(store)
+    run = rank(store, BASE)
+    datasets.delete(store, "simulated")
+    assert "Simulated data: no real shopper is in it." in Reader(written(story(store, [run.key]))).words
+    datasets.insert(store, "simulated", toy_columns(), kind="", source="", fingerprint="r", report={})
+    assert "Simulated data: no real shopper is in it." in Reader(written(story(store, [run.key]))).words
+
+
+def test_a_report_of_a_very_long_list_stays_small(store: Store, two: tuple[Run, Run]) -> None:
+    longest = [
+        replace(each, key=letter * 64, request_digest=letter, result={**each.result, **_long(each.result)})
+        for letter, each in zip("cd", two, strict=True)
+    ]
+    for each in longest:
+        runs.save(store, each)
+    keys = [each.key for each in longest]
+    for ids in (keys[:1], keys):
+        words = Reader(written(story(store, ids))).words
+        assert "2,000 more rows are left out" in words
+
+
+def _long(result: dict[str, Any]) -> dict[str, Any]:
+    """Both lists of a result with 3,000 items of the longest titles; the target stands first."""
+    one = {**result["items"][0], "title": "'\"" * 250, "is_target": False}
+    rows = [{**one, "item": f"x{n}", "rank": n + 1} for n in range(3_000)]
+    rows[0] |= {"item": result["target"]["item"], "title": result["target"]["title"], "is_target": True}
+    return {"items": rows, "zero_shot": rows}
 
 
 def test_a_number_is_a_study_and_a_long_one_may_be_a_run(store: Store) -> None:

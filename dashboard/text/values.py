@@ -38,14 +38,14 @@ def source(name: object) -> str:
 
 
 def strategy(spec: str) -> str:
-    """4: BM25; as many as fit in 300 tokens: BM25; named set good-ones; no demonstrations."""
+    """BM25 (4); BM25 (as many as fit in 300 tokens); named set good-ones; no demonstrations."""
     if (reference := reference_of(spec)) is not None:
         return f"{SET.label} {plain(reference.partition('@')[0], 40)}"
     name, colon, size = spec.partition(":")
     if not colon:
         return label(STRATEGIES, name)
     many = f"as many as fit in {size[:-1]} tokens" if size.endswith("t") else size
-    return f"{plain(many, 40)}: {label(STRATEGIES, name)}"
+    return f"{label(STRATEGIES, name)} ({plain(many, 40)})"
 
 
 def perturbation(written: str) -> str:

@@ -87,7 +87,8 @@ def page_link(page: Page) -> None:
     st.header(page.title, anchor=False)
     st.caption(page.about)
     if page.docs:
-        st.caption(f"[Guide to {page.title}]({url(page.docs)})")
+        label = f"Guide to {page.title}" if page.listed else "More in the Guide"
+        st.caption(f"[{label}]({url(page.docs)})")
 
 
 def more(text: str, place: str = "") -> str | None:

@@ -16,6 +16,7 @@ from db.errors import BadInput
 from db.forgotten import removed
 from db.store import Store
 from engine.data.splits import MIN_HISTORY, held_out
+from engine.progress import counted
 from engine.prompts import Example
 
 HISTORY = 10
@@ -96,8 +97,8 @@ def build(
     position = user.length - hidden
     if position < MIN_HISTORY:
         raise BadInput(
-            f"User {user_id!r} of {dataset.name!r} has a history of {user.length} interactions; the {target} "
-            f"target needs at least {hidden + MIN_HISTORY}. Choose a user with a longer history."
+            f"User {user_id!r} of {dataset.name!r} has a history of {counted(user.length, 'interaction')}; "
+            f"the {target} target needs at least {hidden + MIN_HISTORY}. Choose a user with a longer history."
         )
     return _built(store, dataset, user, position, history)
 
@@ -122,8 +123,8 @@ def at(
     user = datasets.user(store, dataset.id, user_id)
     if not MIN_HISTORY <= position < user.length:
         raise BadInput(
-            f"User {user_id!r} of {dataset.name!r} has a history of {user.length} interactions; the position "
-            f"{position} is not one of {MIN_HISTORY} to {user.length - 1}."
+            f"User {user_id!r} of {dataset.name!r} has a history of {counted(user.length, 'interaction')}; "
+            f"the position {position} is not one of {MIN_HISTORY} to {user.length - 1}."
         )
     return _built(store, dataset, user, position, history, known_until)
 

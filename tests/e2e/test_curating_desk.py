@@ -90,3 +90,22 @@ def test_the_desk_is_saved_and_put_back(page: Any, dashboard: str, stocked: Stor
         page.get_by_role("button", name="Unlock: demonstration 2").wait_for()
     kept = sets.get(stocked, datasets.get(stocked, "simulated").id, "good ones")
     assert [use.user_id for use in sets.uses(stocked, kept)] == ["shopper 0012", "shopper 0012"]
+
+
+def test_on_a_laptop_rows_stay_in_place_and_what_can_be_done_in_one_line(
+    page: Any, dashboard: str, stocked: Store
+) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    with FakeEngine(stocked):
+        opened(page, dashboard)
+        page.get_by_role("button", name="Drop: demonstration 1").click()
+        page.get_by_role("link", name="Compare with before").wait_for()
+        page.get_by_role("button", name="Report", exact=True).wait_for()
+        still(page)
+        page.get_by_role("button", name="Drop: demonstration 1").focus()
+        rows = page.locator('[class*="st-key-desk-row-"]')
+        assert rows.evaluate_all("all => all.map(row => row.scrollLeft)") == [0, 0, 0]
+        actions = page.locator(".st-key-desk-actions :is(button, a)")
+        boxes = actions.evaluate_all("all => all.map(each => each.getBoundingClientRect().toJSON())")
+        drawn = [box for box in boxes if box["height"]]
+        assert max(box["top"] for box in drawn) < min(box["bottom"] for box in drawn), "in one line"

@@ -12,10 +12,10 @@ from dashboard.state import session
 from dashboard.text.formats import plural
 from dashboard.text.literal import md
 from dashboard.ui import bare, rights
-from dashboard.ui.notices import card, heading
+from dashboard.ui.notices import card, heading, problem
 from dashboard.ui.titles import whole
 from db import judging
-from db.errors import Conflict, DualensError
+from db.errors import Conflict, DualensError, NotFound
 from db.judging import TIE, Judge, Judgement, Judging, Pair
 
 NAME = "judge-name"
@@ -33,7 +33,12 @@ def draw(token: str) -> None:
     """The next pair of whoever the address names; before, who that is; behind the last, thanks."""
     bare.draw()
     store = session.store()
-    found = judging.by_token(store, token)
+    try:
+        found = judging.by_token(store, token)
+    except NotFound as error:
+        with st.container(key="judge-welcome"):
+            problem(str(error))
+        return
     name = str(st.query_params.get("as", ""))
     judge = None if rights.reads_only() else judging.find_judge(store, found, name)
     if judge is None:

@@ -22,7 +22,7 @@ def preferences(found: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "judge": md(row["judge"], 40),
+                "judge": md(row["judge"], 24),
                 "pairs": f"{row['pairs']} of {found['pairs']}",
                 "A": row["a"],
                 "ties": row[TIE],

@@ -53,10 +53,12 @@ class Desk:
     """The desk as drawn before the answer is known.
 
     `rows` None: they come with the run. `body` takes the rows then; `bars` the effects of rows drawn already,
-    `lines` the last line of each; `marks` says what shows the target (`marked`: it does already).
+    `lines` the last line of each; `marks` says what shows the target (`marked`: it does already); `before`
+    takes the way to the run shown before.
     """
 
     rows: list[dict[str, Any]] | None
+    before: Any
     notes: Any
     marks: Any
     body: Any
@@ -95,6 +97,7 @@ def start(view: View, outcome: Outcome | None, info: DatasetInfo, past: Sequence
         horizontal=True, vertical_alignment="center", key="desk-head", height=HEAD_PX, border=False
     ):
         st.subheader("Mixing desk", anchor=False)
+        before = st.empty()
         _steps(view)
     st.caption(ABOUT)
     rows, lost = rows_of(view, outcome, info, past)
@@ -106,10 +109,10 @@ def start(view: View, outcome: Outcome | None, info: DatasetInfo, past: Sequence
         # The desk of the previous question goes at once: its sliders would weigh what is no longer asked.
         body = st.empty()
         body.skeleton(height=ROW_PX * _expected(view, info))
-        return Desk(None, notes, marks, body, None, [], False)
+        return Desk(None, before, notes, marks, body, None, [], False)
     marked = _mark(marks, rows, view, outcome, target)
     bars, lines = _rows(st.container(), rows, view, outcome, target)
-    return Desk(rows, notes, marks, None, bars, lines, marked)
+    return Desk(rows, before, notes, marks, None, bars, lines, marked)
 
 
 def finish(
@@ -144,6 +147,7 @@ def finish(
             else:
                 job, key = measured.pending.id, outcome.run.key if outcome.run else ""
                 live.part(_growing, job, key, view, rows, look=looking.of_message, of=(job,), job=job)
+    _before(desk.before, outcome)
     _actions(view, outcome)
     _verdict(view, outcome, measured)
 
@@ -313,6 +317,17 @@ def _bar(title: str, entry: Mapping[str, Any], unit: str) -> Bar:
     )
 
 
+def _before(place: Any, outcome: Outcome) -> None:
+    """In the title row, the way to compare what is shown with what was."""
+    if outcome.run is not None and outcome.current and outcome.previous:
+        place.page_link(
+            "screens/compare/page.py",
+            label="Compare with before",
+            query_params={"a": outcome.previous, "b": outcome.run.key},
+            width="content",
+        )
+
+
 def _actions(view: View, outcome: Outcome) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="desk-actions"):
         pool.opener(view)
@@ -324,12 +339,6 @@ def _actions(view: View, outcome: Outcome) -> None:
             export_dialog.opener(outcome.run)
         if outcome.run is not None and outcome.current and outcome.run.result["demonstrations"]:
             st.page_link("screens/explain/page.py", label="Explain", query_params={"run": outcome.run.key})
-        if outcome.run is not None and outcome.current and outcome.previous:
-            st.page_link(
-                "screens/compare/page.py",
-                label="Compare with before",
-                query_params={"a": outcome.previous, "b": outcome.run.key},
-            )
         if outcome.run is not None and outcome.current:
             sharing.report(outcome.run.key)
     optimize_dialog.status(view)

@@ -81,6 +81,11 @@ def target_position(length: int, target: str) -> int:
 def about(view: View, user: UserInfo, words: Domain) -> str:
     """The muted sentence of the card."""
     before = max(0, target_position(user.length, view.options.target))
+    if not before:
+        return (
+            f"Too short to rank: nothing stands before the {words.event} to predict. Choose another user, or "
+            "undo what is forgotten."
+        )
     used = min(view.options.history, before)
     which = {
         "semantic": f"the {used} most similar to the candidates",

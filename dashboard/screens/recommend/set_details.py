@@ -10,10 +10,11 @@ import streamlit as st
 from dashboard.state import demonstrations, desk, session
 from dashboard.state.view import View
 from dashboard.text import words
-from dashboard.text.formats import day, plural, signed
+from dashboard.text.formats import day, moment, plural, signed
 from dashboard.text.literal import md, plain
 from dashboard.ui import dialogs, rights
 from dashboard.ui.notices import problem
+from dashboard.ui.run_picker import time_zone
 from db import sets
 from db.datasets import DatasetInfo
 from db.errors import DualensError
@@ -31,6 +32,7 @@ def draw(kept: NamedSet, others: Sequence[NamedSet], view: View, info: DatasetIn
         pd.DataFrame(
             {
                 "demonstration": [plain(words.short(shown[member.id])) for member in kept.members],
+                "from": [words.source_line(shown[member.id]) for member in kept.members],
                 "weight": [f"{member.weight:g}" for member in kept.members],
                 "": ["locked" if member.locked else "" for member in kept.members],
             }
@@ -139,7 +141,7 @@ def _runs(found: Sequence[Use], total: int) -> None:
         for use in found:
             st.page_link(
                 "screens/explain/page.py",
-                label=f"{md(plain(use.user_id), 24)}, {day(use.created_at)}",
+                label=f"{md(plain(use.user_id), 24)}, {moment(use.created_at, time_zone())}",
                 query_params={"run": use.run},
             )
 
@@ -171,7 +173,7 @@ def _lines(found: Difference, shown: dict[str, Any], one: str, other: str) -> It
     """What differs, a line each."""
 
     def title(name: str) -> str:
-        return md(words.short(shown[name]))
+        return f"{md(words.short(shown[name]))} :gray[({md(words.source_line(shown[name]))})]"
 
     yield from (f"Only in **{one}**: {title(name)}" for name in found.only_one)
     yield from (f"Only in **{other}**: {title(name)}" for name in found.only_other)
@@ -185,5 +187,5 @@ def _lines(found: Difference, shown: dict[str, Any], one: str, other: str) -> It
 def _rows(members: Sequence[Member], info: DatasetInfo) -> dict[str, Any]:
     """Each demonstration as the desk shows it, by its id."""
     views, lost = demonstrations.of([Chosen(member.id, member.weight) for member in members], info)
-    unknown = {"history": [], "answer": {"title": "not in the store"}}
+    unknown = {"history": [], "answer": {"title": "not in the store"}, "source": "", "user": ""}
     return {view["id"]: view for view in views} | dict.fromkeys(lost, unknown)

@@ -67,5 +67,5 @@ def sentence(found: Outcomes, dataset: str, model: str) -> str:
     where = f"{plain(model, 40)} on {plain(dataset, 40)}"
     return (
         f"Over the last {plural(found.users, 'user')} measured with {where}, demonstrations "
-        f"({which}) {counts[0]}, {counts[1]} and {counts[2]}."
+        f"by {which} {counts[0]}, {counts[1]} and {counts[2]}."
     )

@@ -49,8 +49,7 @@ def _demonstrations(study: Study, asked: Mapping[str, Any]) -> list[str]:
         return [f"compares {named}", plural(k, "demonstration")]
     if "demos" not in asks or not asked.get("demos"):
         return []
-    name, _, size = str(asked["demos"]).partition(":")
-    return [f"{values.strategy(name)} ({size})" if size else values.strategy(name)]
+    return [values.strategy(str(asked["demos"]))]
 
 
 def _models(study: Study) -> str:

@@ -6,6 +6,7 @@ from db import datasets
 from db.errors import BadInput, NotFound
 from db.store import Store
 from engine.demos.query import build
+from engine.progress import counted
 from tests.engine.demos.histories import Histories
 
 
@@ -29,7 +30,9 @@ def test_without_timestamps_there_is_no_moment(store: Store) -> None:
 @pytest.mark.parametrize("length, target", [(0, "test"), (1, "test"), (1, "probe"), (2, "probe")])
 def test_a_history_too_short_names_the_user_and_its_length(store: Store, length: int, target: str) -> None:
     dataset = Histories(3, ((0, 1, 2), (0,) * length), None).store(store)
-    with pytest.raises(BadInput, match=f"'u1' of .* history of {length} interactions; the {target} target"):
+    with pytest.raises(
+        BadInput, match=f"'u1' of .* history of {counted(length, 'interaction')}; the {target}"
+    ):
         build(store, dataset, "u1", target)
 
 

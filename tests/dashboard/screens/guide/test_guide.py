@@ -35,6 +35,12 @@ def test_a_page_links_to_its_documentation(open_page: Open, store: Store, page: 
     assert f"[Guide to {title}](guide?doc={page})" in texts(open_page(page))
 
 
+def test_a_page_that_the_navigation_lacks_is_not_called_by_its_name(open_page: Open, store: Store) -> None:
+    app = open_page("tour")
+    assert "[More in the Guide](guide?doc=present)" in texts(app)
+    assert "Guide to Guided" not in texts(app)
+
+
 def test_a_help_text_ends_in_a_link() -> None:
     assert help.more("What it is.", "glossary#nats") == "What it is. [Guide](guide?doc=glossary#nats)"
     assert help.more("") is None

@@ -197,7 +197,9 @@ def test_a_name_that_somebody_has_is_asked_for(open_page: Open, store: Store, ma
 
 
 def test_a_link_that_leads_nowhere_says_so(open_page: Open, store: Store, made: Judging) -> None:
-    assert "leads to no comparison" in texts(open_page("judge", judge="nothing"))
+    app = open_page("judge", judge="nothing")
+    assert "leads to no comparison" in texts(app)
+    assert not [line for line in said(app) if "from the navigation" in line], "there is none"
     assert "no blind comparison 99" in texts(open_page("judge", comparison="99"))
 
 

@@ -1,11 +1,16 @@
 """Forget on Recommend: the question, list before and now, undo, and the check."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.screens.recommend import history
+from dashboard.state.view import View
+from dashboard.text import domain
 from db import datasets
+from db.datasets import UserInfo
 from db.requests import RunRequest
 from db.store import Store
 from tests.support import shop
@@ -50,3 +55,11 @@ def test_a_purchase_is_forgotten_compared_checked_and_brought_back(open_page: Op
         later(app, lambda: "It counts as before" in texts(app) or "stood at rank" in texts(app), "undone")
     assert not app.exception
     assert datasets.get(stocked, "simulated") == before
+
+
+def test_a_history_with_nothing_left_says_so() -> None:
+    user = UserInfo(user=0, user_id="u", length=0, last_timestamp=None, tie=False)
+    for length in (0, 1):
+        said = history.about(View(), replace(user, length=length), domain.of("simulated"))
+        assert said.startswith("Too short to rank: nothing stands before the purchase to predict.")
+    assert "the newest 1 of 1" in history.about(View(), replace(user, length=2), domain.of("simulated"))

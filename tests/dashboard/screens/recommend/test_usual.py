@@ -46,7 +46,7 @@ def test_the_line_names_the_study_and_follows_newer_ones(open_page: Open, stocke
     first = study(stocked)
     app = open_page(**VIEW)
     assert "Over the last 20 users measured with embedded on simulated" in texts(app)
-    assert "(neighbours' windows) helped 10 (50%), hurt 5 (25%) and did nothing for 5 (25%)." in texts(app)
+    assert "by neighbours' windows helped 10 (50%), hurt 5 (25%) and did nothing for 5 (25%)." in texts(app)
     links = [each.proto for each in app.get("page_link") if each.proto.query_string == f"study={first}"]
     assert [link.label for link in links] == [f"Study {first}"]
     newer = study(stocked, seed=1)
@@ -63,6 +63,6 @@ def test_a_model_that_was_not_measured_has_no_line(open_page: Open, stocked: Sto
 def test_the_sentence() -> None:
     said = sentence(Outcomes("bm25", 84, 40, 76, (7,)), "beauty", "qwen")
     assert said == (
-        "Over the last 200 users measured with qwen on beauty, demonstrations (BM25) helped 84 (42%), hurt "
+        "Over the last 200 users measured with qwen on beauty, demonstrations by BM25 helped 84 (42%), hurt "
         "40 (20%) and did nothing for 76 (38%)."
     )

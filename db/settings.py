@@ -121,8 +121,11 @@ class Settings(BaseSettings):
             for folder in (self.home, *(self.home / name for name in SUBFOLDERS)):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
+            there = self.home.is_dir()
+            look = ", or look at what is stored with DUALENS_READ_ONLY=true" if there else ""
             raise DualensError(
-                f"The workspace folder {self.home} cannot be created: {error.strerror or error}. "
-                "Nothing was changed. Point DUALENS_HOME at a folder you may write to."
+                f"The workspace folder {self.home} cannot be {'written to' if there else 'created'}: "
+                f"{error.strerror or error}. Nothing was changed. Point DUALENS_HOME at a folder you may "
+                f"write to{look}."
             ) from error
         return self

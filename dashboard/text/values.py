@@ -39,13 +39,18 @@ def source(name: object) -> str:
 
 def strategy(spec: str) -> str:
     """BM25 (4); BM25 (as many as fit in 300 tokens); named set good-ones; no demonstrations."""
+    _, colon, size = spec.partition(":")
+    if not colon or reference_of(spec) is not None:
+        return strategy_name(spec)
+    many = f"as many as fit in {size[:-1]} tokens" if size.endswith("t") else size
+    return f"{strategy_name(spec)} ({plain(many, 40)})"
+
+
+def strategy_name(spec: str) -> str:
+    """The same without a number: BM25, named set good-ones."""
     if (reference := reference_of(spec)) is not None:
         return f"{SET.label} {plain(reference.partition('@')[0], 40)}"
-    name, colon, size = spec.partition(":")
-    if not colon:
-        return label(STRATEGIES, name)
-    many = f"as many as fit in {size[:-1]} tokens" if size.endswith("t") else size
-    return f"{label(STRATEGIES, name)} ({plain(many, 40)})"
+    return label(STRATEGIES, spec.partition(":")[0])
 
 
 def perturbation(written: str) -> str:

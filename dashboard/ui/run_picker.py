@@ -106,10 +106,10 @@ def label(run: RunSummary, zone: tzinfo = UTC) -> str:
 
 
 def chosen_by(run: RunSummary) -> str:
-    """BM25 (4), custom set (3), no demonstrations. Plain text."""
+    """BM25 (4), named set good-ones (2), custom set (3), no demonstrations. Plain text."""
     if not run.demonstrations:
         return values.strategy("none")
-    name = CUSTOM_SET if run.strategy is None else values.strategy(run.strategy.partition(":")[0])
+    name = CUSTOM_SET if run.strategy is None else values.strategy_name(run.strategy)
     return f"{name} ({run.demonstrations})"
 
 

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from db import runs
 from db.canonical import digest
-from db.choices import STRATEGIES
+from db.choices import SET, STRATEGIES
 from db.comparable import changed
 from db.errors import BadInput
 from db.requests import RunRequest
 from db.requests.fields import RequestField
+from db.requests.strategy_spec import reference_of
 from db.runs import CUSTOM_SET, Run
 from db.schema import run_index
 from db.schema import runs as run_table
@@ -164,6 +165,8 @@ def _demonstrations(request: RunRequest) -> str:
     if request.demonstrations is not None:
         return CUSTOM_SET if request.demonstrations else NO_DEMONSTRATIONS
     name, _, size = request.demos.partition(":")
+    if reference := reference_of(request.demos):
+        return f"{SET.label} {reference}"
     if name == "none":
         return NO_DEMONSTRATIONS
     label = STRATEGIES[name].label if name in STRATEGIES else name

@@ -81,6 +81,11 @@ def test_two_settings_over_users_become_pairs_cut_alike(store: Store, made: Judg
     assert judging.by_token(store, made.token) == judging.get(store, made.id) == made
 
 
+def test_a_named_set_is_called_by_its_name_and_version() -> None:
+    request = RunRequest("shop", "u", demos="set:good ones@0123456789abcdef")
+    assert judging.in_words(request, ()) == "named set good ones@0123456789abcdef"
+
+
 def test_a_run_is_judged_against_its_own_list_without_demonstrations(
     store: Store, both: tuple[list[Run], list[Run]]
 ) -> None:

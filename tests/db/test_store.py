@@ -287,6 +287,10 @@ def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DualensError, match=r"file/home cannot be created.*DUALENS_HOME"):
         Store.open(Settings(home=tmp_path / "file" / "home"))
+    (tmp_path / "uploads").write_text("")
+    with pytest.raises(DualensError, match=r"cannot be written to: .*with DUALENS_READ_ONLY=true\."):
+        Store.open(Settings(home=tmp_path))
+    (tmp_path / "uploads").unlink()
     (tmp_path / "dualens.db").mkdir()
     with pytest.raises(DualensError, match=r"dualens\.db cannot be opened for writing"):
         Store.open(Settings(home=tmp_path))

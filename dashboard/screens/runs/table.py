@@ -10,7 +10,7 @@ import pandas as pd
 from dashboard.text import values
 from dashboard.text.formats import moment, plural, rank_number
 from dashboard.text.literal import plain
-from db.choices import FILLED_BY, TEMPLATES
+from db.choices import TEMPLATES
 from db.runs import CUSTOM_SET, RunSummary
 
 PICK, STAR, TAGS, NOTE = "pick", "star", "tags", "note"
@@ -52,8 +52,8 @@ def frame(runs: Sequence[RunSummary], picked: Collection[str], zone: tzinfo = UT
 def strategy(run: RunSummary) -> str:
     """How its demonstrations were chosen, without their number."""
     if run.request.demonstrations is not None:
-        return CUSTOM_SET if run.request.demonstrations else values.label(FILLED_BY, "none")
-    return values.label(FILLED_BY, run.request.demos.partition(":")[0])
+        return CUSTOM_SET if run.request.demonstrations else values.strategy_name("none")
+    return values.strategy_name(run.request.demos)
 
 
 def fresh(edits: Edits, before: Edits) -> dict[int, dict[str, Any]]:

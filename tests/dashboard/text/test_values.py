@@ -19,3 +19,4 @@ from dashboard.text import values
 )
 def test_a_strategy_is_its_name_and_how_many(spec: str, said: str) -> None:
     assert values.strategy(spec) == said
+    assert values.strategy_name(spec) == said.partition(" (")[0]

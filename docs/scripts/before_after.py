@@ -31,7 +31,7 @@ NAMES = {
     "exact": "effects, exact, k = 4, turned down, margin of 20, ms",
     "plain": "one plain pass of that prompt, ms",
     "dropped": "effects, exact, k = 6, by new prompts, loss, ms",
-    "told": "the same once those by turning down are there, as `auto` does it, ms",
+    "told": "the same told from those by turning down (`difference`), ms",
     "ablations": "64 whole prompts with half of them dropped, ms",
 }
 

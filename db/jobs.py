@@ -73,6 +73,7 @@ MOST_ATTEMPTS = 3
 GRACE_S = 1.5  # a job that one page lets go waits this long for another page to renew it
 
 _LONG_WAIT_S = 1.0
+_LONG = ("result", "partial")  # columns
 _DEAD = -1.0  # the lease of an owner that is known to be dead: over at any time, that of `_patient` included
 
 
@@ -334,10 +335,17 @@ def get(store: Store, job_id: int) -> Job:
 
 
 def listing(
-    store: Store, states: list[str] | None = None, kinds: list[str] | None = None, limit: int = 100
+    store: Store,
+    states: list[str] | None = None,
+    kinds: list[str] | None = None,
+    limit: int = 100,
+    *,
+    results: bool = True,
 ) -> list[Job]:
-    """Jobs, newest first."""
-    query = sa.select(table).order_by(table.c.id.desc()).limit(limit)
+    """Jobs, newest first. `results`: with result and partial, which may be long; without them both are
+    None."""
+    columns = [column for column in table.c if results or column.name not in _LONG]
+    query = sa.select(*columns).order_by(table.c.id.desc()).limit(limit)
     for column, chosen in ((table.c.state, states), (table.c.kind, kinds)):
         if chosen is not None:
             query = query.where(column.in_(chosen))
@@ -439,7 +447,7 @@ def _typed(row: sa.Row) -> Job:
     hidden = ("payload_digest", "lease_until", "wanted_until", "furthest")
     fields = {name: value for name, value in row._asdict().items() if name not in hidden}
     fields["payload"] = json.loads(row.payload)
-    for name in ("result", "partial"):
-        value = getattr(row, name)
+    for name in _LONG:
+        value = fields.get(name)
         fields[name] = None if value is None else json.loads(value)
     return Job(**fields)

@@ -108,7 +108,7 @@ def plan(
 def list_(limit: Limit = 20, json: Json = False) -> None:
     """List the experiments, newest first."""
     with opened() as store:
-        found = jobs.listing(store, kinds=[KIND], limit=limit)
+        found = jobs.listing(store, kinds=[KIND], limit=limit, results=False)
     rows = [
         {
             "experiment": job.id,

@@ -426,3 +426,12 @@ def test_the_time_left_is_of_the_running_attempt(store: Store) -> None:
     assert jobs.heartbeat(store, job.id, "one", left=(60.0, 90.0))
     assert jobs.release(store, job.id, "one")
     assert jobs.get(store, job.id).left_low_s is None
+
+
+def test_a_listing_without_results_reads_none(store: Store) -> None:
+    job = jobs.submit(store, "study", {"a": 1})
+    jobs.claim(store, "me", 60)
+    jobs.finish(store, job.id, "me", {"long": "result"})
+    assert [each.result for each in jobs.listing(store)] == [{"long": "result"}]
+    [light] = jobs.listing(store, results=False)
+    assert (light.id, light.payload, light.result, light.partial) == (job.id, {"a": 1}, None, None)

@@ -5,8 +5,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from streamlit import config
 from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test
 
 from db.settings import Settings
 from db.store import Store
@@ -15,11 +17,14 @@ APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _packages_are_searched_once() -> Iterator[None]:
-    """With every draw of a page under test, Streamlit reads the metadata of all installed packages."""
-    found = cache(manifest_scanner.scan_component_manifests)
+def _pages_are_prepared_once() -> Iterator[None]:
+    """With every draw of a page under test, Streamlit reads the metadata of all installed packages, compiles
+    the page's script, and counts the commands for its statistics, which the real server does not send."""
+    found, scripts = cache(manifest_scanner.scan_component_manifests), ScriptCache()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", found)
+        patch.setattr(app_test, "ScriptCache", lambda: scripts)
+        config.set_option("browser.gatherUsageStats", False)
         yield
 
 

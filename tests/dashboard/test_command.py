@@ -74,7 +74,7 @@ def test_the_page_ends_with_the_command_that_started_it(elsewhere: Path) -> None
     """Killed, the command can end nothing itself; a page that stays would keep the port."""
     port = free_port()
     process = command.start("dashboard", "--no-worker", "--no-browser", f"--port={port}")
-    wait_for(f"http://127.0.0.1:{port}", process)
+    wait_for(f"http://127.0.0.1:{port}", process.poll)
     process.kill()
     process.wait()
     assert not within(END_S, lambda: listens(port)), "the page still listens"
@@ -105,7 +105,7 @@ def test_told_to_end_the_command_says_so_with_its_status(elsewhere: Path) -> Non
     """Service managers send SIGTERM and read the status."""
     port = free_port()
     process = command.start("dashboard", "--no-worker", "--no-browser", f"--port={port}")
-    wait_for(f"http://127.0.0.1:{port}", process)
+    wait_for(f"http://127.0.0.1:{port}", process.poll)
     process.terminate()
     assert process.wait(END_S) == 128 + signal.SIGTERM
     assert not listens(port)

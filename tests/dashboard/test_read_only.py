@@ -134,7 +134,7 @@ def test_the_command_starts_one_process_without_pytorch(
     before, port = content(settings), free_port()
     process = command.start("dashboard", "--read-only", "--no-browser", f"--port={port}")
     try:
-        wait_for(f"http://127.0.0.1:{port}", process)
+        wait_for(f"http://127.0.0.1:{port}", process.poll)
         [page] = psutil.Process(process.pid).children(recursive=True)
         assert "dashboard.serve" in page.cmdline()
         loaded = [each.path for each in page.memory_maps()] if hasattr(page, "memory_maps") else []

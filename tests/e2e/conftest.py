@@ -9,7 +9,7 @@ import pytest
 
 from db.settings import Settings
 from db.store import Store
-from tests.support.server import SERVE, served
+from tests.support.server import forked, served
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -24,9 +24,10 @@ def serve(settings: Settings) -> Iterator[Callable[[list[str]], str]]:
 
 
 @pytest.fixture
-def dashboard(serve: Callable[[list[str]], str], store: Store) -> str:
+def dashboard(settings: Settings, store: Store) -> Iterator[str]:
     """The address of the page alone, on the workspace of the `store` fixture; the engine is the test's."""
-    return serve(SERVE)
+    with forked(settings) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +42,40 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page at 1440 x 900 that fails the test when a script of a title runs."""
+@pytest.fixture(scope="module")
+def tab(browser: Any) -> Iterator[Any]:
+    """The one tab of the module: opening another costs as much as drawing a page."""
     from tests.e2e.waiting import PATIENCE_MS  # needs playwright, as the browser does
 
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context = browser.new_context()
     opened = context.new_page()
     opened.set_default_timeout(PATIENCE_MS)
-    alerts: list[str] = []
-    opened.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
     yield opened
     context.close()
+
+
+@pytest.fixture
+def page(tab: Any) -> Iterator[Any]:
+    """A page at 1440 x 900 that fails the test when a script of a title runs.
+
+    Nothing is left of the test before: what pages keep belongs to its server's port, cookies are deleted.
+    """
+    tab.set_viewport_size({"width": 1440, "height": 900})
+    tab.emulate_media(color_scheme="light")
+    alerts: list[str] = []
+
+    def dismissed(dialog: Any) -> None:
+        alerts.append(dialog.message)
+        dialog.dismiss()
+
+    tab.on("dialog", dismissed)
+    yield tab
+    tab.remove_listener("dialog", dismissed)
+    for other in tab.context.pages:
+        if other != tab:
+            other.close()
+    tab.mouse.up()
+    tab.goto("about:blank")
+    tab.context.clear_cookies()
+    tab.context.clear_permissions()
     assert not alerts

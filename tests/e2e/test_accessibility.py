@@ -4,7 +4,7 @@ Needs axe-core beside this file (`npm ci --prefix tests/e2e`); skipped where it 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 AXE = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
 OPEN = "[role=dialog], [data-testid=stPopoverBody], [data-testid=stTooltipContent]"
 CLOSES_MS = 1_000
-FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
+FOUND = """async rules => (await axe.run(document, {resultTypes: ["violations"], ...rules})).violations
   .filter(found => ["serious", "critical"].includes(found.impact) || found.id === "heading-order")
   .flatMap(found => found.nodes.map(node => `${found.id}: ${node.html.slice(0, 160)} | ` +
     [...node.any, ...node.all].map(check => check.message).join(" ").slice(0, 220)))"""
@@ -31,6 +31,10 @@ FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).
 NAMELESS = """[...document.querySelectorAll(".stPlotlyChart:not([aria-label]), .stImage img:not([alt])")]
   .map(drawn => `no alternative: ${drawn.outerHTML.slice(0, 160)}`)"""
 
+# Each place is opened once and drawn in both themes; what has no colour is the same in the second.
+COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+THEMES = {"light": {}, "dark": {"runOnly": COLOURS}}
+THEMED = "theme => getComputedStyle(document.documentElement).colorScheme === theme"
 SETTLED = "!document.querySelector('[class*=st-key-old-], [class*=st-key-gone-]')"  # else pale: inactive
 MOVED = """document.getAnimations().every(each => each.playState !== "running"
   || each.effect.getComputedTiming().endTime === Infinity)"""  # what opened has faded in
@@ -53,7 +57,7 @@ def tab(name: str) -> Step:
     """Open a tab."""
 
     def step(page: Any) -> None:
-        page.get_by_role("tab", name=name, selected=False).click()
+        page.get_by_role("tab", name=name).click()
         page.get_by_role("tab", name=name, selected=True).wait_for()
 
     return step
@@ -92,11 +96,18 @@ def edit_template(page: Any) -> None:
     page.locator(".prompt").wait_for()
 
 
-def add_by_effect(page: Any) -> None:
-    """The pool in the order of its effects on the target."""
-    press("Add…")(page)
-    page.get_by_text("By predicted effect").click()
-    page.get_by_text("This order has seen the target").wait_for()
+def add(by_effect: bool) -> Step:
+    """The pool, in the order of its effects on the target or not; the page remembers which."""
+
+    def step(page: Any) -> None:
+        press("Add…")(page)
+        toggle = page.locator("label", has_text="By predicted effect")
+        if toggle.locator("input").is_checked() != by_effect:
+            toggle.click()
+        warning = page.get_by_text("This order has seen the target")
+        warning.wait_for(state="visible" if by_effect else "hidden")
+
+    return step
 
 
 def look(page: Any) -> None:
@@ -133,8 +144,8 @@ PLACES = (
             "template": edit_template,
             "user": click(".st-key-user-search button"),
             "fill": press("Fill by"),
-            "add": press("Add…"),
-            "add by effect": add_by_effect,
+            "add": add(by_effect=False),
+            "add by effect": add(by_effect=True),
             "other lists": press("Other lists"),
             "history": press("All"),
             "optimize": press("Optimize"),
@@ -157,7 +168,9 @@ PLACES = (
     Place("studies", "Start study", {"page": look, "options": press("More options")}),
     Place("tune", "Start tuning", {"page": look, "options": press("More options")}),
     Place(
-        "library", "Who", {"data": look, "models": tab("Models"), "jobs": tab("Jobs"), "bin": tab("Storage")}
+        "library",
+        "Who",
+        {"data": tab("Data sets"), "models": tab("Models"), "jobs": tab("Jobs"), "bin": tab("Storage")},
     ),
     Place("present", "Starred ones first"),
     *(Place(f"present?of={{key}}&step={step}", f"{step} of 5") for step in range(1, 6)),
@@ -175,16 +188,6 @@ EMPTY = (
     Place("tune", "yet"),
     Place("library", "Import"),
 )
-
-
-@pytest.fixture(params=["light", "dark"])
-def themed(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
-    """A page in one theme, at the size of a laptop."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=request.param)
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE_MS)
-    yield opened
-    context.close()
 
 
 def prepare(store: Store) -> dict[str, str]:
@@ -206,20 +209,35 @@ def prepare(store: Store) -> dict[str, str]:
 
 
 def findings(page: Any, base: str, places: tuple[Place, ...], names: dict[str, str]) -> dict[str, list[str]]:
-    """What axe-core holds against each place, by address and what was opened; only where there is any."""
+    """What axe-core holds against each place at the size of a laptop, by address, what was opened and theme;
+    only where there is any."""
     found = {}
+    page.set_viewport_size({"width": 1280, "height": 800})
     for place in places:
+        page.emulate_media(color_scheme="light")
         page.goto(f"{base}/{place.address.format_map(names)}")
         page.locator(".stMain").get_by_text(place.words).first.wait_for()
         page.evaluate(AXE.read_text(encoding="utf-8"))
-        for name, step in place.opened.items():
-            step(page)
-            still(page)
-            page.wait_for_function(SETTLED)
-            page.wait_for_function(MOVED)
-            found[f"{place.address} {name}"] = lasting(page)
-            close(page)
+        for theme, rules in THEMES.items():
+            switch(page, theme)
+            for name, step in place.opened.items():
+                step(page)
+                still(page)
+                page.wait_for_function(SETTLED)
+                page.wait_for_function(MOVED)
+                found[f"{place.address} {name} {theme}"] = lasting(page, rules)
+                close(page)
     return {name: lines for name, lines in found.items() if lines}
+
+
+def switch(page: Any, theme: str) -> None:
+    """Have the page drawn in this theme. What Python draws follows with the next run: a key asks for it."""
+    page.emulate_media(color_scheme=theme)
+    still(page)
+    if not page.evaluate(THEMED, theme):
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("r")
+    page.wait_for_function(THEMED, arg=theme)
 
 
 def close(page: Any) -> None:
@@ -235,27 +253,27 @@ def close(page: Any) -> None:
     raise AssertionError("Escape does not close what was opened")
 
 
-def lasting(page: Any) -> list[str]:
+def lasting(page: Any, rules: dict[str, Any]) -> list[str]:
     """What axe-core holds against the page, twice in a row: a part drawn again is pale for a moment."""
-    first = page.evaluate(FOUND) + page.evaluate(NAMELESS)
+    first = page.evaluate(FOUND, rules) + page.evaluate(NAMELESS)
     if not first:
         return []
     still(page)
     page.wait_for_timeout(FADED_MS)
-    second = page.evaluate(FOUND) + page.evaluate(NAMELESS)
+    second = page.evaluate(FOUND, rules) + page.evaluate(NAMELESS)
     return [line for line in second if line in first]
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci --prefix tests/e2e")
-def test_no_serious_finding(themed: Any, dashboard: str, store: Store) -> None:
+def test_no_serious_finding(page: Any, dashboard: str, store: Store) -> None:
     shop.stock(store)
     with FakeEngine(store):
-        assert findings(themed, dashboard, PLACES, prepare(store)) == {}
+        assert findings(page, dashboard, PLACES, prepare(store)) == {}
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci --prefix tests/e2e")
-def test_no_serious_finding_on_an_empty_store_without_an_engine(themed: Any, dashboard: str) -> None:
-    assert findings(themed, dashboard, EMPTY, {}) == {}
+def test_no_serious_finding_on_an_empty_store_without_an_engine(page: Any, dashboard: str) -> None:
+    assert findings(page, dashboard, EMPTY, {}) == {}
 
 
 def test_the_menu_holds_our_entries_and_the_theme(page: Any, dashboard: str, store: Store) -> None:

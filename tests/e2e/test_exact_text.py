@@ -131,7 +131,7 @@ def test_the_clipboard_holds_the_command(show: Callable[[Sequence[str]], Any]) -
         until(page, lambda: page.evaluate(CLIPBOARD).strip() == COMMANDS[0], f"{place} was not copied")
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(strings=TEXTS)
 def test_any_text(show: Callable[[Sequence[str]], Any], strings: list[str]) -> None:
     check(show(strings), strings)

@@ -8,6 +8,7 @@ import pytest
 
 from db.requests import RunRequest
 from db.store import Store
+from tests.e2e.waiting import still
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
@@ -15,14 +16,12 @@ pytestmark = pytest.mark.e2e
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_lists_and_effects_are_saved_as_pictures_and_numbers(
-    page: Any, dashboard: str, store: Store, tmp_path: Path, scheme: str
+    page: Any, dashboard: str, store: Store, tmp_path: Path
 ) -> None:
     shop.stock(store)
     run = rank(store, RunRequest("simulated", "shopper 0012", demos="proximal:2"))
     effects(store, run)
-    page.emulate_media(color_scheme=scheme)
 
     def saved(what: str, form: str) -> bytes:
         with page.expect_download() as download:
@@ -38,9 +37,7 @@ def test_lists_and_effects_are_saved_as_pictures_and_numbers(
         drawn = ElementTree.fromstring(saved("recommendations", "SVG"))
         words = "".join(text for part in drawn.iter(f"{SVG}text") for text in part.itertext())
         assert all(title[:12] in words for title in titles)
-        ground = drawn.find(f"{SVG}rect")
-        assert ground is not None
-        assert ground.get("fill") == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(18, 22, 28)")
+        assert ground(drawn) == "rgb(255, 255, 255)"
         colours = {part.get("style") for part in drawn.iter(f"{SVG}path")}
         assert all(style and "stroke: rgb(" in style for style in colours), "it needs no style sheet"
         assert saved("recommendations", "PNG").startswith(b"\x89PNG")
@@ -49,3 +46,13 @@ def test_lists_and_effects_are_saved_as_pictures_and_numbers(
         assert all(title in line for title, line in zip(titles, lines[1:], strict=True))
         assert len(saved("effects", "CSV").decode().splitlines()) == 3
         assert "Effect of each demonstration" in saved("effects", "SVG").decode()
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function("() => getComputedStyle(document.documentElement).colorScheme === 'dark'")
+        still(page)
+        assert ground(ElementTree.fromstring(saved("recommendations", "SVG"))) == "rgb(18, 22, 28)"
+
+
+def ground(drawn: ElementTree.Element) -> str | None:
+    """The colour a picture stands on."""
+    found = drawn.find(f"{SVG}rect")
+    return None if found is None else found.get("fill")

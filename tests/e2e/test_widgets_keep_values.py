@@ -14,7 +14,7 @@ from tests.support import shop
 from tests.support.fake_engine import FakeEngine, pool, rank
 
 pytestmark = pytest.mark.e2e
-LINKS = 15
+LINKS = 6
 AT_ONCE = 3  # browsers
 OPTIONS = {"scoring": "mean", "seed": "7", "history": "5"}
 

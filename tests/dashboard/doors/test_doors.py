@@ -10,7 +10,7 @@ import pytest
 from db.settings import Settings
 from db.store import Store
 from tests.support.browser import answer, tab
-from tests.support.server import SERVE, served
+from tests.support.server import forked
 
 FOREIGN = [
     "evil.example",
@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with Store.open(settings):
         pass
     names = [f"--allow-host={name}" for name in ("localhost", "127.0.0.1", "::1", "dualens.test")]
-    with served(settings, [*SERVE, *names]) as url:
+    with forked(settings, *names) as url:
         yield url
 
 
@@ -134,6 +134,6 @@ def test_a_tab_that_closes_leaves_no_traceback(settings: Settings, store: Store,
             await browser.run()
             assert "Dualens" in browser.text()
 
-    with served(settings, SERVE, log) as url:
+    with forked(settings, log=log) as url:
         asyncio.run(leave(url))
     assert "Traceback" not in log.read_text()

@@ -11,7 +11,7 @@ from db.settings import Settings
 from db.store import Store
 from tests.support import shop
 from tests.support.browser import Browser, answer, tab
-from tests.support.server import SERVE, served
+from tests.support.server import forked
 
 pytest.importorskip("authlib", reason="the extra sign-in is not installed")
 from tests.support.provider import Provider, provider
@@ -92,7 +92,7 @@ def test_only_those_who_may_come_in_do(settings: Settings, store: Store, tmp_pat
     with provider() as known:
         file = tmp_path / "sign-in.toml"
         file.write_text(FILE.format(url=known.url))
-        with served(settings, [*SERVE, f"--sign-in={file}"]) as url:
+        with forked(settings, f"--sign-in={file}") as url:
             _checked(url, known)
 
 

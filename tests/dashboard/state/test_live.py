@@ -19,7 +19,7 @@ from db.store import Store
 from db.workers import Worker
 from tests.support import shop
 from tests.support.browser import Browser, tab
-from tests.support.server import SERVE, served
+from tests.support.server import forked
 
 
 class Page:
@@ -140,7 +140,7 @@ def test_idle_pages_are_sent_nothing_and_all_learn_of_a_change(settings: Setting
                 await tab_.until(lambda it: "engine ready" in it.text())
                 assert "no engine" not in tab_.text()
 
-    with served(settings, SERVE) as url:
+    with forked(settings) as url:
         asyncio.run(look(url))
 
 
@@ -159,7 +159,7 @@ def test_a_page_that_closes_ends_its_work(settings: Settings, store: Store) -> N
         while queue.glance(store):
             await asyncio.sleep(0.1)
 
-    with served(settings, SERVE) as url:
+    with forked(settings) as url:
         asyncio.run(ask(url))
         asyncio.run(asyncio.wait_for(gone(), 180))
     assert jobs.claim(store, "engine") is None

@@ -76,6 +76,14 @@ PAGES: list[Page] = [
         reads=True,
     ),
     Page(
+        "experiments",
+        "Experiments",
+        "Prove",
+        "Compare any grid of settings on the same users and candidate lists.",
+        "experiments",
+        reads=True,
+    ),
+    Page(
         "present",
         "Present",
         "Prove",

@@ -15,6 +15,21 @@ from db.canonical import canonical_json
 from db.schema import experiment_cells as table
 from db.store import Store
 
+MEASURES: Mapping[str, str] = {
+    "ndcg10": "NDCG@10",
+    "hr1": "HR@1",
+    "hr10": "HR@10",
+    "mrr": "MRR",
+    "uauc": "uAUC",
+    "auc": "AUC",
+    "popularity": "popularity of the top 10",
+    "diversity": "diversity of the top 10",
+    "complied": "answers that could be read",
+    "effect": "effect (nats)",
+    "tokens": "tokens",
+}
+"""Measures that are means over users, as people write them. The catalogue's coverage is none."""
+
 AT_ONCE = 500  # names in one query: both databases take more
 
 

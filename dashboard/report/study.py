@@ -11,7 +11,8 @@ from dashboard.screens.studies import drift_chart, study_text
 from dashboard.screens.studies.conclusion import added, conclusion
 from dashboard.screens.studies.evidence import evidence_table
 from dashboard.screens.studies.study_list import about
-from dashboard.screens.studies.study_text import HEADING, SHORT, Study, is_estimate, measured, named, sure
+from dashboard.screens.studies.study_text import HEADING, SHORT, Study, measured, named
+from dashboard.text.estimates import is_estimate, sure
 from dashboard.text.formats import moment, plural
 from dashboard.text.literal import md, plain
 from db import contamination

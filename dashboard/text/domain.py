@@ -57,6 +57,8 @@ WORK = {
     "study": "study",
     "experiment": "experiment",
     "experiment_selector": "learning whom demonstrations help",
+    "experiment_estimate": "timing an experiment",
+    "experiment_pair": "comparing two rows",
 }
 """Kind of a job -> what the engine does then."""
 

@@ -1,6 +1,6 @@
 """The request of an experiment: a grid of settings on the same users and candidate lists."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from math import prod
 from typing import Annotated, Any, ClassVar
@@ -10,13 +10,18 @@ from pydantic.dataclasses import dataclass
 
 from db.errors import BadInput
 from db.requests.base import STRICT, Request
+from db.requests.edits import drawn, parse
 from db.requests.fields import LONGEST_SEED, Asked, Turns, WithoutTarget
 from db.requests.run import RunRequest
+from db.requests.strategy_spec import parse_spec
 
 AXES = ("model", "demos", "scoring", "template", "history", "history_by", "hint", "perturb")
 """The fields that may have several values: fields of a run by the same name, in the order of the table."""
 
 OPTIONAL = ("hint", "perturb")  # where `none` stands for nothing
+DRAWN = frozenset({"random", "placebo", "placebo-users"})
+"""Strategies in which chance has a part."""
+SHORT = {"model": "", "demos": ""}  # axes whose values speak for themselves
 MOST_SETTINGS = 200
 MOST_CELLS = 50_000_000
 
@@ -148,6 +153,26 @@ class ExperimentRequest(Request):
         for values in product(*(getattr(self, axis) for axis in AXES)):
             yield dict(zip(AXES, values, strict=True))
 
+    def key(self, setting: Mapping[str, Any]) -> str:
+        """What tells the row of a setting from the others, as `smollm2,neighbours:4,history=5`."""
+        axes = self.varied or ("demos",)
+        return ",".join(f"{SHORT.get(axis, axis + '=')}{setting[axis]}" for axis in axes)
+
+    def draws_of(self, setting: Mapping[str, Any]) -> int:
+        """How often a setting is drawn: once where chance has no part in it."""
+        return self.draws if by_chance(setting) else 1
+
+    def rows(self) -> dict[str, int]:
+        """The keys of all rows, in the order of the table, and how often each is drawn."""
+        rows: dict[str, int] = {}
+        for model in self.model:
+            settings = [setting for setting in self.settings() if setting["model"] == model]
+            rows |= {self.key(setting): self.draws_of(setting) for setting in settings}
+            shown = first_of_each_choice(settings)
+            for copy in self.copies or ():
+                rows |= {f"{copy}({self.key(setting)})": self.draws_of(setting) for setting in shown}
+        return rows | dict.fromkeys((*(self.systems or ()), *(self.baselines or ())), 1)
+
     def run(self, user: str, setting: Mapping[str, Any], draw: int = 0) -> RunRequest:
         """What a person would ask for this user under a setting. Raises BadInput."""
         values: dict[str, Any] = {
@@ -186,3 +211,19 @@ class ExperimentRequest(Request):
                 self.run("nobody", setting, self.draws - 1)
             except BadInput as refusal:
                 raise BadInput(f"A setting of the grid cannot be: {refusal}") from None
+
+
+def by_chance(setting: Mapping[str, Any]) -> bool:
+    """Whether chance has a part in a setting, so that another draw gives another list."""
+    if parse_spec(setting["demos"]).name in DRAWN or setting["scoring"] == "listwise":
+        return True
+    return setting["perturb"] != "none" and drawn(parse(setting["perturb"]))
+
+
+def first_of_each_choice(settings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of settings with the same demonstrations one, the first: those that copies are made of."""
+    first: dict[str, Mapping[str, Any]] = {}
+    for setting in settings:
+        if setting["demos"] != "none":
+            first.setdefault(setting["demos"], setting)
+    return list(first.values())

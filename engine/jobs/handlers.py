@@ -23,6 +23,7 @@ from engine.policy.made import export
 from engine.progress import Report
 from engine.registry import implementation
 from engine.studies.experiments import run as experiments
+from engine.studies.experiments.pair import pair
 from engine.studies.experiments.where_they_help import where_they_help
 from engine.tasks.add_endpoint import add_endpoint
 from engine.tasks.attribution import attribution
@@ -220,6 +221,17 @@ def experiment_selector_job(engine: Engine, payload: dict[str, Any], report: Rep
     return where_they_help(engine, request, without, with_, report)
 
 
+def experiment_estimate_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """An `ExperimentRequest` -> its size and what is left to compute, from a few users that it times."""
+    return experiments.estimated(engine, ExperimentRequest.from_json(payload))
+
+
+def experiment_pair_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
+    """`{experiment, without, with}` -> zones and gains between two rows of a finished experiment, which is
+    named by its job's number (`engine.studies.experiments.pair`)."""
+    return pair(engine.store, int(payload["experiment"]), payload["without"], payload["with"])
+
+
 def spread_job(engine: Engine, payload: dict[str, Any], report: Report) -> dict[str, Any]:
     """`{request, kinds, draws, kappa, measure}` -> effects over draws of each edit."""
     return perturbation_stats(
@@ -308,6 +320,8 @@ _OF_KINDS: dict[str, Handler] = {
     "study": study_job,
     "experiment": experiment_job,
     "experiment_selector": experiment_selector_job,
+    "experiment_estimate": experiment_estimate_job,
+    "experiment_pair": experiment_pair_job,
     "peers": baseline_lists_job,
     "spread": spread_job,
     "forward": forward_job,

@@ -5,6 +5,7 @@ A field that one of them forgets fails here. Command line, digests, documentatio
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,9 +15,9 @@ from dashboard.screens.compare import differences
 from dashboard.screens.recommend import optimize_form
 from dashboard.state.view import from_params, from_request, to_params
 from dashboard.text import values
-from db import choices, jobs, models
+from db import choices, datasets, jobs, models, outside
 from db.models import ModelInfo
-from db.requests import Chosen, OptimizeRequest, RunRequest, StudyRequest, TuneRequest
+from db.requests import Chosen, ExperimentRequest, OptimizeRequest, RunRequest, StudyRequest, TuneRequest
 from db.requests.fields import RequestField, described, field_of
 from db.store import Store
 from tests.support import shop
@@ -133,6 +134,7 @@ NOT_ON_THE_PAGE: dict[type, dict[str, str]] = {
         ),
     },
     StudyRequest: {"history": "every study shows as many items of the history"},
+    ExperimentRequest: {"systems": "drawn where scores of the same lists were read"},
 }
 DRAWN_AS = {"kind": "what", "layout": "what", "study": "what"}  # the widget that asks for a field
 
@@ -183,6 +185,15 @@ def test_the_form_of_studies_draws_what_each_study_asks(open_page: Open, store: 
         assert shown == {"study", "dataset", "model", "users", "seed", *study.asks}
         seen |= shown
     assert seen | set(NOT_ON_THE_PAGE[StudyRequest]) == all_fields(StudyRequest)
+
+
+def test_the_form_of_experiments_draws_every_field_or_says_why_not(open_page: Open, store: Store) -> None:
+    stock(store)
+    form = partial(drawn, form="experiment", request=ExperimentRequest)
+    assert form(open_page("experiments")) == all_fields(ExperimentRequest) - {"systems"}
+    for info in datasets.listing(store):
+        outside.save(store, info, outside.Lists(), "ours", {"shopper 0000": outside.Scored("digest", [1.0])})
+    assert form(open_page("experiments")) == all_fields(ExperimentRequest)
 
 
 def test_what_options_say_reaches_the_view_and_back(open_page: Open, store: Store) -> None:

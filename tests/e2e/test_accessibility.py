@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from db import jobs, judging
-from db.requests import RunRequest
+from db.requests import ExperimentRequest, RunRequest
 from db.store import Store
 from tests.e2e.waiting import PATIENCE_MS, NotInTime, expect, still, until
-from tests.support import fake_explain, shop
+from tests.support import fake_experiment, fake_explain, shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
 pytestmark = pytest.mark.e2e
@@ -166,6 +166,8 @@ PLACES = (
     Place("judge?judge={token}", "Your name"),
     Place("judge?judge={token}&as=Ana", "Pair 1 of 1"),
     Place("studies", "Start study", {"page": look, "options": press("More options")}),
+    Place("experiments", "Start experiment", {"page": look, "file": press("Open a YAML file")}),
+    Place("experiments?experiment={experiment}", "Differences in NDCG@10"),
     Place("tune", "Start tuning", {"page": look, "options": press("More options")}),
     Place(
         "library",
@@ -185,6 +187,7 @@ EMPTY = (
     Place("compare", "yet"),
     Place("runs", "yet"),
     Place("studies", "yet"),
+    Place("experiments", "yet"),
     Place("tune", "yet"),
     Place("library", "Import"),
 )
@@ -203,7 +206,11 @@ def prepare(store: Store) -> dict[str, str]:
     found, other_one = (judging.create(store, name, made) for name in ("one", "two"))
     judging.join(store, found, "Ana")
     judging.record(store, other_one, judging.join(store, other_one, "Ana"), 0, "b", "So.")
-    keys = {"judging": str(other_one.id), "token": found.token}
+    asked = ExperimentRequest("simulated", users=20, baselines=("popularity",))
+    job = jobs.submit(store, "experiment", asked.to_json())
+    jobs.claim(store, "test", job_id=job.id)
+    jobs.finish(store, job.id, "test", fake_experiment.result(store, asked))
+    keys = {"experiment": str(job.id), "judging": str(other_one.id), "token": found.token}
     keys |= {"key": run.key, "other": other.key, "unlike": unlike.key}
     return {"run": "data=simulated&user=shopper+0012&model=embedded", **keys}
 

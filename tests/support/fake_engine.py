@@ -17,14 +17,16 @@ from db.canonical import digest
 from db.demonstrations import Demonstration, demonstration_id
 from db.errors import DataError, DualensError
 from db.jobs import Job
-from db.requests import RunRequest, request_digest
+from db.requests import ExperimentRequest, RunRequest, request_digest
 from db.requests.keep import around, read_kept
 from db.requests.strategy_spec import reference_of
 from db.runs import Run
 from db.sets import NamedSet
 from db.store import Store
 from db.workers import Worker
+from engine.studies.experiments.pair import pair
 from tests.support import (
+    fake_experiment,
     fake_explain,
     fake_export,
     fake_optimize,
@@ -387,6 +389,16 @@ OF_REQUESTS: dict[str, Callable[[Store, RunRequest, dict[str, Any]], dict[str, A
 }
 
 
+OF_PAYLOADS: dict[str, Callable[[Store, dict[str, Any]], dict[str, Any]]] = {
+    "experiment_estimate": lambda _, given: fake_experiment.estimate(ExperimentRequest.from_json(given)),
+    "experiment_pair": lambda store, given: pair(store, given["experiment"], given["without"], given["with"]),
+    "template": lambda store, given: template(store, given),
+    "forget": lambda store, given: forget(store, given),
+    "export": lambda _, given: fake_export.export(given),
+    "preview": lambda _, given: preview(given),
+}
+
+
 def answer(store: Store, job: Job) -> dict[str, Any]:
     """The result of one job."""
     if job.kind in ("rank", "effects"):
@@ -400,6 +412,8 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
     if job.kind in OF_REQUESTS:
         asked = RunRequest.from_json(job.payload["request"])
         return OF_REQUESTS[job.kind](store, asked, job.payload)
+    if job.kind in OF_PAYLOADS:
+        return OF_PAYLOADS[job.kind](store, job.payload)
     if job.kind == "peers":
         return peers(runs.get(store, job.payload["run"]))
     if job.kind == "forward":
@@ -409,14 +423,6 @@ def answer(store: Store, job: Job) -> dict[str, Any]:
             store, models.ModelInfo(job.payload["name"], job.payload["source"], "r1", "Toy", 1000, 128)
         )
         return {"model": job.payload["name"]}
-    if job.kind == "template":
-        return template(store, job.payload)
-    if job.kind == "forget":
-        return forget(store, job.payload)
-    if job.kind == "export":
-        return fake_export.export(job.payload)
-    if job.kind == "preview":
-        return preview(job.payload)
     if job.kind == "import":
         info = shop.stock(store, job.payload["name"])
         return {
@@ -481,6 +487,8 @@ class FakeEngine(threading.Thread):
             return fake_tuning.tune(self.store, job, OWNER, lambda: self._pace("tune point"))
         if job.kind == "study":
             return fake_study.study(self.store, job, OWNER, lambda: self._pace("study step"))
+        if job.kind == "experiment":
+            return fake_experiment.experiment(self.store, job, OWNER, lambda: self._pace("experiment step"))
         if job.kind == "optimize":
             asked = RunRequest(job.payload["dataset"], job.payload["user"], job.payload["model"])
             choices = pool(self.store, asked)

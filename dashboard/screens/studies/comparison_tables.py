@@ -9,15 +9,8 @@ from typing import Any
 import pandas as pd
 
 from dashboard.charts.dots import Dot
-from dashboard.screens.studies.study_text import (
-    MEASURES,
-    NO_BREAK,
-    cell_text,
-    is_estimate,
-    p_cell,
-    p_text,
-    sure,
-)
+from dashboard.screens.studies.study_text import MEASURES
+from dashboard.text.estimates import NO_BREAK, cell_text, is_estimate, p_cell, p_text, sure
 from dashboard.text.formats import (
     count,
     number,

@@ -7,19 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dashboard.screens.studies.study_text import (
-    SPOKEN,
-    Study,
-    is_estimate,
-    measured,
-    named,
-    p_cell,
-    p_text,
-    sure,
-    verdict,
-)
+from dashboard.screens.studies.study_text import SPOKEN, Study, measured, named
 from dashboard.screens.studies.trust import other_scores, trusted
 from dashboard.text.claims import claim_of, outdated
+from dashboard.text.estimates import is_estimate, p_cell, p_text, sure, verdict
 from dashboard.text.formats import number, signed
 from dashboard.text.literal import plain
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.screens.studies.study_text import NO_BREAK, cell_text, is_estimate, p_cell
+from dashboard.text.estimates import NO_BREAK, cell_text, is_estimate, p_cell
 from dashboard.text.formats import count, signed
 from dashboard.text.literal import md
 

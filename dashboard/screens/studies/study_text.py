@@ -7,17 +7,15 @@ result is drawn from the parts it has, whichever study made it: `cells` (row, co
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import pandas as pd
 
 from dashboard.state.work import Work
-from dashboard.text.formats import number, signed
+from dashboard.text.estimates import between, cell_text, difference, is_estimate, p_cell, verdict
 from dashboard.text.literal import md, plain
 from db.choices import COMPARED, STUDIES, StudyChoice
 
-SURE = 0.05
-NO_BREAK = "\u00a0"
 MEASURES = {
     "ndcg10": "NDCG@10",
     "hr1": "HR@1",
@@ -104,11 +102,6 @@ class Study(Work):
         ]
 
 
-def is_estimate(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Whether this is a mean over users."""
-    return isinstance(value, Mapping) and "mean" in value
-
-
 def named(name: object, form: int = HEADING) -> str:
     """A row, column or series in words; unknown ones as they are. Plain text."""
     if isinstance(name, list | tuple):
@@ -122,15 +115,6 @@ def named(name: object, form: int = HEADING) -> str:
 def measured(name: str) -> str:
     """A measure as papers write it."""
     return MEASURES.get(name, plain(name, 30))
-
-
-def cell_text(value: Mapping[str, Any], *, best: bool = False) -> str:
-    """A mean and its interval, where it has one, as Markdown."""
-    mean = f"**{number(value['mean'], 3)}**" if best else number(value["mean"], 3)
-    if value.get("low") is None:
-        return mean
-    interval = f"{number(value['low'], 3)} to {number(value['high'], 3)}".replace(" ", NO_BREAK)
-    return f"{mean}{NO_BREAK}:gray[{interval}]"
 
 
 def grid(found: Mapping[str, Any], measure: str) -> pd.DataFrame:
@@ -218,54 +202,13 @@ def tests(found: Mapping[str, Any], measure: str) -> pd.DataFrame:
         {
             "": [md(one) for one, _, _ in rows],
             "against": [md(other) for _, other, _ in rows],
-            "difference": [_difference(value) for _, _, value in rows],
-            "95 % interval": [_between(value) for _, _, value in rows],
+            "difference": [difference(value) for _, _, value in rows],
+            "95 % interval": [between(value) for _, _, value in rows],
             "p": [p_cell(value["p"]).strip("*") for _, _, value in rows],
             "p, Holm": [p_cell(value.get("p_holm")) for _, _, value in rows],
             "verdict": [verdict(value) for _, _, value in rows],
         }
     )
-
-
-def verdict(value: Mapping[str, Any]) -> str:
-    """Whether a paired difference is one: by p corrected for the other tests beside it.
-
-    Results of earlier versions hold no corrected p, so they are never called sure.
-    """
-    if sure(value):
-        return "better" if value["mean"] > 0 else "worse"
-    return "not sure: one of several tests" if value["p"] < SURE else "no clear difference"
-
-
-def sure(value: Mapping[str, Any]) -> bool:
-    """Whether a paired difference is beyond chance after Holm's correction."""
-    return value.get("p_holm") is not None and value["p_holm"] < SURE
-
-
-def _between(value: Mapping[str, Any]) -> str:
-    if value.get("low") is None:
-        return "too few users"
-    return f"{signed(value['low'], 3)} to {signed(value['high'], 3)}"
-
-
-def _difference(value: Mapping[str, Any]) -> str:
-    text = signed(value["mean"], 3)
-    if not sure(value):
-        return text
-    return f":{'blue' if value['mean'] > 0 else 'orange'}[**{text}**]"
-
-
-def p_text(p: float) -> str:
-    """p of a test, as papers write it."""
-    return f"p <{NO_BREAK}0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def p_cell(p: float | None) -> str:
-    """p in a table; small ones bold."""
-    if p is None:
-        return "–"
-    text = p_text(p).removeprefix("p").removeprefix(" = ").lstrip()
-    return f"**{text}**" if p < SURE else text
 
 
 def points(found: Mapping[str, Any]) -> pd.DataFrame:

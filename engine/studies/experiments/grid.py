@@ -20,7 +20,7 @@ from db.experiments import Place
 from db.models import ModelInfo
 from db.outside import Lists
 from db.requests import ExperimentRequest, RunRequest
-from db.requests.edits import drawn, parse
+from db.requests.experiment import first_of_each_choice
 from db.requests.settled import settled_demos
 from db.requests.strategy_spec import parse_spec
 from db.version import ENGINE_VERSION
@@ -29,10 +29,6 @@ from engine.context import Context, Engine, context_of
 from engine.evaluation.users import asked_users
 from engine.studies.experiments.cells import BASELINE, COPY, OUTSIDE, Row
 from engine.tasks.rank import asked_here
-
-DRAWN = frozenset({"random", "placebo", "placebo-users"})
-"""Strategies in which chance has a part."""
-SHORT = {"model": "", "demos": ""}  # axes whose values speak for themselves
 
 
 @dataclass(frozen=True)
@@ -100,9 +96,7 @@ def laid_out(engine: Engine, request: ExperimentRequest) -> Grid:
         groups[values["model"]].append(_model_column(engine, grid, values))
     for name in models:
         groups[name] += [
-            _copy_column(copy, column)
-            for copy in request.copies or ()
-            for column in _first_of_each_choice(groups[name])
+            _copy_column(copy, column) for copy in request.copies or () for column in _copied(groups[name])
         ]
     if request.systems:
         groups["other systems"] = [_system_column(engine, grid, name) for name in request.systems]
@@ -132,10 +126,10 @@ def _check(grid: Grid) -> None:
 def _model_column(engine: Engine, grid: Grid, values: Mapping[str, Any]) -> Column:
     request = grid.request
     row = Row(
-        key=_key(request, values),
+        key=request.key(values),
         label=_label(request, values),
         values={axis: values[axis] for axis in request.varied},
-        draws=request.draws if _by_chance(values) else 1,
+        draws=request.draws_of(values),
     )
     # One version of a set or template for all users, whatever is saved under its name meanwhile.
     store = engine.store
@@ -189,23 +183,14 @@ def _users(engine: Engine, request: ExperimentRequest, dataset: DatasetInfo) -> 
     return asked_users(columns, dataset.origin, request.users, request.seed, request.target, since)
 
 
-def _first_of_each_choice(columns: Sequence[Column]) -> list[Column]:
-    """Of rows with the same demonstrations one: the first that has any."""
-    first: dict[str, Column] = {}
-    for column in columns:
-        if column.values["demos"] != "none":
-            first.setdefault(column.values["demos"], column)
-    return list(first.values())
-
-
-def _key(request: ExperimentRequest, values: Mapping[str, Any]) -> str:
-    """What tells the row from the others, as `smollm2,neighbours:4,history=5`."""
-    axes = request.varied or ("demos",)
-    return ",".join(f"{SHORT.get(axis, axis + '=')}{values[axis]}" for axis in axes)
+def _copied(columns: Sequence[Column]) -> list[Column]:
+    """Of rows with the same demonstrations the first: copies count those."""
+    first = first_of_each_choice(column.values for column in columns)
+    return [column for column in columns if any(column.values is values for values in first)]
 
 
 def _label(request: ExperimentRequest, values: Mapping[str, Any]) -> str:
-    """The same in words."""
+    """The row's key in words."""
     axes = request.varied or ("demos",)
     return " · ".join(_worded(axis, values[axis]) for axis in axes)
 
@@ -218,10 +203,3 @@ def _worded(axis: str, value: Any) -> str:
         size = f"{spec.size}" if spec.tokens is None else f"{spec.tokens} tokens"
         return f"{spec.choice.label}, {size}"
     return str(value) if axis == "model" else f"{axis.replace('_', ' ')} {value}"
-
-
-def _by_chance(values: Mapping[str, Any]) -> bool:
-    """Whether chance has a part in a setting, so that another draw gives another list."""
-    if parse_spec(values["demos"]).name in DRAWN or values["scoring"] == "listwise":
-        return True
-    return values["perturb"] != "none" and drawn(parse(values["perturb"]))

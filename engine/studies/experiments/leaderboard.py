@@ -10,25 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from db.experiments import MEASURES
 from engine.evaluation.metrics import auc_parts
 from engine.evaluation.statistics import estimate, estimates
 from engine.studies.experiments.beyond_accuracy import Catalogue, coverage, diversity, popularity
 from engine.studies.experiments.cells import PER_USER, Cells
-
-MEASURES: Mapping[str, str] = {
-    "ndcg10": "NDCG@10",
-    "hr1": "HR@1",
-    "hr10": "HR@10",
-    "mrr": "MRR",
-    "uauc": "uAUC",
-    "auc": "AUC",
-    "popularity": "popularity of the top 10",
-    "diversity": "diversity of the top 10",
-    "complied": "answers that could be read",
-    "effect": "effect (nats)",
-    "tokens": "tokens",
-}
-"""Measures that are means over users, as people write them. The catalogue's coverage is none."""
 
 SECONDS = "seconds"
 AUC = "auc"
@@ -41,10 +27,11 @@ def leaderboard(cells: Cells, known: Catalogue, seed: int = 0) -> dict[str, Any]
     """`{rows, timings}`, ready for JSON.
 
     rows: of each row what it is (`key, label, kind, values, draws, copies`), `shown` (mean number of
-    demonstrations), `coverage` (share of the catalogue, or None) and `measures`: of each of `MEASURES`
-    `{mean, low, high, n, sd, sd_draws}`, None where the row has no such thing. The interval and sd are over
-    users, of values averaged over draws; sd_draws is of the mean over users from draw to draw, None of a
-    single draw. timings: `seconds` by row, which alone differ when the same experiment is repeated.
+    demonstrations), `coverage` (share of the catalogue, or None) and `measures`: of each of
+    `db.experiments.MEASURES` `{mean, low, high, n, sd, sd_draws}`, None where the row has no such thing. The
+    interval and sd are over users, of values averaged over draws; sd_draws is of the mean over users from
+    draw to draw, None of a single draw. timings: `seconds` by row, which alone differ when the same
+    experiment is repeated.
     """
     diverse = diversity(cells, known)
     values = {

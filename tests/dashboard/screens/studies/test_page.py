@@ -13,6 +13,7 @@ from dashboard.screens.studies.conclusion import conclusion, sentences
 from dashboard.screens.studies.drift_chart import describe, drift
 from dashboard.screens.studies.study_list import about
 from dashboard.screens.studies.trust import other_scores, trusted
+from dashboard.text.estimates import verdict
 from dashboard.ui.theme import LIGHT
 from db import jobs, models
 from db.choices import STUDIES
@@ -463,11 +464,11 @@ def test_whether_effects_can_be_trusted_is_said_from_both_truths() -> None:
 
 
 def test_verdicts_follow_p_and_sign() -> None:
-    assert study_text.verdict({"mean": 0.1, "p": 0.01, "p_holm": 0.02}) == "better"
-    assert study_text.verdict({"mean": -0.1, "p": 0.01, "p_holm": 0.02}) == "worse"
-    assert study_text.verdict({"mean": 0.1, "p": 0.2, "p_holm": 0.4}) == "no clear difference"
-    assert study_text.verdict({"mean": 0.1, "p": 0.01, "p_holm": 0.2}) == "not sure: one of several tests"
-    assert study_text.verdict({"mean": 0.1, "p": 0.01}) == "not sure: one of several tests"
+    assert verdict({"mean": 0.1, "p": 0.01, "p_holm": 0.02}) == "better"
+    assert verdict({"mean": -0.1, "p": 0.01, "p_holm": 0.02}) == "worse"
+    assert verdict({"mean": 0.1, "p": 0.2, "p_holm": 0.4}) == "no clear difference"
+    assert verdict({"mean": 0.1, "p": 0.01, "p_holm": 0.2}) == "not sure: one of several tests"
+    assert verdict({"mean": 0.1, "p": 0.01}) == "not sure: one of several tests"
 
 
 def test_a_difference_is_coloured_and_named_only_where_it_survives_the_correction() -> None:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db.experiments import MEASURES
 from engine.evaluation.metrics import auc_parts
 from engine.evaluation.statistics import estimate
 from engine.studies.experiments.beyond_accuracy import Catalogue, catalogue, coverage, diversity, listed
-from engine.studies.experiments.leaderboard import MEASURES, area, leaderboard
+from engine.studies.experiments.leaderboard import area, leaderboard
 from tests.support.grid import NOTHING_KNOWN, SIZE, cell, grid
 
 SHOP = catalogue(

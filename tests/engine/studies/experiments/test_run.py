@@ -240,3 +240,20 @@ def test_the_estimate_counts_what_is_left(engine: Engine) -> None:
     experiments.run(engine, GRID, quiet)
     after = experiments.estimated(engine, GRID)
     assert (after["stored"], after["seconds"], after["tokens"]) == (40, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"model": ("tiny", "other")},
+        {"history": (3, 4), "perturb": ("none", "ridge:0.2"), "copies": ("copy", "copy-histories")},
+        {"demos": ("placebo:2", "none"), "scoring": ("mean", "sum"), "copies": None},
+    ],
+)
+def test_a_request_knows_the_rows_that_are_laid_out(engine: Engine, changed: dict[str, Any]) -> None:
+    engine.register("other", str(engine.registered("tiny").source))
+    request = replace(GRID, **changed)
+    rows = {column.row.key: column.row.draws for column in laid_out(engine, request).columns}
+    assert request.rows() == rows
+    assert list(request.rows()) == list(rows)

@@ -1,0 +1,1 @@
+"""Experiments: any grid of settings on the same users."""

@@ -58,6 +58,8 @@ def _rows() -> dict[str, str]:
         rows[f"turns-{data}-smollm2"] = (
             f"bench methods -d {data} -m smollm2 --users 100 --seed 14 --only turns:chat"
         )
+    for data in ("simulated", "beauty", "games"):
+        rows[f"experiment-{data}"] = f"experiment run docs/examples/{data}.yaml"
     rows["methods-random"] = "bench methods --users 100 --demos random:4"
     rows["methods-neighbours"] = "bench methods --users 100 --seed 1"
     rows["speed-ranking"] = "bench ranking"

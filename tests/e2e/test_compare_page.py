@@ -51,6 +51,22 @@ def test_back_leaves_compare_with_one_click_and_undoes_a_swap_with_one(
         page.wait_for_url("**/guide*")
 
 
+def test_cells_stand_under_their_heads(
+    page: Any, dashboard: str, store: Store, stored: tuple[Run, Run]
+) -> None:
+    """Streamlit gives the first cell of a row another edge than its head."""
+    a, b = (run.key for run in stored)
+    with FakeEngine(store):
+        page.goto(f"{dashboard}/compare?a={a}&b={b}")
+        page.get_by_text("From A to B the target").first.wait_for()
+        still(page)
+        edges = """table => [...table.querySelectorAll('tr')].map(row => [...row.children].map(cell =>
+            cell.querySelector('p').getBoundingClientRect().x))"""
+        rows = page.get_by_test_id("stTable").first.evaluate(edges)
+    assert len(rows) > 2
+    assert all(row == rows[0] for row in rows)
+
+
 def test_a_reload_of_explain_keeps_its_run(
     page: Any, dashboard: str, store: Store, stored: tuple[Run, Run]
 ) -> None:

@@ -175,10 +175,14 @@ def _said(before: Run, after: Run) -> str:
         )
     ranks = [run.result["metrics"]["rank"] for run in (before, after)]
     margins = before.result.get("margin"), after.result.get("margin")
-    said = f"The target {targets[1]['title']} stood at rank {ranks[0]:g} and stands at {ranks[1]:g} now."
+    now = f"{ranks[1]:g}"
+    moved = f"stays at rank {now}" if ranks[0] == ranks[1] else f"goes from rank {ranks[0]:g} to {now}"
+    said = f"The target, {targets[1]['title']}, {moved}"
     if margins[0] is None or margins[1] is None:
-        return said
-    return f"{said} The log of its share changed by {signed(margins[1] - margins[0], 3)}."
+        return f"{said}."
+    change = signed(margins[1] - margins[0], 3)
+    kept = change.strip("0.") == ""
+    return f"{said}; the log of its share {'does not change' if kept else f'changes by {change}'}."
 
 
 def _effects(before: Run, after: Run) -> None:

@@ -32,6 +32,7 @@ from dashboard.ui.notices import (
     LIBRARY,
     card,
     empty,
+    looks,
     problem,
     told,
 )
@@ -200,8 +201,9 @@ def first_steps() -> None:
         progress.watch(waiting, "Setting up")
         st.caption(
             "Makes the simulated store, the embedded model and a first run. Then this page opens. A real "
-            "model can be fetched meanwhile: Library, Models."
+            "model can be fetched meanwhile: [Library](library), Models."
         )
+        looks("recommend")
         return
     last = jobs.listing(session.store(), kinds=["setup"], limit=1)
     if last and last[0].error:

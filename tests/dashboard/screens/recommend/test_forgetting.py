@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.recommend import history
+from dashboard.screens.recommend import forgetting, history
 from dashboard.state.view import View
 from dashboard.text import domain
 from db import datasets
@@ -42,7 +42,7 @@ def test_a_purchase_is_forgotten_compared_checked_and_brought_back(open_page: Op
         button(app, f"Forget purchase {user.length - 1}").click().run()
         assert "as if it had never been" in texts(app)
         button(app, "Forget it").click().run()
-        later(app, lambda: "stood at rank" in texts(app) or "another one now" in texts(app), "what changed")
+        later(app, lambda: "The target, " in texts(app) or "another one now" in texts(app), "what changed")
         later(app, lambda: effects_before(app), "the effects before")
         after = datasets.get(stocked, "simulated")
         assert after.interactions == before.interactions - 1
@@ -52,7 +52,7 @@ def test_a_purchase_is_forgotten_compared_checked_and_brought_back(open_page: Op
         button(app, "Check what still knows it").click().run()
         later(app, lambda: any("what to do" in str(t.value.columns) for t in app.dataframe), "the places")
         next(each for each in app.button if str(each.key) == "forget-undo-0").click().run()
-        later(app, lambda: "It counts as before" in texts(app) or "stood at rank" in texts(app), "undone")
+        later(app, lambda: "It counts as before" in texts(app) or "The target, " in texts(app), "undone")
     assert not app.exception
     assert datasets.get(stocked, "simulated") == before
 
@@ -63,3 +63,17 @@ def test_a_history_with_nothing_left_says_so() -> None:
         said = history.about(View(), replace(user, length=length), domain.of("simulated"))
         assert said.startswith("Too short to rank: nothing stands before the purchase to predict.")
     assert "the newest 1 of 1" in history.about(View(), replace(user, length=2), domain.of("simulated"))
+
+
+def test_what_changed_is_said_as_it_is(stocked: Store) -> None:
+    run = rank(stocked, RunRequest("simulated", "shopper 0012"))
+    title, at = run.result["target"]["title"], run.result["metrics"]["rank"]
+    run = replace(run, result={**run.result, "margin": -1.0})
+    metrics = {**run.result["metrics"], "rank": at + 2}
+    after = replace(run, result={**run.result, "metrics": metrics, "margin": -0.5})
+    said = forgetting._said(run, run)
+    assert said == f"The target, {title}, stays at rank {at:g}; the log of its share does not change."
+    said = forgetting._said(run, after)
+    assert said == (
+        f"The target, {title}, goes from rank {at:g} to {at + 2:g}; the log of its share changes by +0.500."
+    )

@@ -36,6 +36,7 @@ def test_an_empty_store_offers_the_set_up(open_page: Open, store: Store) -> None
     button(app, "Set up the simulated store").click().run()
     assert [job.kind for job in jobs.listing(store)] == ["setup"]
     assert "waiting for the engine to start" in texts(app)
+    assert "What stands here then" in texts(app), "the wait shows what comes"
 
 
 def test_a_set_up_that_failed_says_why(open_page: Open, store: Store) -> None:

@@ -25,9 +25,10 @@ MANY = 9  # rows of a list; more of them scroll
 W = TypeVar("W", bound=Work)
 
 
-def known(kind: str, read: Callable[[Job], W]) -> list[W]:
-    """All of a kind that the store knows, newest first."""
-    return [read(job) for job in jobs.listing(session.store(), kinds=[kind], limit=SHOWN)]
+def known(kind: str, read: Callable[[Job], W], *, results: bool = True) -> list[W]:
+    """All of a kind that the store knows, newest first; `results`: as `jobs.listing` takes it."""
+    found = jobs.listing(session.store(), kinds=[kind], limit=SHOWN, results=results)
+    return [read(job) for job in found]
 
 
 def shown(all_of_them: Sequence[W], picked: int | None) -> W | None:
@@ -43,17 +44,18 @@ class Shelf(Generic[W]):
     """All work of one kind on a page of its own.
 
     `param`: the parameter of the page's address that names the one shown, by its job's number. `page`: the
-    page's name.
+    page's name. `results`: whether the list of all needs what they found.
     """
 
     kind: str
     read: Callable[[Job], W]
     param: str
     page: str
+    results: bool = True
 
     def known(self) -> list[W]:
         """All that the store knows, newest first."""
-        return known(self.kind, self.read)
+        return known(self.kind, self.read, results=self.results)
 
     def picked(self) -> int | None:
         """The number in the address, else the one picked last in this session."""

@@ -391,6 +391,7 @@ OF_REQUESTS: dict[str, Callable[[Store, RunRequest, dict[str, Any]], dict[str, A
 
 OF_PAYLOADS: dict[str, Callable[[Store, dict[str, Any]], dict[str, Any]]] = {
     "experiment_estimate": lambda _, given: fake_experiment.estimate(ExperimentRequest.from_json(given)),
+    "experiment_selector": lambda _, given: fake_experiment.selector(given["rows"]),
     "experiment_pair": lambda store, given: pair(store, given["experiment"], given["without"], given["with"]),
     "template": lambda store, given: template(store, given),
     "forget": lambda store, given: forget(store, given),

@@ -118,3 +118,12 @@ def estimate(request: ExperimentRequest) -> dict[str, Any]:
     """What timing a few users gives."""
     rows = [asdict(row) for row in rows_of(request)]
     return {"rows": rows, "said": ["To compute: 10 to 20 s left, about 9,000 tokens <b>of</b> prompts."]}
+
+
+def selector(rows: list[str]) -> dict[str, Any]:
+    """A rule for two rows, and what it reaches."""
+    value = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 20}
+    said = "Show demonstrations where <b>few</b> items were bought."
+    arms = dict.fromkeys(("selector", "always", "never", "oracle"), value)
+    found = {"without": rows[0], "with": rows[1], "words": said, "said": said, "arms": arms}
+    return found | {"validation": "past purchases"}

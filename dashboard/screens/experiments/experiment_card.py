@@ -27,7 +27,7 @@ ENDED = {
     "ERROR": "Failed. Every finished list is kept, and Resume continues from there.",
 }
 
-SHELF = watched.Shelf("experiment", Experiment, "experiment", "experiments")
+SHELF = watched.Shelf("experiment", Experiment, "experiment", "experiments", results=False)
 
 
 def one(experiment: Experiment) -> None:
@@ -133,7 +133,6 @@ def _take_away(experiment: Experiment) -> None:
 def listing(everything: list[Experiment], current: Experiment | None) -> None:
     """All experiments; a selected row is shown above."""
     columns = {
-        "result": st.column_config.TextColumn(width="large"),
         "filed": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
     }
     SHELF.listing(everything, current, table(everything), columns, "Experiments, newest first")
@@ -150,6 +149,6 @@ def table(everything: list[Experiment]) -> pd.DataFrame:
             "filed": pd.to_datetime([each.job.created_at for each in everything], unit="s", utc=True),
             "rows": [plural(len(request.rows()), "row") if request else "–" for request in requests],
             "users": [experiment.asked.get("users") for experiment in everything],
-            "result": [plain(headline(each)) if each.found else "–" for each in everything],
+            "models": [plain(", ".join(request.model), 60) if request else "–" for request in requests],
         }
     )

@@ -2,8 +2,16 @@
 
 import streamlit as st
 
-from dashboard.screens.experiments import experiment_card, grid_form
+from dashboard.screens.experiments import (
+    across_card,
+    experiment_card,
+    frontier_card,
+    grid_form,
+    pair_card,
+    selector_card,
+)
 from dashboard.screens.experiments.experiment_card import SHELF
+from dashboard.screens.experiments.experiment_text import Experiment
 from dashboard.state import session
 from dashboard.ui import help, rights
 from dashboard.ui.notices import LIBRARY, card, empty, heading, told
@@ -40,10 +48,34 @@ def page() -> None:
             _nothing(known)
         else:
             experiment_card.one(current)
+    if current is not None:
+        _more(current)
     with card("experiments", stretch=False):
         heading("All experiments", "Newest first. Select a row to see it above.")
         experiment_card.listing(everything, current)
     SHELF.follow(current)
+
+
+def _more(current: Experiment) -> None:
+    """What a finished experiment says beyond its table."""
+    if current.job.state != jobs.COMPLETED:
+        return
+    current = Experiment(jobs.get(session.store(), current.job.id))  # a list holds no results
+    if len(current.labels) > 1 and current.found.get("settings"):
+        with card("experiment-pair", stretch=False):
+            pair_card.draw(current)
+    frontiers, rule = frontier_card.known(current), all(selector_card.choices(current))
+    if frontiers or rule:
+        places = st.columns(2, gap="small") if frontiers and rule else [st.container()] * 2
+        if frontiers:
+            with places[0], card("experiment-frontier"):
+                frontier_card.draw(current)
+        if rule:
+            with places[1], card("experiment-rule"):
+                selector_card.draw(current)
+    if current.found.get("across_users"):
+        with card("experiment-across", stretch=False):
+            across_card.draw(current)
 
 
 def _form(known: list[DatasetInfo]) -> None:

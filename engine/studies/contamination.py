@@ -35,7 +35,7 @@ from engine.studies.plan import (
     run_context,
 )
 from engine.studies.table_cells import Table, difference, interval
-from engine.studies.title_completion import Guesser, drawn, measured, partners
+from engine.studies.title_completion import SHOWN, Guesser, drawn, lead, measured, partners
 from engine.tasks.inputs import Inputs, gather
 
 if TYPE_CHECKING:
@@ -67,14 +67,15 @@ def run(
     """
     plan, info = last_purchases(engine, request), engine.local(request.model)
     loaded, catalogue = engine.load(info), datasets.catalogue(engine.store, plan.dataset.id)
-    known = drawn(loaded.encoder, catalogue.titles, plan.dataset.origin, request.seed)
-    asked = known[: PER_USER * request.users]
+    known = drawn(loaded.encoder, catalogue.titles, catalogue.counts, plan.dataset.origin, request.seed)
+    shown = known[: min(SHOWN, len(known) // 2)]
+    asked, before_each = known[len(shown) :][: PER_USER * request.users], lead(loaded.encoder, shown)
     parts = range(0, len(asked), AT_ONCE)
     total = len(parts) + len(plan.questions)
     checkpoint = Checkpoint(identity(engine, request, plan, {ROW: info}), total, report, before, so_far)
     both, guesser = list(zip(asked, partners(asked), strict=True)), Guesser(known)
     for number, start in enumerate(parts):
-        of = partial(measured, loaded, both[start : start + AT_ONCE], guesser)
+        of = partial(measured, loaded, before_each, both[start : start + AT_ONCE], guesser)
         checkpoint.measured(key(TITLES, number), of, f"titles {start + 1} of {len(asked)}")
     _users(engine, request, plan, info, loaded, catalogue.titles, checkpoint)
     titles = [one for number in range(len(parts)) for one in checkpoint[key(TITLES, number)]]

@@ -14,15 +14,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.data.draws import Part, shuffled
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.data.draws import Part, weighted_order
 from engine.prompts.segments import INTRO, clean
 
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
     from engine.prompts import PieceEncoder
 
-LEAD = "Title:"
-"""What stands before the first half."""
+LEAD = "Titles:\n"
+SHOWN = 8
+"""Other titles that stand before the first half, a line each: how titles are written in this catalogue (a
+year in brackets, an article at the end) is not what is to be measured."""
 
 MOST = 20_000
 """Titles of the catalogue that are read for what they give away, at most."""
@@ -53,12 +58,14 @@ def halved(encoder: PieceEncoder, title: str) -> Halved | None:
     return Halved(title, begun, whole[len(begun) :])
 
 
-def drawn(encoder: PieceEncoder, titles: Iterable[str], *parts: Part) -> list[Halved]:
-    """Different titles that can be cut, at most `MOST`, in an order drawn from `parts`."""
-    known = list(dict.fromkeys(map(clean, titles)))
-    order = (known[place] for place in shuffled(len(known), "titles", *parts).tolist())
+def drawn(
+    encoder: PieceEncoder, titles: Sequence[str], counts: NDArray[np.integer], *parts: Part
+) -> list[Halved]:
+    """Different titles that can be cut, at most `MOST`, drawn from `parts` with a chance in proportion to how
+    often they were bought (`counts`)."""
+    order = weighted_order(counts.astype(np.float64), "titles", *parts).tolist()
     found: list[Halved] = []
-    for title in order:
+    for title in dict.fromkeys(clean(titles[place]) for place in order):
         if (one := halved(encoder, title)) is not None:
             found.append(one)
         if len(found) == MOST:
@@ -123,17 +130,22 @@ def _pairs(ids: Ids) -> Iterable[tuple[Ids, int]]:
             yield ids[place - order : place], ids[place]
 
 
+def lead(encoder: PieceEncoder, shown: Sequence[Halved]) -> Ids:
+    """What stands before a first half: other titles, and the beginning of one more line."""
+    lines = (piece for one in shown for piece in ("-", f" {one.title}\n"))
+    return encoder.joined((INTRO + LEAD, *lines, "-"))
+
+
 def measured(
-    loaded: LoadedModel, pairs: Sequence[tuple[Halved, Halved | None]], guesser: Guesser
+    loaded: LoadedModel, before: Ids, pairs: Sequence[tuple[Halved, Halved | None]], guesser: Guesser
 ) -> list[dict[str, Any]]:
     """Of each title with its partner `{own, other, completed, guessed}`: log-likelihood per token (nats) of
     its second half behind its own first half and behind the partner's (None: no partner), and whether the
-    model and the other titles complete it exactly."""
+    model and the other titles complete it exactly. before: `lead`."""
     from engine.llm.scoring.continuations import continuations
 
-    lead = loaded.encoder.joined((INTRO + LEAD,))
-    lines = [((*lead, *one.begun), one.rest) for one, _ in pairs]
-    lines += [((*lead, *other.begun), one.rest) for one, other in pairs if other is not None]
+    lines = [((*before, *one.begun), one.rest) for one, _ in pairs]
+    lines += [((*before, *other.begun), one.rest) for one, other in pairs if other is not None]
     told = continuations(loaded, lines)
     others = iter(told[len(pairs) :])
     return [

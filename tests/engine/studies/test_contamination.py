@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -39,7 +40,7 @@ def bare(result: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def named(engine: Engine) -> Engine:
     """With a data set `named` of forty titles of four words each."""
-    columns = toy_columns(users=16, items=40, length=9)
+    columns = toy_columns(users=32, items=40, length=9)
     words = [[f"{start}{end}" for end in ("an", "or", "il", "es", "um")] for start in ("B", "T", "Gr", "Pl")]
     rows = [
         [part[(n * step + n // 5) % 5] for part, step in zip(words, (1, 2, 3, 4), strict=True)]
@@ -177,3 +178,12 @@ def test_a_catalogue_of_single_words_is_refused(
     monkeypatch.setattr(title_completion, "halved", lambda *_: None)
     with pytest.raises(BadInput, match="Fewer than two titles of 'toy'"):
         contamination(engine, PAYLOAD, reports())
+
+
+def test_titles_are_drawn_by_purchases_and_stand_behind_others(named: Engine) -> None:
+    encoder = named.load(named.local("tiny")).encoder
+    titles = ["Never Bought", "Often Bought", "Often  Bought", "One", "Now And Then"]
+    found = title_completion.drawn(encoder, titles, np.array([0, 5000, 5000, 9, 1]), "x")
+    assert [one.title for one in found] == ["Often Bought", "Now And Then"]
+    before = title_completion.lead(encoder, found)
+    assert str(encoder.tokenizer.decode(list(before))).endswith("Titles:\n- Often Bought\n- Now And Then\n-")

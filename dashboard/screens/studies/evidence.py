@@ -17,20 +17,27 @@ def evidence_table(found: Mapping[str, Any]) -> pd.DataFrame:
     rows = [row for row in found.get("evidence") or [] if is_estimate(row.get("difference"))]
     return pd.DataFrame(
         {
-            "": [f"{md(row['label'])} :gray[{md(row['unit'])}]" for row in rows],
+            "": [_head(row) for row in rows],
+            "says": [
+                f"{STATES.get(row['state'], md(row['state']))} :gray[n {count(row['difference']['n'])}]"
+                for row in rows
+            ],
             "real": [f"{cell_text(row['real'])} {md(row['real_label'])}" for row in rows],
             "control": [f"{cell_text(row['control'])} {md(row['control_label'])}" for row in rows],
-            "difference": [_difference(row["difference"]) for row in rows],
-            "p, Holm": [p_cell(row["difference"].get("p_holm")) for row in rows],
-            "n": [count(row["difference"]["n"]) for row in rows],
-            "says": [STATES.get(row["state"], md(row["state"])) for row in rows],
+            "difference, p by Holm": [_difference(row["difference"]) for row in rows],
         }
     )
 
 
+def _head(row: Mapping[str, Any]) -> str:
+    label, unit = str(row["label"]), str(row["unit"])
+    return md(label) if unit in label else f"{md(label)} :gray[{md(unit)}]"
+
+
 def _difference(value: Mapping[str, Any]) -> str:
+    p = "" if value.get("p_holm") is None else f" p {p_cell(value['p_holm'])}".replace(" ", NO_BREAK)
     mean = signed(value["mean"], 3)
     if value.get("low") is None:
-        return mean
+        return mean + p
     between = f"{signed(value['low'], 3)} to {signed(value['high'], 3)}".replace(" ", NO_BREAK)
-    return f"{mean}{NO_BREAK}:gray[{between}]"
+    return f"{mean}{NO_BREAK}:gray[{between}]{p}"

@@ -541,8 +541,9 @@ def test_what_a_model_knows_is_shown_beside_its_controls(open_page: Open, store:
     app = open_page("studies")
     assert not app.exception
     evidence, rankings, tested = (table.value for table in app.table)
-    assert list(evidence["says"]) == [":blue[**a sign**]", "no sign", "too few to say"]
-    assert list(evidence["n"]) == ["30"] * 3
+    says = [":blue[**a sign**]", "no sign", "too few to say"]
+    assert list(evidence["says"]) == [f"{state} :gray[n 30]" for state in says]
+    assert len(evidence.columns) <= 5, "more do not fit beside the form at 1280 pixels"
     assert list(rankings[""]) == ["real titles", "made\\-up titles"]
     assert list(rankings.columns)[1:] == ["zero\\-shot", "with demonstrations"]
     assert list(tested["against"]) == ["made\\-up titles\\, zero\\-shot"]

@@ -63,7 +63,7 @@ def drawn(
 ) -> list[Halved]:
     """Different titles that can be cut, at most `MOST`, drawn from `parts` with a chance in proportion to how
     often they were bought (`counts`)."""
-    order = weighted_order(counts.astype(np.float64), "titles", *parts).tolist()
+    order: list[int] = weighted_order(counts.astype(np.float64), "titles", *parts).tolist()
     found: list[Halved] = []
     for title in dict.fromkeys(clean(titles[place]) for place in order):
         if (one := halved(encoder, title)) is not None:

@@ -92,6 +92,31 @@ def test_the_desk_is_saved_and_put_back(page: Any, dashboard: str, stocked: Stor
     assert [use.user_id for use in sets.uses(stocked, kept)] == ["shopper 0012", "shopper 0012"]
 
 
+def test_what_is_waited_for_and_deleted_sets_lie_over_nothing(
+    page: Any, dashboard: str, stocked: Store
+) -> None:
+    """The line of a pending job stays in its title row however narrow that is."""
+    info = datasets.get(stocked, "simulated")
+    found = rank(stocked, RunRequest("simulated", "shopper 0012")).result["demonstrations"]
+    sets.delete(stocked, sets.save(stocked, info, "gone", sets.members(found)))
+    page.set_viewport_size({"width": 1000, "height": 800})
+    page.goto(f"{dashboard}/?data=simulated&user=shopper+0003&model=embedded")
+    page.get_by_role("button", name="Run", exact=True).click()
+    stop = page.locator(".st-key-board-status").get_by_role("button", name="Stop")
+    stop.wait_for()
+    still(page)
+    row = page.locator(".st-key-board-head").bounding_box()
+    for each in (page.locator('.st-key-board-status [class*="st-key-watch-"] p').first, stop):
+        box = each.bounding_box()
+        assert row["y"] - 4 <= box["y"]
+        assert box["y"] + box["height"] <= row["y"] + row["height"] + 4
+    page.get_by_role("button", name="Sets", exact=True).click()
+    deleted = page.get_by_text("Deleted: gone")
+    deleted.wait_for()
+    above = page.get_by_text("Keep what is on the desk under a name").bounding_box()
+    assert deleted.bounding_box()["y"] >= above["y"] + above["height"]
+
+
 def test_on_a_laptop_rows_stay_in_place_and_what_can_be_done_in_one_line(
     page: Any, dashboard: str, stocked: Store
 ) -> None:

@@ -64,7 +64,7 @@ def gone(info: DatasetInfo) -> None:
     """The sets that were deleted last, to bring back."""
     for kept in sets.deleted(session.store(), info.id)[:SHOWN]:
         with st.container(
-            horizontal=True, vertical_alignment="center", gap="xsmall", key=f"gone-set-{kept.id}"
+            horizontal=True, vertical_alignment="center", gap="xsmall", key=f"deleted-set-{kept.id}"
         ):
             st.caption(f"Deleted: {md(kept.name)}", width="content")
             st.button("Bring back", key=f"set-restore-{kept.id}", on_click=_restore, args=(kept,))

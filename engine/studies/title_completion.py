@@ -144,9 +144,9 @@ def measured(
     model and the other titles complete it exactly. before: `lead`."""
     from engine.llm.scoring.continuations import continuations
 
-    lines = [((*before, *one.begun), one.rest) for one, _ in pairs]
-    lines += [((*before, *other.begun), one.rest) for one, other in pairs if other is not None]
-    told = continuations(loaded, lines)
+    lines = [(one.begun, one.rest) for one, _ in pairs]
+    lines += [(other.begun, one.rest) for one, other in pairs if other is not None]
+    told = continuations(loaded, before, lines)
     others = iter(told[len(pairs) :])
     return [
         {

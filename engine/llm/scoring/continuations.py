@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
+from engine.llm.attention import lens
 from engine.llm.loading.load import LoadedModel
-from engine.llm.scoring.log_probs import check_length
+from engine.llm.scoring.log_probs import Head, check_length, elements_per_row, prefill
 from engine.llm.scoring.memory import in_batches, rows_at_once
 
 Line = tuple[Sequence[int], Sequence[int]]
@@ -25,26 +26,36 @@ class Continued:
 
 
 @torch.no_grad()
-def continuations(loaded: LoadedModel, lines: Sequence[Line]) -> list[Continued]:
-    """What the model says of each line, in batches of like length. Raises ModelError, OutOfMemory."""
+def continuations(loaded: LoadedModel, before: Sequence[int], lines: Sequence[Line]) -> list[Continued]:
+    """What the model says of each line, in batches of like length. `before`: tokens, at least one, that stand
+    before all of them and are read once. Raises ModelError, OutOfMemory."""
     if not lines:
         return []
     lengths = [len(begun) + len(rest) for begun, rest in lines]
-    check_length(loaded, max(lengths))
+    check_length(loaded, len(before) + max(lengths))
+    base = prefill(loaded, before, [-1] * len(before)).head()
     order = sorted(range(len(lines)), key=lambda n: lengths[n])
-    vocabulary = int(loaded.model.config.get_text_config().vocab_size)
-    size = rows_at_once(loaded.device, max(lengths) * vocabulary)
-    parts = in_batches(order, size, lambda some: _pass(loaded, [lines[n] for n in some]), "the titles")
+    size = rows_at_once(loaded.device, elements_per_row(loaded, len(before), max(lengths), max(lengths)))
+    parts = in_batches(order, size, lambda some: _pass(loaded, base, [lines[n] for n in some]), "the titles")
     found = dict(zip(order, (one for part in parts for one in part), strict=True))
     return [found[n] for n in range(len(lines))]
 
 
-def _pass(loaded: LoadedModel, lines: Sequence[Line]) -> list[Continued]:
+def _pass(loaded: LoadedModel, base: Head, lines: Sequence[Line]) -> list[Continued]:
     fed = [[*begun, *rest][:-1] for begun, rest in lines]
     width = max(map(len, fed))
     # Right-padded: no earlier token sees what stands behind it.
     tokens = torch.tensor([[*ids, *[ids[-1]] * (width - len(ids))] for ids in fed], device=loaded.device)
-    logits = loaded.model(input_ids=tokens, use_cache=False).logits
+    own = torch.full((width,), -1, dtype=torch.long, device=loaded.device)
+    looking = lens.Pass(
+        prefix_keys=list(base.keys),
+        prefix_values=list(base.values),
+        key_owners=torch.cat([base.owners, own]),
+        query_owners=own,
+    )
+    places = len(base.ids) + torch.arange(width, device=loaded.device).expand_as(tokens)
+    with lens.looking(looking):
+        logits = loaded.model(input_ids=tokens, position_ids=places, use_cache=False).logits
     found = []
     for row, (begun, rest) in enumerate(lines):
         told = logits[row, len(begun) - 1 : len(begun) - 1 + len(rest)]

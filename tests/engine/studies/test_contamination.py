@@ -135,12 +135,12 @@ def test_continuations_are_the_sums_and_the_choices_of_the_model(engine: Engine)
         written.append(
             int(prefill(loaded, [*begun, *written], [-1] * (4 + len(written))).next_logprobs.argmax())
         )
-    told = continuations(loaded, [(begun, rest), (begun[:2], [3]), (begun, written)])
+    told = continuations(loaded, begun[:2], [(begun[2:], rest), (begun[2:3], [3]), (begun[2:], written)])
     assert [one.greedy for one in told][::2] == [False, True]
     base = prefill(loaded, begun[:-1], [-1] * 3).head()
     wanted = suffix_logprobs(loaded, base, [Row((begun[-1], *ids), 3) for ids in (rest, written)])
     assert torch.tensor([told[0].logprob, told[2].logprob]) == pytest.approx(wanted.numpy(), abs=1e-4)
-    assert continuations(loaded, []) == []
+    assert continuations(loaded, begun, []) == []
 
 
 def test_titles_are_cut_between_words(engine: Engine) -> None:

@@ -15,7 +15,7 @@ import pytest
 from db import jobs, judging
 from db.requests import ExperimentRequest, RunRequest
 from db.store import Store
-from tests.e2e.waiting import PATIENCE_MS, NotInTime, expect, still, until
+from tests.e2e.waiting import PATIENCE_MS, NotInTime, expect, script, still, until
 from tests.support import fake_experiment, fake_explain, shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
@@ -230,8 +230,8 @@ def findings(page: Any, base: str, places: tuple[Place, ...], names: dict[str, s
             for name, step in place.opened.items():
                 step(page)
                 still(page)
-                page.wait_for_function(SETTLED)
-                page.wait_for_function(MOVED)
+                script(page, SETTLED)
+                script(page, MOVED)
                 found[f"{place.address} {name} {theme}"] = lasting(page, rules)
                 close(page)
     return {name: lines for name, lines in found.items() if lines}
@@ -244,7 +244,7 @@ def switch(page: Any, theme: str) -> None:
     if not page.evaluate(THEMED, theme):
         page.evaluate("document.activeElement.blur()")
         page.keyboard.press("r")
-    page.wait_for_function(THEMED, arg=theme)
+    script(page, THEMED, arg=theme)
 
 
 def close(page: Any) -> None:
@@ -308,7 +308,7 @@ def test_titles_use_the_room_and_are_whole_on_hover_and_on_focus(
     for width in (1280, 1920):
         page.set_viewport_size({"width": width, "height": 1000})
         still(page)
-        page.wait_for_function(MOVED)
+        script(page, MOVED)
         room[width] = title.bounding_box()["width"]
     assert room[1280] > 120
     assert room[1920] > 1.5 * room[1280]

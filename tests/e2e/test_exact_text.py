@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dashboard.text.literal import plain
-from tests.e2e.waiting import still, until
+from tests.e2e.waiting import script, still, until
 from tests.support.server import ROOT
 from tests.support.shop import HOSTILE
 
@@ -87,7 +87,7 @@ def show(page: Any, serve: Callable[[list[str]], str], tmp_path: Path) -> Callab
         page.goto(f"{base}/?file={quote(str(file))}")
         page.get_by_text("drawn", exact=True).wait_for()
         page.locator(".js-plotly-plot text").first.wait_for()
-        page.wait_for_function(DRAWN, arg=[PLACES, len(strings)])
+        script(page, DRAWN, arg=[PLACES, len(strings)])
         still(page)
         return page
 

@@ -8,7 +8,7 @@ import pytest
 
 from db.requests import RunRequest
 from db.store import Store
-from tests.e2e.waiting import still
+from tests.e2e.waiting import script, still
 from tests.support import shop
 from tests.support.fake_engine import FakeEngine, effects, rank
 
@@ -47,7 +47,7 @@ def test_lists_and_effects_are_saved_as_pictures_and_numbers(
         assert len(saved("effects", "CSV").decode().splitlines()) == 3
         assert "Effect of each demonstration" in saved("effects", "SVG").decode()
         page.emulate_media(color_scheme="dark")
-        page.wait_for_function("() => getComputedStyle(document.documentElement).colorScheme === 'dark'")
+        script(page, "() => getComputedStyle(document.documentElement).colorScheme === 'dark'")
         still(page)
         assert ground(ElementTree.fromstring(saved("recommendations", "SVG"))) == "rgb(18, 22, 28)"
 

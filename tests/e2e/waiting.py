@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 PATIENCE_MS = 180_000
+LOOK_MS = 50  # else the browser looks with every frame, and draws one in order to
 
 _playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 NotInTime = _playwright.TimeoutError
@@ -29,12 +30,17 @@ def until(page: Any, holds: Callable[[], object], what: str) -> None:
         page.wait_for_timeout(50)
 
 
+def script(page: Any, holds: str, arg: Any = None) -> None:
+    """Until this script of the browser's is true, or this function of `arg`."""
+    page.wait_for_function(holds, arg=arg, polling=LOOK_MS)
+
+
 def still(page: Any) -> None:
     """Until the page is drawn to its end: a moment later nothing is being drawn either."""
     for _ in range(2):
-        page.wait_for_function(STILL)
+        script(page, STILL)
         page.wait_for_timeout(100)
-    page.wait_for_function(STILL)
+    script(page, STILL)
 
 
 def navigate(page: Any, title: str) -> None:

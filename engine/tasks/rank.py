@@ -6,8 +6,9 @@ served from the store with its original timing. Prompts and attention are the bu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from db import demonstrations, runs, texts
@@ -20,12 +21,12 @@ from db.version import ENGINE_VERSION
 from engine.context import Context, Engine, resolve
 from engine.progress import Clock, Report, counted, counting, quiet
 from engine.tasks import results
+from engine.tasks.answerer import Answerer
 from engine.tasks.inputs import Inputs, gather
 from engine.tasks.remote import accounted, answering, refuse
 
 if TYPE_CHECKING:
-    from engine.llm.loading.load import LoadedModel
-    from engine.llm.scoring.ranking import RankResult
+    from engine.llm.scoring.ranking import RankResult, Task
 
 
 def rank(engine: Engine, request: RunRequest, report: Report = quiet) -> Run:
@@ -59,6 +60,55 @@ def rank_in(context: Context[RunRequest], report: Report = quiet) -> Run:
 def rank_many(contexts: Sequence[Context[RunRequest]], report: Report = quiet) -> list[Run]:
     """The same for many requests to one model, whose prompts are read side by side where they can be: far
     sooner than one by one. What is new is stored together, all of it or none."""
+    from engine.llm.scoring.ranking import rank_all
+
+    pending = looked_up(contexts, report)
+    if not pending.new:
+        return pending.kept(None, [])
+    loaded = contexts[0].loaded
+    tasks = pending.tasks(loaded)
+    with counting(report, f"ranking {counted(len(tasks), 'list')}"):
+        # Nothing kept from others: what is read together decides the last digits, also after a restart.
+        ranked = rank_all(loaded, tasks)
+    return pending.kept(loaded, ranked)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Requests to one model, looked up: the runs that are stored, and by place in `found` what the others are
+    made from. Whoever has the model ranks `tasks`; `kept` are the runs of all of them."""
+
+    found: Sequence[Run | None]
+    new: Mapping[int, Inputs]
+
+    def tasks(self, model: Answerer) -> list[Task]:
+        """What is to be ranked. Requests that lead to the same prompt share one task."""
+        return [inputs.task() for inputs in self._different(model).values()]
+
+    def kept(self, model: Answerer | None, ranked: Sequence[RankResult]) -> list[Run]:
+        """The runs of all requests, the new ones stored: all of them, or none. ranked: of `tasks`; without
+        new requests no model is needed."""
+        runs_ = list(self.found)
+        if model is not None and self.new:
+            results_ = dict(zip(self._different(model), ranked, strict=True))
+            answered = [(inputs, results_[run_key(inputs, model)]) for inputs in self.new.values()]
+            made = [
+                (inputs, model, result, {**result.timings_ms, "total": result.timings_ms["rank"]})
+                for inputs, result in answered
+            ]
+            store = answered[0][0].context.store
+            for place, run in zip(self.new, _kept(store, made), strict=True):
+                runs_[place] = run
+        return [run for run in runs_ if run is not None]
+
+    def _different(self, model: Answerer) -> dict[str, Inputs]:
+        """What new runs are made from, by their keys."""
+        return {run_key(inputs, model): inputs for inputs in self.new.values()}
+
+
+def looked_up(contexts: Sequence[Context[RunRequest]], report: Report = quiet) -> Pending:
+    """What is stored of many requests to one model, and what the others need. Those that are more than one
+    plain prompt are answered here and now. Raises what `rank` raises."""
     found = [_known(context) for context in contexts]
     new: dict[int, Inputs] = {}
     for place, (context, run) in enumerate(zip(contexts, found, strict=True)):
@@ -67,10 +117,7 @@ def rank_many(contexts: Sequence[Context[RunRequest]], report: Report = quiet) -
             new[place] = gather(context)
         elif run is None:
             found[place] = rank_in(context, report)
-    if new:
-        for place, run in zip(new, _ranked_together(list(new.values()), report), strict=True):
-            found[place] = run
-    return [run for run in found if run is not None]
+    return Pending(found, new)
 
 
 def _known(context: Context[RunRequest]) -> Run | None:
@@ -87,28 +134,7 @@ def _plain(context: Context[RunRequest]) -> bool:
     )
 
 
-def _ranked_together(many: Sequence[Inputs], report: Report) -> list[Run]:
-    """New runs of one model. Requests that lead to the same prompt share one."""
-    from engine.llm.scoring.memory import PrefillCache
-    from engine.llm.scoring.ranking import rank_all
-
-    loaded = many[0].context.loaded
-    keys = [run_key(inputs, loaded) for inputs in many]
-    different = dict(zip(keys, many, strict=True))
-    with counting(report, f"ranking {counted(len(different), 'list')}"):
-        # Nothing kept from others: what is read together decides the last digits, also after a restart.
-        ranked = rank_all(loaded, [inputs.task() for inputs in different.values()], PrefillCache())
-    results_ = dict(zip(different, ranked, strict=True))
-    return _kept(
-        many[0].context.store,
-        [
-            (inputs, loaded, results_[key], {**(timed := results_[key].timings_ms), "total": timed["rank"]})
-            for key, inputs in zip(keys, many, strict=True)
-        ],
-    )
-
-
-Ranked = tuple[Inputs, Any, "RankResult", dict[str, float]]
+Ranked = tuple[Inputs, Answerer, "RankResult", dict[str, float]]
 """What a run was made from, what answered, what that made of it, and milliseconds by step."""
 
 
@@ -124,12 +150,12 @@ def _kept(store: Store, ranked: Sequence[Ranked]) -> list[Run]:
     return runs.save_all(store, made)
 
 
-def _run(inputs: Inputs, loaded: Any, ranked: RankResult, timings: dict[str, float], prompt: str) -> Run:
+def _run(inputs: Inputs, loaded: Answerer, ranked: RankResult, timings: dict[str, float], prompt: str) -> Run:
     """A run that is not stored yet. prompt: the hash of its text."""
     context, request = inputs.context, inputs.request
     result = results.run_result(inputs, loaded, ranked, prompt)
     if context.model.endpoint is not None:
-        result = accounted(result, loaded, request)
+        result = accounted(result, loaded, request)  # type: ignore[arg-type]  # an endpoint's model
     return Run(
         key=run_key(inputs, loaded),
         request=request,
@@ -169,7 +195,7 @@ def _served(context: Context[RunRequest], run: Run) -> Run:
     return run
 
 
-def run_key(inputs: Inputs, loaded: LoadedModel) -> str:
+def run_key(inputs: Inputs, loaded: Answerer) -> str:
     """SHA-256 over everything the numbers of a run depend on."""
     request, query, edits = inputs.request, inputs.query, inputs.request.edits
     return digest(

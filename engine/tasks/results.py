@@ -18,6 +18,7 @@ from engine.evaluation.metrics import metrics, order, standing
 from engine.progress import counted
 from engine.prompts import Dropped
 from engine.prompts.segments import written
+from engine.tasks.answerer import Answerer
 from engine.tasks.edits import described
 from engine.tasks.inputs import Choice, Inputs
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 NOTICED = 0.005  # two values that differ by less are written alike
 
 
-def run_result(inputs: Inputs, loaded: LoadedModel, result: RankResult, prompt: str) -> dict[str, Any]:
+def run_result(inputs: Inputs, loaded: Answerer, result: RankResult, prompt: str) -> dict[str, Any]:
     """The body of a run: both lists, metrics, losses in nats, and all it was made from."""
     with_demos, without = result.scores, result.scores_zero_shot
     target = inputs.target_index
@@ -133,7 +134,7 @@ def interaction(purchase: Interaction) -> dict[str, Any]:
     }
 
 
-def model(loaded: LoadedModel) -> dict[str, Any]:
+def model(loaded: Answerer) -> dict[str, Any]:
     """Which weights computed a run, where and how precisely."""
     return {
         "name": loaded.name,
@@ -148,7 +149,7 @@ def model(loaded: LoadedModel) -> dict[str, Any]:
     }
 
 
-def notes(inputs: Inputs, loaded: LoadedModel, result: RankResult) -> list[str]:
+def notes(inputs: Inputs, loaded: Answerer, result: RankResult) -> list[str]:
     """What a reader of the numbers should know, in sentences."""
     sentences = no_room(result.dropped, result.dropped_zero_shot)
     if inputs.target_tie:

@@ -13,9 +13,10 @@ from db import datasets
 from db.choices import BASELINES
 from db.errors import BadInput
 from db.experiments import Place
+from db.requests import RunRequest
 from db.runs import Run
 from engine.baselines.fitting import Fitted, fitted
-from engine.context import Engine
+from engine.context import Context, Engine
 from engine.data.candidates import candidate_list
 from engine.demos import copies
 from engine.demos import query as queries
@@ -45,18 +46,33 @@ def ranked(
     engine: Engine, grid: Grid, group: Sequence[Column], user: str, report: Report = quiet
 ) -> dict[Place, Cell]:
     """A user's cells of one model, its prompts read side by side, and of the copies beside them."""
-    asked = [(column, place) for column in group if column.row.kind != COPY for place in column.places(user)]
-    contexts = [grid.context(engine, column, user, place.draw) for column, place in asked]
-    runs = rank_many(contexts, report)
+    return measured(engine, grid, group, user, rank_many(asked(engine, grid, group, user), report), report)
+
+
+def asked(engine: Engine, grid: Grid, group: Sequence[Column], user: str) -> list[Context[RunRequest]]:
+    """The runs of a user's cells of one model."""
+    return [grid.context(engine, column, user, place.draw) for column, place in _own(group, user)]
+
+
+def measured(
+    engine: Engine,
+    grid: Grid,
+    group: Sequence[Column],
+    user: str,
+    runs: Sequence[Run],
+    report: Report = quiet,
+) -> dict[Place, Cell]:
+    """What the runs that were `asked` say of their user, and the cells of the copies beside them."""
     by_key: dict[tuple[str, int], Run] = {}
     cells: dict[Place, Cell] = {}
-    for (column, place), run, context in zip(asked, runs, contexts, strict=True):
+    for (column, place), run in zip(_own(group, user), runs, strict=True):
         by_key[column.row.key, place.draw] = run
-        measured = None
+        effects_of_run = None
         if grid.request.effects and run.result["demonstrations"]:
+            context = grid.context(engine, column, user, place.draw)
             _, found = effects(engine, context.request, mode="direct", report=report)
-            measured = {row["id"]: row["effect"] for row in found.result["demonstrations"]}
-        cells[place] = of_run(run, measured)
+            effects_of_run = {row["id"]: row["effect"] for row in found.result["demonstrations"]}
+        cells[place] = of_run(run, effects_of_run)
     offered = Offered(engine, grid)
     for column in group:
         if column.row.kind == COPY:
@@ -65,6 +81,11 @@ def ranked(
                 run = by_key[str(column.row.copies), place.draw]
                 cells[place] = copied(copy, run, offered.ids(user), _target(run))
     return cells
+
+
+def _own(group: Sequence[Column], user: str) -> list[tuple[Column, Place]]:
+    """The user's cells that have a run of their own."""
+    return [(column, place) for column in group if column.row.kind != COPY for place in column.places(user)]
 
 
 def of_run(run: Run, effects_: Mapping[str, float] | None = None) -> Cell:

@@ -90,6 +90,7 @@ LLM_LAYERS = ("attention", "loading", "scoring", "generation", "embedding", "exp
 # What takes long to import and may be imported inside a function; so may modules of ours that load PyTorch or
 # what draws the tables of pages.
 TABLES = {"pandas", "plotly"}
+CLUSTERS = {"ray"}  # which need not be installed either
 SLOW = {
     *HEAVY,
     "tokenizers",
@@ -208,7 +209,7 @@ def test_what_is_quick_to_import_is_imported_at_the_top() -> None:
         f"{module} imports {name}"
         for module in modules()
         for name in imports(module).inside
-        if name.partition(".")[0] not in SLOW and not loaded_by(name) & (HEAVY | TABLES)
+        if name.partition(".")[0] not in SLOW and not loaded_by(name) & (HEAVY | TABLES | CLUSTERS)
     ]
     assert not quick
 

@@ -1,6 +1,7 @@
 """The commands `experiment ...`: grids of settings over many users, from options or a YAML file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,15 +15,19 @@ from db.paths import typed
 from db.requests import ExperimentRequest
 from db.requests.experiment_file import read_file, written
 from db.requests.fields import described
+from db.settings import Settings
 from db.store import Store
 from db.time_left import time_left
 from db.version import VERSION
 from engine.commands import output
-from engine.commands.options import Json, Limit, listing, opened, service_engine, takes
+from engine.commands.options import Json, Limit, at_least, listing, opened, service_engine, takes
+from engine.context import Engine
 from engine.jobs.worker import run_here
+from engine.progress import telling
 from engine.studies.experiments.answer import tables
 from engine.studies.experiments.cells import MODEL
 from engine.studies.experiments.gated import gated, only_row
+from engine.studies.experiments.ray_engine import ray_engine
 from engine.studies.experiments.run import estimated
 from engine.studies.experiments.selector import tables as selector_tables
 
@@ -47,6 +52,20 @@ def laid_out(command: Callable[..., None]) -> Callable[..., None]:
     return takes(ExperimentRequest)(command)
 
 
+@contextmanager
+def spread(store: Store, ray: str | None, actors: int | None, cpus: int | None) -> Iterator[Engine]:
+    """The engine of this process, or one that ranks on a Ray cluster."""
+    if ray is None:
+        with service_engine(store) as engine:
+            yield engine
+        return
+    with (
+        telling(lambda _, message: output.aside(message)),
+        ray_engine(store, Settings(), ray, actors, cpus) as far,
+    ):
+        yield far
+
+
 def asked(request: ExperimentRequest, context: typer.Context, file: Path | None) -> ExperimentRequest:
     """The experiment of a file, with the options that were given in place of its fields."""
     if file is None:
@@ -62,11 +81,29 @@ def asked(request: ExperimentRequest, context: typer.Context, file: Path | None)
 
 @group.command(epilog="Example: dualens experiment run docs/examples/simulated.yaml --json")
 @laid_out
-def run(request: ExperimentRequest, context: typer.Context, file: File = None, json: Json = False) -> None:
+def run(
+    request: ExperimentRequest,
+    context: typer.Context,
+    file: File = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Rank on the Ray cluster at HOST:PORT, or auto.")
+    ] = None,
+    ray_actors: Annotated[
+        int | None, at_least(1, "Processes on the cluster. Default: one per GPU or group of cores.")
+    ] = None,
+    ray_cpus: Annotated[
+        int | None, at_least(1, "Cores of each. Default: 1 beside a GPU, else up to 4.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Run an experiment. If it is stopped or killed, the same command resumes it; what is stored is not
     computed again."""
     request = asked(request, context, file)
-    with opened() as store, service_engine(store) as engine:
+    if ray is None and (ray_actors or ray_cpus):
+        raise BadInput(
+            "--ray-actors and --ray-cpus are about a cluster. Name it: --ray auto or --ray HOST:PORT."
+        )
+    with opened() as store, spread(store, ray, ray_actors, ray_cpus) as engine:
         result = run_here(engine, KIND, request.to_json(), output.aside)
         [job] = jobs.about(store, KIND, request.to_json(), limit=1)
     if json:

@@ -21,6 +21,7 @@ from engine.studies.experiments.answer import answer
 from engine.studies.experiments.beyond_accuracy import catalogue, listed
 from engine.studies.experiments.cells import PER_USER, Cell, Cells
 from engine.studies.experiments.grid import Column, Grid, laid_out
+from engine.studies.experiments.ray_engine import RayEngine
 from engine.studies.experiments.units import unit
 from engine.tuning.recipe import knows_later
 
@@ -42,6 +43,12 @@ def computed(engine: Engine, grid: Grid, report: Report, before: float = 0.0) ->
     seconds of all attempts."""
     progress = Progress(engine, grid, report, before)
     for name, group in grid.groups.items():
+        if isinstance(engine, RayEngine) and engine.spreads(grid, group):
+            waiting = [user for user in grid.users if not progress.stored(group, user)]
+            for cells in engine.compute(grid, name, group, waiting, progress.within):
+                progress.add(cells)
+                progress.say(f"{name}: {progress.number:,} of {grid.cells:,} lists")
+            continue
         compute = unit(engine, grid, group)
         for number, user in enumerate(grid.users):
             if progress.stored(group, user):

@@ -57,12 +57,6 @@ def nodes() -> Iterator[Any]:
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """In float64: what is read side by side differs, and with it how float32 rounds."""
-    return settings.model_copy(update={"dtype": "float64"})
-
-
-@pytest.fixture
 def plain(store: Store, settings: Settings, saved_model: Callable[[str, str], Path]) -> Engine:
     """An engine without a cluster."""
     return stocked(store, settings, saved_model("llama", "bpe"))
@@ -219,7 +213,7 @@ def test_a_folder_that_a_node_does_not_see_is_sent_and_checked(
 
     info = plain.registered("tiny")
     folder = Path(info.source)
-    ranker = Ranker("cpu", "float64", 1, lambda file: np.fromfile(file, np.uint8))
+    ranker = Ranker("cpu", "float32", 1, lambda file: np.fromfile(file, np.uint8))
     template = plain.template("plain")
     assert ranker.load("/nowhere/llama-bpe", info.revision, [template]) is None
     assert ranker.load(info.source, "another", [template]) is None

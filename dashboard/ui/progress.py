@@ -21,7 +21,7 @@ STARTING = "waiting for the engine to start"
 NO_SIGN = "the engine's process is there but gives no sign"
 BUSY = "another program holds the store; it continues by itself when that ends"
 WAITS = {  # what a queued job waits for, by how the engine stands
-    workers.RUNS: "waiting for the engine to finish more urgent work",
+    workers.RUNS: "next in line; the engine begins in a moment",
     workers.SILENT: f"waiting; {NO_SIGN}",
     workers.LOCKED: f"waiting; {BUSY}",
     workers.RESTARTS: "waiting for the engine, which stopped unexpectedly and is being restarted",

@@ -218,7 +218,7 @@ def test_a_queue_without_an_engine_says_how_to_start_one(store: Store) -> None:
     later = job.created_at + 600
     assert "`dualens`" in progress.describe(job, "Importing", later, workers.NONE)
     assert "being restarted" in progress.describe(job, "Importing", later, workers.RESTARTS)
-    assert "more urgent work" in progress.describe(job, "Importing", later, workers.RUNS)
+    assert "next in line" in progress.describe(job, "Importing", later, workers.RUNS)
 
 
 def test_each_field_of_the_mapping_offers_its_own_columns() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from db import jobs
+from db import contamination, jobs
 from db.errors import BadInput, NotFound
 from db.jobs import Job
 from db.paths import typed
@@ -285,4 +285,7 @@ def _print(result: dict[str, Any]) -> None:
         output.table(rows, *columns)
     output.line(result["claim"])
     output.notes(result["notes"])
+    with opened() as store:
+        for model in result["models"]:
+            output.line(f"{model['name']}. {contamination.line(store, result['dataset'], model['name'])}")
     output.line(f"{result['users']} users, {result['seconds']:.0f} s of work")

@@ -7,12 +7,13 @@ import streamlit as st
 
 from dashboard.screens.experiments import grid_fields, leaderboard_card, leaderboard_tables
 from dashboard.screens.experiments.experiment_text import DECIDING, Experiment, about, headline
+from dashboard.state import session
 from dashboard.text import cells
 from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
 from dashboard.ui import progress, rights, watched
 from dashboard.ui.notices import HEAD_PX, empty, problem
-from db import jobs
+from db import contamination, jobs
 from db.experiments import MEASURES
 from db.jobs import Job
 from db.requests import ExperimentRequest
@@ -64,6 +65,10 @@ def _one(experiment: Experiment) -> None:
         problem(job.error or "The engine gave no reason.")
     for note in experiment.found.get("notes") or []:
         st.caption(f":orange[Note:] {md(note)}")
+    if experiment.found and experiment.request:
+        for model in experiment.request.model:
+            line = contamination.line(session.store(), experiment.request.dataset, model)
+            st.caption(md(line if len(experiment.request.model) == 1 else f"{model}. {line}"))
 
 
 def _button(job: Job) -> None:

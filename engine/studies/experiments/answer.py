@@ -14,7 +14,7 @@ from engine.studies.experiments import zones as by_zone
 from engine.studies.experiments.across_users import across_users
 from engine.studies.experiments.across_users import table as over_users
 from engine.studies.experiments.beyond_accuracy import Catalogue
-from engine.studies.experiments.cells import Cells
+from engine.studies.experiments.cells import MODEL, Cells
 from engine.studies.experiments.comparisons import POWER, comparisons, users_needed
 from engine.studies.experiments.leaderboard import SECONDS, leaderboard
 from engine.studies.pairwise_tests import DECIDING
@@ -37,7 +37,7 @@ def answer(cells: Cells, known: Catalogue, reference: str, seed: int = 0, simula
     deciding measure, challenger: of the highest other row than the reference (None of a single row).
     rows: `leaderboard`; comparisons: by measure, reference and row (`comparisons`); zones: from the reference
     to the challenger, at each depth (`zones`); frontier: against tokens (`frontier`); across_users:
-    `across_users`, None where no effects were measured. timings: `seconds` by row and the `frontier` against
+    `across_users` of one model, None where no effects were measured. timings: `seconds` by row and the `frontier` against
     them. simulated: whether the data set is.
 
     Raises BadInput for a reference that is no row, and without users.
@@ -62,11 +62,19 @@ def answer(cells: Cells, known: Catalogue, reference: str, seed: int = 0, simula
         "comparisons": compared,
         "zones": [by_zone.zones(cells, reference, challenger, k) for k in by_zone.DEPTHS if challenger],
         "frontier": costs.frontier(cells, costs.TOKENS, seed),
-        "across_users": across_users(cells, seed=seed),
+        "across_users": across_users(cells, one_model(cells, reference), seed),
         "notes": notes(len(keys), simulated),
         "timings": {**table["timings"], "frontier": costs.frontier(cells, costs.SECONDS, seed)},
     }
     return plain({**said, "claim": claim(said)})
+
+
+def one_model(cells: Cells, reference: str) -> list[str]:
+    """Keys of the rows of one model, the reference's where it is a model's: nats of different models do not
+    add up."""
+    models = {row.key: row.values.get("model") for row in cells.rows if row.kind == MODEL}
+    first = models.get(reference, next(iter(models.values()), None))
+    return [key for key, model in models.items() if model == first]
 
 
 def claim(said: Mapping[str, Any]) -> str:

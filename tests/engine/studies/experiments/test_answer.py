@@ -1,6 +1,7 @@
 """What is said of an experiment: the sentence follows the numbers, and equal cells give equal bytes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,3 +141,15 @@ def test_numbers_are_plain_and_short() -> None:
         "b": [None, True, 3],
     }
     assert str(plain(-0.0)) == "0.0"
+
+
+def test_demonstrations_are_pooled_over_the_rows_of_one_model_only() -> None:
+    told = {"a": 1.0}
+    rows = {name: [[cell(1, effects=told)] for _ in range(12)] for name in ("small", "large", "also small")}
+    cells = grid(rows)
+    models = ("one", "two", "one")
+    described = [replace(row, values={"model": model}) for row, model in zip(cells.rows, models, strict=True)]
+    cells = replace(cells, rows=tuple(described))
+    for reference, pooled in (("small", ["small", "also small"]), ("large", ["large"])):
+        found = answer(cells, NOTHING_KNOWN, reference)["across_users"]
+        assert found["rows"] == pooled

@@ -161,7 +161,7 @@ def main() -> None:
     table(
         ("seconds of a unit on one", *(f"{n} GPUs, hours" for n in GPUS), "more do not help from"),
         [
-            (label, *(f"{hours(c, first.busy, n):.1f}" for n in GPUS), f"{c / first.busy:.0f}")
+            (label, *(f"{hours(c, first.busy, n):.1f}" for n in GPUS), f"{max(1, c / first.busy):.0f}")
             for label, c in times.items()
         ],
     )

@@ -212,7 +212,7 @@ class Cluster:
         """A new actor in the place of one that is lost. Raises where one after the other ended."""
         _end(actor)
         if actor.losses + 1 >= TRIES or _unusable(error):
-            raise _reason(error, f"{TRIES} actors ended one after the other in the same place")
+            raise reason(error, f"{TRIES} actors ended one after the other in the same place")
         fresh = self._started(actor.losses + 1)
         self.actors[self.actors.index(actor)] = fresh
         return fresh
@@ -282,7 +282,7 @@ class _Work(Generic[Batch]):
             actor.sent, actor.losses = actor.sent - 1, 0
             yield sent.batch, actor.model, found
         elif found is None:
-            self._files = self._files or _shipped(self._info)
+            self._files = self._files or shipped(self._info)
             self._load(actor, self._files)
         else:
             self._cluster.check(*found)
@@ -303,7 +303,7 @@ class _Work(Generic[Batch]):
         if sent is not None:  # the one that it computed
             sent.lost += 1
             if sent.lost >= TRIES:
-                raise _reason(error, f"{TRIES} actors ended while they ranked the same users")
+                raise reason(error, f"{TRIES} actors ended while they ranked the same users")
         for ref in [ref for ref, (other, _) in self.calls.items() if other is actor]:
             _, lost = self.calls.pop(ref)
             if lost is not None:
@@ -326,7 +326,7 @@ def _end(actor: Actor) -> None:
         ray.kill(actor.handle, no_restart=True)
 
 
-def _shipped(info: ModelInfo) -> dict[str, Any]:
+def shipped(info: ModelInfo) -> dict[str, Any]:
     """The files of a model in Ray's object store. Raises ModelError where they are not here either."""
     folder = Path(info.source)
     if not folder.is_dir():
@@ -351,7 +351,7 @@ def _unusable(error: Exception) -> bool:
     return "ModuleNotFoundError" in str(error) or "failed to import" in str(error)
 
 
-def _reason(error: Exception, what: str) -> DualensError:
+def reason(error: Exception, what: str) -> DualensError:
     """Why actors end, as far as Ray knows."""
     said = " ".join(str(error).split())
     if _unusable(error):

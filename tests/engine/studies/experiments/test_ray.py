@@ -2,17 +2,20 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from db import datasets, runs
+from db import datasets, jobs, runs
 from db.canonical import canonical_json
-from db.errors import BadInput, ModelError
+from db.errors import BadInput, ModelError, OutOfMemory
 from db.requests import ExperimentRequest
 from db.settings import Settings
 from db.store import Store
@@ -243,3 +246,76 @@ def test_an_address_without_a_cluster_is_said_at_once(plain: Engine, address: st
         ray_engine.ray_engine(plain.store, plain.settings, address, None, None),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        ("Worker exited: it was killed by the OS due to memory pressure", OutOfMemory, "--ray-actors"),
+        ("ModuleNotFoundError: No module named 'engine'", ModelError, "Install it there"),
+        ("connection error code 2", ModelError, "run the same command again"),
+    ],
+)
+def test_why_actors_end_is_one_sentence(error: str, kind: type[Exception], said: str) -> None:
+    from engine.studies.experiments.ray_cluster import reason
+
+    found = reason(RuntimeError(error), "3 actors ended one after the other in the same place")
+    assert type(found) is kind
+    assert said in str(found)
+
+
+def test_a_model_that_is_nowhere_is_named(plain: Engine) -> None:
+    from engine.studies.experiments.ray_cluster import shipped
+
+    with pytest.raises(ModelError, match=r"/nowhere of the model tiny is neither on this machine nor"):
+        shipped(replace(plain.registered("tiny"), source="/nowhere"))
+
+
+def test_what_is_not_spread_needs_the_same_numbers_here(far: ray_engine.RayEngine) -> None:
+    info = far.registered("tiny")
+    assert far.load(info).revision == info.revision
+    far._identities[info.revision] = replace(far.identity(info), device="cuda")
+    with pytest.raises(BadInput, match="computed by this command itself"):
+        far.load(info)
+
+
+def actors_of(nodes: Any) -> list[psutil.Process]:
+    """Processes that rank on a cluster."""
+    raylets = [entry.process.pid for node in nodes.list_all_nodes() for entry in node.all_processes["raylet"]]
+    below = [child for pid in raylets for child in psutil.Process(pid).children(recursive=True)]
+    return [child for child in below if any("Ranker" in word for word in child.cmdline())]
+
+
+def test_ctrl_c_ends_the_command_and_its_actors(
+    nodes: Any, store: Store, settings: Settings, saved_model: Callable[[str, str], Path]
+) -> None:
+    stocked(store, settings, saved_model("llama", "bpe"))
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+        "DUALENS_HOME": str(settings.home),
+        "DUALENS_DATABASE_URL": settings.database_url,
+        "DUALENS_DEVICE": "cpu",
+    }
+    words = ("experiment", "run", "-d", "toy", "-m", "tiny", "--users", "10", "--ray", nodes.address)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "engine", *words, "--ray-actors", "1"],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert command.stderr is not None
+    for line in command.stderr:
+        if "of 1 actors" in line:
+            break
+    working = actors_of(nodes)
+    assert working
+    os.killpg(command.pid, signal.SIGINT)
+    said = command.stderr.read()
+    assert command.wait(60) == 128 + signal.SIGINT
+    assert "Stopped by Ctrl-C" in said
+    _, left = psutil.wait_procs(working, timeout=60)
+    assert not left
+    [job] = jobs.listing(store, kinds=["experiment"], limit=1)
+    assert job.state == jobs.STOPPED

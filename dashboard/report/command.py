@@ -20,11 +20,13 @@ EXAMPLE = "Example: dualens report 3f9a2c 81bd04 --out monday.html"
 def report(
     ids: Annotated[
         list[str],
-        typer.Argument(help="1 to 4 runs (keys, or their first 6 digits or more), or the number of a study."),
+        typer.Argument(
+            help="1 to 4 runs (keys, or their first 6 digits or more), or a number of a study or experiment."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The HTML file to write; one that is there is replaced.")],
 ) -> None:
-    """Write a run, a comparison of runs or a study as one HTML file that opens offline and prints."""
+    """Write a run, a comparison of runs, a study or an experiment as one offline HTML file."""
     from dashboard.report.document import document
     from dashboard.report.kinds import story
 

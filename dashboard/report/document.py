@@ -24,7 +24,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
 def document(story: Story, now: float) -> str:
     """The file's content. now: when it is written, unix seconds."""
     parts = [
-        f"<header><p class='kind'>Dualens · report of a {html(story.kind)}</p><h1>{html(story.title)}</h1>",
+        f"<header><p class='kind'>Dualens · report: {html(story.kind)}</p><h1>{html(story.title)}</h1>",
         f"<p class='about'>{html(story.about)}</p></header>",
         _careful(story.careful),
         _findings(story.steps),

@@ -11,7 +11,7 @@ from dashboard.state import session
 from dashboard.text import cells
 from dashboard.text.formats import plural
 from dashboard.text.literal import md, plain
-from dashboard.ui import progress, rights, watched
+from dashboard.ui import progress, rights, sharing, watched
 from dashboard.ui.notices import HEAD_PX, empty, problem
 from db import contamination, jobs
 from db.experiments import MEASURES
@@ -133,6 +133,7 @@ def _take_away(experiment: Experiment) -> None:
     frame = leaderboard_tables.numbers(experiment)
     if not frame.empty:
         st.download_button("CSV", cells.csv(frame), f"{name}.csv", "text/csv", key=f"csv-{job.id}")
+    sharing.draw(str(job.id))
 
 
 def listing(everything: list[Experiment], current: Experiment | None) -> None:

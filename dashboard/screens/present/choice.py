@@ -1,9 +1,11 @@
-"""What can be presented: the newest studies, starred runs and runs."""
+"""What can be presented: the newest studies and experiments, starred runs and runs."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard.screens.experiments.experiment_text import Experiment
+from dashboard.screens.experiments.experiment_text import headline as claimed
 from dashboard.screens.studies.conclusion import headline
 from dashboard.screens.studies.study_text import Study
 from dashboard.state import session
@@ -25,11 +27,15 @@ def draw() -> None:
         Study(job)
         for job in jobs.listing(session.store(), states=[jobs.COMPLETED], kinds=["study"], limit=SHOWN)
     ]
+    experiments = [
+        Experiment(job)
+        for job in jobs.listing(session.store(), states=[jobs.COMPLETED], kinds=["experiment"], limit=SHOWN)
+    ]
     found = _runs()
-    if not studies and not found:
+    if not studies and not experiments and not found:
         empty(
             "Nothing to present yet",
-            "A stored run or a finished study is shown here step by step.",
+            "A stored run, a finished study or a finished experiment is shown here step by step.",
             200,
             RECOMMEND,
         )
@@ -41,6 +47,10 @@ def draw() -> None:
             _link(study.title, str(study.job.id), headline(study))
         if not studies:
             st.caption("None has finished yet.")
+        if experiments:
+            heading("Experiments", "The newest first.")
+            for experiment in experiments:
+                _link(experiment.title, str(experiment.job.id), claimed(experiment))
     with right, card("present-runs"):
         heading("Runs", "Starred ones first. Tick several on Runs to present them side by side.")
         for run in found:

@@ -4,6 +4,7 @@ import copy
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +25,10 @@ from transformers import (
 )
 
 from engine.llm.attention import lens
-from engine.llm.loading.load import LoadedModel
+from engine.llm.loading import loaded_models
+from engine.llm.loading.digests import Digests
+from engine.llm.loading.load import LoadedModel, load
+from engine.llm.loading.sources import locate, revision
 from engine.prompts import Example, PieceEncoder
 from tests.support import trying
 
@@ -182,6 +186,25 @@ def make_loaded(family: str, tokenizer: str = "bpe", dtype: torch.dtype = torch.
 def _models_are_tried_here(request: pytest.FixtureRequest) -> Iterator[None]:
     """No process of their own for tiny models, but where that is what is tested."""
     with nullcontext() if request.path.parent.name == "loading" else trying.here():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_read_once() -> Iterator[None]:
+    """An engine that loads the bytes of a model that was loaded before is given a copy of that one: reading
+    it and trying it out takes longer than most tests do with it. `tests/engine/llm/loading` loads them."""
+    known: dict[tuple[str, str, str], LoadedModel] = {}
+
+    def copied(source: str, device: str, dtype: str, digests: Digests) -> LoadedModel:
+        place = locate(source, weights=False)
+        key = revision(place, digests), device, dtype
+        if key not in known:
+            known[key] = load(source, device, dtype, digests)
+        found = known[key]
+        return replace(found, model=copy.deepcopy(found.model), source=place.source, name=place.name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loaded_models, "load", copied)
         yield
 
 

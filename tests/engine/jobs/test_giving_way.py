@@ -15,15 +15,15 @@ from db.requests import Chosen, RunRequest
 from db.settings import Settings
 from db.store import Store
 from engine import progress
-from engine.context import EMBEDDED, Engine
+from engine.context import Engine
 from engine.jobs import reporter, worker
 from engine.jobs.reporter import Reporter
 from engine.tasks.pool import pool
 from tests.toys import toy_columns
 
-ASKED = RunRequest(dataset="toy", user="u8", model="embedded", demos="neighbours:3", candidates=8)
+ASKED = RunRequest(dataset="toy", user="u8", model="tiny", demos="neighbours:3", candidates=8)
 WITH = {"request": ASKED.to_json()}
-TUNING = {"dataset": "toy", "base": "embedded", "steps": 3, "batch_tokens": 400, "name": "tuned"}
+TUNING = {"dataset": "toy", "base": "tiny", "steps": 3, "batch_tokens": 400, "name": "tuned"}
 POOL: list[str] = []  # ids of demonstrations, in every store that is made here
 WORK: dict[str, tuple[str, dict[str, Any]]] = {
     "direct effects": ("effects", {**WITH, "mode": "direct", "leave_one_out": True}),
@@ -36,7 +36,7 @@ WORK: dict[str, tuple[str, dict[str, Any]]] = {
     "catalogue": ("catalogue", {"request": replace(ASKED, scoring="calibrated").to_json(), "top": 5}),
     "optimize": (
         "optimize",
-        {"dataset": "toy", "user": "u8", "model": "embedded", "pool": 3, "probes": 2, "calibrate": 3},
+        {"dataset": "toy", "user": "u8", "model": "tiny", "pool": 3, "probes": 2, "calibrate": 3},
     ),
     "tuning": ("tune", TUNING),
     "SASRec": ("tune", {"dataset": "toy", "kind": "sasrec", "minutes": 1}),
@@ -47,22 +47,28 @@ VARIES = (
 )
 
 
-def engine_at(home: Path, lay_store: Callable[[Settings], None]) -> worker.Beat:
+def engine_at(home: Path, lay_store: Callable[[Settings], None], model: Path) -> worker.Beat:
     settings = Settings(home=home, database_url=f"sqlite:///{home}/dualens.db", device="cpu", dtype="float32")
     lay_store(settings)
     store = Store.open(settings)
     columns = toy_columns(users=14, items=40, length=9)
     datasets.insert(store, "toy", columns, kind="generic", source="test", fingerprint="toy", report={})
     engine = Engine(store, settings)
-    engine.register("embedded", str(EMBEDDED))
+    engine.register("tiny", str(model))
     POOL[:] = [row["id"] for row in pool(engine, ASKED, ["random"], 6)]
     return worker.Beat(store, "here:1:cpu", engine)
 
 
 @pytest.fixture
-def pair(tmp_path: Path, lay_store: Callable[[Settings], None]) -> tuple[worker.Beat, worker.Beat]:
+def pair(
+    tmp_path: Path, lay_store: Callable[[Settings], None], saved_model: Callable[[str, str], Path]
+) -> tuple[worker.Beat, worker.Beat]:
     """Two workers with stores of equal content."""
-    return engine_at(tmp_path / "alone", lay_store), engine_at(tmp_path / "interrupted", lay_store)
+    model = saved_model("llama", "bpe")
+    return (
+        engine_at(tmp_path / "alone", lay_store, model),
+        engine_at(tmp_path / "interrupted", lay_store, model),
+    )
 
 
 def done(beat: worker.Beat, kind: str, payload: dict[str, Any]) -> jobs.Job:
@@ -116,8 +122,8 @@ def test_an_interrupted_job_and_the_one_that_interrupts_come_to_the_numbers_they
         nonlocal looks
         if job.kind != "rank":
             looks += 1
-            if looks % 11 == 0 and looks <= 44:
-                jobs.submit(store, "rank", reweighted(looks // 11))
+            if looks % 7 == 0 and looks <= 28:
+                jobs.submit(store, "rank", reweighted(looks // 7))
         return look(store, job, owner, kinds)
 
     monkeypatch.setattr(reporter, "LEFT_S", 0.0)
@@ -133,7 +139,7 @@ def test_an_interrupted_job_and_the_one_that_interrupts_come_to_the_numbers_they
         assert numbers(interrupted, job) == numbers(alone, done(alone, "rank", job.payload))
 
 
-def test_effects_on_the_embedded_model_stop_at_the_next_look(
+def test_effects_stop_at_the_next_look(
     pair: tuple[worker.Beat, worker.Beat], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The moment that a person asks is the first layer of the measuring; the job looks after each layer."""
@@ -221,14 +227,13 @@ def test_nothing_is_let_in_while_a_transaction_is_open(
 
 def test_models_of_the_interrupted_job_stay_loaded(pair: tuple[worker.Beat, worker.Beat]) -> None:
     engine = pair[0].engine
-    engine.register("copy", str(EMBEDDED) + "/.")
+    info = engine.registered("tiny")
     engine.models.limit_bytes = 1
-    mine = engine.load(engine.registered("embedded"))
+    mine = engine.load(info)
     with reporter.clean_state(engine):
-        other = replace(engine.registered("embedded"), source=f"{EMBEDDED}/../embedded")
-        engine.load(other)
+        engine.load(replace(info, source=f"{info.source}/../{Path(info.source).name}"))
         assert len(engine.models.names()) == 2
-    assert engine.load(engine.registered("embedded")) is mine
+    assert engine.load(engine.registered("tiny")) is mine
 
 
 def test_what_runs_in_between_starts_in_a_clean_state(pair: tuple[worker.Beat, worker.Beat]) -> None:

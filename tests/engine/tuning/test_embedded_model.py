@@ -56,7 +56,7 @@ def test_learns_in_context_on_unseen_shoppers(store: Store) -> None:
         store, "simulated", columns, kind="simulated", source="", fingerprint="0", report={}, simulated=True
     )
     specs = ("neighbours:4", "random:4")
-    table = evaluate(load(str(EMBEDDED)), store, dataset, columns, users=80, specs=specs)
+    table = evaluate(load(str(EMBEDDED)), store, dataset, columns, users=40, specs=specs)
     gain = table["neighbours:4"] - table["none"]
     assert interval(gain)[0] > 0.15, f"mean gain {gain.mean():.3f}"
     assert table["neighbours:4"].mean() > 1.4 * table["none"].mean()

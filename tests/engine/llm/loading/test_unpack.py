@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from engine.llm.loading.unpack import unpack
 from engine.llm.scoring.ranking import rank_candidates
 from tests.engine.conftest import TITLES, make_loaded
 from tests.engine.llm.loading.test_load import TASK
-from tests.support import gguf_file
+from tests.support import gguf_file, trying
 
 
 def unpacked(made: LoadedModel, tmp_path: Path, kind: Kind = Kind.F32) -> Path:
@@ -150,6 +150,14 @@ def engine(store: Store, settings: Settings) -> Engine:
     return Engine(store, settings)
 
 
+@pytest.fixture
+def tried_here() -> Iterator[None]:
+    """The process that unpacks is tested with an adapter."""
+    with trying.here():
+        yield
+
+
+@pytest.mark.usefixtures("tried_here")
 def test_it_is_registered_like_any_model_and_its_file_is_needed_no_more(engine, tmp_path: Path) -> None:
     file = gguf_file.write(make_loaded("llama"), tmp_path / "tiny.gguf", Kind.Q8_0)
     info = engine.admit("tiny", str(file))
@@ -161,6 +169,7 @@ def test_it_is_registered_like_any_model_and_its_file_is_needed_no_more(engine, 
     assert len(rank_candidates(engine.load(info), TASK).scores) == 5
 
 
+@pytest.mark.usefixtures("tried_here")
 def test_what_fails_leaves_no_folder_behind(engine, tmp_path: Path) -> None:
     first = gguf_file.write(make_loaded("llama"), tmp_path / "tiny.gguf")
     engine.admit("tiny", str(first))

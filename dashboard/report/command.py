@@ -21,7 +21,8 @@ def report(
     ids: Annotated[
         list[str],
         typer.Argument(
-            help="1 to 4 runs (keys, or their first 6 digits or more), or a number of a study or experiment."
+            help="1 to 4 runs (keys, or their first 6 digits or more), or the number of a study or an "
+            "experiment."
         ),
     ],
     out: Annotated[Path, typer.Option(help="The HTML file to write; one that is there is replaced.")],

@@ -16,11 +16,11 @@ from dashboard import pages
 from dashboard.screens.runs import picks
 from dashboard.ui import rights
 from db import jobs
-from db.requests import RunRequest
+from db.requests import ExperimentRequest, RunRequest
 from db.runs import Run
 from db.settings import Settings
 from db.store import Store
-from tests.support import fake_study, shop
+from tests.support import fake_experiment, fake_study, shop
 from tests.support.fake_engine import effects, rank
 from tests.support.reading import texts
 from tests.support.server import free_port, wait_for
@@ -34,7 +34,7 @@ PAGES = [page.name for page in pages.shown(read_only=True)]
 
 @pytest.fixture
 def stocked(store: Store) -> tuple[Run, Run, int]:
-    """Two runs, one with effects, and two studies, one of which has failed."""
+    """Two runs, one with effects, and two studies and two experiments, one of each has failed."""
     shop.stock(store)
     one, two = rank(store, BASE), rank(store, replace(BASE, demos="bm25:2", template="films", history=3))
     effects(store, one)
@@ -44,6 +44,14 @@ def stocked(store: Store) -> tuple[Run, Run, int]:
     jobs.finish(store, done.id, "me", fake_study.strategies(STUDY))
     jobs.fail(store, failed.id, "me", "It broke.")
     jobs.submit(store, "study", {**STUDY, "seed": 2})
+    for seed in (0, 1):
+        asked = ExperimentRequest("simulated", users=8, effects=True, seed=seed)
+        job = jobs.submit(store, "experiment", asked.to_json())
+        jobs.claim(store, "me", job_id=job.id)
+        if seed:
+            jobs.fail(store, job.id, "me", "It broke.")
+        else:
+            jobs.finish(store, job.id, "me", fake_experiment.result(store, asked))
     return one, two, failed.id
 
 
@@ -77,6 +85,7 @@ def views(stocked: tuple[Run, Run, int]) -> Iterator[tuple[str, dict[str, str]]]
         yield "explain", {"run": two.key, "part": part}
     yield "compare", {"a": one.key, "b": two.key}
     yield "studies", {"study": str(failed)}
+    yield "experiments", {"experiment": str(failed + 2)}
 
 
 def test_no_control_of_any_page_starts_work_or_changes_anything(

@@ -37,8 +37,8 @@ def answer(cells: Cells, known: Catalogue, reference: str, seed: int = 0, simula
     deciding measure, challenger: of the highest other row than the reference (None of a single row).
     rows: `leaderboard`; comparisons: by measure, reference and row (`comparisons`); zones: from the reference
     to the challenger, at each depth (`zones`); frontier: against tokens (`frontier`); across_users:
-    `across_users` of one model, None where no effects were measured. timings: `seconds` by row and the `frontier` against
-    them. simulated: whether the data set is.
+    `across_users` of one model, None where no effects were measured. timings: `seconds` by row and the
+    `frontier` against them. simulated: whether the data set is.
 
     Raises BadInput for a reference that is no row, and without users.
     """

@@ -21,7 +21,7 @@ from db.requests.experiment_file import read_file
 
 EXAMPLE = help.FOLDER / "examples" / "simulated.yaml"
 LOOKS = {
-    "": ["neighbours' windows, 4", "random windows, 4", "no demonstrations", "popularity (baseline)"],
+    "": ["neighbours' windows (4)", "random windows (4)", "no demonstrations", "popularity (baseline)"],
     "NDCG@10": ["0.61", "0.48", "0.43", "0.35"],
     "difference": [":blue[**+0.18**]", "+0.05", "reference", ":orange[**−0.08**]"],
     "p, Holm": ["**< 0.001**", "0.210", "–", "**0.004**"],

@@ -198,8 +198,8 @@ def _label(request: ExperimentRequest, values: Mapping[str, Any]) -> str:
 def _worded(axis: str, value: Any) -> str:
     if axis == "demos":
         spec = parse_spec(value)
-        if spec.name in ("none", SET.name):
-            return spec.choice.label if spec.name == "none" else f"set {spec.reference}"
-        size = f"{spec.size}" if spec.tokens is None else f"{spec.tokens} tokens"
-        return f"{spec.choice.label}, {size}"
+        if spec.reference is not None:
+            return f"{SET.label} {spec.reference}"
+        size = f"{spec.size}" if spec.tokens is None else f"as many as fit in {spec.tokens} tokens"
+        return spec.choice.label if spec.name == "none" else f"{spec.choice.label} ({size})"
     return str(value) if axis == "model" else f"{axis.replace('_', ' ')} {value}"

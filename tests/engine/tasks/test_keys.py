@@ -43,6 +43,7 @@ CHANGED: dict[str, Any] = {
     "candidates": 7,
     "candidate_kind": "popular",
     "seed": 1,
+    "draw": 1,
     "scoring": "sum",
     "template": "films",
     "history": 4,
@@ -60,7 +61,7 @@ CHANGED: dict[str, Any] = {
     "keep": "0123456789abcdef*0.5@2",
 }
 # They act through which demonstrations and history they choose, and these are in the run's key.
-CHOOSERS = {"embedding", "prescore", "exclude_target_item", "control_of"}
+CHOOSERS = {"draw", "embedding", "prescore", "exclude_target_item", "control_of"}
 # Of what is gathered: read from the data set (whose fingerprint counts) by what else is in the key.
 READ_BY_KEY = {"target_tie", "item_ids", "titles", "disliked", "optimization"}
 

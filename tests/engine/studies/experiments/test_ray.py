@@ -319,3 +319,23 @@ def test_ctrl_c_ends_the_command_and_its_actors(
     assert not left
     [job] = jobs.listing(store, kinds=["experiment"], limit=1)
     assert job.state == jobs.STOPPED
+
+
+def test_files_travel_through_the_object_store(
+    far: ray_engine.RayEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.studies.experiments import ray_cluster
+
+    info = far.registered("tiny")
+    folder = Path(info.source)
+    monkeypatch.chdir(folder.parent)  # a folder beside this process, which actors do not see
+    here = replace(info, source=f"./{folder.name}")
+    sent: list[str] = []
+    shipped = ray_cluster.shipped
+    monkeypatch.setattr(ray_cluster, "shipped", lambda info: sent.append(info.name) or shipped(info))
+    batches = iter(["only"])
+    found = far.cluster.rank(here, [far.template("plain")], batches, lambda *_: [[]], lambda: None)
+    [(batch, model, ranked)] = list(found)
+    assert sent == ["tiny"]
+    assert (batch, ranked) == ("only", [[]])
+    assert (model.source, model.revision) == (here.source, info.revision)

@@ -9,7 +9,7 @@ from dashboard.screens.experiments import grid_fields, leaderboard_card, leaderb
 from dashboard.screens.experiments.experiment_text import DECIDING, Experiment, about, headline
 from dashboard.state import session
 from dashboard.text import cells
-from dashboard.text.formats import plural
+from dashboard.text.formats import number, plural
 from dashboard.text.literal import md, plain
 from dashboard.ui import progress, rights, sharing, watched
 from dashboard.ui.notices import HEAD_PX, empty, problem
@@ -52,7 +52,7 @@ def _one(experiment: Experiment) -> None:
     ):
         st.caption(f"Experiment {job.id} · {md(about(experiment))}")
         if experiment.open:
-            progress.line(job, "Ranking")
+            progress.line(job, working(experiment))
         elif job.state != "COMPLETED":
             st.caption(ENDED.get(job.state, job.state))
     if job.state == "COMPLETED":
@@ -69,6 +69,18 @@ def _one(experiment: Experiment) -> None:
         for model in experiment.request.model:
             line = contamination.line(session.store(), experiment.request.dataset, model)
             st.caption(md(line if len(experiment.request.model) == 1 else f"{model}. {line}"))
+
+
+def working(experiment: Experiment) -> str:
+    """What a running experiment does, and how fast, once that is known."""
+    rate = (experiment.job.partial or {}).get("rate")
+    if not rate:
+        return "Ranking"
+    return (
+        f"Ranking {number(rate, 1)} lists a second"
+        if rate >= 0.1
+        else f"Ranking {rate * 60:.1f} lists a minute"
+    )
 
 
 def _button(job: Job) -> None:

@@ -175,7 +175,7 @@ class Progress:
         for setting in names:
             found = experiments.get(engine.store, setting, grid.users)
             self._count({place: read(cell) for place, cell in found.items()})
-        self._said_at = -SO_FAR_EVERY_S
+        self._said_at, self._found = -SO_FAR_EVERY_S, self.number
 
     @property
     def number(self) -> int:
@@ -186,6 +186,12 @@ class Progress:
     def seconds(self) -> float:
         """Of work, over all attempts."""
         return self._before + worked() - self._begun
+
+    @property
+    def rate(self) -> float | None:
+        """Cells a second in this attempt; None before the first."""
+        spent, done = worked() - self._begun, self.number - self._found
+        return round(done / spent, 3) if done and spent > 0 else None
 
     def stored(self, group: Sequence[Column], user: str) -> bool:
         """Whether all cells of a unit are there."""
@@ -204,7 +210,8 @@ class Progress:
             return
         self._said_at = worked()
         so_far = {row: running(values) for row, values in self._ndcg.items()}
-        self._report(done, message, {"seconds": self.seconds, "so_far": {"ndcg10": so_far}})
+        partial = {"seconds": self.seconds, "rate": self.rate, "so_far": {"ndcg10": so_far}}
+        self._report(done, message, partial)
 
     def within(self, message: str) -> Report:
         """A report for the work inside a unit, which says what is done by then."""

@@ -1,12 +1,13 @@
 """The Experiments page in every state: form, size, estimate, file, leaderboard; old and broken results."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.experiments import grid_fields, leaderboard_tables
+from dashboard.screens.experiments import experiment_card, grid_fields, leaderboard_tables
 from dashboard.screens.experiments.experiment_text import Experiment, kind, label, size
 from db import datasets, jobs, models
 from db.experiments import MEASURES
@@ -101,6 +102,20 @@ def test_a_running_experiment_fills_and_can_be_stopped(open_page: Open, store: S
     assert len(leaderboard_tables.so_far(jobs.get(store, job.id).partial)) == len(ASKED.rows())
     button(app, "Stop experiment").click().run()
     assert jobs.get(store, job.id).stop_asked
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        (None, "Ranking"),
+        (0, "Ranking"),
+        (2.34, "Ranking 2.3 lists a second"),
+        (0.05, "Ranking 3.0 lists a minute"),
+    ],
+)
+def test_a_running_experiment_says_how_fast_it_is(store: Store, rate: float | None, words: str) -> None:
+    job = jobs.submit(store, "experiment", ASKED.to_json())
+    assert experiment_card.working(Experiment(replace(job, partial={"rate": rate}))) == words
 
 
 @pytest.mark.parametrize("how", ["failed", "stopped"])

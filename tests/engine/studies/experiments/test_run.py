@@ -22,6 +22,7 @@ from engine.demos import copies
 from engine.llm.scoring import ranking
 from engine.progress import quiet
 from engine.studies.experiments import run as experiments
+from engine.studies.experiments.cells import Cell
 from engine.studies.experiments.grid import laid_out
 from engine.tasks.compared_baselines import compared
 from engine.tasks.frozen_lists import export
@@ -257,3 +258,18 @@ def test_a_request_knows_the_rows_that_are_laid_out(engine: Engine, changed: dic
     rows = {column.row.key: column.row.draws for column in laid_out(engine, request).columns}
     assert request.rows() == rows
     assert list(request.rows()) == list(rows)
+
+
+def test_the_rate_counts_what_this_attempt_computed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(experiments, "worked", lambda: clock[0])
+    grid = laid_out(engine, GRID)
+    places = [place for user in grid.users for column in grid.columns for place in column.places(user)]
+    one = Cell(above=0, tied=0, scores=(1.0, 0.0), top=("a",))
+    first = experiments.Progress(engine, grid, quiet, 0.0)
+    assert first.rate is None
+    first.add(dict.fromkeys(places[:6], one))
+    clock[0] = 2.0
+    assert first.rate == 3.0
+    again = experiments.Progress(engine, grid, quiet, 0.0)
+    assert again.rate is None, "what another attempt stored is not counted"

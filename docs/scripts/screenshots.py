@@ -1,6 +1,6 @@
 """Take the pictures of the documentation: `python -m docs.scripts.screenshots [PAGE ...]`.
 
-Makes a temporary workspace, fills it from the command line (runs, effects, a small study, a short tuning),
+Makes a temporary workspace, fills it from the command line (runs, effects, a study, an experiment, a tuning),
 opens the dashboard on it in headless Chromium and writes `docs/img/PAGE-light.webp` and `PAGE-dark.webp`,
 1280 pixels wide. It finds pages by their address and waits for the jobs in the store, so words on the pages
 may change. Needs Chromium and the development extra. Takes about ten minutes on two cores.
@@ -31,7 +31,7 @@ from db.store import Store
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "img"
 WIDTH, HEIGHT = 1280, 900
-HEIGHTS = {"recommend": 960, "explain": 960, "compare": 1120, "library": 780}
+HEIGHTS = {"recommend": 960, "explain": 960, "compare": 1120, "library": 780, "present": 780}
 MOST_BYTES = 150_000
 USER = "s0003"
 START_S, QUIET_S, LONGEST_S = 120.0, 3.0, 300.0
@@ -76,6 +76,7 @@ def fill(home: Path) -> tuple[str, dict[str, str]]:
         "none,random,bm25,neighbours",
     )
     command(home, *study)
+    command(home, "experiment", "run", str(ROOT / "docs" / "examples" / "simulated.yaml"))
     command(home, "tune", "-d", "simulated", "--layout", "recicl", "--minutes", "1")
     other = command(home, "rank", *shared, "--demos", "random:4")["run"]
     command(home, "effects", *shared, "--demos", "random:4")
@@ -91,6 +92,8 @@ def fill(home: Path) -> tuple[str, dict[str, str]]:
         "compare": f"compare?a={other}&b={run}",
         "runs": "runs?sort=margin",
         "studies": "studies",
+        "experiments": "experiments",
+        "present": f"present?of={run}",
         "tune": "tune",
         "library": "library",
     }

@@ -267,7 +267,7 @@ def _answer(question: Question, value: str) -> str:
 
 def asked(file: str, questions: Sequence[Question], option: Callable[[Question, str], str]) -> list[str]:
     """The questions in words, a line per candidate; `option`: how an answer is written by who is asked."""
-    lines = ["Nothing was imported, for you must choose"]
+    lines = ["Nothing was imported: choose first"]
     for question in questions:
         label = LABELS.get(question.field, f"which is the {question.field}")
         reason = f"{question.reason[:1].upper()}{question.reason[1:]}"

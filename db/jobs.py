@@ -114,13 +114,21 @@ class Job:
 
 
 def submit(
-    store: Store, kind: str, payload: dict, priority: int | None = None, wanted_s: float | None = None
+    store: Store,
+    kind: str,
+    payload: dict,
+    priority: int | None = None,
+    wanted_s: float | None = None,
+    *,
+    owner: str | None = None,
+    lease_s: float = 20,
 ) -> Job:
     """File a job; an equal one that is queued or running is returned instead of a twin.
 
     An equal one that was stopped or failed and has a `partial` is resumed (`resume`). `priority`: that of
     its kind unless given. `wanted_s`: the job is dropped when it has not ended in that many seconds and
-    nobody renewed it by `want`; None: it is wanted for good.
+    nobody renewed it by `want`; None: it is wanted for good. `owner`: takes it for `lease_s` seconds at once,
+    before anybody else can (`claim`), where it does not run already.
     """
     priority = PRIORITY[kind] if priority is None else priority
     now = time.time()
@@ -146,6 +154,8 @@ def submit(
             connection.execute(shorter.values(wanted_until=wanted_until))
             row = connection.execute(sa.select(table).where(twin)).one_or_none()
             # None (PostgreSQL only): the twin ended between the two statements, so file the job after all.
+            if row is not None and owner is not None and row.state == QUEUED:
+                return _take(connection, row.id, owner, lease_s)
             if row is not None:
                 return _typed(row)
 
@@ -196,18 +206,22 @@ def claim(
         next_id = connection.execute(query.with_for_update(skip_locked=True)).scalar_one_or_none()
         if next_id is None:
             return None
-        taken = time.time()
-        update = sa.update(table).where(table.c.id == next_id)
-        update = update.values(
-            state=RUNNING,
-            owner=owner,
-            attempts=table.c.attempts + 1,
-            lease_until=taken + lease_s,
-            heartbeat_at=taken,
-            **_LEFT_UNKNOWN,
-            started_at=sa.func.coalesce(table.c.started_at, taken),
-        )
-        return _typed(connection.execute(update.returning(table)).one())
+        return _take(connection, next_id, owner, lease_s)
+
+
+def _take(connection: Connection, job_id: int, owner: str, lease_s: float) -> Job:
+    taken = time.time()
+    update = sa.update(table).where(table.c.id == job_id)
+    update = update.values(
+        state=RUNNING,
+        owner=owner,
+        attempts=table.c.attempts + 1,
+        lease_until=taken + lease_s,
+        heartbeat_at=taken,
+        **_LEFT_UNKNOWN,
+        started_at=sa.func.coalesce(table.c.started_at, taken),
+    )
+    return _typed(connection.execute(update.returning(table)).one())
 
 
 def heartbeat(

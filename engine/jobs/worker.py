@@ -333,7 +333,8 @@ def run_here(
     store = engine.store
     owner = workers.owner_name("command")
     beat = Beat(store, owner, engine, serves=False)
-    job = store.again(lambda: jobs.submit(store, kind, payload))
+    # Taken as it is filed: a dashboard's engine, which also looks for work, would do it in its own way.
+    job = store.again(lambda: jobs.submit(store, kind, payload, owner=owner, lease_s=LEASE_S))
 
     def ask() -> None:
         for hand in beat.hands:
@@ -347,26 +348,30 @@ def run_here(
     beat.start()
     try:
         with stopping.gently(ask, at_last, KEPT):
-            return _to_its_end(beat, job.id, say)
+            return _to_its_end(beat, job, say)
     except Ended:
         stopping.caught()
         store.again(lambda: jobs.stop(store, job.id))
+        store.again(lambda: jobs.release(store, job.id, owner))  # taken, and never begun
         raise
     finally:
         beat.closed.set()
         beat.join(timeout=2 * workers.BEAT_S)
 
 
-def _to_its_end(beat: Beat, number: int, say: Callable[[str], None]) -> dict[str, Any]:
+def _to_its_end(beat: Beat, job: jobs.Job, say: Callable[[str], None]) -> dict[str, Any]:
     """The result of a job, done here or, if another process has it, followed. Raises DualensError, Ended."""
-    store, said = beat.store, ""
+    store, said, number = beat.store, "", job.id
+    mine = job if (job.owner, job.state) == (beat.owner, jobs.RUNNING) else None
     while True:
         stopping.check()
-        store.again(lambda: expire_ended(store))
-        mine = store.again(lambda: jobs.claim(store, beat.owner, lease_s=LEASE_S, job_id=number))
-        if mine:
+        if mine is None:
+            store.again(lambda: expire_ended(store))
+            mine = store.again(lambda: jobs.claim(store, beat.owner, lease_s=LEASE_S, job_id=number))
+        if mine is not None:
             with _spoken(beat, say):
                 run_job(beat.engine, beat, mine)
+            mine = None
             stopping.check()
         job = store.again(lambda: jobs.get(store, number))
         if job.state == jobs.COMPLETED:

@@ -435,3 +435,16 @@ def test_a_listing_without_results_reads_none(store: Store) -> None:
     assert [each.result for each in jobs.listing(store)] == [{"long": "result"}]
     [light] = jobs.listing(store, results=False)
     assert (light.id, light.payload, light.result, light.partial) == (job.id, {"a": 1}, None, None)
+
+
+def test_a_job_is_taken_as_it_is_filed_before_anybody_else_can(store: Store) -> None:
+    job = jobs.submit(store, "study", {"a": 1}, owner="me", lease_s=60)
+    assert (job.state, job.owner, job.attempts) == (jobs.RUNNING, "me", 1)
+    assert jobs.claim(store, "you", 60) is None
+    assert jobs.submit(store, "study", {"a": 1}, owner="you").owner == "me"
+    assert jobs.finish(store, job.id, "me", {"done": True})
+    again = jobs.submit(store, "study", {"a": 1}, owner="you", lease_s=60)
+    assert (again.state, again.owner) == (jobs.RUNNING, "you")
+    jobs.release(store, again.id, "you")
+    jobs.claim(store, "other", 60)
+    assert jobs.submit(store, "study", {"a": 1}, owner="you").owner == "other"

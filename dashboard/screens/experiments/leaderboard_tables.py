@@ -173,4 +173,4 @@ def controls(experiment: Experiment) -> str:
     if not kinds:
         return ""
     copies = " Copies rank by the demonstrations alone, without a model." if KINDS["copy"] in kinds else ""
-    return f"Rows marked {', '.join(kinds)} are there to compare with.{copies}"
+    return f"Controls beside the settings: {', '.join(kinds)}.{copies}"

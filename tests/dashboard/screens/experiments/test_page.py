@@ -138,7 +138,7 @@ def test_the_answer_marks_controls_and_tests_against_any_row(open_page: Open, st
     assert not app.exception
     said = seen(app)
     assert str((job.result or {})["claim"]) in said
-    assert "Rows marked copy of the demonstrations, baseline are there to compare with." in said
+    assert "Controls beside the settings: copy of the demonstrations, baseline." in said
     assert "Draws: of the rows with random choices" in said
     assert "Differences in NDCG@10 from none <b>:x:</b>" in said
     named(app.selectbox, f"experiment-against-{job.id}").set_value("popularity").run()

@@ -82,7 +82,8 @@ def test_nothing_else_lands_among_a_persons_packages(wheel: zipfile.ZipFile) -> 
 
 
 def test_the_guide_is_shipped_where_there_is_one(wheel: zipfile.ZipFile) -> None:
-    files = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "img").glob("*")]
+    docs = ROOT / "docs"
+    files = [*docs.glob("*.md"), *(docs / "img").glob("*"), *(docs / "examples").glob("*.yaml")]
     shipped = {name for name in wheel.namelist() if name.startswith("dashboard/docs/")}
     assert shipped == {f"dashboard/{file.relative_to(ROOT).as_posix()}" for file in files}
 

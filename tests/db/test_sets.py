@@ -14,6 +14,7 @@ from db.requests import Chosen, RunRequest
 from db.runs import Run
 from db.sets import Member
 from db.store import Store
+from tests.db.newer import NEWER
 from tests.toys import toy_columns
 
 Make = Callable[..., list[str]]
@@ -254,10 +255,6 @@ def test_a_run_without_a_number_is_counted_without_it(store: Store, toy: Dataset
     ]
 
 
-LATER = ("judgements", "judges", "judging_pairs", "judgings", "policies")
-"""Tables of the migrations behind that of sets."""
-
-
 def test_an_older_store_learns_what_its_runs_were_shown(
     store: Store, toy: DatasetInfo, ids: list[str]
 ) -> None:
@@ -271,7 +268,7 @@ def test_an_older_store_learns_what_its_runs_were_shown(
         connection.execute(sa.text("DROP INDEX ix_run_index_set_digest"))
         for column in ("margin_gain", "ndcg10_gain", "set_digest"):
             connection.execute(sa.text(f"ALTER TABLE run_index DROP COLUMN {column}"))
-        for table in ("demonstration_set_versions", "demonstration_sets", *LATER):
+        for table in (name for name in NEWER if name != "run_index"):
             connection.execute(sa.text(f"DROP TABLE {table}"))
         for column in ("layer", "layer_of"):
             connection.execute(sa.text(f"ALTER TABLE datasets DROP COLUMN {column}"))

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from db.settings import Settings
 
@@ -66,7 +67,8 @@ def forked(settings: Settings, *options: str, log: Path | None = None) -> Iterat
     process = _forks.Process(
         target=_become, args=(words, _environment(settings), settings.home.parent, log), daemon=True
     )
-    process.start()
+    with _no_main():
+        process.start()
     try:
         url = f"http://127.0.0.1:{port}"
         wait_for(url, lambda: process.exitcode)
@@ -101,6 +103,17 @@ def _environment(settings: Settings) -> dict[str, str]:
     environment = {**os.environ, "DUALENS_HOME": str(settings.home), "OMP_NUM_THREADS": "1"}
     environment.pop("DUALENS_DATABASE_URL", None)
     return environment | {"PYTHONPATH": str(ROOT)}
+
+
+@contextmanager
+def _no_main() -> Iterator[None]:
+    """No main module: a child would run it again, and a test of a page leaves that page's script there."""
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before
 
 
 def _become(words: list[str], environment: dict[str, str], folder: Path, log: Path | None) -> None:

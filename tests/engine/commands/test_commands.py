@@ -20,7 +20,7 @@ COMMANDS = ["setup", "import", "datasets", "users", "models", "rank", "effects",
 COMMANDS += ["baseline", "runs", "worker", "tune", "study", "preferences", "spread", "pool", "forward"]
 COMMANDS += ["optimize", "lasting", "sets", "judge", "lists", "bench", "check", "backup", "restore"]
 COMMANDS += ["annotate", "compare", "templates", "rate", "explain", "summarize"]
-COMMANDS += ["inspect"]
+COMMANDS += ["inspect", "experiment"]
 COMMANDS += ["export", "policy", "prompt", "forget"]
 
 

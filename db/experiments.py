@@ -64,15 +64,5 @@ def get(store: Store, setting: str, users: Sequence[str]) -> dict[Place, dict[st
     return found
 
 
-def count(store: Store, settings: Iterable[str], users: Sequence[str]) -> int:
-    """How many cells of these settings and users are stored."""
-    number, names = 0, list(settings)
-    with store.read() as connection:
-        for some in _parts(users):
-            query = sa.select(sa.func.count()).where(table.c.setting.in_(names), table.c.user_id.in_(some))
-            number += connection.execute(query).scalar_one()
-    return number
-
-
 def _parts(users: Sequence[str]) -> Iterable[list[str]]:
     return (list(users[start : start + AT_ONCE]) for start in range(0, len(users), AT_ONCE))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from db.choices import SET
 from db.errors import BadInput
 from db.requests.base import STRICT, Request
 from db.requests.edits import drawn, parse
@@ -19,8 +20,9 @@ AXES = ("model", "demos", "scoring", "template", "history", "history_by", "hint"
 """The fields that may have several values: fields of a run by the same name, in the order of the table."""
 
 OPTIONAL = ("hint", "perturb")  # where `none` stands for nothing
-DRAWN = frozenset({"random", "placebo", "placebo-users"})
-"""Strategies in which chance has a part."""
+WITHOUT_CHANCE = frozenset({"none", "proximal", SET.name})
+"""What shows the same demonstrations in every draw. All other strategies draw: random windows, the order of
+equally near ones, or which purchases of a popular item are looked at."""
 SHORT = {"model": "", "demos": ""}  # axes whose values speak for themselves
 MOST_SETTINGS = 200
 MOST_CELLS = 50_000_000
@@ -75,7 +77,7 @@ class ExperimentRequest(Request):
         int,
         Field(ge=1, le=100),
         Asked(
-            "How often random choices are drawn; what no chance has a part in is computed once",
+            "How often random choices are drawn; what is the same in every draw is computed once",
             "draws",
             guide="experiments#draws",
         ),
@@ -206,6 +208,8 @@ class ExperimentRequest(Request):
             )
         if number * self.users * self.draws > MOST_CELLS:
             raise BadInput(f"The grid has more than {MOST_CELLS:,} lists. Ask for fewer users or settings.")
+        if self.effects and any(value != "none" and drawn(parse(value)) for value in self.perturb):
+            raise BadInput("effects: they explain one prompt, and random edits have many. Leave one out.")
         for setting in self.settings():
             try:
                 self.run("nobody", setting, self.draws - 1)
@@ -215,7 +219,7 @@ class ExperimentRequest(Request):
 
 def by_chance(setting: Mapping[str, Any]) -> bool:
     """Whether chance has a part in a setting, so that another draw gives another list."""
-    if parse_spec(setting["demos"]).name in DRAWN or setting["scoring"] == "listwise":
+    if parse_spec(setting["demos"]).name not in WITHOUT_CHANCE or setting["scoring"] == "listwise":
         return True
     return setting["perturb"] != "none" and drawn(parse(setting["perturb"]))
 

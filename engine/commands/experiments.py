@@ -9,15 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from db import contamination, jobs
-from db.errors import BadInput, NotFound
-from db.jobs import Job
-from db.paths import typed
+from db.errors import BadInput
+from db.paths import typed, write
 from db.requests import ExperimentRequest
 from db.requests.experiment_file import read_file, written
 from db.requests.fields import described
 from db.settings import Settings
 from db.store import Store
-from db.time_left import time_left
 from db.version import VERSION
 from engine.commands import output
 from engine.commands.options import Json, Limit, at_least, listing, opened, service_engine, takes
@@ -27,11 +25,11 @@ from engine.progress import telling
 from engine.studies.experiments.answer import tables
 from engine.studies.experiments.cells import MODEL
 from engine.studies.experiments.gated import gated, only_row
+from engine.studies.experiments.kept import KIND, of_number
 from engine.studies.experiments.ray_engine import ray_engine
 from engine.studies.experiments.run import estimated
 from engine.studies.experiments.selector import tables as selector_tables
 
-KIND = "experiment"
 group = typer.Typer(
     help="Compare any grid of settings on the same users, with intervals and paired tests.",
     epilog="Example: dualens experiment run -d simulated --demos none,random:4,neighbours:4 --users 100",
@@ -130,7 +128,7 @@ def plan(
     with opened() as store, service_engine(store) as engine:
         found = estimated(engine, request, units)
     if out is not None:
-        typed(str(out)).write_text(written(request), encoding="utf-8")
+        write(out, written(request))
     if json:
         output.as_json(found)
         return
@@ -146,17 +144,18 @@ def list_(limit: Limit = 20, json: Json = False) -> None:
     """List the experiments, newest first."""
     with opened() as store:
         found = jobs.listing(store, kinds=[KIND], limit=limit, results=False)
+    asked_for = [ExperimentRequest.from_json(job.payload) for job in found]
     rows = [
         {
             "experiment": job.id,
             "state": job.state.lower(),
             "done": round(job.progress or 0.0, 3) if job.state != jobs.COMPLETED else 1.0,
-            "data set": job.payload["dataset"],
-            "users": ExperimentRequest.from_json(job.payload).users,
-            "varied": ", ".join(ExperimentRequest.from_json(job.payload).varied) or "nothing",
+            "data set": request.dataset,
+            "users": request.users,
+            "varied": ", ".join(request.varied) or "nothing",
             "message": job.message,
         }
-        for job in found
+        for job, request in zip(found, asked_for, strict=True)
     ]
     if not rows and not json:
         output.line("No experiments yet. `dualens experiment run -d simulated --users 40` runs one.")
@@ -190,7 +189,7 @@ def export(
     if out is None:
         output.verbatim(text)
         return
-    typed(str(out)).write_text(text, encoding="utf-8")
+    write(out, text)
     output.line(f"Written to {out}.")
 
 
@@ -263,21 +262,6 @@ def _best_with(result: dict[str, Any], without: str) -> str:
     if not rows:
         raise BadInput(f"The experiment has no row of a model beside {without!r}. Name one with --with.")
     return max(rows, key=lambda row: row["measures"]["ndcg10"]["mean"])["key"]
-
-
-def of_number(store: Store, number: int, *, ended: bool = True) -> Job:
-    """An experiment. Raises NotFound; BadInput where it is to have `ended` and has not."""
-    job = jobs.get(store, number)
-    if job.kind != KIND:
-        raise NotFound(f"{number} is a {job.kind}, no experiment. `dualens experiment list` lists them.")
-    if ended and job.state != jobs.COMPLETED:
-        left = time_left(job.left_low_s, job.left_high_s)
-        state = " · ".join(filter(None, (job.state.lower(), job.message, left)))
-        raise BadInput(
-            f"Experiment {number} has not ended ({state}). What is there so far is on the page "
-            "Experiments; a stopped one is resumed there, or by the command that began it."
-        )
-    return job
 
 
 def _print(result: dict[str, Any]) -> None:

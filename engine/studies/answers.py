@@ -47,12 +47,8 @@ class Asked:
     place: int
 
     def plain(self, scores: Sequence[float]) -> list[float]:
-        """The scores, the target's first, as finite numbers of few digits that rank as the scores do."""
-        others = [*scores[: self.place], *scores[self.place + 1 :]]
-        return [
-            finite(scores[self.place], -3 * _BEYOND),
-            *map(finite, others),
-        ]
+        """The scores, the target's first (`target_first`)."""
+        return target_first(scores, self.place)
 
 
 def look_up(
@@ -156,9 +152,14 @@ def scores(
     return found
 
 
-def finite(score: float, missing: float = -2 * _BEYOND) -> float:
-    """A score as a finite number of few digits; `missing` for NaN, which is worse than every number
-    (`engine.evaluation.metrics.standing`)."""
+def target_first(scores: Sequence[float], place: int) -> list[float]:
+    """The scores, that at `place` first, as finite numbers of few digits that rank as the scores do."""
+    others = [*scores[:place], *scores[place + 1 :]]
+    return [_finite(scores[place], -3 * _BEYOND), *(_finite(score, -2 * _BEYOND) for score in others)]
+
+
+def _finite(score: float, missing: float) -> float:
+    """`missing` for NaN, which is worse than every number (`engine.evaluation.metrics.standing`)."""
     bounded = missing if math.isnan(score) else max(-_BEYOND, min(_BEYOND, score))
     return float(f"{bounded:.{_DIGITS}g}")
 

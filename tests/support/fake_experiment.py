@@ -12,7 +12,7 @@ from db.requests import ExperimentRequest, RunRequest
 from db.store import Store
 from engine.studies.experiments.answer import answer
 from engine.studies.experiments.cells import BASELINE, COPY, Cell, Cells, Row
-from engine.studies.experiments.run import written
+from engine.studies.experiments.kept import written
 from tests.support.fake_study import number
 from tests.support.grid import NOTHING_KNOWN, cell
 

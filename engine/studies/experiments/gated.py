@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from db import experiments
 from db.errors import BadInput
 from db.store import Store
-from engine.studies.experiments.cells import MODEL, PER_USER
-from engine.studies.experiments.gate import Values, gate
-from engine.studies.experiments.run import read
+from engine.studies.experiments.cells import MODEL
+from engine.studies.experiments.gate import Values, by_user, gate
+from engine.studies.experiments.kept import of_result
 
 SAME_LISTS = ("dataset", "candidates", "candidate_kind", "seed", "target")
 """Fields of an experiment that decide its users and candidate lists."""
@@ -52,13 +51,7 @@ def only_row(result: Result) -> str:
 
 def quality_of(store: Store, result: Result, row: str) -> Values:
     """NDCG@10 by user of a finished experiment's row, averaged over draws, from its cells."""
-    if row not in result["settings"]:
-        raise BadInput(f"{row!r} is no row of the experiment. Its rows: {', '.join(_keys(result))}.")
-    kept = experiments.get(store, result["settings"][row], result["user_ids"])
-    values: dict[str, list[float]] = {}
-    for place, cell in kept.items():
-        values.setdefault(place.user, []).append(PER_USER["ndcg10"](read(cell)) or 0.0)
-    return {user: sum(values[user]) / len(values[user]) for user in result["user_ids"] if user in values}
+    return by_user(of_result(store, result, [row]), row)
 
 
 def _check_lists(new: Result, stored: Result) -> None:

@@ -90,6 +90,11 @@ def laid_out(engine: Engine, request: ExperimentRequest) -> Grid:
             f"{request.dataset!r} has no two users whose {request.target} target can be predicted."
         )
     models = {name: engine.registered(name) for name in request.model}
+    if far := [name for name, info in models.items() if request.effects and info.endpoint is not None]:
+        raise BadInput(
+            f"effects: {far[0]!r} is behind an endpoint, and an experiment measures effects by turning "
+            "demonstrations down inside the model. Leave out effects, or ask local models."
+        )
     grid = Grid(request, dataset, tuple(users), models, {})
     groups: dict[str, list[Column]] = {name: [] for name in models}
     for values in request.settings():

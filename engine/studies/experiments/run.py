@@ -21,6 +21,7 @@ from engine.studies.experiments.answer import answer
 from engine.studies.experiments.beyond_accuracy import catalogue, listed
 from engine.studies.experiments.cells import PER_USER, Cell, Cells
 from engine.studies.experiments.grid import Column, Grid, laid_out
+from engine.studies.experiments.kept import kept_cells, read, written
 from engine.studies.experiments.ray_engine import RayEngine
 from engine.studies.experiments.units import unit
 from engine.tuning.recipe import knows_later
@@ -72,17 +73,18 @@ def estimated(engine: Engine, request: ExperimentRequest, units: int = 2) -> dic
         if not waiting:
             continue
         if units:
-            compute(waiting[0], quiet)  # loads and fits
-            progress.add(compute(waiting.pop(0), quiet))
-        timed, spent = waiting[:units], 0.0
+            progress.add(compute(waiting.pop(0), quiet))  # untimed: it loads and fits
+        timed = waiting[:units]
+        spent = read_ = 0.0
         for user in timed:
             clock = Clock()
             cells = compute(user, quiet)
             spent += clock.seconds
-            tokens += sum(cell.tokens or 0 for cell in cells.values()) * len(waiting) / len(timed)
+            read_ += sum(cell.tokens or 0 for cell in cells.values())
             progress.add(cells)
         known = known and (bool(timed) or not waiting)
-        seconds += spent / max(len(timed), 1) * (len(waiting) - len(timed))
+        times = (len(waiting) - len(timed)) / max(len(timed), 1)
+        seconds, tokens = seconds + spent * times, tokens + read_ * times
     stored_ = progress.number
     return {
         "rows": [asdict(column.row) for column in grid.columns],
@@ -132,34 +134,8 @@ def answered(engine: Engine, grid: Grid) -> dict[str, Any]:
 
 def stored(engine: Engine, grid: Grid) -> Cells:
     """The cells of the users that all rows have."""
-    found = {column.row.key: _of_column(engine, grid, column) for column in grid.columns}
-    users = [user for user in grid.users if all(user in of_row for of_row in found.values())]
-    return Cells(
-        rows=tuple(column.row for column in grid.columns),
-        users=tuple(users),
-        at={key: [of_row[user] for user in users] for key, of_row in found.items()},
-    )
-
-
-def _of_column(engine: Engine, grid: Grid, column: Column) -> dict[str, list[Cell]]:
-    """By user the cells of all draws; users that lack one are left out."""
-    kept = experiments.get(engine.store, column.setting, grid.users)
-    found = {}
-    for user in grid.users:
-        cells = [kept[place] for place in column.places(user) if place in kept]
-        if len(cells) == column.row.draws:
-            found[user] = [read(cell) for cell in cells]
-    return found
-
-
-def written(cell: Cell) -> dict[str, Any]:
-    """A cell as JSON; what it has not is left out."""
-    return {name: value for name, value in asdict(cell).items() if value is not None}
-
-
-def read(json: Mapping[str, Any]) -> Cell:
-    """The cell of `written`."""
-    return Cell(**{**json, "scores": tuple(json["scores"]), "top": tuple(json["top"])})
+    rows = {column.setting: column.row for column in grid.columns}
+    return kept_cells(engine.store, rows, grid.users)
 
 
 class Progress:

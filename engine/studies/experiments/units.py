@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from db import datasets
 from db.choices import BASELINES
@@ -22,7 +22,7 @@ from engine.demos import copies
 from engine.demos import query as queries
 from engine.evaluation.metrics import order, standing
 from engine.progress import Report, quiet
-from engine.studies.answers import finite
+from engine.studies.answers import target_first
 from engine.studies.experiments.cells import BASELINE, COPY, OUTSIDE, TOP, Cell
 from engine.studies.experiments.grid import Column, Grid
 from engine.tasks.effects import effects
@@ -73,13 +73,12 @@ def measured(
             _, found = effects(engine, context.request, mode="direct", report=report)
             effects_of_run = {row["id"]: row["effect"] for row in found.result["demonstrations"]}
         cells[place] = of_run(run, effects_of_run)
-    offered = Offered(engine, grid)
-    for column in group:
-        if column.row.kind == COPY:
+    if copies_ := [column for column in group if column.row.kind == COPY]:
+        ids = offered(engine, grid, user).ids
+        for column in copies_:
             copy = column.row.key.partition("(")[0]
             for place in column.places(user):
-                run = by_key[str(column.row.copies), place.draw]
-                cells[place] = copied(copy, run, offered.ids(user), _target(run))
+                cells[place] = copied(copy, by_key[str(column.row.copies), place.draw], ids)
     return cells
 
 
@@ -96,7 +95,7 @@ def of_run(run: Run, effects_: Mapping[str, float] | None = None) -> Cell:
     return Cell(
         above=round(metrics["rank"] - 1 - tied / 2),
         tied=tied,
-        scores=_target_first([item["score"] for item in items], _target_place(items)),
+        scores=tuple(target_first([item["score"] for item in items], _target_place(items))),
         top=tuple(item["item"] for item in items[:TOP]),
         shown=len(result["demonstrations"]) - gone,
         tokens=result["prompt"]["tokens"],
@@ -116,40 +115,43 @@ def of_scores(scores: Sequence[float], ids: Sequence[str], target: int, **more: 
     return Cell(
         above=stands.above,
         tied=stands.tied,
-        scores=_target_first(scores, target),
+        scores=tuple(target_first(scores, target)),
         top=tuple(ids[place] for place in best),
         **more,
     )
 
 
-def copied(name: str, run: Run, offered: Sequence[str], target: str) -> Cell:
-    """What a copy makes of the demonstrations in a run's prompt."""
+def copied(name: str, run: Run, ids: Sequence[str]) -> Cell:
+    """What a copy makes of the demonstrations in a run's prompt. ids: on offer, in the order drawn."""
     gone = {lost["index"] for lost in run.result["prompt"]["dropped"] if lost["kind"] == "demo"}
     kept = [demo for place, demo in enumerate(run.result["demonstrations"]) if place not in gone]
     shown = [([item["item"] for item in demo["history"]], demo["answer"]["item"]) for demo in kept]
-    scores = copies.scores(name, shown, [demo["weight"] for demo in kept], offered)
-    return of_scores(scores, offered, list(offered).index(target), shown=len(kept))
+    scores = copies.scores(name, shown, [demo["weight"] for demo in kept], ids)
+    return of_scores(scores, ids, ids.index(run.result["target"]["item"]), shown=len(kept))
 
 
-class Offered:
-    """The frozen candidate lists of an experiment."""
+class Offered(NamedTuple):
+    """A user's frozen candidate list: items as numbers and as ids, in the order drawn; the target's place."""
 
-    def __init__(self, engine: Engine, grid: Grid) -> None:
-        self.store, self.grid = engine.store, grid
+    query: queries.Query
+    numbers: list[int]
+    ids: list[str]
 
-    def of(self, user: str) -> tuple[queries.Query, list[int]]:
-        """The query of a user and the items (numbers) on offer, in the order drawn."""
-        request, dataset = self.grid.request, self.grid.dataset
-        query = queries.build(self.store, dataset, user, request.target, history=1)
-        kind, size = request.candidate_kind, request.candidates
-        where = (self.store, dataset, query.user, query.target_position)
-        return query, list(candidate_list(*where, kind, size, request.seed).items)
+    @property
+    def target(self) -> int:
+        """Where the target stands."""
+        return self.numbers.index(self.query.target.item)
 
-    def ids(self, user: str) -> list[str]:
-        """The ids of the items on offer."""
-        _, numbers = self.of(user)
-        items = datasets.items(self.store, self.grid.dataset.id, numbers)
-        return [items[number].item_id for number in numbers]
+
+def offered(engine: Engine, grid: Grid, user: str) -> Offered:
+    """The list that all rows of an experiment rank for a user."""
+    store, request, dataset = engine.store, grid.request, grid.dataset
+    query = queries.build(store, dataset, user, request.target, history=1)
+    kind, size = request.candidate_kind, request.candidates
+    where = (store, dataset, query.user, query.target_position)
+    numbers = list(candidate_list(*where, kind, size, request.seed).items)
+    items = datasets.items(store, dataset.id, numbers)
+    return Offered(query, numbers, [items[number].item_id for number in numbers])
 
 
 class Systems:
@@ -157,7 +159,6 @@ class Systems:
 
     def __init__(self, engine: Engine, grid: Grid, group: Sequence[Column]) -> None:
         self.engine, self.grid, self.group = engine, grid, group
-        self.offered = Offered(engine, grid)
 
     @cached_property
     def scores(self) -> dict[str, dict[str, list[float]]]:
@@ -169,8 +170,7 @@ class Systems:
         }
 
     def __call__(self, user: str, _: Report = quiet) -> dict[Place, Cell]:
-        query, numbers = self.offered.of(user)
-        ids, target = self.offered.ids(user), numbers.index(query.target.item)
+        listed = offered(self.engine, self.grid, user)
         cells = {}
         for column in self.group:
             [place] = column.places(user)
@@ -180,7 +180,7 @@ class Systems:
                     f"{column.row.key!r} scored another list of {user!r} than today's. Export the "
                     "lists and read its scores again."
                 )
-            cells[place] = of_scores(known, ids, target)
+            cells[place] = of_scores(known, listed.ids, listed.target)
         return cells
 
 
@@ -189,7 +189,6 @@ class Baselines:
 
     def __init__(self, engine: Engine, grid: Grid, group: Sequence[Column]) -> None:
         self.engine, self.grid, self.group = engine, grid, group
-        self.offered = Offered(engine, grid)
         self.report: Report = quiet
 
     @cached_property
@@ -208,31 +207,20 @@ class Baselines:
 
     def __call__(self, user: str, report: Report = quiet) -> dict[Place, Cell]:
         self.report = report
-        store, dataset = self.engine.store, self.grid.dataset
-        query, numbers = self.offered.of(user)
-        history = datasets.bought(store, dataset.id, query.user, query.target_position)
-        items = datasets.items(store, dataset.id, numbers)
-        ids, target = [items[number].item_id for number in numbers], numbers.index(query.target.item)
+        listed = offered(self.engine, self.grid, user)
+        query, dataset = listed.query, self.grid.dataset
+        history = datasets.bought(self.engine.store, dataset.id, query.user, query.target_position)
         cells = {}
         for column in self.group:
-            scores = self.fits[column.row.key].scorer.scores(history, numbers, query.target_timestamp)
+            scorer = self.fits[column.row.key].scorer
+            scores = scorer.scores(history, listed.numbers, query.target_timestamp)
             [place] = column.places(user)
-            cells[place] = of_scores(scores.tolist(), ids, target)
+            cells[place] = of_scores(scores.tolist(), listed.ids, listed.target)
         return cells
-
-
-def _target(run: Run) -> str:
-    return run.result["target"]["item"]
 
 
 def _target_place(items: Sequence[Mapping[str, Any]]) -> int:
     return next(place for place, item in enumerate(items) if item["is_target"])
-
-
-def _target_first(scores: Sequence[float], target: int) -> tuple[float, ...]:
-    """Finite numbers that rank as the scores do."""
-    others = [*scores[:target], *scores[target + 1 :]]
-    return (finite(scores[target], missing=-3e30), *map(finite, others))
 
 
 def _complied(result: Mapping[str, Any]) -> float:

@@ -75,6 +75,7 @@ def test_options_replace_the_fields_of_a_file(workspace: Store, tmp_path: Path) 
         (("run", "--demos", "magic:4"), "unknown strategy"),
         (("run", "--history", "a,b"), "numbers separated by commas"),
         (("show", "99"), "no job 99"),
+        (("plan", "--units", "0", "--out", "missing/folder/mine.yaml"), "cannot be written"),
         (("run", "--ray-actors", "2"), "are about a cluster"),
     ],
 )

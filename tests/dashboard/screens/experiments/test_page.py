@@ -77,7 +77,7 @@ def test_a_grid_from_form_to_claim(open_page: Open, store: Store) -> None:
         ).run()
         named(app.multiselect, "experiment-demos-k").set_value(["2", "4"]).run()
         named(app.number_input, "experiment-draws").set_value(3).run()
-        assert "5 rows x 100 users, 2 of the rows drawn 3 times: 900 lists." in texts(app)
+        assert "5 rows x 100 users, 4 of the rows drawn 3 times: 1,300 lists." in texts(app)
         button(app, "Estimate").click().run()
         until(app, "about 9,000 tokens <b>of</b> prompts.")
         button(app, "Start experiment").click().run()
@@ -250,7 +250,7 @@ def test_a_grid_that_cannot_be_is_refused_in_a_sentence(open_page: Open, store: 
 
 
 def test_size_counts_what_the_engine_lays_out() -> None:
-    assert size(ASKED) == "6 rows x 20 users, 2 of the rows drawn 2 times: 160 lists."
+    assert size(ASKED) == "6 rows x 20 users, 4 of the rows drawn 2 times: 200 lists."
 
 
 @pytest.mark.parametrize(

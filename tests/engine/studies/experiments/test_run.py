@@ -2,7 +2,6 @@
 twice."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,15 @@ import pytest
 
 from db import datasets, runs, sets
 from db.canonical import canonical_json
+from db.choices import STRATEGIES
 from db.errors import BadInput
+from db.models import ModelInfo
 from db.outside import Lists
 from db.requests import ExperimentRequest
+from db.requests.experiment import WITHOUT_CHANCE, by_chance
 from db.settings import Settings
 from db.store import Store
-from engine.context import Engine
+from engine.context import Engine, resolve
 from engine.data.candidates import candidate_list
 from engine.demos import copies
 from engine.llm.scoring import ranking
@@ -26,6 +28,7 @@ from engine.studies.experiments.cells import Cell
 from engine.studies.experiments.grid import laid_out
 from engine.tasks.compared_baselines import compared
 from engine.tasks.frozen_lists import export
+from engine.tasks.inputs import gather
 from engine.tasks.outside_systems import take
 from engine.tasks.rank import rank
 from tests.toys import toy_columns
@@ -42,15 +45,6 @@ GRID = ExperimentRequest(
 )
 
 
-@pytest.fixture
-def engine(store: Store, settings: Settings, model_folder: Callable[..., Path]) -> Engine:
-    columns = toy_columns(users=12, items=30, length=8)
-    datasets.insert(store, "toy", columns, kind="generic", source="test", fingerprint="toy", report={})
-    made = Engine(store, settings)
-    made.register("tiny", str(model_folder("llama")))
-    return made
-
-
 class Stop(Exception):
     """Ends an experiment in its midst."""
 
@@ -64,7 +58,7 @@ def test_every_cell_is_the_run_a_person_would_ask_for(engine: Engine) -> None:
     experiments.run(engine, GRID, quiet)
     grid = laid_out(engine, GRID)
     cells = experiments.stored(engine, grid)
-    assert [row.draws for row in cells.rows] == [1, 1, 2, 1, 2, 1]
+    assert [row.draws for row in cells.rows] == [1, 2, 2, 2, 2, 1]
     assert len(cells.users) == GRID.users
     for column in grid.groups["tiny"][:3]:
         for user, draws in zip(cells.users, cells.at[column.row.key], strict=True):
@@ -85,8 +79,6 @@ def test_packed_rankings_are_those_of_one_at_a_time(engine: Engine, store: Store
         for user, draws in zip(cells.users, cells.at[column.row.key], strict=True):
             run = runs.get(store, str(draws[0].run))
             context = grid.context(engine, column, user)
-            from engine.tasks.inputs import gather
-
             alone = ranking.rank_candidates(context.loaded, gather(context).task())
             target = next(item["score"] for item in run.result["items"] if item["is_target"])
             assert target == pytest.approx(alone.scores[gather(context).target_index], abs=1e-4)
@@ -98,6 +90,46 @@ def test_draws_choose_other_demonstrations_for_the_same_list(engine: Engine, sto
     pairs = [tuple(runs.get(store, str(cell.run)).result for cell in draws) for draws in cells.at["random:2"]]
     assert all(first["candidates"] == second["candidates"] for first, second in pairs)
     assert any(first["demonstrations"] != second["demonstrations"] for first, second in pairs)
+
+
+@pytest.mark.parametrize("spec", ["none", "proximal:3"])
+def test_what_is_drawn_once_is_the_same_in_every_draw(engine: Engine, spec: str) -> None:
+    setting = {**next(GRID.settings()), "demos": spec}
+    assert not by_chance(setting)
+    for user in ("u1", "u5", "u8"):
+        shown = [
+            [
+                entry.demonstration.id
+                for entry in gather(resolve(engine, GRID.run(user, setting, draw))).chosen
+            ]
+            for draw in range(6)
+        ]
+        assert shown[1:] == shown[:-1]
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name not in WITHOUT_CHANCE])
+def test_all_other_strategies_are_drawn(strategy: str) -> None:
+    assert by_chance({**next(GRID.settings()), "demos": f"{strategy}:2"})
+
+
+def test_equally_near_neighbours_stand_in_another_order_in_another_draw(engine: Engine) -> None:
+    setting = {**next(GRID.settings()), "demos": "neighbours:3"}
+    shown = {
+        tuple(e.demonstration.id for e in gather(resolve(engine, GRID.run(f"u{user}", setting, draw))).chosen)
+        for user in range(1, 6)
+        for draw in range(8)
+    }
+    assert len(shown) > 5
+
+
+def test_effects_that_cannot_be_are_refused_before_anything_is_computed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BadInput, match="effects: they explain one prompt"):
+        replace(GRID, effects=True, perturb=("none", "order"))
+    monkeypatch.setattr(ModelInfo, "endpoint", property(lambda _: object()))
+    with pytest.raises(BadInput, match="behind an endpoint"):
+        laid_out(engine, replace(GRID, effects=True))
 
 
 def test_copies_and_baselines_rank_the_same_lists(engine: Engine, store: Store) -> None:
@@ -147,13 +179,13 @@ def test_nothing_is_computed_twice(engine: Engine, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(ranking, "rank_all", counted)
     first = experiments.run(engine, GRID, quiet)
-    assert sum(asked) <= 5 * 4
+    assert sum(asked) <= 5 * 5
     asked.clear()
     assert bytes_of(experiments.run(engine, GRID, quiet)) == bytes_of(first)
     assert not asked
     more = replace(GRID, users=6, demos=(*GRID.demos, "bm25:2"))
     experiments.run(engine, more, quiet)
-    assert sum(asked) <= 5 * 1 + 1 * 5  # the new row for the five, all rows for the sixth
+    assert sum(asked) <= 5 * 2 + 1 * 7  # the new row for the five, all rows for the sixth
 
 
 @pytest.mark.parametrize("after", [1, 3, 7])
@@ -234,13 +266,13 @@ def test_what_cannot_be_is_said_before_anything_is_computed(
 
 def test_the_estimate_counts_what_is_left(engine: Engine) -> None:
     before = experiments.estimated(engine, GRID, units=0)
-    assert (before["cells"], before["stored"], before["seconds"]) == (5 * 8, 0, None)
+    assert (before["cells"], before["stored"], before["seconds"]) == (5 * 10, 0, None)
     timed = experiments.estimated(engine, GRID, units=1)
     assert timed["seconds"] > 0
-    assert timed["stored"] == 2 * 8
+    assert timed["stored"] == 2 * 10
     experiments.run(engine, GRID, quiet)
     after = experiments.estimated(engine, GRID)
-    assert (after["stored"], after["seconds"], after["tokens"]) == (40, 0, 0)
+    assert (after["stored"], after["seconds"], after["tokens"]) == (50, 0, 0)
 
 
 @pytest.mark.parametrize(

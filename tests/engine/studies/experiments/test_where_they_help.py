@@ -13,12 +13,12 @@ from engine.studies.experiments.gate import PASS, REGRESSION
 from engine.studies.experiments.gated import gated, only_row, quality_of
 from engine.studies.experiments.grid import laid_out
 from engine.studies.experiments.where_they_help import FEATURES, where_they_help
-from tests.engine.studies.experiments.test_run import GRID, engine  # noqa: F401  # a fixture
+from tests.engine.studies.experiments.test_run import GRID
 
 PLAIN = replace(GRID, draws=1, baselines=None, copies=None, demos=("none", "neighbours:2"))
 
 
-def test_the_rule_is_learned_from_the_purchase_before_the_one_it_is_judged_on(engine: Engine) -> None:  # noqa: F811
+def test_the_rule_is_learned_from_the_purchase_before_the_one_it_is_judged_on(engine: Engine) -> None:
     found = where_they_help(engine, PLAIN, "none", "neighbours:2", quiet)
     assert found["validation"] == "past purchases"
     assert found["users"] == found["fitted_on"] == PLAIN.users
@@ -29,22 +29,22 @@ def test_the_rule_is_learned_from_the_purchase_before_the_one_it_is_judged_on(en
         assert found["arms"][arm]["mean"] == pytest.approx(cells.mean(row, "ndcg10").mean())
 
 
-def test_where_the_experiment_is_on_earlier_purchases_folds_of_users_judge(engine: Engine) -> None:  # noqa: F811
+def test_where_the_experiment_is_on_earlier_purchases_folds_of_users_judge(engine: Engine) -> None:
     found = where_they_help(engine, replace(PLAIN, target="probe"), "none", "neighbours:2", quiet)
     assert "folds" in found["validation"]
 
 
-def test_features_do_not_know_the_target(engine: Engine) -> None:  # noqa: F811
+def test_features_do_not_know_the_target(engine: Engine) -> None:
     assert not any("target" in name for name in FEATURES)
 
 
 @pytest.mark.parametrize("rows", [("none", "none"), ("none", "missing"), ("popularity", "none")])
-def test_rows_that_are_none_are_refused(engine: Engine, rows: tuple[str, str]) -> None:  # noqa: F811
+def test_rows_that_are_none_are_refused(engine: Engine, rows: tuple[str, str]) -> None:
     with pytest.raises(BadInput, match=f"{rows[0]}|{rows[1]}"):
         where_they_help(engine, PLAIN, *rows, quiet)
 
 
-def test_a_gate_passes_what_did_not_change_and_stops_what_fell(engine: Engine) -> None:  # noqa: F811
+def test_a_gate_passes_what_did_not_change_and_stops_what_fell(engine: Engine) -> None:
     many = replace(PLAIN, users=12, baselines=("popularity",))
     result = experiments.run(engine, many, quiet)
     assert only_row(result) == "neighbours:2"

@@ -78,23 +78,30 @@ def killed(
             process.kill()
             process.wait()
         else:
-            for engine in workspace.engines() if kind == "engine" else []:
-                engine.kill()
-            assert workspace.dashboard is not None
-            workspace.dashboard.kill()
-            workspace.dashboard.wait()
-            until_gone(workspace)
+            kill_dashboard(workspace, draw if kind == "dashboard" else None, end)
         counts[kind] += 1
         print(f"{number + 1} of {kills}: {kind}, {cells(workspace)} of {end} cells", flush=True)
     return counts
 
 
-def until_gone(workspace: Workspace) -> None:
-    """Until no engine is left: one ends by itself when its dashboard is gone."""
+def kill_dashboard(workspace: Workspace, draw: random.Random | None, end: int) -> None:
+    """Kill a dashboard and its engine. `draw`: the dashboard first, whose engine ends the job in hand, so it
+    must get further before it is killed, too; without it the engine first."""
+    assert workspace.dashboard is not None
+    if draw is not None:
+        workspace.dashboard.kill()
+        workspace.dashboard.wait()
+        until_more(workspace, draw.randint(*STEPS), end)
+    for engine in workspace.engines():
+        engine.kill()
+    workspace.dashboard.kill()
+    workspace.dashboard.wait()
     deadline = time.monotonic() + PATIENCE_S
-    while workspace.engines():
+    while workspace.engines():  # a dashboard starts another one, which ends with it
         if time.monotonic() > deadline:
             raise TimeoutError("an engine outlives its dashboard")
+        for engine in workspace.engines():
+            engine.kill()
         time.sleep(0.2)
 
 

@@ -651,6 +651,7 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidate_kind",
             "scoring",
             "turns",
+            "template",
             "history",
             "exclude_target_item",
         ),
@@ -663,7 +664,7 @@ STUDIES: dict[str, StudyChoice] = _table(
         "How far effects agree with the exact removal of demonstrations, beside other scores: attention, "
         "one gradient, similarity, recency",
         paper="arXiv 2504.04386 (reconstruction)",
-        asks=("demos", "candidates", "candidate_kind", "scoring", "turns", "history"),
+        asks=("demos", "candidates", "candidate_kind", "scoring", "turns", "template", "history"),
         users=200,
         reads="Mean over users with its 95 % interval, best on top; 1 is full agreement. Blue: effects of "
         "turning a demonstration down; grey: other scores.",
@@ -694,6 +695,7 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidate_kind",
             "scoring",
             "turns",
+            "template",
             "history",
             "exclude_target_item",
         ),
@@ -720,6 +722,7 @@ STUDIES: dict[str, StudyChoice] = _table(
             "candidate_kind",
             "scoring",
             "turns",
+            "template",
             "history",
             "exclude_target_item",
         ),
@@ -753,7 +756,17 @@ LAYOUTS: dict[str, Choice] = _table(
 ANSWERS: dict[str, Choice] = _table(
     Choice("title", "the next title", "The likelihood of the next title"),
     Choice(
-        "yes_no", "Yes or No to one item", "Whether the user would enjoy an item", paper="arXiv 2305.00447"
+        "yes_no",
+        "Yes or No to one item",
+        "Whether the user would enjoy an item; every other one is drawn from those the user never had",
+        paper="arXiv 2305.00447",
+    ),
+    Choice(
+        "rated",
+        "Yes or No by rating",
+        "Whether the user would enjoy an item; all are the user's own, and the rating is the answer",
+        needs="ratings of both kinds",
+        paper="arXiv 2410.23136",
     ),
 )
 

@@ -1,5 +1,6 @@
 """What to tune, on what, and for how long."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from db.errors import BadInput
 from db.requests.base import STRICT, Request
-from db.requests.fields import LONGEST_SEED, Asked
+from db.requests.fields import LONGEST_SEED, Asked, TemplateName
 
 Positive = Field(gt=0, lt=1e6)
 
@@ -46,6 +47,7 @@ class TuneRequest(Request):
     kind: Annotated[str, Asked("What is tuned or fitted", "kind", choices="TUNE_KINDS")] = "llm"
     layout: Annotated[str, Asked("What a training sample holds", "layout", choices="LAYOUTS")] = "recicl"
     answers: Annotated[str, Asked("What the model answers", "answers", choices="ANSWERS")] = "title"
+    template: TemplateName = "plain"
     demos: Annotated[
         int,
         Field(ge=0, le=16),
@@ -99,3 +101,19 @@ class TuneRequest(Request):
             )
         if self.minutes is None and self.steps is None:
             raise BadInput("minutes: give minutes or steps, otherwise the tuning would never end.")
+
+    @property
+    def scoring(self) -> str:
+        """The scoring whose prompts are trained on."""
+        return "sum" if self.answers == "title" else "yes_no"
+
+    @property
+    def usual_name(self) -> str:
+        """Name of the tuned model where none is given, such as `games-recicl`."""
+        parts = [self.dataset, self.layout]
+        parts += [self.answers.replace("_", "-")] if self.answers != "title" else []
+        parts += [self.template.partition("@")[0]] if self.template != "plain" else []
+        parts += [f"until-{self.until}"] if self.until is not None else []
+        parts += [f"from-{Path(self.base).name}"] if self.base != "embedded" else []
+        parts += [f"seed-{self.seed}"] if self.seed else []
+        return "-".join(parts)

@@ -19,6 +19,7 @@ from db.version import ENGINE_VERSION
 
 FOLDER = Path(__file__).resolve().parents[1] / "measured"
 DATA = ("simulated", "games", "beauty", "movielens")
+REAL = ("games", "beauty", "movielens")
 DATED = ("simulated", "beauty")  # data sets with usable times, so that there are periods
 
 KINDS = "popularity,itemknn,itemknn-popularity,bm25,bm25-popularity,sasrec"  # on the same users, in pairs
@@ -26,6 +27,7 @@ SEARCHED = ("greedy", "twostage")  # a search per user, many times dearer than t
 AT_ONCE = ",".join(name for name in COMPARED if name not in SEARCHED)
 WITH_SEARCH = ",".join(("none", "random", "bm25", "neighbours", *SEARCHED, "copy"))
 WITHOUT_TARGET = "none,random,bm25,neighbours,placebo,placebo-users,copy,copy-histories"
+IN_BFLOAT16 = ("experiment-", "contamination-")  # beginnings of names: SmolLM2 on a CPU, over many users
 USERS = {"simulated": 300}  # of strategies; 100 elsewhere, where prompts are several times as long
 
 
@@ -58,8 +60,11 @@ def _rows() -> dict[str, str]:
         rows[f"turns-{data}-smollm2"] = (
             f"bench methods -d {data} -m smollm2 --users 100 --seed 14 --only turns:chat"
         )
-    for data in ("simulated", "beauty", "games"):
-        rows[f"experiment-{data}"] = f"experiment run docs/examples/{data}.yaml"
+    rows["experiment-simulated"] = "experiment run docs/examples/simulated.yaml"
+    for name in ("games", "beauty", *(f"smollm2-{data}" for data in REAL)):
+        rows[f"experiment-{name}"] = f"experiment run docs/examples/{name}.yaml"
+    for data in REAL:
+        rows[f"contamination-{data}"] = f"study contamination -d {data} -m smollm2 --users 100"
     rows["methods-random"] = "bench methods --users 100 --demos random:4"
     rows["methods-neighbours"] = "bench methods --users 100 --seed 1"
     rows["speed-ranking"] = "bench ranking"
@@ -82,9 +87,21 @@ MEASURED: dict[str, str] = _rows()
 """Name of the measurement -> the words after `dualens`."""
 
 
+def variables(name: str) -> dict[str, str]:
+    """The environment variables that a measurement is made under, beside those that are set."""
+    return {"DUALENS_DTYPE": "bfloat16"} if name.startswith(IN_BFLOAT16) and "simulated" not in name else {}
+
+
+def command(name: str) -> str:
+    """What a person types for it."""
+    return " ".join(
+        [*(f"{key}={value}" for key, value in variables(name).items()), "dualens", MEASURED[name]]
+    )
+
+
 def head(name: str) -> str:
     """The first line of a kept measurement, less its date: what must be unchanged for it to be kept."""
-    return f"`dualens {MEASURED[name]}`, engine version {ENGINE_VERSION}"
+    return f"`{command(name)}`, engine version {ENGINE_VERSION}"
 
 
 def missing() -> list[str]:
@@ -100,9 +117,9 @@ def _kept(name: str) -> str:
 def measure(name: str) -> int:
     """Run one command and keep what it prints; nothing is kept where it fails. Returns its exit status."""
     began = time.monotonic()
-    environment = {**os.environ, "DUALENS_TABLES": "markdown"}
-    command = [sys.executable, "-m", "engine", *MEASURED[name].split()]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, **variables(name), "DUALENS_TABLES": "markdown"}
+    words = [sys.executable, "-m", "engine", *MEASURED[name].split()]
+    done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode == 0:
         minutes = (time.monotonic() - began) / 60
         first = f"{head(name)}, {date.today()}, {minutes:.0f} min."
@@ -118,8 +135,8 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print every measurement and whether it is there")
     arguments = parser.parse_args()
     if arguments.list:
-        for name, words in MEASURED.items():
-            print(f"{'missing' if name in missing() else 'there':8}{name:28}dualens {words}")
+        for name in MEASURED:
+            print(f"{'missing' if name in missing() else 'there':8}{name:32}{command(name)}")
         return 0
     failed = [name for name in arguments.names or missing() if measure(name)]
     if failed:

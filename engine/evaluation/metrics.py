@@ -115,6 +115,26 @@ def auc_parts(targets: Sequence[float], others: Sequence[Sequence[float]]) -> ND
     return below + above - below.mean()
 
 
+def labelled_auc_parts(scores: Sequence[float], labels: Sequence[bool]) -> NDArray[np.float64]:
+    """What each scored thing contributes to the AUC of all of them [n], one of each user.
+
+    labels: which are to be above the others; both kinds must be there. The mean of the parts is the AUC: the
+    chance that one of those is scored above one of the others, ties half. The parts are the structural
+    components of DeLong et al. 1988, weighted so that a bootstrap or paired test over users is one over them.
+    """
+    values, above = np.array(scores, dtype=np.float64), np.array(labels, dtype=bool)
+    if len(values) != len(above) or above.all() or not above.any():
+        raise ValueError("an AUC needs a score per label, and labels of both kinds")
+    known = np.unique(values)
+    values = np.where(above, _coded(values, known, -2), _coded(values, known, -1))
+    shares = np.empty(len(values))
+    shares[above] = _share_below(values[above], values[~above])
+    shares[~above] = 1 - _share_below(values[~above], values[above])
+    area = shares[above].mean()
+    counts = np.where(above, above.sum(), (~above).sum())
+    return area + len(values) / counts * (shares - area)
+
+
 def _share_below(values: NDArray[np.float64], among: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of `among` below each value, equal ones counting half."""
     ordered = np.sort(among)

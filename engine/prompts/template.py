@@ -107,13 +107,22 @@ class Form:
 
     def demo(self, example: Example) -> Pieces:
         """One demonstration, answer included. It shows the newest items of its history."""
-        values = _own(example.history[-DEMO_HISTORY:])
-        values["title"] = clean(example.answer)
-        values["answer"] = self._answered(example)
-        pieces = tuple(_written(self.demonstration, values))
+        pieces = self._marked(example)
         if self.turns:  # the model's turn ends with the answer
             return pieces[: pieces.index(ANSWERED) + 1]
         return tuple(piece for piece in pieces if piece not in (ASKED, ANSWERED))
+
+    def answer_place(self, example: Example) -> int:
+        """Which of the pieces of `demo` is the answer."""
+        behind = self._marked(example).index(ANSWERED)
+        return behind - 1 if self.turns else behind - 2  # without the mark before the answer's line
+
+    def _marked(self, example: Example) -> Pieces:
+        """One demonstration with the marks where the model's turn begins and ends."""
+        values = _own(example.history[-DEMO_HISTORY:])
+        values["title"] = clean(example.answer)
+        values["answer"] = self._answered(example)
+        return tuple(_written(self.demonstration, values))
 
     def query(self, history: Sequence[str]) -> Pieces:
         """The user's history and the question, up to what changes with the candidate."""

@@ -15,6 +15,7 @@ from db import datasets
 from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import StudyRequest
+from db.store import Store
 from engine.context import Engine
 from engine.data.twin_titles import GRAMMAR, Twin
 from engine.evaluation.metrics import Standing, metrics
@@ -80,7 +81,7 @@ def run(
     _users(engine, request, plan, info, loaded, catalogue.titles, checkpoint)
     titles = [one for number in range(len(parts)) for one in checkpoint[key(TITLES, number)]]
     users = [checkpoint[key(ROW, number)] for number in range(len(plan.questions))]
-    return result(request, plan, info, titles, users, checkpoint.seconds)
+    return result(engine.store, request, plan, info, titles, users, checkpoint.seconds)
 
 
 def _users(
@@ -132,6 +133,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
 
 
 def result(
+    store: Store,
     request: StudyRequest,
     plan: Plan,
     info: ModelInfo,
@@ -154,7 +156,7 @@ def result(
         **described(request, plan),
         "users": len(users),
         "titles": len(titles),
-        "model": described_model(request, info),
+        "model": described_model(store, request, info),
         "evidence": rows,
         "cells": [
             {

@@ -121,7 +121,7 @@ def run(
     }
     return {
         **described(request, plan),
-        "model": described_model(request, info),
+        "model": described_model(engine.store, request, info),
         "metric": METRIC,
         "questions": count,
         "users": len({question.user_id for question in plan.questions}),

@@ -15,6 +15,7 @@ from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import RunRequest, StudyRequest
 from db.requests.strategy_spec import parse_spec
+from db.store import Store
 from engine.context import Context, Engine
 from engine.evaluation.statistics import estimate, running
 from engine.progress import Report
@@ -72,7 +73,7 @@ def run(
         measure = partial(measured, context, k, cache)
         checkpoint.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
     answers = [checkpoint[key(ROW, number)] for number in range(count)]
-    return result(request, plan, info, k, answers, checkpoint.seconds)
+    return result(engine.store, request, plan, info, k, answers, checkpoint.seconds)
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
@@ -159,6 +160,7 @@ def measured(context: Context[RunRequest], k: int, cache: PrefillCache) -> dict[
 
 
 def result(
+    store: Store,
     request: StudyRequest,
     plan: Plan,
     info: ModelInfo,
@@ -187,7 +189,7 @@ def result(
         "users": len(answers),
         "measured": len(users),
         "short": short,
-        "model": described_model(request, info),
+        "model": described_model(store, request, info),
         "measure": MAIN,
         **by_measure.pop(MAIN),
         "by_measure": by_measure,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from db import datasets
+from db import datasets, templates
 from db.canonical import digest
 from db.choices import COMPARED, COPIES, STRATEGIES
 from db.datasets import DatasetInfo
@@ -17,8 +17,9 @@ from db.errors import BadInput
 from db.models import ModelInfo
 from db.moments import day
 from db.requests import RunRequest, StudyRequest
-from db.requests.settled import default_encoder
+from db.requests.settled import default_encoder, settled
 from db.requests.strategy_spec import parse_spec
+from db.store import Store
 from db.version import ENGINE_VERSION
 from engine.context import Context, Engine, context_of
 from engine.demos.reader import Reader
@@ -53,6 +54,7 @@ def run_of(request: StudyRequest, question: Question, demos: str) -> RunRequest:
         seed=request.seed,
         scoring=request.scoring,
         turns=request.turns,
+        template=request.template,
         history=request.history,
         control_of=request.control_of,
         exclude_target_item=request.exclude_target_item,
@@ -111,24 +113,28 @@ def last_purchases(engine: Engine, request: StudyRequest) -> Plan:
 
 def identity(engine: Engine, request: StudyRequest, plan: Plan, rows: Mapping[str, ModelInfo]) -> str:
     """Digest of all that the measured values depend on."""
-    models = {row: [engine.identity(info).as_dict(), *how(request, info)] for row, info in rows.items()}
+    store = engine.store
+    models = {
+        row: [engine.identity(info).as_dict(), *how(store, request, info)] for row, info in rows.items()
+    }
     info = next(iter(rows.values()))
     encoder = context_of(engine, plan.dataset, info, _reading(engine, request)).computing["encoder"]
-    asked = replace(request, turns="one")  # each model's own are beside it
+    # Each model's own turns are beside it.
+    asked = replace(request, turns="one", template=templates.named(store, request.template)[0])
     parts = [asked.to_json(), plan.dataset.fingerprint, models, ENGINE_VERSION]
     return digest([*parts, encoder] if encoder else parts)
 
 
-def how(request: StudyRequest, info: ModelInfo) -> list[str]:
+def how(store: Store, request: StudyRequest, info: ModelInfo) -> list[str]:
     """How this model is asked: its own way, unless the study names one. Its scoring, then its turns where
     there is more than one."""
-    turns = info.turns_for(request.turns)
-    return [info.scoring_for(request.scoring), *([turns] if turns != "one" else [])]
+    asked = settled(store, _nobody(request), info)
+    return [asked.scoring, *([asked.turns] if asked.turns != "one" else [])]
 
 
-def described_model(request: StudyRequest, info: ModelInfo) -> dict[str, Any]:
+def described_model(store: Store, request: StudyRequest, info: ModelInfo) -> dict[str, Any]:
     """A model of a study and how it was asked, as JSON."""
-    scoring, turns = (*how(request, info), "one")[:2]
+    scoring, turns = (*how(store, request, info), "one")[:2]
     return {"model": info.name, "revision": info.revision, "scoring": scoring, "turns": turns}
 
 
@@ -149,8 +155,8 @@ def measure_row(
     """Every question put to one model, into the checkpoint.
 
     A value is `{scores: {condition: [target, others...]}, shown: {condition: demonstrations}, copies: {name:
-    {condition: [target, others...]}}, placebos: {name: how near}, excluded}`. reader: of the untuned model,
-    so that all rows share demonstrations.
+    {condition: [target, others...]}}, placebos: {name: how near}, excluded, liked}`; liked: what the rating of
+    the target says. reader: of the untuned model, so that all rows share demonstrations.
     """
     from engine.llm.scoring.memory import PrefillCache
 
@@ -162,6 +168,7 @@ def measure_row(
         found = shown(engine.store, plan.dataset, asked, request, plan.moments(question), reader)
         return {
             **scores(asking, asked, found.entries, cache, found.weights),
+            "liked": plan.dataset.scale.likes(asked.query.target.rating),
             "placebos": found.placebos,
             "excluded": found.excluded,
         }
@@ -185,6 +192,11 @@ def _reading(engine: Engine, request: StudyRequest) -> RunRequest:
     compared = (request.only or COMPARED) if request.study == "strategies" else ()
     names = {parse_spec(request.demos).name, request.control_of, *compared} & STRATEGIES.keys()
     embeds = any(STRATEGIES[name].embeds for name in names)
+    return replace(_nobody(request), embedding=default_encoder(engine.store) if embeds else None)
+
+
+def _nobody(request: StudyRequest) -> RunRequest:
+    """How the study asks, of nobody."""
     return RunRequest(
         dataset=request.dataset,
         user="nobody",
@@ -192,7 +204,7 @@ def _reading(engine: Engine, request: StudyRequest) -> RunRequest:
         seed=request.seed,
         scoring=request.scoring,
         turns=request.turns,
-        embedding=default_encoder(engine.store) if embeds else None,
+        template=request.template,
     )
 
 

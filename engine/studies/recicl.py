@@ -22,8 +22,9 @@ from db.errors import BadInput
 from db.models import ModelInfo
 from db.requests import StudyRequest, TuneRequest
 from db.requests.strategy_spec import parse_spec
+from db.store import Store
 from engine.context import Engine
-from engine.evaluation.metrics import auc_parts, metrics, standing, uauc
+from engine.evaluation.metrics import auc_parts, labelled_auc_parts, metrics, standing, uauc
 from engine.evaluation.statistics import estimate, running
 from engine.progress import Report
 from engine.studies import controls
@@ -45,6 +46,7 @@ from engine.studies.plan import (
 from engine.studies.questions import drawn, in_periods, last_ones, timeline
 from engine.studies.recicl_claim import (
     BASE,
+    ENOUGH,
     MEASURES,
     RECICL,
     SINGLE,
@@ -53,10 +55,11 @@ from engine.studies.recicl_claim import (
     comparisons,
     departures,
     differences,
+    measured,
 )
 from engine.studies.table_cells import Table, difference, interval
 from engine.tuning.recipe import recipe
-from engine.tuning.tune import default_name, tune
+from engine.tuning.tune import tune
 
 ROWS = {BASE: "before tuning", SINGLE: "tuned on single queries", RECICL: "tuned with demonstrations"}
 """What sentences call the rows."""
@@ -85,22 +88,24 @@ def run(
     for row, info in rows.items():
         measure_row(engine, request, plan, row, info, reader, checkpoint)
     answers = {row: [checkpoint[key(row, n)] for n in range(len(plan.questions))] for row in rows}
-    return result(request, plan, rows, answers, checkpoint.seconds)
+    return result(engine.store, request, plan, rows, answers, checkpoint.seconds)
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
     """Every cell's measures, and the paired differences."""
+    measures = [name for name in MEASURES if name in result["cells"][0]]
+    named = [MEASURES[name] for name in measures]
     cells = [
-        [cell["row"], cell["column"], cell["demonstrations"], *(interval(cell[name]) for name in MEASURES)]
+        [cell["row"], cell["column"], cell["demonstrations"], *(interval(cell[name]) for name in measures)]
         for cell in result["cells"]
     ]
     tests = [
-        [" ".join(test["better"]), " ".join(test["than"]), *(difference(test[name]) for name in MEASURES)]
+        [" ".join(test["better"]), " ".join(test["than"]), *(difference(test[name]) for name in measures)]
         for test in result["tests"]
     ]
     return [
-        (["model", "demonstrations", "shown", *MEASURES.values()], cells),
-        (["paired difference of", "and", *MEASURES.values()], tests),
+        (["model", "demonstrations", "shown", *named], cells),
+        (["paired difference of", "and", *named], tests),
         controls.table(result["controls"]),
     ]
 
@@ -112,13 +117,15 @@ def tuned(engine: Engine, request: StudyRequest, plan: Plan, layout: str, report
         dataset=request.dataset,
         base=request.model,
         layout=layout,
+        answers="yes_no" if request.scoring == "yes_no" else "title",
+        template=request.template,
         periods=request.periods,
         until=None if plan.cut is None else request.cut,
         minutes=minutes,
         seed=request.seed,
     )
     # A name of its own: the default one may be that of a tuning somebody asked for in another way.
-    wanted = replace(wanted, name=f"{default_name(wanted)}-{minutes:g}-minutes")
+    wanted = replace(wanted, name=f"{wanted.usual_name}-{minutes:g}-minutes")
     # Without the tuning's own partial: what an earlier attempt measured must stay for the next one.
     tuning = tune(engine, wanted, lambda _, message, *_partial: report(None, f"tuning {layout}: {message}"))
     return tuning["model"]
@@ -139,6 +146,7 @@ def planned(engine: Engine, request: StudyRequest) -> Plan:
 
 
 def result(
+    store: Store,
     request: StudyRequest,
     plan: Plan,
     rows: Mapping[str, ModelInfo],
@@ -146,14 +154,15 @@ def result(
     seconds: float,
 ) -> dict[str, Any]:
     """The table as JSON, from what was measured per row and question."""
+    base = next(iter(rows))  # whose prompts the copies count: all rows share demonstrations
+    liked = [answer["liked"] for answer in answers[base]]
     values = {
-        (row, column): per_user([answer["scores"][column] for answer in row_answers])
+        (row, column): per_user([answer["scores"][column] for answer in row_answers], liked)
         for row, row_answers in answers.items()
         for column in plan.columns
     }
-    base = next(iter(rows))  # whose prompts the copies count: all rows share demonstrations
     copies = {
-        (name, column): per_user([answer["copies"][name][column] for answer in answers[base]])
+        (name, column): per_user([answer["copies"][name][column] for answer in answers[base]], liked)
         for name in COPIES
         for column in plan.copied
     }
@@ -163,7 +172,7 @@ def result(
     return {
         **described(request, plan),
         "users": len(plan.questions),
-        "rows": {row: described_model(request, info) for row, info in rows.items()},
+        "rows": {row: described_model(store, request, info) for row, info in rows.items()},
         "columns": list(plan.columns),
         "cells": [
             {
@@ -173,7 +182,7 @@ def result(
                 "demonstrations": mean(
                     [answer["shown"].get(column, 0) for answer in answers.get(row, answers[base])]
                 ),
-                **{name: _estimate(cell[name], request.seed) for name in MEASURES},
+                **{name: _estimate(cell[name], request.seed) for name in measured(values)},
             }
             for (row, column), cell in (values | copies).items()
         ],
@@ -193,7 +202,8 @@ def added(request: StudyRequest, rows: list[str], values: Values) -> dict[str, A
     for row in rows:
         cells = {row: values[row, FRESH]} | {name: values[name, FRESH] for name in COPIES}
         cells |= {name: values[row, name] for name in PLACEBOS}
-        compared = controls.adds(cells, row, MEASURES, request.seed, f"{label}, {ROWS[row]},", blind)
+        names = {name: MEASURES[name] for name in measured(values)}
+        compared = controls.adds(cells, row, names, request.seed, f"{label}, {ROWS[row]},", blind)
         assert compared is not None  # there are copies in every study
         found["of"].append(row)
         found["tests"] += [{**test, "better": [row, FRESH]} for test in compared["tests"]]
@@ -201,9 +211,14 @@ def added(request: StudyRequest, rows: list[str], values: Values) -> dict[str, A
     return found
 
 
-def per_user(lists: list[list[float]]) -> dict[str, NDArray[np.float64]]:
-    """Each measure per user [users], from lists of scores with the target's first; means are the metrics."""
-    return {
+def per_user(lists: list[list[float]], liked: list[bool]) -> dict[str, NDArray[np.float64]]:
+    """Each measure per user [users], from lists of scores with the target's first; means are the metrics.
+
+    liked: what the user's rating says of the target.
+    """
+    both = min(sum(liked), len(liked) - sum(liked)) >= ENOUGH
+    by_rating = {"rated": labelled_auc_parts([row[0] for row in lists], liked)} if both else {}
+    return by_rating | {
         "auc": auc_parts([row[0] for row in lists], [row[1:] for row in lists]),
         "uauc": np.array([uauc(row, 0) for row in lists]),
         "ndcg10": np.array([metrics(standing(row, 0))["ndcg10"] for row in lists]),

@@ -16,7 +16,14 @@ from engine.studies.answers import FRESH, STALE, ZERO_SHOT
 from engine.studies.table_cells import between
 
 BASE, SINGLE, RECICL = "base", "single", "recicl"
-MEASURES = {"auc": "AUC", "uauc": "uAUC", "ndcg10": "NDCG@10"}
+MEASURES = {"rated": "AUC by rating", "auc": "AUC", "uauc": "uAUC", "ndcg10": "NDCG@10"}
+"""`rated`, of the targets alone: the chance that one its user liked is scored above one that another user did
+not. It is there where enough targets are of either kind."""
+
+GAIN = "fresh less zero_shot"
+"""A column of the tests alone: what fresh demonstrations add, per user."""
+
+ENOUGH = 5  # targets of either kind
 DECIDING = "ndcg10"  # the measure the sentence speaks of
 
 Cell = tuple[str, str]
@@ -32,9 +39,13 @@ CLAIM: tuple[tuple[Cell, Cell], ...] = (
 """What RecICL claims: the first is better than the second. Both must hold, so that neither p needs a
 correction for there being two (an intersection-union test)."""
 
+PREMISE: tuple[Cell, Cell] = ((SINGLE, GAIN), (BASE, GAIN))
+"""Why the paper tunes with demonstrations: after tuning without, the first would be less than the second."""
+
 AS_IN_THE_PAPER: dict[str, tuple[Any, str]] = {
     "sources": (["proximal"], "the user's own windows as demonstrations in tuning"),
-    "answers": ("yes_no", "answers Yes or No"),
+    "answers": ("rated", "answers Yes or No by the user's rating"),
+    "template": ("recicl", "histories of what was liked alone"),
     "loss_on": ("last", "the loss on the last answer alone"),
 }
 """How the paper tunes, by field of a tuning's request."""
@@ -57,6 +68,7 @@ def comparisons(rows: list[str], columns: tuple[str, ...]) -> list[tuple[Cell, C
     pairs = [pair for pair in CLAIM if all(row in rows for row, _ in pair)]
     pairs += [((row, FRESH), (row, column)) for row in rows for column in columns if column != FRESH]
     pairs += [((later, FRESH), (earlier, FRESH)) for earlier, later in pairwise(rows)]
+    pairs += [PREMISE] if {BASE, SINGLE} <= {*rows} else []
     if len(rows) > 2:
         pairs.append(((rows[-1], FRESH), (rows[0], FRESH)))
     return list(dict.fromkeys(pairs))
@@ -64,15 +76,23 @@ def comparisons(rows: list[str], columns: tuple[str, ...]) -> list[tuple[Cell, C
 
 def differences(values: Values, pairs: list[tuple[Cell, Cell]], seed: int) -> list[dict[str, Any]]:
     """Each pair with the paired difference of every measure, ready for JSON; `p_holm` counts all pairs."""
+
+    def of(cell: Cell, measure: str) -> NDArray[np.float64]:
+        row, column = cell
+        if column == GAIN:
+            return values[row, FRESH][measure] - values[row, ZERO_SHOT][measure]
+        return values[cell][measure]
+
     found = {}
-    for name in MEASURES:
-        rows = np.array([values[first][name] - values[second][name] for first, second in pairs])
+    measures = measured(values)
+    for name in measures:
+        rows = np.array([of(first, name) - of(second, name) for first, second in pairs])
         found[name] = together(paired_tests(rows, seed))
     return [
         {
             "better": list(first),
             "than": list(second),
-            **{name: found[name][place] for name in MEASURES},
+            **{name: found[name][place] for name in measures},
         }
         for place, (first, second) in enumerate(pairs)
     ]
@@ -93,7 +113,7 @@ def claim(
             None,
         )
     over_single, over_own = (by_pair[pair] for pair in CLAIM)
-    holds = {name: _sure(over_single[name]) and _sure(over_own[name]) for name in MEASURES}
+    holds = {name: _sure(over_single[name]) and _sure(over_own[name]) for name in measured(values)}
     fresh = float(values[RECICL, FRESH][DECIDING].mean())
     verdict = "is better than both" if holds[DECIDING] else "is not shown to be better than both"
     sentence = (
@@ -104,12 +124,30 @@ def claim(
     if (RECICL, STALE) in values:
         since = by_pair[(RECICL, FRESH), (RECICL, STALE)][DECIDING]
         sentence += f" Against stale demonstrations, fresh ones make {in_words(since)}."
-    others = [shown for name, shown in MEASURES.items() if holds[name] != holds[DECIDING]]
+    others = [MEASURES[name] for name in holds if holds[name] != holds[DECIDING]]
     if others:
         verb = "is not shown" if holds[DECIDING] else "is better than both"
         sentence += f" By {' and '.join(others)} it {verb}."
+    if PREMISE in by_pair:
+        sentence += f" {premise(by_pair[PREMISE][DECIDING])}"
     sentence += f" This is not the paper's study, which has {departs}: its claim stays untested here."
     return sentence, holds
+
+
+def premise(test: Mapping[str, Any]) -> str:
+    """What is said of `PREMISE`: test is the gain after tuning without demonstrations less the one before."""
+    changed = "What fresh demonstrations add after tuning without them, less what they add before tuning, is "
+    turned = {**test, "mean": -test["mean"]}
+    if _sure(turned):
+        return f"{changed}{in_words(test)}: tuning without demonstrations cost what the model took from them."
+    if _sure(test):
+        return f"{changed}{in_words(test)}: tuning without demonstrations made the model take more from them."
+    return f"{changed}{in_words(test)}: that such tuning costs it is not shown."
+
+
+def measured(values: Values) -> list[str]:
+    """The measures that every cell has, in the order of `MEASURES`."""
+    return [name for name in MEASURES if all(name in cell for cell in values.values())]
 
 
 def _sure(test: Mapping[str, Any]) -> bool:

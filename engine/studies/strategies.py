@@ -22,6 +22,7 @@ from db.models import ModelInfo
 from db.outcomes import HELPED, HURT, MOST_USERS, SAME
 from db.requests import RunRequest, StudyRequest
 from db.requests.strategy_spec import Spec
+from db.store import Store
 from engine.context import Context, Engine
 from engine.evaluation.metrics import Standing, metrics, standing
 from engine.evaluation.statistics import estimate, running
@@ -77,7 +78,7 @@ def run(
         measure = partial(asked, context, names, request.k, cache, checkpoint)
         checkpoint.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
     users = [checkpoint[key(ROW, number)] for number in range(count)]
-    return result(request, plan, info, names, users, checkpoint.seconds)
+    return result(engine.store, request, plan, info, names, users, checkpoint.seconds)
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
@@ -178,6 +179,7 @@ def _stands(scores: Sequence[float], inputs: Inputs) -> list[int]:
 
 
 def result(
+    store: Store,
     request: StudyRequest,
     plan: Plan,
     info: ModelInfo,
@@ -211,7 +213,7 @@ def result(
         **described(request, plan),
         "k": request.k,
         "users": len(users),
-        "model": described_model(request, info),
+        "model": described_model(store, request, info),
         "order": list(names),
         "strategies": table,
         "best": best,

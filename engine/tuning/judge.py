@@ -16,7 +16,6 @@ from engine.evaluation.metrics import metrics, standing
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Scoring, Task, rank_all
-from engine.prompts import Example
 from engine.tuning.phases import Phases
 from engine.tuning.samples import Sampler
 
@@ -52,9 +51,11 @@ def judged(
         ).items
         titles = datasets.items(store, dataset.id, offered)
         chosen = selection.choose(store, dataset, query, spec, request.seed)
+        form, scale = sampler.form, sampler.scale
         task = Task(
-            demos=tuple(Example(tuple(i.title for i in e.history), e.answer.title) for e in chosen),
-            history=tuple(i.title for i in query.history),
+            demos=tuple(form.example(e.history, e.answer, e.liked, scale) for e in chosen),
+            history=form.history(query.history, scale),
+            template=sampler.template,
             candidates=tuple(titles[item].title for item in offered),
         )
         place = offered.index(query.target.item)

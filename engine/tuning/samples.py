@@ -6,6 +6,7 @@ everything in a demonstration lies strictly before the query's answer in time, a
 held out to validate and to test are in no sample at all.
 """
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from db.datasets import DatasetColumns
+from db.datasets import DatasetColumns, Interaction
 from db.errors import BadInput
 from db.ratings import FIVE_STARS, Scale
 from db.requests import TuneRequest
 from engine.data.splits import positions, time_periods
 from engine.demos.windows import LENGTH
-from engine.prompts import PLAIN, Example, PieceEncoder, render
+from engine.prompts import PLAIN, Example, PieceEncoder, Template, render
 from engine.prompts.segments import title_answer
 from engine.tuning.worlds import Sample
 
@@ -42,7 +43,7 @@ class Material:
     validation: NDArray[np.int64]
 
 
-def material(columns: DatasetColumns, request: TuneRequest) -> Material:
+def material(columns: DatasetColumns, request: TuneRequest, scale: Scale = FIVE_STARS) -> Material:
     """What the request permits. Raises BadInput where nothing is left to learn from."""
     place = positions(columns.user)
     length = np.bincount(columns.user)[columns.user]
@@ -72,7 +73,23 @@ def material(columns: DatasetColumns, request: TuneRequest) -> Material:
             f"{request.dataset!r} has too few interactions to tune on: {len(answers)} answers and {count} to "
             "validate with are left after what is held out."
         )
+    if request.answers == "rated":
+        _check_rated(columns, answers, request, scale)
     return Material(answers, allowed, validation)
+
+
+def _check_rated(
+    columns: DatasetColumns, answers: NDArray[np.int64], request: TuneRequest, scale: Scale
+) -> None:
+    """Raises BadInput where ratings do not say both Yes and No."""
+    ratings = None if columns.rating is None else columns.rating[answers]
+    said = {scale.likes(float(rating)) for rating in ([] if ratings is None else np.unique(ratings))}
+    if len(said) < 2:
+        rated = "has no ratings" if ratings is None else f"has ratings of one kind only. {scale.words}"
+        raise BadInput(
+            f"answers: {request.dataset!r} {rated.rstrip('.')}, so every question has the same answer. Use "
+            "--answers yes_no."
+        )
 
 
 class Sampler:
@@ -86,14 +103,19 @@ class Sampler:
         room: int,
         gaps: bool,
         scale: Scale = FIVE_STARS,
+        template: Template = PLAIN,
     ) -> None:
         self.columns, self.encoder, self.request = columns, encoder, request
-        self.material = material(columns, request)
-        self._room, self._gaps, self._scale = room, gaps, scale
+        self.material = material(columns, request, scale)
+        self.scale, self.template = scale, template
+        self._room, self._gaps = room, gaps
         self.place = positions(columns.user)
         self._by_item = np.argsort(columns.item, kind="stable")
         self._starts = np.searchsorted(columns.item[self._by_item], np.arange(len(columns.item_ids) + 1))
-        self._scoring = "yes_no" if request.answers == "yes_no" else "sum"
+        self.scoring = request.scoring
+        self.form = template.form(self.scoring)
+        yes_no = [self.form.yes_no_answer(yes) for yes in (True, False)]
+        self._two = encoder.answers(yes_no) if self.scoring == "yes_no" else []
 
     def endless(self, seed: str) -> Iterator[Sample]:
         """Samples for training, drawn evenly from the permitted answers."""
@@ -135,16 +157,17 @@ class Sampler:
         shown = self._window(answer, HISTORY)
         demos = [self._example(place) for place in self._demonstrations(answer, shown, count, rng)]
         item, liked = self._answer(answer, rng)
-        title = self.columns.titles
-        form = PLAIN.form(self._scoring)
-        if self._scoring == "yes_no":
-            question, answered = form.ask([title[item]]), form.yes_no_answer(liked)
+        title = self.columns.titles[item]
+        if self.scoring == "yes_no":
+            question, answered = self.form.ask([title]), self.form.yes_no_answer(liked)
         else:
-            question, answered = (), title_answer(title[item])
-        history = [title[i] for i in self._items(shown)]
+            question, answered = (), title_answer(title)
+        history = self.form.history(self._purchases(shown), self.scale)
         while True:
-            pieces = [segment.pieces for segment in render(PLAIN, self._scoring, demos, history)]
-            sample = self._laid_out(pieces, question, answered, rng, full)
+            pieces = [segment.pieces for segment in render(self.template, self.scoring, demos, history)]
+            every = self.request.loss_on == "all"
+            answers = [self.form.answer_place(demo) if every else None for demo in demos]
+            sample = self._laid_out(pieces, (None, *answers), question, answered, rng, full)
             if sample or not (len(history) > 1 or demos):
                 return sample
             if len(history) > 1:
@@ -155,15 +178,20 @@ class Sampler:
     def _laid_out(
         self,
         segments: Sequence[Sequence[str]],
+        answers: Sequence[int | None],
         question: Sequence[str],
         answered: Sequence[str],
         rng: random.Random,
         plain: bool,
     ) -> Sample | None:
-        """Token ids with the loss weight of each, and the position of each."""
+        """Token ids with the loss weight of each, and the position of each.
+
+        answers: by segment but the query's, the piece in it whose loss counts.
+        """
         ids: list[int] = []
         weights: list[float] = []
         places: list[int] = []
+        rivals: dict[int, int] = {}
         moved = self._gaps and not plain
         at = rng.randrange(_SHIFT) if moved and rng.random() < 0.6 else 0
         for number, pieces in enumerate(segments):
@@ -171,14 +199,15 @@ class Sampler:
             own = [list(self.encoder.ids(piece)) for piece in (*pieces, *(question if last else ()))]
             if last:
                 own.append(list(self.encoder.joined(answered)))
-            counts = [0.0] * len(own)
-            if last:
-                counts[-1] = 1.0
-            elif number and self.request.loss_on == "all":
-                counts[-2] = 1.0  # a demonstration ends in its answer and an empty line
-            for tokens, weight in zip(own, counts, strict=True):
+            taught = len(own) - 1 if last else answers[number]
+            for place, tokens in enumerate(own):
+                counts = [float(place == taught)] * len(tokens)
+                if place == taught and (fork := self._fork(tokens)):
+                    at_fork, rival = fork
+                    counts = [float(token == at_fork) for token in range(len(tokens))]
+                    rivals[len(ids) + at_fork] = rival
                 ids += tokens
-                weights += [weight] * len(tokens)
+                weights += counts
             size = sum(map(len, own))
             places += range(at, at + size)
             at += size + (rng.randrange(_GAP) if moved and rng.random() < 0.4 else 0)
@@ -186,12 +215,20 @@ class Sampler:
             return None
         if places[-1] >= self._room:
             places = list(range(len(ids)))
-        return Sample(ids, weights, places)
+        return Sample(ids, weights, places, rivals)
+
+    def _fork(self, answer: Sequence[int]) -> tuple[int, int] | None:
+        """Where an answer first differs from the other one of Yes and No, and the other's token there."""
+        for one, other in (self._two, self._two[::-1]) if self._two else ():
+            if list(one[: len(answer)]) == list(answer):
+                fork = next(place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+                return fork, other[fork]
+        return None
 
     def _answer(self, answer: int, rng: random.Random) -> tuple[int, bool]:
         """The item asked about and whether it is liked; for yes_no, half are none of the user's."""
         item = int(self.columns.item[answer])
-        if self._scoring == "yes_no" and rng.random() < 0.5:
+        if self.request.answers == "yes_no" and rng.random() < 0.5:
             user = self.columns.user[answer]
             low, high = np.searchsorted(self.columns.user, [user, user + 1])
             own = set(self.columns.item[low:high].tolist())
@@ -249,17 +286,31 @@ class Sampler:
     def _window(self, answer: int, size: int) -> NDArray[np.int64]:
         return np.arange(answer - min(size, int(self.place[answer])), answer)
 
-    def _items(self, rows: NDArray[np.int64]) -> list[int]:
-        return self.columns.item[rows].tolist()
+    def _purchases(self, rows: NDArray[np.int64]) -> list[Interaction]:
+        return [self._purchase(int(row)) for row in rows]
+
+    def _purchase(self, row: int) -> Interaction:
+        """A row as the store reads it."""
+        columns, item = self.columns, int(self.columns.item[row])
+        rating = math.nan if columns.rating is None else float(columns.rating[row])
+        return Interaction(
+            position=int(self.place[row]),
+            item=item,
+            item_id=columns.item_ids[item],
+            title=columns.titles[item],
+            timestamp=None if columns.timestamp is None else int(columns.timestamp[row]),
+            rating=None if math.isnan(rating) else rating,
+            category=columns.categories[item],
+            brand=columns.brands[item],
+        )
 
     def _moment(self, row: int) -> tuple[int, int]:
         return (0 if self.columns.timestamp is None else int(self.columns.timestamp[row]), row)
 
     def _example(self, answer: int) -> Example:
-        title = self.columns.titles
-        history = tuple(title[i] for i in self._items(self._window(answer, LENGTH)))
-        return Example(history, title[int(self.columns.item[answer])], self._liked(answer))
+        history = self._purchases(self._window(answer, LENGTH))
+        return self.form.example(history, self._purchase(answer), self._liked(answer), self.scale)
 
     def _liked(self, row: int) -> bool:
         ratings = self.columns.rating
-        return self._scale.likes(None if ratings is None else float(ratings[row]))
+        return self.scale.likes(None if ratings is None else float(ratings[row]))

@@ -116,7 +116,11 @@ def collate(batch: Sequence[Sample]) -> tuple[Tensor, Tensor, Tensor]:
 def answer_losses(
     model: torch.nn.Module, batch: Sequence[Sample], device: torch.device
 ) -> tuple[Tensor, float]:
-    """Summed weighted loss of the samples' answers (nats), and the summed weight."""
+    """Summed weighted loss of the samples' answers (nats), and the summed weight.
+
+    Cross-entropy over the vocabulary; where a token has a rival, of the two: the binary cross-entropy of
+    arXiv 2305.00447 and 2410.23136.
+    """
     ids, weights, places = (part.to(device) for part in collate(batch))
     asked = torch.zeros_like(weights, dtype=torch.bool)
     asked[:, :-1] = weights[:, 1:] > 0  # the token before predicts
@@ -131,10 +135,23 @@ def answer_losses(
             logits_to_keep=asked,
         ).logits
     wanted, by = ids[:, 1:][asked[:, :-1]], weights[:, 1:][asked[:, :-1]]
-    losses = torch.nn.functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]).float(), wanted, reduction="none"
-    )
+    logits = logits.reshape(-1, logits.shape[-1]).float()
+    rivals = rivals_of(batch, ids.shape[1]).to(device)[:, 1:][asked[:, :-1]]
+    losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+    if (told := rivals >= 0).any():
+        pair = torch.stack([wanted, rivals], dim=1)[told]
+        two = logits[told].gather(1, pair)
+        losses = losses.masked_scatter(told, torch.nn.functional.softplus(two[:, 1] - two[:, 0]))
     return (losses * by).sum(), float(by.sum())
+
+
+def rivals_of(batch: Sequence[Sample], longest: int) -> Tensor:
+    """The rival of each token, ``[batch, longest]``; -1 where it has none."""
+    rivals = torch.full((len(batch), longest), -1, dtype=torch.long)
+    for row, sample in enumerate(batch):
+        for place, rival in sample.rivals.items():
+            rivals[row, place] = rival
+    return rivals
 
 
 class Trainer:

@@ -78,23 +78,13 @@ def _key(engine: Engine, request: TuneRequest, dataset: DatasetInfo, base: Model
 
 def _check_name(engine: Engine, request: TuneRequest, folder: Path) -> None:
     """Refuse the name of another model before hours are spent. Raises Conflict or BadInput."""
-    name = check_name("model", request.name or default_name(request))
+    name = check_name("model", request.name or request.usual_name)
     taken = {info.name: info.source for info in models.listing(engine.store)}.get(name)
     if taken not in (None, str(folder)):
         raise Conflict(
             f"The name {name!r} is taken by the model {taken}. That one is kept and nothing was trained. "
             "Give another name (--name)."
         )
-
-
-def default_name(request: TuneRequest) -> str:
-    """Name of the tuned model where the request gives none, such as `games-recicl`."""
-    parts = [request.dataset, request.layout]
-    parts += ["yes-no"] if request.answers == "yes_no" else []
-    parts += [f"until-{request.until}"] if request.until is not None else []
-    parts += [f"from-{Path(request.base).name}"] if request.base != "embedded" else []
-    parts += [f"seed-{request.seed}"] if request.seed else []
-    return "-".join(parts)
 
 
 def _tuned(
@@ -113,6 +103,8 @@ def _tuned(
     from engine.tuning.samples import Sampler
     from engine.tuning.throughput import flop_floor_ratio
 
+    template = engine.template(request.template)
+    template.form(request.scoring)  # refused before anything is loaded
     phases.begin("loading the model")
     # A model of its own: the one in memory stays as it is for rankings meanwhile.
     method = _method(request, base.parameters)
@@ -123,12 +115,12 @@ def _tuned(
     stored = choose_dtype(engine.settings.dtype, loaded.device, loaded.parameters)[0]
     model = _trainable(loaded, method, request.seed)
     gaps = method == "full" and _rotary(loaded)
-    sampler = Sampler(columns, loaded.encoder, request, loaded.context_length, gaps, dataset.scale)
+    sampler = Sampler(columns, loaded.encoder, request, loaded.context_length, gaps, dataset.scale, template)
     validation = sampler.validation()
     phases.begin("training")
     trainer = _trainer(request, base, method, model, (sampler, validation), folder, phases.for_training())
     facts = {
-        "model": request.name or default_name(request),
+        "model": request.name or request.usual_name,
         "folder": str(folder / "model"),
         "samples": len(sampler.material.answers),
         "trained_parameters": sum(p.numel() for p in trainer.trained.values()),
@@ -138,7 +130,7 @@ def _tuned(
     state = trainer.run(_reporter(trainer, facts, phases))
     phases.partial = {**facts, **_progress(state)}
     phases.begin("saving")
-    scoring = "yes_no" if request.answers == "yes_no" else "sum"
+    scoring = request.scoring
     result = {
         **facts,
         **_progress(state),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -38,11 +38,16 @@ Titles = list[Title]
 
 @dataclass(frozen=True)
 class Sample:
-    """One training sequence: token ids, loss weight of predicting each token, rotary position of each."""
+    """One training sequence: token ids, loss weight of predicting each token, rotary position of each.
+
+    `rivals`: by place, the token that the one there is told from; at every other place the loss is over the
+    whole vocabulary.
+    """
 
     ids: list[int]
     weights: list[float]
     positions: list[int]
+    rivals: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from db.choices import COMPARED, STUDIES, StudyChoice
 MEASURES = {
     "ndcg10": "NDCG@10",
     "hr1": "HR@1",
+    "rated": "AUC by rating",
     "auc": "AUC",
     "uauc": "uAUC",
     "spearman": "rank correlation",
@@ -33,6 +34,11 @@ NAMES = {  # of rows, conditions and series: as a heading, in a narrow column, i
     "zero_shot": ("zero-shot", "zero-shot", "zero-shot"),
     "stale": ("stale demonstrations", "stale", "stale"),
     "fresh": ("fresh demonstrations", "fresh", "fresh"),
+    "fresh less zero_shot": (
+        "gain from fresh demonstrations",
+        "gain from fresh",
+        "what fresh demonstrations add",
+    ),
     "real": ("real titles", "real titles", "real titles"),
     "twin": ("made-up titles", "made-up titles", "made-up titles"),
     "demonstrations": ("with demonstrations", "with demonstrations", "with demonstrations"),

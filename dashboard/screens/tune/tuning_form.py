@@ -18,6 +18,7 @@ from dashboard.text.literal import md, plain
 from dashboard.ui import forms, help
 from dashboard.ui.notices import problem
 from db import datasets, jobs, models
+from db.choices import TEMPLATES
 from db.datasets import DatasetInfo
 from db.errors import BadInput
 from db.jobs import Job
@@ -82,6 +83,10 @@ def _fields(
     with st.popover("More options", width="stretch", key="tune-more"):
         for name in ("seed", *(("name", "method") if llm else ())):
             said |= _asked(name)
+        if llm:
+            scoring = replace(request, **said).scoring
+            unfit = [name for name, row in TEMPLATES.items() if scoring not in row.scorings]
+            said |= _asked("template", without=unfit)
     return replace(request, **said)
 
 
@@ -130,11 +135,7 @@ def named(request: TuneRequest, models_known: Sequence[str], earlier: Sequence[T
     """
     if request.kind != "llm" or request.name:
         return request
-    parts = [request.dataset, request.layout]
-    parts += ["yes-no"] if request.answers == "yes_no" else []
-    parts += [f"until-{request.until}"] if request.until is not None else []
-    parts += [f"from-{request.base}"] if request.base != "embedded" else []
-    stem = "-".join(parts).replace("/", "-")
+    stem = request.usual_name
     taken = {*models_known, *(tuning.asked.get("name") or tuning.found.get("model") for tuning in earlier)}
     filed = [tuning.asked for tuning in earlier]
     names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))

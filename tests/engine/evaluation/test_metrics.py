@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.evaluation.metrics import Standing, auc_parts, metrics, ndcg, order, standing, uauc
+from engine.evaluation.metrics import (
+    Standing,
+    auc_parts,
+    labelled_auc_parts,
+    metrics,
+    ndcg,
+    order,
+    standing,
+    uauc,
+)
 
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, 1.0, -0.0])
 lists = st.lists(numbers, min_size=1, max_size=30)
@@ -177,3 +186,34 @@ def test_the_spread_of_the_parts_is_the_spread_of_the_area_over_draws_of_users()
 def test_users_with_lists_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="same number"):
         auc_parts([1.0, 2.0], [[0.0], []])
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([-1.0, 0.0, 0.5, 2.0, math.nan]), st.booleans()), min_size=2, max_size=25
+    )
+)
+def test_the_area_by_label_is_the_chance_of_a_right_order(rows: list[tuple[float, bool]]) -> None:
+    scores, labels = [score for score, _ in rows], [label for _, label in rows]
+    if len({*labels}) < 2:
+        with pytest.raises(ValueError, match="labels of both kinds"):
+            labelled_auc_parts(scores, labels)
+        return
+    parts = labelled_auc_parts(scores, labels)
+    above, below = ([score for score, label in rows if label is kind] for kind in (True, False))
+    expected = sum(chance([score], below) for score in above) / len(above)
+    assert parts.mean() == pytest.approx(expected)
+    turned = labelled_auc_parts([-score for score in scores], [not label for label in labels])
+    if not any(map(math.isnan, scores)):
+        assert turned.tolist() == pytest.approx(parts.tolist())
+
+
+def test_the_parts_by_label_have_the_variance_of_delong() -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    labels = np.arange(90) < 30
+    areas, variances = [], []
+    for _ in range(600):
+        parts = labelled_auc_parts((rng.normal(size=90) + labels).tolist(), labels.tolist())
+        areas.append(parts.mean())
+        variances.append(parts.var(ddof=1) / len(parts))
+    assert np.mean(variances) == pytest.approx(np.var(areas), rel=0.15)

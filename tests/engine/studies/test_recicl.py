@@ -234,7 +234,12 @@ def test_nobody_to_ask_is_said(engine: Engine, reports: Callable[..., Any]) -> N
 
 
 def test_measures_of_three_users_worked_out_by_hand() -> None:
-    found = per_user([[3.0, 1.0, 2.0], [0.0, 1.0, 2.0], [1.5, 1.0, 2.0]])
+    found = per_user([[3.0, 1.0, 2.0], [0.0, 1.0, 2.0], [1.5, 1.0, 2.0]], [True, False, True])
     assert found["uauc"].tolist() == [1, 0, 0.5]
     assert found["ndcg10"].tolist() == pytest.approx([1, 0.5, 1 / 1.5849625007211562])
     assert found["auc"].mean() == pytest.approx((1 + 0 + 0.5) / 3)
+    assert "rated" not in found, "one target that was not liked says too little"
+    many = per_user([[float(n), 1.0] for n in range(10)], [n >= 4 for n in range(10)])
+    assert "rated" not in many
+    many = per_user([[float(n), 1.0] for n in range(10)], [n >= 5 for n in range(10)])
+    assert many["rated"].mean() == 1

@@ -7,6 +7,7 @@ import pytest
 
 from engine.studies.answers import FRESH, STALE, ZERO_SHOT
 from engine.studies.recicl_claim import (
+    GAIN,
     MEASURES,
     RECICL,
     SINGLE,
@@ -51,13 +52,28 @@ def test_the_claim_holds_where_both_differences_are_there(
 
 
 def test_what_the_papers_study_has_and_this_one_has_not_is_named() -> None:
-    paper = {"sources": ["proximal"], "answers": "yes_no", "loss_on": "last"}
+    paper = {"sources": ["proximal"], "answers": "rated", "loss_on": "last", "template": "recicl"}
     data = "Amazon reviews of 2018 and a model of 0.5 billion parameters"
     assert departures("proximal:4", paper) == data
     assert departures("neighbours:4", {**paper, "loss_on": "all"}) == (
         f"the user's own windows as demonstrations, the loss on the last answer alone, {data}"
     )
     assert "Yes or No" in departures("proximal:4", {})
+
+
+@pytest.mark.parametrize(("change", "said"), [(-0.1, "cost what"), (0.1, "take more"), (0.0, "not shown")])
+def test_what_tuning_without_demonstrations_does_to_learning_in_context(change: float, said: str) -> None:
+    """The paper's premise: the gain from fresh demonstrations after such tuning less the gain before it."""
+    rng = np.random.Generator(np.random.PCG64(1))
+    noise = {(row, column): rng.normal(scale=0.02, size=300) for row in ROWS for column in COLUMNS}
+    noise["base", FRESH] += 0.2
+    noise[SINGLE, FRESH] += 0.2 + change
+    values = {cell: dict.fromkeys(MEASURES, found) for cell, found in noise.items()}
+    tested = differences(values, comparisons(ROWS, COLUMNS), 0)
+    [test] = [test for test in tested if test["better"] == [SINGLE, GAIN]]
+    assert test["than"] == ["base", GAIN]
+    assert test["ndcg10"]["mean"] == pytest.approx(change, abs=0.01)
+    assert said in claim("toys", values, tested, "Amazon reviews")[0]
 
 
 def test_the_sentence_tells_the_numbers() -> None:

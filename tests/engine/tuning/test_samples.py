@@ -13,7 +13,7 @@ from db.ratings import between
 from db.requests import TuneRequest
 from engine.data.simulated import simulate
 from engine.data.splits import positions, time_periods
-from engine.prompts import PLAIN, Example, encode, render
+from engine.prompts import PLAIN, Example, built_in, encode, render
 from engine.prompts.segments import title_answer
 from engine.tuning.samples import Sampler, material
 from tests.engine.conftest import make_loaded
@@ -225,3 +225,67 @@ def test_yes_and_no_follow_the_data_sets_own_scale() -> None:
         item, liked = sampler._answer(answer, random.Random(answer))
         assert liked == (item == labels.item[answer] and labels.rating[answer] == 1)
     assert any(sampler._liked(row) for row in range(50))
+
+
+RECICL = built_in("recicl")
+RATED = replace(REQUEST, answers="rated", template="recicl", sources=("proximal",), loss_on="last")
+
+
+def rated_sampler(request: TuneRequest = RATED) -> Sampler:
+    return Sampler(COLUMNS, make_loaded("llama").encoder, request, 2000, False, template=RECICL)
+
+
+def test_answers_by_rating_ask_about_the_user_s_own_items_and_say_what_the_rating_says() -> None:
+    sampler = rated_sampler()
+    found = set()
+    for answer in sampler.material.answers[:200].tolist():
+        item, liked = sampler._answer(answer, random.Random(answer))
+        assert item == COLUMNS.item[answer]
+        assert liked == (COLUMNS.rating[answer] >= 4)
+        found.add(liked)
+    assert found == {True, False}
+
+
+def test_a_sample_of_another_template_is_what_ranking_renders_with_it() -> None:
+    """Histories of the template `recicl` hold what was liked alone."""
+    sampler, rng = rated_sampler(replace(RATED, layout="single")), random.Random(0)
+    form, encoder, shorter = RECICL.form("yes_no"), sampler.encoder, 0
+    for answer in sampler.material.answers[:40].tolist():
+        sample = sampler.sample(answer, rng)
+        assert sample is not None
+        rows = sampler._window(answer, 10)
+        liked = [COLUMNS.titles[i] for i in COLUMNS.item[rows[COLUMNS.rating[rows] >= 4]]]
+        shorter += len(liked) < len(rows)
+        title = COLUMNS.titles[COLUMNS.item[answer]]
+        prompt = encode(encoder, render(RECICL, "yes_no", [], [f'"{each}"' for each in liked])).ids
+        said = form.yes_no_answer(bool(COLUMNS.rating[answer] >= 4))
+        assert tuple(sample.ids) == (*prompt, *encoder.joined(form.ask([title])), *encoder.joined(said))
+    assert shorter > 5
+
+
+@pytest.mark.parametrize("template", ["plain", "recicl"])
+def test_yes_and_no_are_told_from_each_other_where_they_part(template: str) -> None:
+    request = replace(RATED, template=template, loss_on="all")
+    encoder = make_loaded("llama").encoder
+    sampler = Sampler(COLUMNS, encoder, request, 2000, False, template=built_in(template))
+    form = sampler.form
+    yes, no = (list(encoder.joined(form.yes_no_answer(said))) for said in (True, False))
+    fork = next(n for n, (a, b) in enumerate(zip(yes, no, strict=False)) if a != b)
+    shown = 0
+    for answer in sampler.material.answers[-40:].tolist():
+        sample = sampler.sample(answer, random.Random(answer), full=True)
+        assert sample is not None
+        taught = [place for place, weight in enumerate(sample.weights) if weight]
+        assert taught == sorted(sample.rivals)
+        assert {frozenset((sample.ids[at], sample.rivals[at])) for at in taught} == {
+            frozenset((yes[fork], no[fork]))
+        }
+        assert sample.ids[taught[-1] - fork :] in (yes, no)
+        shown += len(taught) - 1
+    assert shown > 40, "the demonstrations' answers count, too"
+
+
+@pytest.mark.parametrize("ratings", [None, np.full(len(COLUMNS.item), 5, dtype=np.float32)])
+def test_answers_by_rating_need_ratings_of_both_kinds(ratings) -> None:
+    with pytest.raises(BadInput, match=r"answers: 'toy' has .* every question has the same answer"):
+        material(replace(COLUMNS, rating=ratings), RATED)

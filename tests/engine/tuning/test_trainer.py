@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -262,6 +263,22 @@ def test_only_weighted_tokens_count_and_padding_does_not(family: str) -> None:
         logits = model(input_ids=torch.tensor([sample.ids])).logits[0]
     true = -logits.log_softmax(-1)[-2, sample.ids[-1]]
     assert float(alone[0][0]) == pytest.approx(float(true), rel=0.02)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_token_with_a_rival_is_told_from_it_alone(family: str) -> None:
+    """Binary cross-entropy of the two, whatever the rest of the vocabulary gets."""
+    model, device = fresh(family).eval(), torch.device("cpu")
+    plain = list(itertools.islice(drawn("x"), 3))
+    batch = [replace(sample, rivals={len(sample.ids) - 1: 7}) for sample in plain[:2]]
+    with torch.no_grad():
+        found, weight = answer_losses(model, [*batch, plain[2]], device)
+        rest = answer_losses(model, [plain[2]], device)[0]
+        ends = [model(input_ids=torch.tensor([sample.ids])).logits[0, -2] for sample in batch]
+    two = [torch.stack([end[sample.ids[-1]], end[7]]) for end, sample in zip(ends, batch, strict=True)]
+    expected = sum(float(torch.nn.functional.cross_entropy(each, torch.tensor(0))) for each in two)
+    assert weight == 3
+    assert float(found - rest) == pytest.approx(expected, rel=0.02)
 
 
 def test_batches_keep_to_their_tokens_and_lose_nothing() -> None:

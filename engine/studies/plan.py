@@ -155,8 +155,8 @@ def measure_row(
     """Every question put to one model, into the checkpoint.
 
     A value is `{scores: {condition: [target, others...]}, shown: {condition: demonstrations}, copies: {name:
-    {condition: [target, others...]}}, placebos: {name: how near}, excluded, liked}`; liked: what the rating of
-    the target says. reader: of the untuned model, so that all rows share demonstrations.
+    {condition: [target, others...]}}, placebos: {name: how near}, excluded, liked}`; liked: what the target's
+    rating says. reader: of the untuned model, so that all rows share demonstrations.
     """
     from engine.llm.scoring.memory import PrefillCache
 

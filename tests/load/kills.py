@@ -1,9 +1,10 @@
 """`python -m tests.load.kills`: an experiment whose processes are killed again and again ends as one that was
 left alone.
 
-Three kinds of process work on it in turn, each killed by SIGKILL in the midst of its work: the command
-`experiment run` (the driver), the engine of a dashboard, and the dashboard itself. At the end its answer must
-have the same bytes as that of another workspace in which nothing was killed, but for what clocks said.
+Several kinds of process work on it in turn, each killed by SIGKILL in the midst of its work: the command
+`experiment run` (the driver), the engine of a dashboard, the dashboard itself and, where Ray is installed,
+one of two actors of a command, which goes on and is then killed, too. At the end its answer must have the
+same bytes as that of another workspace in which nothing was killed, but for what clocks said.
 """
 
 import argparse
@@ -15,10 +16,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
 import sqlalchemy as sa
 
 from db import jobs, schema
@@ -26,6 +29,7 @@ from db.canonical import canonical_json, digest
 from db.requests import ExperimentRequest
 from tests.soak import Workspace
 
+KINDS = ("driver", "engine", "dashboard", *(("actor",) if find_spec("ray") else ()))
 PATIENCE_S = 300.0
 STEPS = (2, 12)  # cells that a process stores before it is killed, at least and at most
 
@@ -47,11 +51,13 @@ def until_more(workspace: Workspace, more: int, end: int) -> None:
         time.sleep(0.1)
 
 
-def driver(workspace: Workspace, request: ExperimentRequest, folder: Path) -> subprocess.Popen[bytes]:
+def driver(
+    workspace: Workspace, request: ExperimentRequest, folder: Path, *options: str
+) -> subprocess.Popen[bytes]:
     """The command, at work."""
     file = folder / "experiment.json"  # JSON is YAML
     file.write_text(json.dumps(request.to_json()), encoding="utf-8")
-    return workspace.run("engine", "experiment", "run", str(file), "--json")
+    return workspace.run("engine", "experiment", "run", str(file), "--json", *options)
 
 
 def killed(
@@ -63,9 +69,10 @@ def killed(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     for number in range(kills):
-        kind = ("driver", "engine", "dashboard")[number % 3]
-        if kind == "driver":
-            process = driver(workspace, request, folder)
+        kind = KINDS[number % len(KINDS)]
+        if kind in ("driver", "actor"):
+            options = ("--ray", "auto", "--ray-actors", "2", "--ray-cpus", "1") if kind == "actor" else ()
+            process = driver(workspace, request, folder, *options)
         else:
             with workspace.open() as store:
                 jobs.submit(store, "experiment", request.to_json())
@@ -74,7 +81,9 @@ def killed(
         time.sleep(draw.uniform(0, 0.5))
         if cells(workspace) >= end:
             raise SystemExit(f"It ended after {number} kills: ask for more users.")
-        if kind == "driver":
+        if kind == "actor":
+            kill_actor(workspace, process, draw, end)
+        elif kind == "driver":
             process.kill()
             process.wait()
         else:
@@ -82,6 +91,24 @@ def killed(
         counts[kind] += 1
         print(f"{number + 1} of {kills}: {kind}, {cells(workspace)} of {end} cells", flush=True)
     return counts
+
+
+def kill_actor(workspace: Workspace, process: subprocess.Popen[bytes], draw: random.Random, end: int) -> None:
+    """Kill an actor; the command must get further. Then all its processes are killed."""
+    command = psutil.Process(process.pid)
+    draw.choice(actors(command)).kill()
+    until_more(workspace, draw.randint(*STEPS), end)
+    if process.poll() not in (None, 0):
+        raise SystemExit(f"The command did not outlive its actor: see {workspace.log}.")
+    for each in [command, *command.children(recursive=True)] if process.poll() is None else []:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
+
+
+def actors(command: psutil.Process) -> list[psutil.Process]:
+    """The actors of a command that started a cluster of its own."""
+    return [each for each in command.children(recursive=True) if "Ranker" in "".join(each.cmdline())]
 
 
 def kill_dashboard(workspace: Workspace, draw: random.Random | None, end: int) -> None:

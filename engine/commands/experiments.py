@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from db import contamination, jobs
-from db.errors import BadInput
+from db.errors import BadInput, NotFound
+from db.jobs import Job
 from db.paths import typed, write
 from db.requests import ExperimentRequest
 from db.requests.experiment_file import read_file, written
@@ -42,7 +43,8 @@ File = Annotated[
     Path | None,
     typer.Argument(help="YAML file of an experiment; options that are given replace its fields."),
 ]
-Number = Annotated[int, typer.Argument(help="Number of an experiment (see `experiment list`).")]
+ONE = "number of an experiment (see `experiment list`), or the YAML file of one that ended"
+Which = Annotated[str, typer.Argument(help=f"The {ONE}.", metavar="NUMBER|FILE")]
 
 
 def laid_out(command: Callable[..., None]) -> Callable[..., None]:
@@ -164,10 +166,10 @@ def list_(limit: Limit = 20, json: Json = False) -> None:
 
 
 @group.command(epilog="Example: dualens experiment show 12 --json")
-def show(number: Number, json: Json = False) -> None:
+def show(which: Which, json: Json = False) -> None:
     """Show what a finished experiment says."""
     with opened() as store:
-        job = of_number(store, number)
+        job = _of(store, which)
     if json:
         output.as_json({"experiment": job.id, **(job.result or {})})
     else:
@@ -176,12 +178,12 @@ def show(number: Number, json: Json = False) -> None:
 
 @group.command(epilog="Example: dualens experiment export 12 --out mine.yaml")
 def export(
-    number: Number,
+    which: Which,
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:
     """Write an experiment as a YAML file that reproduces it."""
     with opened() as store:
-        job = of_number(store, number, ended=False)
+        job = _of(store, which, ended=False)
     text = written(
         ExperimentRequest.from_json(job.payload),
         f"Experiment {job.id}, dualens {VERSION}. Run it: dualens experiment run FILE",
@@ -195,7 +197,7 @@ def export(
 
 @group.command(epilog="Example: dualens experiment selector 12 --without none --with neighbours:4")
 def selector(
-    number: Number,
+    which: Which,
     without: Annotated[str, typer.Option(help="Row without demonstrations, as the table calls it.")] = "none",
     with_: Annotated[
         str | None,
@@ -205,13 +207,13 @@ def selector(
 ) -> None:
     """Learn from earlier purchases whom demonstrations help, and judge that rule on the last ones."""
     with opened() as store, service_engine(store) as engine:
-        job = of_number(store, number)
+        job = _of(store, which)
         request = ExperimentRequest.from_json(job.payload)
         chosen = with_ or _best_with(job.result or {}, without)
         payload = {"request": request.to_json(), "rows": [without, chosen]}
         found = run_here(engine, "experiment_selector", payload, output.aside)
     if json:
-        output.as_json({"experiment": number, **found})
+        output.as_json({"experiment": job.id, **found})
         return
     for columns, rows in selector_tables(found):
         output.table(rows, *columns)
@@ -229,7 +231,8 @@ def gate(
         typer.Option(help="The row that is judged (default: the only model's row beside the reference)."),
     ] = None,
     stored: Annotated[
-        int | None, typer.Option(help="Number of the experiment that --max-drop compares with.")
+        str | None,
+        typer.Option(help=f"What --max-drop compares with: the {ONE}.", metavar="NUMBER|FILE"),
     ] = None,
     stored_row: Annotated[
         str | None, typer.Option(help="Its row (default: the one of the same name).")
@@ -244,7 +247,7 @@ def gate(
     evidence is not enough to say (or the command cannot be carried out)."""
     request = asked(request, context, file)
     with opened() as store, service_engine(store) as engine:
-        earlier = None if stored is None else of_number(store, stored)
+        earlier = None if stored is None else _of(store, stored)
         result = run_here(engine, KIND, request.to_json(), output.aside)
         judged = row or only_row(result)
         before = None if earlier is None else earlier.result
@@ -255,6 +258,18 @@ def gate(
         for sentence in found["said"]:
             output.line(sentence)
     raise typer.Exit(found["exit_code"])
+
+
+def _of(store: Store, which: str, *, ended: bool = True) -> Job:
+    """The experiment of a number, or the newest one of a file. Raises NotFound and BadInput."""
+    if which.isascii() and which.isdigit():
+        return of_number(store, int(which), ended=ended)
+    wanted = read_file(Path(which)).to_json()
+    there = [job for job in jobs.about(store, KIND, wanted) if job.payload == wanted]
+    if not there:
+        raise NotFound(f"No experiment of {which} is here. `dualens experiment run {which}` runs it.")
+    done = [job for job in there if job.state == jobs.COMPLETED]
+    return of_number(store, (done or there)[0].id, ended=ended)
 
 
 def _best_with(result: dict[str, Any], without: str) -> str:

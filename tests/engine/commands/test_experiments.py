@@ -48,8 +48,10 @@ def test_the_example_runs_and_names_its_correction(workspace: Store, tmp_path: P
     assert result["users"] == 3
     number = str(result["experiment"])
     assert json.loads(called("show", number, "--json"))["rows"] == result["rows"]
+    assert "No experiment of" in called("show", str(EXAMPLE), ok=False), "this one has other users"
     again = tmp_path / "again.yaml"
     called("export", number, "--out", str(again))
+    assert json.loads(called("show", str(again), "--json"))["rows"] == result["rows"]
     anew = json.loads(called("run", str(again), "--json"))
     assert (anew["rows"], anew["comparisons"]) == (result["rows"], result["comparisons"])
     listed = json.loads(called("list", "--json"))["experiments"]

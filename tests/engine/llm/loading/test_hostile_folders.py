@@ -104,6 +104,12 @@ def tokens(**added: list[str]) -> Break:
     return extend
 
 
+def as_encoder(folder: Path) -> None:
+    """As sentence-transformers writes one: without the layer that predicts tokens."""
+    saying(num_hidden_layers=40)(folder)
+    (folder / "modules.json").write_text("[]")
+
+
 def filled(name: str, value: float) -> Break:
     return tensors(lambda held: held[name].view(-1)[:1].fill_(value))
 
@@ -139,6 +145,7 @@ FAULTS: dict[str, tuple[Break, str]] = {
     "bounds in a part": (saying(text_config={"num_hidden_layers": 10**9}), "num_hidden_layers = 1000000000"),
     "quantized": (saying(quantization_config={"quant_method": "gptq"}), r"is quantized \(GPTQ\)"),
     "more layers than weights": (saying(num_hidden_layers=40), "do not fit its config.json: they hold"),
+    "a sentence encoder": (as_encoder, "holds a sentence encoder, which writes no text and so cannot rank"),
     "wider than weights": (saying(intermediate_size=4096), "do not fit its config.json: they hold"),
     "weights are a pipe": (replaced("model.safetensors", os.mkfifo), r"model\.safetensors .*a named pipe"),
     "weights are a dead link": (

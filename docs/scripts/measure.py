@@ -27,7 +27,7 @@ SEARCHED = ("greedy", "twostage")  # a search per user, many times dearer than t
 AT_ONCE = ",".join(name for name in COMPARED if name not in SEARCHED)
 WITH_SEARCH = ",".join(("none", "random", "bm25", "neighbours", *SEARCHED, "copy"))
 WITHOUT_TARGET = "none,random,bm25,neighbours,placebo,placebo-users,copy,copy-histories"
-IN_BFLOAT16 = ("experiment-", "contamination-")  # beginnings of names: SmolLM2 on a CPU, over many users
+IN_BFLOAT16 = ("experiment-", "selector-", "scoring-", "contamination-")  # SmolLM2 on a CPU, many users
 USERS = {"simulated": 300}  # of strategies; 100 elsewhere, where prompts are several times as long
 
 
@@ -63,6 +63,12 @@ def _rows() -> dict[str, str]:
     rows["experiment-simulated"] = "experiment run docs/examples/simulated.yaml"
     for name in ("games", "beauty", *(f"smollm2-{data}" for data in REAL)):
         rows[f"experiment-{name}"] = f"experiment run docs/examples/{name}.yaml"
+    for data in ("games", "beauty"):
+        words = "--without smollm2,none --with smollm2,neighbours:4"
+        rows[f"selector-{data}"] = f"experiment selector docs/examples/{data}.yaml {words}"
+        users = 100 if data == "games" else 50
+        words = f"-d {data} --seed 14 --users {users} -m smollm2 --demos neighbours:4"
+        rows[f"scoring-{data}"] = f"experiment run {words} --scoring calibrated,sum,yes_no,listwise"
     for data in REAL:
         rows[f"contamination-{data}"] = f"study contamination -d {data} -m smollm2 --users 100"
     rows["methods-random"] = "bench methods --users 100 --demos random:4"

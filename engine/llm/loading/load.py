@@ -267,8 +267,8 @@ def _shape(place: Source, config: PretrainedConfig, weights: bool) -> tuple[Mode
     if stored is not None and stored.numbers < facts.parameters:
         if (place.folder / "modules.json").is_file():  # as sentence-transformers writes its folders
             raise ModelError(
-                f"{place.folder} holds a sentence encoder, which writes no text and so cannot rank. Nothing was "
-                "loaded. To compare titles by it, name the folder with --embedding."
+                f"{place.folder} holds a sentence encoder, which writes no text and so cannot rank. Nothing "
+                "was loaded. To compare titles by it, name the folder with --embedding."
             )
         raise ModelError(
             f"The weights in {place.folder} do not fit its config.json: they hold {stored.numbers:,} "

@@ -6,7 +6,7 @@ shows, parses or compares requests (options, forms, links, "what changed", docum
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -77,14 +77,14 @@ Keep = Annotated[
 ]
 """A field of runs and of optimizations alike (`db.requests.keep`)."""
 
-TemplateName = Annotated[
-    str,
-    Asked(
-        "Prompt template: one of the program's, one of your own (see `templates`), or a file of one",
-        "prompt template",
-        names="TEMPLATES",
-    ),
-]
+_TEMPLATE = Asked(
+    "Prompt template: one of the program's, one of your own (see `templates`), or a file of one",
+    "prompt template",
+    names="TEMPLATES",
+)
+TemplateName = Annotated[str, _TEMPLATE]
+LaterTemplateName = Annotated[str, replace(_TEMPLATE, later=True)]
+"""Of requests that were without one in earlier versions."""
 Turns = Annotated[
     str,
     Asked(

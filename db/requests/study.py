@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from db.errors import BadInput
 from db.requests.base import STRICT, Request
-from db.requests.fields import LONGEST_SEED, Asked, TemplateName, Turns, WithoutTarget
+from db.requests.fields import LONGEST_SEED, Asked, LaterTemplateName, Turns, WithoutTarget
 from db.requests.strategy_spec import MOST, is_derived, parse_spec
 
 
@@ -132,7 +132,7 @@ class StudyRequest(Request):
     ] = "neighbours"
     exclude_target_item: WithoutTarget = False
     turns: Turns = "auto"
-    template: TemplateName = "plain"
+    template: LaterTemplateName = "plain"
 
     def _check_together(self) -> None:
         if self.cut >= self.periods:

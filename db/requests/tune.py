@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from db.errors import BadInput
 from db.requests.base import STRICT, Request
-from db.requests.fields import LONGEST_SEED, Asked, TemplateName
+from db.requests.fields import LONGEST_SEED, Asked, LaterTemplateName
 
 Positive = Field(gt=0, lt=1e6)
 
@@ -47,7 +47,7 @@ class TuneRequest(Request):
     kind: Annotated[str, Asked("What is tuned or fitted", "kind", choices="TUNE_KINDS")] = "llm"
     layout: Annotated[str, Asked("What a training sample holds", "layout", choices="LAYOUTS")] = "recicl"
     answers: Annotated[str, Asked("What the model answers", "answers", choices="ANSWERS")] = "title"
-    template: TemplateName = "plain"
+    template: LaterTemplateName = "plain"
     demos: Annotated[
         int,
         Field(ge=0, le=16),

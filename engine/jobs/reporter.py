@@ -3,6 +3,7 @@
 Boundary: between a task, which only knows `engine.progress`, and the jobs in the store.
 """
 
+import math
 import sys
 import threading
 import time
@@ -56,6 +57,7 @@ class Reporter:
         self._engine, self._owner, self._hand, self._kinds = engine, owner, hand, kinds
         self._closed, self._serve = closed, serve
         self._looked = time.monotonic()
+        self._began_at: float | None = None  # the first progress reported; inf once a further one is stored
         self.before = hand.job.partial
 
     def begin(self) -> None:
@@ -69,8 +71,23 @@ class Reporter:
         hand.left.note(progress, worked())
         if partial is not None:
             hand.partial = hand.latest = partial
+        self._store_first_gain()
         self.give_way()
         self._end_if_asked()
+
+    def _store_first_gain(self) -> None:
+        """Once this attempt got further, say so in the store at once and not with the next heartbeat: a job
+        that is killed again and again within a second of its first unit would count as one that kills."""
+        hand, store = self._hand, self._engine.store
+        if hand.progress is None or store.writing:
+            return
+        if self._began_at is None:
+            self._began_at = hand.progress
+        elif hand.progress > self._began_at:
+            self._began_at = math.inf
+            partial, hand.partial = hand.partial, None
+            told = hand.job.id, self._owner, hand.progress, hand.message
+            store.again(lambda: jobs.heartbeat(store, *told, partial=partial))
 
     def give_way(self) -> None:
         """Do more urgent jobs first. Raises `Stopped` when this one is to end. Cheap: looks now and then."""

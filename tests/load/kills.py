@@ -141,7 +141,7 @@ def answer(workspace: Workspace, request: ExperimentRequest, folder: Path) -> di
     """The experiment's result, without what clocks said."""
     process = driver(workspace, request, folder)
     if process.wait() != 0:
-        raise SystemExit(f"The command ended with status {process.returncode}: see {workspace.log}.")
+        raise SystemExit(f"It ended with status {process.returncode}: {workspace.log.read_text()[-2000:]}")
     with workspace.open() as store:
         [job] = jobs.about(store, "experiment", request.to_json(), limit=1)
     return {name: part for name, part in (job.result or {}).items() if name not in ("timings", "seconds")}

@@ -102,6 +102,20 @@ def test_report_raises_only_when_asked_to_stop(beat: worker.Beat) -> None:
         report(0.2)
 
 
+def test_a_job_killed_within_a_second_of_each_first_unit_is_not_given_up(beat: worker.Beat) -> None:
+    """No heartbeat comes in between: what got further says so itself, with what it found."""
+    job = jobs.submit(beat.store, "rank", {})
+    for attempt in range(6):
+        claimed = jobs.claim(beat.store, beat.owner)
+        assert claimed is not None, f"given up after {attempt} attempts"
+        report = Reporter(beat.engine, beat.owner, worker.Hand(claimed), ["rank"], beat.closed, None)
+        done = (report.before or {"n": 0})["n"]
+        report(done / 10, "resumed")
+        report((done + 1) / 10, "a unit", {"n": done + 1})
+        jobs.expire(beat.store, beat.owner)  # killed
+    assert jobs.get(beat.store, job.id).partial == {"n": 6}
+
+
 def test_a_stopped_job_goes_on_from_what_it_had_found(
     beat: worker.Beat, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ strategy and purchase out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +35,7 @@ from engine.progress import Report
 STARTS = ("neighbours", "aggregated", "bm25", "recent")
 """Strategies that are tried, and whose sets a search begins with."""
 
+PART = 10  # users that are stored together
 BATCH, EARLY = 60, 0.99
 """After each so many users: where a strategy helps as reliably as this, no more users are tried."""
 
@@ -84,20 +85,46 @@ def _tried(context: Context[OptimizeRequest], report: Report) -> list[dict[str, 
     rows: list[dict[str, Any]] = []
     context = context.asking(replace(context.request, seed=0))
     users = _users(context)
-    for number, user in enumerate(users):
-        message = f"trying strategies on user {number + 1} of {len(users)} (once for each data set and model)"
-        report(number / len(users), message)
-        past = context.at(_earlier(context, user))
-        gain = {}
-        for name in STARTS:
-            spec = f"{name}:{context.request.size}"
-            entries = selection.choose(past.store, past.dataset, past.query, spec, context.request.seed)
-            ranking = ranked(past, entries)
-            gain[name] = ranking.ndcg10 - ranking.ndcg10_zero_shot
-        rows.append({"user": user, "timestamp": past.query.target_timestamp, "gain": gain})
+    for start in range(0, len(users), PART):
+        part = users[start : start + PART]
+
+        def say(within: int, start: int = start) -> None:
+            number = start + within
+            user = f"user {number + 1} of {len(users)}"
+            report(number / len(users), f"trying strategies on {user} (once for each data set and model)")
+
+        rows += _part(context, start, part, say)
         if len(rows) % BATCH == 0 and _clear(rows):
             break
     return rows
+
+
+def _part(
+    context: Context[OptimizeRequest], start: int, users: Sequence[str], say: Callable[[int], None]
+) -> list[dict[str, Any]]:
+    """The rows of some users, stored on their own: with a model that takes seconds all of them take an hour,
+    and a search that was stopped goes on from here."""
+    key = digest([key_of(context), "part", start, list(users)])
+    stored = optimizations.find(context.store, key)
+    if stored is None:
+        rows = []
+        for number, user in enumerate(users):
+            say(number)
+            rows.append(_row(context, user))
+        made = Optimization(key, context.dataset.id, "", context.model.name, {"rows": rows})
+        stored = optimizations.save(context.store, made)
+    return stored.result["rows"]
+
+
+def _row(context: Context[OptimizeRequest], user: str) -> dict[str, Any]:
+    past = context.at(_earlier(context, user))
+    gain = {}
+    for name in STARTS:
+        spec = f"{name}:{context.request.size}"
+        entries = selection.choose(past.store, past.dataset, past.query, spec, context.request.seed)
+        ranking = ranked(past, entries)
+        gain[name] = ranking.ndcg10 - ranking.ndcg10_zero_shot
+    return {"user": user, "timestamp": past.query.target_timestamp, "gain": gain}
 
 
 def _clear(rows: Sequence[dict[str, Any]]) -> bool:

@@ -188,6 +188,35 @@ def test_what_to_expect_is_taken_from_other_users_known_purchases(
     assert all((found(query)[name] == before[name]).all() for name in before)
 
 
+def test_a_trial_of_strategies_that_was_stopped_goes_on_from_what_was_stored(
+    opened: Opened, asked: OptimizeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened()
+    _, query = _query(engine)
+    context = resolve(engine, replace(asked, calibrate=6, scoring="sum")).at(query)
+    monkeypatch.setattr(calibration, "PART", 2)
+    done: list[str] = []
+    row = calibration._row
+
+    def stopping(context: Any, user: str) -> dict[str, Any]:
+        if len(done) == 5:
+            raise InterruptedError
+        done.append(user)
+        return row(context, user)
+
+    monkeypatch.setattr(calibration, "_row", stopping)
+    with pytest.raises(InterruptedError):
+        calibration.gains(context, quiet)
+    monkeypatch.setattr(calibration, "_row", lambda *given: done.append(given[1]) or row(*given))
+    resumed = calibration.gains(context, quiet)
+    assert sorted(done) == sorted([*calibration._users(context), done[4]]), "one of a part is tried again"
+    monkeypatch.setattr(calibration, "_row", row)
+    whole = calibration._tried(context, quiet)
+    known = [each for each in whole if calibration._known(each, query) and each["user"] != query.user_id]
+    for name in calibration.STARTS:
+        assert resumed[name].tolist() == [each["gain"][name] for each in known]
+
+
 def test_probes_are_past_purchases_and_half_of_them_judge(opened: Opened) -> None:
     engine = opened()
     dataset, query = _query(engine)

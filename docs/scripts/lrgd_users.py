@@ -1,0 +1,119 @@
+"""Demonstrations before and after two-stage optimization, over many users.
+
+    python -m docs.scripts.lrgd_users -d beauty -m smollm2 --users 30
+
+Each user's last purchase is ranked with no demonstrations, random ones, neighbours' windows (before) and what
+both stages make of the pool (after), which is optimized on earlier purchases and applied without the guard,
+so that its effect is seen at all. Beside it stands what the guard would have applied. Before and after are
+ranked again under edits of the dual model. All of it is stored: stopped, the same command goes on. LRGD
+(arXiv 2504.04386) is reconstructed here.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from db.requests import ExperimentRequest, OptimizeRequest, RunRequest
+from db.requests.run import Chosen
+from db.settings import Settings
+from db.store import Store
+from engine.commands import output
+from engine.context import Engine
+from engine.evaluation.statistics import estimate, paired_tests, together
+from engine.optimize import optimize
+from engine.progress import telling
+from engine.studies.experiments.grid import laid_out
+from engine.studies.table_cells import difference, interval
+from engine.tasks.rank import rank
+
+BEFORE, AFTER = "before", "after"
+EDITS = ("weights:0.5", "order", "typos:0.1")
+MEASURES = {"ndcg10": "NDCG@10", "margin": "margin (nats)"}
+PAIRS = (
+    (AFTER, "none"),
+    (AFTER, "random"),
+    (AFTER, BEFORE),
+    ("applied", "none"),
+    (BEFORE, "none"),
+    *((f"{way} {edit}", way) for way in (BEFORE, AFTER) for edit in EDITS),
+)
+"""The first less the second."""
+
+
+def main() -> None:
+    """Print the tables."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("-d", "--dataset", default="simulated")
+    arguments.add_argument("-m", "--model", default="embedded")
+    arguments.add_argument("--users", type=int, default=30)
+    arguments.add_argument("--k", type=int, default=4)
+    arguments.add_argument("--calibrate", type=int, default=60, help="users on whom the guard's prior rests")
+    asked = arguments.parse_args()
+    with Store.open(Settings()) as store:
+        engine = Engine(store, Settings())
+        grid = laid_out(engine, ExperimentRequest(asked.dataset, users=asked.users, model=(asked.model,)))
+        users = []
+        for number, user in enumerate(grid.users):
+            with telling(lambda *_: None):
+                users.append(_measured(engine, asked, user))
+            output.aside(f"user {number + 1} of {len(grid.users)}")
+    _print(users)
+
+
+def _measured(engine: Engine, asked: argparse.Namespace, user: str) -> dict[str, Any]:
+    """`{values: {way: {measure: number}}, verdict, shown}` of a user."""
+    of: dict[str, Any] = {"dataset": asked.dataset, "user": user, "model": asked.model}
+    free = optimize(engine, OptimizeRequest(**of, size=asked.k, guard=False, calibrate=0)).result
+    guarded = optimize(engine, OptimizeRequest(**of, size=asked.k, calibrate=asked.calibrate)).result
+    after = {"demonstrations": tuple(Chosen(each["id"], each["weight"]) for each in free["chosen"])}
+    applied = {"demonstrations": tuple(Chosen(each["id"], each["weight"]) for each in guarded["chosen"])}
+    before = {"demos": f"neighbours:{asked.k}"}
+    ways: dict[str, dict[str, Any]] = {
+        "none": {"demos": "none"},
+        "random": {"demos": f"random:{asked.k}"},
+        BEFORE: before,
+        AFTER: after,
+        "applied": applied,
+        **{f"{BEFORE} {edit}": {**before, "perturb": edit} for edit in EDITS},
+        **{f"{AFTER} {edit}": {**after, "perturb": edit} for edit in EDITS},
+    }
+    values = {}
+    for way, options in ways.items():
+        bare = options.get("demonstrations") == ()  # nothing to edit, and nothing shown
+        request = RunRequest(**of, **({"demos": "none"} if bare else options))
+        found = rank(engine, request).result
+        values[way] = {"ndcg10": found["metrics"]["ndcg10"], "margin": found["margin"]}
+    return {
+        "values": values,
+        "verdict": guarded["guard"]["verdict"],
+        "shown": len(free["chosen"]),
+    }
+
+
+def _print(users: list[dict[str, Any]]) -> None:
+    def of(way: str, measure: str) -> np.ndarray:
+        return np.array([user["values"][way][measure] for user in users])
+
+    ways = list(users[0]["values"])
+    rows = [[way, *(interval(estimate(of(way, each), 0)) for each in MEASURES)] for way in ways]
+    output.table(rows, "demonstrations", *MEASURES.values())
+    tested: Mapping[str, Any] = {
+        each: together(paired_tests(np.array([of(a, each) - of(b, each) for a, b in PAIRS]), 0))
+        for each in MEASURES
+    }
+    pairs = [
+        [a, b, *(difference(tested[each][place]) for each in MEASURES)] for place, (a, b) in enumerate(PAIRS)
+    ]
+    output.table(pairs, "paired difference of", "and", *MEASURES.values())
+    verdicts = Counter(user["verdict"] for user in users)
+    said = ", ".join(f"{name} for {count}" for name, count in verdicts.most_common())
+    shown = np.mean([user["shown"] for user in users])
+    output.line(f"The guard applies: {said} of {len(users)} users.")
+    output.line(f"Without it {shown:.2f} demonstrations are chosen on average.")
+
+
+if __name__ == "__main__":
+    main()

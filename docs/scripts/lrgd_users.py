@@ -83,7 +83,7 @@ def _measured(engine: Engine, asked: argparse.Namespace, user: str) -> dict[str,
     values = {}
     for way, options in ways.items():
         bare = options.get("demonstrations") == ()  # nothing to edit, and nothing shown
-        request = RunRequest(**of, **({"demos": "none"} if bare else options))
+        request = RunRequest.from_fields({**of, **({"demos": "none"} if bare else options)})
         found = rank(engine, request).result
         values[way] = {"ndcg10": found["metrics"]["ndcg10"], "margin": found["margin"]}
     return {

@@ -58,6 +58,9 @@ CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Results": (
         ("results", "Overview and limits"),
+        ("results-decide", "Should you use demonstrations?"),
+        ("results-smollm2", "A real model"),
+        ("results-experiments", "Two experiments"),
         ("results-effects", "Effects"),
         ("results-strategies", "Strategies"),
         ("results-recicl", "RecICL"),

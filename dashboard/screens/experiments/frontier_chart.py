@@ -13,6 +13,8 @@ from dashboard.ui.theme import Palette
 HEIGHT_PX = 330
 MARGIN = {"l": 58, "r": 150, "t": 24, "b": 44}
 LABEL_PX = 190
+SHIFT_PX = 10
+NEAR = {"cost": 0.4, "ndcg10": 0.08}  # of the range: nearer than this in both, labels would meet
 Row = Mapping[str, Any]
 
 
@@ -44,9 +46,9 @@ def frontier(
         hoverinfo="text",
         cliponaxis=False,
     )
-    for row in rows:
-        if row.get("on") or row["key"] in (best, cheapest):
-            _label(figure, row, palette)
+    named = [row for row in rows if row.get("on") or row["key"] in (best, cheapest)]
+    for row, shift in zip(named, _shifts(named, rows), strict=True):
+        _label(figure, row, shift, palette)
     figure.update_xaxes(title_text=svg(f"mean {unit} per list", 40), showgrid=True)
     figure.update_yaxes(title_text="NDCG@10", tickformat=".2f")
     return figure
@@ -56,7 +58,26 @@ def _symbol(row: Row, best: str, cheapest: str) -> str:
     return "star" if row["key"] == cheapest else "diamond" if row["key"] == best else "circle"
 
 
-def _label(figure: go.Figure, row: Row, palette: Palette) -> None:
+def _shifts(named: Sequence[Row], rows: Sequence[Row]) -> list[int]:
+    """Pixels that each label stands above its point; of two points that lie together, the lower one's stands
+    below it."""
+    span = {of: max(row[of] for row in rows) - min(row[of] for row in rows) or 1.0 for of in NEAR}
+
+    def near(one: Row, other: Row) -> bool:
+        return all(abs(one[of] - other[of]) < share * span[of] for of, share in NEAR.items())
+
+    def standing(row: Row) -> tuple[float, float]:
+        return row["ndcg10"], -row["cost"]
+
+    return [
+        -SHIFT_PX
+        if any(near(row, other) and standing(row) < standing(other) for other in named if other is not row)
+        else SHIFT_PX
+        for row in named
+    ]
+
+
+def _label(figure: go.Figure, row: Row, shift: int, palette: Palette) -> None:
     figure.add_annotation(
         x=row["cost"],
         y=row["ndcg10"],
@@ -64,7 +85,7 @@ def _label(figure: go.Figure, row: Row, palette: Palette) -> None:
         showarrow=False,
         xanchor="left",
         xshift=10,
-        yshift=9,
+        yshift=shift,
         font={"size": 12, "color": palette.muted},
     )
 

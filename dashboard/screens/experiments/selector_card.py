@@ -35,6 +35,18 @@ def choices(experiment: Experiment) -> tuple[list[str], list[str]]:
     ]
 
 
+def best_with(experiment: Experiment, without: str, with_: Sequence[str]) -> str:
+    """The highest of these rows, of the same model as the one without demonstrations where there is any."""
+    rows = {row["key"]: row for row in experiment.rows}
+
+    def standing(key: str) -> tuple[bool, float]:
+        models = [(rows[each].get("values") or {}).get("model") for each in (key, without)]
+        reached = ((rows[key].get("measures") or {}).get("ndcg10") or {}).get("mean")
+        return models[0] == models[1], -1.0 if reached is None else reached
+
+    return max(with_, key=standing)
+
+
 def draw(experiment: Experiment) -> None:
     """The card of a finished experiment that can have a rule, or has one."""
     heading(
@@ -51,10 +63,12 @@ def draw(experiment: Experiment) -> None:
         return
     left, right = st.columns(2, gap="small")
     named = {"format_func": lambda key: labels.get(key, key)}
+    reference = str(experiment.found.get("reference"))
+    usual = reference if reference in without else without[0]
     with left:
-        first = forms.choose("Without", f"experiment-rule-without-{job}", without, without[0], **named)
-    start = experiment.found.get("best") if experiment.found.get("best") in with_ else with_[0]
+        first = forms.choose("Without", f"experiment-rule-without-{job}", without, usual, **named)
     with right:
+        start = best_with(experiment, first, with_)
         second = forms.choose("With", f"experiment-rule-with-{job}", with_, start, **named)
     payload = {"request": request.to_json(), "rows": [first, second]}
     newest = next(iter(jobs.about(session.store(), KIND, payload, limit=1)), None)

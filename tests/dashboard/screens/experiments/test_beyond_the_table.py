@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.experiments import across_card, frontier_card, pair_text
+from dashboard.screens.experiments import across_card, frontier_card, pair_text, selector_card
 from dashboard.screens.experiments.effect_chart import describe_effects, effect_points
 from dashboard.screens.experiments.experiment_text import Experiment
 from dashboard.screens.experiments.frontier_chart import describe_frontier, frontier
@@ -119,6 +119,37 @@ def test_what_quality_costs_has_tokens_and_time(store: Store) -> None:
     assert len(figure.data[1].x) == len(found["rows"])
     assert "star" in figure.data[1].marker.symbol
     assert "at 120 tokens" in describe_frontier(found["rows"], "tokens")
+
+
+def test_names_of_points_that_lie_together_stand_apart() -> None:
+    rows = [
+        {"key": "a", "label": "a", "cost": 140, "ndcg10": 0.519, "on": True},
+        {"key": "b", "label": "b", "cost": 146, "ndcg10": 0.518, "on": True},
+        {"key": "c", "label": "c", "cost": 600, "ndcg10": 0.3, "on": True},
+    ]
+    figure: Any = frontier(rows, "tokens", LIGHT)
+    shifts = {each.text: each.yshift for each in figure.layout.annotations if each.text in "abc"}
+    assert shifts["a"] > 0 > shifts["b"]
+    assert shifts["c"] > 0
+
+
+def test_a_rule_is_first_offered_for_the_reference_and_its_model_s_best_row(store: Store) -> None:
+    shop.stock(store)
+    models = ("embedded", "second")
+    request = ExperimentRequest(
+        "simulated",
+        users=8,
+        model=models,
+        demos=("none", "random:4", "neighbours:4"),
+        reference="second,none",
+    )
+    experiment = Experiment(ended(store, "done", request))
+    without, with_ = selector_card.choices(experiment)
+    assert without == ["embedded,none", "second,none"]
+    best = selector_card.best_with(experiment, "second,none", with_)
+    reached = {row["key"]: row["measures"]["ndcg10"]["mean"] for row in experiment.rows}
+    own = [key for key in with_ if key.startswith("second,")]
+    assert best == max(own, key=lambda key: reached[key])
 
 
 def test_helpful_demonstrations_become_a_shared_set(open_page: Open, store: Store) -> None:

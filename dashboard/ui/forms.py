@@ -120,15 +120,14 @@ def _draw(
     held: Any,
     *,
     label: str = "",
-    segments: bool = False,
     step: float = 1,
     note: str = "",
     without: Sequence[str] = (),
     **common: Any,
 ) -> Any:
-    """The widget that fits the field, holding `held`. `label`: another than the field's own. `segments`:
-    choices side by side. `step`: of a number's buttons. `note`: help in place of the field's own. `without`:
-    choices that are not offered here. `common`: as the widget takes it."""
+    """The widget that fits the field, holding `held`. `label`: another than the field's own. `step`:
+    of a number's buttons. `note`: help in place of the field's own. `without`: choices that are not offered
+    here. `common`: as the widget takes it."""
     common |= {"label": label or values.title(field), "key": key, "help": help.of(field, note)}
     if field.names is EDITS:
         return st.multiselect(
@@ -148,7 +147,7 @@ def _draw(
             **common,
         )
     if field.choices is not None or field.names is not None or field.model:
-        return _choice(field, held, segments=segments, without=without, **common)
+        return _choice(field, held, without=without, **common)
     if field.kind is bool:
         return st.toggle(value=held, **common)
     common |= {"placeholder": field.asked.nothing} if field.optional else {}
@@ -157,9 +156,7 @@ def _draw(
     return _number(field, held, step, **common)
 
 
-def _choice(
-    field: RequestField, held: Any, *, segments: bool, without: Sequence[str] = (), **common: Any
-) -> Any:
+def _choice(field: RequestField, held: Any, *, without: Sequence[str] = (), **common: Any) -> Any:
     """One of several. A name that is there no more, as of an old link, is offered as it is."""
     table: Mapping[Any, Choice] = field.choices or field.names or {}
     options: list[Any] = [*([NONE] if field.optional else []), *(_model_names() if field.model else table)]
@@ -169,8 +166,6 @@ def _choice(
     def label(name: Any) -> str:
         return field.asked.nothing if name == NONE else values.label(table, name)
 
-    if segments:
-        return st.segmented_control(options=options, default=held, required=True, format_func=label, **common)
     index = options.index(held) if held in options else None
     return st.selectbox(options=options, index=index, format_func=label, **common)
 

@@ -79,7 +79,7 @@ def _fields(
         said |= _asked("minutes") if what.measure is not None else {}
     with right:
         said |= _asked("demos") if llm and what.layout == "recicl" else {}
-    said |= _asked("answers", segments=True) if llm else {}
+    said |= _asked("answers", without=() if info.has_ratings else ("rated",)) if llm else {}
     with st.popover("More options", width="stretch", key="tune-more"):
         for name in ("seed", *(("name", "method") if llm else ())):
             said |= _asked(name)

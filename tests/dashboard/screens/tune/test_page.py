@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 from dashboard.screens.tune import curve_chart
@@ -16,7 +17,7 @@ from dashboard.screens.tune.tuning_text import (
     sentence,
 )
 from dashboard.ui.theme import DARK, LIGHT
-from db import datasets, jobs, models
+from db import datasets, jobs, models, schema
 from db.jobs import Job
 from db.models import ModelInfo
 from db.requests import TuneRequest
@@ -101,7 +102,7 @@ def test_every_choice_reaches_the_job(open_page: Open, store: Store) -> None:
     app.number_input(key="tune-seed").set_value(7)
     app.text_input(key="tune-name").set_value("mine")
     app.selectbox(key="tune-method").set_value("lora")
-    app.button_group(key="tune-answers").set_value("yes_no").run()
+    app.selectbox(key="tune-answers").set_value("yes_no").run()
     assert "on the first 4 of 10 periods of time" in texts(app)
     button(app, "Start tuning").click().run()
     assert TuneRequest.from_json(jobs.listing(store, kinds=["tune"])[0].payload) == TuneRequest(
@@ -115,6 +116,19 @@ def test_every_choice_reaches_the_job(open_page: Open, store: Store) -> None:
         method="lora",
         answers="yes_no",
     )
+
+
+@pytest.mark.parametrize("rated", [True, False])
+def test_answers_by_rating_are_offered_where_there_are_ratings(
+    open_page: Open, store: Store, rated: bool
+) -> None:
+    shop.stock(store)
+    info = datasets.get(store, "simulated")
+    with store.write() as connection:
+        change = sa.update(schema.datasets).where(schema.datasets.c.id == info.id)
+        connection.execute(change.values(has_ratings=rated))
+    app = open_page("tune")
+    assert ("Yes or No by rating" in app.selectbox(key="tune-answers").options) is rated
 
 
 def test_another_tuning_gets_a_name_of_its_own_and_an_equal_one_is_found_again(

@@ -34,7 +34,7 @@ def draw(experiment: Experiment) -> None:
     labels, job, found = experiment.labels, experiment.job.id, experiment.found
     heading("Two rows, user by user", "Who gains and who loses from the first row to the second, and why.")
     keys = list(labels)
-    other = found.get("challenger")
+    other = found.get("contender") or found.get("challenger")
     other = other if other in keys and other != experiment.reference else _first_other(keys, experiment)
     left, right = st.columns(2, gap="small")
     named = {"format_func": lambda key: labels.get(key, key)}

@@ -30,13 +30,14 @@ Answer = dict[str, Any]
 
 
 def answer(cells: Cells, known: Catalogue, reference: str, seed: int = 0, simulated: bool = False) -> Answer:
-    """`{users, simulated, deciding, reference, best, challenger, correction, rows, comparisons, zones,
-    frontier, across_users, claim, notes, timings}`, ready for JSON.
+    """`{users, simulated, deciding, reference, best, challenger, contender, correction, rows, comparisons,
+    zones, frontier, across_users, claim, notes, timings}`, ready for JSON.
 
     reference: key of the row that the others are compared with. best: key of the row with the highest
-    deciding measure, challenger: of the highest other row than the reference (None of a single row).
-    rows: `leaderboard`; comparisons: by measure, reference and row (`comparisons`); zones: from the reference
-    to the challenger, at each depth (`zones`); frontier: against tokens (`frontier`); across_users:
+    deciding measure, challenger: of the highest other row than the reference (None of a single row),
+    contender: the same among the rows of the reference's model, where it has others. rows: `leaderboard`;
+    comparisons: by measure, reference and row (`comparisons`); zones: from the reference to the contender, at
+    each depth (`zones`); frontier: against tokens (`frontier`); across_users:
     `across_users` of one model, None where no effects were measured. timings: `seconds` by row and the
     `frontier` against them. simulated: whether the data set is.
 
@@ -50,6 +51,8 @@ def answer(cells: Cells, known: Catalogue, reference: str, seed: int = 0, simula
     table = leaderboard(cells, known, seed)
     compared = comparisons(cells, seed)
     best, challenger = _highest(table["rows"]), _highest(table["rows"], reference)
+    own = one_model(cells, reference)
+    contender = _highest([row for row in table["rows"] if row["key"] in own], reference) or challenger
     said: Answer = {
         "users": len(cells.users),
         "simulated": simulated,
@@ -57,12 +60,13 @@ def answer(cells: Cells, known: Catalogue, reference: str, seed: int = 0, simula
         "reference": reference,
         "best": best,
         "challenger": challenger,
+        "contender": contender,
         "correction": CORRECTION,
         "rows": table["rows"],
         "comparisons": compared,
-        "zones": [by_zone.zones(cells, reference, challenger, k) for k in by_zone.DEPTHS if challenger],
+        "zones": [by_zone.zones(cells, reference, contender, k) for k in by_zone.DEPTHS if contender],
         "frontier": costs.frontier(cells, costs.TOKENS, seed),
-        "across_users": across_users(cells, one_model(cells, reference), seed),
+        "across_users": across_users(cells, own, seed),
         "notes": notes(len(keys), simulated),
         "timings": {**table["timings"], "frontier": costs.frontier(cells, costs.SECONDS, seed)},
     }
@@ -78,8 +82,9 @@ def one_model(cells: Cells, reference: str) -> list[str]:
 
 
 def claim(said: Mapping[str, Any]) -> str:
-    """One or two sentences made of the numbers: which row is highest, whether its difference from the
-    reference is beyond chance, and if not, what it would take."""
+    """Sentences made of the numbers: which row is highest, whether its difference from the reference is
+    beyond chance, and if not, what it would take; then the same of the highest row of the reference's model,
+    where that is another one."""
     rows = {row["key"]: row for row in said["rows"]}
     best, reference, challenger = said["best"], said["reference"], said["challenger"]
     users = f"{said['users']} {'user' if said['users'] == 1 else 'users'}"
@@ -95,9 +100,18 @@ def claim(said: Mapping[str, Any]) -> str:
         against = (
             f"and it is the reference; the next, {rows[challenger]['label']}, differs by {in_words(test)}"
         )
+    told = f"{highest}, {against}: {_sure(test, users)}"
+    if (contender := said.get("contender", challenger)) == challenger:
+        return told
+    test, score = said["comparisons"][DECIDING][reference][contender], rows[contender]["measures"][DECIDING]
+    own = f"{rows[contender]['label']}, {score['mean']:.3f}, {in_words(test)} against the reference"
+    return f"{told} Of the reference's model the highest other row is {own}: {_sure(test, users)}"
+
+
+def _sure(test: Mapping[str, Any], users: str) -> str:
     if test["p_holm"] < SURE:
-        return f"{highest}, {against}: beyond chance after Holm's correction."
-    return f"{highest}, {against}: not beyond chance after Holm's correction. {_power(test, users)}"
+        return "beyond chance after Holm's correction."
+    return f"not beyond chance after Holm's correction. {_power(test, users)}"
 
 
 def _power(test: Mapping[str, Any], users: str) -> str:

@@ -51,6 +51,20 @@ def test_rows_that_never_differ_are_said_so() -> None:
     assert found["claim"].endswith("The two do not differ for any user.")
 
 
+def test_the_highest_row_of_the_reference_s_model_is_told_beside_a_baseline_above_it() -> None:
+    middle = RNG.integers(4, 8, 40)
+    found = said({"none": FAR, "bm25": middle, "itemknn": NEAR}, "none")
+    assert found["challenger"] == "itemknn"
+    assert found["contender"] == "itemknn", "here all rows are one model's"
+    cells = grid({"none": FAR, "bm25": middle, "itemknn": NEAR}, seconds=0.1)
+    rows = tuple(replace(row, kind="baseline") if row.key == "itemknn" else row for row in cells.rows)
+    found = answer(replace(cells, rows=rows), NOTHING_KNOWN, "none")
+    assert (found["best"], found["challenger"], found["contender"]) == ("itemknn", "itemknn", "bm25")
+    assert {(zone["without"], zone["with"]) for zone in found["zones"]} == {("none", "bm25")}
+    assert "Itemknn has the highest" in found["claim"]
+    assert "Of the reference's model the highest other row is Bm25, 0." in found["claim"]
+
+
 def test_one_row_stands_alone() -> None:
     found = said({"none": NEAR}, "none")
     assert found["challenger"] is None

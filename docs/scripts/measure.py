@@ -28,7 +28,8 @@ SEARCHED = ("greedy", "twostage")  # a search per user, many times dearer than t
 AT_ONCE = ",".join(name for name in COMPARED if name not in SEARCHED)
 WITH_SEARCH = ",".join(("none", "random", "bm25", "neighbours", *SEARCHED, "copy"))
 WITHOUT_TARGET = "none,random,bm25,neighbours,placebo,placebo-users,copy,copy-histories"
-IN_BFLOAT16 = ("experiment-", "selector-", "scoring-", "contamination-")  # SmolLM2 on a CPU, many users
+# Beginnings of names: SmolLM2 on a CPU, many users.
+IN_BFLOAT16 = ("experiment-", "selector-", "scoring-", "placebo-", "contamination-")
 USERS = {"simulated": 300}  # of strategies; 100 elsewhere, where prompts are several times as long
 
 
@@ -71,6 +72,8 @@ def _rows() -> dict[str, str]:
         words = f"-d {data} --seed 14 --users {users} -m smollm2 --demos neighbours:4"
         rows[f"scoring-{data}"] = f"experiment run {words} --scoring calibrated,sum,yes_no,listwise"
     for data in REAL:
+        file = f"docs/examples/smollm2-{data}.yaml"
+        rows[f"placebo-{data}"] = f"experiment run {file} --reference placebo:4"
         rows[f"contamination-{data}"] = f"study contamination -d {data} -m smollm2 --users 100"
     rows["methods-random"] = "bench methods --users 100 --demos random:4"
     rows["methods-neighbours"] = "bench methods --users 100 --seed 1"

@@ -11,10 +11,11 @@ import math
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from db import datasets, models
+from db import datasets, models, templates
 from db.canonical import digest
 from db.datasets import DatasetColumns, DatasetInfo
 from db.errors import Conflict, ModelError
@@ -56,6 +57,8 @@ def tune(engine: Engine, request: TuneRequest, report: Report) -> dict[str, Any]
     columns = datasets.columns(engine.store, dataset.id)
     if request.kind != "llm":
         return _conventional(engine, request, dataset, columns, phases)
+    # By the reference that always means the same text: the model is kept under it.
+    request = replace(request, template=templates.named(engine.store, request.template)[0])
     base = engine.local(request.base)
     folder = engine.settings.home / "tunings" / _key(engine, request, dataset, base)
     done = folder / "result.json"

@@ -23,8 +23,10 @@ from engine.context import Engine
 from engine.jobs import worker
 from engine.progress import quiet
 from engine.tasks.rank import rank
+from engine.tasks.templates import save
 from engine.tuning.trainer import Trainer
 from engine.tuning.tune import tune
+from tests.support.own_template import SMALLEST
 from tests.toys import toy_columns
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -112,6 +114,26 @@ def test_yes_and_no_answers_make_a_model_that_is_asked_so(engine: Engine) -> Non
     assert models.get(engine.store, done["model"]).scoring == "yes_no"
     run = rank(engine, RunRequest("toy", "u3", model=done["model"], demos="none", candidates=6))
     assert run.request.scoring == "yes_no"
+
+
+def test_a_template_of_ones_own_is_trained_on_by_the_text_it_has_now(engine: Engine) -> None:
+    save(engine.store, "mine", SMALLEST)
+    first = tune(engine, request(template="mine", name="first"), quiet)
+    named = first["recipe"]["request"]["template"]
+    assert named.startswith("mine@")
+    assert engine.template(named).reference == named
+    save(engine.store, "mine", SMALLEST.replace("Then:", "Next:"))
+    other = tune(engine, request(template="mine", name="other"), quiet)
+    assert other["recipe"]["request"]["template"] != named
+    assert other["folder"] != first["folder"]
+
+
+def test_a_template_that_cannot_ask_so_is_refused_before_anything_is_loaded(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.llm.loading.load.load", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(BadInput, match=r"no section \[title\]"):
+        tune(engine, request(template="recicl"), quiet)
 
 
 def test_lora_changes_the_projections_and_leaves_a_plain_folder(engine: Engine) -> None:

@@ -138,9 +138,9 @@ def premise(test: Mapping[str, Any]) -> str:
     """What is said of `PREMISE`: test is the gain after tuning without demonstrations less the one before."""
     changed = "What fresh demonstrations add after tuning without them, less what they add before tuning, is "
     turned = {**test, "mean": -test["mean"]}
-    if _sure(turned):
+    if better(turned):  # one of many tests, so it goes by the corrected p
         return f"{changed}{in_words(test)}: tuning without demonstrations cost what the model took from them."
-    if _sure(test):
+    if better(test):
         return f"{changed}{in_words(test)}: tuning without demonstrations made the model take more from them."
     return f"{changed}{in_words(test)}: that such tuning costs it is not shown."
 

@@ -220,8 +220,8 @@ class Sampler:
     def _fork(self, answer: Sequence[int]) -> tuple[int, int] | None:
         """Where an answer first differs from the other one of Yes and No, and the other's token there."""
         for one, other in (self._two, self._two[::-1]) if self._two else ():
-            if list(one[: len(answer)]) == list(answer):
-                fork = next(place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+            fork = next(place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+            if fork < len(answer) and list(one[: len(answer)]) == list(answer):
                 return fork, other[fork]
         return None
 

@@ -5,8 +5,9 @@
 Each user's last purchase is ranked with no demonstrations, random ones, neighbours' windows (before) and what
 both stages make of the pool (after), which is optimized on earlier purchases and applied without the guard,
 so that its effect is seen at all. Beside it stands what the guard would have applied. Before and after are
-ranked again under edits of the dual model. All of it is stored: stopped, the same command goes on. LRGD
-(arXiv 2504.04386) is reconstructed here.
+ranked again under edits of the dual model. With `--later 3`, a set that was optimized four purchases ago is
+used at each purchase since, beside one optimized anew at each. All of it is stored: stopped, the same command
+goes on. LRGD (arXiv 2504.04386) is reconstructed here.
 """
 
 import argparse
@@ -16,14 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from db import datasets
 from db.requests import ExperimentRequest, OptimizeRequest, RunRequest
 from db.requests.run import Chosen
 from db.settings import Settings
 from db.store import Store
 from engine.commands import output
 from engine.context import Engine
+from engine.data.splits import MIN_HISTORY
 from engine.evaluation.statistics import estimate, paired_tests, together
 from engine.optimize import optimize
+from engine.optimize.long_term_effect import WAYS, long_term_effect
 from engine.progress import telling
 from engine.studies.experiments.grid import laid_out
 from engine.studies.table_cells import difference, interval
@@ -51,16 +55,32 @@ def main() -> None:
     arguments.add_argument("--users", type=int, default=30)
     arguments.add_argument("--k", type=int, default=4)
     arguments.add_argument("--calibrate", type=int, default=60, help="users on whom the guard's prior rests")
+    arguments.add_argument("--later", type=int, default=0, help="purchases after the set was optimized")
     asked = arguments.parse_args()
     with Store.open(Settings()) as store:
         engine = Engine(store, Settings())
         grid = laid_out(engine, ExperimentRequest(asked.dataset, users=asked.users, model=(asked.model,)))
-        users = []
+        users: list[dict[str, Any]] = []
+        lasting: list[list[dict[str, Any]]] = []
         for number, user in enumerate(grid.users):
             with telling(lambda *_: None):
                 users.append(_measured(engine, asked, user))
+                lasting += _lasting(engine, asked, user) if asked.later else []
             output.aside(f"user {number + 1} of {len(grid.users)}")
     _print(users)
+    if lasting:
+        _print_lasting(lasting)
+
+
+def _lasting(engine: Engine, asked: argparse.Namespace, user: str) -> list[list[dict[str, Any]]]:
+    """The points of the user's last purchases, where there are enough before them: one list or none."""
+    info = datasets.get(engine.store, asked.dataset)
+    own = datasets.history(engine.store, info.id, datasets.user(engine.store, info.id, user).user)
+    start = len(own) - 1 - asked.later
+    if start < MIN_HISTORY:
+        return []
+    request = OptimizeRequest(asked.dataset, user, asked.model, size=asked.k, guard=False, calibrate=0)
+    return [long_term_effect(engine, request, start)["points"]]
 
 
 def _measured(engine: Engine, asked: argparse.Namespace, user: str) -> dict[str, Any]:
@@ -113,6 +133,27 @@ def _print(users: list[dict[str, Any]]) -> None:
     shown = np.mean([user["shown"] for user in users])
     output.line(f"The guard applies: {said} of {len(users)} users.")
     output.line(f"Without it {shown:.2f} demonstrations are chosen on average.")
+
+
+def _print_lasting(users: list[list[dict[str, Any]]]) -> None:
+    """NDCG@10 at each purchase since the set was optimized, and what optimizing it anew adds at the last."""
+    ways = {"zero_shot": "none", **WAYS}
+    ndcg = {way: np.array([[point[way]["ndcg10"] for point in points] for points in users]) for way in ways}
+    rows = [
+        [since, *(interval(estimate(ndcg[way][:, since], 0)) for way in ways)]
+        for since in range(len(users[0]))
+    ]
+    output.table(rows, "purchases since", *ways.values())
+    pairs = [("stale", "zero_shot"), ("stale", "fresh"), ("reoptimized", "stale")]
+    last = {way: of[:, -1] for way, of in ndcg.items()}
+    tests = together(paired_tests(np.array([last[a] - last[b] for a, b in pairs]), 0))
+    output.table(
+        [[ways[a], ways[b], difference(test)] for (a, b), test in zip(pairs, tests, strict=True)],
+        "at the last purchase, paired difference of",
+        "and",
+        "NDCG@10",
+    )
+    output.line(f"{len(users)} users have enough purchases before.")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ COLUMNS = (("size", "tokens"), ("probes", "beam", "measure"), ("stages", "seed",
 WIDE = ("sources", "perturb")  # under the columns
 OF_VIEW = ("target", "history", "scoring", "template", "turns", "seed")  # as the page has them
 USUAL: dict[str, Any] = {field.name: field.default for field in described(OptimizeRequest)}
-HOW: dict[str, dict[str, Any]] = {"stages": {"segments": True}, "tokens": {"step": 50}}
+HOW: dict[str, dict[str, Any]] = {"tokens": {"step": 50}}
 
 
 def payload(view: View, options: Mapping[str, Any], keep: str | None = None) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _stored(view: View, info: DatasetInfo) -> None:
             hide_index=True,
             height="content" if len(found) < 6 else 240,
             on_select="rerun",
-            selection_mode="single-row",
+            selection_mode="single-row-required",
             selection_default={"selection": {"rows": [_last(found)], "columns": [], "cells": []}},
             alt="Sets of demonstrations; select one",
         )

@@ -45,6 +45,17 @@ class ExperimentRequest(Request):
     users: Annotated[
         int, Field(ge=2, le=10_000_000), Asked("Number of users, drawn with the seed", "users")
     ] = 100
+    skip: Annotated[
+        int,
+        Field(ge=0, le=10_000_000),
+        Asked(
+            "Leave out so many of the first users drawn, such as those that a choice was made on",
+            "first users left out",
+            guide="experiments#other-users",
+            later=True,
+            before=0,
+        ),
+    ] = 0
     model: Annotated[tuple[str, ...], _axis("Models that are asked", "models", flags=("--model", "-m"))] = (
         "embedded",
     )

@@ -63,7 +63,13 @@ def _rows() -> dict[str, str]:
             f"bench methods -d {data} -m smollm2 --users 100 --seed 14 --only turns:chat"
         )
     rows["experiment-simulated"] = "experiment run docs/examples/simulated.yaml"
-    for name in ("games", "beauty", *(f"smollm2-{data}" for data in REAL), "smollm2-beauty-again"):
+    for name in (
+        "games",
+        "beauty",
+        *(f"smollm2-{data}" for data in REAL),
+        "smollm2-beauty-again",
+        "smollm2-movielens-again",
+    ):
         rows[f"experiment-{name}"] = f"experiment run docs/examples/{name}.yaml"
     for data in ("games", "beauty"):
         words = "--without smollm2,none --with smollm2,neighbours:4"

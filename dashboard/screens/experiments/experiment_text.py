@@ -11,7 +11,7 @@ from typing import Any
 
 from dashboard.state.work import Work
 from dashboard.text.estimates import is_estimate
-from dashboard.text.formats import plural
+from dashboard.text.formats import count, plural
 from dashboard.text.literal import plain
 from db.errors import BadInput
 from db.experiments import MEASURES
@@ -109,6 +109,8 @@ def size(request: ExperimentRequest) -> str:
     lists = request.users * sum(rows.values())
     drawn = sum(draws > 1 for draws in rows.values())
     text = f"{plural(len(rows), 'row')} x {plural(request.users, 'user')}"
+    if request.skip:
+        text += f" after the first {count(request.skip)} drawn"
     if drawn:
         text += f", {drawn} of the rows drawn {request.draws} times"
     return f"{text}: {plural(lists, 'list')}."

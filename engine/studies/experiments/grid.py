@@ -87,7 +87,8 @@ def laid_out(engine: Engine, request: ExperimentRequest) -> Grid:
     users = _users(engine, request, dataset)
     if len(users) < 2:
         raise BadInput(
-            f"{request.dataset!r} has no two users whose {request.target} target can be predicted."
+            f"{request.dataset!r} has no two users whose {request.target} target can be predicted"
+            + (f" after the first {request.skip:,} drawn." if request.skip else ".")
         )
     models = {name: engine.registered(name) for name in request.model}
     if far := [name for name, info in models.items() if request.effects and info.endpoint is not None]:
@@ -174,18 +175,20 @@ def _system_column(engine: Engine, grid: Grid, name: str) -> Column:
         raise BadInput(
             f"systems: {name!r} has no scores for {len(missing):,} of the {len(grid.users):,} users asked, "
             f"such as {missing[0]!r}. Export their lists with `dualens lists export --users "
-            f"{len(grid.users)}` and read its scores of them with `dualens lists score`."
+            f"{grid.request.skip + len(grid.users)}` and read its scores of them with `dualens lists score`."
         )
     kept = digest({user: list(scored[user]) for user in grid.users})
     return Column(Row(key=name, label=name, kind=OUTSIDE), digest([OUTSIDE, name, kept]), {})
 
 
 def _users(engine: Engine, request: ExperimentRequest, dataset: DatasetInfo) -> list[str]:
-    """Who is asked: nested draws, and where a baseline was trained, only those whose target is later."""
+    """Who is asked: nested draws, less the first that are left out; where a baseline was trained, only those
+    whose target is later."""
     columns = datasets.columns(engine.store, dataset.id)
     moments = [trained_until(columns, kind, request.target) for kind in request.baselines or ()]
     since = max((moment for moment in moments if moment is not None), default=None)
-    return asked_users(columns, dataset.origin, request.users, request.seed, request.target, since)
+    users = request.skip + request.users
+    return asked_users(columns, dataset.origin, users, request.seed, request.target, since)[request.skip :]
 
 
 def _copied(columns: Sequence[Column]) -> list[Column]:

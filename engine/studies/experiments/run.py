@@ -128,7 +128,11 @@ def answered(engine: Engine, grid: Grid) -> dict[str, Any]:
         "models": models,
         "settings": {column.row.key: column.setting for column in grid.columns},
         "user_ids": list(cells.users),
-        "notes": [*said["notes"], *(note for model in models for note in model["notes"])],
+        "notes": [
+            *said["notes"],
+            *([f"The first {request.skip:,} users drawn are left out."] if request.skip else []),
+            *(note for model in models for note in model["notes"]),
+        ],
     }
 
 

@@ -251,6 +251,9 @@ def test_a_grid_that_cannot_be_is_refused_in_a_sentence(open_page: Open, store: 
 
 def test_size_counts_what_the_engine_lays_out() -> None:
     assert size(ASKED) == "6 rows x 20 users, 4 of the rows drawn 2 times: 200 lists."
+    assert size(replace(ASKED, skip=20)).startswith(
+        "6 rows x 20 users after the first 20 drawn, 4 of the rows"
+    )
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,19 @@ def test_effects_that_cannot_be_are_refused_before_anything_is_computed(
         laid_out(engine, replace(GRID, effects=True))
 
 
+def test_other_users_are_the_next_of_the_same_draw(engine: Engine) -> None:
+    few = replace(GRID, demos=("none", "neighbours:2"), draws=1, baselines=None, copies=None)
+    whole = laid_out(engine, replace(few, users=5)).users
+    assert laid_out(engine, replace(few, users=2, skip=3)).users == whole[3:]
+    assert (
+        "The first 3 users drawn are left out."
+        in experiments.run(engine, replace(few, users=2, skip=3), quiet)["notes"]
+    )
+    assert not any("left out" in note for note in experiments.run(engine, few, quiet)["notes"])
+    with pytest.raises(BadInput, match=r"no two users .* after the first 1,000 drawn"):
+        laid_out(engine, replace(few, skip=1_000))
+
+
 def test_copies_and_baselines_rank_the_same_lists(engine: Engine, store: Store) -> None:
     experiments.run(engine, GRID, quiet)
     cells, dataset = experiments.stored(engine, laid_out(engine, GRID)), datasets.get(store, "toy")

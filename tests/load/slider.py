@@ -6,7 +6,8 @@
 Starts the page and an engine on a workspace of their own, moves the desk's sliders by key in headless
 Chromium, and measures from the key press to the moment in which the page holds the new list. What lies
 between comes from the browser (what it sends, what it receives, what it draws), from the job's times in the
-store and from the run's own: all clocks are this machine's.
+store and from the run's own: all clocks are this machine's. Beside it the same waits on a page of Streamlit
+that has four sliders and one line, and nothing to compute.
 """
 
 import argparse
@@ -35,6 +36,8 @@ from db.store import Store
 from tests.load.people import cpu, engine
 from tests.support.server import SERVE, served
 
+PLAIN = ["-m", "streamlit", "run", str(Path(__file__).with_name("plain_page.py")), "--server.port={port}"]
+PLAIN += ["--server.headless=true", "--browser.gatherUsageStats=false"]
 PATIENCE_S = 120.0
 HAND_S = 0.3  # between two moves of somebody who does not wait for the effects
 OPENED = 8  # pages opened per kind
@@ -270,6 +273,34 @@ def back(desk: Desk) -> Move | None:
     return Move(shown[0] - started) if shown and wanted != before else None
 
 
+def plain(browser: Any, moves: int, store: Store, settings: Settings) -> dict[str, list[Move | None]]:
+    """The same of `plain_page`: new windows, and sliders moved."""
+
+    def shown(desk: Desk, before: str | None) -> tuple[float, dict[str, Any]]:
+        desk.page.wait_for_function(f"before => ({LAST}) !== before", arg=before, polling=20)
+        desk.page.evaluate(PAINTED)
+        taken = desk.take()
+        return taken["shown"][-1][0], taken
+
+    waits: dict[str, list[Move | None]] = {"plain page": [], "plain moved": []}
+    with served(settings, PLAIN) as url:
+        for number in range(OPENED + 1):
+            with opened(browser, store) as desk:
+                desk.page.goto(url, wait_until="commit")
+                at_, taken = shown(desk, None)
+                waits["plain page"] += [Move(at_ - taken["origin"])] if number else []
+                for move_ in range(moves if number == OPENED else 0):
+                    desk.rest(drawn=True)
+                    slider = desk.page.get_by_role("slider").nth(move_ % 4)
+                    slider.focus()
+                    before = desk.page.evaluate(LAST)
+                    desk.take()
+                    slider.press("ArrowRight")
+                    at_, taken = shown(desk, before)
+                    waits["plain moved"].append(Move(at_ - taken["keys"][0]))
+    return waits
+
+
 def measure(moves: int, folder: Path) -> dict[str, Any]:
     """All waits by kind, and the processor seconds of page and engine per new list."""
     home = folder / "home"
@@ -305,6 +336,7 @@ def measure(moves: int, folder: Path) -> dict[str, Any]:
             address = desk.page.url
             waits["back"] = [back(desk) for _ in range(OPENED)]
         waits["link"] = [opening(browser, store, address) for _ in range(OPENED)]
+        waits |= plain(browser, moves, store, settings)
     kept = {kind: [each for each in all_of_it if each] for kind, all_of_it in waits.items()}
     return {"waits": kept, "cpu": [seconds / moves for seconds in used]}
 
@@ -327,6 +359,8 @@ KINDS = {
     "back": "the browser's Back: stored",
     "link": "a link opened in a new window",
     "first page": "the first page in a new window",
+    "plain moved": "a slider of a page with nothing else",
+    "plain page": "that page in a new window",
 }
 
 

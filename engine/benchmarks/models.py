@@ -62,7 +62,7 @@ def random_llama(device: str, seed: int = 0, **shape: int | bool) -> LoadedModel
     finally:
         torch.set_default_dtype(before)
     model.requires_grad_(False).eval()
-    linear.quicken(model)
+    linear.adapt(model)
     spoken = load(str(EMBEDDED), "cpu")
     return LoadedModel(
         model=model,

@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from db.errors import ModelError, OutOfMemory
+from engine.llm.loading.precision import half_is_faster
 from engine.llm.scoring.memory import out_of_memory
 from engine.progress import give_way, worked
 from engine.tuning.worlds import Sample
@@ -91,12 +92,8 @@ class Budget:
 
 
 def precision(device: torch.device) -> AbstractContextManager[Any]:
-    """bf16 autocast where the hardware has it."""
-    quick = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    if device.type == "cpu":
-        able = torch.cpu.get_capabilities()
-        quick = bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-    return torch.autocast(device.type, torch.bfloat16) if quick else nullcontext()
+    """bf16 autocast where that is faster."""
+    return torch.autocast(device.type, torch.bfloat16) if half_is_faster(device.type) else nullcontext()
 
 
 def collate(batch: Sequence[Sample]) -> tuple[Tensor, Tensor, Tensor]:

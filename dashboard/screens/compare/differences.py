@@ -73,7 +73,7 @@ def _unit(effects: Effects) -> str:
 
 LETTERS = 200  # of a title in a table
 COMPUTED_BY = ("dtype", "device", "libraries")
-# Only runs of earlier versions do not name their libraries.
+# Only runs of earlier versions do not name their libraries, or predict in half precision.
 OTHER_VERSION = (
     "One of the runs is of an earlier version of Dualens, which computed some numbers in another way."
 )
@@ -91,6 +91,8 @@ def warnings(a: Run, b: Run, data: tuple[str | None, str | None] = (None, None))
     data: fingerprints of the data sets as the runs saw them, None where not known.
     """
     formats, devices, libraries = ([run.result["model"].get(fact) for run in (a, b)] for fact in COMPUTED_BY)
+    older = formats[0] == formats[1] and len({run.result["model"].get("predictions") for run in (a, b)}) > 1
+    older = older or (None in libraries and libraries[0] != libraries[1])
     lists, losses = lists_obstacle(a, b), losses_obstacle(a, b)
     replaced = a.request.dataset == b.request.dataset and _known_to_differ(*data)
     reasons = [
@@ -104,7 +106,7 @@ def warnings(a: Run, b: Run, data: tuple[str | None, str | None] = (None, None))
         f"The runs used different number formats ({both(*formats)})." if formats[0] != formats[1] else None,
         f"The runs used different devices ({both(*devices)})." if _known_to_differ(*devices) else None,
         f"The runs used different libraries ({both(*libraries)})." if _known_to_differ(*libraries) else None,
-        OTHER_VERSION if None in libraries and libraries[0] != libraries[1] else None,
+        OTHER_VERSION if older else None,
         *(note + ("" if lists else WORDING) for note in _prompt_notes(a.request, b.request)),
     ]
     return [md(reason) for reason in reasons if reason]

@@ -20,7 +20,8 @@ from engine.llm.attention import lens
 from engine.llm.loading.configuration import PROVEN
 from engine.llm.loading.folder import line_of
 
-# Relative difference of logits up to which the lens and the model's own kernel count as the same.
+# Relative difference of logits up to which the lens and the model's own kernel count as the same, by the
+# format that the model computes in, or that of the numbers where it is a coarser one.
 _AGREE = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.05}
 _TOKENS = 24
 _DEMOS = (3, 7, 11)  # where the first demonstration, the second and the suffix begin
@@ -48,17 +49,18 @@ def check(model: PreTrainedModel, ids: Sequence[int], layers: int, name: str) ->
                 f"{name} does not work with the lens: {what} failed ({line_of(error)}). "
                 f"Supported are {PROVEN} models."
             ) from error
-        _judge(ours, theirs, what, name)
+        most = max(_AGREE[model.dtype], _AGREE[theirs.dtype])
+        _judge(ours, theirs, most, what, name)
 
 
-def _judge(ours: Tensor, theirs: Tensor, what: str, name: str) -> None:
+def _judge(ours: Tensor, theirs: Tensor, most: float, what: str, name: str) -> None:
     if not bool(theirs.isfinite().all()):
         raise ModelError(
             f"{name} computes NaN or infinity from a plain text: its weights are damaged, or too large for "
             "this dtype. Fetch it again, or choose float32."
         )
     gap = float((ours - theirs).double().norm() / theirs.double().norm().clamp_min(1e-30))
-    if not gap <= _AGREE[theirs.dtype]:
+    if not gap <= most:
         raise ModelError(
             f"{name} computes attention or positions in a way the lens does not reproduce: {what} differs by "
             f"{gap:.1%} from the model's own. Supported are {PROVEN} models."

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 from engine.libraries import LIBRARIES
 
+HALF = ("bfloat16", "float16")
 ENCODERS = ("sentence-transformers", *LIBRARIES)
 
 
@@ -18,5 +19,5 @@ class Identity:
     libraries: str
 
     def as_dict(self) -> dict[str, str]:
-        """Ready for a digest: every field."""
-        return asdict(self)
+        """Ready for a digest: every field, and what models in half precision did not always do."""
+        return {**asdict(self), **({"predictions": "float32"} if self.dtype in HALF else {})}

@@ -317,5 +317,5 @@ def _weights(
     check_complete(model, loading, place.folder)
     model.requires_grad_(False)
     check_numbers(model, place.source, place.folder, dtype)
-    linear.quicken(model)
+    linear.adapt(model)
     return model.eval()

@@ -267,6 +267,7 @@ def test_the_demonstrations_of_both_are_joined(store: Store, two: tuple[Run, Run
         ({"model": {"name": "embedded", "revision": "r1", "dtype": "bfloat16"}}, "number formats"),
         ({"model": {**FACTS, "device": "cuda:0"}}, "different devices"),
         ({"model": {**FACTS, "libraries": "torch 9"}}, "earlier version of Dualens"),
+        ({"model": {**FACTS, "predictions": "float32"}}, "earlier version of Dualens"),
         ({"model": {**FACTS, "revision": "r2", "libraries": "torch 9"}}, "read only a part of its files"),
         ({"target": {"item": "other", "title": "Other", "kind": "probe"}}, "different targets"),
     ],

@@ -3,9 +3,10 @@
 import pytest
 import torch
 from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from engine.llm.attention import linear
-from engine.llm.attention.linear import Frozen, as_written, quicken
+from engine.llm.attention.linear import Frozen, Predicting, adapt, as_written
 
 here = pytest.mark.skipif(
     not linear.available(torch.device("cpu"), torch.float32), reason="oneDNN computes on x86 processors"
@@ -16,7 +17,7 @@ def layers(bias: bool = True) -> tuple[nn.Linear, nn.Linear]:
     torch.manual_seed(0)
     made = [nn.Linear(24, 40, bias=bias).requires_grad_(False) for _ in range(2)]
     made[1].load_state_dict(made[0].state_dict())
-    quicken(made[1])
+    adapt(made[1])
     return made[0], made[1]
 
 
@@ -53,5 +54,42 @@ def test_the_layers_come_back_as_they_were_written() -> None:
 
 def test_other_precisions_are_left_alone() -> None:
     layer = nn.Linear(4, 4).double().requires_grad_(False)
-    quicken(layer)
+    adapt(layer)
     assert type(layer) is nn.Linear
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_model_in_half_precision_predicts_in_float32(dtype: torch.dtype, monkeypatch) -> None:
+    """Of the same weights and states: answers that differ do not tie because logits were rounded."""
+    monkeypatch.setattr(linear, "_PART", 7)
+    model = tiny(dtype)
+    states = 40 * torch.randn(3, 5, 16, generator=torch.Generator().manual_seed(2)).to(dtype)
+    usual = model.lm_head(states)
+    adapt(model)
+    told = model.lm_head(states)
+    assert (type(model.lm_head), told.dtype) == (Predicting, torch.float32)
+    exact = states.double() @ model.lm_head.weight.double().T
+    error, rounded = ((each.double() - exact).abs().max() for each in (told, usual))
+    assert error < 1e-3 * rounded
+    asked = model(input_ids=torch.tensor([[1, 2, 3]]), use_cache=False).logits
+    assert asked.dtype == torch.float32
+    with as_written(model):
+        assert model.lm_head(states).dtype == dtype
+    assert type(model.lm_head) is Predicting
+
+
+def test_predictions_have_the_gradients_of_their_input_and_may_learn() -> None:
+    model = tiny(torch.bfloat16)
+    adapt(model)
+    states = torch.randn(2, 16).bfloat16().requires_grad_(True)
+    slope = torch.autograd.grad(model.lm_head(states)[:, 3].sum(), states)[0]
+    torch.testing.assert_close(slope, model.lm_head.weight[3].expand(2, -1))
+    model.lm_head.weight.requires_grad_(True)
+    assert model.lm_head(states).dtype == torch.bfloat16
+
+
+def tiny(dtype: torch.dtype) -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    shape = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=40, num_key_value_heads=2, tie_word_embeddings=False, **shape)
+    return LlamaForCausalLM(config).to(dtype).requires_grad_(False).eval()

@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Gemma2
 
 from db.errors import BadInput, ModelError, OutOfMemory
 from engine.llm.loading import load as loading
+from engine.llm.loading import precision as formats
 from engine.llm.loading import sources
 from engine.llm.loading.load import inspect, load
 from engine.llm.loading.loaded_models import Models
@@ -289,6 +290,23 @@ def test_too_little_memory_is_said_before_loading(model_folder, monkeypatch) -> 
     monkeypatch.setattr(loading, "_weights", lambda *_: pytest.fail("weights were read"))
     with pytest.raises(OutOfMemory, match=r"needs about .* are free"):
         load(str(model_folder("llama")))
+
+
+@pytest.mark.parametrize(
+    ("able", "half_s", "faster"), [(True, 1.0, True), (True, 3.0, False), (False, 1.0, False)]
+)
+def test_training_rounds_products_only_where_that_is_faster(
+    able: bool, half_s: float, faster: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A processor with bfloat16 instructions may be slower with them."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
+    seconds = {torch.float32: 2.0, torch.bfloat16: half_s}
+    monkeypatch.setattr(formats, "_product_seconds", lambda x, _: seconds[x.dtype])
+    formats.half_is_faster.cache_clear()
+    try:
+        assert formats.half_is_faster("cpu") is faster
+    finally:
+        formats.half_is_faster.cache_clear()
 
 
 def test_the_choice_of_dtype_is_explained(monkeypatch) -> None:

@@ -29,7 +29,8 @@ AT_ONCE = ",".join(name for name in COMPARED if name not in SEARCHED)
 WITH_SEARCH = ",".join(("none", "random", "bm25", "neighbours", *SEARCHED, "copy"))
 WITHOUT_TARGET = "none,random,bm25,neighbours,placebo,placebo-users,copy,copy-histories"
 # Beginnings of names: SmolLM2 on a CPU, many users.
-IN_BFLOAT16 = ("experiment-", "selector-", "scoring-", "placebo-", "contamination-")
+IN_BFLOAT16 = ("experiment-", "selector-", "placebo-", "contamination-games")
+IN_FLOAT32 = ("experiment-simulated", "experiment-smollm2-movielens-again")
 USERS = {"simulated": 300}  # of strategies; 100 elsewhere, where prompts are several times as long
 
 
@@ -96,6 +97,14 @@ def _rows() -> dict[str, str]:
         "bench pool -d movielens -m smollm2 --users 12 --pool 24 --candidates 10 --history 5"
     )
     rows["precision-movielens-smollm2"] = "bench precision -d movielens -m smollm2 --users 100"
+    rows["precision-movielens-smollm2-yes-no"] = (
+        "bench precision -d movielens -m smollm2 --users 100 --scoring yes_no"
+    )
+    models = " ".join(
+        f"--{layout} movielens-{layout}-rated-recicl-until-5-from-smollm2" for layout in ("single", "recicl")
+    )
+    how = "--template recicl --scoring yes_no --turns one --demos proximal:4"
+    rows["recicl-movielens"] = f"study recicl -d movielens --base smollm2 {models} {how} --users 60"
     return rows
 
 
@@ -105,7 +114,8 @@ MEASURED: dict[str, str] = _rows()
 
 def variables(name: str) -> dict[str, str]:
     """The environment variables that a measurement is made under, beside those that are set."""
-    return {"DUALENS_DTYPE": "bfloat16"} if name.startswith(IN_BFLOAT16) and "simulated" not in name else {}
+    half = name.startswith(IN_BFLOAT16) and name not in IN_FLOAT32
+    return {"DUALENS_DTYPE": "bfloat16"} if half else {}
 
 
 def command(name: str) -> str:

@@ -27,6 +27,7 @@ def precision(
     dataset: str,
     model: str,
     demos: str,
+    scoring: str,
     users: int,
     seed: int,
     report: Callable[[str], None],
@@ -43,7 +44,7 @@ def precision(
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in FORMATS}
     for user in drawn_users(columns, users, seed):
         report(f"Ranking user {user}")
-        request = RunRequest(dataset, user, model, demos=demos, seed=seed)
+        request = RunRequest(dataset, user, model, demos=demos, scoring=scoring, seed=seed)
         inputs = gather(resolve(engine, request))
         task, lists = inputs.task(), []
         for name in FORMATS if len(tau) % 2 else FORMATS[::-1]:
@@ -62,6 +63,7 @@ def precision(
         "dataset": dataset,
         "model": model,
         "demos": demos,
+        "scoring": scoring,
         "seed": seed,
         "users": len(tau),
         "rows": [

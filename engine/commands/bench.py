@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from db.choices import SCORINGS
 from db.errors import BadInput
 from db.requests import RunOptions
 from db.settings import Settings
@@ -251,6 +252,7 @@ def precision(
     dataset: Dataset = "simulated",
     model: Model = "embedded",
     demos: Demos = "neighbours:4",
+    scoring: Annotated[str, typer.Option(help=f"How candidates are scored: {', '.join(SCORINGS)}.")] = "auto",
     users: Annotated[int, at_least(2, "Users ranked.")] = 100,
     seed: Seed = 0,
     json: Json = False,
@@ -259,7 +261,7 @@ def precision(
     from engine.benchmarks import precision as measure
 
     with opened() as store, service_engine(store) as engine:
-        done = measure.precision(engine, dataset, model, demos, users, seed, output.aside)
+        done = measure.precision(engine, dataset, model, demos, scoring, users, seed, output.aside)
     _print_measured(done, json)
     if not json:
         _print_bars(done["bars"])
@@ -291,7 +293,8 @@ def _print_measured(done: dict[str, Any], json: bool) -> None:
     if json:
         output.as_json(done)
         return
-    asked = f"{done['model']}, {done['demos']}, seed {done['seed']}"
+    how = [done["model"], done["demos"], done.get("scoring", "auto"), f"seed {done['seed']}"]
+    asked = ", ".join(part for part in how if part != "auto")
     output.line(f"{done['users']} users of {done['dataset']}, {asked}")
     names = list(done["rows"][0])
     output.table([list(row.values()) for row in done["rows"]], *(name.replace("_", " ") for name in names))

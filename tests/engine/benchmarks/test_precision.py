@@ -36,14 +36,14 @@ def test_both_formats_rank_the_same_users_and_tau_is_that_of_their_runs(
 
     monkeypatch.setattr(module, "load", noted)
     said: list[str] = []
-    found = module.precision(engine, "toy", "tiny", "bm25:2", 4, 0, said.append)
+    found = module.precision(engine, "toy", "tiny", "bm25:2", "yes_no", 4, 0, said.append)
     assert loaded == [torch.float32, torch.bfloat16]
     assert found["users"] == 4
     assert sum("Ranking user" in line for line in said) == 4
     rows = {row["measure"]: row for row in found["rows"]}
     taus = []
     for user in drawn_users(columns, 4, 0):
-        request = RunRequest("toy", user, "tiny", demos="bm25:2")
+        request = RunRequest("toy", user, "tiny", demos="bm25:2", scoring="yes_no")
         lists = [
             {item["item"]: item["score"] for item in rank(made, request).result["items"]}
             for made in (engine, Engine(store, settings_in(settings, "bfloat16")))

@@ -1,7 +1,10 @@
 """Quick products of frozen layers are the usual ones, in value and in the gradient of their input."""
 
+import copy
+
 import pytest
 import torch
+import transformers
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -93,3 +96,38 @@ def tiny(dtype: torch.dtype) -> LlamaForCausalLM:
     shape = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = LlamaConfig(vocab_size=40, num_key_value_heads=2, tie_word_embeddings=False, **shape)
     return LlamaForCausalLM(config).to(dtype).requires_grad_(False).eval()
+
+
+@pytest.mark.parametrize("family", ["Llama", "Mistral", "Qwen2", "Qwen3"])
+@pytest.mark.parametrize("learns", [False, True])
+def test_gated_layers_compute_the_same_numbers(family: str, learns: bool) -> None:
+    """Bit by bit, with the same gradients; copies and what stands beside them are left alone."""
+    torch.manual_seed(0)
+    shape = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=40, num_key_value_heads=2, head_dim=8, **shape
+    )
+    model = getattr(transformers, f"{family}ForCausalLM")(config).requires_grad_(False).double().eval()
+    adapt(model)
+    layer = model.model.layers[0].mlp
+    layer.up_proj.weight.requires_grad_(learns)
+    x = torch.randn(3, 16, dtype=torch.float64, requires_grad=learns)
+    kept = x.clone()
+    assert type(layer).forward is linear._gated
+    told = copy.deepcopy(layer)(x)
+    with as_written(model):
+        assert type(layer).forward is not linear._gated
+        usual = layer(x)
+    assert torch.equal(told, usual)
+    assert torch.equal(x, kept)
+    if learns:
+        wanted = [x, layer.up_proj.weight]
+        mine, theirs = (torch.autograd.grad(layer(x).sum(), wanted), torch.autograd.grad(usual.sum(), wanted))
+        assert all(torch.equal(*pair) for pair in zip(mine, theirs, strict=True))
+
+
+def test_other_activations_are_left_alone() -> None:
+    model = tiny(torch.float32)
+    model.model.layers[0].mlp.act_fn = nn.GELU()
+    adapt(model)
+    assert type(model.model.layers[0].mlp).forward is not linear._gated

@@ -104,7 +104,7 @@ def _rows() -> dict[str, str]:
         f"--{layout} movielens-{layout}-rated-recicl-until-5-from-smollm2" for layout in ("single", "recicl")
     )
     how = "--template recicl --scoring yes_no --turns one --demos proximal:4"
-    rows["recicl-movielens"] = f"study recicl -d movielens --base smollm2 {models} {how} --users 60"
+    rows["recicl-movielens"] = f"study recicl -d movielens --base smollm2 {models} {how} --users 70"
     return rows
 
 

@@ -1,7 +1,8 @@
 """A frozen model's layers: quicker products in float32, exact predictions in half precision.
 
 PyTorch sends float32 products on x86 processors to MKL, which uses AVX-512 on Intel's only; oneDNN, which
-ships with PyTorch too, uses it on all. Same precision, the same gradients of the input.
+ships with PyTorch too, uses it on all, and there it is the quicker one. Same precision, the same gradients of
+the input.
 
 A logit of 16 to 32 in bfloat16 is a multiple of 1/8: titles and answers tie that do not in float32. So the
 output layer of a model in half precision predicts in float32, from the same weights and the same input.
@@ -42,6 +43,12 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def available(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether `product` computes here."""
     return _X86 and device.type == "cpu" and dtype == torch.float32 and torch.backends.mkldnn.is_available()
+
+
+@cache
+def onednn_is_quicker() -> bool:
+    """Whether this processor is one on which MKL does not use all it has."""
+    return "intel" not in str(torch.cpu.get_capabilities().get("cpu_name", "")).lower()
 
 
 class _Product(torch.autograd.Function):
@@ -102,8 +109,9 @@ def _in_place(usual: type[nn.Module]) -> type[nn.Module]:
 def adapt(model: nn.Module) -> None:
     """Makes the plain linear layers of a model `Frozen` ones, where that computes, its output layer in half
     precision a `Predicting` one, and lets its gated layers work in place; weights stay put."""
+    quicker = onednn_is_quicker()
     for module in model.modules():
-        if type(module) is nn.Linear and available(module.weight.device, module.weight.dtype):
+        if quicker and type(module) is nn.Linear and available(module.weight.device, module.weight.dtype):
             module.__class__ = Frozen  # type: ignore[assignment]
         elif type(module).__name__ in GATED and isinstance(module.act_fn, SILU):
             module.__class__ = _in_place(type(module))  # type: ignore[assignment]

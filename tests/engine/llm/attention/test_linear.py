@@ -11,9 +11,16 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from engine.llm.attention import linear
 from engine.llm.attention.linear import Frozen, Predicting, adapt, as_written
 
+QUICKER = linear.onednn_is_quicker.__wrapped__
 here = pytest.mark.skipif(
     not linear.available(torch.device("cpu"), torch.float32), reason="oneDNN computes on x86 processors"
 )
+
+
+@pytest.fixture(autouse=True)
+def quicker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a processor that is not Intel's."""
+    monkeypatch.setattr(linear, "onednn_is_quicker", lambda: True)
 
 
 def layers(bias: bool = True) -> tuple[nn.Linear, nn.Linear]:
@@ -131,3 +138,19 @@ def test_other_activations_are_left_alone() -> None:
     model.model.layers[0].mlp.act_fn = nn.GELU()
     adapt(model)
     assert type(model.model.layers[0].mlp).forward is not linear._gated
+
+
+def test_on_intel_products_go_to_mkl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "onednn_is_quicker", lambda: False)
+    layer = nn.Linear(4, 4).requires_grad_(False)
+    adapt(layer)
+    assert type(layer) is nn.Linear
+
+
+@pytest.mark.parametrize(("name", "quicker"), [("Intel Xeon", False), ("AMD EPYC", True), (None, True)])
+def test_processors_are_told_by_name(
+    name: str | None, quicker: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {} if name is None else {"cpu_name": name}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: asked)
+    assert QUICKER() is quicker

@@ -1,6 +1,7 @@
 """The page's server: closed pages give back what they held."""
 
 import gc
+import socket
 import tomllib
 import weakref
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from streamlit import config
 from streamlit.runtime import Runtime
 from streamlit.runtime.caching.ttl_cache import TTLCache
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.web.server.starlette import starlette_server
 
 from dashboard import serve
 
@@ -73,3 +75,20 @@ def test_a_run_does_not_walk_all_objects_of_all_sessions() -> None:
     ours = tomllib.loads(Path(serve.__file__).with_name(".streamlit").joinpath("config.toml").read_text())
     assert config.get_option("runner.postScriptGC") is not None, "Streamlit has another name for it now"
     assert ours["runner"]["postScriptGC"] is False
+
+
+def test_what_is_written_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where asyncio does not set it: Streamlit's socket does not say that it is TCP."""
+    bind = serve._at_once(starlette_server._bind_socket)
+    with bind("127.0.0.1", 0, 5) as listening, socket.create_connection(listening.getsockname()):
+        listening.setblocking(True)
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    bound = []
+    monkeypatch.setattr(serve.st.App, "run", lambda *_, **__: bound.append(starlette_server._bind_socket))
+    monkeypatch.setattr(starlette_server, "_bind_socket", starlette_server._bind_socket)
+    monkeypatch.setattr(serve.sys, "argv", ["serve"])
+    monkeypatch.setattr(serve.os, "umask", lambda _: None)
+    serve.main()
+    assert bound[0].__qualname__.startswith("_at_once")

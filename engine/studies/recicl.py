@@ -53,6 +53,7 @@ from engine.studies.recicl_claim import (
     Values,
     claim,
     comparisons,
+    deciding,
     departures,
     differences,
     measured,
@@ -167,8 +168,9 @@ def result(
         for column in plan.copied
     }
     tested = differences(values, comparisons(list(rows), plan.columns), request.seed)
-    departs = departures(request.demos, recipe(rows[RECICL]) if RECICL in rows else {})
-    sentence, holds = claim(plan.dataset.name, values, tested, departs)
+    tuned_by = recipe(rows[RECICL]) if RECICL in rows else {}
+    departs, by = departures(request.demos, tuned_by), deciding(values, tuned_by)
+    sentence, holds = claim(plan.dataset.name, values, tested, departs, by)
     return {
         **described(request, plan),
         "users": len(plan.questions),

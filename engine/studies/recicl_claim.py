@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.evaluation.power import detectable
 from engine.evaluation.statistics import better, paired_tests, together
 from engine.studies.answers import FRESH, STALE, ZERO_SHOT
 from engine.studies.table_cells import between
@@ -24,7 +25,6 @@ GAIN = "fresh less zero_shot"
 """A column of the tests alone: what fresh demonstrations add, per user."""
 
 ENOUGH = 5  # targets of either kind
-DECIDING = "ndcg10"  # the measure the sentence speaks of
 
 Cell = tuple[str, str]
 """(row, column) of the table."""
@@ -63,6 +63,11 @@ def departures(demos: str, recipe: Mapping[str, Any]) -> str:
     return ", ".join([*wanted, "Amazon reviews of 2018 and a model of 0.5 billion parameters"])
 
 
+def deciding(values: Values, recipe: Mapping[str, Any]) -> str:
+    """The measure the sentence speaks of: of a tuning on ratings the paper's own."""
+    return "rated" if recipe.get("answers") == "rated" and "rated" in measured(values) else "ndcg10"
+
+
 def comparisons(rows: list[str], columns: tuple[str, ...]) -> list[tuple[Cell, Cell]]:
     """The pairs tested: the claim's, fresh against the row's other columns, fresh rows against each other."""
     pairs = [pair for pair in CLAIM if all(row in rows for row, _ in pair)]
@@ -99,11 +104,12 @@ def differences(values: Values, pairs: list[tuple[Cell, Cell]], seed: int) -> li
 
 
 def claim(
-    dataset: str, values: Values, tested: list[dict[str, Any]], departs: str
+    dataset: str, values: Values, tested: list[dict[str, Any]], departs: str, by: str = "ndcg10"
 ) -> tuple[str, dict[str, bool] | None]:
     """What the tests say of RecICL's claim in this study: sentences, and whether it is shown, per measure.
 
-    departs: what the paper's study has and this one has not (`departures`).
+    departs: what the paper's study has and this one has not (`departures`). by: the measure that decides
+    (`deciding`).
     """
     by_pair = {(tuple(test["better"]), tuple(test["than"])): test for test in tested}
     if any(pair not in by_pair for pair in CLAIM):
@@ -114,24 +120,35 @@ def claim(
         )
     over_single, over_own = (by_pair[pair] for pair in CLAIM)
     holds = {name: _sure(over_single[name]) and _sure(over_own[name]) for name in measured(values)}
-    fresh = float(values[RECICL, FRESH][DECIDING].mean())
-    verdict = "is better than both" if holds[DECIDING] else "is not shown to be better than both"
+    fresh = float(values[RECICL, FRESH][by].mean())
+    verdict = "is better than both" if holds[by] else "is not shown to be better than both"
     sentence = (
-        f"On {dataset}, tuned in the recicl layout and shown fresh demonstrations, {MEASURES[DECIDING]} is "
-        f"{fresh:.3f}, {in_words(over_single[DECIDING])} against the single layout with the same "
-        f"demonstrations and {in_words(over_own[DECIDING])} against its own zero-shot: it {verdict}."
+        f"On {dataset}, tuned in the recicl layout and shown fresh demonstrations, {MEASURES[by]} is "
+        f"{fresh:.3f}, {in_words(over_single[by])} against the single layout with the same "
+        f"demonstrations and {in_words(over_own[by])} against its own zero-shot: it {verdict}."
     )
+    if not holds[by]:
+        sentence += f" {_power(values, by)}"
     if (RECICL, STALE) in values:
-        since = by_pair[(RECICL, FRESH), (RECICL, STALE)][DECIDING]
+        since = by_pair[(RECICL, FRESH), (RECICL, STALE)][by]
         sentence += f" Against stale demonstrations, fresh ones make {in_words(since)}."
-    others = [MEASURES[name] for name in holds if holds[name] != holds[DECIDING]]
+    others = [MEASURES[name] for name in holds if holds[name] != holds[by]]
     if others:
-        verb = "is not shown" if holds[DECIDING] else "is better than both"
+        verb = "is not shown" if holds[by] else "is better than both"
         sentence += f" By {' and '.join(others)} it {verb}."
     if PREMISE in by_pair:
-        sentence += f" {premise(by_pair[PREMISE][DECIDING])}"
+        sentence += f" {premise(by_pair[PREMISE][by])}"
     sentence += f" This is not the paper's study, which has {departs}: its claim stays untested here."
     return sentence, holds
+
+
+def _power(values: Values, by: str) -> str:
+    """What so many users find of the claim's two differences."""
+    seen = [values[first][by] - values[second][by] for first, second in CLAIM]
+    single, own = (detectable(float(each.std(ddof=1)), len(each)) for each in seen)
+    return (
+        f"With {len(seen[0])} users, true differences of {single:.3f} and {own:.3f} are found with 80% power."
+    )
 
 
 def premise(test: Mapping[str, Any]) -> str:

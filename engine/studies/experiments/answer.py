@@ -8,6 +8,7 @@ from typing import Any
 
 from db.errors import BadInput
 from db.experiments import MEASURES
+from engine.evaluation.power import POWER, users_needed
 from engine.evaluation.statistics import SURE
 from engine.studies.experiments import frontier as costs
 from engine.studies.experiments import zones as by_zone
@@ -15,7 +16,7 @@ from engine.studies.experiments.across_users import across_users
 from engine.studies.experiments.across_users import table as over_users
 from engine.studies.experiments.beyond_accuracy import Catalogue
 from engine.studies.experiments.cells import MODEL, Cells
-from engine.studies.experiments.comparisons import POWER, comparisons, users_needed
+from engine.studies.experiments.comparisons import comparisons
 from engine.studies.experiments.leaderboard import SECONDS, leaderboard
 from engine.studies.pairwise_tests import DECIDING
 from engine.studies.plan import SIMULATED

@@ -3,7 +3,6 @@
 Boundary: cells in, paired differences from every possible reference row out, ready for JSON.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -11,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.evaluation.statistics import SURE, paired_tests, together
+from engine.evaluation.power import detectable
+from engine.evaluation.statistics import paired_tests, together
 from engine.studies.experiments.cells import Cells
 from engine.studies.experiments.leaderboard import AUC, area
 from engine.studies.pairwise_tests import DECIDING, MEASURES
 
-POWER = 0.8
-LEAST = 6  # users: of fewer the sign-flip test rejects nothing
 PAIRS_AT_ONCE = 250  # bounds the memory of the tests
 _EQUAL = 1e-12  # differences below it are rounding
 
@@ -43,32 +41,6 @@ def comparisons(
 def quality(cells: Cells, row: str) -> NDArray[np.float64]:
     """The deciding measure of each user [users], averaged over draws; every row has it."""
     return np.array(cells.mean(row, DECIDING), dtype=np.float64)
-
-
-def detectable(sd: float, users: int) -> float:
-    """The smallest true difference that these users show with 80 % power in one two-sided test at .05.
-
-    Normal approximation of the paired test: (z of .975 + z of .8) sd / sqrt(users), where sd is of the
-    differences between users. It does not depend on the difference that was seen.
-    """
-    return _multiple() * sd / math.sqrt(users)
-
-
-def users_needed(sd: float, difference: float) -> int:
-    """How many users show a true difference with 80 % power, by the formula of `detectable`; six at least.
-
-    Raises ValueError for a difference of 0, which no number of users shows.
-    """
-    if difference == 0:
-        raise ValueError("no number of users shows a difference of 0")
-    # Rounding must not ask for one user more.
-    return max(LEAST, math.ceil((_multiple() * sd / difference) ** 2 * (1 - 1e-12)))
-
-
-def _multiple() -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(1 - SURE / 2) + ndtri(POWER))
 
 
 def _compared(cells: Cells, measure: str, seed: int) -> Compared:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.draws import generator
+from engine.evaluation.power import LEAST
 from engine.evaluation.statistics import AT_ONCE
 from engine.studies.experiments.cells import Cell, Cells
-from engine.studies.experiments.comparisons import LEAST, quality
+from engine.studies.experiments.comparisons import quality
 from engine.studies.pairwise_tests import DECIDING
 
 RESAMPLES = 2_000  # of a correlation, which takes a sort each

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from db.errors import BadInput
+from engine.evaluation.power import LEAST
 from engine.evaluation.statistics import difference, estimate
 from engine.studies.experiments.cells import Cells
-from engine.studies.experiments.comparisons import LEAST, quality
+from engine.studies.experiments.comparisons import quality
 from engine.studies.recicl_claim import in_words
 from engine.studies.table_cells import interval
 

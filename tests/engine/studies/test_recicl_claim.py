@@ -13,6 +13,7 @@ from engine.studies.recicl_claim import (
     SINGLE,
     claim,
     comparisons,
+    deciding,
     departures,
     differences,
 )
@@ -97,6 +98,38 @@ def test_measures_that_disagree_are_named() -> None:
     )
     assert holds == {"auc": False, "uauc": False, "ndcg10": True}
     assert "By AUC and uAUC it is not shown." in sentence
+
+
+def test_a_tuning_on_ratings_is_judged_by_ratings() -> None:
+    """That is the measure of the paper, and what such a model is tuned to say."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    cells = {
+        (row, column): {"rated": rng.normal(0.5, 0.1, size=60), "ndcg10": rng.normal(0.3, 0.1, size=60)}
+        for row in ROWS
+        for column in COLUMNS
+    }
+    cells[RECICL, FRESH]["rated"] += 0.2
+    assert deciding(cells, {"answers": "rated"}) == "rated"
+    assert deciding(cells, {"answers": "yes_no"}) == "ndcg10"
+    assert (
+        deciding({cell: {"ndcg10": kept["ndcg10"]} for cell, kept in cells.items()}, {"answers": "rated"})
+        == "ndcg10"
+    )
+    tested = differences(cells, comparisons(ROWS, COLUMNS), 0)
+    sentence, holds = claim("toys", cells, tested, "Amazon reviews", "rated")
+    assert holds == {"rated": True, "ndcg10": False}
+    assert re.search(r"AUC by rating is 0\.[67]\d\d, .*: it is better than both\.", sentence)
+    assert "By NDCG@10 it is not shown." in sentence
+    assert "power" not in sentence
+
+
+def test_what_is_not_shown_has_its_power_beside_it() -> None:
+    sentence = told(0.0, 0.0)[0]
+    found = re.search(
+        r"With 200 users, true differences of (0\.\d+) and (0\.\d+) are found with 80%", sentence
+    )
+    assert found
+    assert all(float(each) == pytest.approx(2.8 * 0.01 / 200**0.5, abs=0.001) for each in found.groups())
 
 
 def test_without_both_tuned_models_nothing_is_claimed() -> None:

@@ -9,9 +9,10 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.evaluation.power import detectable, users_needed
 from engine.evaluation.statistics import difference, holm, paired_tests
 from engine.studies.experiments import comparisons as module
-from engine.studies.experiments.comparisons import comparisons, detectable, users_needed
+from engine.studies.experiments.comparisons import comparisons
 from engine.studies.experiments.leaderboard import area
 from tests.support.grid import SIZE, grid
 

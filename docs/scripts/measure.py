@@ -29,8 +29,13 @@ AT_ONCE = ",".join(name for name in COMPARED if name not in SEARCHED)
 WITH_SEARCH = ",".join(("none", "random", "bm25", "neighbours", *SEARCHED, "copy"))
 WITHOUT_TARGET = "none,random,bm25,neighbours,placebo,placebo-users,copy,copy-histories"
 # Beginnings of names: SmolLM2 on a CPU, many users.
-IN_BFLOAT16 = ("experiment-", "selector-", "placebo-", "contamination-games")
-IN_FLOAT32 = ("experiment-simulated", "experiment-smollm2-movielens-again")
+IN_BFLOAT16 = ("experiment-", "selector-", "scoring-", "placebo-", "contamination-games")
+IN_FLOAT32 = (
+    "experiment-simulated",
+    "experiment-smollm2-movielens-again",
+    "-float32",
+    "-controls",
+)  # endings
 USERS = {"simulated": 300}  # of strategies; 100 elsewhere, where prompts are several times as long
 
 
@@ -78,6 +83,8 @@ def _rows() -> dict[str, str]:
         users = 100 if data == "games" else 50
         words = f"-d {data} --seed 14 --users {users} -m smollm2 --demos neighbours:4"
         rows[f"scoring-{data}"] = f"experiment run {words} --scoring calibrated,sum,yes_no,listwise"
+    words = "-d games --seed 14 --users 36 -m smollm2 --demos neighbours:4"
+    rows["scoring-games-float32"] = f"experiment run {words} --scoring calibrated,sum,yes_no,listwise"
     for data in REAL:
         file = f"docs/examples/smollm2-{data}.yaml"
         rows[f"placebo-{data}"] = f"experiment run {file} --reference placebo:4"
@@ -114,7 +121,7 @@ MEASURED: dict[str, str] = _rows()
 
 def variables(name: str) -> dict[str, str]:
     """The environment variables that a measurement is made under, beside those that are set."""
-    half = name.startswith(IN_BFLOAT16) and name not in IN_FLOAT32
+    half = name.startswith(IN_BFLOAT16) and not name.endswith(IN_FLOAT32)
     return {"DUALENS_DTYPE": "bfloat16"} if half else {}
 
 

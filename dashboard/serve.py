@@ -111,7 +111,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _at_once(bind: Callable[..., socket.socket]) -> Callable[..., socket.socket]:
+def at_once(bind: Callable[..., socket.socket]) -> Callable[..., socket.socket]:
     """`bind`, with connections that send what is written at once.
 
     Streamlit's socket does not name its protocol, so asyncio does not see that it is TCP and leaves Nagle's
@@ -144,7 +144,7 @@ def main() -> None:
     if arguments.sign_in:
         found = sign_in.read(arguments.sign_in)
         gate.ALLOW, gate.PROVIDER = found["allow"], sign_in.provider(found)
-    starlette_server._bind_socket = _at_once(starlette_server._bind_socket)
+    starlette_server._bind_socket = at_once(starlette_server._bind_socket)
     opened = rules.url(arguments.host, arguments.port) if arguments.browser else None
     app(arguments.allow_host, gate.ALLOW, opened).run(config=options(arguments))
 

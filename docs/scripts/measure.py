@@ -75,6 +75,7 @@ def _rows() -> dict[str, str]:
         *(f"smollm2-{data}" for data in REAL),
         "smollm2-beauty-again",
         "smollm2-movielens-again",
+        "smollm2-movielens-again-controls",
     ):
         rows[f"experiment-{name}"] = f"experiment run docs/examples/{name}.yaml"
     for data in ("games", "beauty"):

@@ -77,9 +77,9 @@ def test_a_run_does_not_walk_all_objects_of_all_sessions() -> None:
     assert ours["runner"]["postScriptGC"] is False
 
 
-def test_what_is_written_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_written_is_sentat_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where asyncio does not set it: Streamlit's socket does not say that it is TCP."""
-    bind = serve._at_once(starlette_server._bind_socket)
+    bind = serve.at_once(starlette_server._bind_socket)
     with bind("127.0.0.1", 0, 5) as listening, socket.create_connection(listening.getsockname()):
         listening.setblocking(True)
         accepted, _ = listening.accept()
@@ -91,4 +91,4 @@ def test_what_is_written_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(serve.sys, "argv", ["serve"])
     monkeypatch.setattr(serve.os, "umask", lambda _: None)
     serve.main()
-    assert bound[0].__qualname__.startswith("_at_once")
+    assert bound[0].__qualname__.startswith("at_once")

@@ -36,8 +36,18 @@ from db.store import Store
 from tests.load.people import cpu, engine
 from tests.support.server import SERVE, served
 
-PLAIN = ["-m", "streamlit", "run", str(Path(__file__).with_name("plain_page.py")), "--server.port={port}"]
-PLAIN += ["--server.headless=true", "--browser.gatherUsageStats=false"]
+# A page of Streamlit alone, whose connections send at once as the dashboard's do.
+PROGRAM = """
+import sys
+import streamlit
+from streamlit.web.server.starlette import starlette_server
+from dashboard.serve import at_once
+starlette_server._bind_socket = at_once(starlette_server._bind_socket)
+config = {"server.address": "127.0.0.1", "server.port": int(sys.argv[2]), "server.headless": True}
+streamlit.App(sys.argv[1]).run(config=config)
+"""
+PLAIN = ["-c", PROGRAM.replace("{", "{{").replace("}", "}}")]
+PLAIN += [str(Path(__file__).with_name("plain_page.py")), "{port}"]
 PATIENCE_S = 120.0
 HAND_S = 0.3  # between two moves of somebody who does not wait for the effects
 OPENED = 8  # pages opened per kind

@@ -69,14 +69,14 @@ def _stored(view: View, info: DatasetInfo) -> None:
             hide_index=True,
             height="content" if len(found) < 6 else 240,
             on_select="rerun",
-            selection_mode="single-row-required",
+            selection_mode="single-row",
             selection_default={"selection": {"rows": [_last(found)], "columns": [], "cells": []}},
             alt="Sets of demonstrations; select one",
         )
         picked = event.selection.rows
-        if picked and picked[0] < len(found):
-            st.session_state.set_picked = found[picked[0]].id
-            set_details.draw(found[picked[0]], found, view, info)
+        place = picked[0] if picked and picked[0] < len(found) else _last(found)
+        st.session_state.set_picked = found[place].id
+        set_details.draw(found[place], found, view, info)
     set_details.gone(info)
 
 

@@ -9,11 +9,22 @@ from typing import Any
 import streamlit as st
 
 KEY = "dialog"
+OPENED = "dialogs-opened"  # how often one was
 
 
 def show(name: str, *about: Any) -> None:
     """Open this dialog from now on; a button's callback."""
     st.session_state[KEY] = (name, about)
+    st.session_state[OPENED] = st.session_state.get(OPENED, 0) + 1
+
+
+def key(name: str) -> str:
+    """The key of tabs in a dialog: new ones each time it is opened, so that it begins with the first tab.
+
+    Streamlit forgets what a dialog held only once the whole page was drawn without it. Who dismisses one and
+    presses a button of a fragment finds it as it was, or not, as the draws happen to overtake each other.
+    """
+    return f"{name}-{st.session_state.get(OPENED, 0)}"
 
 
 def close() -> None:

@@ -88,7 +88,7 @@ def _drawn(answer: Answer) -> None:
     for note in result["notes"]:
         st.caption(f":orange[Note:] {md(note)}")
     policy, text, messages, tokens = st.tabs(
-        ["Policy file", "Text", "Messages", "Tokens"], key="export-tab", on_change="rerun"
+        ["Policy file", "Text", "Messages", "Tokens"], key=dialogs.key("export-tab"), on_change="rerun"
     )
     prompts = result["prompts"]
     if policy.open:

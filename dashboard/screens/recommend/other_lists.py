@@ -61,7 +61,7 @@ def _beside(key: str) -> None:
             _answered("peers", {"run": key}, _peers, run)
             return
         peers, catalogue = st.tabs(
-            ["Without the model", "Whole catalogue"], key="beside-tab", on_change="rerun"
+            ["Without the model", "Whole catalogue"], key=dialogs.key("beside-tab"), on_change="rerun"
         )
         if peers.open:
             with peers:

@@ -47,7 +47,9 @@ def _choose(view: View, info: DatasetInfo, words: Domain, past: Sequence[Interac
     request = view.request()
     if request is None:
         return
-    offered, written = st.tabs(["From the pool", "In your own words"], key="pool-tab", on_change="rerun")
+    offered, written = st.tabs(
+        ["From the pool", "In your own words"], key=dialogs.key("pool-tab"), on_change="rerun"
+    )
     if written.open:
         with written:
             _write(info, words)

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.screens.recommend import set_details
 from dashboard.state import desk, session, widgets
 from dashboard.state.view import View
-from dashboard.text.formats import plural
+from dashboard.text.formats import count, plural
 from dashboard.text.literal import md, plain
 from dashboard.ui import dialogs, help
 from dashboard.ui.notices import empty, problem, told
@@ -45,7 +45,9 @@ def shown(view: View, info: DatasetInfo) -> None:
 def _dialog(view: View, info: DatasetInfo) -> None:
     if said := st.session_state.pop("set_said", None):
         st.success(said)
-    stored, saving, reading = st.tabs(["Stored sets", "Save the desk", "From a file"], key="sets-tab")
+    stored, saving, reading = st.tabs(
+        ["Stored sets", "Save the desk", "From a file"], key=dialogs.key("sets-tab")
+    )
     with stored:
         _stored(view, info)
     with saving:
@@ -107,8 +109,8 @@ def _save(view: View, info: DatasetInfo) -> None:
         return
     locked = len(desk.locked(view))
     st.caption(
-        f"Keeps the {plural(len(rows), 'demonstration')} on the desk with their order and weights"
-        f"{f', {locked} of them locked' if locked else ''}."
+        f"Keeps what is on the desk, with its order and weights: {plural(len(rows), 'demonstration')}"
+        f"{f', {count(locked)} locked' if locked else ''}."
     )
     name = st.text_input("Name", key="set-name", max_chars=200)
     whom = st.segmented_control("For", [MINE, ALL], default=MINE, required=True, key="set-for")

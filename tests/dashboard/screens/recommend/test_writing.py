@@ -42,9 +42,7 @@ def area(app: AppTest, key: str) -> Any:
 
 def test_one_is_written_from_scratch_and_put_on_the_desk(open_page: Open, stocked: Store) -> None:
     app = open_page()
-    button(app, "Add…").click().run()
-    app.session_state["pool-tab"] = "In your own words"
-    app.run()
+    app.session_state["pool-tab-1"] = "In your own words"  # of the first dialog opened
     button(app, "Add…").click().run()
     assert button(app, "Save and put on the desk").disabled
     area(app, "write-history").set_value(f"first one\n\n  {HOSTILE}  \n").run()
@@ -61,7 +59,7 @@ def test_one_is_written_from_scratch_and_put_on_the_desk(open_page: Open, stocke
 
 def test_a_title_of_the_catalogue_is_taken_over(open_page: Open, stocked: Store) -> None:
     app = open_page()
-    app.session_state["pool-tab"] = "In your own words"
+    app.session_state["pool-tab-1"] = "In your own words"
     button(app, "Add…").click().run()
     app.text_input(key="write-search").set_value("deluxe mascara").run()
     app.button(key="write-history-0").click().run()
@@ -104,7 +102,7 @@ def test_a_title_is_edited_as_it_is_not_as_it_is_shown(open_page: Open, store: S
 
 def test_too_many_titles_are_refused_with_a_reason(open_page: Open, stocked: Store) -> None:
     app = open_page()
-    app.session_state["pool-tab"] = "In your own words"
+    app.session_state["pool-tab-1"] = "In your own words"
     button(app, "Add…").click().run()
     area(app, "write-history").set_value("a\nb\nc\nd\ne\nf").run()
     app.text_input(key="write-answer").set_value("g").run()

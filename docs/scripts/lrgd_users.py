@@ -73,8 +73,13 @@ def main() -> None:
 
 
 def _lasting(engine: Engine, asked: argparse.Namespace, user: str) -> list[list[dict[str, Any]]]:
-    """The points of the user's last purchases, where there are enough before them: one list or none."""
+    """The points of the user's last purchases, where there are enough before them: one list or none.
+
+    Without times nobody knows what was there before an earlier purchase.
+    """
     info = datasets.get(engine.store, asked.dataset)
+    if not info.has_timestamps:
+        return []
     own = datasets.history(engine.store, info.id, datasets.user(engine.store, info.id, user).user)
     start = len(own) - 1 - asked.later
     if start < MIN_HISTORY:

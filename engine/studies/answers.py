@@ -29,7 +29,6 @@ from engine.tasks.inputs import shows_target
 
 if TYPE_CHECKING:
     from engine.context import Context
-    from engine.llm.scoring.memory import PrefillCache
     from engine.llm.scoring.ranking import Task
 
 ZERO_SHOT, STALE, RENEWED, FRESH = "zero_shot", "stale", "renewed", "fresh"
@@ -127,7 +126,6 @@ def scores(
     asking: Context[RunRequest],
     asked: Asked,
     entries: Mapping[str, Sequence[PoolEntry]],
-    cache: PrefillCache,
     weights: Mapping[str, float],
 ) -> dict[str, Any]:
     """`{scores, shown, copies}` of the prompts with these demonstrations and of the one without any: scores
@@ -139,7 +137,7 @@ def scores(
 
     found: dict[str, Any] = {"scores": {}, "shown": {}, "copies": {name: {} for name in COPIES}}
     tasks = [_task(asking, asked, row, weights) for row in entries.values()]
-    results = rank_all(asking.loaded, tasks, cache)
+    results = rank_all(asking.loaded, tasks)
     for (column, row), result in zip(entries.items(), results, strict=True):
         found["scores"][ZERO_SHOT] = asked.plain(result.scores_zero_shot)
         found["scores"][column] = asked.plain(result.scores)

@@ -47,7 +47,6 @@ PER_USER = 2
 """Titles that are measured for each user who is."""
 
 AT_ONCE = 32  # titles measured between two reports
-CACHE_BYTES = 1 << 26  # one user's prompts at a time
 COLUMNS = ("zero_shot", "demonstrations")
 
 KEPT = (
@@ -94,9 +93,7 @@ def _users(
     checkpoint: Checkpoint,
 ) -> None:
     """Every user measured, into the checkpoint."""
-    from engine.llm.scoring.memory import PrefillCache
-
-    count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
+    count = len(plan.questions)
     contexts = [
         run_context(engine, request, plan, info, question, request.demos) for question in plan.questions
     ]
@@ -106,7 +103,7 @@ def _users(
     def measure(number: int) -> dict[str, Any]:
         inputs: Inputs = gather(contexts[number])
         other = renamed_users.other_history(histories, number, inputs.target)
-        return renamed_users.measured(inputs, rename, other, cache)
+        return renamed_users.measured(inputs, rename, other)
 
     for number in range(count):
         checkpoint.measured(key(ROW, number), partial(measure, number), f"user {number + 1} of {count}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from db.choices import EFFECT_MODES, MEASURES
 from db.errors import BadInput
@@ -45,13 +45,9 @@ from engine.studies.scores import DROPS, SCORES, TRUTHS, scored
 from engine.studies.table_cells import Table, interval
 from engine.tasks.inputs import gather
 
-if TYPE_CHECKING:
-    from engine.llm.scoring.memory import PrefillCache
-
 ROW = "user"
 PRINTED = ("spearman", "pearson", "top1", "pairs")
 MAIN = "margin"  # the measure at the top of the result; what the other one says is in `by_measure`
-CACHE_BYTES = 1 << 26  # one user's prompt at a time
 
 
 def run(
@@ -62,15 +58,13 @@ def run(
     `report(progress, message, partial)` is called before every user; given the last `partial` as `before`, an
     equal study resumes from it. Raises BadInput, NotFound, ModelError.
     """
-    from engine.llm.scoring.memory import PrefillCache
-
     k = players(request)
     plan, info = last_purchases(engine, request), engine.local(request.model)
-    count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
+    count = len(plan.questions)
     checkpoint = Checkpoint(identity(engine, request, plan, {ROW: info}), count, report, before, so_far)
     for number, question in enumerate(plan.questions):
         context = run_context(engine, request, plan, info, question, request.demos)
-        measure = partial(measured, context, k, cache)
+        measure = partial(measured, context, k)
         checkpoint.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
     answers = [checkpoint[key(ROW, number)] for number in range(count)]
     return result(engine.store, request, plan, info, k, answers, checkpoint.seconds)
@@ -154,9 +148,9 @@ def players(request: StudyRequest) -> int:
     return spec.size
 
 
-def measured(context: Context[RunRequest], k: int, cache: PrefillCache) -> dict[str, Any]:
+def measured(context: Context[RunRequest], k: int) -> dict[str, Any]:
     """The scores of one user's demonstrations (`engine.studies.scores.scored`)."""
-    return scored(context.loaded, gather(context), k, cache)
+    return scored(context.loaded, gather(context), k)
 
 
 def result(

@@ -38,7 +38,6 @@ from engine.studies.copied import PLACEBOS
 from engine.studies.provenance import doubts
 from engine.studies.questions import Question, drawn, last_ones
 
-CACHE_BYTES = 1 << 28
 SIMULATED = "Simulated data: no real shopper is in it."
 
 
@@ -158,16 +157,13 @@ def measure_row(
     {condition: [target, others...]}}, placebos: {name: how near}, excluded, liked}`; liked: what the target's
     rating says. reader: of the untuned model, so that all rows share demonstrations.
     """
-    from engine.llm.scoring.memory import PrefillCache
-
-    cache = PrefillCache(CACHE_BYTES)
     asking = context_of(engine, plan.dataset, info, _reading(engine, request))
 
     def measure(question: Question) -> dict[str, Any]:
         asked = look_up(engine.store, plan.dataset, question, request, request.history)
         found = shown(engine.store, plan.dataset, asked, request, plan.moments(question), reader)
         return {
-            **scores(asking, asked, found.entries, cache, found.weights),
+            **scores(asking, asked, found.entries, found.weights),
             "liked": plan.dataset.scale.likes(asked.query.target.rating),
             "placebos": found.placebos,
             "excluded": found.excluded,

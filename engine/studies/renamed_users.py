@@ -17,7 +17,6 @@ from engine.evaluation.metrics import standing
 from engine.tasks.inputs import Inputs
 
 if TYPE_CHECKING:
-    from engine.llm.scoring.memory import PrefillCache
     from engine.llm.scoring.ranking import Task
 
 ORDERS = 4
@@ -61,9 +60,7 @@ def other_history(
     return None
 
 
-def measured(
-    inputs: Inputs, rename: Renaming, other: Sequence[Interaction] | None, cache: PrefillCache
-) -> dict[str, Any]:
+def measured(inputs: Inputs, rename: Renaming, other: Sequence[Interaction] | None) -> dict[str, Any]:
     """`{real, shuffled, other, standing, shown}` of one user.
 
     The first three: log-likelihood per token (nats) of the target's title, None where it cannot be measured:
@@ -75,7 +72,7 @@ def measured(
 
     asked = {"real": inputs.task(), "twin": renamed(inputs, rename).task()}
     likelihoods = _histories(inputs, asked["real"], other)
-    told = rank_all(inputs.context.loaded, [*asked.values(), *likelihoods.values()], cache)
+    told = rank_all(inputs.context.loaded, [*asked.values(), *likelihoods.values()])
     by_titles = dict(zip(asked, told, strict=False))
     found = dict(zip(likelihoods, (one.scores[0] for one in told[len(asked) :]), strict=True))
     orders = [value for name, value in found.items() if name.startswith("order")]

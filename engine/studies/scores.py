@@ -18,7 +18,6 @@ from engine.tasks.inputs import Inputs
 if TYPE_CHECKING:
     from engine.llm.loading.load import LoadedModel
     from engine.llm.scoring.gates import WeightedPrompt
-    from engine.llm.scoring.memory import PrefillCache
     from engine.llm.scoring.modes import Question
     from engine.lrgd.objective import Remembered
     from engine.prompts import Fitted
@@ -58,7 +57,7 @@ DROPS = ("reprompt_loo", "reprompt")
 """What really dropping a demonstration does: that one alone, and its share over all coalitions."""
 
 
-def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> dict[str, Any]:
+def scored(loaded: LoadedModel, inputs: Inputs, k: int) -> dict[str, Any]:
     """`{measure: {values: {score: [k]}, gain, gain_reprompt, passes, covered}}`, in prompt order.
 
     covered: for each estimator with intervals, which of them hold the exact value [k]. Where fewer than k
@@ -67,12 +66,15 @@ def scored(loaded: LoadedModel, inputs: Inputs, k: int, cache: PrefillCache) -> 
     from engine.llm.explain.reprompt import Reprompts
     from engine.llm.scoring.gates import WeightedPrompt
     from engine.llm.scoring.measures import reading
+    from engine.llm.scoring.memory import PrefillCache
     from engine.llm.scoring.ranking import demo_head, prepare
     from engine.lrgd.objective import Remembered
 
     question, fitted, _, _ = prepare(loaded, inputs.task())
     if len(fitted.kept) < k:
         return {"short": len(fitted.kept)}
+    # Of this user alone: what another's prompts left behind would not be there after a break.
+    cache = PrefillCache()
     head = demo_head(loaded, fitted, cache)
     ask = reading(loaded, question, "margin", cache)
     games = {

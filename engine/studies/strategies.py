@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,6 @@ from engine.studies.checkpoint import Checkpoint
 from engine.studies.copied import PLACEBOS, copied
 from engine.studies.pairwise_tests import AGAINST, MEASURES, NONE, best_of, claim, p_of, pairwise
 from engine.studies.plan import (
-    CACHE_BYTES,
     Plan,
     described,
     described_model,
@@ -45,9 +44,6 @@ from engine.studies.plan import (
 )
 from engine.studies.table_cells import Table, interval
 from engine.tasks.inputs import Inputs, gather, shows_target
-
-if TYPE_CHECKING:
-    from engine.llm.scoring.memory import PrefillCache
 
 ROW = "user"
 PARTS = ("standing", "shown", "target_shown", "excluded", "seconds")
@@ -62,20 +58,18 @@ def run(
     `report(progress, message, partial)` is called before every choice; given the last `partial` as `before`,
     an equal study resumes from it. Raises BadInput, NotFound, ModelError.
     """
-    from engine.llm.scoring.memory import PrefillCache
-
     plan, info = last_purchases(engine, request), engine.local(request.model)
     names = [name for name in COMPARED if request.only is None or name in request.only]
     if not plain(names):
         raise BadInput(
             f"only: {', '.join(names)} are controls. Name a strategy beside them, or leave it out."
         )
-    count, cache = len(plan.questions), PrefillCache(CACHE_BYTES)
+    count = len(plan.questions)
     whose = digest([identity(engine, request, plan, {ROW: info}), names])
     checkpoint = Checkpoint(whose, count, report, before, so_far)
     for number, question in enumerate(plan.questions):
         context = run_context(engine, request, plan, info, question, NONE)
-        measure = partial(asked, context, names, request.k, cache, checkpoint)
+        measure = partial(asked, context, names, request.k, checkpoint)
         checkpoint.measured(key(ROW, number), measure, f"user {number + 1} of {count}")
     users = [checkpoint[key(ROW, number)] for number in range(count)]
     return result(engine.store, request, plan, info, names, users, checkpoint.seconds)
@@ -109,7 +103,7 @@ def plain(names: Sequence[str]) -> list[str]:
 
 
 def asked(
-    context: Context[RunRequest], names: Sequence[str], k: int, cache: PrefillCache, checkpoint: Checkpoint
+    context: Context[RunRequest], names: Sequence[str], k: int, checkpoint: Checkpoint
 ) -> dict[str, Any]:
     """One user under every strategy and control: `{standing: {name: [above, tied]}, shown, target_shown,
     excluded, seconds: {name: number}, placebos: {name: how near}, guard: verdict or None}`.
@@ -129,7 +123,7 @@ def asked(
         value["seconds"][name] = round(clock.seconds, 4)
     asks = {name: same_ranking(inputs) for name, inputs in gathered.items() if name not in COPIES}
     different = {ask: gathered[name] for name, ask in asks.items()}
-    known = dict(zip(different, ranked(list(different.values()), cache), strict=True))
+    known = dict(zip(different, ranked(list(different.values())), strict=True))
     for name, inputs in gathered.items():
         stands, kept = counted(name, inputs) if name in COPIES else known[asks[name]]
         value["standing"][name], value["shown"][name] = stands, len(kept)
@@ -147,16 +141,17 @@ def same_ranking(inputs: Inputs) -> tuple[Any, ...]:
     return tuple(entry.demonstration.id for entry in inputs.chosen), inputs.weights
 
 
-def ranked(many: Sequence[Inputs], cache: PrefillCache) -> list[tuple[list[int], tuple[int, ...]]]:
+def ranked(many: Sequence[Inputs]) -> list[tuple[list[int], tuple[int, ...]]]:
     """Of each how many candidates stand above and level with the target, and which demonstrations had room;
     all prompts are read side by side."""
+    from engine.llm.scoring.memory import PrefillCache
     from engine.llm.scoring.ranking import answers, asked_of, prepare
 
     loaded, asked = many[0].context.loaded, []
     for inputs in many:
         question, fitted, _, _ = prepare(loaded, inputs.task())
         asked.append(asked_of(question, fitted, inputs.task()))
-    found = answers(loaded, asked, cache)
+    found = answers(loaded, asked, PrefillCache())
     return [
         (_stands(one.scores, inputs), ask.fitted.kept)
         for one, inputs, ask in zip(found, many, asked, strict=True)

@@ -138,7 +138,8 @@ def test_what_is_not_enough_is_told_and_in_the_end_all_costs_are_taken() -> None
     )
     assert [(near.passes, of) for near, of in heard] == [(n, 64) for n in (14, 26, 38, 50)]
     assert (found.estimator, found.passes, counted.rows) == ("exact", 64, 64)
-    assert torch.equal(found.effects, exact(game, ones(6)).effects)
+    # In pieces a product of matrices may end in other last digits than at once.
+    assert torch.allclose(found.effects, exact(game, ones(6)).effects, rtol=0, atol=1e-12)
 
 
 def test_a_demonstration_of_weight_zero_is_in_the_table_either_way() -> None:
@@ -147,7 +148,7 @@ def test_a_demonstration_of_weight_zero_is_in_the_table_either_way() -> None:
     effects(remembered, weights)
     table = Tabled(remembered.table())
     assert len(remembered.table()) == 8
-    assert torch.equal(exact(table, weights).effects, exact(steep(4), weights).effects)
+    assert torch.allclose(exact(table, weights).effects, exact(steep(4), weights).effects, rtol=0, atol=1e-12)
 
 
 def test_doubt_about_the_field_widens_intervals_and_never_narrows_them() -> None:

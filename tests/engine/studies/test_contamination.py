@@ -17,7 +17,6 @@ from engine.context import Engine, resolve
 from engine.data.twin_titles import Twin
 from engine.llm.scoring.continuations import continuations
 from engine.llm.scoring.log_probs import Row, prefill, suffix_logprobs
-from engine.llm.scoring.memory import PrefillCache
 from engine.studies import contamination as module
 from engine.studies import renamed_users, title_completion
 from engine.studies.title_completion import Guesser, Halved, halved, partners
@@ -89,7 +88,7 @@ def test_a_killed_study_resumes_and_ends_the_same(
 
 def test_renaming_to_the_same_names_changes_nothing(engine: Engine) -> None:
     inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:2", candidates=6, history=4)))
-    found = renamed_users.measured(inputs, lambda title: title, None, PrefillCache())
+    found = renamed_users.measured(inputs, lambda title: title, None)
     assert found["standing"]["twin"] == found["standing"]["real"]
     assert found["shown"]["twin"] == found["shown"]["real"] == 2
     assert found["other"] is None

@@ -11,7 +11,6 @@ from db.errors import BadInput
 from db.requests import RunRequest, StudyRequest
 from engine.context import Engine, resolve
 from engine.llm.explain.effects import EffectsResult, demonstration_effects
-from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import rank_candidates
 from engine.lrgd.effects import ESTIMATORS
 from engine.studies import faithfulness as module
@@ -63,7 +62,7 @@ def test_every_score_is_held_against_every_truth_but_itself(whole_study: Callabl
 def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
     inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:3")))
     loaded = engine.load(inputs.model)
-    both = scored(loaded, inputs, 3, PrefillCache())
+    both = scored(loaded, inputs, 3)
     for measure, found in both.items():
 
         def alone(estimator: str = "exact", mode: str = "direct", measure: str = measure) -> EffectsResult:
@@ -83,14 +82,14 @@ def test_the_scores_of_a_user_are_those_of_single_runs(engine: Engine) -> None:
         assert found["gain_reprompt"] == pytest.approx(dropped.gains[measure].total, abs=1e-4)
         assert found["values"]["bm25"] == pytest.approx(likeness(inputs))
         assert found["values"]["place"] == [0, 1, 2]
-    assert scored(loaded, inputs, 4, PrefillCache()) == {"short": 3}
+    assert scored(loaded, inputs, 4) == {"short": 3}
 
 
 @pytest.mark.parametrize("measure", ["margin", "loss"])
 def test_the_gradient_is_what_a_little_more_weight_gains(engine: Engine, measure: str) -> None:
     inputs = gather(resolve(engine, RunRequest("toy", "u5", "tiny", "neighbours:3")))
     loaded, task = engine.load(inputs.model), inputs.task()
-    found = scored(loaded, inputs, 3, PrefillCache())[measure]["values"]["gradient"]
+    found = scored(loaded, inputs, 3)[measure]["values"]["gradient"]
     for b in range(3):
         more, less = (
             rank_candidates(

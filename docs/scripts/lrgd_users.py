@@ -47,8 +47,8 @@ PAIRS = (
 """The first less the second."""
 
 
-def main() -> None:
-    """Print the tables."""
+def asked_for(words: list[str] | None = None) -> argparse.Namespace:
+    """What the command line asks for."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("-d", "--dataset", default="simulated")
     arguments.add_argument("-m", "--model", default="embedded")
@@ -56,7 +56,12 @@ def main() -> None:
     arguments.add_argument("--k", type=int, default=4)
     arguments.add_argument("--calibrate", type=int, default=60, help="users on whom the guard's prior rests")
     arguments.add_argument("--later", type=int, default=0, help="purchases after the set was optimized")
-    asked = arguments.parse_args()
+    return arguments.parse_args(words)
+
+
+def main() -> None:
+    """Print the tables."""
+    asked = asked_for()
     with Store.open(Settings()) as store:
         engine = Engine(store, Settings())
         grid = laid_out(engine, ExperimentRequest(asked.dataset, users=asked.users, model=(asked.model,)))

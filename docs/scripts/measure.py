@@ -1,9 +1,9 @@
 """Measure what the results pages show: `python -m docs.scripts.measure [NAME...]`.
 
-Each row of `MEASURED` is a command of Dualens. What it prints is kept, as Markdown, in
-`docs/measured/NAME.md`; `python -m docs.scripts.generate` puts it into the page that names it. A measurement
-that the present engine made with the same words is not made again. The data sets must be there under the
-names used here; `--list` prints what is measured and what is missing.
+Each row of `MEASURED` is a command of Dualens or a script of `docs.scripts`. What it prints is kept, as
+Markdown, in `docs/measured/NAME.md`; `python -m docs.scripts.generate` puts it into the page that names it. A
+measurement that the present engine made with the same words is not made again. The data sets must be there
+under the names used here; `--list` prints what is measured and what is missing.
 """
 
 import argparse
@@ -36,6 +36,7 @@ IN_FLOAT32 = (
     "-float32",
     "-controls",
 )  # endings
+SCRIPT = "docs.scripts."
 USERS = {"simulated": 300}  # of strategies; 100 elsewhere, where prompts are several times as long
 
 
@@ -108,6 +109,8 @@ def _rows() -> dict[str, str]:
     rows["precision-movielens-smollm2-yes-no"] = (
         "bench precision -d movielens -m smollm2 --users 100 --scoring yes_no"
     )
+    for data, users in (("beauty", 16), ("games", 10)):
+        rows[f"lrgd-{data}-smollm2"] = f"{SCRIPT}lrgd_users -d {data} -m smollm2 --users {users}"
     models = " ".join(
         f"--{layout} movielens-{layout}-rated-recicl-until-5-from-smollm2" for layout in ("single", "recicl")
     )
@@ -117,7 +120,7 @@ def _rows() -> dict[str, str]:
 
 
 MEASURED: dict[str, str] = _rows()
-"""Name of the measurement -> the words after `dualens`."""
+"""Name of the measurement -> the words after `dualens`; after `python -m` where they begin with a script."""
 
 
 def variables(name: str) -> dict[str, str]:
@@ -128,9 +131,8 @@ def variables(name: str) -> dict[str, str]:
 
 def command(name: str) -> str:
     """What a person types for it."""
-    return " ".join(
-        [*(f"{key}={value}" for key, value in variables(name).items()), "dualens", MEASURED[name]]
-    )
+    first = "python -m" if MEASURED[name].startswith(SCRIPT) else "dualens"
+    return " ".join([*(f"{key}={value}" for key, value in variables(name).items()), first, MEASURED[name]])
 
 
 def head(name: str) -> str:
@@ -152,7 +154,8 @@ def measure(name: str) -> int:
     """Run one command and keep what it prints; nothing is kept where it fails. Returns its exit status."""
     began = time.monotonic()
     environment = {**os.environ, **variables(name), "DUALENS_TABLES": "markdown"}
-    words = [sys.executable, "-m", "engine", *MEASURED[name].split()]
+    words = MEASURED[name].split()
+    words = [sys.executable, "-m", *([] if words[0].startswith(SCRIPT) else ["engine"]), *words]
     done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode == 0:
         # What the store already had took its time before.

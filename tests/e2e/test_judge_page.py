@@ -31,10 +31,12 @@ def made(store: Store) -> Judging:
 
 
 def press(page: Any, key: str, words: str) -> None:
-    """Press a key once the page listens, and wait for what it leads to."""
+    """Press a key once the page listens, and wait for what it leads to, drawn to its end: until then the field
+    for the reason of the pair before stands beside the new one."""
     still(page)
     page.keyboard.press(key)
     page.get_by_text(words).first.wait_for()
+    still(page)
 
 
 def test_three_pairs_are_judged_by_the_keyboard(

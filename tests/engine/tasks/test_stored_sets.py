@@ -18,7 +18,6 @@ from engine.demos.named import of_set
 from engine.jobs.handlers import study_job
 from engine.llm.loading.load import LoadedModel
 from engine.llm.scoring import ranking
-from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task
 from engine.progress import quiet
 from engine.tasks.inputs import gather
@@ -174,9 +173,9 @@ def test_a_study_takes_one_version_of_a_shared_set_with_its_weights(
     )
     tasks, rank_all = [], ranking.rank_all
 
-    def noted(loaded: LoadedModel, some: list[Task], cache: PrefillCache) -> list[ranking.RankResult]:
+    def noted(loaded: LoadedModel, some: list[Task]) -> list[ranking.RankResult]:
         tasks.extend(some)
-        return rank_all(loaded, some, cache)
+        return rank_all(loaded, some)
 
     monkeypatch.setattr(ranking, "rank_all", noted)
     result = study_job(engine, asked.to_json(), quiet)

@@ -36,7 +36,7 @@ from dashboard.ui.notices import (
     problem,
     told,
 )
-from db import datasets, jobs, models, runs, sets
+from db import datasets, guided, jobs, models, runs, sets
 from db import demonstrations as demos
 from db.datasets import DatasetInfo, Interaction, UserInfo
 from db.errors import NotFound
@@ -48,14 +48,14 @@ from db.requests.strategy_spec import reference_of
 def page() -> None:
     """Draw the page for the current view."""
     session.went_back()
-    view = session.view()
-    if view.dataset is None:
-        view = session.opening_view()
-        session.correct(view)
     stocked = datasets.listing(session.store())
-    if not stocked or (setting_up() and not runs.listing(session.store(), limit=1)):
+    if not stocked or (setting_up() and not _own_runs()):
         first_steps()
         return
+    view = session.view()
+    if view.dataset is None:  # not before the set-up is over: it ends with the run to open on
+        view = session.opening_view()
+        session.correct(view)
     info = next((each for each in stocked if each.name == view.dataset), None)
     known_models = models.listing(session.store())
     if view.model is None and known_models:
@@ -184,6 +184,12 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     optimize_dialog.shown(view, words)
     set_dialog.shown(view, info)
     template_editor.shown(view)
+
+
+def _own_runs() -> bool:
+    """Whether there is a run beside those that the set-up stores first, for the guided start."""
+    newest = runs.listing(session.store(), limit=guided.STORED + 1)
+    return any(guided.TAG not in each.tags for each in newest)
 
 
 def setting_up() -> Job | None:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.screens.recommend import history, lists_card
 from dashboard.state import live, outcome, waiting
-from db import datasets, jobs, models, runs
+from db import datasets, guided, jobs, models, runs
 from db.requests import Chosen, RunRequest, request_digest
 from db.store import Store
 from tests.support import shop
@@ -44,6 +44,25 @@ def test_a_set_up_that_failed_says_why(open_page: Open, store: Store) -> None:
     jobs.claim(store, "me")
     jobs.fail(store, job.id, "me", "The disk is <b>full</b>.")
     assert "The disk is <b>full</b>." in texts(open_page())
+
+
+def test_a_page_that_was_open_during_the_set_up_opens_on_the_run_it_ends_with(
+    open_page: Open, store: Store
+) -> None:
+    """Not on another user of the data set, which is there before any run, nor on a run of the guided start."""
+    job = jobs.submit(store, "setup", {})
+    jobs.claim(store, "me")
+    shop.stock(store)
+    app = open_page()
+    assert "Setting up" in texts(app)
+    for_the_tour = rank(store, RunRequest("simulated", "shopper 0007"))
+    runs.annotate(store, for_the_tour.key, tags=[guided.TAG])
+    assert "Setting up" in texts(app.run())
+    effects(store, rank(store, RunRequest("simulated", "shopper 0012")))
+    jobs.finish(store, job.id, "me", {})
+    app.run()
+    assert app.query_params["user"] == "shopper 0012"
+    assert "In one sentence" in texts(app)
 
 
 def test_it_opens_on_the_newest_run(open_page: Open, stocked: Store) -> None:

@@ -30,12 +30,7 @@ WITH_SEARCH = ",".join(("none", "random", "bm25", "neighbours", *SEARCHED, "copy
 WITHOUT_TARGET = "none,random,bm25,neighbours,placebo,placebo-users,copy,copy-histories"
 # Beginnings of names: SmolLM2 on a CPU, many users.
 IN_BFLOAT16 = ("experiment-", "selector-", "scoring-", "placebo-", "contamination-games")
-IN_FLOAT32 = (
-    "experiment-simulated",
-    "experiment-smollm2-movielens-again",
-    "-float32",
-    "-controls",
-)  # endings
+IN_FLOAT32 = ("experiment-simulated", "movielens-again", "-float32", "-controls")  # endings
 SCRIPT = "docs.scripts."
 USERS = {"simulated": 300}  # of strategies; 100 elsewhere, where prompts are several times as long
 
@@ -91,6 +86,8 @@ def _rows() -> dict[str, str]:
         file = f"docs/examples/smollm2-{data}.yaml"
         rows[f"placebo-{data}"] = f"experiment run {file} --reference placebo:4"
         rows[f"contamination-{data}"] = f"study contamination -d {data} -m smollm2 --users 100"
+    file = "docs/examples/smollm2-movielens-again-controls.yaml"
+    rows["placebo-movielens-again"] = f"experiment run {file} --reference embedding:4"
     rows["methods-random"] = "bench methods --users 100 --demos random:4"
     rows["methods-neighbours"] = "bench methods --users 100 --seed 1"
     rows["speed-ranking"] = "bench ranking"

@@ -56,7 +56,24 @@ def asked_for(words: list[str] | None = None) -> argparse.Namespace:
     arguments.add_argument("--k", type=int, default=4)
     arguments.add_argument("--calibrate", type=int, default=60, help="users on whom the guard's prior rests")
     arguments.add_argument("--later", type=int, default=0, help="purchases after the set was optimized")
+    arguments.add_argument("--history", type=int, default=10, help="items of a history in the prompt")
+    arguments.add_argument("--pool", type=int, default=8, help="demonstrations looked at, of each source")
+    arguments.add_argument("--probes", type=int, default=10, help="earlier purchases to optimize on")
     return arguments.parse_args(words)
+
+
+def _optimizing(asked: argparse.Namespace, user: str, **how: Any) -> OptimizeRequest:
+    """A set for this user. `how`: the guard and what it rests on."""
+    return OptimizeRequest(
+        asked.dataset,
+        user,
+        asked.model,
+        size=asked.k,
+        history=asked.history,
+        pool=asked.pool,
+        probes=asked.probes,
+        **how,
+    )
 
 
 def main() -> None:
@@ -89,15 +106,20 @@ def _lasting(engine: Engine, asked: argparse.Namespace, user: str) -> list[list[
     start = len(own) - 1 - asked.later
     if start < MIN_HISTORY:
         return []
-    request = OptimizeRequest(asked.dataset, user, asked.model, size=asked.k, guard=False, calibrate=0)
+    request = _optimizing(asked, user, guard=False, calibrate=0)
     return [long_term_effect(engine, request, start)["points"]]
 
 
 def _measured(engine: Engine, asked: argparse.Namespace, user: str) -> dict[str, Any]:
     """`{values: {way: {measure: number}}, verdict, shown}` of a user."""
-    of: dict[str, Any] = {"dataset": asked.dataset, "user": user, "model": asked.model}
-    free = optimize(engine, OptimizeRequest(**of, size=asked.k, guard=False, calibrate=0)).result
-    guarded = optimize(engine, OptimizeRequest(**of, size=asked.k, calibrate=asked.calibrate)).result
+    of: dict[str, Any] = {
+        "dataset": asked.dataset,
+        "user": user,
+        "model": asked.model,
+        "history": asked.history,
+    }
+    free = optimize(engine, _optimizing(asked, user, guard=False, calibrate=0)).result
+    guarded = optimize(engine, _optimizing(asked, user, calibrate=asked.calibrate)).result
     after = {"demonstrations": tuple(Chosen(each["id"], each["weight"]) for each in free["chosen"])}
     applied = {"demonstrations": tuple(Chosen(each["id"], each["weight"]) for each in guarded["chosen"])}
     before = {"demos": f"neighbours:{asked.k}"}

@@ -31,8 +31,8 @@ def made(store: Store) -> Judging:
 
 
 def press(page: Any, key: str, words: str) -> None:
-    """Press a key once the page listens, and wait for what it leads to, drawn to its end: until then the field
-    for the reason of the pair before stands beside the new one."""
+    """Press a key once the page listens, and wait for what it leads to, drawn to its end: until then the
+    field for the reason of the pair before stands beside the new one."""
     still(page)
     page.keyboard.press(key)
     page.get_by_text(words).first.wait_for()

@@ -49,7 +49,7 @@ def test_a_set_up_that_failed_says_why(open_page: Open, store: Store) -> None:
 def test_a_page_that_was_open_during_the_set_up_opens_on_the_run_it_ends_with(
     open_page: Open, store: Store
 ) -> None:
-    """Not on another user of the data set, which is there before any run, nor on a run of the guided start."""
+    """Not on another user of the data set, which is there before any run, nor on the guided start's."""
     job = jobs.submit(store, "setup", {})
     jobs.claim(store, "me")
     shop.stock(store)

@@ -106,8 +106,8 @@ def _rows() -> dict[str, str]:
     rows["precision-movielens-smollm2-yes-no"] = (
         "bench precision -d movielens -m smollm2 --users 100 --scoring yes_no"
     )
-    for data, users in (("beauty", 16), ("games", 10)):
-        rows[f"lrgd-{data}-smollm2"] = f"{SCRIPT}lrgd_users -d {data} -m smollm2 --users {users}"
+    words = "--users 9 --calibrate 40 --history 5 --pool 4 --probes 6"
+    rows["lrgd-games-smollm2"] = f"{SCRIPT}lrgd_users -d games -m smollm2 {words}"
     models = " ".join(
         f"--{layout} movielens-{layout}-rated-recicl-until-5-from-smollm2" for layout in ("single", "recicl")
     )

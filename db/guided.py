@@ -16,7 +16,7 @@ from db.store import Store
 
 TAG = "guided start"
 """Of the runs that the set-up stores for it: they are looked through first."""
-STORED = 2  # so many
+STORED = 2  # runs of one set-up have the tag
 MODE, MEASURE = "direct", "margin"  # what turning a demonstration off by its weight is measured by
 _LOOKED_THROUGH = 40
 _OTHERS = 60  # runs of the same user

@@ -149,19 +149,26 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     outdated.mark(marks[outdated.DESK], outdated.DESK, view)
     if outcome is None:
         outdated.mark(marks[outdated.LIST], outdated.LIST, view)
-    gold = timeline(view, user, past, words, info)
+    above = st.container()
     left, right = st.columns((1.08, 1), gap="small")
     with left:
         list_card = card("list")
     with right:
         desk_card = card("desk")
+    total = None
+    if outcome is not None:  # what is stored waits for nothing: not even for the desk to be drawn
+        with list_card:
+            total = board(view, outcome, words.past)
+    with above:
+        gold = timeline(view, user, past, words, info)
     with desk_card:
         # Before anything that waits: what a person moves meanwhile belongs to the demonstrations on the desk.
         desk = start(view, outcome, info, past)
-    outcome = outcome or asked(view, filed)
+    if outcome is None:
+        outcome = asked(view, filed)
+        with list_card:
+            total = board(view, outcome, words.past)
     target_card(gold, view, past, words, revealed=outcome.run is not None)
-    with list_card:
-        total = board(view, outcome, words.past)
     outdated.shown(outcome.run)
     if outcome.current or outcome.run is None:
         marks[outdated.LIST].empty()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.screens.recommend import history, lists_card
+from dashboard.screens.recommend import desk, history, lists_card
 from dashboard.state import live, outcome, waiting
 from db import datasets, guided, jobs, models, runs
 from db.requests import Chosen, RunRequest, request_digest
@@ -407,3 +407,21 @@ def test_of_a_long_history_the_newest_items_are_read(
     assert not app.exception
     assert f"of {user.length - 1} enter the prompt" in texts(app)
     assert app.dataframe[0].value[""].tolist()[-1] == "target"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_stored_list_is_drawn_before_the_desk_and_a_desk_before_a_wait(
+    open_page: Open, stocked: Store, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """What is there is sent first; where nothing is, no slider waits for an answer."""
+    drawn: list[str] = []
+    for name, module in (("board", lists_card), ("timeline", history), ("start", desk)):
+        usual = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, of=usual, named=name: (drawn.append(named), of(*a))[1])
+    app = open_page(**(LINK if known else {**LINK, "user": "shopper 0003"}))
+    drawn.clear()
+    with FakeEngine(stocked):
+        button(app, "Run").click().run()
+    assert not app.exception
+    last = ["board", "timeline", "start"] if known else ["timeline", "start", "board"]
+    assert drawn[:3] == last

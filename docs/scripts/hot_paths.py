@@ -1,4 +1,4 @@
-"""Where the processor's time goes on three paths: `python -m docs.scripts.hot_paths [--model NAME]`.
+"""Where the processor's time goes on four paths: `python -m docs.scripts.hot_paths [--model NAME]`.
 
 Prints, as a Markdown table, the share of each path's time that torch's operations take by themselves, the six
 largest of each; what is left is Python and everything smaller.
@@ -51,6 +51,7 @@ def main() -> None:
     rank_candidates(loaded, task, cache)
     moved = replace(task, weights=(0.4, *[1.0] * (len(task.demos) - 1)))
     paths = {
+        "20 candidates after 960 tokens": lambda: rank_candidates(loaded, task, PrefillCache()),
         "five rankings of about 270 tokens, side by side": partial(rank_all, loaded, short),
         "a weight changed after 960 tokens": partial(rank_candidates, loaded, moved, cache),
         "effects, exact, k = 4, margin of 20": partial(demonstration_effects, loaded, short[0], "exact"),

@@ -1,5 +1,6 @@
 """Ranking candidates after one shared prompt beside one whole prompt per candidate."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -26,13 +27,14 @@ CANDIDATES = (20, 100)
 
 def ranking(loaded: LoadedModel, tasks: Sequence[Task], most: int = MOST) -> dict:
     """Medians over the tasks' users. Of the whole prompts at most `most` are run, the others counted by their
-    tokens. The ranking without demonstrations, which `rank` gives too, is not counted."""
-    speed = rate(loaded)
-    rows = []
+    tokens. The ranking without demonstrations, which `rank` gives too, is not counted. The floor of each user
+    is at the rate of that moment, as what else a machine does comes and goes."""
+    rows, speeds = [], []
     _timed(loaded, cut(loaded, tasks[0], CANDIDATES[0]), 1)  # once unmeasured
     for count in CANDIDATES:
         asked = [cut(loaded, task, count) for task in tasks]
         users = [_timed(loaded, task, most) for task in asked]
+        speeds += [user["speed"] for user in users]
         rows.append(
             {
                 "candidates": count,
@@ -42,14 +44,14 @@ def ranking(loaded: LoadedModel, tasks: Sequence[Task], most: int = MOST) -> dic
                 },
                 "faster_than_whole": middle([user["whole_ms"] / user["ms"] for user in users]),
                 "faster_than_whole_stock": middle([user["whole_stock_ms"] / user["ms"] for user in users]),
-                "floor_ms": middle([1000 * user["flops"] / speed for user in users]),
-                "times_floor": middle([user["ms"] / 1000 * speed / user["flops"] for user in users]),
+                "floor_ms": middle([1000 * user["flops"] / user["speed"] for user in users]),
+                "times_floor": middle([user["ms"] / 1000 * user["speed"] / user["flops"] for user in users]),
             }
         )
     at = {row["candidates"]: row for row in rows}
     return {
         "bench": "ranking",
-        **described(loaded, speed),
+        **described(loaded, statistics.median(speeds)),
         "users": len(tasks),
         "rows": rows,
         "bars": [
@@ -101,6 +103,7 @@ def _timed(loaded: LoadedModel, task: Task, most: int) -> dict[str, float]:
         loaded.device,
     )
     return {
+        "speed": rate(loaded),
         "tokens": len(fitted.encoded),
         "ms": 1000 * seconds["shared"],
         "whole_ms": 1000 * seconds["whole"] * times,

@@ -14,7 +14,7 @@ from dashboard.screens.guide.markdown import Image, parts
 from dashboard.ui import help
 from db.requests import OptimizeRequest, RunRequest, StudyRequest, TuneRequest
 from db.requests.fields import described
-from docs.scripts import generate, lrgd_users, measure
+from docs.scripts import generate, measure
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -57,8 +57,7 @@ def test_measurements_that_pages_show_are_made_by_commands_that_exist() -> None:
     for words in measure.MEASURED.values():
         first, *others = words.split()
         if first.startswith(measure.SCRIPT):
-            lrgd_users.asked_for(others)
-            assert first.endswith("lrgd_users")
+            importlib.import_module(first).asked_for(others)
         else:
             parsed([first, *others])
 

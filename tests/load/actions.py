@@ -2,9 +2,11 @@
 
     python -m tests.load.actions                ten actions, 8 times each: the figures of the documentation
     python -m tests.load.actions --times 2
+    python -m tests.load.actions --model FOLDER  those of the desk, with a model that takes seconds
 
 Each wait is from the click or key to the moment in which what was asked for is drawn. Everything runs in a
-workspace of its own, with the embedded model on the simulated store, in a window of 1440 x 900 pixels.
+workspace of its own, with the embedded model on the simulated store unless another one's folder is given, in
+a window of 1440 x 900 pixels.
 """
 
 import argparse
@@ -20,10 +22,12 @@ from typing import Any
 from db import datasets, runs
 from db.settings import Settings
 from db.store import Store
+from engine.context import Engine
 from tests.load.people import engine
 from tests.load.slider import Desk, at, begin, chromium, opened, opening
 from tests.support.server import SERVE, served
 
+GIVEN = "given"  # the name of a model whose folder was given
 EFFECTS = "svg[aria-label^='Effect of each demonstration']:not([aria-label*='Not measured yet'])"
 
 
@@ -41,8 +45,8 @@ class Waits:
         self.of.setdefault(what, []).append(1000 * (time.perf_counter() - start))
 
 
-def measure(times: int, folder: Path) -> dict[str, list[float]]:
-    """All waits by action."""
+def measure(times: int, folder: Path, model: str | None = None) -> dict[str, list[float]]:
+    """All waits by action; with a model's folder those of the desk alone, with that model."""
     home = folder / "home"
     settings = Settings(home=home, database_url=f"sqlite:///{home}/dualens.db")
     waits = Waits()
@@ -53,29 +57,34 @@ def measure(times: int, folder: Path) -> dict[str, list[float]]:
         chromium() as browser,
     ):
         opening(browser, store, url)  # what a server does once is not measured
-        for _ in range(times):
+        if model is not None:
+            Engine(store, settings).register(GIVEN, model)
+        for _ in range(times if model is None else 0):
             waits.of.setdefault("open the first page in a new window", []).append(
                 opening(browser, store, url).total
             )
         with opened(browser, store) as desk:
-            at_the_desk(desk, url, times, waits)
-            other_pages(desk, times, waits)
+            at_the_desk(desk, url, times, waits, "embedded" if model is None else GIVEN)
+            if model is None:
+                other_pages(desk, times, waits)
     return waits.of
 
 
-def at_the_desk(desk: Desk, url: str, times: int, waits: Waits) -> None:
+def at_the_desk(desk: Desk, url: str, times: int, waits: Waits, model: str) -> None:
     """Run, effects, a weight moved and put back."""
     page, info = desk.page, datasets.get(desk.store, "simulated")
+    address = ""
     for number in range(times):
         user = datasets.random_user(desk.store, info.id, 100 + number, 8).user_id
-        page.goto(f"{url}/?data=simulated&user={user}&model=embedded")
+        address = f"{url}/?data=simulated&user={user}&model={model}"
+        page.goto(address)
         run = page.get_by_role("button", name="Run", exact=True)
         run.wait_for()
         desk.rest()
         waits.timed("Run: the list of another user", run.click, desk.until_shown)
-        waits.timed("then: the effect of each demonstration", lambda: None, page.locator(EFFECTS).wait_for)
-        desk.rest()
-    page.goto(url)
+        waits.timed("then: first bars", lambda: None, page.locator(EFFECTS).wait_for)
+        waits.timed("then: the last pass of the effects", lambda: None, desk.rest)
+    page.goto(address)
     begin(desk)
     for number in range(times):
         for what, key in (("move a weight: a new list", "ArrowRight"), ("put it back", "ArrowLeft")):
@@ -140,9 +149,10 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.load.actions", description=__doc__)
     parser.add_argument("--times", type=int, default=8)
+    parser.add_argument("--model", help="the folder of a model")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(table(measure(asked.times, Path(folder))))
+        print(table(measure(asked.times, Path(folder), asked.model)))
 
 
 if __name__ == "__main__":

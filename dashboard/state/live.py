@@ -179,8 +179,8 @@ class Watch:
                 pause = LOOK_S
                 with contextlib.suppress(Exception):  # the store may be busy or away; the pages say so
                     pause = self._tick()
-                if self.awaited:
-                    changes.wait(AWAITED_S, pause, self.stir)
+                if self.awaited or pause < LOOK_S:  # an open job is shown: its end is seen when it is written
+                    changes.wait(AWAITED_S if self.awaited else pause, pause, self.stir)
                 else:
                     self.stir.wait(pause)
                 self.stir.clear()
@@ -188,17 +188,17 @@ class Watch:
     def _tick(self) -> float:
         """Look once; returns seconds until the next look."""
         with self.lock:
-            awaited = list(self.awaited)
-        if awaited:
-            over = queue.ended(self.store, awaited)
-            with self.lock:
-                for job_id in over:
-                    for event in self.awaited.pop(job_id, []):
-                        event.set()
+            shown = {part.job for part in self.parts.values() if part.job and self.last.job(part.job)}
+            asked = shown.union(self.awaited)
+        over = queue.ended(self.store, asked) if asked else set()
+        with self.lock:
+            for job_id in over:
+                for event in self.awaited.pop(job_id, []):
+                    event.set()
         gone = self._leave()
         with self.lock:
             busy = any(self.last.job(part.job) for part in self.parts.values() if part.job)
-        look = self.look(OPEN_S if busy else LOOK_S - 0.05)
+        look = self.look(0.0 if shown & over else OPEN_S if busy else LOOK_S - 0.05)
         self._draw(look)
         for job_id in gone:
             jobs.let_go(self.store, job_id)

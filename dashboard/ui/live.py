@@ -4,6 +4,8 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from dashboard.state import live, session
@@ -31,3 +33,25 @@ def part(
 
     drawn.__qualname__ = f"part.{draw.__module__}.{draw.__qualname__}"  # the name that tells parts apart
     st.fragment(told()(drawn))()
+
+
+def again(fragment: str | None = None) -> None:
+    """Draw the page again at once, or, from a part that is drawn by itself, the fragment of this key alone.
+
+    Streamlit's `rerun` names fragments in callbacks only, so this asks as it does; a test holds it against
+    the installed version.
+    """
+    context = get_script_run_ctx()
+    if fragment is None or context is None or not context.fragment_ids_this_run:
+        st.rerun()
+    if context.script_requests is not None:
+        asked = RerunData(
+            query_string=context.query_string,
+            page_script_hash=context.page_script_hash,
+            fragment_id_queue=context.fragment_storage.resolve_target(fragment),
+            is_fragment_scoped_rerun=True,
+            cached_message_hashes=context.cached_message_hashes,
+            context_info=context.context_info,
+        )
+        context.script_requests.request_rerun(asked)
+        st.empty()  # here the run ends, and the one that was asked for begins

@@ -38,18 +38,19 @@ LOST = {  # what becomes of a running job whose process has ended
 }
 
 
-def watch(job: Job, what: str | Callable[[Job], str]) -> None:
+def watch(job: Job, what: str | Callable[[Job], str], fragment: str | None = None) -> None:
     """Show a pending job and run the page again when it has ended. Keeps its height while it waits.
 
-    `what`: what it does; it may depend on how the job stands.
+    `what`: what it does; it may depend on how the job stands. `fragment`: the key of the one that alone shows
+    what the job makes.
     """
-    live.part(_look, job.id, what, look=looking.of_job, of=(job.id,), job=job.id)
+    live.part(_look, job.id, what, fragment, look=looking.of_job, of=(job.id,), job=job.id)
 
 
-def _look(job_id: int, what: str | Callable[[Job], str]) -> None:
+def _look(job_id: int, what: str | Callable[[Job], str], fragment: str | None) -> None:
     job = seen(session.store(), job_id)
     if job.state in ENDED and not dialogs.any_open():  # closing a dialog draws the page again
-        st.rerun()
+        live.again(fragment)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"watch-{job_id}"):
         line(job, what if isinstance(what, str) else what(job))
         rights.change_button(

@@ -21,12 +21,13 @@ Path = tuple[int, ...]
 
 
 class Browser:
-    """One tab. `sent`: messages that came; `elements`: what is drawn, by its place."""
+    """One tab. `sent`: messages that came; `whole`: runs of the whole page; `elements`: what is drawn, by its
+    place."""
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
         self.elements: dict[Path, Any] = {}
-        self.sent = self.bytes = 0
+        self.sent = self.bytes = self.whole = 0
         self.finished = asyncio.Event()
         self.runs = 0
         self.session = ""
@@ -66,6 +67,7 @@ class Browser:
     def _begin(self, fragments: list[str]) -> None:
         """A run begins: what it draws replaces what was there."""
         if not fragments:
+            self.whole += 1
             self._stop_timers()
         for place in list(self.elements):
             if not fragments or self._places.get(place) in fragments:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.report import pictures
 from dashboard.screens.recommend import (
+    BENCH,
     desk_row,
     export_dialog,
     fill,
@@ -360,12 +361,13 @@ def _verdict(view: View, outcome: Outcome, measured: Measured) -> None:
 def _trust(run: Run, measured: Measured) -> None:
     effects = measured.result
     if measured.pending is not None and effects is None:
-        progress.watch(measured.pending, partial(_measuring, run.key))
+        progress.watch(measured.pending, partial(_measuring, run.key), BENCH)
     elif measured.problem and effects is None:
         problem(f"The effects could not be measured. {measured.problem}")
     elif effects is not None:
         if measured.pending is not None:
-            progress.watch(measured.pending, "Effects if you turn it down; measuring what dropping it does")
+            what = "Effects if you turn it down; measuring what dropping it does"
+            progress.watch(measured.pending, what, BENCH)
         elif measured.problem:
             st.caption(f":orange[Note:] what dropping does is not known. {md(measured.problem)}")
         said = [words.meaning(effects), words.faithfulness(effects), words.how_measured(effects)]

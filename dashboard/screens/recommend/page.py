@@ -5,6 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard.screens.recommend import (
+    BENCH,
     export_dialog,
     forgetting,
     optimize_dialog,
@@ -134,7 +135,7 @@ def chosen_user(view: View, info: DatasetInfo | None) -> UserInfo | None:
         return None
 
 
-@st.fragment(key="bench")
+@st.fragment(key=BENCH)
 def bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     """History, lists and desk. A weight, a move or a drop runs only this part of the page again."""
     with told():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.state import live
+from dashboard.state import live, outcome
 from dashboard.state.live import Look, Watch
 from dashboard.ui import engine_status, progress
 from db import jobs, queue, workers
@@ -19,6 +19,7 @@ from db.store import Store
 from db.workers import Worker
 from tests.support import shop
 from tests.support.browser import Browser, tab
+from tests.support.fake_engine import FakeEngine
 from tests.support.server import forked
 
 
@@ -142,6 +143,43 @@ def test_idle_pages_are_sent_nothing_and_all_learn_of_a_change(settings: Setting
 
     with forked(settings) as url:
         asyncio.run(look(url))
+
+
+def test_the_end_of_a_job_that_is_shown_is_seen_at_once(store: Store, pages: dict[str, Any]) -> None:
+    """What was looked at a moment ago is looked at again then, and only then."""
+    watch = Watch(store)
+    job = jobs.submit(store, "study", {})
+    watch.show("a", "line", live.of_job, (job.id,), job.id)
+    before = watch.last
+    watch._tick()
+    assert watch.last is before
+    jobs.stop(store, job.id)
+    watch._tick()
+    assert pages["asked"] == [("a", "line")]
+    before = watch.last
+    watch._tick()
+    assert watch.last is before
+
+
+def test_a_ranking_and_its_effects_come_without_a_run_of_the_whole_page(
+    settings: Settings, store: Store
+) -> None:
+    """Against the installed Streamlit: a part of a page asks for the fragment around it."""
+    shop.stock(store)
+
+    async def ask(url: str) -> None:
+        async with tab(url) as page:
+            await page.run(query="data=simulated&user=shopper+0012&model=embedded")
+            await page.click("Run")
+            await page.until(lambda it: "Ranking" in it.text())
+            before = page.whole
+            for shown in ("Measuring effects", "measuring what dropping it does", "Effects if you drop it"):
+                await page.until(lambda it, shown=shown: shown in it.text())
+            assert page.whole == before
+
+    slow = {"rank": outcome.RANK_WAIT_S + 1, "effects": outcome.EFFECTS_WAIT_S + 1}
+    with FakeEngine(store, slow), forked(settings) as url:
+        asyncio.run(ask(url))
 
 
 def test_a_page_that_closes_ends_its_work(settings: Settings, store: Store) -> None:

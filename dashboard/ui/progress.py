@@ -50,7 +50,7 @@ def watch(job: Job, what: str | Callable[[Job], str], fragment: str | None = Non
 def _look(job_id: int, what: str | Callable[[Job], str], fragment: str | None) -> None:
     job = seen(session.store(), job_id)
     if job.state in ENDED and not dialogs.any_open():  # closing a dialog draws the page again
-        live.again(fragment)
+        live.again(fragment if job.state == jobs.COMPLETED else None)  # a failure may be noted elsewhere
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"watch-{job_id}"):
         line(job, what if isinstance(what, str) else what(job))
         rights.change_button(

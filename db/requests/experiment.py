@@ -49,7 +49,8 @@ class ExperimentRequest(Request):
         int,
         Field(ge=0, le=10_000_000),
         Asked(
-            "Leave out so many of the first users drawn, such as those that a choice was made on",
+            "Leave out so many of the first users drawn, such as those that a choice was made on with the "
+            "same baselines",
             "first users left out",
             guide="experiments#other-users",
             later=True,

@@ -6,8 +6,9 @@ Each user's last purchase is ranked with no demonstrations, random ones, neighbo
 both stages make of the pool (after), which is optimized on earlier purchases and applied without the guard,
 so that its effect is seen at all. Beside it stands what the guard would have applied. Before and after are
 ranked again under edits of the dual model. With `--later 3`, a set that was optimized four purchases ago is
-used at each purchase since, beside one optimized anew at each. All of it is stored: stopped, the same command
-goes on. LRGD (arXiv 2504.04386) is reconstructed here.
+used at each purchase since, beside one optimized anew at each. Runs and optimizations are stored: stopped,
+the same command goes on; only the rankings of later purchases are made again. LRGD (arXiv 2504.04386) is
+reconstructed here.
 """
 
 import argparse

@@ -9,7 +9,6 @@ import streamlit as st
 
 from dashboard.report import pictures
 from dashboard.screens.recommend import (
-    BENCH,
     desk_row,
     export_dialog,
     fill,
@@ -18,6 +17,7 @@ from dashboard.screens.recommend import (
     set_dialog,
     target_marks,
     usual,
+    welcome,
 )
 from dashboard.screens.recommend.desk_row import ROW_PX
 from dashboard.screens.recommend.effects_chart import Bar, effects
@@ -361,13 +361,13 @@ def _verdict(view: View, outcome: Outcome, measured: Measured) -> None:
 def _trust(run: Run, measured: Measured) -> None:
     effects = measured.result
     if measured.pending is not None and effects is None:
-        progress.watch(measured.pending, partial(_measuring, run.key), BENCH)
+        progress.watch(measured.pending, partial(_measuring, run.key), welcome.around())
     elif measured.problem and effects is None:
         problem(f"The effects could not be measured. {measured.problem}")
     elif effects is not None:
         if measured.pending is not None:
             what = "Effects if you turn it down; measuring what dropping it does"
-            progress.watch(measured.pending, what, BENCH)
+            progress.watch(measured.pending, what, welcome.around())
         elif measured.problem:
             st.caption(f":orange[Note:] what dropping does is not known. {md(measured.problem)}")
         said = [words.meaning(effects), words.faithfulness(effects), words.how_measured(effects)]

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.charts.bump import height, pair, shown
-from dashboard.screens.recommend import BENCH, other_lists
+from dashboard.screens.recommend import other_lists, welcome
 from dashboard.state.outcome import Outcome
 from dashboard.state.view import View
 from dashboard.text import words
@@ -98,7 +98,7 @@ def _body(view: View, outcome: Outcome) -> Any:
 def _status(outcome: Outcome) -> None:
     """Where the numbers come from, or what is being waited for."""
     if outcome.pending is not None:
-        progress.watch(outcome.pending, "Ranking", BENCH)
+        progress.watch(outcome.pending, "Ranking", welcome.around())
         return
     run = outcome.run
     if run is None or not outcome.current:

@@ -50,7 +50,8 @@ def page() -> None:
     """Draw the page for the current view."""
     session.went_back()
     stocked = datasets.listing(session.store())
-    if not stocked or (setting_up() and not _own_runs()):
+    waiting = setting_up()
+    if not stocked or (waiting and not _older_runs(waiting)):
         first_steps()
         return
     view = session.view()
@@ -194,10 +195,11 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     template_editor.shown(view)
 
 
-def _own_runs() -> bool:
-    """Whether there is a run beside those that the set-up stores first, for the guided start."""
-    newest = runs.listing(session.store(), limit=guided.STORED + 1)
-    return any(guided.TAG not in each.tags for each in newest)
+def _older_runs(setup: Job) -> bool:
+    """Whether there is a run from before this set-up, which stores one more than those of the guided start:
+    before its end none of its own is the one to open on."""
+    newest = runs.listing(session.store(), limit=guided.STORED + 2)
+    return any(each.created_at < setup.created_at for each in newest)
 
 
 def setting_up() -> Job | None:

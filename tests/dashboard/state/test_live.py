@@ -13,13 +13,14 @@ import pytest
 from dashboard.state import live, outcome
 from dashboard.state.live import Look, Watch
 from dashboard.ui import engine_status, progress
-from db import jobs, queue, workers
+from db import guided, jobs, queue, runs, workers
+from db.requests import RunRequest
 from db.settings import Settings
 from db.store import Store
 from db.workers import Worker
 from tests.support import shop
 from tests.support.browser import Browser, tab
-from tests.support.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine, rank
 from tests.support.server import forked
 
 
@@ -180,6 +181,26 @@ def test_a_ranking_and_its_effects_come_without_a_run_of_the_whole_page(
     slow = {"rank": outcome.RANK_WAIT_S + 1, "effects": outcome.EFFECTS_WAIT_S + 1}
     with FakeEngine(store, slow), forked(settings) as url:
         asyncio.run(ask(url))
+
+
+def test_what_stands_above_the_desk_until_the_first_ranking_goes_with_it(
+    settings: Settings, store: Store
+) -> None:
+    """However long that ranking takes: it then draws the whole page."""
+    shop.stock(store)
+    for user in ("shopper 0003", "shopper 0007"):
+        runs.annotate(store, rank(store, RunRequest("simulated", user)).key, tags=[guided.TAG])
+    rank(store, RunRequest("simulated", "shopper 0009"))
+
+    async def ask(url: str) -> None:
+        async with tab(url) as page:
+            await page.run(query="data=simulated&user=shopper+0012&model=embedded")
+            assert "New here?" in page.text()
+            await page.click("Run")
+            await page.until(lambda it: "In one sentence" in it.text() and "New here?" not in it.text())
+
+    with FakeEngine(store, {"rank": outcome.RANK_WAIT_S + 1}), forked(settings) as url:
+        asyncio.run(asyncio.wait_for(ask(url), 120))
 
 
 def test_a_page_that_closes_ends_its_work(settings: Settings, store: Store) -> None:

@@ -56,6 +56,7 @@ def test_a_page_that_was_open_during_the_set_up_opens_on_the_run_it_ends_with(
     app = open_page()
     assert "Setting up" in texts(app)
     for_the_tour = rank(store, RunRequest("simulated", "shopper 0007"))
+    assert "Setting up" in texts(app.run()), "it gets its tag only once the other one is there"
     runs.annotate(store, for_the_tour.key, tags=[guided.TAG])
     assert "Setting up" in texts(app.run())
     effects(store, rank(store, RunRequest("simulated", "shopper 0012")))

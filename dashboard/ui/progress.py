@@ -68,7 +68,7 @@ def line(job: Job, what: str) -> None:
     engine, before = looking.of_engine(look), queue.before(look.open, job.id)
     text = describe(job, "Stopping" if job.stop_asked else what, now, engine, before)
     if job.progress is None:
-        st.markdown(f":shimmer[{text}]" if job.state == "RUNNING" else text, width="stretch")
+        st.markdown(text, width="stretch")
     else:
         st.progress(min(1.0, max(0.0, job.progress)), text=text)
 

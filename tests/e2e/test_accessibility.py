@@ -35,7 +35,7 @@ NAMELESS = """[...document.querySelectorAll(".stPlotlyChart:not([aria-label]), .
 COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 THEMES = {"light": {}, "dark": {"runOnly": COLOURS}}
 THEMED = "theme => getComputedStyle(document.documentElement).colorScheme === theme"
-SETTLED = "!document.querySelector('[class*=st-key-old-], [class*=st-key-gone-]')"  # else pale: inactive
+SETTLED = "!document.querySelector('[class^=old-], [class^=gone-]')"  # else pale: inactive
 MOVED = """document.getAnimations().every(each => each.playState !== "running"
   || each.effect.getComputedTiming().endTime === Infinity)"""  # what opened has faded in
 FADED_MS = 2_000  # a part that was pale while its page was drawn again is whole

@@ -28,6 +28,9 @@ SAMPLE = """() => {
     sentence: seen('.st-key-verdict p'),
     waits: document.body.innerText.includes('Ranking') ? 'yes' : ''}), 50);
 }"""
+ENDLESS = """document.getAnimations()
+  .filter(each => each.effect.getComputedTiming().iterations === Infinity)
+  .map(each => each.effect.target.className)"""
 Sample = dict[str, str]
 LEAST = 20  # moments of waiting: about a second
 
@@ -79,6 +82,20 @@ def test_another_user_hides_the_answer_of_the_one_before(page: Any, dashboard: s
         before, samples = watch(page, engine, surprise.click)
         assert not outdated(before, samples)
         assert samples[-1]["list"] != before["list"]
+
+
+def test_nothing_moves_while_a_page_waits(page: Any, dashboard: str, store: Store) -> None:
+    """What moves takes the processor from the engine that is waited for."""
+    shop.stock(store)
+    with FakeEngine(store, {"rank": HELD}) as engine:
+        page.goto(f"{dashboard}/?data=simulated&user=shopper%200012")
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_test_id("stSkeletonElement").first.wait_for()
+        page.get_by_role("button", name="Stop", exact=True).wait_for()
+        still(page)
+        assert page.evaluate(ENDLESS) == []
+        engine.delay_s["rank"] = 0.0
+        page.locator(".st-key-board .ranks").first.wait_for()
 
 
 def test_another_model_hides_the_effects_of_the_one_before(page: Any, dashboard: str, store: Store) -> None:

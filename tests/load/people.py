@@ -84,7 +84,7 @@ async def move(page: Browser, person: Person, weight: float, store: Store) -> No
 
 def waiting(text: str) -> bool:
     """Whether the page still says that it waits for a ranking."""
-    return any(line.startswith(("Ranking", ":shimmer[Ranking")) for line in text.splitlines())
+    return any(line.startswith("Ranking") for line in text.splitlines())
 
 
 def made(store: Store, user: str, weight: float) -> bool:

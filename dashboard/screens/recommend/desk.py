@@ -54,8 +54,8 @@ class Desk:
     """The desk as drawn before the answer is known.
 
     `rows` None: they come with the run. `body` takes the rows then; `bars` the effects of rows drawn already,
-    `lines` the last line of each; `marks` says what shows the target (`marked`: it does already); `before`
-    takes the way to the run shown before.
+    `lines` the last line of each, where the target could not be named yet; `marks` says what shows it
+    (`marked`: it does already); `before` takes the way to the run shown before.
     """
 
     rows: list[dict[str, Any]] | None
@@ -113,7 +113,7 @@ def start(view: View, outcome: Outcome | None, info: DatasetInfo, past: Sequence
         return Desk(None, before, notes, marks, body, None, [], False)
     marked = _mark(marks, rows, view, outcome, target)
     bars, lines = _rows(st.container(), rows, view, outcome, target)
-    return Desk(rows, before, notes, marks, None, bars, lines, marked)
+    return Desk(rows, before, notes, marks, None, bars, lines if target is None else [], marked)
 
 
 def finish(
@@ -135,7 +135,7 @@ def finish(
         on_desk.drawn(rows)
         if rows is not None:
             cell, _ = _rows(desk.body.container(), rows, view, outcome, target)
-    for row, place in zip(rows or [], desk.lines, strict=False):  # drawn before the target could be named
+    for row, place in zip(rows or [], desk.lines, strict=False):
         place.caption(target_marks.line(row, target), wrap=False)
     if rows is not None and not desk.marked:
         _mark(desk.marks, rows, view, outcome, target)

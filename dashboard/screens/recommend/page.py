@@ -148,7 +148,9 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     outcome = known(view)
     filed = file(view) if outcome is None else None
     marks = outdated.places()
-    outdated.mark(marks[outdated.DESK], outdated.DESK, view)
+    known_run = outcome.run if outcome is not None else None
+    measured_before = known_run is not None and bool(runs.effects(session.store(), known_run.key))
+    outdated.mark(marks[outdated.DESK], outdated.DESK, view, waits=not measured_before)
     if outcome is None:
         outdated.mark(marks[outdated.LIST], outdated.LIST, view)
     above = st.container()
@@ -174,7 +176,7 @@ def _bench(info: DatasetInfo, user: UserInfo, past: list[Interaction]) -> None:
     outdated.shown(outcome.run)
     if outcome.current or outcome.run is None:
         marks[outdated.LIST].empty()
-    if outcome.run is not None and not runs.effects(session.store(), outcome.run.key):
+    if outcome.run is not None and not measured_before:
         total_effect(total, outcome.run, None)
     # The list is on the screen by now; the effects may take a moment longer.
     measured_now = measure(outcome.run if outcome.current else None)

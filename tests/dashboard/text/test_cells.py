@@ -36,7 +36,7 @@ def test_the_unguarded_export_of_streamlit_is_hidden() -> None:
     scripts = Path(streamlit.__file__).parent / "static" / "static" / "js"
     [table] = scripts.glob("DataFrame.*.js")
     assert "`Download as CSV`" in table.read_text(encoding="utf-8")
-    hidden = '[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }'
+    hidden = '[data-testid="stElementToolbarButton"] [aria-label^="Download as CSV"] { display: none; }'
     assert hidden in style.css("light")
 
 

@@ -1,5 +1,6 @@
 """Charts and widgets show the same colours, and text can be read on its ground."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -102,3 +103,13 @@ def test_the_theme_is_light_until_it_is_known() -> None:
 def test_the_style_sheet_holds_in_both_themes() -> None:
     assert "$" not in css(None)
     assert f"light-dark({LIGHT.target_surface}, {DARK.target_surface})" in css("dark")
+
+
+def test_no_rule_makes_the_browser_look_through_the_whole_page() -> None:
+    """`:has` on the page itself, or asking for a part of an attribute, has to be answered anew for every part
+    that is drawn: of a moved weight it took the browser half a second."""
+    asked = re.findall(r"([^\s,{}]*):has\((.*?)\)\s", css("light"))
+    assert asked
+    for subject, inner in asked:
+        assert ".stApp" not in subject, inner
+        assert "[" not in inner, subject

@@ -1,10 +1,12 @@
 """The Recommend page against a small shop: every state a person can meet."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from dashboard.screens.recommend import desk, history, lists_card
@@ -426,3 +428,28 @@ def test_a_stored_list_is_drawn_before_the_desk_and_a_desk_before_a_wait(
     assert not app.exception
     last = ["board", "timeline", "start"] if known else ["timeline", "start", "board"]
     assert drawn[:3] == last
+
+
+def test_only_what_is_waited_for_turns_pale(
+    open_page: Open, stocked: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mark that comes and goes at once makes the browser draw twice."""
+    marked: list[str] = []
+    usual = DeltaGenerator.html
+
+    def html(place: DeltaGenerator, body: Any, **how: Any) -> Any:
+        marked.extend(re.findall(r'class="((?:old|gone)-[a-z]+)"', str(body)))
+        return usual(place, body, **how)
+
+    monkeypatch.setattr(DeltaGenerator, "html", html)
+    app = open_page(**LINK)
+    assert not app.exception
+    with FakeEngine(stocked):
+        button(app, "Run").click().run()
+        marked.clear()
+        app.slider[0].set_value(0.5).run()
+        assert marked == ["old-desk", "old-list"]
+        marked.clear()
+        app.run()
+        assert not app.exception
+        assert marked == []

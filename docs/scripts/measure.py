@@ -98,6 +98,7 @@ def _rows() -> dict[str, str]:
     rows["speed-runs"] = "bench store --runs 100000"
     rows["speed-bank"] = "bench bank"
     rows["moved-weight"] = f"{SCRIPT}moved_weight"
+    rows["waiting-threads"] = f"{SCRIPT}waiting_threads"
     rows["pool-simulated"] = "bench pool --users 40"
     rows["pool-simulated-4"] = "bench pool --users 40 --demos neighbours:4"
     rows["pool-movielens-smollm2"] = (

@@ -74,10 +74,23 @@ class Reading:
         loss (nats)."""
         if self.measure == "loss":
             return combine(self.question, logprobs).double()[:, None]
+        if logprobs.requires_grad:
+            logprobs.register_hook(without_specks)
         scores = candidate_scores(self.question, logprobs.double(), self.norms)
         margin = torch.log_softmax(scores, dim=1)[:, self.question.target]
         loss = combine(self.question, logprobs[:, target_rows(self.question)])
         return torch.stack([-margin, loss.to(margin)], dim=1)
+
+
+def without_specks(slopes: Tensor) -> Tensor:
+    """Slopes [m, R] without those that rounding loses beside the largest of their row: 0 instead.
+
+    A candidate with hardly any share has hardly any slope. Further back it would become denormal numbers,
+    which a processor multiplies so slowly that a whole gradient took four times as long.
+    """
+    size = slopes.abs()
+    least = torch.finfo(slopes.dtype).eps / 64
+    return slopes.where(size >= least * size.amax(1, keepdim=True), 0.0)
 
 
 def reading(loaded: LoadedModel, question: Question, measure: Measure, cache: PrefillCache) -> Reading:

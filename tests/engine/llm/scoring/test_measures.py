@@ -6,7 +6,7 @@ import torch
 from engine.llm.explain.reprompt import Reprompts
 from engine.llm.scoring.gates import WeightedPrompt
 from engine.llm.scoring.log_probs import Head, Row, suffix_logprobs, tree_logprobs
-from engine.llm.scoring.measures import reading
+from engine.llm.scoring.measures import reading, without_specks
 from engine.llm.scoring.memory import PrefillCache
 from engine.llm.scoring.ranking import Task, demo_head, prepare, rank_candidates
 from engine.llm.scoring.token_tree import groves, grown
@@ -122,6 +122,23 @@ def test_the_slope_of_the_margin_is_its_difference_quotient(
     slope = objective.gradient(at)[1][0]
     quotient = (objective.value(at + step) - objective.value(at - step)) / (2 * size)
     assert torch.allclose(slope, quotient, atol=close)
+
+
+@pytest.mark.parametrize("least", [1e-40, 1e-12])
+def test_a_candidate_of_no_share_has_no_slope(least: float, demos) -> None:
+    """What would become denormal numbers further back is 0; what the rest sums to stays as it was."""
+    loaded = make_loaded("llama")
+    question, *_ = prepare(loaded, Task(demos, HISTORY, CANDIDATES[:3], 0))
+    ask = reading(loaded, question, "margin", PrefillCache())
+    shares = torch.tensor([[0.3, 0.7, least]], dtype=torch.float64)
+    logprobs = shares.log().float().requires_grad_(True)
+    (slopes,) = torch.autograd.grad(ask.costs(logprobs)[0, 0], logprobs)
+    assert slopes.tolist()[0] == [pytest.approx(-0.7), pytest.approx(0.7), 0.0]
+
+
+def test_a_slope_that_rounding_would_keep_is_kept() -> None:
+    slopes = torch.tensor([[1.0, -1e-8, 0.0], [0.0, 0.0, 0.0]])
+    assert torch.equal(without_specks(slopes), slopes)
 
 
 @pytest.mark.parametrize("family", ["qwen2", "gpt2", "opt"])

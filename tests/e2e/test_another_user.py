@@ -89,13 +89,15 @@ def test_nothing_moves_while_a_page_waits(page: Any, dashboard: str, store: Stor
     shop.stock(store)
     with FakeEngine(store, {"rank": HELD}) as engine:
         page.goto(f"{dashboard}/?data=simulated&user=shopper%200012")
-        page.get_by_role("button", name="Run", exact=True).click()
+        run = page.get_by_role("button", name="Run", exact=True)
+        run.wait_for()
+        still(page)
+        run.click()
         page.get_by_test_id("stSkeletonElement").first.wait_for()
         page.get_by_role("button", name="Stop", exact=True).wait_for()
         still(page)
         assert page.evaluate(ENDLESS) == []
         engine.delay_s["rank"] = 0.0
-        page.locator(".st-key-board .ranks").first.wait_for()
 
 
 def test_another_model_hides_the_effects_of_the_one_before(page: Any, dashboard: str, store: Store) -> None:

@@ -15,7 +15,7 @@ if str(ROOT) not in sys.path:
 
 from dashboard import pages  # noqa: E402
 from dashboard.state import links  # noqa: E402
-from dashboard.ui import callbacks, engine_status, gate, help, notices, rights  # noqa: E402
+from dashboard.ui import callbacks, engine_status, gate, help, live, notices, rights  # noqa: E402
 from dashboard.ui.style import css  # noqa: E402
 
 st.set_page_config(
@@ -37,6 +37,7 @@ if pages.PAGES[0] not in shown:  # what opens without an address is a page of it
     known[""] = [st.Page(first.script, title=first.title, url_path="start", default=True)]
 current = st.navigation(known, position="hidden")
 
+live.returning()
 with st.sidebar:
     st.title("Dualens", anchor=False)
     st.caption("what each demonstration does")

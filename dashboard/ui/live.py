@@ -1,6 +1,7 @@
 """Parts of a page that are drawn again by themselves when what they show has changed in the store."""
 
 from collections.abc import Callable, Hashable
+from datetime import timedelta
 from typing import Any
 
 import streamlit as st
@@ -33,6 +34,19 @@ def part(
 
     drawn.__qualname__ = f"part.{draw.__module__}.{draw.__qualname__}"  # the name that tells parts apart
     st.fragment(told()(drawn))()
+
+
+def returning() -> None:
+    """Let the page be drawn anew when a connection that broke is there again.
+
+    What was noted for this page is forgotten with its connection. Streamlit's browser side asks for a run
+    then, but only on pages with a timer; this is one that draws nothing.
+    """
+    st.fragment(told()(_nothing), run_every=timedelta(days=1))()
+
+
+def _nothing() -> None:
+    pass
 
 
 def again(fragment: str | None = None) -> None:
